@@ -1,0 +1,66 @@
+// Command simplane runs the control plane, replays scenarios and load-tests
+// functions. This package parses flags and wires the parts together; the
+// logic lives in core, server, sim and bench.
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+)
+
+func main() {
+	os.Exit(run(os.Args[1:]))
+}
+
+// run executes one command line and returns the process exit code:
+// 0 success, 1 failure, 2 usage or invalid input.
+func run(args []string) int {
+	root := rootCommand()
+	root.SetArgs(args)
+	err := root.Execute()
+	if err == nil {
+		return 0
+	}
+	if msg := err.Error(); msg != "" {
+		// One line, whatever the cause looked like.
+		fmt.Fprintln(os.Stderr, "simplane: "+strings.ReplaceAll(strings.TrimSpace(msg), "\n", "; "))
+	}
+	var coded *exitError
+	if errors.As(err, &coded) {
+		return coded.code
+	}
+	return 1
+}
+
+func rootCommand() *cobra.Command {
+	root := &cobra.Command{
+		Use:           "simplane",
+		Short:         "A function-invocation control plane, its simulator and its load tester",
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		Args:          noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return cmd.Help()
+		},
+	}
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return usageErrorf("%v (see '%s --help')", err, cmd.CommandPath())
+	})
+	root.AddCommand(versionCommand())
+	return root
+}
+
+// noArgs rejects stray positional arguments as a usage error.
+func noArgs(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	if cmd.HasSubCommands() {
+		return usageErrorf("unknown command %q for %q (see '%s --help')", args[0], cmd.CommandPath(), cmd.CommandPath())
+	}
+	return usageErrorf("unexpected argument %q for %q (see '%s --help')", args[0], cmd.CommandPath(), cmd.CommandPath())
+}
