@@ -1,0 +1,64 @@
+package core
+
+// onDeadline ends what is due at fn. It is called by the function's timer; a
+// call too many does nothing.
+func (c *Core) onDeadline(fn *Function) {
+	for c.nextDue(fn) {
+	}
+	c.kick(fn)
+}
+
+// nextDue handles the earliest due execution, or arms the timer for it.
+func (c *Core) nextDue(fn *Function) bool {
+	now := c.clock.Now()
+	fn.mu.Lock()
+	at, ex, ok := fn.deadlines.next()
+	if !ok || at > now.Mono {
+		fn.armedAt = 0
+		fn.arm(now)
+		fn.mu.Unlock()
+		return false
+	}
+	var (
+		e            ending
+		ended        bool
+		attemptEnded func()
+		released     bool
+	)
+	switch {
+	case ex.status == Queued:
+		// The caller's deadline, or the longest wait sync admission allows.
+		fn.unqueue(ex)
+		if ex.queueDeadline > 0 && ex.queueDeadline <= now.Mono && ex.callerDeadline > now.Mono {
+			ex.markError(&ExecError{Code: CodeQueueWait, Message: "waited in the queue longer than maxQueueWait"}, now)
+		} else {
+			ex.markTimeout(nil, now)
+		}
+		e, ended = c.end(fn, ex, now), true
+	case ex.holdsSlot && ex.attemptDeadline <= now.Mono:
+		// The dispatch has not answered within its time: the slot is free for
+		// others, and whatever it still answers is late.
+		released, attemptEnded = fn.releaseSlot(ex)
+		if ex.markTimeout(nil, now) {
+			e, ended = c.end(fn, ex, now), true
+		} else {
+			fn.watch(ex, now)
+		}
+	case ex.markTimeout(nil, now):
+		// The caller's deadline during a run: the slot stays with the dispatch.
+		e, ended = c.end(fn, ex, now), true
+	default:
+		fn.watch(ex, now)
+	}
+	fn.mu.Unlock()
+	if ended {
+		c.settle(&e, now)
+	}
+	if released {
+		c.event(EventSlotReleased, ex, now)
+	}
+	if attemptEnded != nil {
+		attemptEnded()
+	}
+	return true
+}

@@ -1,0 +1,93 @@
+package core
+
+// deadlines is a binary min-heap of executions by their next deadline. Each
+// execution knows its place (heapIndex, -1 when absent), so that completing
+// one takes it out without a search. Its function's lock guards it.
+type deadlines struct {
+	items []deadlineItem
+	seq   uint64
+}
+
+type deadlineItem struct {
+	at  int64  // elapsed nanoseconds
+	seq uint64 // insertion order decides between equal deadlines
+	ex  *execution
+}
+
+func (a deadlineItem) before(b deadlineItem) bool {
+	return a.at < b.at || (a.at == b.at && a.seq < b.seq)
+}
+
+// set adds ex or moves it to a new deadline.
+func (d *deadlines) set(ex *execution, at int64) {
+	d.drop(ex)
+	d.seq++
+	d.items = append(d.items, deadlineItem{at: at, seq: d.seq, ex: ex})
+	d.up(len(d.items) - 1)
+}
+
+// drop takes ex out; no-op when it is not in the heap.
+func (d *deadlines) drop(ex *execution) {
+	i := int(ex.heapIndex)
+	if i < 0 {
+		return
+	}
+	last := len(d.items) - 1
+	moved := d.items[last]
+	d.items[last] = deadlineItem{}
+	d.items = d.items[:last]
+	ex.heapIndex = -1
+	if i == last {
+		return
+	}
+	d.place(moved, i)
+	if !d.down(i) {
+		d.up(i)
+	}
+}
+
+// next is the earliest deadline, ok false when there is none.
+func (d *deadlines) next() (at int64, ex *execution, ok bool) {
+	if len(d.items) == 0 {
+		return 0, nil, false
+	}
+	return d.items[0].at, d.items[0].ex, true
+}
+
+func (d *deadlines) place(it deadlineItem, i int) {
+	d.items[i] = it
+	it.ex.heapIndex = int32(i)
+}
+
+func (d *deadlines) up(i int) {
+	it := d.items[i]
+	for i > 0 {
+		parent := (i - 1) / 2
+		if !it.before(d.items[parent]) {
+			break
+		}
+		d.place(d.items[parent], i)
+		i = parent
+	}
+	d.place(it, i)
+}
+
+func (d *deadlines) down(i int) bool {
+	it, start := d.items[i], i
+	for {
+		child := 2*i + 1
+		if child >= len(d.items) {
+			break
+		}
+		if r := child + 1; r < len(d.items) && d.items[r].before(d.items[child]) {
+			child = r
+		}
+		if !d.items[child].before(it) {
+			break
+		}
+		d.place(d.items[child], i)
+		i = child
+	}
+	d.place(it, i)
+	return i != start
+}

@@ -1,0 +1,64 @@
+package core
+
+import "fmt"
+
+// Codes of errors and rejections, as the HTTP API shows them.
+const (
+	CodeValidation       = "VALIDATION_ERROR"
+	CodeNotFound         = "NOT_FOUND"
+	CodeExists           = "ALREADY_EXISTS"
+	CodeFunctionLimit    = "FUNCTION_LIMIT"
+	CodeRateLimited      = "RATE_LIMITED"
+	CodeQueueFull        = "QUEUE_FULL"
+	CodeEstWait          = "EST_WAIT"
+	CodeDepth            = "DEPTH"
+	CodeQueueWait        = "QUEUE_WAIT"
+	CodeStoreFull        = "STORE_FULL"
+	CodeIdempotencyFull  = "IDEMPOTENCY_STORE_FULL"
+	CodeDraining         = "DRAINING"
+	CodeFunctionDeleted  = "FUNCTION_DELETED"
+	CodeStale            = "STALE"
+	CodePending          = "PENDING"
+	CodeDispatchFailed   = "DISPATCH_FAILED"
+	CodeInvalidArgument  = "INVALID_ARGUMENT"
+	CodePoolNoEndpoint   = "POOL_ENDPOINT_MISSING"
+	CodePoolError        = "POOL_ERROR"
+	CodePoolTimeout      = "POOL_TIMEOUT"
+	CodeNoProvider       = "NO_PROVIDER"
+	CodeRevisionConflict = "REVISION_CONFLICT"
+)
+
+// Rejection is why a call was refused. The values below are shared and never
+// change, so that refusing allocates nothing.
+type Rejection struct {
+	Code    string
+	Message string
+}
+
+func (r *Rejection) Error() string { return r.Code + ": " + r.Message }
+
+// Reasons a submission is refused.
+var (
+	ErrNotFound        = &Rejection{CodeNotFound, "function not found"}
+	ErrExecutionGone   = &Rejection{CodeNotFound, "execution not found (unknown id, or past its TTL)"}
+	ErrRateLimited     = &Rejection{CodeRateLimited, "rate limit reached; retry in the next second"}
+	ErrQueueFull       = &Rejection{CodeQueueFull, "the function's queue is full; retry later or raise queueSize"}
+	ErrEstWait         = &Rejection{CodeEstWait, "estimated queue wait is above the limit; retry later"}
+	ErrDepth           = &Rejection{CodeDepth, "the sync queue is at its maximum depth; retry later"}
+	ErrStoreFull       = &Rejection{CodeStoreFull, "the execution store is at its bound; retry after older executions expire"}
+	ErrIdempotencyFull = &Rejection{CodeIdempotencyFull, "the idempotency store is at its bound; retry after older keys expire"}
+	ErrDraining        = &Rejection{CodeDraining, "shutting down; no new work is accepted"}
+	// ErrPending says that another submission with the same idempotency key is
+	// being admitted right now: submit again once Request.OnSettled was called.
+	ErrPending       = &Rejection{CodePending, "the idempotency key is being claimed by a concurrent request"}
+	ErrFunctionLimit = &Rejection{CodeFunctionLimit, "the maximum number of functions is registered"}
+	ErrExists        = &Rejection{CodeExists, "a function with this name is already registered"}
+)
+
+// ExecError is the error of a failed execution.
+type ExecError struct {
+	Code    string
+	Message string
+}
+
+func (e *ExecError) Error() string { return fmt.Sprintf("%s: %s", e.Code, e.Message) }

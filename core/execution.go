@@ -1,0 +1,205 @@
+package core
+
+import (
+	"sync/atomic"
+	"time"
+)
+
+// execution is the record of one accepted invocation. Its function's lock
+// guards every field that changes, so a snapshot is never half-applied.
+type execution struct {
+	id    ID
+	fn    *Function
+	links expiryLinks[execution] // guarded by the store shard's lock
+
+	created, started, finished           int64 // wall ns; 0 = not yet
+	createdMono, queuedMono, startedMono int64 // elapsed ns
+	callerDeadline                       int64 // elapsed ns; 0 = none (async)
+	queueDeadline                        int64 // elapsed ns; 0 = none
+	attemptDeadline                      int64 // elapsed ns, while a slot is held
+
+	input, output []byte
+	err           *ExecError
+	more          *executionExtras
+	waiter        Waiter
+
+	timeout   int64 // ns
+	queuePos  uint64
+	attempt   int32
+	heapIndex int32
+	initMs    int32         // -1 = not reported
+	handoff   atomic.Uint32 // see dispatch.go
+
+	status                                        Status
+	sync, holdsSlot, answered, coldStart, cleaned bool
+	evicted                                       bool // guarded by the store shard's lock
+}
+
+// executionExtras holds what few executions have.
+type executionExtras struct {
+	metadata       []byte
+	traceID        string
+	idempotencyKey string
+	waiters        []Waiter
+	attemptEnded   func() // drain-once waits for the attempt in flight
+}
+
+func (ex *execution) expiry() *expiryLinks[execution] { return &ex.links }
+
+func (ex *execution) extras() *executionExtras {
+	if ex.more == nil {
+		ex.more = &executionExtras{}
+	}
+	return ex.more
+}
+
+// markRunning applies QUEUED to RUNNING for one more attempt.
+func (ex *execution) markRunning(now Instant) bool {
+	if !ex.status.mayBecome(Running) {
+		return false
+	}
+	ex.status = Running
+	ex.started, ex.startedMono = now.Wall, now.Mono
+	ex.answered = false
+	return true
+}
+
+// markSuccess sets the output and clears the error.
+func (ex *execution) markSuccess(output []byte, now Instant) bool {
+	if !ex.status.mayBecome(Success) {
+		return false
+	}
+	ex.status, ex.output, ex.err, ex.finished = Success, output, nil, now.Wall
+	return true
+}
+
+// markError sets the error and clears the output.
+func (ex *execution) markError(err *ExecError, now Instant) bool {
+	if !ex.status.mayBecome(Error) {
+		return false
+	}
+	ex.status, ex.output, ex.err, ex.finished = Error, nil, err, now.Wall
+	return true
+}
+
+// markTimeout keeps neither output nor error, but for the reason of a stale
+// execution.
+func (ex *execution) markTimeout(reason *ExecError, now Instant) bool {
+	if !ex.status.mayBecome(Timeout) {
+		return false
+	}
+	ex.status, ex.output, ex.err, ex.finished = Timeout, nil, reason, now.Wall
+	return true
+}
+
+// resetForRetry applies ERROR to QUEUED: it clears what belonged to the failed
+// attempt and keeps id, input and creation time.
+func (ex *execution) resetForRetry(now Instant) bool {
+	if ex.status != Error || !ex.status.mayBecome(Queued) {
+		return false
+	}
+	ex.status = Queued
+	ex.started, ex.finished, ex.startedMono = 0, 0, 0
+	ex.output, ex.err = nil, nil
+	ex.coldStart, ex.initMs = false, -1
+	ex.attempt++
+	ex.queuedMono = now.Mono
+	return true
+}
+
+// dropPayload forgets input and output; the status stays readable. It returns
+// how many bytes that frees.
+func (ex *execution) dropPayload() int64 {
+	freed := ex.payloadBytes()
+	ex.input, ex.output = nil, nil
+	if ex.more != nil {
+		ex.more.metadata = nil
+	}
+	ex.cleaned = true
+	return freed
+}
+
+// payloadBytes is what the payload bound counts: input, metadata and output,
+// the output not twice when it is the input (echo).
+func (ex *execution) payloadBytes() int64 {
+	n := len(ex.input)
+	if !sameBytes(ex.input, ex.output) {
+		n += len(ex.output)
+	}
+	if ex.more != nil {
+		n += len(ex.more.metadata)
+	}
+	return int64(n)
+}
+
+func sameBytes(a, b []byte) bool {
+	return len(a) > 0 && len(a) == len(b) && &a[0] == &b[0]
+}
+
+// nextDeadline is the elapsed time at which this execution next needs a look;
+// 0 means never.
+func (ex *execution) nextDeadline() int64 {
+	at := int64(0)
+	earlier := func(t int64) {
+		if t > 0 && (at == 0 || t < at) {
+			at = t
+		}
+	}
+	if !ex.status.Terminal() {
+		earlier(ex.callerDeadline)
+	}
+	if ex.status == Queued {
+		earlier(ex.queueDeadline)
+	}
+	if ex.holdsSlot {
+		earlier(ex.attemptDeadline)
+	}
+	return at
+}
+
+// Snapshot is a consistent copy of an execution at one moment. The byte
+// slices are shared and must not be changed.
+type Snapshot struct {
+	ID       ID
+	Function string
+	Status   Status
+	Output   []byte     // raw JSON; nil unless Success, or after cleanup
+	Err      *ExecError // set on Error, and on Timeout with code STALE
+
+	CreatedAtMillis  int64
+	StartedAtMillis  int64 // 0 = not started
+	FinishedAtMillis int64 // 0 = not finished
+
+	ColdStart   bool
+	InitMillis  int32 // -1 = not reported
+	Attempt     int32 // from 1
+	CleanedUp   bool
+	QueueWait   time.Duration // of the last attempt; 0 = not started
+	Idempotency string
+	TraceID     string
+}
+
+// snapshot copies the record; the caller holds fn.mu.
+func (ex *execution) snapshot() Snapshot {
+	s := Snapshot{
+		ID: ex.id, Function: ex.fn.name, Status: ex.status, Output: ex.output, Err: ex.err,
+		CreatedAtMillis:  ex.created / int64(time.Millisecond),
+		StartedAtMillis:  ex.started / int64(time.Millisecond),
+		FinishedAtMillis: ex.finished / int64(time.Millisecond),
+		ColdStart:        ex.coldStart, InitMillis: ex.initMs, Attempt: ex.attempt, CleanedUp: ex.cleaned,
+	}
+	if ex.startedMono > 0 {
+		s.QueueWait = time.Duration(ex.startedMono - ex.queuedMono)
+	}
+	if ex.more != nil {
+		s.Idempotency, s.TraceID = ex.more.idempotencyKey, ex.more.traceID
+	}
+	return s
+}
+
+// Waiter is told once when an execution it waits for ends.
+type Waiter interface {
+	// Wake must return at once and must not call back into core. It is called
+	// from whichever call ended the execution, possibly before Submit returns.
+	Wake(Snapshot)
+}

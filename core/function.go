@@ -1,0 +1,159 @@
+package core
+
+import (
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Function is a registered function with its queue and its slots.
+type Function struct {
+	name    string
+	core    *Core
+	spec    atomic.Pointer[Spec]
+	limiter *RateLimiter // nil without a limit of its own
+	handle  any
+	onTimer func()
+
+	depth     atomic.Int32 // queued; written under mu, read without
+	running   atomic.Int32 // slots in use; written under mu, read without
+	queueSize atomic.Int32
+	slots     atomic.Int32 // effective concurrency
+
+	mu          sync.Mutex
+	queue       ring
+	deadlines   deadlines
+	timer       Timer
+	armedAt     int64 // elapsed ns the timer is armed for; 0 = not armed
+	syncQueued  int
+	ready       bool // is in the scheduler's ready list
+	deleted     bool
+	completions throughput
+}
+
+func newFunction(c *Core, spec *Spec) *Function {
+	fn := &Function{name: spec.Name, core: c}
+	fn.spec.Store(spec)
+	fn.queueSize.Store(int32(spec.QueueSize))
+	fn.slots.Store(int32(spec.Concurrency))
+	if spec.RateMaxPerSecond > 0 {
+		fn.limiter = NewRateLimiter(int64(spec.RateMaxPerSecond))
+	}
+	fn.onTimer = func() { c.onDeadline(fn) }
+	fn.handle = c.observer.FunctionAdded(fn)
+	return fn
+}
+
+// Name is the function's registered name.
+func (fn *Function) Name() string { return fn.name }
+
+// Spec is the specification in force. It must not be changed.
+func (fn *Function) Spec() *Spec { return fn.spec.Load() }
+
+// Handle is what Observer.FunctionAdded returned.
+func (fn *Function) Handle() any { return fn.handle }
+
+// QueueDepth is the number of queued executions.
+func (fn *Function) QueueDepth() int { return int(fn.depth.Load()) }
+
+// QueueSize is the most executions that may be queued.
+func (fn *Function) QueueSize() int { return int(fn.queueSize.Load()) }
+
+// InFlight is the number of slots in use.
+func (fn *Function) InFlight() int { return int(fn.running.Load()) }
+
+// EffectiveConcurrency is the number of slots there are.
+func (fn *Function) EffectiveConcurrency() int { return int(fn.slots.Load()) }
+
+// The methods below need fn.mu.
+
+func (fn *Function) slotFree() bool { return fn.running.Load() < fn.slots.Load() }
+
+// runnable says that a scheduler tick would dispatch something. With the
+// scheduler off only a waiting sync invocation drives its queue.
+func (fn *Function) runnable() bool {
+	return fn.queue.live > 0 && fn.slotFree() && (!fn.core.cfg.SchedulerOff || fn.syncQueued > 0)
+}
+
+// enqueue appends ex; the caller has checked the bound.
+func (fn *Function) enqueue(ex *execution) {
+	fn.queue.push(ex)
+	fn.countQueued(ex, 1)
+}
+
+// dequeue takes the head; nil when the queue is empty.
+func (fn *Function) dequeue() *execution {
+	ex := fn.queue.pop()
+	if ex != nil {
+		fn.countQueued(ex, -1)
+	}
+	return ex
+}
+
+// unqueue takes ex out of the middle.
+func (fn *Function) unqueue(ex *execution) {
+	fn.queue.remove(ex)
+	fn.countQueued(ex, -1)
+}
+
+func (fn *Function) countQueued(ex *execution, by int32) {
+	fn.depth.Store(fn.depth.Load() + by)
+	if ex.sync {
+		fn.syncQueued += int(by)
+		fn.core.admission.depth.Add(int64(by))
+	}
+}
+
+func (fn *Function) takeSlot(ex *execution) {
+	ex.holdsSlot = true
+	fn.running.Store(fn.running.Load() + 1)
+	if ex.sync {
+		fn.core.admission.inFlight.Add(1)
+	}
+}
+
+// releaseSlot gives ex's slot back if it holds one and returns what waits for
+// the end of the attempt (to be called without the lock).
+func (fn *Function) releaseSlot(ex *execution) (released bool, ended func()) {
+	if !ex.holdsSlot {
+		return false, nil
+	}
+	ex.holdsSlot = false
+	ex.attemptDeadline = 0
+	fn.running.Store(fn.running.Load() - 1)
+	if ex.sync {
+		fn.core.admission.inFlight.Add(-1)
+	}
+	if ex.more != nil && ex.more.attemptEnded != nil {
+		ended, ex.more.attemptEnded = ex.more.attemptEnded, nil
+	}
+	return true, ended
+}
+
+// watch puts ex at its next deadline, or nowhere when it has none, and arms
+// the function's timer when that is now the earliest.
+func (fn *Function) watch(ex *execution, now Instant) {
+	at := ex.nextDeadline()
+	if at == 0 {
+		fn.deadlines.drop(ex)
+		return
+	}
+	fn.deadlines.set(ex, at)
+	fn.arm(now)
+}
+
+// arm leaves an earlier timer alone: it fires, finds nothing due and re-arms.
+// So a timer is set about once a timeout's length, not once an execution.
+func (fn *Function) arm(now Instant) {
+	at, _, ok := fn.deadlines.next()
+	if !ok || (fn.armedAt != 0 && fn.armedAt <= at) {
+		return
+	}
+	fn.armedAt = at
+	wait := time.Duration(at - now.Mono)
+	if fn.timer == nil {
+		fn.timer = fn.core.clock.AfterFunc(wait, fn.onTimer)
+		return
+	}
+	fn.timer.Reset(wait)
+}

@@ -1,0 +1,78 @@
+package core
+
+// Register adds a function. The spec must come from ResolveSpec. The error is
+// ErrExists or ErrFunctionLimit.
+func (c *Core) Register(spec *Spec) (*Function, error) {
+	fn, err := c.registry.add(spec.Name, func() *Function { return newFunction(c, spec) })
+	if err != nil {
+		return nil, err
+	}
+	c.observe(Event{Kind: EventFunctionAdded, Function: fn, At: c.clock.Now()})
+	return fn, nil
+}
+
+// Function finds a registered function; nil when there is none.
+func (c *Core) Function(name string) *Function { return c.registry.get(name) }
+
+// Functions lists the registered functions, sorted by name.
+func (c *Core) Functions() []*Function { return c.registry.list() }
+
+// Delete removes a function. Its queued executions end in ERROR with code
+// FUNCTION_DELETED; running ones finish on their own. The error is
+// ErrNotFound.
+func (c *Core) Delete(name string) (*Function, error) {
+	fn := c.registry.remove(name)
+	if fn == nil {
+		return nil, ErrNotFound
+	}
+	now := c.clock.Now()
+	var ended []ending
+	fn.mu.Lock()
+	fn.deleted = true
+	for ex := fn.dequeue(); ex != nil; ex = fn.dequeue() {
+		ex.markError(&ExecError{Code: CodeFunctionDeleted, Message: "the function was deleted before this execution started"}, now)
+		ended = append(ended, c.end(fn, ex, now))
+	}
+	fn.mu.Unlock()
+	for i := range ended {
+		c.settle(&ended[i], now)
+	}
+	c.observe(Event{Kind: EventFunctionDeleted, Function: fn, At: now})
+	return fn, nil
+}
+
+// Reconfigure changes a function's queue size and concurrency while it runs;
+// nil leaves one as it is. Queued work stays, also above a smaller size:
+// newcomers are refused until it has drained. The error is ErrNotFound or a
+// *ValidationError.
+func (c *Core) Reconfigure(name string, queueSize, concurrency *int) error {
+	fn := c.registry.get(name)
+	if fn == nil {
+		return ErrNotFound
+	}
+	var v violations
+	if queueSize != nil {
+		v.within("queueSize", *queueSize, 1, MaxQueueSize)
+	}
+	if concurrency != nil {
+		v.within("concurrency", *concurrency, 1, MaxConcurrency)
+	}
+	if err := v.err(); err != nil {
+		return err
+	}
+	fn.mu.Lock()
+	spec := *fn.spec.Load()
+	if queueSize != nil {
+		spec.QueueSize = *queueSize
+		fn.queueSize.Store(int32(*queueSize))
+	}
+	if concurrency != nil {
+		spec.Concurrency = *concurrency
+		fn.slots.Store(int32(*concurrency))
+	}
+	fn.spec.Store(&spec)
+	fn.mu.Unlock()
+	c.observe(Event{Kind: EventReconfigured, Function: fn, At: c.clock.Now()})
+	c.kick(fn)
+	return nil
+}

@@ -1,0 +1,33 @@
+package core
+
+import "github.com/google/uuid"
+
+// ID identifies an execution. It is written as a UUID.
+type ID [16]byte
+
+// IDSource hands out execution ids. Ids must be unique and their bytes well
+// spread: the store picks its shard from them.
+type IDSource interface {
+	NewID() ID
+}
+
+// ParseID reads the 36-character UUID form.
+func ParseID(s string) (ID, error) {
+	u, err := uuid.Parse(s)
+	return ID(u), err
+}
+
+// String is the lower-case UUID form.
+func (id ID) String() string { return uuid.UUID(id).String() }
+
+// AppendTo appends the UUID form to b without allocating beyond b's growth.
+func (id ID) AppendTo(b []byte) []byte {
+	const digits = "0123456789abcdef"
+	for i, c := range id {
+		if i == 4 || i == 6 || i == 8 || i == 10 {
+			b = append(b, '-')
+		}
+		b = append(b, digits[c>>4], digits[c&15])
+	}
+	return b
+}

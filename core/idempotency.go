@@ -1,0 +1,273 @@
+package core
+
+import (
+	"errors"
+	"strings"
+	"sync"
+	"sync/atomic"
+)
+
+// IdempotencyStore maps (function, key) to the execution that the key's first
+// request started. It is sharded, bounded, and evicts expired keys in sweeps.
+//
+// A claim is the exclusive right to start the execution of a key. Its holder
+// either publishes the execution or abandons the claim; callers that meet a
+// pending claim are called back then, so nobody spins.
+type IdempotencyStore struct {
+	shards   []idempotencyShard
+	mask     uint64
+	ttl      int64
+	maxCount int64
+	count    atomic.Int64
+}
+
+type idempotencyShard struct {
+	mu      sync.Mutex
+	entries map[idempotencyKey]*idempotencyEntry
+	queue   *expiryQueue[idempotencyEntry, *idempotencyEntry]
+	tokens  uint64
+	_       [64]byte
+}
+
+type idempotencyKey struct{ function, key string }
+
+type idempotencyEntry struct {
+	key      idempotencyKey
+	links    expiryLinks[idempotencyEntry]
+	id       ID
+	token    uint64 // 0 once published
+	storedAt int64  // wall ns
+	settled  []func()
+}
+
+func (e *idempotencyEntry) expiry() *expiryLinks[idempotencyEntry] { return &e.links }
+
+// ClaimState is the answer to AcquireOrGet.
+type ClaimState uint8
+
+// Answers to AcquireOrGet and ClaimIfMatches.
+const (
+	Claimed  ClaimState = iota // the caller holds the claim: publish or abandon it
+	Existing                   // the key has an execution
+	Pending                    // another caller holds the claim; settled will be called
+	KeysFull                   // the store is at its bound
+)
+
+// ErrWrongToken is returned by Publish and Abandon for a claim that is not
+// the caller's.
+var ErrWrongToken = errors.New("idempotency: the claim's token does not match")
+
+// NewIdempotencyStore returns a store of at most maxKeys keys that live for
+// ttl nanoseconds of wall time; shards must be a power of two and sweepWidth
+// (ns) should be the interval between sweeps.
+func NewIdempotencyStore(shards int, ttl, sweepWidth int64, maxKeys int) *IdempotencyStore {
+	s := &IdempotencyStore{shards: make([]idempotencyShard, shards), mask: uint64(shards - 1), ttl: ttl, maxCount: int64(maxKeys)}
+	for i := range s.shards {
+		s.shards[i].entries = make(map[idempotencyKey]*idempotencyEntry)
+		s.shards[i].queue = newExpiryQueue[idempotencyEntry](sweepWidth)
+	}
+	return s
+}
+
+func (s *IdempotencyStore) shard(k idempotencyKey) *idempotencyShard {
+	return &s.shards[hashString(hashString(hashSeed, k.function), k.key)&s.mask]
+}
+
+// live returns the key's entry unless it has expired; the caller holds sh.mu.
+func (s *IdempotencyStore) live(sh *idempotencyShard, k idempotencyKey, now int64) *idempotencyEntry {
+	e := sh.entries[k]
+	if e == nil || (e.token == 0 && e.storedAt+s.ttl < now) {
+		return nil
+	}
+	return e
+}
+
+// Get returns the execution published for a key at wall time now.
+func (s *IdempotencyStore) Get(function, key string, now int64) (ID, bool) {
+	k := idempotencyKey{function, key}
+	sh := s.shard(k)
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	if e := s.live(sh, k, now); e != nil && e.token == 0 {
+		return e.id, true
+	}
+	return ID{}, false
+}
+
+// Put maps a key to an execution, whatever it was mapped to before; false when
+// the store is at its bound. A pending claim on the key loses it.
+func (s *IdempotencyStore) Put(function, key string, id ID, now int64) bool {
+	k := idempotencyKey{function, key}
+	sh := s.shard(k)
+	sh.mu.Lock()
+	e, ok := s.entry(sh, k, now)
+	var settled []func()
+	if ok {
+		settled = s.store(sh, e, id, now)
+	}
+	sh.mu.Unlock()
+	callAll(settled)
+	return ok
+}
+
+// PutIfAbsent maps a key to an execution unless it has a live mapping or a
+// pending claim. It returns the execution the key has afterwards (the zero ID
+// while a claim is pending) and whether it was stored.
+func (s *IdempotencyStore) PutIfAbsent(function, key string, id ID, now int64) (ID, bool) {
+	k := idempotencyKey{function, key}
+	sh := s.shard(k)
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	if e := s.live(sh, k, now); e != nil {
+		return e.id, false
+	}
+	e, ok := s.entry(sh, k, now)
+	if !ok {
+		return ID{}, false
+	}
+	s.store(sh, e, id, now)
+	return id, true
+}
+
+// AcquireOrGet claims a key, or finds what it maps to. With Claimed it returns
+// the claim's token, with Existing the execution. With Pending, settled (may
+// be nil) is called once when the claim ends; call again then.
+func (s *IdempotencyStore) AcquireOrGet(function, key string, now int64, settled func()) (ClaimState, uint64, ID) {
+	k := idempotencyKey{function, key}
+	sh := s.shard(k)
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	if e := s.live(sh, k, now); e != nil {
+		if e.token == 0 {
+			return Existing, 0, e.id
+		}
+		if settled != nil {
+			e.settled = append(e.settled, settled)
+		}
+		return Pending, 0, ID{}
+	}
+	e, ok := s.entry(sh, k, now)
+	if !ok {
+		return KeysFull, 0, ID{}
+	}
+	return Claimed, s.claim(sh, e), ID{}
+}
+
+// ClaimIfMatches claims a key whose mapping is old, an execution that is gone.
+// It answers Claimed with a token, or Pending with 0 when the key no longer
+// maps to old: look again with AcquireOrGet.
+func (s *IdempotencyStore) ClaimIfMatches(function, key string, old ID) (ClaimState, uint64) {
+	k := idempotencyKey{function, key}
+	sh := s.shard(k)
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	if e := sh.entries[k]; e != nil && e.token == 0 && e.id == old {
+		return Claimed, s.claim(sh, e)
+	}
+	return Pending, 0
+}
+
+// Publish ends a claim with the execution it led to.
+func (s *IdempotencyStore) Publish(function, key string, token uint64, id ID, now int64) error {
+	return s.settle(function, key, token, func(sh *idempotencyShard, e *idempotencyEntry) []func() {
+		return s.store(sh, e, id, now)
+	})
+}
+
+// Abandon ends a claim that led to nothing: the next caller may claim the key.
+func (s *IdempotencyStore) Abandon(function, key string, token uint64) error {
+	return s.settle(function, key, token, func(sh *idempotencyShard, e *idempotencyEntry) []func() {
+		settled := e.settled
+		s.evict(sh, e)
+		return settled
+	})
+}
+
+func (s *IdempotencyStore) settle(function, key string, token uint64, end func(*idempotencyShard, *idempotencyEntry) []func()) error {
+	k := idempotencyKey{function, key}
+	sh := s.shard(k)
+	sh.mu.Lock()
+	e := sh.entries[k]
+	if e == nil || token == 0 || e.token != token {
+		sh.mu.Unlock()
+		return ErrWrongToken
+	}
+	settled := end(sh, e)
+	sh.mu.Unlock()
+	callAll(settled)
+	return nil
+}
+
+// Len is the number of keys held, expired ones that no sweep has met included.
+func (s *IdempotencyStore) Len() int { return int(s.count.Load()) }
+
+// sweep evicts up to limit expired keys of shard i and returns how many.
+func (s *IdempotencyStore) sweep(i int, now int64, limit int) int {
+	sh := &s.shards[i]
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	due := sh.queue.popDue(now, limit, nil)
+	for _, e := range due {
+		s.evict(sh, e)
+	}
+	return len(due)
+}
+
+// entry returns the key's entry, made when there is none; false at the bound,
+// once expired neighbours have made no room.
+func (s *IdempotencyStore) entry(sh *idempotencyShard, k idempotencyKey, now int64) (*idempotencyEntry, bool) {
+	if e := sh.entries[k]; e != nil {
+		return e, true
+	}
+	if s.count.Load() >= s.maxCount {
+		for _, e := range sh.queue.popDue(now, 16, nil) {
+			s.evict(sh, e)
+		}
+	}
+	if s.count.Add(1) > s.maxCount {
+		s.count.Add(-1)
+		return nil, false
+	}
+	// The caller's strings may be views of a request buffer.
+	k = idempotencyKey{strings.Clone(k.function), strings.Clone(k.key)}
+	e := &idempotencyEntry{key: k}
+	sh.entries[k] = e
+	return e, true
+}
+
+func (s *IdempotencyStore) claim(sh *idempotencyShard, e *idempotencyEntry) uint64 {
+	sh.tokens++
+	e.token = sh.tokens
+	sh.queue.drop(e) // a pending claim does not expire; its holder settles it
+	return e.token
+}
+
+func (s *IdempotencyStore) store(sh *idempotencyShard, e *idempotencyEntry, id ID, now int64) []func() {
+	settled := e.settled
+	e.id, e.token, e.storedAt, e.settled = id, 0, now, nil
+	sh.queue.set(e, now+s.ttl)
+	return settled
+}
+
+func (s *IdempotencyStore) evict(sh *idempotencyShard, e *idempotencyEntry) {
+	sh.queue.drop(e)
+	delete(sh.entries, e.key)
+	s.count.Add(-1)
+}
+
+func callAll(fs []func()) {
+	for _, f := range fs {
+		f()
+	}
+}
+
+// hashSeed and hashString are FNV-1a (Fowler, Noll, Vo): a hash that is the
+// same in every process, unlike hash/maphash.
+const hashSeed uint64 = 14695981039346656037
+
+func hashString(h uint64, s string) uint64 {
+	for i := 0; i < len(s); i++ {
+		h = (h ^ uint64(s[i])) * 1099511628211
+	}
+	return h
+}

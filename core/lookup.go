@@ -1,0 +1,41 @@
+package core
+
+import "slices"
+
+// Execution returns a consistent copy of an execution; false when the id is
+// unknown or past its TTL.
+func (c *Core) Execution(id ID) (Snapshot, bool) {
+	ex := c.store.get(id)
+	if ex == nil {
+		return Snapshot{}, false
+	}
+	now := c.clock.Now()
+	ex.fn.mu.Lock()
+	defer ex.fn.mu.Unlock()
+	if c.expired(ex, now) {
+		return Snapshot{}, false
+	}
+	s := ex.snapshot()
+	if s.Status.Terminal() && c.store.ttl.cleanable(ex.finished, now.Wall) {
+		// Due for cleanup, though no sweep has met it yet.
+		s.Output, s.CleanedUp = nil, true
+	}
+	return s, true
+}
+
+// Forget makes sure that w is not woken for the execution any more, unless
+// that is happening already.
+func (c *Core) Forget(id ID, w Waiter) {
+	ex := c.store.get(id)
+	if ex == nil {
+		return
+	}
+	ex.fn.mu.Lock()
+	defer ex.fn.mu.Unlock()
+	if ex.waiter == w {
+		ex.waiter = nil
+	}
+	if ex.more != nil {
+		ex.more.waiters = slices.DeleteFunc(ex.more.waiters, func(other Waiter) bool { return other == w })
+	}
+}

@@ -1,0 +1,67 @@
+package core
+
+import "time"
+
+// Observer is told what core does, for metrics and for the simulator's log.
+type Observer interface {
+	// FunctionAdded is called before the function takes work; what it returns
+	// is at hand in Function.Handle, so that an observer needs no lookup.
+	FunctionAdded(*Function) any
+	// Observe is called after each event, outside core's locks. From one
+	// thread the order is exact; with several, events may arrive in another
+	// order than they happened. It must not call back into core.
+	Observe(Event)
+}
+
+// EventKind says what happened.
+type EventKind uint8
+
+// Kinds of events.
+const (
+	EventAccepted EventKind = iota
+	EventRejected           // Code says why
+	EventIdempotentHit
+	EventDispatched // QueueWait is set
+	EventRetried    // Attempt is the coming one
+	EventEnded      // Status, Code, E2E; Service when it had been dispatched
+	EventSlotReleased
+	EventLateResult      // a result for an execution that had ended; dropped
+	EventDuplicateResult // a second result for one dispatch; dropped
+	EventCleaned         // payload dropped
+	EventEvicted
+	EventKeysEvicted // Count keys
+	EventFunctionAdded
+	EventFunctionDeleted
+	EventReconfigured
+)
+
+var eventNames = [...]string{"accepted", "rejected", "idempotent_hit", "dispatched", "retried", "ended",
+	"slot_released", "late_result", "duplicate_result", "cleaned", "evicted", "keys_evicted",
+	"function_added", "function_deleted", "reconfigured"}
+
+func (k EventKind) String() string { return eventNames[k] }
+
+// Event is one thing that happened.
+type Event struct {
+	Kind     EventKind
+	Function *Function // nil when the name is unknown, and for EventKeysEvicted
+	ID       ID
+	At       Instant
+	Status   Status
+	Sync     bool
+	Cold     bool
+	Attempt  int32
+	Count    int
+	Code     string
+
+	QueueWait time.Duration
+	Service   time.Duration // of the last attempt
+	E2E       time.Duration // from creation
+	Init      time.Duration // -1 = not reported
+}
+
+// nopObserver is used when none is given.
+type nopObserver struct{}
+
+func (nopObserver) FunctionAdded(*Function) any { return nil }
+func (nopObserver) Observe(Event)               {}

@@ -1,0 +1,83 @@
+package core
+
+import (
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+)
+
+const registryShards = 64
+
+// registry finds functions by name. Look-ups are lock-free: each shard is an
+// immutable map that a change replaces whole, and shards keep that copy small.
+type registry struct {
+	mu     sync.Mutex // serializes changes
+	count  int
+	max    int
+	shards [registryShards]atomic.Pointer[map[string]*Function]
+}
+
+func (r *registry) shard(name string) *atomic.Pointer[map[string]*Function] {
+	return &r.shards[hashString(hashSeed, name)%registryShards]
+}
+
+func (r *registry) get(name string) *Function {
+	if m := r.shard(name).Load(); m != nil {
+		return (*m)[name]
+	}
+	return nil
+}
+
+// add registers what make returns; make is not called when the name is taken
+// or the registry full.
+func (r *registry) add(name string, make func() *Function) (*Function, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.get(name) != nil {
+		return nil, ErrExists
+	}
+	if r.count >= r.max {
+		return nil, ErrFunctionLimit
+	}
+	fn := make()
+	r.replace(name, func(m map[string]*Function) { m[name] = fn })
+	r.count++
+	return fn, nil
+}
+
+func (r *registry) remove(name string) *Function {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	fn := r.get(name)
+	if fn != nil {
+		r.replace(name, func(m map[string]*Function) { delete(m, name) })
+		r.count--
+	}
+	return fn
+}
+
+func (r *registry) replace(name string, change func(map[string]*Function)) {
+	p := r.shard(name)
+	next := map[string]*Function{}
+	if old := p.Load(); old != nil {
+		next = maps.Clone(*old)
+	}
+	change(next)
+	p.Store(&next)
+}
+
+// list returns all functions sorted by name.
+func (r *registry) list() []*Function {
+	var all []*Function
+	for i := range r.shards {
+		if m := r.shards[i].Load(); m != nil {
+			for _, fn := range *m {
+				all = append(all, fn)
+			}
+		}
+	}
+	slices.SortFunc(all, func(a, b *Function) int { return strings.Compare(a.name, b.name) })
+	return all
+}

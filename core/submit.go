@@ -1,0 +1,213 @@
+package core
+
+import (
+	"slices"
+	"strings"
+	"time"
+)
+
+// Request asks for one execution.
+type Request struct {
+	Function string
+	// Sync says that a caller waits: its deadline runs from now, and Waiter is
+	// woken at the end. Without it the work is only queued.
+	Sync bool
+	// Input is raw JSON, Metadata a raw JSON object or nil. Both are kept until
+	// the cleanup TTL and must not change, unless Borrowed.
+	Input, Metadata []byte
+	// Borrowed says that Input and Metadata are only lent, and the strings
+	// too: core copies what it keeps, once the request is admitted.
+	Borrowed       bool
+	TraceID        string
+	IdempotencyKey string
+	// Timeout overrides the function's; 0 = the function's. >= 0.
+	Timeout time.Duration
+	Waiter  Waiter
+	// OnSettled is called once after Submit returned ErrPending, when the
+	// concurrent claim on the idempotency key has ended: then submit again.
+	OnSettled func()
+}
+
+// Result is an accepted request, or the execution its key already had.
+type Result struct {
+	ID ID
+	// Existing says that the idempotency key led to an earlier execution:
+	// Snapshot is its state.
+	Existing bool
+	Snapshot Snapshot
+	// Waiting says that Waiter.Wake is called (or has been already). It is
+	// false for an Existing execution that had already ended.
+	Waiting bool
+}
+
+// Submit admits, records, queues and, when a slot is free, dispatches a
+// request. The error is one of the Rejection values: nothing was kept then.
+func (c *Core) Submit(r *Request) (Result, error) {
+	now := c.clock.Now()
+	fn := c.registry.get(r.Function)
+	if fn == nil {
+		return c.reject(nil, r, now, ErrNotFound)
+	}
+	if c.draining.Load() {
+		return c.reject(fn, r, now, ErrDraining)
+	}
+	if fn.limiter != nil && !fn.limiter.Acquire(now.Wall) {
+		return c.reject(fn, r, now, ErrRateLimited)
+	}
+	if !c.limiter.Acquire(now.Wall) {
+		return c.reject(fn, r, now, ErrRateLimited)
+	}
+	if r.IdempotencyKey == "" {
+		return c.admit(fn, r, now, 0)
+	}
+	return c.submitOnce(fn, r, now)
+}
+
+// submitOnce admits a request with an idempotency key unless the key already
+// has a live execution.
+func (c *Core) submitOnce(fn *Function, r *Request, now Instant) (Result, error) {
+	for {
+		state, token, id := c.keys.AcquireOrGet(fn.name, r.IdempotencyKey, now.Wall, r.OnSettled)
+		if state == Existing {
+			if res, ok := c.join(fn, id, r, now); ok {
+				return res, nil
+			}
+			// The execution is gone: take the key over, unless somebody did.
+			if state, token = c.keys.ClaimIfMatches(fn.name, r.IdempotencyKey, id); state != Claimed {
+				continue
+			}
+		}
+		switch state {
+		case Pending:
+			return Result{}, ErrPending
+		case KeysFull:
+			return c.reject(fn, r, now, ErrIdempotencyFull)
+		}
+		return c.admit(fn, r, now, token)
+	}
+}
+
+// join returns the key's earlier execution, and waits for it with the caller
+// when that is sync and the execution has not ended; false when it is gone.
+func (c *Core) join(fn *Function, id ID, r *Request, now Instant) (Result, bool) {
+	ex := c.store.get(id)
+	if ex == nil {
+		return Result{}, false
+	}
+	owner := ex.fn // may be an earlier function of the same name
+	owner.mu.Lock()
+	if c.expired(ex, now) {
+		owner.mu.Unlock()
+		return Result{}, false
+	}
+	res := Result{ID: id, Existing: true, Snapshot: ex.snapshot()}
+	if r.Sync && r.Waiter != nil && !ex.status.Terminal() {
+		ex.extras().waiters = append(ex.extras().waiters, r.Waiter)
+		res.Waiting = true
+	}
+	owner.mu.Unlock()
+	c.observe(Event{Kind: EventIdempotentHit, Function: fn, ID: id, At: now, Sync: r.Sync})
+	return res, true
+}
+
+// admit records and queues a request, holding the claim token (0 = none) of
+// its idempotency key.
+func (c *Core) admit(fn *Function, r *Request, now Instant, token uint64) (Result, error) {
+	ex, why := c.place(fn, r, now)
+	if why != nil {
+		return c.refuse(fn, r, now, token, why)
+	}
+	var task Task
+	fn.mu.Lock()
+	// An idle function with a free slot would be signalled and served next:
+	// take that tick here, under the same lock.
+	direct := fn.queue.live == 0 && fn.slotFree() && (r.Sync || !c.cfg.SchedulerOff)
+	switch {
+	case fn.deleted: // between look-up and here
+		why = ErrNotFound
+	case direct:
+		task = c.start(fn, ex, now)
+	case fn.queue.live >= fn.QueueSize():
+		why = ErrQueueFull
+	default:
+		fn.enqueue(ex)
+		fn.watch(ex, now)
+	}
+	fn.mu.Unlock()
+	if why != nil {
+		c.store.remove(ex)
+		return c.refuse(fn, r, now, token, why)
+	}
+
+	id := ex.id
+	if token != 0 {
+		// It fails only when a Put took the key over, whose mapping then stands.
+		_ = c.keys.Publish(fn.name, r.IdempotencyKey, token, id, now.Wall)
+	}
+	c.armSweep()
+	c.observe(Event{Kind: EventAccepted, Function: fn, ID: id, At: now, Sync: r.Sync, Attempt: 1})
+	if !direct || c.dispatch(fn, ex, task, now) {
+		c.kick(fn)
+	}
+	return Result{ID: id, Waiting: r.Sync}, nil
+}
+
+// refuse abandons the claim, if any, so that the key's next request may run.
+func (c *Core) refuse(fn *Function, r *Request, now Instant, token uint64, why *Rejection) (Result, error) {
+	if token != 0 {
+		_ = c.keys.Abandon(fn.name, r.IdempotencyKey, token)
+	}
+	return c.reject(fn, r, now, why)
+}
+
+// place makes and stores the record, unless a bound forbids it. The queue is
+// only glanced at here, so that refusing under overload allocates nothing; the
+// binding check is under the function's lock.
+func (c *Core) place(fn *Function, r *Request, now Instant) (*execution, *Rejection) {
+	if r.Sync {
+		if why := c.admission.check(fn, now); why != nil {
+			return nil, why
+		}
+	}
+	if fn.QueueDepth() >= fn.QueueSize() {
+		return nil, ErrQueueFull
+	}
+	size := int64(len(r.Input) + len(r.Metadata))
+	if !c.store.reserve(size) {
+		return nil, ErrStoreFull
+	}
+	ex := c.newExecution(fn, r, now)
+	c.store.put(ex)
+	return ex, nil
+}
+
+func (c *Core) newExecution(fn *Function, r *Request, now Instant) *execution {
+	ex := &execution{
+		id: c.ids.NewID(), fn: fn, created: now.Wall, createdMono: now.Mono, queuedMono: now.Mono,
+		input: r.Input, timeout: int64(r.Timeout), attempt: 1, heapIndex: -1, initMs: -1,
+		sync: r.Sync, waiter: r.Waiter,
+	}
+	metadata, trace, key := r.Metadata, r.TraceID, r.IdempotencyKey
+	if r.Borrowed {
+		ex.input = slices.Clone(r.Input)
+		metadata, trace, key = slices.Clone(metadata), strings.Clone(trace), strings.Clone(key)
+	}
+	if len(metadata) > 0 || trace != "" || key != "" {
+		ex.more = &executionExtras{metadata: metadata, traceID: trace, idempotencyKey: key}
+	}
+	if ex.timeout <= 0 {
+		ex.timeout = int64(fn.spec.Load().TimeoutMillis) * int64(time.Millisecond)
+	}
+	if r.Sync {
+		ex.callerDeadline = now.Mono + ex.timeout
+		if cfg := c.admission.cfg.Load(); cfg.Enabled {
+			ex.queueDeadline = now.Mono + int64(cfg.MaxQueueWait)
+		}
+	}
+	return ex
+}
+
+func (c *Core) reject(fn *Function, r *Request, now Instant, why *Rejection) (Result, error) {
+	c.observe(Event{Kind: EventRejected, Function: fn, At: now, Sync: r.Sync, Code: why.Code})
+	return Result{}, why
+}
