@@ -1,0 +1,120 @@
+package provider
+
+import (
+	"errors"
+	"fmt"
+	"regexp"
+	"strings"
+)
+
+// RuntimeMode is how an instance takes its invocations.
+type RuntimeMode string
+
+const (
+	HTTP  RuntimeMode = "HTTP"  // a server on PORT
+	STDIO RuntimeMode = "STDIO" // a line in, a line out
+	FILE  RuntimeMode = "FILE"  // a process for each invocation
+)
+
+// ScalingStrategy says who changes the number of replicas.
+type ScalingStrategy string
+
+const (
+	ScaleHPA      ScalingStrategy = "HPA"      // the platform (Kubernetes)
+	ScaleInternal ScalingStrategy = "INTERNAL" // simplane, through SetReplicas
+	ScaleNone     ScalingStrategy = "NONE"     // nobody
+)
+
+// Metric is one scaling target.
+type Metric struct {
+	Type   string // queue_depth, in_flight, rps, cpu, memory or prometheus
+	Target string // value to hold per replica; percent for cpu and memory
+	Name   string // metric name; required for prometheus
+}
+
+// Deployment describes a function to run. The zero values are usable unless a
+// field says otherwise.
+type Deployment struct {
+	Name             string // required, unique
+	Image            string // container image; ignored by the process provider
+	RuntimeMode      RuntimeMode
+	Commands         []string // argv; preferred over RuntimeCommand
+	RuntimeCommand   string   // run through sh -c when Commands is empty
+	Env              map[string]string
+	WorkDir          string // process provider only; empty means the provider's
+	CPU              string // cores, "500m" or "1.5"; empty means no limit
+	Memory           string // bytes, "128Mi"; empty means no limit
+	Replicas         int    // instances to start with; 0 starts on demand
+	MinReplicas      int
+	MaxReplicas      int // 0 means the provider's maximum
+	TimeoutMillis    int64
+	ImagePullSecrets []string
+	ScalingStrategy  ScalingStrategy
+	Metrics          []Metric
+
+	// EndpointConcurrency is how many invocations one instance runs at a time.
+	// 0 means no limit; STDIO instances always run one.
+	EndpointConcurrency int
+}
+
+var deploymentName = regexp.MustCompile(`^[a-zA-Z0-9]([a-zA-Z0-9._-]{0,126}[a-zA-Z0-9])?$`)
+
+// maxCommandBytes keeps a command line and its environment well below what
+// the kernel accepts for one exec.
+const maxCommandBytes = 1 << 20
+
+// Validate reports everything that is wrong with d, joined into one error.
+func (d Deployment) Validate() error {
+	var errs []error
+	bad := func(format string, a ...any) { errs = append(errs, fmt.Errorf(format, a...)) }
+
+	if !deploymentName.MatchString(d.Name) {
+		bad("name: %q is not a function name", d.Name)
+	}
+	switch d.RuntimeMode {
+	case "", HTTP, STDIO, FILE:
+	default:
+		bad("runtimeMode: %q is none of HTTP, STDIO, FILE", d.RuntimeMode)
+	}
+	if d.Replicas < 0 || d.MinReplicas < 0 || d.MaxReplicas < 0 {
+		bad("replicas: must not be negative")
+	}
+	if d.MaxReplicas > 0 && d.MinReplicas > d.MaxReplicas {
+		bad("minReplicas: %d is above maxReplicas %d", d.MinReplicas, d.MaxReplicas)
+	}
+	if d.EndpointConcurrency < 0 {
+		bad("endpointConcurrency: must not be negative")
+	}
+	if d.TimeoutMillis < 0 {
+		bad("timeoutMillis: must not be negative")
+	}
+	if _, err := ParseCPU(d.CPU); err != nil {
+		bad("resources.cpu: %w", err)
+	}
+	if _, err := ParseMemory(d.Memory); err != nil {
+		bad("resources.memory: %w", err)
+	}
+
+	size := len(d.RuntimeCommand)
+	for _, c := range d.Commands {
+		size += len(c)
+		if strings.IndexByte(c, 0) >= 0 {
+			bad("commands: contains a NUL byte")
+		}
+	}
+	for k, v := range d.Env {
+		size += len(k) + len(v)
+		if k == "" || strings.ContainsAny(k, "=\x00") || strings.IndexByte(v, 0) >= 0 {
+			bad("env: %q is not a usable variable", k)
+		}
+	}
+	if size > maxCommandBytes {
+		bad("commands, env: %d bytes, at most %d are allowed", size, maxCommandBytes)
+	}
+	return errors.Join(errs...)
+}
+
+// HasCommand reports whether the deployment says what to run.
+func (d Deployment) HasCommand() bool {
+	return len(d.Commands) > 0 && d.Commands[0] != "" || strings.TrimSpace(d.RuntimeCommand) != ""
+}

@@ -1,0 +1,204 @@
+package provider
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/valyala/fasthttp"
+)
+
+// HTTPOptions tunes an HTTPInstance; zero fields take the defaults named here.
+type HTTPOptions struct {
+	MaxOutputBytes int           // largest answer, 4 MiB
+	MaxConns       int           // connections to one instance, 1024
+	DialTimeout    time.Duration // 3 s
+}
+
+// HTTPInstance calls a function that listens on a TCP address. Connections
+// are kept and reused.
+type HTTPInstance struct {
+	client *fasthttp.HostClient
+	addr   string
+}
+
+// idleConnTimeout is shorter than the keep-alive time of common servers (Node
+// closes after 5 s), so that a request seldom meets a connection that the
+// function is about to close.
+const idleConnTimeout = 3 * time.Second
+
+// NewHTTPInstance makes an instance for addr, a host:port.
+func NewHTTPInstance(addr string, opt HTTPOptions) *HTTPInstance {
+	if opt.MaxOutputBytes <= 0 {
+		opt.MaxOutputBytes = 4 << 20
+	}
+	if opt.MaxConns <= 0 {
+		opt.MaxConns = 1024
+	}
+	if opt.DialTimeout <= 0 {
+		opt.DialTimeout = 3 * time.Second
+	}
+	return &HTTPInstance{
+		addr: addr,
+		client: &fasthttp.HostClient{
+			Addr:                addr,
+			Name:                "simplane",
+			Dial:                func(a string) (net.Conn, error) { return net.DialTimeout("tcp", a, opt.DialTimeout) },
+			MaxConns:            opt.MaxConns,
+			MaxIdleConnDuration: idleConnTimeout,
+			MaxResponseBodySize: opt.MaxOutputBytes,
+			ReadBufferSize:      16 << 10,
+			// The engine decides about retries; a silent second delivery here
+			// would run the function twice.
+			MaxIdemponentCallAttempts: 1,
+		},
+	}
+}
+
+// Call implements Instance.
+func (h *HTTPInstance) Call(inv Invocation, done func(Result)) {
+	go func() {
+		r, err := h.Do(inv)
+		if err != nil {
+			r = Failure(CodeError, "the function at "+h.addr+" could not be called: "+err.Error())
+		}
+		done(r)
+	}()
+}
+
+// Do posts the invocation and waits for the answer, no longer than
+// inv.Deadline. The error is a transport failure: nothing is known about
+// whether the function ran.
+func (h *HTTPInstance) Do(inv Invocation) (Result, error) {
+	req, resp := fasthttp.AcquireRequest(), fasthttp.AcquireResponse()
+	defer fasthttp.ReleaseRequest(req)
+	defer fasthttp.ReleaseResponse(resp)
+
+	req.Header.SetMethod(fasthttp.MethodPost)
+	req.SetRequestURI("/")
+	req.Header.SetHost(h.addr)
+	req.URI().SetScheme("http")
+	req.URI().SetHost(h.addr)
+	req.Header.SetContentType("application/json")
+	setHeader(req, "X-Execution-Id", inv.ExecutionID)
+	setHeader(req, "X-Trace-Id", inv.TraceID)
+	setHeader(req, "Idempotency-Key", inv.IdempotencyKey)
+	req.SetBodyRaw(requestBody(inv))
+	// Without this a missing content type would read as text/plain.
+	resp.Header.SetNoDefaultContentType(true)
+
+	err := h.client.DoDeadline(req, resp, inv.Deadline)
+	switch {
+	case err == nil:
+		return answer(resp), nil
+	case errors.Is(err, fasthttp.ErrTimeout), !time.Now().Before(inv.Deadline):
+		return Failure(CodeTimeout, "the function did not answer within its deadline"), nil
+	case errors.Is(err, fasthttp.ErrBodyTooLarge):
+		return Failure(CodeBadOutput, fmt.Sprintf("the answer is larger than %d bytes", h.client.MaxResponseBodySize)), nil
+	}
+	return Result{}, err
+}
+
+// Close drops the idle connections.
+func (h *HTTPInstance) Close() { h.client.CloseIdleConnections() }
+
+func setHeader(req *fasthttp.Request, name, value string) {
+	if value != "" {
+		req.Header.Set(name, value)
+	}
+}
+
+// requestBody builds {"input":…,"metadata":…} without parsing what it wraps.
+func requestBody(inv Invocation) []byte {
+	b := make([]byte, 0, len(inv.Input)+len(inv.Metadata)+32)
+	return appendPayload(append(b, '{'), inv)
+}
+
+// appendPayload appends "input" and "metadata" and the closing brace.
+func appendPayload(b []byte, inv Invocation) []byte {
+	b = append(b, `"input":`...)
+	if len(inv.Input) == 0 {
+		b = append(b, "null"...)
+	}
+	b = append(b, inv.Input...)
+	b = append(b, `,"metadata":`...)
+	if len(inv.Metadata) == 0 {
+		b = append(b, "{}"...)
+	}
+	b = append(b, inv.Metadata...)
+	return append(b, '}')
+}
+
+// AppendLine appends the invocation as the one line a STDIO function reads,
+// newline included. JSON that spans lines is compacted.
+func AppendLine(b []byte, inv Invocation) []byte {
+	inv.Input, inv.Metadata = oneLine(inv.Input), oneLine(inv.Metadata)
+	b = append(b, `{"executionId":`...)
+	id, _ := json.Marshal(inv.ExecutionID) // a string always marshals
+	b = append(append(b, id...), ',')
+	return append(appendPayload(b, inv), '\n')
+}
+
+func oneLine(raw json.RawMessage) json.RawMessage {
+	if bytes.IndexByte(raw, '\n') < 0 && bytes.IndexByte(raw, '\r') < 0 {
+		return raw
+	}
+	var out bytes.Buffer
+	if json.Compact(&out, raw) != nil {
+		return json.RawMessage("null") // callers promise valid JSON
+	}
+	return out.Bytes()
+}
+
+// answer reads a response. JSON is passed on as it is, text/plain becomes a
+// JSON string, an empty body null.
+func answer(resp *fasthttp.Response) Result {
+	body := resp.Body()
+	if code := resp.StatusCode(); code >= 400 {
+		return Failure(CodeError, fmt.Sprintf("the function answered with status %d: %s", code, Snippet(body)))
+	}
+	contentType := strings.ToLower(string(resp.Header.ContentType()))
+	if strings.HasPrefix(contentType, "text/plain") {
+		if !utf8.Valid(body) {
+			return Failure(CodeBadOutput, "the answer is text/plain but not UTF-8")
+		}
+		out, _ := json.Marshal(string(body))
+		return Result{Output: out}
+	}
+	if len(bytes.TrimSpace(body)) == 0 {
+		return Result{Output: json.RawMessage("null")}
+	}
+	if !json.Valid(body) {
+		return Failure(CodeBadOutput, "the answer is not JSON: "+Snippet(body))
+	}
+	return Result{Output: bytes.Clone(body)} // body goes back to fasthttp's pool
+}
+
+// Snippet makes the start of arbitrary bytes fit for a message: one line of
+// printable text, at most 200 bytes of it.
+func Snippet(b []byte) string {
+	const limit = 200
+	cut := len(b) > limit
+	if cut {
+		b = b[:limit]
+	}
+	s := strings.Map(func(r rune) rune {
+		switch {
+		case r == '\n', r == '\t', r == '\r':
+			return ' '
+		case r < ' ', r == utf8.RuneError, r == 0x7f:
+			return '?'
+		}
+		return r
+	}, string(b))
+	s = strings.TrimSpace(s)
+	if cut {
+		s += "…"
+	}
+	return s
+}

@@ -1,0 +1,73 @@
+package provider
+
+import (
+	"encoding/json"
+	"time"
+)
+
+// Invocation is one attempt to run a function.
+type Invocation struct {
+	ExecutionID    string
+	Input          json.RawMessage // valid JSON
+	Metadata       json.RawMessage // a JSON object, or empty
+	TraceID        string
+	IdempotencyKey string
+	Attempt        int // counted from 1
+
+	// Deadline ends the attempt; zero means the deployment's timeout from now.
+	Deadline time.Time
+}
+
+// Result is how an invocation ended: Output when ErrorCode is empty.
+type Result struct {
+	Output       json.RawMessage // valid JSON
+	ErrorCode    string
+	ErrorMessage string
+	TimedOut     bool // the deadline passed; ErrorCode is POOL_TIMEOUT
+
+	// ColdStart says the invocation had to wait for an instance to start;
+	// InitDuration is how long that instance took to become ready.
+	ColdStart    bool
+	InitDuration time.Duration
+}
+
+// OK reports whether the function answered with an output.
+func (r Result) OK() bool { return r.ErrorCode == "" }
+
+// Error codes of a Result. A function may also answer with codes of its own.
+const (
+	CodeStartFailed = "FUNCTION_START_FAILED" // not found, exited or silent before it was ready
+	CodeCrashed     = "FUNCTION_CRASHED"      // died with the invocation running
+	CodeBadOutput   = "FUNCTION_BAD_OUTPUT"   // answer not JSON, or too large
+	CodeFailed      = "FUNCTION_FAILED"       // said so itself, or exited non-zero (FILE)
+	CodeNotFound    = "FUNCTION_NOT_FOUND"    // not provisioned
+	CodeDeleted     = "FUNCTION_DELETED"      // deprovisioned before it ran
+	CodeError       = "POOL_ERROR"            // status >= 400 or a transport failure
+	CodeTimeout     = "POOL_TIMEOUT"          // deadline passed
+	CodeSaturated   = "POOL_SATURATED"        // too many invocations wait for an instance
+	CodeCanceled    = "POOL_CANCELED"         // the waiting caller gave up
+	CodeClosed      = "PROVIDER_CLOSED"       // the provider is shutting down
+)
+
+// Error is a failure with the code a Result carries.
+type Error struct {
+	Code    string
+	Message string
+}
+
+func (e *Error) Error() string { return e.Code + ": " + e.Message }
+
+// Failure is the Result of a failure.
+func Failure(code, message string) Result {
+	return Result{ErrorCode: code, ErrorMessage: message, TimedOut: code == CodeTimeout}
+}
+
+// faulty says whether a result speaks against the instance that gave it, as
+// opposed to the function's own logic or the caller.
+func (r Result) faulty() bool {
+	switch r.ErrorCode {
+	case CodeStartFailed, CodeCrashed, CodeError, CodeTimeout:
+		return true
+	}
+	return false
+}
