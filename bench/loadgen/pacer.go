@@ -1,0 +1,56 @@
+package loadgen
+
+import (
+	"context"
+	"time"
+
+	"simplane/bench/arrival"
+)
+
+// Waking costs tens of microseconds of CPU that the server may need, so above
+// wakesPerSecond due requests are released in small batches. The lateness this
+// adds is part of the latency (it counts from the intended time) and is
+// reported as schedule slip.
+const wakesPerSecond = 5000
+
+// longestNap bounds how late a cancelled run notices.
+const longestNap = 20 * time.Millisecond
+
+// job is one request that has come due.
+type job struct {
+	intended time.Duration // from the start of the run
+	released time.Duration // when the pacer handed it over
+}
+
+// pace releases each request of the schedule at its time, until end or until
+// release answers false.
+func pace(ctx context.Context, s *arrival.Schedule, rate float64, start time.Time, end time.Duration, release func(job) bool) error {
+	nap, err := newNapper()
+	if err != nil {
+		return err
+	}
+	defer nap.close()
+	var shortest time.Duration
+	if rate > wakesPerSecond {
+		shortest = time.Second / wakesPerSecond
+	}
+	for {
+		at := s.Next()
+		if at >= end {
+			return nil
+		}
+		now := time.Since(start)
+		for now < at {
+			if ctx.Err() != nil {
+				return nil
+			}
+			if err := nap.sleep(min(max(at-now, shortest), longestNap)); err != nil {
+				return err
+			}
+			now = time.Since(start)
+		}
+		if !release(job{intended: at, released: now}) {
+			return nil
+		}
+	}
+}

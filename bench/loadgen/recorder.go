@@ -1,0 +1,116 @@
+package loadgen
+
+import (
+	"runtime"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	hdr "github.com/HdrHistogram/hdrhistogram-go"
+
+	"simplane/bench/latency"
+)
+
+// waitNoticed is the connection wait above which an arrival found every
+// connection busy rather than merely a goroutine to be woken.
+const waitNoticed = time.Millisecond
+
+// recorder gathers what the connections measure.
+type recorder struct {
+	targets  []*latency.Sharded // latency per target
+	service  *latency.Sharded
+	slip     *latency.Sharded
+	wait     *latency.Sharded
+	interval *latency.Sharded // since the last tick
+	tally    tally
+	unsent   atomic.Int64
+	waited   atomic.Int64 // arrivals that waited longer than waitNoticed
+	lastDone atomic.Int64 // ns from the start of the run
+}
+
+func newRecorder(o *Options) *recorder {
+	n := min(o.Connections, 2*runtime.GOMAXPROCS(0))
+	r := &recorder{
+		service: latency.NewSharded(n), slip: latency.NewSharded(n),
+		wait: latency.NewSharded(n), interval: latency.NewSharded(n),
+	}
+	for range o.Targets {
+		r.targets = append(r.targets, latency.NewSharded(n))
+	}
+	return r
+}
+
+// shot is one measured request, in times from the start of the run.
+type shot struct {
+	job
+	sent, done time.Duration
+}
+
+func (r *recorder) add(worker, target int, s shot, open bool) {
+	lat := int64(s.done - s.intended)
+	r.targets[target].Record(worker, lat)
+	r.interval.Record(worker, lat)
+	r.service.Record(worker, int64(s.done-s.sent))
+	if open {
+		r.slip.Record(worker, int64(s.released-s.intended))
+		r.wait.Record(worker, int64(s.sent-s.released))
+		if s.sent-s.released > waitNoticed {
+			r.waited.Add(1)
+		}
+	}
+	for done := int64(s.done); ; {
+		last := r.lastDone.Load()
+		if done <= last || r.lastDone.CompareAndSwap(last, done) {
+			return
+		}
+	}
+}
+
+// latency merges all targets.
+func (r *recorder) latency() *hdr.Histogram {
+	h := latency.NewHistogram()
+	for _, t := range r.targets {
+		h.Merge(t.Merged())
+	}
+	return h
+}
+
+// result summarises the run.
+func (r *recorder) result(o *Options) (*Result, Histograms) {
+	h := Histograms{Latency: r.latency(), Service: r.service.Merged()}
+	res := &Result{
+		Mode: "closed", Connections: o.Connections, Seed: o.Seed, WarmupSeconds: o.Warmup.Seconds(),
+		OK: r.tally.ok.Load(), Failed: r.tally.failed.Load(), Unsent: r.unsent.Load(),
+		Latency:  latency.Summarize(h.Latency, o.FullHistograms),
+		Service:  latency.Summarize(h.Service, o.FullHistograms),
+		Slip:     latency.Summarize(r.slip.Merged(), false),
+		Wait:     latency.Summarize(r.wait.Merged(), false),
+		Statuses: r.tally.statuses(),
+	}
+	if o.Rate > 0 {
+		res.Mode, res.Arrival, res.RateAsked = "open", string(o.arrival()), o.Rate
+	}
+	for _, f := range r.tally.failures {
+		res.Failures = append(res.Failures, *f)
+	}
+	slices.SortFunc(res.Failures, func(a, b Failure) int { return int(b.Count - a.Count) })
+	for i, t := range o.Targets {
+		res.Targets = append(res.Targets, TargetResult{
+			Name: t.Name, Method: t.Method, URL: t.URL, Weight: t.Weight,
+			Latency: latency.Summarize(r.targets[i].Merged(), false),
+		})
+	}
+	elapsed := time.Duration(r.lastDone.Load()) - o.Warmup
+	if o.Rate > 0 {
+		// The schedule's length is what was asked, even when the last
+		// answer came a little before its end.
+		elapsed = max(elapsed, o.Duration)
+	}
+	if res.ElapsedSeconds = elapsed.Seconds(); elapsed > 0 {
+		res.Throughput = float64(res.OK) / res.ElapsedSeconds
+	}
+	return res, h
+}
+
+// Histograms are a run's raw recordings in nanoseconds, for export.
+type Histograms struct{ Latency, Service *hdr.Histogram }

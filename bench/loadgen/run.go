@@ -1,0 +1,224 @@
+package loadgen
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"github.com/valyala/fasthttp"
+
+	"simplane/bench/arrival"
+	"simplane/bench/latency"
+	"simplane/bench/machine"
+)
+
+// Progress is a glimpse of a running measurement.
+type Progress struct {
+	Elapsed, Total time.Duration // warm-up included
+	Warming        bool
+	Interval
+}
+
+// maxIntervals bounds the time series.
+const maxIntervals = 600
+
+// Run sends the load and returns what it measured. It reports an error only
+// when the load could not be produced at all; failing requests are part of
+// the result. Cancelling ctx ends the run early with Interrupted set.
+// progress, when not nil, is called about once a second.
+func Run(ctx context.Context, o Options, progress func(Progress)) (*Result, Histograms, error) {
+	if err := o.Validate(); err != nil {
+		return nil, Histograms{}, err
+	}
+	clients, err := newClients(o)
+	if err != nil {
+		return nil, Histograms{}, err
+	}
+	defer func() {
+		for _, c := range clients {
+			c.CloseIdleConnections()
+		}
+	}()
+	r := &run{opts: &o, rec: newRecorder(&o), start: time.Now(), end: o.Warmup + o.Duration}
+	var workers sync.WaitGroup
+	var queue chan job
+	if o.Rate > 0 {
+		queue = make(chan job, o.backlog())
+	}
+	nonce := rand.Uint64()
+	for id := range o.Connections {
+		s := newShooter(id, nonce, &o, clients)
+		workers.Go(func() {
+			if o.Rate > 0 {
+				r.serveQueue(ctx, s, queue)
+			} else {
+				r.loop(ctx, s)
+			}
+			s.release()
+		})
+	}
+	watcher := r.watch(ctx, progress)
+	var paceErr error
+	if o.Rate > 0 {
+		paceErr = r.pace(ctx, queue)
+		close(queue)
+	}
+	workers.Wait()
+	series, usage := watcher()
+	res, h := r.rec.result(&o)
+	res.Series, res.Usage, res.Interrupted = series, usage, ctx.Err() != nil
+	res.Findings, res.ClientLimited = findings(res, &o, r.rec.waited.Load())
+	return res, h, paceErr
+}
+
+type run struct {
+	opts  *Options
+	rec   *recorder
+	start time.Time
+	end   time.Duration
+}
+
+// pace feeds the open loop's queue.
+func (r *run) pace(ctx context.Context, queue chan<- job) error {
+	s, err := arrival.New(r.opts.arrival(), r.opts.Rate, r.opts.Seed)
+	if err != nil {
+		return err
+	}
+	return pace(ctx, s, r.opts.Rate, r.start, r.end, func(j job) bool {
+		select {
+		case queue <- j:
+			return true
+		default:
+			r.skip(j)
+			return !r.opts.StopOnUnsent
+		}
+	})
+}
+
+// skip counts a request that was due but will not be sent.
+func (r *run) skip(j job) {
+	if j.intended >= r.opts.Warmup {
+		r.rec.unsent.Add(1)
+	}
+}
+
+// serveQueue is one connection of an open loop.
+func (r *run) serveQueue(ctx context.Context, s *shooter, queue <-chan job) {
+	giveUp := r.end + r.opts.Timeout
+	for j := range queue {
+		if ctx.Err() != nil || time.Since(r.start) > giveUp {
+			r.skip(j)
+			continue
+		}
+		r.send(s, j, true)
+	}
+}
+
+// loop is one connection of a closed loop: the next request goes out when the
+// last one is back.
+func (r *run) loop(ctx context.Context, s *shooter) {
+	for ctx.Err() == nil {
+		now := time.Since(r.start)
+		if now >= r.end {
+			return
+		}
+		if err := r.send(s, job{intended: now, released: now}, false); err != nil {
+			// A server that is gone fails at once: do not spin on it.
+			if !errors.Is(err, fasthttp.ErrTimeout) {
+				time.Sleep(time.Millisecond)
+			}
+		}
+	}
+}
+
+func (r *run) send(s *shooter, j job, open bool) error {
+	target := s.pick()
+	sent := j.intended
+	if open {
+		sent = time.Since(r.start)
+	}
+	err := s.shoot(target)
+	done := time.Since(r.start)
+	if j.intended >= r.opts.Warmup {
+		s.judge(target, err, &r.rec.tally)
+		r.rec.add(s.id, target, shot{job: j, sent: sent, done: done}, open)
+	}
+	return err
+}
+
+// watch records the time series and the usage in the background. The returned
+// function stops it and hands over both.
+func (r *run) watch(ctx context.Context, progress func(Progress)) func() ([]Interval, machine.Usage) {
+	stop, stopped := make(chan struct{}), make(chan struct{})
+	var series []Interval
+	mark, marked := machine.Now(), r.opts.Warmup == 0
+	every := max(time.Second, r.opts.Duration/maxIntervals)
+	if r.opts.Duration < 5*time.Second {
+		every = r.opts.Duration / 5
+	}
+	scratch := latency.NewHistogram()
+	var lastAt time.Duration
+	var lastFailed int64
+	tick := func(now time.Duration) {
+		scratch.Reset()
+		r.rec.interval.Drain(scratch)
+		failed := r.rec.tally.failed.Load()
+		at := now - r.opts.Warmup
+		iv := Interval{
+			AtSeconds: at.Seconds(), Failed: failed - lastFailed,
+			P50Ms: latency.Percentile(scratch, 50), P99Ms: latency.Percentile(scratch, 99), MaxMs: latency.Percentile(scratch, 100),
+		}
+		if d := at - lastAt; d > 0 {
+			iv.Rate = float64(scratch.TotalCount()) / d.Seconds()
+		}
+		lastAt, lastFailed = at, failed
+		if len(series) < 2*maxIntervals {
+			series = append(series, iv)
+		}
+		if progress != nil {
+			progress(Progress{Elapsed: now, Total: r.end, Interval: iv})
+		}
+	}
+	go func() {
+		defer close(stopped)
+		for next := r.opts.Warmup; ; next += every {
+			for {
+				left := next - time.Since(r.start)
+				if left <= 0 {
+					break
+				}
+				select {
+				case <-stop:
+					return
+				case <-time.After(min(left, time.Second)):
+				}
+				if progress != nil && !marked {
+					progress(Progress{Elapsed: time.Since(r.start), Total: r.end, Warming: true})
+				}
+			}
+			if next == r.opts.Warmup {
+				mark, marked = machine.Now(), true
+				continue
+			}
+			tick(time.Since(r.start))
+		}
+	}()
+	return func() ([]Interval, machine.Usage) {
+		close(stop)
+		<-stopped
+		// What came after the last whole interval, unless it is a sliver.
+		if now := time.Since(r.start); now-r.opts.Warmup-lastAt > every/4 {
+			tick(now)
+		}
+		return series, machine.Since(mark)
+	}
+}
+
+func (s *shooter) release() {
+	for _, r := range s.reqs {
+		fasthttp.ReleaseRequest(r)
+	}
+	fasthttp.ReleaseResponse(s.resp)
+}

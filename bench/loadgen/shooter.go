@@ -1,0 +1,148 @@
+package loadgen
+
+import (
+	"bytes"
+	"crypto/tls"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/valyala/fasthttp"
+)
+
+// maxResponseBytes bounds what one response may make the client hold.
+const maxResponseBytes = 64 << 20
+
+// newClients returns one client per host. Nothing is ever retried: a retry
+// would hide a failure and its cost.
+func newClients(o Options) (map[string]*fasthttp.HostClient, error) {
+	clients := make(map[string]*fasthttp.HostClient)
+	for _, t := range o.Targets {
+		u, err := url.Parse(t.URL)
+		if err != nil {
+			return nil, err
+		}
+		key := u.Scheme + "://" + u.Host
+		if clients[key] != nil {
+			continue
+		}
+		c := &fasthttp.HostClient{
+			Addr: fasthttp.AddMissingPort(u.Host, u.Scheme == "https"), IsTLS: u.Scheme == "https",
+			Name: "simplane-bench", MaxConns: o.Connections, MaxIdemponentCallAttempts: 1,
+			MaxResponseBodySize: maxResponseBytes, MaxIdleConnDuration: time.Minute,
+			Dial: func(addr string) (conn net.Conn, err error) { return fasthttp.DialTimeout(addr, o.Timeout) },
+		}
+		if o.Insecure {
+			c.TLSConfig = &tls.Config{InsecureSkipVerify: true} // #nosec G402 -- the user asked for it
+		}
+		clients[key] = c
+	}
+	return clients, nil
+}
+
+// shooter is one connection's worth of sending. It is used by one goroutine.
+type shooter struct {
+	id      int
+	nonce   uint64 // sets this run's keys apart from those of earlier runs
+	opts    *Options
+	clients []*fasthttp.HostClient // per target
+	reqs    []*fasthttp.Request    // per target, reused
+	resp    *fasthttp.Response
+	cumul   []int // running sum of weights
+	rng     *rand.Rand
+	keyBuf  []byte
+	shots   uint64
+}
+
+func newShooter(id int, nonce uint64, o *Options, clients map[string]*fasthttp.HostClient) *shooter {
+	s := &shooter{
+		id: id, nonce: nonce, opts: o, resp: fasthttp.AcquireResponse(),
+		rng: rand.New(rand.NewPCG(o.Seed, uint64(id)+1)),
+	}
+	sum := 0
+	for _, t := range o.Targets {
+		u, _ := url.Parse(t.URL) // validated
+		s.clients = append(s.clients, clients[u.Scheme+"://"+u.Host])
+		req := fasthttp.AcquireRequest()
+		req.SetRequestURI(t.URL)
+		req.Header.SetMethod(t.Method)
+		for _, h := range t.Headers {
+			req.Header.Set(h.Name, h.Value)
+			req.UseHostHeader = req.UseHostHeader || strings.EqualFold(h.Name, "Host")
+		}
+		if t.Body != nil {
+			req.SetBodyRaw(t.Body)
+		}
+		s.reqs = append(s.reqs, req)
+		sum += t.Weight
+		s.cumul = append(s.cumul, sum)
+	}
+	return s
+}
+
+func (s *shooter) pick() int {
+	if len(s.cumul) == 1 {
+		return 0
+	}
+	n := s.rng.IntN(s.cumul[len(s.cumul)-1])
+	i, found := slices.BinarySearch(s.cumul, n)
+	if found {
+		i++
+	}
+	return i
+}
+
+// shoot sends one request to the target and waits for the answer.
+func (s *shooter) shoot(target int) error {
+	req := s.reqs[target]
+	if s.opts.Idempotency != 0 {
+		s.keyBuf = s.appendKey(s.keyBuf[:0])
+		req.Header.SetBytesV("Idempotency-Key", s.keyBuf)
+	}
+	s.shots++
+	return s.clients[target].DoTimeout(req, s.resp, s.opts.Timeout)
+}
+
+func (s *shooter) appendKey(b []byte) []byte {
+	b = append(b, "bench-"...)
+	b = strconv.AppendUint(b, s.nonce, 36)
+	b = append(b, '-')
+	if n := s.opts.Idempotency; n > 0 {
+		return strconv.AppendInt(b, int64(s.rng.IntN(n)), 36)
+	}
+	b = strconv.AppendInt(b, int64(s.id), 36)
+	b = append(b, '-')
+	return strconv.AppendUint(b, s.shots, 36)
+}
+
+// judge counts the outcome of the last shot and reports whether it succeeded.
+func (s *shooter) judge(target int, err error, t *tally) bool {
+	if err != nil {
+		t.fail(failureKind(err), err.Error())
+		return false
+	}
+	want := &s.opts.Targets[target]
+	code := s.resp.StatusCode()
+	if code >= 0 && code < len(t.status) {
+		t.status[code].Add(1)
+	}
+	expected := code >= 200 && code < 300
+	if len(want.ExpectStatus) > 0 {
+		expected = slices.Contains(want.ExpectStatus, code)
+	}
+	if !expected {
+		t.fail(fmt.Sprintf("status %d", code), string(s.resp.Body()))
+		return false
+	}
+	if want.ExpectBody != "" && !bytes.Contains(s.resp.Body(), []byte(want.ExpectBody)) {
+		t.fail("body without the expected text", string(s.resp.Body()))
+		return false
+	}
+	t.ok.Add(1)
+	return true
+}
