@@ -1,0 +1,86 @@
+package chart
+
+import (
+	"encoding/xml"
+	"io"
+	"math"
+	"strings"
+	"testing"
+)
+
+func labels(ts []tick) string {
+	var out []string
+	for _, t := range ts {
+		out = append(out, t.label)
+	}
+	return strings.Join(out, " ")
+}
+
+func TestTicks(t *testing.T) {
+	for _, c := range []struct {
+		s      Scale
+		lo, hi float64
+		want   string
+	}{
+		{Linear, 0, 100, "0 20 40 60 80 100"},
+		{Linear, 0, 43_000, "0 10k 20k 30k 40k"},
+		{Linear, 0.1, 0.13, "0.1 0.11 0.12 0.13"},
+		{Log, 0.5, 20, "0.5 1 2 5 10 20"},
+		{Log, 0.01, 10_000, "0.01 0.1 1 10 100 1k 10k"},
+		{Percentile, 0, 99.95, "0% 50% 90% 99% 99.9%"},
+	} {
+		if got := labels(c.s.ticks(c.lo, c.hi)); got != c.want {
+			t.Errorf("ticks %v..%v: %q, want %q", c.lo, c.hi, got, c.want)
+		}
+	}
+}
+
+func TestPercentileScaleGivesEachNineTheSameRoom(t *testing.T) {
+	a := Percentile.position(99) - Percentile.position(90)
+	b := Percentile.position(99.9) - Percentile.position(99)
+	if math.Abs(a-b) > 1e-9 || Percentile.position(100) < Percentile.position(99.999) {
+		t.Errorf("90..99 takes %v, 99..99.9 takes %v", a, b)
+	}
+}
+
+func TestSVGIsWellFormedAndWithinItsFrame(t *testing.T) {
+	c := Chart{
+		Title: `a < b & "c"`, XLabel: "x<", YLabel: "y>", X: Percentile, Y: Log,
+		Lines: []Line{
+			{Name: "<one>", Points: []Point{{X: 0, Y: 0}, {X: 50, Y: 3}, {X: 100, Y: 1e5}}},
+			{Name: "two", Dots: true, Points: []Point{{X: 10, Y: 5, Low: 2, High: 9}}},
+			{Name: "empty"},
+		},
+	}
+	svg := string(c.SVG())
+	dec := xml.NewDecoder(strings.NewReader("<figure>" + svg + "</figure>"))
+	circles := 0
+	for {
+		tok, err := dec.Token()
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			t.Fatalf("%v in %s", err, svg)
+		}
+		if el, ok := tok.(xml.StartElement); ok && el.Name.Local == "circle" {
+			circles++
+		}
+	}
+	if circles != 4 {
+		t.Errorf("%d points drawn, want 4", circles)
+	}
+	if strings.Contains(svg, "NaN") || strings.Contains(svg, "Inf") {
+		t.Errorf("coordinates are not numbers: %s", svg)
+	}
+}
+
+func TestNothingToDraw(t *testing.T) {
+	if got := (Chart{Lines: []Line{{Name: "x"}}}).SVG(); got != "" {
+		t.Errorf("got %s", got)
+	}
+	one := Chart{Lines: []Line{{Name: "x", Points: []Point{{X: 1, Y: 1}}}}}
+	if svg := string(one.SVG()); svg == "" || strings.Contains(svg, "NaN") {
+		t.Errorf("a single point gives %q", svg)
+	}
+}
