@@ -1,0 +1,94 @@
+// Package baseline holds yardstick servers: the least an HTTP echo or a
+// reverse proxy can cost with the same libraries, on the same machine.
+package baseline
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/valyala/fasthttp"
+)
+
+// Kinds of yardstick.
+const (
+	FasthttpEcho  = "fasthttp-echo"
+	NetHTTPEcho   = "nethttp-echo"
+	FasthttpProxy = "fasthttp-proxy"
+)
+
+// Kinds lists all yardsticks.
+func Kinds() []string { return []string{FasthttpEcho, NetHTTPEcho, FasthttpProxy} }
+
+// maxBody bounds what a yardstick accepts, like the control plane's default.
+const maxBody = 4 << 20
+
+// Serve runs one yardstick on l until ctx ends. FasthttpProxy needs backend
+// as host:port; the others ignore it.
+func Serve(ctx context.Context, kind, backend string, l net.Listener) error {
+	if !slices.Contains(Kinds(), kind) {
+		return fmt.Errorf("baseline %q is unknown: want %s", kind, strings.Join(Kinds(), ", "))
+	}
+	if kind == NetHTTPEcho {
+		return serveNetHTTP(ctx, l)
+	}
+	handler := echo
+	if kind == FasthttpProxy {
+		if backend == "" {
+			return fmt.Errorf("%s needs a backend as host:port", kind)
+		}
+		handler = proxy(backend)
+	}
+	srv := &fasthttp.Server{Handler: handler, MaxRequestBodySize: maxBody, Name: kind, CloseOnShutdown: true}
+	stopped := context.AfterFunc(ctx, func() {
+		grace, cancel := context.WithTimeout(context.Background(), time.Second)
+		defer cancel()
+		_ = srv.ShutdownWithContext(grace)
+	})
+	defer stopped()
+	return srv.Serve(l)
+}
+
+func echo(ctx *fasthttp.RequestCtx) {
+	ctx.SetContentType("application/json")
+	ctx.SetBody(ctx.PostBody())
+}
+
+func proxy(backend string) fasthttp.RequestHandler {
+	client := &fasthttp.HostClient{Addr: backend, MaxConns: 20_000, MaxIdemponentCallAttempts: 1, MaxResponseBodySize: maxBody}
+	return func(ctx *fasthttp.RequestCtx) {
+		req := &ctx.Request
+		req.Header.Del("Connection")
+		if err := client.Do(req, &ctx.Response); err != nil {
+			ctx.Error(err.Error(), fasthttp.StatusBadGateway)
+			return
+		}
+		ctx.Response.Header.Del("Connection")
+	}
+}
+
+func serveNetHTTP(ctx context.Context, l net.Listener) error {
+	srv := &http.Server{
+		ReadHeaderTimeout: 10 * time.Second,
+		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+			if err != nil {
+				http.Error(w, err.Error(), http.StatusBadRequest)
+				return
+			}
+			w.Header().Set("Content-Type", "application/json")
+			_, _ = w.Write(body)
+		}),
+	}
+	stopped := context.AfterFunc(ctx, func() { _ = srv.Close() })
+	defer stopped()
+	if err := srv.Serve(l); err != http.ErrServerClosed {
+		return err
+	}
+	return nil
+}
