@@ -65,6 +65,13 @@ func (fn *Function) InFlight() int { return int(fn.running.Load()) }
 // EffectiveConcurrency is the number of slots there are.
 func (fn *Function) EffectiveConcurrency() int { return int(fn.slots.Load()) }
 
+// SyncQueueDepth is the number of queued sync invocations.
+func (fn *Function) SyncQueueDepth() int {
+	fn.mu.Lock()
+	defer fn.mu.Unlock()
+	return fn.syncQueued
+}
+
 // The methods below need fn.mu.
 
 func (fn *Function) slotFree() bool { return fn.running.Load() < fn.slots.Load() }

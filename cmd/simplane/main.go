@@ -50,6 +50,7 @@ func rootCommand() *cobra.Command {
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usageErrorf("%v (see '%s --help')", err, cmd.CommandPath())
 	})
+	root.AddCommand(serveCommand())
 	root.AddCommand(versionCommand())
 	return root
 }

@@ -1,0 +1,56 @@
+package server
+
+import (
+	"time"
+
+	"simplane/core"
+)
+
+// Config is everything `simplane serve` can be told.
+type Config struct {
+	// Addr takes the API, MgmtAddr health, metrics and administration. Port 0
+	// picks a free one.
+	Addr, MgmtAddr string
+
+	Core core.Config
+	// AsyncEnabled false answers :enqueue with 501.
+	AsyncEnabled bool
+	// InternalOnMgmtOnly takes /v1/internal and /v1/admin off Addr.
+	InternalOnMgmtOnly bool
+	// InternalToken, when set, is the bearer token those paths require.
+	InternalToken string
+
+	// Bounds of a request and of what a POOL function may answer, in bytes.
+	MaxBodyBytes, MaxHeaderBytes, MaxResponseBytes int
+	// MaxConnections open at once on Addr, and to one POOL endpoint.
+	MaxConnections, PoolMaxConnections int
+	// ReadTimeout bounds reading one request, WriteTimeout writing one answer,
+	// IdleTimeout a kept-alive connection's silence.
+	ReadTimeout, WriteTimeout, IdleTimeout time.Duration
+	// ShutdownGrace is how long accepted work may go on after SIGTERM.
+	ShutdownGrace time.Duration
+
+	LogLevel, LogFormat string
+}
+
+// DefaultConfig is what serve starts with. The store bounds follow the
+// machine's memory: 10 million executions at most, and fewer where a
+// retained one (about 350 bytes) times that would not fit in a quarter of it.
+func DefaultConfig() Config {
+	cfg := Config{
+		Addr: "127.0.0.1:8080", MgmtAddr: "127.0.0.1:8081",
+		Core:         core.DefaultConfig(),
+		AsyncEnabled: true,
+		MaxBodyBytes: 4 << 20, MaxHeaderBytes: 8 << 10, MaxResponseBytes: 4 << 20,
+		MaxConnections: 65_536, PoolMaxConnections: 4096,
+		ReadTimeout: 30 * time.Second, WriteTimeout: 30 * time.Second, IdleTimeout: 120 * time.Second,
+		ShutdownGrace: 30 * time.Second,
+		LogLevel:      "info", LogFormat: "text",
+	}
+	if memory := memoryLimit(); memory > 0 {
+		const perExecution = 400
+		cfg.Core.MaxExecutions = int(min(int64(cfg.Core.MaxExecutions), max(memory/4/perExecution, 10_000)))
+		cfg.Core.MaxPayloadBytes = max(memory/4, 64<<20)
+	}
+	return cfg
+}

@@ -1,0 +1,178 @@
+package server
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"sync"
+
+	"github.com/go-json-experiment/json/jsontext"
+	"github.com/valyala/bytebufferpool"
+)
+
+var bodyBuffers bytebufferpool.Pool
+
+// invocation is a decoded request body. Both slices point into it.
+type invocation struct {
+	input    []byte // raw JSON, not null
+	metadata []byte // raw JSON object of strings; nil when absent
+}
+
+// bodyReader is a pooled JSON decoder over one request body.
+type bodyReader struct {
+	buf bytes.Buffer
+	dec jsontext.Decoder
+}
+
+var bodyReaders = sync.Pool{New: func() any { return new(bodyReader) }}
+
+func readBody(body []byte) *bodyReader {
+	r := bodyReaders.Get().(*bodyReader)
+	r.buf = *bytes.NewBuffer(body)
+	r.dec.Reset(&r.buf, jsontext.AllowDuplicateNames(true))
+	return r
+}
+
+func (r *bodyReader) close() {
+	r.buf = bytes.Buffer{}
+	bodyReaders.Put(r)
+}
+
+// value reads the next value and returns it as a part of body.
+func (r *bodyReader) value(body []byte) ([]byte, error) {
+	v, err := r.dec.ReadValue()
+	if err != nil {
+		return nil, err
+	}
+	end := r.dec.InputOffset()
+	return body[end-int64(len(v)) : end], nil
+}
+
+// object reads one JSON object that is the whole body and calls member for
+// each key in it; member may read the value, or leave it to be skipped. It
+// reports malformed JSON with the byte offset.
+func (r *bodyReader) object(body []byte, member func(name []byte) (read bool, err error)) *apiError {
+	if len(bytes.TrimSpace(body)) == 0 {
+		return badRequest(codeMalformedJSON, "the request body is empty; send a JSON object")
+	}
+	if r.dec.PeekKind() != '{' {
+		if _, err := r.dec.ReadValue(); err != nil {
+			return malformed(err)
+		}
+		return badRequest(codeMalformedJSON, "the request body must be a JSON object (offset 0)")
+	}
+	if _, err := r.dec.ReadToken(); err != nil {
+		return malformed(err)
+	}
+	for r.dec.PeekKind() != '}' {
+		name, err := r.dec.ReadValue()
+		if err != nil {
+			return malformed(err)
+		}
+		read, err := member(plainName(name))
+		if err == nil && !read {
+			err = r.dec.SkipValue()
+		}
+		if err != nil {
+			return malformed(err)
+		}
+	}
+	if _, err := r.dec.ReadToken(); err != nil {
+		return malformed(err)
+	}
+	if _, err := r.dec.ReadToken(); err != io.EOF {
+		if err == nil {
+			err = fmt.Errorf("unexpected data after the object at byte offset %d", r.dec.InputOffset())
+		}
+		return malformed(err)
+	}
+	return nil
+}
+
+// plainName strips the quotes of a key, and undoes its escapes if it has any.
+func plainName(quoted []byte) []byte {
+	if bytes.IndexByte(quoted, '\\') < 0 {
+		return quoted[1 : len(quoted)-1]
+	}
+	name, _ := jsontext.AppendUnquote(nil, quoted)
+	return name
+}
+
+// decodeInvocation reads {"input":…,"metadata":…}. Unknown keys are ignored.
+func decodeInvocation(body []byte) (invocation, *apiError) {
+	var inv invocation
+	r := readBody(body)
+	defer r.close()
+	var problem string
+	fault := r.object(body, func(name []byte) (bool, error) {
+		var err error
+		switch string(name) {
+		case "input":
+			inv.input, err = r.value(body)
+			return true, err
+		case "metadata":
+			inv.metadata, problem, err = r.metadata(body)
+			return true, err
+		}
+		return false, nil
+	})
+	switch {
+	case fault != nil:
+		return inv, fault
+	case len(inv.input) == 0 || inv.input[0] == 'n': // null
+		details := []string{"input: input must not be null"}
+		if problem != "" {
+			details = append(details, problem)
+		}
+		return inv, validationFailed(details...)
+	case problem != "":
+		return inv, validationFailed(problem)
+	}
+	return inv, nil
+}
+
+// metadata reads an object of strings; null counts as absent.
+func (r *bodyReader) metadata(body []byte) (raw []byte, problem string, err error) {
+	const want = "metadata: must be an object of strings"
+	switch r.dec.PeekKind() {
+	case 'n':
+		return nil, "", r.dec.SkipValue()
+	case '{':
+	default:
+		return nil, want, r.dec.SkipValue()
+	}
+	if _, err = r.dec.ReadToken(); err != nil {
+		return nil, "", err
+	}
+	start := r.dec.InputOffset() - 1
+	for n := 0; r.dec.PeekKind() != '}'; n++ {
+		if n%2 == 1 && r.dec.PeekKind() != '"' {
+			problem = want
+		}
+		if err = r.dec.SkipValue(); err != nil {
+			return nil, "", err
+		}
+	}
+	if _, err = r.dec.ReadToken(); err != nil {
+		return nil, "", err
+	}
+	return body[start:r.dec.InputOffset()], problem, nil
+}
+
+// malformed turns a decoder's error into the answer.
+func malformed(err error) *apiError {
+	var syntax *jsontext.SyntacticError
+	if errors.As(err, &syntax) {
+		return badRequest(codeMalformedJSON, fmt.Sprintf("malformed JSON at byte offset %d: %s", syntax.ByteOffset, reason(syntax)))
+	}
+	return badRequest(codeMalformedJSON, "malformed JSON: "+err.Error())
+}
+
+func reason(e *jsontext.SyntacticError) string {
+	if errors.Is(e.Err, io.ErrUnexpectedEOF) {
+		return "the body ends too early"
+	}
+	return strings.TrimPrefix(e.Err.Error(), "jsontext: ")
+}

@@ -1,0 +1,131 @@
+package server
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/valyala/fasthttp"
+
+	"simplane/core"
+)
+
+func (s *Server) handleRegister(ctx *fasthttp.RequestCtx) {
+	in, fault := decodeSpec(ctx.PostBody())
+	if fault != nil {
+		fault.write(ctx)
+		return
+	}
+	spec, err := core.ResolveSpec(in)
+	var invalid *core.ValidationError
+	if errors.As(err, &invalid) {
+		validationFailed(invalid.Details...).write(ctx)
+		return
+	}
+	if why := s.runnable(spec); why != "" {
+		writeError(ctx, fasthttp.StatusUnprocessableEntity, core.CodeNoProvider, why)
+		return
+	}
+	fn, err := s.core.Register(spec)
+	switch {
+	case errors.Is(err, core.ErrExists):
+		writeError(ctx, fasthttp.StatusConflict, core.CodeExists, fmt.Sprintf("function %q is already registered; delete it first", spec.Name))
+	case err != nil:
+		s.refused(ctx, err)
+	default:
+		s.log.Info("function registered", "function", spec.Name, "mode", spec.ExecutionMode)
+		writeJSON(ctx, fasthttp.StatusCreated, fn.Spec())
+	}
+}
+
+// decodeSpec reads a function spec. Malformed JSON names the byte offset, a
+// value of the wrong type its field.
+func decodeSpec(body []byte) (core.SpecInput, *apiError) {
+	var in core.SpecInput
+	r := readBody(body)
+	defer r.close()
+	if fault := r.object(body, func([]byte) (bool, error) { return false, nil }); fault != nil {
+		return in, fault
+	}
+	err := json.Unmarshal(body, &in)
+	var wrongType *json.UnmarshalTypeError
+	if errors.As(err, &wrongType) {
+		return in, validationFailed(fmt.Sprintf("%s: must be %s, not %s", wrongType.Field, typeName(wrongType.Type.Kind().String()), wrongType.Value))
+	}
+	if err != nil {
+		return in, badRequest(codeMalformedJSON, "malformed JSON: "+err.Error())
+	}
+	return in, nil
+}
+
+func typeName(kind string) string {
+	switch kind {
+	case "int", "int64":
+		return "a whole number"
+	case "float64":
+		return "a number"
+	case "slice":
+		return "an array"
+	case "map", "struct":
+		return "an object"
+	}
+	return "a " + kind
+}
+
+func (s *Server) handleListFunctions(ctx *fasthttp.RequestCtx) {
+	specs := []*core.Spec{} // [] rather than null when empty
+	for _, fn := range s.core.Functions() {
+		specs = append(specs, fn.Spec())
+	}
+	writeJSON(ctx, fasthttp.StatusOK, specs)
+}
+
+func (s *Server) handleGetFunction(ctx *fasthttp.RequestCtx, name string) {
+	fn := s.core.Function(name)
+	if fn == nil {
+		s.writeRejection(ctx, core.ErrNotFound)
+		return
+	}
+	writeJSON(ctx, fasthttp.StatusOK, fn.Spec())
+}
+
+func (s *Server) handleDeleteFunction(ctx *fasthttp.RequestCtx, name string) {
+	if _, err := s.core.Delete(name); err != nil {
+		s.refused(ctx, err)
+		return
+	}
+	s.log.Info("function deleted", "function", name)
+	ctx.SetStatusCode(fasthttp.StatusNoContent)
+}
+
+func (s *Server) handleReplicas(ctx *fasthttp.RequestCtx, name string) {
+	var body struct {
+		Replicas *int `json:"replicas"`
+	}
+	fn := s.core.Function(name)
+	if fn == nil {
+		s.writeRejection(ctx, core.ErrNotFound)
+		return
+	}
+	raw := ctx.PostBody()
+	r := readBody(raw)
+	fault := r.object(raw, func([]byte) (bool, error) { return false, nil })
+	r.close()
+	if fault != nil {
+		fault.write(ctx)
+		return
+	}
+	if err := json.Unmarshal(raw, &body); err != nil || body.Replicas == nil || *body.Replicas < 0 || *body.Replicas > core.MaxReplicasBound {
+		validationFailed(fmt.Sprintf("replicas: must be a whole number from 0 to %d", core.MaxReplicasBound)).write(ctx)
+		return
+	}
+	if fn.Spec().ExecutionMode != core.ModeDeployment {
+		validationFailed("executionMode: replicas can be set on DEPLOYMENT functions only, this one is " + fn.Spec().ExecutionMode).write(ctx)
+		return
+	}
+	if fault := s.setReplicas(fn, *body.Replicas); fault != nil {
+		fault.write(ctx)
+		return
+	}
+	writeJSON(ctx, fasthttp.StatusOK, map[string]any{"function": name, "replicas": *body.Replicas})
+}

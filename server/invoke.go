@@ -1,0 +1,174 @@
+package server
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/valyala/fasthttp"
+
+	"simplane/core"
+)
+
+// maxHeaderValue bounds Idempotency-Key and X-Trace-Id, in bytes.
+const maxHeaderValue = 512
+
+const headerExecutionID = "X-Execution-Id"
+
+// submission decodes what :invoke and :enqueue share.
+func (s *Server) submission(ctx *fasthttp.RequestCtx, name string) (core.Request, *apiError) {
+	req := core.Request{Function: name, Borrowed: true}
+	h := &ctx.Request.Header
+	if v := h.Peek("X-Timeout-Ms"); len(v) > 0 {
+		ms, err := strconv.ParseInt(string(v), 10, 64)
+		if err != nil || ms <= 0 || ms > core.MaxTimeoutMillis {
+			return req, validationFailed(fmt.Sprintf("X-Timeout-Ms: must be a whole number of milliseconds from 1 to %d, not %q", core.MaxTimeoutMillis, clip(v, 40)))
+		}
+		req.Timeout = time.Duration(ms) * time.Millisecond
+	}
+	key, trace := h.Peek("Idempotency-Key"), h.Peek("X-Trace-Id")
+	if len(key) > maxHeaderValue {
+		return req, validationFailed(fmt.Sprintf("Idempotency-Key: must be at most %d bytes", maxHeaderValue))
+	}
+	if len(trace) > maxHeaderValue {
+		return req, validationFailed(fmt.Sprintf("X-Trace-Id: must be at most %d bytes", maxHeaderValue))
+	}
+	inv, fault := decodeInvocation(ctx.PostBody())
+	if fault != nil {
+		return req, fault
+	}
+	req.Input, req.Metadata = inv.input, inv.metadata
+	req.IdempotencyKey, req.TraceID = unsafeString(key), unsafeString(trace)
+	return req, nil
+}
+
+// submit hands a request to core; a request that meets a concurrent claim on
+// its idempotency key sleeps until the claim is settled.
+func (s *Server) submit(req *core.Request) (core.Result, error) {
+	var settled chan struct{}
+	if req.IdempotencyKey != "" {
+		settled = make(chan struct{}, 1)
+		req.OnSettled = func() { settled <- struct{}{} }
+	}
+	for {
+		res, err := s.core.Submit(req)
+		if err != core.ErrPending {
+			return res, err
+		}
+		<-settled
+	}
+}
+
+// refused answers for a request that core did not take.
+func (s *Server) refused(ctx *fasthttp.RequestCtx, err error) {
+	var why *core.Rejection
+	if errors.As(err, &why) {
+		s.writeRejection(ctx, why)
+		return
+	}
+	writeError(ctx, fasthttp.StatusInternalServerError, codeInternal, err.Error())
+}
+
+// handleInvoke runs a function and waits for the result.
+func (s *Server) handleInvoke(ctx *fasthttp.RequestCtx, name string) {
+	req, fault := s.submission(ctx, name)
+	if fault != nil {
+		s.refuseEarly(ctx, name, fault)
+		return
+	}
+	w := newWaiter()
+	req.Sync, req.Waiter = true, w
+	res, err := s.submit(&req)
+	if err != nil {
+		w.recycle()
+		s.refused(ctx, err)
+		return
+	}
+	snap := res.Snapshot
+	switch {
+	case !res.Existing:
+		snap = w.wait()
+		w.recycle()
+	case res.Waiting:
+		// Another request owns the execution and its deadline; this one waits
+		// as long as its own allows and leaves the execution alone.
+		limit := req.Timeout
+		if limit == 0 {
+			limit = s.functionTimeout(name)
+		}
+		ended := false
+		if snap, ended = w.waitFor(limit); !ended {
+			s.core.Forget(res.ID, w)
+			snap = core.Snapshot{Status: core.Timeout}
+		} else {
+			w.recycle()
+		}
+	}
+	if snap.Err != nil && snap.Err.Code == core.CodeQueueWait {
+		setExecutionID(ctx, res.ID)
+		s.writeRejection(ctx, &core.Rejection{Code: core.CodeQueueWait, Message: snap.Err.Message})
+		return
+	}
+	writeInvocation(ctx, fasthttp.StatusOK, res.ID, snap.Status, snap.Output, snap.Err)
+}
+
+// handleEnqueue accepts work and answers at once.
+func (s *Server) handleEnqueue(ctx *fasthttp.RequestCtx, name string) {
+	if !s.cfg.AsyncEnabled {
+		writeError(ctx, fasthttp.StatusNotImplemented, codeAsyncDisabled, "asynchronous queueing is switched off (asyncEnabled); use :invoke")
+		return
+	}
+	req, fault := s.submission(ctx, name)
+	if fault != nil {
+		s.refuseEarly(ctx, name, fault)
+		return
+	}
+	res, err := s.submit(&req)
+	if err != nil {
+		s.refused(ctx, err)
+		return
+	}
+	status := core.Queued
+	if res.Existing {
+		status = res.Snapshot.Status
+	}
+	writeInvocation(ctx, fasthttp.StatusAccepted, res.ID, status, res.Snapshot.Output, res.Snapshot.Err)
+}
+
+// refuseEarly answers a bad request; an unknown function is the more useful
+// answer when both apply.
+func (s *Server) refuseEarly(ctx *fasthttp.RequestCtx, name string, fault *apiError) {
+	if s.core.Function(name) == nil {
+		s.writeRejection(ctx, core.ErrNotFound)
+		return
+	}
+	fault.write(ctx)
+}
+
+func (s *Server) functionTimeout(name string) time.Duration {
+	if fn := s.core.Function(name); fn != nil {
+		return time.Duration(fn.Spec().TimeoutMillis) * time.Millisecond
+	}
+	return 0
+}
+
+func writeInvocation(ctx *fasthttp.RequestCtx, status int, id core.ID, state core.Status, output []byte, err *core.ExecError) {
+	ctx.SetStatusCode(status)
+	ctx.Response.Header.SetContentTypeBytes(contentTypeJSON)
+	setExecutionID(ctx, id)
+	writeBody(ctx, func(b []byte) []byte { return appendInvocation(b, id, state, output, err) })
+}
+
+func setExecutionID(ctx *fasthttp.RequestCtx, id core.ID) {
+	var text [36]byte
+	ctx.Response.Header.SetBytesV(headerExecutionID, id.AppendTo(text[:0]))
+}
+
+// clip shortens untrusted text for a message.
+func clip(b []byte, n int) string {
+	if len(b) > n {
+		return string(b[:n]) + "…"
+	}
+	return string(b)
+}

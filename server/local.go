@@ -1,0 +1,53 @@
+package server
+
+import (
+	"fmt"
+	"log/slog"
+	"runtime/debug"
+	"sync"
+
+	"simplane/core"
+)
+
+// LocalHandler runs a LOCAL function in this process. Its output must be
+// valid JSON.
+type LocalHandler func(t core.Task) (output []byte, err error)
+
+// localDispatcher runs registered handlers, each call on its own goroutine,
+// and answers with the input when there is no handler.
+type localDispatcher struct {
+	log      *slog.Logger
+	mu       sync.RWMutex
+	handlers map[string]LocalHandler
+}
+
+func (d *localDispatcher) handle(name string, h LocalHandler) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.handlers[name] = h
+}
+
+func (d *localDispatcher) Dispatch(t core.Task) {
+	d.mu.RLock()
+	h := d.handlers[t.Spec.Name]
+	d.mu.RUnlock()
+	if h == nil {
+		t.Complete(core.Outcome{Status: core.Success, Output: t.Input})
+		return
+	}
+	go t.Complete(d.run(h, t))
+}
+
+func (d *localDispatcher) run(h LocalHandler, t core.Task) (o core.Outcome) {
+	defer func() {
+		if p := recover(); p != nil {
+			d.log.Error("panic in local handler", "function", t.Spec.Name, "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+			o = core.Outcome{Status: core.Error, Code: "LOCAL_PANIC", Message: fmt.Sprint(p)}
+		}
+	}()
+	output, err := h(t)
+	if err != nil {
+		return core.Outcome{Status: core.Error, Code: "LOCAL_ERROR", Message: err.Error()}
+	}
+	return core.Outcome{Status: core.Success, Output: output}
+}

@@ -1,0 +1,118 @@
+package server
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/go-json-experiment/json/jsontext"
+	"github.com/valyala/fasthttp"
+
+	"simplane/core"
+)
+
+// poolDispatcher posts tasks to the endpoint of a function that somebody else
+// runs, over kept-alive connections.
+type poolDispatcher struct {
+	client *fasthttp.Client
+}
+
+func newPoolDispatcher(cfg Config) *poolDispatcher {
+	return &poolDispatcher{client: &fasthttp.Client{
+		Name:                "simplane",
+		MaxConnsPerHost:     cfg.PoolMaxConnections,
+		MaxResponseBodySize: cfg.MaxResponseBytes,
+		MaxIdleConnDuration: 10 * time.Second,
+		// A resent request could run a function twice: retries are core's.
+		MaxIdemponentCallAttempts: 1,
+		NoDefaultUserAgentHeader:  true,
+		DisablePathNormalizing:    true,
+	}}
+}
+
+func (d *poolDispatcher) Dispatch(t core.Task) {
+	if t.Spec.EndpointURL == "" {
+		t.Complete(core.Outcome{Status: core.Error, Code: core.CodePoolNoEndpoint, Message: "the function has no endpointUrl"})
+		return
+	}
+	go func() { t.Complete(d.call(t)) }()
+}
+
+// call makes one attempt and always returns within the task's timeout.
+func (d *poolDispatcher) call(t core.Task) core.Outcome {
+	req, resp := fasthttp.AcquireRequest(), fasthttp.AcquireResponse()
+	defer fasthttp.ReleaseRequest(req)
+	defer fasthttp.ReleaseResponse(resp)
+	req.Header.SetMethod(fasthttp.MethodPost)
+	req.SetRequestURI(t.Spec.EndpointURL)
+	req.Header.SetContentTypeBytes(contentTypeJSON)
+	var id [36]byte
+	req.Header.SetBytesV(headerExecutionID, t.ID.AppendTo(id[:0]))
+	if t.TraceID != "" {
+		req.Header.Set("X-Trace-Id", t.TraceID)
+	}
+	if t.IdempotencyKey != "" {
+		req.Header.Set("Idempotency-Key", t.IdempotencyKey)
+	}
+	req.SetBodyRaw(appendPayload(make([]byte, 0, len(t.Input)+len(t.Metadata)+32), t))
+
+	err := d.client.DoTimeout(req, resp, t.Timeout)
+	switch {
+	case errors.Is(err, fasthttp.ErrTimeout), errors.Is(err, fasthttp.ErrDialTimeout):
+		return core.Outcome{Status: core.Timeout, Code: core.CodePoolTimeout}
+	case err != nil:
+		return poolError("%s: %v", t.Spec.EndpointURL, err)
+	case resp.StatusCode() >= 300:
+		return poolError("%s answered with status %d: %s", t.Spec.EndpointURL, resp.StatusCode(), clip(resp.Body(), 200))
+	}
+	output, err := poolOutput(resp)
+	if err != nil {
+		return poolError("%s: %v", t.Spec.EndpointURL, err)
+	}
+	o := core.Outcome{Status: core.Success, Output: output}
+	if bytes.EqualFold(resp.Header.Peek("X-Cold-Start"), []byte("true")) {
+		o.ColdStart = true
+		ms, _ := strconv.ParseInt(string(resp.Header.Peek("X-Init-Duration-Ms")), 10, 32)
+		o.Init = time.Duration(max(ms, 0)) * time.Millisecond
+	}
+	return o
+}
+
+// appendPayload appends what a function is sent.
+func appendPayload(b []byte, t core.Task) []byte {
+	b = append(b, `{"input":`...)
+	b = append(b, t.Input...)
+	if len(t.Metadata) > 0 {
+		b = append(b, `,"metadata":`...)
+		b = append(b, t.Metadata...)
+	}
+	return append(b, '}')
+}
+
+// poolOutput turns a function's answer into JSON: text becomes a string, an
+// empty body null, anything else must be JSON whatever it is called.
+func poolOutput(resp *fasthttp.Response) ([]byte, error) {
+	body, err := resp.BodyUncompressed()
+	if err != nil {
+		return nil, fmt.Errorf("undecodable body: %w", err)
+	}
+	contentType := resp.Header.ContentType()
+	if bytes.HasPrefix(contentType, []byte("text/plain")) {
+		return jsontext.AppendQuote(nil, body)
+	}
+	if len(body) == 0 {
+		return []byte("null"), nil
+	}
+	value := jsontext.Value(body)
+	if !value.IsValid(jsontext.AllowDuplicateNames(true)) {
+		return nil, fmt.Errorf("the answer (Content-Type %q) is not JSON: %s", contentType, clip(body, 80))
+	}
+	return slices.Clone(bytes.TrimSpace(body)), nil
+}
+
+func poolError(format string, args ...any) core.Outcome {
+	return core.Outcome{Status: core.Error, Code: core.CodePoolError, Message: fmt.Sprintf(format, args...)}
+}

@@ -1,0 +1,187 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/valyala/fasthttp"
+
+	"simplane/core"
+)
+
+// Server is the control plane behind HTTP.
+type Server struct {
+	cfg      Config
+	log      *slog.Logger
+	core     *core.Core
+	clock    *systemClock
+	local    *localDispatcher
+	metrics  *metrics
+	draining atomic.Bool
+
+	api, mgmt         *fasthttp.Server
+	apiAddr, mgmtAddr net.Listener
+	backlog           chan struct{}
+}
+
+// New builds a server and opens its listeners, so that a taken port is an
+// error here and both addresses are known before Serve.
+func New(cfg Config, log *slog.Logger) (*Server, error) {
+	s := &Server{
+		cfg: cfg, log: log, clock: newSystemClock(), metrics: newMetrics(),
+		local:   &localDispatcher{log: log, handlers: map[string]LocalHandler{}},
+		backlog: make(chan struct{}, 1),
+	}
+	cfg.Core.OnBacklog = s.wakeScheduler
+	dispatcher := &dispatchRouter{local: s.local, pool: newPoolDispatcher(cfg)}
+	var err error
+	if s.core, err = core.New(cfg.Core, s.clock, randomIDs{}, dispatcher, s.metrics); err != nil {
+		return nil, err
+	}
+	s.metrics.registry.MustRegister(coreGauges{s.core})
+	s.api, s.mgmt = s.httpServer(false), s.httpServer(true)
+	if s.apiAddr, err = listen("addr", cfg.Addr); err != nil {
+		return nil, err
+	}
+	if s.mgmtAddr, err = listen("mgmt-addr", cfg.MgmtAddr); err != nil {
+		_ = s.apiAddr.Close()
+		return nil, err
+	}
+	return s, nil
+}
+
+func (s *Server) httpServer(mgmt bool) *fasthttp.Server {
+	return &fasthttp.Server{
+		Name:               "simplane",
+		Handler:            s.handler(mgmt),
+		ErrorHandler:       refuseRequest,
+		Concurrency:        s.cfg.MaxConnections,
+		ReadBufferSize:     s.cfg.MaxHeaderBytes,
+		MaxRequestBodySize: s.cfg.MaxBodyBytes,
+		ReadTimeout:        s.cfg.ReadTimeout,
+		WriteTimeout:       s.cfg.WriteTimeout,
+		IdleTimeout:        s.cfg.IdleTimeout,
+		TCPKeepalive:       true,
+		CloseOnShutdown:    true,
+		Logger:             fasthttpLog{s.log},
+	}
+}
+
+// fasthttpLog passes fasthttp's messages (broken requests mostly) on as debug.
+type fasthttpLog struct{ log *slog.Logger }
+
+func (l fasthttpLog) Printf(format string, args ...any) { l.log.Debug(fmt.Sprintf(format, args...)) }
+
+// HandleLocal sets the handler of LOCAL functions with this name; without one
+// they answer with their input.
+func (s *Server) HandleLocal(name string, h LocalHandler) { s.local.handle(name, h) }
+
+// Addr is the bound address of the API, MgmtAddr that of management.
+func (s *Server) Addr() string     { return s.apiAddr.Addr().String() }
+func (s *Server) MgmtAddr() string { return s.mgmtAddr.Addr().String() }
+
+// wakeScheduler tells the scheduler goroutine that work is left.
+func (s *Server) wakeScheduler() {
+	select {
+	case s.backlog <- struct{}{}:
+	default: // it is awake
+	}
+}
+
+// schedule pumps what callers left behind. It sleeps until signalled.
+func (s *Server) schedule(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-s.backlog:
+			for s.core.Pump(1024) {
+			}
+		}
+	}
+}
+
+// watchClock follows steps of the machine's clock.
+func (s *Server) watchClock(ctx context.Context) {
+	tick := time.NewTicker(10 * time.Second)
+	defer tick.Stop()
+	warned := false
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+			step := s.clock.rebase()
+			switch {
+			case step > time.Second:
+				s.log.Warn("the machine's clock was set forward; followed", "by", step)
+			case step < -time.Second && !warned:
+				s.log.Warn("the machine's clock was set back; timestamps run ahead of it until restart", "by", -step)
+			}
+			warned = step < -time.Second
+		}
+	}
+}
+
+// Serve answers requests until ctx ends, then shuts down gracefully: readiness
+// goes down and new work is refused, accepted work may finish within
+// ShutdownGrace, and what is left is reported as an error.
+func (s *Server) Serve(ctx context.Context) error {
+	background, stop := context.WithCancel(context.Background())
+	var workers sync.WaitGroup
+	defer workers.Wait()
+	defer stop()
+	workers.Go(func() { s.schedule(background) })
+	workers.Go(func() { s.watchClock(background) })
+
+	failed := make(chan error, 2)
+	go func() { failed <- s.api.Serve(s.apiAddr) }()
+	go func() { failed <- s.mgmt.Serve(s.mgmtAddr) }()
+	select {
+	case err := <-failed:
+		return errors.Join(fmt.Errorf("the server stopped: %w", err), s.close())
+	case <-ctx.Done():
+	}
+	return errors.Join(s.drain(), s.close())
+}
+
+// drain waits until accepted work has ended or the grace period is over.
+func (s *Server) drain() error {
+	s.draining.Store(true)
+	s.core.Drain()
+	queued, inFlight := s.core.Unfinished()
+	s.log.Info("shutting down", "queued", queued, "inFlight", inFlight, "grace", s.cfg.ShutdownGrace)
+	deadline := time.Now().Add(s.cfg.ShutdownGrace)
+	for {
+		queued, inFlight = s.core.Unfinished()
+		if inFlight == 0 && (queued == 0 || s.cfg.Core.SchedulerOff) {
+			break
+		}
+		if !time.Now().Before(deadline) {
+			break
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	if queued+inFlight > 0 {
+		s.log.Error("accepted work is left behind", "queued", queued, "inFlight", inFlight)
+		return fmt.Errorf("stopped with %d executions queued and %d running that had been accepted", queued, inFlight)
+	}
+	return nil
+}
+
+// close stops both HTTP servers; answers being written get a moment.
+func (s *Server) close() error {
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	err := errors.Join(s.api.ShutdownWithContext(ctx), s.mgmt.ShutdownWithContext(ctx))
+	if errors.Is(err, context.DeadlineExceeded) {
+		return nil // idle clients that do not hang up are no failure
+	}
+	return err
+}

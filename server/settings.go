@@ -1,0 +1,280 @@
+package server
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/spf13/pflag"
+	"gopkg.in/yaml.v3"
+)
+
+// Settings binds a Config to its three sources. Each key exists once, as a
+// flag; its environment variable and its config file key follow from the
+// flag's name: --rate-max-per-second, SIMPLANE_RATE_MAX_PER_SECOND,
+// rateMaxPerSecond. A flag wins over the environment, that over the file.
+type Settings struct {
+	Config Config
+	flags  *pflag.FlagSet
+	file   string
+}
+
+// NewSettings adds serve's flags to flags.
+func NewSettings(flags *pflag.FlagSet) *Settings {
+	s := &Settings{Config: DefaultConfig(), flags: flags}
+	c := &s.Config
+	flags.StringVar(&s.file, "config", "", "config `file` (YAML); its keys are the flag names in camelCase")
+	flags.StringVar(&c.Addr, "addr", c.Addr, "`address` of the API (port 0 picks a free one)")
+	flags.StringVar(&c.MgmtAddr, "mgmt-addr", c.MgmtAddr, "`address` of health, metrics and administration")
+	flags.StringVar(&c.LogLevel, "log-level", c.LogLevel, "debug, info, warn or error")
+	flags.StringVar(&c.LogFormat, "log-format", c.LogFormat, "text or json")
+
+	k := &c.Core
+	flags.Int64Var(&k.RateMaxPerSecond, "rate-max-per-second", k.RateMaxPerSecond, "submissions accepted in each whole second, all functions together; 0 = no limit")
+	flags.DurationVar(&k.TTL, "ttl", k.TTL, "how long an ended execution is kept")
+	flags.DurationVar(&k.CleanupTTL, "cleanup-ttl", k.CleanupTTL, "how long its payload and output are kept")
+	flags.DurationVar(&k.StaleTTL, "stale-ttl", k.StaleTTL, "age at which an execution that has not ended is force-ended")
+	flags.DurationVar(&k.IdempotencyTTL, "idempotency-ttl", k.IdempotencyTTL, "how long an idempotency key is remembered")
+	flags.DurationVar(&k.SweepInterval, "sweep-interval", k.SweepInterval, "time between expiry sweeps; 0 = 1/100 of the shortest TTL, 10ms to 1s")
+	flags.IntVar(&k.MaxFunctions, "max-functions", k.MaxFunctions, "functions that can be registered")
+	flags.IntVar(&k.MaxExecutions, "max-executions", k.MaxExecutions, "executions kept at once; beyond it 503 STORE_FULL")
+	flags.Int64Var(&k.MaxPayloadBytes, "max-payload-bytes", k.MaxPayloadBytes, "input and output bytes kept at once; beyond it 503 STORE_FULL")
+	flags.IntVar(&k.MaxIdempotencyKeys, "max-idempotency-keys", k.MaxIdempotencyKeys, "idempotency keys kept at once")
+	flags.IntVar(&k.Shards, "shards", k.Shards, "shards of each store (a power of two)")
+	flags.Var((*offSwitch)(&k.SchedulerOff), "scheduler", "on or off; off leaves enqueued work to drain-once")
+	flags.BoolVar(&c.AsyncEnabled, "async-enabled", c.AsyncEnabled, "take :enqueue; otherwise it is answered with 501")
+
+	q := &k.SyncQueue
+	flags.BoolVar(&q.Enabled, "sync-queue-enabled", q.Enabled, "judge sync invocations by their expected wait")
+	flags.Var((*negated)(&q.EstimateDisabled), "sync-queue-admission-enabled", "with the sync queue on, refuse on estimated wait too")
+	flags.IntVar(&q.MaxConcurrency, "sync-queue-max-concurrency", q.MaxConcurrency, "sync invocations in flight that are admitted without a look")
+	flags.IntVar(&q.MaxDepth, "sync-queue-max-depth", q.MaxDepth, "sync invocations queued at which newcomers are refused")
+	flags.DurationVar(&q.MaxEstimatedWait, "sync-queue-max-estimated-wait", q.MaxEstimatedWait, "longest estimated wait that is admitted")
+	flags.DurationVar(&q.MaxQueueWait, "sync-queue-max-queue-wait", q.MaxQueueWait, "longest real wait before the caller is rejected")
+	flags.DurationVar(&q.RetryAfter, "sync-queue-retry-after", q.RetryAfter, "Retry-After of a sync-queue rejection")
+
+	flags.BoolVar(&c.InternalOnMgmtOnly, "internal-on-mgmt-only", c.InternalOnMgmtOnly, "serve /v1/internal and /v1/admin on the management address only")
+	flags.StringVar(&c.InternalToken, "internal-token", c.InternalToken, "bearer `token` that /v1/internal and /v1/admin require")
+	flags.IntVar(&c.MaxBodyBytes, "max-body-bytes", c.MaxBodyBytes, "request body bound; beyond it 413")
+	flags.IntVar(&c.MaxHeaderBytes, "max-header-bytes", c.MaxHeaderBytes, "request header bound; beyond it 431")
+	flags.IntVar(&c.MaxResponseBytes, "max-response-bytes", c.MaxResponseBytes, "bound of what a function may answer")
+	flags.IntVar(&c.MaxConnections, "max-connections", c.MaxConnections, "open connections on the API address")
+	flags.IntVar(&c.PoolMaxConnections, "pool-max-connections", c.PoolMaxConnections, "open connections to one POOL endpoint")
+	flags.DurationVar(&c.ReadTimeout, "read-timeout", c.ReadTimeout, "time to read one request")
+	flags.DurationVar(&c.WriteTimeout, "write-timeout", c.WriteTimeout, "time to write one answer")
+	flags.DurationVar(&c.IdleTimeout, "idle-timeout", c.IdleTimeout, "silence after which a kept-alive connection is closed")
+	flags.DurationVar(&c.ShutdownGrace, "shutdown-grace", c.ShutdownGrace, "time accepted work has to finish after SIGTERM")
+	return s
+}
+
+// Load fills in what the flags did not set: from the environment, then from
+// the config file. Errors say which source and, for the file, which line.
+func (s *Settings) Load(getenv func(string) (string, bool)) error {
+	set := map[string]bool{}
+	s.flags.Visit(func(f *pflag.Flag) { set[f.Name] = true })
+	if !set["config"] {
+		if file, ok := getenv("SIMPLANE_CONFIG"); ok {
+			s.file = file
+		}
+	}
+	var errs []error
+	s.flags.VisitAll(func(f *pflag.Flag) {
+		if set[f.Name] || f.Name == "config" || f.Name == "help" {
+			return
+		}
+		name := envName(f.Name)
+		value, ok := getenv(name)
+		if !ok {
+			return
+		}
+		set[f.Name] = true
+		if err := f.Value.Set(value); err != nil {
+			errs = append(errs, fmt.Errorf("environment variable %s: %q is not valid for --%s (%s): %w", name, value, f.Name, f.Usage, err))
+		}
+	})
+	if s.file != "" {
+		errs = append(errs, s.loadFile(s.file, set)...)
+	}
+	if len(errs) == 0 {
+		errs = append(errs, s.Config.check())
+	}
+	return errors.Join(errs...)
+}
+
+func (s *Settings) loadFile(path string, set map[string]bool) []error {
+	raw, err := os.ReadFile(path)
+	if err != nil {
+		return []error{fmt.Errorf("config file: %w", err)}
+	}
+	var doc yaml.Node
+	if err := yaml.Unmarshal(raw, &doc); err != nil {
+		return []error{fmt.Errorf("%s: %w", path, yamlLine(err))}
+	}
+	if len(doc.Content) == 0 {
+		return nil // an empty file sets nothing
+	}
+	var errs []error
+	s.readMapping(path, "", doc.Content[0], set, map[string]bool{}, &errs)
+	return errs
+}
+
+// readMapping sets the flag of every key; a nested mapping prefixes its keys,
+// so that syncQueue: {maxDepth: 5} is syncQueueMaxDepth.
+func (s *Settings) readMapping(path, prefix string, node *yaml.Node, set, seen map[string]bool, errs *[]error) {
+	fail := func(n *yaml.Node, format string, args ...any) {
+		*errs = append(*errs, fmt.Errorf("%s:%d: %s", path, n.Line, fmt.Sprintf(format, args...)))
+	}
+	if node.Kind != yaml.MappingNode {
+		fail(node, "expected a mapping of keys to values")
+		return
+	}
+	for i := 0; i+1 < len(node.Content); i += 2 {
+		key, value := node.Content[i], node.Content[i+1]
+		name := flagName(key.Value)
+		if prefix != "" {
+			name = prefix + "-" + name
+		}
+		if value.Kind == yaml.MappingNode && s.flags.Lookup(name) == nil {
+			s.readMapping(path, name, value, set, seen, errs)
+			continue
+		}
+		flag := s.flags.Lookup(name)
+		switch {
+		case flag == nil || name == "config" || name == "help":
+			fail(key, "unknown key %q; %s", key.Value, s.suggest(name))
+		case seen[name]:
+			fail(key, "key %q is given twice", key.Value)
+		case value.Kind != yaml.ScalarNode:
+			fail(value, "%s: expected a single value", key.Value)
+		default:
+			seen[name] = true
+			if set[name] {
+				continue // flag or environment wins
+			}
+			if err := flag.Value.Set(value.Value); err != nil {
+				fail(value, "%s: %q is not valid (%s)", key.Value, value.Value, flag.Usage)
+			}
+		}
+	}
+}
+
+// suggest names the known key that shares the longest prefix.
+func (s *Settings) suggest(name string) string {
+	best, length := "", 0
+	s.flags.VisitAll(func(f *pflag.Flag) {
+		n := 0
+		for n < len(name) && n < len(f.Name) && name[n] == f.Name[n] {
+			n++
+		}
+		if n > length && f.Name != "config" {
+			best, length = f.Name, n
+		}
+	})
+	if length < 3 {
+		return "see 'simplane serve --help' for the keys"
+	}
+	return fmt.Sprintf("did you mean %q?", camelCase(best))
+}
+
+func (c *Config) check() error {
+	var errs []error
+	atLeast := func(key string, got, least int64) {
+		if got < least {
+			errs = append(errs, fmt.Errorf("%s: must be at least %d, not %d", key, least, got))
+		}
+	}
+	atLeast("maxBodyBytes", int64(c.MaxBodyBytes), 1)
+	atLeast("maxHeaderBytes", int64(c.MaxHeaderBytes), 1024)
+	atLeast("maxResponseBytes", int64(c.MaxResponseBytes), 1)
+	atLeast("maxConnections", int64(c.MaxConnections), 1)
+	atLeast("poolMaxConnections", int64(c.PoolMaxConnections), 1)
+	atLeast("shutdownGrace", int64(c.ShutdownGrace), 0)
+	for key, d := range map[string]int64{"readTimeout": int64(c.ReadTimeout), "writeTimeout": int64(c.WriteTimeout), "idleTimeout": int64(c.IdleTimeout)} {
+		atLeast(key, d, 1)
+	}
+	if !slices.Contains([]string{"debug", "info", "warn", "error"}, c.LogLevel) {
+		errs = append(errs, fmt.Errorf("logLevel: must be debug, info, warn or error, not %q", c.LogLevel))
+	}
+	if c.LogFormat != "text" && c.LogFormat != "json" {
+		errs = append(errs, fmt.Errorf("logFormat: must be text or json, not %q", c.LogFormat))
+	}
+	return errors.Join(errs...)
+}
+
+// yamlLine makes "yaml: line 3: x" read "3: x".
+func yamlLine(err error) error {
+	return errors.New(strings.TrimPrefix(strings.TrimPrefix(err.Error(), "yaml: "), "line "))
+}
+
+func envName(flag string) string {
+	return "SIMPLANE_" + strings.ToUpper(strings.ReplaceAll(flag, "-", "_"))
+}
+
+// flagName turns camelCase into kebab-case; kebab-case stays as it is.
+func flagName(key string) string {
+	var b strings.Builder
+	for i, r := range key {
+		if r >= 'A' && r <= 'Z' {
+			if i > 0 {
+				b.WriteByte('-')
+			}
+			r += 'a' - 'A'
+		}
+		b.WriteRune(r)
+	}
+	return b.String()
+}
+
+func camelCase(flag string) string {
+	parts := strings.Split(flag, "-")
+	for i, p := range parts[1:] {
+		parts[i+1] = strings.ToUpper(p[:1]) + p[1:]
+	}
+	return strings.Join(parts, "")
+}
+
+// offSwitch is a flag of the values on and off; it holds "is off".
+type offSwitch bool
+
+func (o *offSwitch) String() string {
+	if o != nil && bool(*o) {
+		return "off"
+	}
+	return "on"
+}
+func (o *offSwitch) Type() string { return "on|off" }
+func (o *offSwitch) Set(s string) error {
+	switch strings.ToLower(s) {
+	case "on", "true":
+		*o = false
+	case "off", "false":
+		*o = true
+	default:
+		return errors.New("must be on or off")
+	}
+	return nil
+}
+
+// negated is a boolean flag whose variable holds the opposite.
+type negated bool
+
+func (n *negated) String() string {
+	if n != nil && bool(*n) {
+		return "false"
+	}
+	return "true"
+}
+func (n *negated) Type() string { return "bool" }
+func (n *negated) Set(s string) error {
+	switch strings.ToLower(s) {
+	case "true", "on":
+		*n = false
+	case "false", "off":
+		*n = true
+	default:
+		return errors.New("must be true or false")
+	}
+	return nil
+}
