@@ -39,7 +39,7 @@ func (c *Core) end(fn *Function, ex *execution, now Instant) ending {
 	if ex.err != nil {
 		e.code = ex.err.Code
 	}
-	if ex.startedMono > 0 {
+	if ex.startedMono >= 0 {
 		e.service = time.Duration(now.Mono - ex.startedMono)
 		e.queueWait = time.Duration(ex.startedMono - ex.queuedMono)
 	}

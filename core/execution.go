@@ -13,7 +13,7 @@ type execution struct {
 	links expiryLinks[execution] // guarded by the store shard's lock
 
 	created, started, finished           int64 // wall ns; 0 = not yet
-	createdMono, queuedMono, startedMono int64 // elapsed ns
+	createdMono, queuedMono, startedMono int64 // elapsed ns; startedMono -1 = not yet
 	callerDeadline                       int64 // elapsed ns; 0 = none (async)
 	queueDeadline                        int64 // elapsed ns; 0 = none
 	attemptDeadline                      int64 // elapsed ns, while a slot is held
@@ -99,7 +99,7 @@ func (ex *execution) resetForRetry(now Instant) bool {
 		return false
 	}
 	ex.status = Queued
-	ex.started, ex.finished, ex.startedMono = 0, 0, 0
+	ex.started, ex.finished, ex.startedMono = 0, 0, -1
 	ex.output, ex.err = nil, nil
 	ex.coldStart, ex.initMs = false, -1
 	ex.attempt++
@@ -188,7 +188,7 @@ func (ex *execution) snapshot() Snapshot {
 		FinishedAtMillis: ex.finished / int64(time.Millisecond),
 		ColdStart:        ex.coldStart, InitMillis: ex.initMs, Attempt: ex.attempt, CleanedUp: ex.cleaned,
 	}
-	if ex.startedMono > 0 {
+	if ex.startedMono >= 0 {
 		s.QueueWait = time.Duration(ex.startedMono - ex.queuedMono)
 	}
 	if ex.more != nil {

@@ -184,7 +184,7 @@ func (c *Core) place(fn *Function, r *Request, now Instant) (*execution, *Reject
 func (c *Core) newExecution(fn *Function, r *Request, now Instant) *execution {
 	ex := &execution{
 		id: c.ids.NewID(), fn: fn, created: now.Wall, createdMono: now.Mono, queuedMono: now.Mono,
-		input: r.Input, timeout: int64(r.Timeout), attempt: 1, heapIndex: -1, initMs: -1,
+		input: r.Input, timeout: int64(r.Timeout), attempt: 1, heapIndex: -1, initMs: -1, startedMono: -1,
 		sync: r.Sync, waiter: r.Waiter,
 	}
 	metadata, trace, key := r.Metadata, r.TraceID, r.IdempotencyKey
