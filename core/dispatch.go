@@ -144,8 +144,11 @@ func (c *Core) conclude(fn *Function, ex *execution, o Outcome, now Instant) {
 
 // noteStart records a cold start that the outcome reports.
 func (ex *execution) noteStart(o Outcome) {
-	if o.ColdStart {
-		ex.coldStart = true
+	if !o.ColdStart {
+		return
+	}
+	ex.coldStart = true
+	if o.Init > 0 {
 		ex.initMs = int32(o.Init / time.Millisecond)
 	}
 }
