@@ -79,12 +79,12 @@ func ResolveSpec(in SpecInput) (*Spec, error) {
 		MaxRetries:       or(in.MaxRetries, 3),
 		TimeoutMillis:    or(in.TimeoutMillis, or(in.TimeoutMs, 30_000)),
 		EndpointURL:      or(in.EndpointURL, or(in.URL, "")),
-		Commands:         slices.Concat([]string{}, in.Commands),
+		Commands:         append([]string{}, in.Commands...),
 		RuntimeCommand:   or(in.RuntimeCommand, ""),
 		WorkingDirectory: or(in.WorkingDirectory, ""),
 		Env:              in.Env,
 		Resources:        in.Resources,
-		ImagePullSecrets: slices.Concat([]string{}, in.ImagePullSecrets),
+		ImagePullSecrets: append([]string{}, in.ImagePullSecrets...),
 		RateMaxPerSecond: or(in.RateMaxPerSecond, 0),
 	}
 	if s.Env == nil {
@@ -129,7 +129,7 @@ func resolveScaling(in *ScalingConfigInput, v *violations) *ScalingConfig {
 	s := &ScalingConfig{
 		Strategy:    or(in.Strategy, "INTERNAL"),
 		MinReplicas: or(in.MinReplicas, 1),
-		Metrics:     slices.Concat([]ScalingMetric{}, in.Metrics),
+		Metrics:     append([]ScalingMetric{}, in.Metrics...),
 	}
 	s.MaxReplicas = or(in.MaxReplicas, max(10, s.MinReplicas))
 	v.oneOf("scalingConfig.strategy", s.Strategy, "HPA", "INTERNAL", "NONE")
