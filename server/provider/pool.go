@@ -90,6 +90,9 @@ func (p *Pool) Go(inv Invocation, done func(Result)) {
 					r.InitDuration = l.m.init
 				}
 			}
+			if !r.ColdStart {
+				r.InitDuration = 0 // nobody waited for it
+			}
 			// The slot is free before the caller hears of it, so that a
 			// caller with one slot finds it free for its next invocation.
 			l.release(r.faulty())

@@ -1,0 +1,298 @@
+package process
+
+import (
+	"context"
+	"log/slog"
+	"reflect"
+	"sync"
+	"time"
+
+	"simplane/server/provider"
+)
+
+// function keeps the wanted number of instances of one deployment alive.
+type function struct {
+	p       *Provider
+	dep     provider.Deployment
+	log     *slog.Logger
+	pool    *provider.Pool
+	logs    *provider.Ring
+	stopped chan struct{} // closed when shut down and the last instance is gone
+
+	// starting is a semaphore: many instances that start at once slow each
+	// other down. It belongs to one function, so that one that never gets
+	// ready holds up no other.
+	starting chan struct{}
+
+	mu        sync.Mutex
+	desired   int
+	down      bool
+	instances []*instance // in the order they were started
+	ready     int
+	restarts  int64
+	backoff   backoff
+	retry     *time.Timer     // set while a restart is delayed
+	failure   *provider.Error // why the last instance did not start; nil after one did
+}
+
+func newFunction(p *Provider, d provider.Deployment) *function {
+	f := &function{
+		p: p, dep: d,
+		log:      p.log.With("function", d.Name),
+		pool:     provider.NewPool(p.opt.Pool),
+		logs:     provider.NewRing(p.opt.LogLines, p.opt.LogBytes),
+		stopped:  make(chan struct{}),
+		starting: make(chan struct{}, p.opt.MaxStarting),
+		backoff:  backoff{base: p.opt.BackoffBase, max: p.opt.BackoffMax},
+	}
+	if d.CPU != "" && p.opt.CgroupRoot == "" {
+		f.note("", slog.LevelWarn, "the cpu limit "+d.CPU+" is not enforced: no writable cgroup v2 directory is configured")
+	}
+	return f
+}
+
+// note logs a line about the function, for the operator and in its own log.
+func (f *function) note(instance string, level slog.Level, text string) {
+	f.log.Log(context.Background(), level, text, "instance", instance)
+	f.logs.Add(provider.LogLine{Time: time.Now(), Instance: instance, Stream: provider.System, Text: text})
+}
+
+// sameAs reports whether d describes this function as it already runs. The
+// number of replicas is left out: it is where a new function starts, and
+// SetReplicas has the say afterwards.
+func (f *function) sameAs(d provider.Deployment) bool {
+	have := f.dep
+	have.Replicas, d.Replicas = 0, 0
+	return reflect.DeepEqual(have, d)
+}
+
+func (f *function) scale(n int) {
+	f.mu.Lock()
+	if f.desired != n {
+		f.desired = n
+		// Asking for instances again is a reason to try again.
+		f.cancelRetry()
+	}
+	f.reconcile()
+	f.mu.Unlock()
+}
+
+// invoke delivers inv, starting an instance when there is none.
+func (f *function) invoke(inv provider.Invocation, done func(provider.Result)) {
+	if inv.Deadline.IsZero() {
+		timeout := time.Duration(f.dep.TimeoutMillis) * time.Millisecond
+		if timeout <= 0 {
+			timeout = 30 * time.Second
+		}
+		inv.Deadline = time.Now().Add(timeout)
+	}
+	if err := f.refusal(); err != nil {
+		done(provider.Failure(err.Code, err.Message))
+		return
+	}
+	f.pool.Go(inv, done)
+	f.wake()
+}
+
+// refusal is why an invocation is not let in: while the function fails to
+// start and its next try is delayed, waiting would not help it.
+func (f *function) refusal() *provider.Error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.ready == 0 && f.retry != nil {
+		return f.failure
+	}
+	return nil
+}
+
+// wake starts an instance when work waits and none is wanted.
+func (f *function) wake() {
+	f.mu.Lock()
+	if f.desired == 0 {
+		f.reconcile()
+	}
+	f.mu.Unlock()
+}
+
+// reconcile starts and stops instances until there are as many as desired.
+// Called with f.mu held.
+func (f *function) reconcile() {
+	if f.desired == 0 && f.retry == nil {
+		if _, waiting := f.pool.Load(); waiting > 0 {
+			f.desired = 1
+		}
+	}
+	desired := f.desired
+	if f.down {
+		desired = 0
+	}
+	live := 0
+	for _, in := range f.instances {
+		if !in.leaving {
+			live++
+		}
+	}
+	for ; live < desired && f.retry == nil; live++ {
+		in := newInstance(f)
+		f.instances = append(f.instances, in)
+		go in.run()
+	}
+	// The newest go first: the oldest are the best warmed up.
+	for i := len(f.instances) - 1; i >= 0 && live > desired; i-- {
+		if in := f.instances[i]; !in.leaving {
+			f.retire(in)
+			live--
+		}
+	}
+	if f.down && len(f.instances) == 0 {
+		select {
+		case <-f.stopped:
+		default:
+			close(f.stopped)
+			f.p.running.Done()
+		}
+	}
+	f.publish()
+}
+
+// retire makes an instance stop once its invocations have ended. Called with
+// f.mu held.
+func (f *function) retire(in *instance) {
+	in.leaving = true
+	if in.isReady {
+		in.isReady = false
+		f.ready--
+	}
+	close(in.stop)
+}
+
+// becameReady puts an instance into balancing, unless it is to stop already.
+func (f *function) becameReady(in *instance, address string, limit int, took time.Duration, target provider.Instance) bool {
+	f.mu.Lock()
+	if in.leaving {
+		f.mu.Unlock()
+		return false
+	}
+	in.isReady = true
+	f.ready++
+	f.failure = nil
+	f.publish()
+	f.mu.Unlock()
+	f.log.Debug("instance ready", "instance", in.id, "took", took)
+	f.pool.Add(in.id, address, limit, took, target)
+	return true
+}
+
+// exited takes note of an instance that is gone and starts its successor, at
+// once or after a delay.
+func (f *function) exited(in *instance, how exit) {
+	f.mu.Lock()
+	for i, other := range f.instances {
+		if other == in {
+			f.instances = append(f.instances[:i:i], f.instances[i+1:]...)
+			break
+		}
+	}
+	if in.isReady {
+		in.isReady = false
+		f.ready--
+	}
+	var fail *provider.Error
+	if !in.leaving {
+		f.restarts++
+		switch {
+		case how.startFailure != nil:
+			f.failure = how.startFailure
+			if f.ready == 0 {
+				// Those who wait must learn of it rather than time out.
+				fail = f.failure
+			}
+			if f.dep.Replicas == 0 && f.dep.MinReplicas == 0 && f.ready == 0 {
+				f.desired = 0 // started on demand, so the next try is too
+			}
+			f.delay()
+		case how.recycled:
+		default:
+			if how.lived >= f.p.opt.StableAfter {
+				f.backoff.reset()
+			}
+			f.delay()
+		}
+	}
+	f.reconcile()
+	f.mu.Unlock()
+	if fail != nil {
+		f.pool.FailWaiting(fail)
+	}
+}
+
+// delay holds back the next start. Called with f.mu held.
+func (f *function) delay() {
+	if f.down || f.retry != nil {
+		return
+	}
+	d := f.backoff.next()
+	f.log.Info("next start delayed", "delay", d)
+	var t *time.Timer
+	t = time.AfterFunc(d, func() {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		if f.retry == t {
+			f.retry = nil
+			f.reconcile()
+		}
+	})
+	f.retry = t
+}
+
+func (f *function) cancelRetry() {
+	if f.retry != nil {
+		f.retry.Stop()
+		f.retry = nil
+	}
+}
+
+// shutDown ends the waiting invocations with err and stops all instances.
+// announce tells watchers that the function is gone.
+func (f *function) shutDown(err *provider.Error, announce bool) {
+	f.pool.Close(err)
+	f.mu.Lock()
+	if !f.down {
+		f.down = true
+		if announce {
+			f.p.hub.Publish(provider.Status{Function: f.dep.Name, Deleted: true})
+		}
+		f.cancelRetry()
+		f.reconcile()
+	}
+	f.mu.Unlock()
+}
+
+func (f *function) status() provider.Status {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.statusLocked()
+}
+
+func (f *function) statusLocked() provider.Status {
+	s := provider.Status{
+		Function: f.dep.Name, Desired: f.desired, Ready: f.ready, Restarts: f.restarts,
+	}
+	for _, in := range f.instances {
+		if !in.isReady && !in.leaving {
+			s.Starting++
+		}
+	}
+	s.InFlight, s.Waiting = f.pool.Load()
+	if f.failure != nil {
+		s.LastError = f.failure.Error()
+	}
+	return s
+}
+
+// publish tells watchers. Called with f.mu held, which keeps the order.
+func (f *function) publish() {
+	if !f.down {
+		f.p.hub.Publish(f.statusLocked())
+	}
+}

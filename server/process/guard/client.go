@@ -1,0 +1,254 @@
+package guard
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// Command is a process to start.
+type Command struct {
+	Path string   // file to execute, absolute or relative to Dir
+	Args []string // argv, the name included
+	Env  []string // the whole environment, as KEY=value
+	Dir  string   // working directory; empty means the guard's
+
+	MaxData     uint64 // RLIMIT_DATA in bytes, 0 for none
+	MaxFileSize uint64 // RLIMIT_FSIZE in bytes, 0 for none
+	Cgroup      string // directory of a cgroup v2 to join, empty for none
+}
+
+// Process is a started command.
+type Process struct {
+	ID  string
+	PID int
+
+	g      *Guard
+	done   chan struct{}
+	status syscall.WaitStatus
+	lost   bool
+}
+
+// Done is closed when the process has exited.
+func (p *Process) Done() <-chan struct{} { return p.done }
+
+// Status tells how the process exited; call it after Done is closed. lost
+// means the guard died and took the process with it.
+func (p *Process) Status() (status syscall.WaitStatus, lost bool) { return p.status, p.lost }
+
+// Terminate sends SIGTERM to the process group.
+func (p *Process) Terminate() { p.g.signal(opTerminate, p.ID) }
+
+// Kill sends SIGKILL to the process group.
+func (p *Process) Kill() { p.g.signal(opKill, p.ID) }
+
+// ErrGone means that the guard process has ended; start another one.
+var ErrGone = errors.New("guard: the guard process is gone")
+
+// Guard is the owner's side of a guard process.
+type Guard struct {
+	conn *net.UnixConn
+	cmd  *exec.Cmd
+	down chan struct{} // closed when the guard is gone
+
+	sendMu sync.Mutex
+
+	mu       sync.Mutex
+	starting map[string]chan started
+	running  map[string]*Process
+	gone     bool
+}
+
+type started struct {
+	p   *Process
+	err error
+}
+
+// startTimeout bounds the wait for a guard to come up, and for it to answer a
+// spawn request.
+const startTimeout = 20 * time.Second
+
+// Start runs this program's binary again as a guard.
+func Start() (*Guard, error) {
+	pair, err := syscall.Socketpair(syscall.AF_UNIX, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return nil, fmt.Errorf("guard: socketpair: %w", err)
+	}
+	ours, theirs := os.NewFile(uintptr(pair[0]), "guard"), os.NewFile(uintptr(pair[1]), "owner")
+	defer theirs.Close()
+	c, err := net.FileConn(ours)
+	ours.Close()
+	if err != nil {
+		return nil, fmt.Errorf("guard: %w", err)
+	}
+
+	// /proc/self/exe is this very binary, even after the file was replaced.
+	cmd := exec.Command("/proc/self/exe", argument)
+	cmd.Env = []string{environ, "GOMAXPROCS=2", "PATH=" + os.Getenv("PATH")}
+	cmd.ExtraFiles = []*os.File{theirs}
+	cmd.Stderr = os.Stderr
+	// Its own group, so that Ctrl-C at the terminal does not reach it.
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	if err := cmd.Start(); err != nil {
+		c.Close()
+		return nil, fmt.Errorf("guard: %w", err)
+	}
+	g := &Guard{
+		conn: c.(*net.UnixConn), cmd: cmd, down: make(chan struct{}),
+		starting: map[string]chan started{}, running: map[string]*Process{},
+	}
+	var e event
+	_ = g.conn.SetReadDeadline(time.Now().Add(startTimeout))
+	if _, err := receive(g.conn, &e); err != nil || e.Event != evReady {
+		c.Close()
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+		return nil, fmt.Errorf("guard: it did not come up: %w", errors.Join(err, errors.New("no greeting")))
+	}
+	_ = g.conn.SetReadDeadline(time.Time{})
+	go g.read()
+	return g, nil
+}
+
+// Spawn starts cmd under an id that no running process has, with the three
+// files as standard input, output and error. The files stay the caller's.
+func (g *Guard) Spawn(ctx context.Context, id string, cmd Command, stdin, stdout, stderr *os.File) (*Process, error) {
+	answer := make(chan started, 1)
+	g.mu.Lock()
+	if g.gone {
+		g.mu.Unlock()
+		return nil, ErrGone
+	}
+	g.starting[id] = answer
+	g.mu.Unlock()
+
+	if err := g.sendSpawn(id, cmd, stdin, stdout, stderr); err != nil {
+		g.mu.Lock()
+		delete(g.starting, id)
+		g.mu.Unlock()
+		return nil, err
+	}
+	timeout := time.NewTimer(startTimeout)
+	defer timeout.Stop()
+	var err error
+	select {
+	case s := <-answer:
+		return s.p, s.err
+	case <-ctx.Done():
+		err = ctx.Err()
+	case <-timeout.C:
+		err = errors.New("guard: no answer to a spawn request")
+	}
+	// It may still start; nobody waits for it then, so it has to go.
+	go func() {
+		if s := <-answer; s.p != nil {
+			s.p.Kill()
+		}
+	}()
+	return nil, err
+}
+
+func (g *Guard) sendSpawn(id string, cmd Command, stdin, stdout, stderr *os.File) error {
+	var fds []int
+	for _, f := range []*os.File{stdin, stdout, stderr} {
+		// Fd would switch the file to blocking mode.
+		raw, err := f.SyscallConn()
+		if err != nil {
+			return err
+		}
+		if err := raw.Control(func(fd uintptr) { fds = append(fds, int(fd)) }); err != nil {
+			return err
+		}
+	}
+	g.sendMu.Lock()
+	defer g.sendMu.Unlock()
+	if err := send(g.conn, request{Op: opSpawn, ID: id, Spawn: &cmd}, fds...); err != nil {
+		return fmt.Errorf("guard: %w", err)
+	}
+	return nil
+}
+
+func (g *Guard) signal(op, id string) {
+	g.sendMu.Lock()
+	defer g.sendMu.Unlock()
+	_ = send(g.conn, request{Op: op, ID: id}) // a dead guard has killed it already
+}
+
+// read dispatches the guard's events until it is gone.
+func (g *Guard) read() {
+	for {
+		var e event
+		if _, err := receive(g.conn, &e); err != nil {
+			break
+		}
+		g.handle(e)
+	}
+	g.conn.Close()
+	_ = g.cmd.Wait()
+
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.gone = true
+	for id, answer := range g.starting {
+		delete(g.starting, id)
+		answer <- started{err: ErrGone}
+	}
+	for id, p := range g.running {
+		delete(g.running, id)
+		// The kernel kills the leader with the guard; the group is for us.
+		_ = syscall.Kill(-p.PID, syscall.SIGKILL)
+		p.lost = true
+		close(p.done)
+	}
+	close(g.down)
+}
+
+func (g *Guard) handle(e event) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	switch e.Event {
+	case evStarted, evFailed:
+		answer := g.starting[e.ID]
+		delete(g.starting, e.ID)
+		s := started{err: errors.New(e.Error)}
+		if e.Event == evStarted {
+			s = started{p: &Process{ID: e.ID, PID: e.PID, g: g, done: make(chan struct{})}}
+			g.running[e.ID] = s.p
+		}
+		if answer != nil {
+			answer <- s
+		}
+	case evExited:
+		if p := g.running[e.ID]; p != nil {
+			delete(g.running, e.ID)
+			p.status = syscall.WaitStatus(e.Status)
+			close(p.done)
+		}
+	}
+}
+
+// PID is the guard's process id.
+func (g *Guard) PID() int { return g.cmd.Process.Pid }
+
+// Down is closed when the guard is gone, and everything it started with it.
+func (g *Guard) Down() <-chan struct{} { return g.down }
+
+// Close makes the guard kill everything it started and waits until it is
+// gone, or for ctx; then the guard itself is killed.
+func (g *Guard) Close(ctx context.Context) error {
+	_ = g.conn.CloseWrite()
+	select {
+	case <-g.down:
+		return nil
+	case <-ctx.Done():
+		_ = g.cmd.Process.Kill()
+		<-g.down
+		return ctx.Err()
+	}
+}

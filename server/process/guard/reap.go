@@ -1,0 +1,148 @@
+package guard
+
+import (
+	"bytes"
+	"os"
+	"strconv"
+	"strings"
+	"syscall"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// reap collects the children that have exited. A leader is looked at before it
+// is collected: while it is a zombie its pid, and so its group's id, cannot
+// belong to anyone else, which makes killing the rest of the group safe.
+func (s *server) reap() {
+	changed := false
+	for {
+		pid := exitedChild()
+		if pid <= 0 {
+			break
+		}
+		changed = true
+		id, leader := s.leaders[pid]
+		if leader {
+			_ = syscall.Kill(-pid, syscall.SIGKILL)
+		}
+		var status syscall.WaitStatus
+		if _, err := syscall.Wait4(pid, &status, 0, nil); err != nil {
+			break
+		}
+		if leader {
+			delete(s.leaders, pid)
+			delete(s.pids, id)
+			s.tell(event{Event: evExited, ID: id, Status: int(status)})
+		}
+	}
+	if changed {
+		s.killStrays()
+	}
+}
+
+// exitedChild returns the pid of a child that has exited, without collecting
+// it; 0 if there is none.
+func exitedChild() int {
+	// The kernel's siginfo: three ints, then (aligned) the union that starts
+	// with the pid.
+	var info struct {
+		signo, errno, code int32
+		_                  [unsafe.Sizeof(uintptr(0)) - 4]byte
+		pid                int32
+		_                  [128]byte
+	}
+	for {
+		_, _, e := syscall.Syscall6(syscall.SYS_WAITID, unix.P_ALL, 0, uintptr(unsafe.Pointer(&info)),
+			unix.WEXITED|unix.WNOHANG|unix.WNOWAIT, 0, 0)
+		if e == syscall.EINTR {
+			continue
+		}
+		if e != 0 {
+			return 0
+		}
+		return int(info.pid)
+	}
+}
+
+// killStrays ends what exited instances left behind outside their process
+// group. Such a process is a child of ours that we did not start; its
+// environment says which instance it came from. One whose environment was
+// cleared stays until the guard goes.
+func (s *server) killStrays() {
+	for _, pid := range s.children() {
+		if _, leader := s.leaders[pid]; leader {
+			continue
+		}
+		env, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/environ")
+		if err != nil {
+			continue
+		}
+		for _, kv := range bytes.Split(env, []byte{0}) {
+			id, ok := bytes.CutPrefix(kv, []byte(InstanceEnv+"="))
+			if !ok {
+				continue
+			}
+			if _, alive := s.pids[string(id)]; !alive {
+				// Its death brings its own children to us, and us back here.
+				_ = syscall.Kill(pid, syscall.SIGKILL)
+			}
+			break
+		}
+	}
+}
+
+// children lists the pids whose parent is this process.
+func (s *server) children() []int {
+	tasks, err := os.ReadDir("/proc/self/task")
+	if err != nil {
+		return nil
+	}
+	var pids []int
+	for _, t := range tasks {
+		data, err := os.ReadFile("/proc/self/task/" + t.Name() + "/children")
+		if err != nil {
+			if os.IsNotExist(err) && !childrenFile() {
+				return s.scanChildren()
+			}
+			continue // the thread has just ended
+		}
+		for _, f := range strings.Fields(string(data)) {
+			if pid, err := strconv.Atoi(f); err == nil {
+				pids = append(pids, pid)
+			}
+		}
+	}
+	return pids
+}
+
+// childrenFile reports whether the kernel lists children by thread.
+func childrenFile() bool {
+	_, err := os.Stat("/proc/thread-self/children")
+	return err == nil
+}
+
+// scanChildren is children for kernels without that list.
+func (s *server) scanChildren() []int {
+	entries, err := os.ReadDir("/proc")
+	if err != nil {
+		return nil
+	}
+	var pids []int
+	for _, e := range entries {
+		pid, err := strconv.Atoi(e.Name())
+		if err != nil {
+			continue
+		}
+		stat, err := os.ReadFile("/proc/" + e.Name() + "/stat")
+		if err != nil {
+			continue
+		}
+		// "pid (name) state ppid …"; the name may contain anything.
+		fields := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:]))
+		if len(fields) > 1 && fields[1] == strconv.Itoa(s.self) {
+			pids = append(pids, pid)
+		}
+	}
+	return pids
+}

@@ -1,0 +1,159 @@
+package process
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"strconv"
+	"time"
+
+	"github.com/valyala/fasthttp"
+
+	"simplane/server/provider"
+)
+
+// runHTTP runs an instance that serves HTTP on a port it is given.
+func (in *instance) runHTTP() exit {
+	if !in.turn() {
+		return exit{}
+	}
+	port, err := in.f.p.ports.take()
+	if err != nil {
+		in.endTurn()
+		return startFailed("no port for the function: %v", err)
+	}
+	defer in.f.p.ports.give(port)
+
+	began := time.Now()
+	ctx, cancel := context.WithTimeout(context.Background(), in.f.p.opt.StartTimeout)
+	defer cancel()
+	c, err := in.launch(ctx, in.id, map[string]string{"PORT": strconv.Itoa(port)}, false)
+	if err != nil {
+		in.endTurn()
+		return startFailed("the command could not be started: %v", err)
+	}
+	addr := net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
+	up := in.probe(ctx, c, addr)
+	in.endTurn()
+	if !up {
+		return in.neverReady(c, "did not answer GET /health on port "+strconv.Itoa(port))
+	}
+
+	target := &httpTarget{
+		HTTPInstance: provider.NewHTTPInstance(addr, provider.HTTPOptions{MaxOutputBytes: in.f.p.opt.MaxOutputBytes}),
+		child:        c,
+	}
+	defer target.Close()
+	if in.f.becameReady(in, addr, in.f.dep.EndpointConcurrency, time.Since(began), target) {
+		select {
+		case <-c.Done():
+			in.f.pool.Remove(in.id)
+			c.cleanUp()
+			in.note(slog.LevelError, "the function "+c.describe())
+			return exit{}
+		case <-in.stop:
+			in.drain(c.Done())
+		}
+	}
+	in.end(c)
+	c.cleanUp()
+	return exit{}
+}
+
+// neverReady ends a process that did not become ready: it exited, was too
+// slow, or is not wanted any more.
+func (in *instance) neverReady(c *child, slow string) exit {
+	select {
+	case <-c.Done():
+		c.cleanUp()
+		return startFailed("the function %s before it was ready", c.describe())
+	default:
+	}
+	in.end(c)
+	c.cleanUp()
+	select {
+	case <-in.stop:
+		return exit{}
+	default:
+		return startFailed("the function %s within %v%s", slow, in.f.p.opt.StartTimeout, c.tail.suffix())
+	}
+}
+
+// probe asks GET /health until the function is ready: a 2xx, or a 404 from a
+// function without that path. false means that it exited, that the time is
+// up, or that the instance is to stop.
+func (in *instance) probe(ctx context.Context, c *child, addr string) bool {
+	client := &fasthttp.HostClient{
+		Addr: addr, MaxConns: 1, MaxIdemponentCallAttempts: 1, MaxResponseBodySize: 64 << 10,
+		Dial: func(a string) (net.Conn, error) { return net.DialTimeout("tcp4", a, time.Second) },
+	}
+	defer client.CloseIdleConnections()
+	wait := time.Millisecond
+	for {
+		if healthy(client, addr) {
+			return true
+		}
+		pause := time.NewTimer(wait)
+		select {
+		case <-pause.C:
+		case <-ctx.Done():
+		case <-c.Done():
+		case <-in.stop:
+		}
+		pause.Stop()
+		select {
+		case <-ctx.Done():
+			return false
+		case <-c.Done():
+			return false
+		case <-in.stop:
+			return false
+		default:
+		}
+		// Quick at first, for functions that start in milliseconds.
+		wait = min(wait*3/2, 50*time.Millisecond)
+	}
+}
+
+func healthy(client *fasthttp.HostClient, addr string) bool {
+	req, resp := fasthttp.AcquireRequest(), fasthttp.AcquireResponse()
+	defer fasthttp.ReleaseRequest(req)
+	defer fasthttp.ReleaseResponse(resp)
+	req.SetRequestURI("http://" + addr + "/health")
+	req.SetConnectionClose() // leave no idle connection to a single-threaded server
+	err := client.DoTimeout(req, resp, 2*time.Second)
+	if err != nil && !errors.Is(err, fasthttp.ErrBodyTooLarge) {
+		return false
+	}
+	code := resp.StatusCode()
+	return code/100 == 2 || code == fasthttp.StatusNotFound
+}
+
+// httpTarget tells a crash from other transport failures.
+type httpTarget struct {
+	*provider.HTTPInstance
+	child *child
+}
+
+// noticeCrash is how long an exit may take to be known after a connection
+// broke.
+const noticeCrash = 150 * time.Millisecond
+
+// Call implements provider.Instance.
+func (t *httpTarget) Call(inv provider.Invocation, done func(provider.Result)) {
+	go func() {
+		r, err := t.Do(inv)
+		if err != nil {
+			wait := time.NewTimer(noticeCrash)
+			defer wait.Stop()
+			select {
+			case <-t.child.Done():
+				r = provider.Failure(provider.CodeCrashed, "with the invocation running, the function "+t.child.describe())
+			case <-wait.C:
+				r = provider.Failure(provider.CodeError, "the function could not be called: "+err.Error())
+			}
+		}
+		done(r)
+	}()
+}

@@ -1,0 +1,237 @@
+package process
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"simplane/server/process/guard"
+	"simplane/server/provider"
+)
+
+// instance is one replica from its start to its end.
+type instance struct {
+	f    *function
+	id   string
+	stop chan struct{} // closed by function.retire
+
+	// Guarded by function.mu.
+	leaving bool
+	isReady bool
+}
+
+// exit is how an instance ended by itself.
+type exit struct {
+	startFailure *provider.Error // it was never ready
+	recycled     bool            // simplane replaced it, after it had work to do
+	lived        time.Duration
+}
+
+// serial makes instance ids unique, so that a guard never confuses two.
+var serial atomic.Uint64
+
+func newInstance(f *function) *instance {
+	return &instance{
+		f:    f,
+		id:   fmt.Sprintf("%s-%d", f.dep.Name, serial.Add(1)),
+		stop: make(chan struct{}),
+	}
+}
+
+// run takes the instance through its life; it returns once nothing is left.
+func (in *instance) run() {
+	began := time.Now()
+	var how exit
+	switch in.f.dep.RuntimeMode {
+	case provider.STDIO:
+		how = in.runStdio()
+	case provider.FILE:
+		how = in.runFile()
+	default:
+		how = in.runHTTP()
+	}
+	how.lived = time.Since(began)
+	if how.startFailure != nil {
+		in.note(slog.LevelError, how.startFailure.Error())
+	}
+	in.f.exited(in, how)
+}
+
+func (in *instance) note(level slog.Level, text string) { in.f.note(in.id, level, text) }
+
+// turn waits for one of the places among the starting instances. false means
+// the instance is to stop instead.
+func (in *instance) turn() bool {
+	select {
+	case in.f.starting <- struct{}{}:
+		return true
+	case <-in.stop:
+		return false
+	}
+}
+
+func (in *instance) endTurn() { <-in.f.starting }
+
+// child is a started process with its streams.
+type child struct {
+	*guard.Process
+	pumps  []*pump
+	tail   *tail
+	cgroup string
+	stdin  *os.File // ends of the pipes that simplane holds; nil if not kept
+	stdout *os.File
+}
+
+// launch starts the deployment's command. With protocol set, stdin and stdout
+// are left to the caller; otherwise stdin is empty and stdout is log.
+func (in *instance) launch(ctx context.Context, id string, extra map[string]string, protocol bool) (*child, error) {
+	d, opt := in.f.dep, in.f.p.opt
+	env := environment(d, extra)
+	args := argv(d)
+	dir := d.WorkDir
+	if dir == "" {
+		dir = opt.WorkDir
+	}
+	if dir == "" {
+		var err error
+		if dir, err = os.Getwd(); err != nil {
+			return nil, err
+		}
+	}
+	path, err := resolve(args[0], dir, env)
+	if err != nil {
+		return nil, err
+	}
+	cmd := guard.Command{Path: path, Args: args, Env: env, Dir: dir}
+	if d.RuntimeMode == provider.FILE {
+		cmd.MaxFileSize = uint64(opt.MaxFileBytes)
+	}
+	if err := in.limits(id, &cmd); err != nil {
+		return nil, err
+	}
+
+	var pipes pipes
+	defer pipes.closeTheirs()
+	c := &child{tail: &tail{}, cgroup: cmd.Cgroup}
+	fail := func(err error) (*child, error) {
+		pipes.closeOurs()
+		removeCgroup(c.cgroup)
+		return nil, err
+	}
+	var stdin, stdout *os.File
+	if protocol {
+		stdin, c.stdin, err = pipes.in()
+	} else {
+		stdin, err = pipes.null()
+	}
+	if err != nil {
+		return fail(err)
+	}
+	ourOut, stdout, err := pipes.out()
+	if err != nil {
+		return fail(err)
+	}
+	ourErr, stderr, err := pipes.out()
+	if err != nil {
+		return fail(err)
+	}
+
+	for try := 0; ; try++ {
+		g, err := in.f.p.guardProcess()
+		if err != nil {
+			return fail(err)
+		}
+		c.Process, err = g.Spawn(ctx, id, cmd, stdin, stdout, stderr)
+		if err == nil {
+			break
+		}
+		if !errors.Is(err, guard.ErrGone) || try > 0 {
+			return fail(fmt.Errorf("%s: %w", path, err))
+		}
+	}
+	c.pumps = append(c.pumps, startPump(in.f.logs, in.id, provider.Stderr, ourErr, c.tail))
+	if protocol {
+		c.stdout = ourOut
+	} else {
+		c.pumps = append(c.pumps, startPump(in.f.logs, in.id, provider.Stdout, ourOut, nil))
+	}
+	return c, nil
+}
+
+// drainPipes is how long output may still arrive after a process is gone; a
+// stray that holds a pipe open must not hold simplane up.
+const drainPipes = 250 * time.Millisecond
+
+// cleanUp releases what belongs to a process that has exited, and makes the
+// tail of its stderr complete.
+func (c *child) cleanUp() {
+	limit := time.NewTimer(drainPipes)
+	defer limit.Stop()
+	for _, p := range c.pumps {
+		p.finish(limit.C)
+	}
+	if c.stdin != nil {
+		c.stdin.Close()
+	}
+	if c.stdout != nil {
+		c.stdout.Close()
+	}
+	removeCgroup(c.cgroup)
+}
+
+// end stops a process: SIGTERM, a grace, SIGKILL.
+func (in *instance) end(c *child) {
+	c.Terminate()
+	grace := time.NewTimer(in.f.p.opt.StopGrace)
+	defer grace.Stop()
+	select {
+	case <-c.Done():
+		return
+	case <-grace.C:
+	}
+	in.note(slog.LevelWarn, "did not stop on SIGTERM in "+in.f.p.opt.StopGrace.String()+"; killed")
+	c.Kill()
+	<-c.Done()
+}
+
+// drain takes the instance out of balancing and waits for its invocations,
+// within limits.
+func (in *instance) drain(gone <-chan struct{}) {
+	idle := in.f.pool.Remove(in.id)
+	limit := time.NewTimer(in.f.p.opt.DrainTimeout)
+	defer limit.Stop()
+	select {
+	case <-idle:
+	case <-gone:
+	case <-limit.C:
+		in.note(slog.LevelWarn, "stopped with invocations still running")
+	}
+}
+
+// describe says in words how a process ended, with the end of its stderr.
+func (c *child) describe() string {
+	status, lost := c.Status()
+	var s string
+	switch {
+	case lost:
+		s = "was killed along with the guard process"
+	case status.Signaled():
+		s = "was killed by signal " + signalName(status.Signal())
+	default:
+		s = fmt.Sprintf("exited with code %d", status.ExitStatus())
+	}
+	return s + c.tail.suffix()
+}
+
+func signalName(sig syscall.Signal) string {
+	return fmt.Sprintf("%d (%s)", int(sig), sig)
+}
+
+func startFailed(format string, a ...any) exit {
+	return exit{startFailure: &provider.Error{Code: provider.CodeStartFailed, Message: fmt.Sprintf(format, a...)}}
+}

@@ -1,0 +1,305 @@
+// Package process is the provider built into simplane: it runs the instances
+// of a function as local processes.
+//
+// A function talks over HTTP (a server on the port in PORT), STDIO (a JSON
+// line in, a JSON line out) or FILE (a process for each invocation). All
+// processes are started through a guard (package guard), so that none outlives
+// simplane however it ends.
+//
+// Limits: memory is enforced by a cgroup v2 directory when Options.CgroupRoot
+// names one that simplane may write to, CPU only there. Without one, memory is
+// limited with RLIMIT_DATA, and a CPU limit is logged and otherwise ignored.
+package process
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"os"
+	"slices"
+	"sync"
+	"time"
+
+	"simplane/server/process/guard"
+	"simplane/server/provider"
+)
+
+// Options tunes a Provider; zero fields take the defaults named here.
+type Options struct {
+	Logger  *slog.Logger // discards by default
+	WorkDir string       // working directory of the functions; simplane's
+	TempDir string       // where FILE invocations exchange data; os.TempDir
+
+	StartTimeout time.Duration // until an instance must be ready, 15 s
+	DrainTimeout time.Duration // for running invocations when an instance stops, 10 s
+	StopGrace    time.Duration // between SIGTERM and SIGKILL, 3 s
+
+	BackoffBase  time.Duration // first delay before a restart, 50 ms; doubles
+	BackoffMax   time.Duration // longest delay, 30 s
+	StableAfter  time.Duration // an instance that lived this long resets it, 10 s
+	MaxReplicas  int           // of one function, 256
+	MaxStarting  int           // instances of one function starting at the same time, 8
+	MaxFunctions int           // 4096
+
+	MaxOutputBytes int // largest answer, 4 MiB
+	MaxFileBytes   int // largest file a FILE function may write, 256 MiB
+	LogLines       int // kept for each function, 1000
+	LogBytes       int // kept for each function, 512 KiB
+
+	// CgroupRoot is a cgroup v2 directory with the memory and cpu controllers
+	// delegated to simplane; instances get directories below it.
+	CgroupRoot string
+
+	Pool provider.PoolOptions
+}
+
+func orDefault[T int | time.Duration](v *T, d T) {
+	if *v <= 0 {
+		*v = d
+	}
+}
+
+func (o Options) withDefaults() Options {
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if o.TempDir == "" {
+		o.TempDir = os.TempDir()
+	}
+	orDefault(&o.StartTimeout, 15*time.Second)
+	orDefault(&o.DrainTimeout, 10*time.Second)
+	orDefault(&o.StopGrace, 3*time.Second)
+	orDefault(&o.BackoffBase, 50*time.Millisecond)
+	orDefault(&o.BackoffMax, 30*time.Second)
+	orDefault(&o.StableAfter, 10*time.Second)
+	orDefault(&o.MaxReplicas, 256)
+	orDefault(&o.MaxStarting, 8)
+	orDefault(&o.MaxFunctions, 4096)
+	orDefault(&o.MaxOutputBytes, 4<<20)
+	orDefault(&o.MaxFileBytes, 256<<20)
+	orDefault(&o.LogLines, 1000)
+	orDefault(&o.LogBytes, 512<<10)
+	return o
+}
+
+// Provider runs functions as local processes. It implements provider.Provider.
+type Provider struct {
+	opt   Options
+	log   *slog.Logger
+	hub   provider.Hub
+	ports ports
+
+	mu        sync.RWMutex
+	functions map[string]*function
+	closed    bool
+	running   sync.WaitGroup // functions, until their last instance is gone
+
+	guardMu sync.Mutex
+	guard   *guard.Guard
+}
+
+var _ provider.Provider = (*Provider)(nil)
+
+// New makes a provider. Nothing is started until the first function needs it.
+// Close must be called.
+func New(opt Options) *Provider {
+	opt = opt.withDefaults()
+	return &Provider{
+		opt: opt, log: opt.Logger,
+		functions: map[string]*function{},
+	}
+}
+
+// Provision implements provider.Provider. The error names every invalid field.
+func (p *Provider) Provision(_ context.Context, d provider.Deployment) error {
+	if d.RuntimeMode == "" {
+		d.RuntimeMode = provider.HTTP
+	}
+	if err := p.check(d); err != nil {
+		return err
+	}
+	p.mu.Lock()
+	if p.closed {
+		p.mu.Unlock()
+		return provider.ErrClosed
+	}
+	old := p.functions[d.Name]
+	if old != nil && old.sameAs(d) {
+		p.mu.Unlock()
+		return nil
+	}
+	if old == nil && len(p.functions) >= p.opt.MaxFunctions {
+		p.mu.Unlock()
+		return fmt.Errorf("process: %d functions are the most that are allowed", p.opt.MaxFunctions)
+	}
+	f := newFunction(p, d)
+	p.functions[d.Name] = f
+	p.running.Add(1)
+	p.mu.Unlock()
+
+	if old != nil {
+		old.shutDown(&provider.Error{Code: provider.CodeDeleted, Message: "the function was replaced"}, false)
+	}
+	f.scale(d.Replicas)
+	return nil
+}
+
+func (p *Provider) check(d provider.Deployment) error {
+	errs := []error{d.Validate()}
+	if !d.HasCommand() {
+		errs = append(errs, errors.New("commands: the process provider needs commands or runtimeCommand"))
+	}
+	if d.Replicas > p.opt.MaxReplicas {
+		errs = append(errs, fmt.Errorf("replicas: %d, at most %d are allowed", d.Replicas, p.opt.MaxReplicas))
+	}
+	if err := errors.Join(errs...); err != nil {
+		return fmt.Errorf("process: cannot provision %q: %w", d.Name, err)
+	}
+	return nil
+}
+
+// Deprovision implements provider.Provider.
+func (p *Provider) Deprovision(ctx context.Context, name string) error {
+	p.mu.Lock()
+	f := p.functions[name]
+	delete(p.functions, name)
+	p.mu.Unlock()
+	if f == nil {
+		return provider.ErrNotFound
+	}
+	f.shutDown(&provider.Error{Code: provider.CodeDeleted, Message: "the function was deleted"}, true)
+	select {
+	case <-f.stopped:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// SetReplicas implements provider.Provider.
+func (p *Provider) SetReplicas(_ context.Context, name string, n int) error {
+	f := p.function(name)
+	if f == nil {
+		return provider.ErrNotFound
+	}
+	most := p.opt.MaxReplicas
+	if f.dep.MaxReplicas > 0 {
+		most = min(most, f.dep.MaxReplicas)
+	}
+	if n < 0 || n > most {
+		return fmt.Errorf("process: %d replicas of %q, 0 to %d are allowed", n, name, most)
+	}
+	f.scale(n)
+	return nil
+}
+
+// Endpoints implements provider.Provider.
+func (p *Provider) Endpoints(name string) []provider.Endpoint {
+	if f := p.function(name); f != nil {
+		return f.pool.Endpoints()
+	}
+	return nil
+}
+
+// Status implements provider.Provider.
+func (p *Provider) Status(name string) (provider.Status, bool) {
+	if f := p.function(name); f != nil {
+		return f.status(), true
+	}
+	return provider.Status{}, false
+}
+
+// Watch implements provider.Provider.
+func (p *Provider) Watch(fn func(provider.Status)) (stop func()) { return p.hub.Watch(fn) }
+
+// Logs implements provider.Provider.
+func (p *Provider) Logs(name string, tail int) ([]provider.LogLine, error) {
+	f := p.function(name)
+	if f == nil {
+		return nil, provider.ErrNotFound
+	}
+	return f.logs.Tail(tail), nil
+}
+
+// Go implements provider.Provider. A function scaled to zero is started.
+func (p *Provider) Go(name string, inv provider.Invocation, done func(provider.Result)) {
+	f := p.function(name)
+	if f == nil {
+		done(provider.Failure(provider.CodeNotFound, fmt.Sprintf("function %q is not provisioned", name)))
+		return
+	}
+	f.invoke(inv, done)
+}
+
+// Invoke implements provider.Provider.
+func (p *Provider) Invoke(ctx context.Context, name string, inv provider.Invocation) provider.Result {
+	return provider.Wait(ctx, inv, func(inv provider.Invocation, done func(provider.Result)) {
+		p.Go(name, inv, done)
+	})
+}
+
+// Close implements provider.Provider. When ctx ends first, the guard kills
+// what is left at once.
+func (p *Provider) Close(ctx context.Context) error {
+	p.mu.Lock()
+	p.closed = true
+	all := slices.Collect(maps.Values(p.functions))
+	p.functions = map[string]*function{}
+	p.mu.Unlock()
+	for _, f := range all {
+		f.shutDown(&provider.Error{Code: provider.CodeClosed, Message: "simplane is shutting down"}, true)
+	}
+	stopped := make(chan struct{})
+	go func() { p.running.Wait(); close(stopped) }()
+	var err error
+	select {
+	case <-stopped:
+	case <-ctx.Done():
+		err = ctx.Err()
+	}
+
+	p.guardMu.Lock()
+	g := p.guard
+	p.guardMu.Unlock()
+	if g != nil {
+		// Killing takes milliseconds; the limit is for a guard that is stuck.
+		ctx, cancel := context.WithTimeout(context.Background(), 15*time.Second)
+		defer cancel()
+		err = errors.Join(err, g.Close(ctx))
+	}
+	<-stopped // everything is dead, so this is near
+	return err
+}
+
+func (p *Provider) function(name string) *function {
+	p.mu.RLock()
+	defer p.mu.RUnlock()
+	return p.functions[name]
+}
+
+// guardProcess returns the running guard, starting one if there is none.
+func (p *Provider) guardProcess() (*guard.Guard, error) {
+	p.guardMu.Lock()
+	defer p.guardMu.Unlock()
+	if p.guard != nil {
+		select {
+		case <-p.guard.Down():
+			p.log.Warn("the guard process died; its functions died with it and are started again")
+		default:
+			return p.guard, nil
+		}
+	}
+	p.mu.RLock()
+	closed := p.closed
+	p.mu.RUnlock()
+	if closed {
+		return nil, provider.ErrClosed
+	}
+	g, err := guard.Start()
+	if err == nil {
+		p.guard = g
+	}
+	return g, err
+}

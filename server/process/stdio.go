@@ -1,0 +1,390 @@
+package process
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"simplane/server/provider"
+)
+
+// runStdio runs an instance that answers lines on stdin with lines on stdout.
+func (in *instance) runStdio() exit {
+	if !in.turn() {
+		return exit{}
+	}
+	began := time.Now()
+	ctx, cancel := context.WithTimeout(context.Background(), in.f.p.opt.StartTimeout)
+	defer cancel()
+	c, err := in.launch(ctx, in.id, nil, true)
+	in.endTurn()
+	if err != nil {
+		return startFailed("the command could not be started: %v", err)
+	}
+
+	w := &worker{in: in, child: c, began: began, broken: make(chan struct{}), eof: make(chan struct{})}
+	go w.read()
+	// The protocol has no greeting, so a started process counts as ready.
+	if in.f.becameReady(in, "", 1, time.Since(began), w) {
+		select {
+		case <-c.Done():
+		case <-w.broken:
+			in.f.pool.Remove(in.id)
+			c.Kill() // what it still does is of no use
+			<-c.Done()
+			w.finish(false)
+			c.cleanUp()
+			return exit{recycled: w.calls > 0}
+		case <-in.stop:
+			in.drain(c.Done())
+			c.stdin.Close()
+			in.end(c)
+			w.finish(true)
+			c.cleanUp()
+			return exit{}
+		}
+		in.f.pool.Remove(in.id)
+		return w.died()
+	}
+	in.end(c)
+	w.finish(true)
+	c.cleanUp()
+	return exit{}
+}
+
+// worker is the conversation with one STDIO process: one invocation at a time.
+type worker struct {
+	in    *instance
+	child *child
+	began time.Time
+
+	broken chan struct{} // closed when the conversation is out of step
+	eof    chan struct{} // closed at the end of stdout
+
+	mu       sync.Mutex
+	current  *call
+	calls    int // invocations so far
+	answered int // answers so far
+	why      string
+	dead     *provider.Error
+}
+
+type call struct {
+	inv   provider.Invocation
+	done  func(provider.Result)
+	timer *time.Timer
+	size  int           // of the line that was sent
+	sent  atomic.Bool   // at least a part of it
+	init  time.Duration // first call only: until the function read it
+}
+
+// Call implements provider.Instance.
+func (w *worker) Call(inv provider.Invocation, done func(provider.Result)) {
+	line := provider.AppendLine(make([]byte, 0, len(inv.Input)+len(inv.Metadata)+128), inv)
+	c := &call{inv: inv, done: done, size: len(line)}
+	w.mu.Lock()
+	if w.dead != nil || w.why != "" {
+		err := w.dead
+		w.mu.Unlock()
+		if err == nil {
+			err = &provider.Error{Code: provider.CodeCrashed, Message: "the function is being replaced"}
+		}
+		done(provider.Failure(err.Code, err.Message))
+		return
+	}
+	w.current = c
+	w.calls++
+	first := w.answered == 0
+	c.timer = time.AfterFunc(time.Until(inv.Deadline), func() { w.expire(c) })
+	w.mu.Unlock()
+	if first {
+		go w.timeInit(c)
+	}
+	w.send(c, line)
+}
+
+// send writes a line. A small one goes out at once unless the function leaves
+// its input unread; then, and for a large one, a goroutine takes the time.
+func (w *worker) send(c *call, line []byte) {
+	if len(line) <= pipeAtomic {
+		if raw, err := w.child.stdin.SyscallConn(); err == nil {
+			var werr error
+			err = raw.Write(func(fd uintptr) bool {
+				_, werr = unix.Write(int(fd), line)
+				return true
+			})
+			if err == nil && werr == nil {
+				c.sent.Store(true)
+				return
+			}
+		}
+	}
+	go func() {
+		_ = w.child.stdin.SetWriteDeadline(c.inv.Deadline)
+		// An error needs no handling: the deadline or the exit of the process
+		// ends the call.
+		if n, _ := w.child.stdin.Write(line); n > 0 {
+			c.sent.Store(true)
+		}
+		_ = w.child.stdin.SetWriteDeadline(time.Time{})
+	}()
+}
+
+// pipeAtomic is the size up to which the kernel writes to a pipe all or
+// nothing (PIPE_BUF).
+const pipeAtomic = 4096
+
+// timeInit notes when the function first reads its input, which is when it is
+// ready for work: interpreters take their time from start to there.
+func (w *worker) timeInit(c *call) {
+	for {
+		time.Sleep(200 * time.Microsecond)
+		w.mu.Lock()
+		pending := w.current == c
+		if pending && w.unread() == 0 {
+			c.init = time.Since(w.began)
+			pending = false
+		}
+		w.mu.Unlock()
+		if !pending {
+			return
+		}
+	}
+}
+
+// unread is the number of bytes in the pipe that the function has not read.
+func (w *worker) unread() int {
+	n := 0
+	if raw, err := w.child.stdin.SyscallConn(); err == nil {
+		_ = raw.Control(func(fd uintptr) { n, _ = unix.IoctlGetInt(int(fd), unix.TIOCINQ) })
+	}
+	return n
+}
+
+// complete ends c with r, if it has not ended yet.
+func (w *worker) complete(c *call, r provider.Result, answered bool) {
+	w.mu.Lock()
+	if c == nil || w.current != c {
+		w.mu.Unlock()
+		return
+	}
+	w.current = nil
+	c.timer.Stop()
+	if answered {
+		w.answered++
+		if w.answered == 1 {
+			r.InitDuration = c.init
+			if c.init == 0 {
+				r.InitDuration = time.Since(w.began)
+			}
+		}
+	}
+	w.mu.Unlock()
+	c.done(r)
+}
+
+func (w *worker) expire(c *call) {
+	w.mu.Lock()
+	current := w.current == c
+	w.mu.Unlock()
+	if !current {
+		return
+	}
+	// A late answer would be taken for the next invocation's.
+	w.breakOff("replaced: execution "+c.inv.ExecutionID+" ran over its deadline", slog.LevelWarn)
+	w.complete(c, provider.Failure(provider.CodeTimeout, "the function did not answer within its deadline"), false)
+}
+
+// breakOff gives the process up: it gets no more work and is replaced.
+func (w *worker) breakOff(why string, level slog.Level) {
+	w.mu.Lock()
+	first := w.why == ""
+	if first {
+		w.why = why
+	}
+	w.mu.Unlock()
+	if first {
+		w.in.note(level, why)
+		w.in.f.pool.Remove(w.in.id)
+		close(w.broken)
+	}
+}
+
+// finish waits for the rest of stdout, when it matters, and ends what still
+// waits for an answer.
+func (w *worker) finish(drain bool) {
+	if drain {
+		select {
+		case <-w.eof:
+		case <-time.After(drainPipes):
+		}
+	}
+	w.child.stdout.Close()
+	<-w.eof
+	w.mu.Lock()
+	c := w.current
+	if w.dead == nil {
+		w.dead = &provider.Error{Code: provider.CodeCrashed, Message: "the function was stopped"}
+	}
+	err := w.dead
+	w.mu.Unlock()
+	w.complete(c, provider.Failure(err.Code, err.Message), false)
+}
+
+// died tells a process that could not start from one that crashed: the former
+// never answered, nor read what it was sent.
+func (w *worker) died() exit {
+	select {
+	case <-w.eof:
+	case <-time.After(drainPipes):
+	}
+	w.mu.Lock()
+	unread := w.unread()
+	neverStarted := w.answered == 0 &&
+		(w.current == nil || !w.current.sent.Load() || unread >= min(w.current.size, pipeAtomic))
+	w.mu.Unlock()
+	w.child.cleanUp()
+
+	var how exit
+	err := &provider.Error{Code: provider.CodeCrashed, Message: "with the invocation running, the function " + w.child.describe()}
+	if neverStarted {
+		how = startFailed("the function %s before it was ready", w.child.describe())
+		err = how.startFailure
+	} else {
+		w.in.note(slog.LevelError, "the function "+w.child.describe())
+	}
+	w.mu.Lock()
+	w.dead = err
+	w.mu.Unlock()
+	w.finish(false)
+	return how
+}
+
+// read takes answers until stdout ends.
+func (w *worker) read() {
+	defer close(w.eof)
+	r := bufio.NewReaderSize(w.child.stdout, 64<<10)
+	for {
+		line, err := readLine(r, w.in.f.p.opt.MaxOutputBytes)
+		if errors.Is(err, errLineTooLong) {
+			w.refuse(fmt.Sprintf("the answer is larger than %d bytes", w.in.f.p.opt.MaxOutputBytes))
+			_, _ = io.Copy(io.Discard, r) // until it is killed
+			return
+		}
+		if err != nil {
+			if errors.Is(err, os.ErrClosed) {
+				return
+			}
+			select {
+			case <-w.child.Done():
+			case <-time.After(noticeCrash):
+				// It lives, but cannot answer any more.
+				w.refuse("the function closed its standard output")
+			}
+			return
+		}
+		w.take(line, r.Buffered() > 0)
+	}
+}
+
+// refuse ends the current call with FUNCTION_BAD_OUTPUT and gives the process
+// up, as it can no longer be known which answer belongs to which invocation.
+func (w *worker) refuse(why string) {
+	w.breakOff("replaced: "+why, slog.LevelError)
+	w.mu.Lock()
+	c := w.current
+	w.mu.Unlock()
+	w.complete(c, provider.Failure(provider.CodeBadOutput, why), false)
+}
+
+// reply is a line of the function protocol. The execution id is optional; a
+// function that returns it cannot have its answers mixed up.
+type reply struct {
+	ExecutionID string          `json:"executionId"`
+	Output      json.RawMessage `json:"output"`
+	Error       *struct {
+		Code    string `json:"code"`
+		Message string `json:"message"`
+	} `json:"error"`
+}
+
+// take handles one line of output; more says that another one has arrived.
+func (w *worker) take(line []byte, more bool) {
+	w.mu.Lock()
+	c := w.current
+	w.mu.Unlock()
+
+	var a reply
+	err := json.Unmarshal(line, &a)
+	isAnswer := err == nil && (a.Output != nil || a.Error != nil)
+	named := isAnswer && a.ExecutionID != ""
+	switch {
+	case c == nil && !isAnswer:
+		// Chatter between invocations harms nobody.
+		w.in.f.logs.Add(provider.LogLine{Time: time.Now(), Instance: w.in.id, Stream: provider.Stdout, Text: logText(line)})
+		return
+	case named && (c == nil || a.ExecutionID != c.inv.ExecutionID):
+		w.in.note(slog.LevelWarn, "dropped an answer to execution "+provider.Snippet([]byte(a.ExecutionID))+", which is not running here")
+		return
+	case c == nil:
+		w.breakOff("replaced: it answered twice; the second answer was dropped: "+provider.Snippet(line), slog.LevelError)
+		return
+	case !isAnswer:
+		w.refuse("the answer is not a line of the protocol: " + provider.Snippet(line))
+		return
+	}
+
+	if more && !named {
+		// What follows belongs to no invocation, and must not meet the next.
+		w.breakOff("replaced: it answered execution "+c.inv.ExecutionID+" more than once; all but the first answer were dropped", slog.LevelError)
+	}
+	r := provider.Result{Output: a.Output}
+	if a.Error != nil {
+		r = provider.Failure(a.Error.Code, a.Error.Message)
+		if r.ErrorCode == "" {
+			r.ErrorCode = provider.CodeFailed
+		}
+		r.TimedOut = false // the function's own word for it
+	}
+	w.complete(c, r, true)
+}
+
+func logText(line []byte) string {
+	if len(line) > maxLogLine {
+		return string(line[:maxLogLine]) + cutMark
+	}
+	return string(line)
+}
+
+var errLineTooLong = errors.New("line too long")
+
+// readLine reads up to a newline, without it. The result is the caller's.
+func readLine(r *bufio.Reader, limit int) ([]byte, error) {
+	var line []byte
+	for {
+		part, err := r.ReadSlice('\n')
+		if len(line)+len(part) > limit {
+			return nil, errLineTooLong
+		}
+		line = append(line, part...)
+		if err == nil {
+			return line[:len(line)-1], nil
+		}
+		if err == io.EOF && len(line) > 0 {
+			return line, nil // a last line without a newline
+		}
+		if !errors.Is(err, bufio.ErrBufferFull) {
+			return nil, err
+		}
+	}
+}

@@ -1,0 +1,170 @@
+package process
+
+import (
+	"context"
+	"encoding/json"
+	"strings"
+	"testing"
+	"time"
+
+	"simplane/server/provider"
+)
+
+func stdio(t testing.TB) provider.Deployment {
+	d := self(t, "stdio")
+	d.RuntimeMode = provider.STDIO
+	return d
+}
+
+func TestStdioKeepsItsWorkerWarm(t *testing.T) {
+	p := start(t, Options{})
+	d := stdio(t)
+	d.Replicas = 0
+	provision(t, p, d)
+	if s, _ := p.Status("stdio"); s.Desired != 0 || len(p.Endpoints("stdio")) != 0 {
+		t.Fatalf("status %+v before the first invocation, want nothing running", s)
+	}
+	cold := invoke(t, p, "stdio", `"do:pid"`)
+	if !cold.OK() || !cold.ColdStart || cold.InitDuration <= 0 {
+		t.Errorf("first: %+v, want a cold start with its duration", cold)
+	}
+	warm := invoke(t, p, "stdio", `"do:pid"`)
+	if warm.ColdStart || warm.InitDuration != 0 || string(warm.Output) != string(cold.Output) {
+		t.Errorf("second: %+v, want the same process without a cold start", warm)
+	}
+}
+
+func TestStdioInputOfAnyShape(t *testing.T) {
+	p := start(t, Options{})
+	provision(t, p, stdio(t))
+	big, _ := json.Marshal(strings.Repeat("héllo ", 100_000)) // far more than a pipe holds
+	for _, input := range []string{`null`, `{"a":"line\nbreak"}`, "{\n  \"spread\": [1,\r\n 2]\n}", string(big)} {
+		r := invoke(t, p, "stdio", input)
+		var got, want any
+		if json.Unmarshal(r.Output, &got) != nil || json.Unmarshal([]byte(input), &want) != nil {
+			t.Fatalf("%.50s: %+v", input, r.ErrorMessage)
+		}
+		g, _ := json.Marshal(got)
+		w, _ := json.Marshal(want)
+		if string(g) != string(w) {
+			t.Errorf("input %.50s came back as %.50s", w, g)
+		}
+	}
+}
+
+func TestStdioFaults(t *testing.T) {
+	p := start(t, Options{MaxOutputBytes: 1 << 20, BackoffBase: time.Millisecond})
+	provision(t, p, stdio(t))
+	bystander := stdio(t)
+	bystander.Name = "bystander"
+	provision(t, p, bystander)
+	untouched := invoke(t, p, "bystander", `"do:pid"`)
+	wantOutput(t, invoke(t, p, "stdio", `0`), `0`)
+
+	for _, fault := range []struct {
+		input, code string
+		message     []string
+		log         string
+	}{
+		{`"do:error"`, "NO_FUNDS", []string{"the account is empty"}, ""},
+		{`"do:garbage"`, provider.CodeBadOutput, []string{"DEBUG this is not"}, "not a line of the protocol"},
+		{`"do:huge"`, provider.CodeBadOutput, []string{"1048576 bytes"}, "larger than 1048576"},
+		{`"do:silence"`, provider.CodeBadOutput, []string{"closed its standard output"}, "closed its standard output"},
+		{`"do:exit"`, provider.CodeCrashed, []string{"code 7", "about to die"}, "exited with code 7"},
+	} {
+		wantCode(t, invoke(t, p, "stdio", fault.input), fault.code, fault.message...)
+		if fault.log != "" {
+			wantLog(t, p, "stdio", fault.log)
+		}
+		wantOutput(t, invoke(t, p, "stdio", `"well"`), `"well"`)
+	}
+	r := invokeFor(t, p, "stdio", `"do:hang"`, 100*time.Millisecond)
+	wantCode(t, r, provider.CodeTimeout)
+	wantLog(t, p, "stdio", "ran over its deadline")
+	wantOutput(t, invoke(t, p, "stdio", `"well"`), `"well"`)
+
+	wantOutput(t, invoke(t, p, "bystander", `"do:pid"`), string(untouched.Output))
+}
+
+func TestStdioSecondAnswerIsDropped(t *testing.T) {
+	p := start(t, Options{})
+	provision(t, p, stdio(t))
+	for range 10 {
+		// The second answer must never reach the invocation after it.
+		wantOutput(t, invoke(t, p, "stdio", `"do:twice"`), `"do:twice"`)
+		wantOutput(t, invoke(t, p, "stdio", `"next"`), `"next"`)
+	}
+	wantLog(t, p, "stdio", "were dropped")
+}
+
+func TestStdioNamedSecondAnswerIsDroppedWithoutReplacement(t *testing.T) {
+	p := start(t, Options{})
+	provision(t, p, stdio(t))
+	before := invoke(t, p, "stdio", `"do:pid"`)
+	ctx := context.Background()
+	for _, id := range []string{"one", "two", "three"} {
+		r := p.Invoke(ctx, "stdio", provider.Invocation{ExecutionID: id, Input: []byte(`"do:twice-named"`)})
+		wantOutput(t, r, `1`)
+	}
+	wantLog(t, p, "stdio", `dropped an answer to execution one`)
+	wantOutput(t, p.Invoke(ctx, "stdio", provider.Invocation{ExecutionID: "four", Input: []byte(`"do:pid"`)}), string(before.Output))
+}
+
+func TestStdioThatAnswersUnasked(t *testing.T) {
+	p := start(t, Options{})
+	provision(t, p, provider.Deployment{Name: "chatty", RuntimeMode: provider.STDIO, Replicas: 1,
+		RuntimeCommand: `echo ready to serve; while read line; do echo '{"output":1}'; done`})
+	wantLog(t, p, "chatty", "ready to serve")
+	wantOutput(t, invoke(t, p, "chatty", `0`), `1`)
+
+	provision(t, p, provider.Deployment{Name: "flood", RuntimeMode: provider.STDIO, Replicas: 1,
+		RuntimeCommand: `exec yes '{"output":"nobody asked"}'`})
+	wantLog(t, p, "flood", "answered twice")
+	wantOutput(t, invoke(t, p, "chatty", `0`), `1`)
+}
+
+func TestFunctionThatNeverReadsItsInput(t *testing.T) {
+	p := start(t, Options{})
+	provision(t, p, provider.Deployment{Name: "busy", RuntimeMode: provider.STDIO, Replicas: 1, RuntimeCommand: "exec sleep 1000"})
+	big, _ := json.Marshal(strings.Repeat("x", 1<<20)) // blocks in the pipe
+	wantCode(t, invokeFor(t, p, "busy", string(big), 100*time.Millisecond), provider.CodeTimeout)
+	wantCode(t, invokeFor(t, p, "busy", `1`, 100*time.Millisecond), provider.CodeTimeout)
+}
+
+func TestFunctionThatFillsStderr(t *testing.T) {
+	p := start(t, Options{})
+	// 20 MB of log before each answer: far more than a pipe holds.
+	provision(t, p, provider.Deployment{Name: "verbose", RuntimeMode: provider.STDIO, Replicas: 1,
+		RuntimeCommand: `while read line; do head -c 20000000 /dev/zero | tr '\0' x >&2; echo >&2; echo '{"output":1}'; done`})
+	for range 3 {
+		wantOutput(t, invoke(t, p, "verbose", `0`), `1`)
+	}
+	wantLog(t, p, "verbose", cutMark)
+	lines, err := p.Logs("verbose", 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	size := 0
+	for _, l := range lines {
+		size += len(l.Text)
+	}
+	if len(lines) > 1000 || size > 512<<10 {
+		t.Errorf("%d lines of %d bytes are kept, more than allowed", len(lines), size)
+	}
+}
+
+func BenchmarkStdioWarm(b *testing.B) {
+	p := start(b, Options{})
+	provision(b, p, stdio(b))
+	inv := provider.Invocation{ExecutionID: "0190-bench", Input: []byte(`{"n":1}`), Deadline: time.Now().Add(time.Hour)}
+	took := make([]time.Duration, 0, 1<<16)
+	p.Invoke(context.Background(), "stdio", inv)
+	for b.Loop() {
+		began := time.Now()
+		if r := p.Invoke(context.Background(), "stdio", inv); !r.OK() {
+			b.Fatal(r.ErrorMessage)
+		}
+		took = append(took, time.Since(began))
+	}
+	reportMedian(b, took)
+}
