@@ -1,0 +1,95 @@
+package report
+
+import (
+	_ "embed"
+	"fmt"
+	"html/template"
+	"io"
+	"maps"
+	"slices"
+)
+
+//go:embed page.html
+var pageText string
+
+var page = template.Must(template.New("page").Parse(pageText))
+
+// section is one block of the page.
+type section struct {
+	Heading string
+	Note    string
+	Cards   []card
+	Charts  []template.HTML
+	Tables  []table
+}
+
+type card struct{ Label, Value string }
+
+type table struct {
+	Caption string
+	Head    []string
+	Rows    [][]string
+}
+
+// HTML writes the page. It needs no network and follows the reader's light or
+// dark setting.
+func (d *Document) HTML(w io.Writer) error {
+	var sections []section
+	switch {
+	case d.HTTP != nil:
+		sections = httpSections(d.HTTP)
+	case d.Search != nil:
+		sections = searchSections(d.Search)
+	case d.Compare != nil:
+		sections = compareSections(d.Compare)
+	}
+	return page.Execute(w, struct {
+		*Document
+		Findings []string
+		Sections []section
+		About    []table
+	}{d, d.findings(), sections, d.about()})
+}
+
+func (d *Document) findings() []string {
+	switch {
+	case d.HTTP != nil:
+		return d.HTTP.Findings
+	case d.Compare != nil:
+		return d.Compare.Findings
+	}
+	return nil
+}
+
+func (d *Document) about() []table {
+	m := d.Machine
+	settings := table{Caption: "Settings", Head: []string{"flag", "value"}}
+	for _, k := range slices.Sorted(maps.Keys(d.Settings)) {
+		settings.Rows = append(settings.Rows, []string{k, d.Settings[k]})
+	}
+	return []table{{
+		Caption: "Machine", Head: []string{"what", "value"},
+		Rows: [][]string{
+			{"CPU", m.CPU}, {"cores", fmt.Sprintf("%d (GOMAXPROCS %d)", m.Cores, m.GOMAXPROCS)},
+			{"kernel", m.Kernel}, {"Go", m.Go + " " + m.OS + "/" + m.Arch}, {"load average before", m.LoadAverage},
+		},
+	}, settings}
+}
+
+func msText(v float64) string {
+	switch {
+	case v >= 100:
+		return fmt.Sprintf("%.0f ms", v)
+	case v >= 1:
+		return fmt.Sprintf("%.2f ms", v)
+	default:
+		return fmt.Sprintf("%.1f µs", v*1000)
+	}
+}
+
+func rateText(v float64) string {
+	if v >= 100 {
+		return fmt.Sprintf("%.0f/s", v)
+	}
+	return fmt.Sprintf("%.2f/s", v)
+}
