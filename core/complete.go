@@ -24,6 +24,7 @@ func (c *Core) Complete(id ID, o Outcome) error {
 		fn.unqueue(ex)
 	}
 	ex.answered = true
+	inline := ex.handoff.CompareAndSwap(handoffWord(ex.attempt, handoffDispatching), handoffWord(ex.attempt, handoffCompleted))
 	released, attemptEnded := fn.releaseSlot(ex)
 	c.conclude(fn, ex, o, now)
 	e := c.end(fn, ex, now)
@@ -35,6 +36,8 @@ func (c *Core) Complete(id ID, o Outcome) error {
 	if attemptEnded != nil {
 		attemptEnded()
 	}
-	c.kick(fn)
+	if !inline {
+		c.kick(fn)
+	}
 	return nil
 }
