@@ -43,7 +43,7 @@ func DefaultConfig() Config {
 		AsyncEnabled: true,
 		MaxBodyBytes: 4 << 20, MaxHeaderBytes: 8 << 10, MaxResponseBytes: 4 << 20,
 		MaxConnections: 65_536, PoolMaxConnections: 4096,
-		ReadTimeout: 30 * time.Second, WriteTimeout: 30 * time.Second, IdleTimeout: 120 * time.Second,
+		ReadTimeout: 60 * time.Second, WriteTimeout: 60 * time.Second, IdleTimeout: 60 * time.Second,
 		ShutdownGrace: 30 * time.Second,
 		LogLevel:      "info", LogFormat: "text",
 	}

@@ -12,8 +12,9 @@ import (
 	"github.com/valyala/fasthttp"
 )
 
-// listen opens addr, with an error that says what to do.
-func listen(key, addr string) (net.Listener, error) {
+// listen opens addr, with an error that says what to do. Deadlines of its
+// connections may fire up to slack early.
+func listen(key, addr string, slack time.Duration) (net.Listener, error) {
 	ln, err := net.Listen("tcp", addr)
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE):
@@ -23,25 +24,59 @@ func listen(key, addr string) (net.Listener, error) {
 	case err != nil:
 		return nil, fmt.Errorf("%s %s: cannot listen: %w", key, addr, err)
 	}
-	return lingeringListener{ln}, nil
+	return apiListener{ln, slack}, nil
 }
 
-// lingeringListener's connections can be closed politely after an error: a
-// peer that is still sending when its request is refused would otherwise get
-// a connection reset in place of the answer.
-type lingeringListener struct{ net.Listener }
+type apiListener struct {
+	net.Listener
+	slack time.Duration
+}
 
-func (l lingeringListener) Accept() (net.Conn, error) {
+func (l apiListener) Accept() (net.Conn, error) {
 	c, err := l.Listener.Accept()
 	if err != nil {
 		return nil, err
 	}
-	return &lingeringConn{Conn: c}, nil
+	return &apiConn{Conn: c, slack: l.slack}, nil
 }
 
-type lingeringConn struct {
+// apiConn differs from a plain connection in two ways.
+//
+// After an error it can be closed politely: a peer that is still sending when
+// its request is refused would otherwise get a reset in place of the answer.
+//
+// A deadline that moves later by less than slack is left where it is: each
+// request moves it by microseconds, and moving the runtime's timer each time
+// costs more than decoding the request does.
+type apiConn struct {
 	net.Conn
-	linger atomic.Bool
+	linger      atomic.Bool
+	slack       time.Duration
+	read, write time.Time // as set; used by the connection's own goroutine
+}
+
+func (c *apiConn) SetReadDeadline(t time.Time) error {
+	if c.keeps(c.read, t) {
+		return nil
+	}
+	c.read = t
+	return c.Conn.SetReadDeadline(t)
+}
+
+func (c *apiConn) SetWriteDeadline(t time.Time) error {
+	if c.keeps(c.write, t) {
+		return nil
+	}
+	c.write = t
+	return c.Conn.SetWriteDeadline(t)
+}
+
+func (c *apiConn) keeps(current, next time.Time) bool {
+	if current.IsZero() || next.IsZero() {
+		return false
+	}
+	later := next.Sub(current)
+	return later >= 0 && later < c.slack
 }
 
 // What a refused peer may still send, and for how long, before it is cut.
@@ -50,7 +85,7 @@ const (
 	lingerTime  = 2 * time.Second
 )
 
-func (c *lingeringConn) Close() error {
+func (c *apiConn) Close() error {
 	if c.linger.Load() {
 		if tcp, ok := c.Conn.(*net.TCPConn); ok && tcp.CloseWrite() == nil {
 			_ = tcp.SetReadDeadline(time.Now().Add(lingerTime))
@@ -75,7 +110,7 @@ func refuseRequest(ctx *fasthttp.RequestCtx, err error) {
 	default:
 		writeError(ctx, fasthttp.StatusBadRequest, codeBadRequest, "not a valid HTTP/1.1 request: "+clip([]byte(err.Error()), 200))
 	}
-	if c, ok := ctx.Conn().(*lingeringConn); ok {
+	if c, ok := ctx.Conn().(*apiConn); ok {
 		c.linger.Store(true)
 	}
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/fasthttp/router"
 	"github.com/valyala/fasthttp"
+	"github.com/valyala/fasthttp/pprofhandler"
 )
 
 // route is one entry of the HTTP API. Path parameters are in braces; a custom
@@ -84,6 +85,9 @@ func (s *Server) handler(mgmt bool) fasthttp.RequestHandler {
 	for pattern, res := range resources {
 		r.ANY(pattern, s.serveResource(res))
 	}
+	if mgmt {
+		r.GET("/debug/pprof/{profile:*}", s.guarded(pprofhandler.PprofHandler))
+	}
 	return s.recovered(r.Handler)
 }
 
@@ -107,12 +111,27 @@ func (s *Server) serveResource(res *resource) fasthttp.RequestHandler {
 			return
 		}
 		if rt.internal && !s.authorized(ctx) {
-			ctx.Response.Header.Set("WWW-Authenticate", "Bearer")
-			writeError(ctx, fasthttp.StatusUnauthorized, codeUnauthorized, "a valid bearer token is required here")
+			refuseUnauthorized(ctx)
 			return
 		}
 		rt.handle(s, ctx, arg)
 	}
+}
+
+// guarded requires the internal token for a handler that is no API route.
+func (s *Server) guarded(next fasthttp.RequestHandler) fasthttp.RequestHandler {
+	return func(ctx *fasthttp.RequestCtx) {
+		if !s.authorized(ctx) {
+			refuseUnauthorized(ctx)
+			return
+		}
+		next(ctx)
+	}
+}
+
+func refuseUnauthorized(ctx *fasthttp.RequestCtx) {
+	ctx.Response.Header.Set("WWW-Authenticate", "Bearer")
+	writeError(ctx, fasthttp.StatusUnauthorized, codeUnauthorized, "a valid bearer token is required here")
 }
 
 func writeMethodNotAllowed(ctx *fasthttp.RequestCtx, methods map[string]route) {

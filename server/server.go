@@ -46,10 +46,11 @@ func New(cfg Config, log *slog.Logger) (*Server, error) {
 	}
 	s.metrics.registry.MustRegister(coreGauges{s.core})
 	s.api, s.mgmt = s.httpServer(false), s.httpServer(true)
-	if s.apiAddr, err = listen("addr", cfg.Addr); err != nil {
+	slack := min(cfg.ReadTimeout, cfg.WriteTimeout, cfg.IdleTimeout) / 32
+	if s.apiAddr, err = listen("addr", cfg.Addr, slack); err != nil {
 		return nil, err
 	}
-	if s.mgmtAddr, err = listen("mgmt-addr", cfg.MgmtAddr); err != nil {
+	if s.mgmtAddr, err = listen("mgmt-addr", cfg.MgmtAddr, slack); err != nil {
 		_ = s.apiAddr.Close()
 		return nil, err
 	}
