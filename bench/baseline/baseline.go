@@ -4,6 +4,7 @@ package baseline
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -31,17 +32,14 @@ const maxBody = 4 << 20
 // Serve runs one yardstick on l until ctx ends. FasthttpProxy needs backend
 // as host:port; the others ignore it.
 func Serve(ctx context.Context, kind, backend string, l net.Listener) error {
-	if !slices.Contains(Kinds(), kind) {
-		return fmt.Errorf("baseline %q is unknown: want %s", kind, strings.Join(Kinds(), ", "))
+	if err := check(kind, backend); err != nil {
+		return err
 	}
 	if kind == NetHTTPEcho {
 		return serveNetHTTP(ctx, l)
 	}
 	handler := echo
 	if kind == FasthttpProxy {
-		if backend == "" {
-			return fmt.Errorf("%s needs a backend as host:port", kind)
-		}
 		handler = proxy(backend)
 	}
 	srv := &fasthttp.Server{Handler: handler, MaxRequestBodySize: maxBody, Name: kind, CloseOnShutdown: true}
@@ -52,6 +50,33 @@ func Serve(ctx context.Context, kind, backend string, l net.Listener) error {
 	})
 	defer stopped()
 	return srv.Serve(l)
+}
+
+// ErrUsage marks errors of the caller's making.
+var ErrUsage = errors.New("usage")
+
+func check(kind, backend string) error {
+	if !slices.Contains(Kinds(), kind) {
+		return fmt.Errorf("%w: kind %q is unknown: want %s", ErrUsage, kind, strings.Join(Kinds(), ", "))
+	}
+	if kind == FasthttpProxy && backend == "" {
+		return fmt.Errorf("%w: %s needs a backend as host:port", ErrUsage, kind)
+	}
+	return nil
+}
+
+// ListenAndServe listens on addr, tells ready the bound address and serves
+// until ctx ends.
+func ListenAndServe(ctx context.Context, kind, backend, addr string, ready func(bound string)) error {
+	if err := check(kind, backend); err != nil {
+		return err
+	}
+	l, err := net.Listen("tcp", addr)
+	if err != nil {
+		return err
+	}
+	ready(l.Addr().String())
+	return Serve(ctx, kind, backend, l)
 }
 
 func echo(ctx *fasthttp.RequestCtx) {

@@ -54,10 +54,18 @@ func (l *Launcher) FromURL(rawURL string) *Subject {
 	return &Subject{Name: rawURL, Target: loadgen.URLTarget(l.Defaults, rawURL)}
 }
 
+// CheckName reports a name that Launch does not know.
+func CheckName(name string) error {
+	if slices.Contains(SubjectNames(), name) {
+		return nil
+	}
+	return fmt.Errorf("subject %q is unknown: want %s", name, strings.Join(SubjectNames(), ", "))
+}
+
 // Launch starts the named subject and its helpers.
 func (l *Launcher) Launch(ctx context.Context, name string) (s *Subject, err error) {
-	if !slices.Contains(SubjectNames(), name) {
-		return nil, fmt.Errorf("subject %q is unknown: want %s", name, strings.Join(SubjectNames(), ", "))
+	if err := CheckName(name); err != nil {
+		return nil, err
 	}
 	s = &Subject{Name: name}
 	defer func() {
@@ -98,7 +106,7 @@ func (l *Launcher) echoTarget(name, addr string) (loadgen.Target, error) {
 	d := l.Defaults
 	d.Server = "http://" + addr
 	t, err := loadgen.FunctionTarget(d, "bench", "invoke")
-	t.Name = name
+	t.Name, t.ExpectBody = name, l.Defaults.ExpectBody
 	return t, err
 }
 
@@ -136,9 +144,6 @@ func (l *Launcher) register(ctx context.Context, s *Subject, name, backend strin
 	d, mode := l.Defaults, "invoke"
 	if d.Server = api; name == SimplaneEnqueue {
 		mode = "enqueue"
-	} else if d.ExpectBody == "" {
-		// An invocation that failed is 200 too; only this is a success.
-		d.ExpectBody = `"status":"success"`
 	}
 	s.Target, err = loadgen.FunctionTarget(d, "bench", mode)
 	s.Target.Name = name

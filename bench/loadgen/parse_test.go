@@ -23,6 +23,7 @@ func TestParseTarget(t *testing.T) {
 		{"weight=3,name=echo,mode=invoke", Target{
 			Name: "echo:invoke", Weight: 3, Method: "POST", URL: "http://127.0.0.1:8080/v1/functions/echo:invoke",
 			Headers: []Header{{"Content-Type", "application/json"}, {"X-A", "1"}}, Body: []byte(`{"input":{"message":"hello"}}`),
+			ExpectBody: `"status":"success"`,
 		}},
 		{"name=echo,mode=enqueue,body-file=" + file + ",expect-status=202", Target{
 			Name: "echo:enqueue", Weight: 1, Method: "POST", URL: "http://127.0.0.1:8080/v1/functions/echo:enqueue",

@@ -49,7 +49,8 @@ type Defaults struct {
 
 // FunctionTarget aims at a function of a simplane server: mode is "invoke" or
 // "enqueue". The body becomes the invocation's input and must be JSON; without
-// one a small object is sent.
+// one a small object is sent. Unless the defaults expect something else, an
+// invocation counts as success only when its status says so.
 func FunctionTarget(d Defaults, name, mode string) (Target, error) {
 	base, err := url.Parse(d.Server)
 	if err != nil || base.Host == "" || (base.Scheme != "http" && base.Scheme != "https") {
@@ -70,6 +71,10 @@ func FunctionTarget(d Defaults, name, mode string) (Target, error) {
 	}
 	if !json.Valid(input) {
 		return Target{}, fmt.Errorf("the body of function %q is not JSON: it is sent as the invocation's input", name)
+	}
+	if mode == "invoke" && d.ExpectBody == "" && len(d.ExpectStatus) == 0 {
+		// An invocation that failed or timed out is a 200 as well.
+		d.ExpectBody = `"status":"success"`
 	}
 	body := append(append([]byte(`{"input":`), input...), '}')
 	return Target{

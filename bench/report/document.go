@@ -111,6 +111,22 @@ func Command(args []string) string {
 	return strings.Join(out, " ")
 }
 
+// SettingText shows a flag's values in the settings table, headers without
+// their values and long bodies shortened.
+func SettingText(flag string, values []string) string {
+	shown := make([]string, len(values))
+	for i, v := range values {
+		if flag == "header" {
+			v = hideHeader(v)
+		}
+		if len(v) > 200 {
+			v = fmt.Sprintf("%s... (%d bytes)", strings.ToValidUTF8(v[:200], ""), len(v))
+		}
+		shown[i] = v
+	}
+	return strings.Join(shown, "; ")
+}
+
 func hideHeader(text string) string {
 	name, _, _ := strings.Cut(text, ":")
 	return name + ": ..."
