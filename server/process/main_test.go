@@ -26,7 +26,7 @@ import (
 func TestMain(m *testing.M) {
 	if role := os.Getenv("SIMPLANE_TEST_ROLE"); role != "" {
 		play(role)
-		return
+		syscall.Exit(0)
 	}
 	os.Exit(m.Run())
 }
@@ -76,7 +76,7 @@ func serveHTTP(health bool) {
 		switch req.Input {
 		case "do:exit":
 			fmt.Fprintln(os.Stderr, "about to die")
-			os.Exit(7)
+			syscall.Exit(7)
 		case "do:500":
 			http.Error(w, "it went wrong", http.StatusInternalServerError)
 			return
@@ -118,7 +118,7 @@ func serveHTTP(health bool) {
 		stop := make(chan os.Signal, 1)
 		signal.Notify(stop, syscall.SIGTERM)
 		<-stop
-		os.Exit(0)
+		syscall.Exit(0) // without the race detector's second of lingering
 	}()
 	_ = http.Serve(l, mux)
 }
@@ -144,7 +144,7 @@ func echoLines() {
 		switch string(req.Input) {
 		case `"do:exit"`:
 			fmt.Fprintln(os.Stderr, "about to die")
-			os.Exit(7)
+			syscall.Exit(7)
 		case `"do:garbage"`:
 			answer = "DEBUG this is not an answer"
 		case `"do:twice"`:

@@ -17,6 +17,7 @@ package guard
 import (
 	"os"
 	"runtime"
+	"syscall"
 )
 
 const (
@@ -36,6 +37,7 @@ func init() {
 		// The parent death signal of a child is tied to the thread that
 		// started it. The main thread lives as long as the process.
 		runtime.LockOSThread()
-		os.Exit(run())
+		// Not os.Exit: under the race detector that lingers for a second.
+		syscall.Exit(run())
 	}
 }
