@@ -28,6 +28,10 @@ type Config struct {
 	MaxExecutions      int
 	MaxIdempotencyKeys int
 	MaxPayloadBytes    int64
+	// MaxDeadLetters are kept of each function, MaxDeadLetterBytes of input
+	// over all functions; beyond it a function's oldest are dropped. -1 = none.
+	MaxDeadLetters     int
+	MaxDeadLetterBytes int64
 	// Shards of each store; rounded up to a power of two, at most 4096.
 	Shards int
 	// SchedulerOff leaves enqueued work to DrainOnce; sync invocations still
@@ -48,6 +52,7 @@ func DefaultConfig() Config {
 		TTL:              300 * time.Second, CleanupTTL: 120 * time.Second, StaleTTL: 600 * time.Second,
 		IdempotencyTTL: 300 * time.Second,
 		MaxFunctions:   10_000, MaxExecutions: 10_000_000, MaxIdempotencyKeys: 1_000_000, MaxPayloadBytes: 4 << 30,
+		MaxDeadLetters: 100, MaxDeadLetterBytes: 256 << 20,
 		Shards: 64,
 		SyncQueue: SyncQueueConfig{
 			MaxConcurrency: 100, MaxDepth: 100,
@@ -74,6 +79,8 @@ func (cfg *Config) complete() error {
 	orDefault(&cfg.MaxExecutions, def.MaxExecutions)
 	orDefault(&cfg.MaxIdempotencyKeys, def.MaxIdempotencyKeys)
 	orDefault(&cfg.MaxPayloadBytes, def.MaxPayloadBytes)
+	orDefault(&cfg.MaxDeadLetters, def.MaxDeadLetters)
+	orDefault(&cfg.MaxDeadLetterBytes, def.MaxDeadLetterBytes)
 	orDefault(&cfg.Shards, def.Shards)
 	orDefault(&cfg.SyncQueue.MaxConcurrency, def.SyncQueue.MaxConcurrency)
 	orDefault(&cfg.SyncQueue.MaxDepth, def.SyncQueue.MaxDepth)
@@ -130,6 +137,8 @@ type Core struct {
 	admission syncAdmission
 	ready     readyList
 
+	deadBudget deadLetterBudget
+
 	draining   atomic.Bool
 	sweepArmed atomic.Bool
 }
@@ -151,6 +160,7 @@ func New(cfg Config, clock Clock, ids IDSource, dispatcher Dispatcher, observer 
 		c.observer = nopObserver{}
 	}
 	c.registry.max = cfg.MaxFunctions
+	c.deadBudget.perFunction, c.deadBudget.maxBytes = cfg.MaxDeadLetters, cfg.MaxDeadLetterBytes
 	c.admission.cfg.Store(&cfg.SyncQueue)
 	return c, nil
 }

@@ -124,6 +124,9 @@ func (c *Core) apply(fn *Function, ex *execution, o Outcome, now Instant) ending
 	if ex.status == Error && c.retry(fn, ex, now) {
 		return ending{ex: ex, retried: true, attempt: ex.attempt, coldStart: o.ColdStart}
 	}
+	if ex.status == Error && !fn.deleted {
+		c.bury(fn, ex)
+	}
 	return c.end(fn, ex, now)
 }
 

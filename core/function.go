@@ -29,6 +29,8 @@ type Function struct {
 	ready       bool // is in the scheduler's ready list
 	deleted     bool
 	completions throughput
+	dead        deadLetters
+	recent      recent
 }
 
 func newFunction(c *Core, spec *Spec) *Function {

@@ -33,6 +33,7 @@ func (c *Core) Delete(name string) (*Function, error) {
 		ex.markError(&ExecError{Code: CodeFunctionDeleted, Message: "the function was deleted before this execution started"}, now)
 		ended = append(ended, c.end(fn, ex, now))
 	}
+	c.purge(fn)
 	fn.mu.Unlock()
 	for i := range ended {
 		c.settle(&ended[i], now)

@@ -1,0 +1,133 @@
+package core
+
+import "sync/atomic"
+
+// DeadLetter is an execution that failed and may not be retried any more,
+// with what is needed to run it again.
+type DeadLetter struct {
+	Snapshot
+	Input, Metadata []byte
+}
+
+// deadLetters keeps a function's newest dead letters, oldest first, within a
+// count and, over all functions, a number of bytes. It outlives the TTL of the
+// executions. The function's lock guards it.
+type deadLetters struct {
+	items   []DeadLetter
+	dropped int64 // pushed out by newer ones
+}
+
+// deadLetterBudget is shared by all functions of a core.
+type deadLetterBudget struct {
+	perFunction int
+	maxBytes    int64
+	bytes       atomic.Int64
+}
+
+func (l *DeadLetter) bytes() int64 { return int64(len(l.Input) + len(l.Metadata)) }
+
+// add keeps a letter, at the expense of the function's oldest ones where a
+// bound says so; a letter that fits nowhere is dropped and counted.
+func (d *deadLetters) add(l DeadLetter, budget *deadLetterBudget) {
+	for len(d.items) > 0 && (len(d.items) >= budget.perFunction || budget.bytes.Load()+l.bytes() > budget.maxBytes) {
+		d.take(0, budget)
+		d.dropped++
+	}
+	if budget.perFunction <= 0 || budget.bytes.Load()+l.bytes() > budget.maxBytes {
+		d.dropped++
+		return
+	}
+	budget.bytes.Add(l.bytes())
+	d.items = append(d.items, l)
+}
+
+// take removes and returns the letter at i.
+func (d *deadLetters) take(i int, budget *deadLetterBudget) DeadLetter {
+	l := d.items[i]
+	budget.bytes.Add(-l.bytes())
+	copy(d.items[i:], d.items[i+1:])
+	d.items[len(d.items)-1] = DeadLetter{}
+	d.items = d.items[:len(d.items)-1]
+	return l
+}
+
+func (d *deadLetters) find(id ID) int {
+	for i := range d.items {
+		if d.items[i].ID == id {
+			return i
+		}
+	}
+	return -1
+}
+
+// bury makes a dead letter of an execution that has just failed for good; the
+// caller holds fn.mu.
+func (c *Core) bury(fn *Function, ex *execution) {
+	l := DeadLetter{Snapshot: ex.snapshot(), Input: ex.input}
+	if ex.more != nil {
+		l.Metadata = ex.more.metadata
+	}
+	fn.dead.add(l, &c.deadBudget)
+}
+
+// DeadLetters returns a function's dead letters, newest first, and how many
+// older ones were dropped for lack of room. The error is ErrNotFound.
+func (c *Core) DeadLetters(name string) (letters []DeadLetter, dropped int64, err error) {
+	fn := c.registry.get(name)
+	if fn == nil {
+		return nil, 0, ErrNotFound
+	}
+	fn.mu.Lock()
+	defer fn.mu.Unlock()
+	for i := len(fn.dead.items) - 1; i >= 0; i-- {
+		letters = append(letters, fn.dead.items[i])
+	}
+	return letters, fn.dead.dropped, nil
+}
+
+// Redrive submits a dead letter's input again, as new async work, and removes
+// the letter once that is accepted. The error is ErrNotFound, when there is no
+// such function or letter, or why Submit refused it; the letter is kept then.
+func (c *Core) Redrive(name string, id ID) (Result, error) {
+	fn := c.registry.get(name)
+	if fn == nil {
+		return Result{}, ErrNotFound
+	}
+	fn.mu.Lock()
+	i := fn.dead.find(id)
+	if i < 0 {
+		fn.mu.Unlock()
+		return Result{}, ErrNotFound
+	}
+	// Taken out first, so that two callers cannot both redrive it.
+	l := fn.dead.take(i, &c.deadBudget)
+	fn.mu.Unlock()
+	res, err := c.Submit(&Request{Function: name, Input: l.Input, Metadata: l.Metadata, TraceID: l.TraceID})
+	if err != nil {
+		fn.mu.Lock()
+		fn.dead.add(l, &c.deadBudget)
+		fn.mu.Unlock()
+	}
+	return res, err
+}
+
+// PurgeDeadLetters forgets a function's dead letters and returns how many
+// there were. The error is ErrNotFound.
+func (c *Core) PurgeDeadLetters(name string) (int, error) {
+	fn := c.registry.get(name)
+	if fn == nil {
+		return 0, ErrNotFound
+	}
+	fn.mu.Lock()
+	defer fn.mu.Unlock()
+	return c.purge(fn), nil
+}
+
+// purge empties fn's dead letters; the caller holds fn.mu.
+func (c *Core) purge(fn *Function) int {
+	n := len(fn.dead.items)
+	for len(fn.dead.items) > 0 {
+		fn.dead.take(len(fn.dead.items)-1, &c.deadBudget)
+	}
+	return n
+}
