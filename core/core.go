@@ -178,12 +178,17 @@ func (c *Core) SetRateMaxPerSecond(n int64) { c.limiter.SetLimit(n) }
 // RateMaxPerSecond is the global rate limit in force; <= 0 means none.
 func (c *Core) RateMaxPerSecond() int64 { return c.limiter.Limit() }
 
+// Validate reports every field out of range as a *ValidationError.
+func (cfg SyncQueueConfig) Validate() error {
+	var v violations
+	cfg.check(&v)
+	return v.err()
+}
+
 // SetSyncQueue changes sync admission. The error is a *ValidationError, and
 // nothing is changed then.
 func (c *Core) SetSyncQueue(cfg SyncQueueConfig) error {
-	var v violations
-	cfg.check(&v)
-	if err := v.err(); err != nil {
+	if err := cfg.Validate(); err != nil {
 		return err
 	}
 	c.admission.cfg.Store(&cfg)

@@ -74,6 +74,13 @@ func (fn *Function) SyncQueueDepth() int {
 	return fn.syncQueued
 }
 
+// DeadLetterCount is the number of dead letters kept.
+func (fn *Function) DeadLetterCount() int {
+	fn.mu.Lock()
+	defer fn.mu.Unlock()
+	return len(fn.dead.items)
+}
+
 // The methods below need fn.mu.
 
 func (fn *Function) slotFree() bool { return fn.running.Load() < fn.slots.Load() }

@@ -91,6 +91,13 @@ func (r *bodyReader) object(body []byte, member func(name []byte) (read bool, er
 	return nil
 }
 
+// wholeObject checks that body is one JSON object and nothing else.
+func wholeObject(body []byte) *apiError {
+	r := readBody(body)
+	defer r.close()
+	return r.object(body, func([]byte) (bool, error) { return false, nil })
+}
+
 // plainName strips the quotes of a key, and undoes its escapes if it has any.
 func plainName(quoted []byte) []byte {
 	if bytes.IndexByte(quoted, '\\') < 0 {

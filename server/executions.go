@@ -59,9 +59,7 @@ func (s *Server) handleComplete(ctx *fasthttp.RequestCtx, text string) {
 }
 
 func decodeCompletion(body []byte) (core.Outcome, *apiError) {
-	r := readBody(body)
-	defer r.close()
-	if fault := r.object(body, func([]byte) (bool, error) { return false, nil }); fault != nil {
+	if fault := wholeObject(body); fault != nil {
 		return core.Outcome{}, fault
 	}
 	var c completion

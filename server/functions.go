@@ -42,9 +42,7 @@ func (s *Server) handleRegister(ctx *fasthttp.RequestCtx) {
 // value of the wrong type its field.
 func decodeSpec(body []byte) (core.SpecInput, *apiError) {
 	var in core.SpecInput
-	r := readBody(body)
-	defer r.close()
-	if fault := r.object(body, func([]byte) (bool, error) { return false, nil }); fault != nil {
+	if fault := wholeObject(body); fault != nil {
 		return in, fault
 	}
 	err := json.Unmarshal(body, &in)
@@ -108,10 +106,7 @@ func (s *Server) handleReplicas(ctx *fasthttp.RequestCtx, name string) {
 		return
 	}
 	raw := ctx.PostBody()
-	r := readBody(raw)
-	fault := r.object(raw, func([]byte) (bool, error) { return false, nil })
-	r.close()
-	if fault != nil {
+	if fault := wholeObject(raw); fault != nil {
 		fault.write(ctx)
 		return
 	}

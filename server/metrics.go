@@ -1,6 +1,7 @@
 package server
 
 import (
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -28,6 +29,7 @@ type functionMetrics struct {
 	enqueue, dispatch, success, failure, timeout, retry, cold, warm prometheus.Counter
 	admitted, late, duplicate                                       prometheus.Counter
 	latency, queueWait, e2e, initDuration, syncWait                 prometheus.Observer
+	refused                                                         atomic.Int64 // all reasons; for stats
 }
 
 func newMetrics() *metrics {
@@ -105,6 +107,7 @@ func (m *metrics) Observe(ev core.Event) {
 			f.admitted.Inc()
 		}
 	case core.EventRejected:
+		f.refused.Add(1)
 		m.refused.WithLabelValues(ev.Function.Name(), ev.Code).Inc()
 		if reason := rejectReasons[ev.Code]; reason != "" && ev.Sync {
 			m.rejected.WithLabelValues(ev.Function.Name(), reason).Inc()

@@ -18,14 +18,14 @@ type route struct {
 	method, path string
 	handle       func(*Server, *fasthttp.RequestCtx, string) // gets the path's parameter
 	internal     bool                                        // token, and the management address only if so configured
-	mgmtToo      bool                                        // on both addresses
 }
 
 func bare(h func(*Server, *fasthttp.RequestCtx)) func(*Server, *fasthttp.RequestCtx, string) {
 	return func(s *Server, ctx *fasthttp.RequestCtx, _ string) { h(s, ctx) }
 }
 
-// routes is the whole API: the router, the OpenAPI test and the Allow header
+// routes is the whole API, on both addresses but for what the configuration
+// takes off the public one: the router, the OpenAPI test and the Allow header
 // all read it.
 var routes = []route{
 	{method: "POST", path: "/v1/functions", handle: bare((*Server).handleRegister)},
@@ -35,14 +35,23 @@ var routes = []route{
 	{method: "PUT", path: "/v1/functions/{name}/replicas", handle: (*Server).handleReplicas},
 	{method: "POST", path: "/v1/functions/{name}:invoke", handle: (*Server).handleInvoke},
 	{method: "POST", path: "/v1/functions/{name}:enqueue", handle: (*Server).handleEnqueue},
+	{method: "GET", path: "/v1/functions/{name}/stats", handle: (*Server).handleFunctionStats},
+	{method: "GET", path: "/v1/functions/{name}/dead-letters", handle: (*Server).handleDeadLetters},
+	{method: "DELETE", path: "/v1/functions/{name}/dead-letters", handle: (*Server).handlePurgeDeadLetters},
+	{method: "POST", path: "/v1/functions/{name}/dead-letters:redrive", handle: (*Server).handleRedrive},
 	{method: "GET", path: "/v1/executions/{id}", handle: (*Server).handleExecution},
-	{method: "POST", path: "/v1/internal/executions/{id}:complete", handle: (*Server).handleComplete, internal: true, mgmtToo: true},
-	{method: "POST", path: "/v1/internal/functions/{name}:drain-once", handle: (*Server).handleDrainOnce, internal: true, mgmtToo: true},
-	{method: "GET", path: "/actuator/health", handle: bare((*Server).handleHealth), mgmtToo: true},
-	{method: "GET", path: "/actuator/health/liveness", handle: bare((*Server).handleHealth), mgmtToo: true},
-	{method: "GET", path: "/actuator/health/readiness", handle: bare((*Server).handleReadiness), mgmtToo: true},
-	{method: "GET", path: "/actuator/prometheus", handle: bare((*Server).handlePrometheus), mgmtToo: true},
-	{method: "GET", path: "/openapi.json", handle: bare((*Server).handleOpenAPI), mgmtToo: true},
+	{method: "POST", path: "/v1/internal/executions/{id}:complete", handle: (*Server).handleComplete, internal: true},
+	{method: "POST", path: "/v1/internal/functions/{name}:drain-once", handle: (*Server).handleDrainOnce, internal: true},
+	{method: "GET", path: "/v1/admin/runtime-config", handle: bare((*Server).handleGetRuntimeConfig), internal: true},
+	{method: "PATCH", path: "/v1/admin/runtime-config", handle: bare((*Server).handlePatchRuntimeConfig), internal: true},
+	{method: "POST", path: "/v1/admin/runtime-config/validate", handle: bare((*Server).handleValidateRuntimeConfig), internal: true},
+	{method: "GET", path: "/v1/admin/executions", handle: bare((*Server).handleSearch), internal: true},
+	{method: "GET", path: "/v1/admin/stats", handle: bare((*Server).handleStats), internal: true},
+	{method: "GET", path: "/actuator/health", handle: bare((*Server).handleHealth)},
+	{method: "GET", path: "/actuator/health/liveness", handle: bare((*Server).handleHealth)},
+	{method: "GET", path: "/actuator/health/readiness", handle: bare((*Server).handleReadiness)},
+	{method: "GET", path: "/actuator/prometheus", handle: bare((*Server).handlePrometheus)},
+	{method: "GET", path: "/openapi.json", handle: bare((*Server).handleOpenAPI)},
 }
 
 // resource is everything that answers below one router pattern: a plain
@@ -56,12 +65,12 @@ type resource struct {
 func (s *Server) handler(mgmt bool) fasthttp.RequestHandler {
 	resources := map[string]*resource{}
 	for _, rt := range routes {
-		if mgmt && !rt.mgmtToo || !mgmt && rt.internal && s.cfg.InternalOnMgmtOnly {
+		if !mgmt && rt.internal && s.cfg.InternalOnMgmtOnly {
 			continue
 		}
 		pattern, action := rt.path, ""
-		if i := strings.LastIndexByte(pattern, ':'); i >= 0 {
-			pattern, action = pattern[:i], pattern[i+1:]
+		if i := strings.LastIndex(pattern, "}:"); i >= 0 {
+			pattern, action = pattern[:i+1], pattern[i+2:]
 		}
 		pattern = strings.NewReplacer("{name}", "{arg}", "{id}", "{arg}").Replace(pattern)
 		res := resources[pattern]

@@ -24,6 +24,7 @@ type Server struct {
 	local    *localDispatcher
 	metrics  *metrics
 	draining atomic.Bool
+	runtime  runtimeConfig
 
 	api, mgmt         *fasthttp.Server
 	apiAddr, mgmtAddr net.Listener
@@ -37,6 +38,7 @@ func New(cfg Config, log *slog.Logger) (*Server, error) {
 		cfg: cfg, log: log, clock: newSystemClock(), metrics: newMetrics(),
 		local:   &localDispatcher{log: log, handlers: map[string]LocalHandler{}},
 		backlog: make(chan struct{}, 1),
+		runtime: runtimeConfig{revision: 1},
 	}
 	cfg.Core.OnBacklog = s.wakeScheduler
 	dispatcher := &dispatchRouter{local: s.local, pool: newPoolDispatcher(cfg)}

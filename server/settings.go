@@ -19,6 +19,7 @@ type Settings struct {
 	Config Config
 	flags  *pflag.FlagSet
 	file   string
+	given  [][2]string // flags of the command line: name, value
 }
 
 // NewSettings adds serve's flags to flags.
@@ -73,7 +74,10 @@ func NewSettings(flags *pflag.FlagSet) *Settings {
 // the config file. Errors say which source and, for the file, which line.
 func (s *Settings) Load(getenv func(string) (string, bool)) error {
 	set := map[string]bool{}
-	s.flags.Visit(func(f *pflag.Flag) { set[f.Name] = true })
+	s.flags.Visit(func(f *pflag.Flag) {
+		set[f.Name] = true
+		s.given = append(s.given, [2]string{f.Name, f.Value.String()})
+	})
 	if !set["config"] {
 		if file, ok := getenv("SIMPLANE_CONFIG"); ok {
 			s.file = file
@@ -101,6 +105,18 @@ func (s *Settings) Load(getenv func(string) (string, bool)) error {
 		errs = append(errs, s.Config.check())
 	}
 	return errors.Join(errs...)
+}
+
+// Reread loads the configuration anew, with the flags of the command line as
+// they were. The receiver is not changed.
+func (s *Settings) Reread(getenv func(string) (string, bool)) (Config, error) {
+	again := NewSettings(pflag.NewFlagSet("reload", pflag.ContinueOnError))
+	var errs []error
+	for _, f := range s.given {
+		errs = append(errs, again.flags.Set(f[0], f[1]))
+	}
+	errs = append(errs, again.Load(getenv))
+	return again.Config, errors.Join(errs...)
 }
 
 func (s *Settings) loadFile(path string, set map[string]bool) []error {

@@ -40,10 +40,32 @@ func serveCommand() *cobra.Command {
 			<-ctx.Done()
 			stop()
 		}()
+		go reloadOnHangup(ctx, s, settings)
 		fmt.Fprintf(cmd.OutOrStdout(), "simplane ready addr=%s mgmt-addr=%s\n", s.Addr(), s.MgmtAddr())
 		return s.Serve(ctx)
 	}
 	return cmd
+}
+
+// reloadOnHangup reads the configuration again on SIGHUP and applies what can
+// be changed at run time. A broken file changes nothing.
+func reloadOnHangup(ctx context.Context, s *server.Server, settings *server.Settings) {
+	hangup := make(chan os.Signal, 1)
+	signal.Notify(hangup, syscall.SIGHUP)
+	defer signal.Stop(hangup)
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-hangup:
+			cfg, err := settings.Reread(os.LookupEnv)
+			if err != nil {
+				slog.Error("configuration not reloaded; the old one stays in force", "error", err)
+				continue
+			}
+			s.Reload(cfg)
+		}
+	}
 }
 
 func newLogger(cfg server.Config) *slog.Logger {
