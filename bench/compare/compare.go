@@ -173,6 +173,7 @@ func (r *runner) phase(ctx context.Context, name string, rate float64) error {
 			p.Rounds = append(p.Rounds, pair)
 		}
 	}
+	r.findLimited(p)
 	p.Rows = rows(p.Rounds, rate, r.o.Confidence)
 	r.out.Phases = append(r.out.Phases, p)
 	return nil
@@ -202,11 +203,26 @@ func (r *runner) measure(ctx context.Context, s *Subject, side rune, rate float6
 		for _, f := range res.Failures {
 			r.find(fmt.Sprintf("%s: %s (%s)", s.Name, f.Kind, f.Sample))
 		}
-		if res.ClientLimited {
-			r.find(fmt.Sprintf("%s: in some rounds the client was saturated, so a difference may be larger than shown", s.Name))
-		}
 	}
 	return out, nil
+}
+
+// findLimited says where the client, or the machine it shares with the
+// servers, was the bottleneck.
+func (r *runner) findLimited(p Phase) {
+	var a, b int
+	for _, round := range p.Rounds {
+		if round.A.ClientLimited {
+			a++
+		}
+		if round.B.ClientLimited {
+			b++
+		}
+	}
+	if a+b > 0 {
+		r.find(fmt.Sprintf("%s: the client or the machine it shares was saturated in %d rounds of A and %d of B, of %d; a difference may be larger than shown",
+			p.Name, a, b, len(p.Rounds)))
+	}
 }
 
 // find adds a finding once.

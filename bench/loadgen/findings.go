@@ -23,7 +23,7 @@ func findings(r *Result, o *Options, waited int64) (list []string, clientLimited
 	open := o.Rate > 0
 	if open && r.Slip.P99Ms > slipFloorMs && r.Slip.P99Ms > slipShare*r.Latency.P99Ms {
 		clientLimited = true
-		say("client saturated: the schedule slipped by %.1f ms at p99 (max %.1f ms), and the latencies include it", r.Slip.P99Ms, r.Slip.MaxMs)
+		say("client saturated, or its machine: the schedule slipped by %.1f ms at p99 (max %.1f ms), and the latencies include it", r.Slip.P99Ms, r.Slip.MaxMs)
 	}
 	if r.Usage.ProcessCPU > clientBusy {
 		clientLimited = true

@@ -11,7 +11,7 @@ import (
 // wakesPerSecond due requests are released in small batches. The lateness this
 // adds is part of the latency (it counts from the intended time) and is
 // reported as schedule slip.
-const wakesPerSecond = 5000
+const wakesPerSecond = 10_000
 
 // longestNap bounds how late a cancelled run notices.
 const longestNap = 20 * time.Millisecond

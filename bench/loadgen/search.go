@@ -158,7 +158,7 @@ func (r *SearchResult) String() string {
 	case r.Ceiling == 0:
 		return fmt.Sprintf("%.0f/s, the highest rate tried, keeps %s", r.Rate, limits)
 	case r.ClientLimited:
-		return fmt.Sprintf("at least %.0f/s keeps %s; above that this client is the limit", r.Rate, limits)
+		return fmt.Sprintf("at least %.0f/s keeps %s; above that the client, or the machine it shares, is the limit", r.Rate, limits)
 	default:
 		return fmt.Sprintf("%.0f/s keeps %s (%.0f/s does not)", r.Rate, limits, r.Ceiling)
 	}

@@ -1,0 +1,148 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"simplane/bench/report"
+)
+
+// bench runs one command line of simplane bench and returns its output, its
+// error line and the exit code that run would end with.
+func bench(t *testing.T, args ...string) (stdout, line string, code int) {
+	t.Helper()
+	root := rootCommand()
+	if found, _, err := root.Find([]string{"bench"}); err != nil || found == root {
+		root.AddCommand(benchCommand())
+	}
+	var out bytes.Buffer
+	root.SetOut(&out)
+	root.SetArgs(append([]string{"bench"}, args...))
+	err := root.Execute()
+	if err == nil {
+		return out.String(), "", 0
+	}
+	var coded *exitError
+	if errors.As(err, &coded) {
+		return out.String(), err.Error(), coded.code
+	}
+	return out.String(), err.Error(), 1
+}
+
+func TestBenchRefusesBadFlags(t *testing.T) {
+	url := "--url=http://127.0.0.1:1/"
+	for _, c := range []struct {
+		args string
+		says string
+	}{
+		{"http", "one of --url"},
+		{"http " + url + " --function x", "one of --url"},
+		{"http --url=nonsense", "not an http"},
+		{"http " + url + " --rate=-5", "--rate"},
+		{"http " + url + " --rate=fast", "rate"},
+		{"http " + url + " --rate=5 --arrival=bursty", "bursty"},
+		{"http " + url + " --connections=0", "connections"},
+		{"http " + url + " --duration=0s", "duration"},
+		{"http " + url + " --timeout=1h", "timeout"},
+		{"http " + url + " --idempotency=often", "often"},
+		{"http " + url + " --idempotency=0", "idempotency"},
+		{"http " + url + " --limit=p99", "p99=5ms"},
+		{"http " + url + " --search", "limit"},
+		{"http " + url + " --search --limit=p99=5ms --rate=5", "--search chooses"},
+		{"http " + url + " --search --limit=p99=5ms --search-precision=7", "precision"},
+		{"http " + url + " --body=a --payload-size=5", "exclude"},
+		{"http " + url + " --body-file=/does/not/exist", "/does/not/exist"},
+		{"http " + url + " --payload-size=-1", "payload size"},
+		{"http " + url + " --header=nocolon", "nocolon"},
+		{"http " + url + " --expect-status=abc", "abc"},
+		{"http " + url + " --max-error-rate=2", "error rate"},
+		{"http --function=x --server=127.0.0.1", "server"},
+		{"http --function=x --mode=sing", "sing"},
+		{"http --function=x --body={", "not JSON"},
+		{"http --target=weight=2", "url= or name="},
+		{"http " + url + " stray", "stray"},
+		{"http " + url + " --colour", "colour"},
+		{"compare", "each side"},
+		{"compare --a=simplane-invoke", "each side"},
+		{"compare --a=magic --b=fasthttp-echo", "magic"},
+		{"compare --a=fasthttp-echo --b=nethttp-echo --rounds=1", "rounds"},
+		{"compare --a=fasthttp-echo --b=nethttp-echo --open-fraction=3", "fraction"},
+		{"yardstick --kind=magic", "magic"},
+		{"yardstick --kind=fasthttp-proxy", "backend"},
+		{"nonsense", "nonsense"},
+	} {
+		_, line, code := bench(t, strings.Fields(c.args)...)
+		if code != 2 || !strings.Contains(line, c.says) {
+			t.Errorf("bench %s: exit %d, %q; want 2 and %q", c.args, code, line, c.says)
+		}
+	}
+}
+
+func fineServer(t *testing.T) string {
+	t.Helper()
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "fine") }))
+	t.Cleanup(srv.Close)
+	return srv.URL
+}
+
+func TestBenchHTTPWritesAReport(t *testing.T) {
+	out := filepath.Join(t.TempDir(), "r")
+	stdout, line, code := bench(t, "http", "--url", fineServer(t), "--rate", "200", "--duration", "200ms", "--warmup", "0s",
+		"--header", "Authorization: s3cret", "--expect-body", "fine", "--out", out)
+	if code != 0 {
+		t.Fatalf("exit %d: %s", code, line)
+	}
+	d, err := report.Load(filepath.Join(out, "result.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !d.Passed || d.HTTP.OK != 40 || d.Settings["rate"] != "200" || !strings.Contains(d.Command, "--rate=200") {
+		t.Errorf("passed %v, ok %d, settings %v, command %s", d.Passed, d.HTTP.OK, d.Settings, d.Command)
+	}
+	for _, name := range []string{"result.json", "report.html"} {
+		b, err := os.ReadFile(filepath.Join(out, name))
+		if err != nil || bytes.Contains(b, []byte("s3cret")) {
+			t.Errorf("%s: %v, or it holds the header's value", name, err)
+		}
+	}
+	if !strings.Contains(stdout, "open loop") || !strings.Contains(stdout, "report.html") {
+		t.Errorf("output %q", stdout)
+	}
+}
+
+func TestBenchHTTPFailsOnBrokenPromises(t *testing.T) {
+	url := fineServer(t)
+	quick := []string{"http", "--url", url, "--duration", "100ms", "--warmup", "0s", "--connections", "2"}
+	for _, c := range []struct {
+		args []string
+		says string
+	}{
+		{[]string{"--expect-body", "great"}, "body without"},
+		{[]string{"--expect-status", "204"}, "status 200"},
+		{[]string{"--limit", "max=1ns"}, "limit max=1ns missed"},
+		{[]string{"--search", "--limit", "p50=1ns", "--search-start", "50"}, "no rate keeps p50=1ns"},
+	} {
+		_, line, code := bench(t, append(quick, c.args...)...)
+		if code != 1 || !strings.Contains(line, c.says) {
+			t.Errorf("%v: exit %d, %q", c.args, code, line)
+		}
+	}
+	if _, line, code := bench(t, append(quick, "--expect-status", "204", "--max-error-rate", "1")...); code != 0 {
+		t.Errorf("allowed failures: exit %d, %q", code, line)
+	}
+}
+
+func TestBenchSearchPasses(t *testing.T) {
+	stdout, line, code := bench(t, "http", "--url", fineServer(t), "--search", "--limit", "p50=1m", "--search-start", "50", "--search-max", "100",
+		"--duration", "100ms", "--warmup", "0s")
+	if code != 0 || !strings.Contains(stdout, "100/s, the highest rate tried, keeps p50=1m0s") {
+		t.Errorf("exit %d, %q, output %q", code, line, stdout)
+	}
+}
