@@ -35,7 +35,7 @@ func (d *localDispatcher) Dispatch(t core.Task) {
 		t.Complete(core.Outcome{Status: core.Success, Output: t.Input})
 		return
 	}
-	go t.Complete(d.run(h, t))
+	go func() { t.Complete(d.run(h, t)) }() // go evaluates arguments here, so not go t.Complete(…)
 }
 
 func (d *localDispatcher) run(h LocalHandler, t core.Task) (o core.Outcome) {
