@@ -20,7 +20,8 @@ type Request struct {
 	Borrowed       bool
 	TraceID        string
 	IdempotencyKey string
-	// Timeout overrides the function's; 0 = the function's. >= 0.
+	// Timeout overrides the function's; 0 = the function's. >= 0, held down to
+	// MaxTimeoutMillis.
 	Timeout time.Duration
 	Waiter  Waiter
 	// OnSettled is called once after Submit returned ErrPending, when the
@@ -133,6 +134,9 @@ func (c *Core) admit(fn *Function, r *Request, now Instant, token uint64) (Resul
 		fn.enqueue(ex)
 		fn.watch(ex, now)
 	}
+	if why == nil {
+		fn.recent.add(ex.id)
+	}
 	fn.mu.Unlock()
 	if why != nil {
 		c.store.remove(ex)
@@ -181,6 +185,8 @@ func (c *Core) place(fn *Function, r *Request, now Instant) (*execution, *Reject
 	return ex, nil
 }
 
+const maxTimeout = MaxTimeoutMillis * int64(time.Millisecond)
+
 func (c *Core) newExecution(fn *Function, r *Request, now Instant) *execution {
 	ex := &execution{
 		id: c.ids.NewID(), fn: fn, created: now.Wall, createdMono: now.Mono, queuedMono: now.Mono,
@@ -198,6 +204,7 @@ func (c *Core) newExecution(fn *Function, r *Request, now Instant) *execution {
 	if ex.timeout <= 0 {
 		ex.timeout = int64(fn.spec.Load().TimeoutMillis) * int64(time.Millisecond)
 	}
+	ex.timeout = min(ex.timeout, maxTimeout)
 	if r.Sync {
 		ex.callerDeadline = now.Mono + ex.timeout
 		if cfg := c.admission.cfg.Load(); cfg.Enabled {
