@@ -30,6 +30,14 @@ type Config struct {
 	// ShutdownGrace is how long accepted work may go on after SIGTERM.
 	ShutdownGrace time.Duration
 
+	// Provider runs DEPLOYMENT functions: "process" or "none".
+	Provider string
+	// FunctionStartTimeout is how long an instance may take to be ready.
+	FunctionStartTimeout time.Duration
+	// CgroupRoot is a delegated cgroup v2 directory for instance limits; empty
+	// for none.
+	CgroupRoot string
+
 	LogLevel, LogFormat string
 }
 
@@ -45,7 +53,8 @@ func DefaultConfig() Config {
 		MaxConnections: 65_536, PoolMaxConnections: 4096,
 		ReadTimeout: 60 * time.Second, WriteTimeout: 60 * time.Second, IdleTimeout: 60 * time.Second,
 		ShutdownGrace: 30 * time.Second,
-		LogLevel:      "info", LogFormat: "text",
+		Provider:      providerProcess, FunctionStartTimeout: 15 * time.Second,
+		LogLevel: "info", LogFormat: "text",
 	}
 	if memory := memoryLimit(); memory > 0 {
 		const perExecution = 400

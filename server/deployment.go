@@ -1,19 +1,164 @@
 package server
 
 import (
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
 	"github.com/valyala/fasthttp"
 
 	"simplane/core"
+	"simplane/server/process"
+	"simplane/server/provider"
 )
 
-// runnable says why a function could never run here; empty when it can.
-func (s *Server) runnable(spec *core.Spec) string {
-	if spec.ExecutionMode == core.ModeDeployment && spec.EndpointURL == "" {
-		return "no provider is configured for DEPLOYMENT functions: set endpointUrl, or use executionMode POOL or LOCAL"
+// Providers of DEPLOYMENT functions.
+const (
+	providerProcess = "process"
+	providerNone    = "none"
+)
+
+// newProvider makes the configured provider; nil for none.
+func (s *Server) newProvider() provider.Provider {
+	if s.cfg.Provider != providerProcess {
+		return nil
 	}
-	return ""
+	return process.New(process.Options{
+		Logger: s.log, StartTimeout: s.cfg.FunctionStartTimeout, CgroupRoot: s.cfg.CgroupRoot,
+		MaxFunctions: s.cfg.Core.MaxFunctions, MaxOutputBytes: s.cfg.MaxResponseBytes,
+	})
+}
+
+// provided says that a function's instances are the provider's business.
+func provided(spec *core.Spec) bool {
+	return spec.ExecutionMode == core.ModeDeployment && spec.EndpointURL == ""
+}
+
+// provision starts what a DEPLOYMENT function needs; nil when it is not one.
+func (s *Server) provision(spec *core.Spec) *apiError {
+	if !provided(spec) {
+		return nil
+	}
+	unprocessable := func(message string) *apiError {
+		return &apiError{status: fasthttp.StatusUnprocessableEntity, code: core.CodeNoProvider, message: message}
+	}
+	if s.provider == nil {
+		return unprocessable("no provider is configured for DEPLOYMENT functions: set endpointUrl, or use executionMode POOL or LOCAL")
+	}
+	d := deployment(spec)
+	if !d.HasCommand() {
+		return unprocessable("the process provider cannot run an image: set commands or runtimeCommand, or endpointUrl of an instance that runs already")
+	}
+	if err := d.Validate(); err != nil {
+		return validationFailed(strings.Split(err.Error(), "\n")...)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), providerCallTimeout)
+	defer cancel()
+	if err := s.provider.Provision(ctx, d); err != nil {
+		return &apiError{status: fasthttp.StatusServiceUnavailable, code: "PROVIDER_ERROR", message: err.Error()}
+	}
+	return nil
+}
+
+// providerCallTimeout bounds a call that only records what is wanted.
+const providerCallTimeout = 2 * time.Second
+
+// deprovision stops a deleted function's instances; running invocations may
+// finish in the background.
+func (s *Server) deprovision(spec *core.Spec) {
+	if !provided(spec) || s.provider == nil {
+		return
+	}
+	// The provider forgets the name at once; only the stopping takes longer.
+	ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
+	defer cancel()
+	if err := s.provider.Deprovision(ctx, spec.Name); err != nil && ctx.Err() == nil {
+		s.log.Warn("deprovisioning failed", "function", spec.Name, "error", err)
+	}
+}
+
+func deployment(spec *core.Spec) provider.Deployment {
+	d := provider.Deployment{
+		Name: spec.Name, Image: spec.Image, RuntimeMode: provider.RuntimeMode(spec.RuntimeMode),
+		Commands: spec.Commands, RuntimeCommand: spec.RuntimeCommand, Env: spec.Env, WorkDir: spec.WorkingDirectory,
+		TimeoutMillis: int64(spec.TimeoutMillis), ImagePullSecrets: spec.ImagePullSecrets,
+		ScalingStrategy: provider.ScaleNone,
+	}
+	if spec.Resources != nil {
+		d.CPU, d.Memory = spec.Resources.CPU, spec.Resources.Memory
+	}
+	if sc := spec.ScalingConfig; sc != nil {
+		d.ScalingStrategy = provider.ScalingStrategy(sc.Strategy)
+		d.Replicas, d.MinReplicas, d.MaxReplicas = sc.MinReplicas, sc.MinReplicas, sc.MaxReplicas
+		for _, m := range sc.Metrics {
+			d.Metrics = append(d.Metrics, provider.Metric{Type: m.Type, Target: strconv.FormatFloat(m.Target, 'f', -1, 64), Name: m.Name})
+		}
+	}
+	return d
 }
 
 func (s *Server) setReplicas(fn *core.Function, n int) *apiError {
-	return &apiError{status: fasthttp.StatusServiceUnavailable, code: core.CodeNoProvider, message: "no provider is configured that could scale this function"}
+	if s.provider == nil || !provided(fn.Spec()) {
+		return &apiError{status: fasthttp.StatusServiceUnavailable, code: core.CodeNoProvider, message: "no provider runs this function's instances, so it cannot be scaled here"}
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), providerCallTimeout)
+	defer cancel()
+	if err := s.provider.SetReplicas(ctx, fn.Name(), n); err != nil {
+		return validationFailed("replicas: " + err.Error())
+	}
+	s.log.Info("replicas set", "function", fn.Name(), "replicas", n)
+	return nil
+}
+
+// providerDispatcher hands tasks to the provider.
+type providerDispatcher struct{ provider provider.Provider }
+
+func (d providerDispatcher) Dispatch(t core.Task) {
+	inv := provider.Invocation{
+		ExecutionID: t.ID.String(), Input: t.Input, Metadata: t.Metadata, TraceID: t.TraceID,
+		IdempotencyKey: t.IdempotencyKey, Attempt: t.Attempt, Deadline: time.Now().Add(t.Timeout),
+	}
+	d.provider.Go(t.Spec.Name, inv, func(r provider.Result) { t.Complete(providerOutcome(r)) })
+}
+
+func providerOutcome(r provider.Result) core.Outcome {
+	o := core.Outcome{
+		Status: core.Success, Output: r.Output, Code: r.ErrorCode, Message: r.ErrorMessage,
+		ColdStart: r.ColdStart, Init: r.InitDuration,
+	}
+	switch {
+	case r.TimedOut:
+		o.Status = core.Timeout
+	case !r.OK():
+		o.Status = core.Error
+	}
+	return o
+}
+
+// handleLogs shows what a DEPLOYMENT function's instances wrote.
+func (s *Server) handleLogs(ctx *fasthttp.RequestCtx, name string) {
+	tail, fault := limitArg(ctx, "tail", 200, 10_000)
+	fn := s.core.Function(name)
+	switch {
+	case fn == nil:
+		s.writeRejection(ctx, core.ErrNotFound)
+		return
+	case fault != nil:
+		fault.write(ctx)
+		return
+	case s.provider == nil || !provided(fn.Spec()):
+		validationFailed("executionMode: only DEPLOYMENT functions that a provider runs have logs here").write(ctx)
+		return
+	}
+	lines, err := s.provider.Logs(name, tail)
+	if err != nil {
+		writeError(ctx, fasthttp.StatusNotFound, core.CodeNotFound, err.Error())
+		return
+	}
+	ctx.SetContentType("text/plain; charset=utf-8")
+	for _, l := range lines {
+		fmt.Fprintf(ctx, "%s %s %s %s\n", l.Time.UTC().Format("2006-01-02T15:04:05.000Z"), l.Instance, l.Stream, l.Text)
+	}
 }

@@ -22,20 +22,32 @@ func (s *Server) handleRegister(ctx *fasthttp.RequestCtx) {
 		validationFailed(invalid.Details...).write(ctx)
 		return
 	}
-	if why := s.runnable(spec); why != "" {
-		writeError(ctx, fasthttp.StatusUnprocessableEntity, core.CodeNoProvider, why)
+	fn, fault := s.register(spec)
+	if fault != nil {
+		fault.write(ctx)
 		return
 	}
-	fn, err := s.core.Register(spec)
-	switch {
-	case errors.Is(err, core.ErrExists):
-		writeError(ctx, fasthttp.StatusConflict, core.CodeExists, fmt.Sprintf("function %q is already registered; delete it first", spec.Name))
-	case err != nil:
-		s.refused(ctx, err)
-	default:
-		s.log.Info("function registered", "function", spec.Name, "mode", spec.ExecutionMode)
-		writeJSON(ctx, fasthttp.StatusCreated, fn.Spec())
+	s.log.Info("function registered", "function", spec.Name, "mode", spec.ExecutionMode)
+	writeJSON(ctx, fasthttp.StatusCreated, fn.Spec())
+}
+
+// register makes the provider and core agree on a new function. One at a time:
+// a name is the provider's key too.
+func (s *Server) register(spec *core.Spec) (*core.Function, *apiError) {
+	s.functionsMu.Lock()
+	defer s.functionsMu.Unlock()
+	if s.core.Function(spec.Name) != nil {
+		return nil, &apiError{status: fasthttp.StatusConflict, code: core.CodeExists, message: fmt.Sprintf("function %q is already registered; delete it first", spec.Name)}
 	}
+	if fault := s.provision(spec); fault != nil {
+		return nil, fault
+	}
+	fn, err := s.core.Register(spec)
+	if err != nil {
+		s.deprovision(spec)
+		return nil, &apiError{status: fasthttp.StatusServiceUnavailable, code: core.CodeFunctionLimit, message: err.Error()}
+	}
+	return fn, nil
 }
 
 // decodeSpec reads a function spec. Malformed JSON names the byte offset, a
@@ -88,7 +100,13 @@ func (s *Server) handleGetFunction(ctx *fasthttp.RequestCtx, name string) {
 }
 
 func (s *Server) handleDeleteFunction(ctx *fasthttp.RequestCtx, name string) {
-	if _, err := s.core.Delete(name); err != nil {
+	s.functionsMu.Lock()
+	fn, err := s.core.Delete(name)
+	if err == nil {
+		s.deprovision(fn.Spec())
+	}
+	s.functionsMu.Unlock()
+	if err != nil {
 		s.refused(ctx, err)
 		return
 	}

@@ -35,6 +35,7 @@ var routes = []route{
 	{method: "PUT", path: "/v1/functions/{name}/replicas", handle: (*Server).handleReplicas},
 	{method: "POST", path: "/v1/functions/{name}:invoke", handle: (*Server).handleInvoke},
 	{method: "POST", path: "/v1/functions/{name}:enqueue", handle: (*Server).handleEnqueue},
+	{method: "GET", path: "/v1/functions/{name}/logs", handle: (*Server).handleLogs},
 	{method: "GET", path: "/v1/functions/{name}/stats", handle: (*Server).handleFunctionStats},
 	{method: "GET", path: "/v1/functions/{name}/dead-letters", handle: (*Server).handleDeadLetters},
 	{method: "DELETE", path: "/v1/functions/{name}/dead-letters", handle: (*Server).handlePurgeDeadLetters},

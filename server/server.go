@@ -13,6 +13,7 @@ import (
 	"github.com/valyala/fasthttp"
 
 	"simplane/core"
+	"simplane/server/provider"
 )
 
 // Server is the control plane behind HTTP.
@@ -25,6 +26,9 @@ type Server struct {
 	metrics  *metrics
 	draining atomic.Bool
 	runtime  runtimeConfig
+	provider provider.Provider // nil without one
+
+	functionsMu sync.Mutex // registering and deleting
 
 	api, mgmt         *fasthttp.Server
 	apiAddr, mgmtAddr net.Listener
@@ -42,6 +46,9 @@ func New(cfg Config, log *slog.Logger) (*Server, error) {
 	}
 	cfg.Core.OnBacklog = s.wakeScheduler
 	dispatcher := &dispatchRouter{local: s.local, pool: newPoolDispatcher(cfg)}
+	if s.provider = s.newProvider(); s.provider != nil {
+		dispatcher.provider = providerDispatcher{s.provider}
+	}
 	var err error
 	if s.core, err = core.New(cfg.Core, s.clock, randomIDs{}, dispatcher, s.metrics); err != nil {
 		return nil, err
@@ -178,10 +185,16 @@ func (s *Server) drain() error {
 	return nil
 }
 
-// close stops both HTTP servers; answers being written get a moment.
+// close stops the function instances and both HTTP servers; answers being
+// written get a moment.
 func (s *Server) close() error {
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
+	if s.provider != nil {
+		if err := s.provider.Close(ctx); err != nil {
+			s.log.Warn("function instances were stopped by force", "error", err)
+		}
+	}
 	err := errors.Join(s.api.ShutdownWithContext(ctx), s.mgmt.ShutdownWithContext(ctx))
 	if errors.Is(err, context.DeadlineExceeded) {
 		return nil // idle clients that do not hang up are no failure

@@ -29,6 +29,9 @@ func NewSettings(flags *pflag.FlagSet) *Settings {
 	flags.StringVar(&s.file, "config", "", "config `file` (YAML); its keys are the flag names in camelCase")
 	flags.StringVar(&c.Addr, "addr", c.Addr, "`address` of the API (port 0 picks a free one)")
 	flags.StringVar(&c.MgmtAddr, "mgmt-addr", c.MgmtAddr, "`address` of health, metrics and administration")
+	flags.StringVar(&c.Provider, "provider", c.Provider, "what runs DEPLOYMENT functions: process or none")
+	flags.DurationVar(&c.FunctionStartTimeout, "function-start-timeout", c.FunctionStartTimeout, "time an instance has to be ready")
+	flags.StringVar(&c.CgroupRoot, "cgroup-root", c.CgroupRoot, "delegated cgroup v2 `directory` for the instances' limits")
 	flags.StringVar(&c.LogLevel, "log-level", c.LogLevel, "debug, info, warn or error")
 	flags.StringVar(&c.LogFormat, "log-format", c.LogFormat, "text or json")
 
@@ -206,6 +209,10 @@ func (c *Config) check() error {
 	atLeast("maxResponseBytes", int64(c.MaxResponseBytes), 1)
 	atLeast("maxConnections", int64(c.MaxConnections), 1)
 	atLeast("poolMaxConnections", int64(c.PoolMaxConnections), 1)
+	atLeast("functionStartTimeout", int64(c.FunctionStartTimeout), 1)
+	if c.Provider != providerProcess && c.Provider != providerNone {
+		errs = append(errs, fmt.Errorf("provider: must be process or none, not %q", c.Provider))
+	}
 	atLeast("shutdownGrace", int64(c.ShutdownGrace), 0)
 	for key, d := range map[string]int64{"readTimeout": int64(c.ReadTimeout), "writeTimeout": int64(c.WriteTimeout), "idleTimeout": int64(c.IdleTimeout)} {
 		atLeast(key, d, 1)
