@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/valyala/fasthttp"
 
@@ -11,15 +13,16 @@ import (
 )
 
 func (s *Server) handleRegister(ctx *fasthttp.RequestCtx) {
-	in, fault := decodeSpec(ctx.PostBody())
+	in, wrong, fault := decodeSpec(ctx.PostBody())
 	if fault != nil {
 		fault.write(ctx)
 		return
 	}
 	spec, err := core.ResolveSpec(in)
 	var invalid *core.ValidationError
-	if errors.As(err, &invalid) {
-		validationFailed(invalid.Details...).write(ctx)
+	errors.As(err, &invalid)
+	if details := specDetails(wrong, invalid); len(details) > 0 {
+		validationFailed(details...).write(ctx)
 		return
 	}
 	fn, fault := s.register(spec)
@@ -50,22 +53,47 @@ func (s *Server) register(spec *core.Spec) (*core.Function, *apiError) {
 	return fn, nil
 }
 
-// decodeSpec reads a function spec. Malformed JSON names the byte offset, a
-// value of the wrong type its field.
-func decodeSpec(body []byte) (core.SpecInput, *apiError) {
-	var in core.SpecInput
-	if fault := wholeObject(body); fault != nil {
-		return in, fault
+// decodeSpec reads a function spec. Malformed JSON names the byte offset.
+// wrong has the fields whose value is of the wrong type, each with what is
+// wrong: members are read one by one, so that one of them hides no other.
+func decodeSpec(body []byte) (in core.SpecInput, wrong map[string]string, fault *apiError) {
+	r := readBody(body)
+	defer r.close()
+	wrong = map[string]string{}
+	fault = r.object(body, func(name []byte) (bool, error) {
+		value, err := r.value(body)
+		if err != nil {
+			return true, err
+		}
+		key, _ := json.Marshal(string(name))
+		err = json.Unmarshal(slices.Concat([]byte("{"), key, []byte(":"), value, []byte("}")), &in)
+		var wrongType *json.UnmarshalTypeError
+		if errors.As(err, &wrongType) {
+			wrong[wrongType.Field] = fmt.Sprintf("must be %s, not %s", typeName(wrongType.Type.Kind().String()), wrongType.Value)
+			err = nil
+		}
+		return true, err
+	})
+	return in, wrong, fault
+}
+
+// specDetails joins what decoding and what resolving found wrong. A field of
+// the wrong type counts as not given for the latter: that is not said too.
+func specDetails(wrong map[string]string, invalid *core.ValidationError) []string {
+	var details []string
+	for field, what := range wrong {
+		details = append(details, field+": "+what)
 	}
-	err := json.Unmarshal(body, &in)
-	var wrongType *json.UnmarshalTypeError
-	if errors.As(err, &wrongType) {
-		return in, validationFailed(fmt.Sprintf("%s: must be %s, not %s", wrongType.Field, typeName(wrongType.Type.Kind().String()), wrongType.Value))
+	if invalid != nil {
+		for _, d := range invalid.Details {
+			field, _, _ := strings.Cut(d, ":")
+			if _, known := wrong[field]; !known {
+				details = append(details, d)
+			}
+		}
 	}
-	if err != nil {
-		return in, badRequest(codeMalformedJSON, "malformed JSON: "+err.Error())
-	}
-	return in, nil
+	slices.Sort(details)
+	return details
 }
 
 func typeName(kind string) string {

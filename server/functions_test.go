@@ -1,0 +1,216 @@
+package server
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// specCases are specs and what is wrong with them; an empty want is valid.
+// NAME is replaced by a fresh name.
+var specCases = []struct {
+	body string
+	want string // one line a detail
+	// beyondSchema says that the OpenAPI schema cannot express the rule.
+	beyondSchema bool
+}{
+	{body: `{"name":"NAME","image":"img","executionMode":"LOCAL"}`},
+	{body: `{"name":"NAME","image":"img","executionMode":"POOL","endpointUrl":"http://127.0.0.1:1/x"}`},
+	{body: `{"name":"NAME","image":"img","executionMode":"LOCAL","concurrency":1,"queueSize":1,"maxRetries":0,"timeoutMillis":1}`},
+	{body: `{"name":"NAME","image":"img","executionMode":"LOCAL","unknown":{"deep":[1]}}`},
+	{body: `{"image":"img","executionMode":"LOCAL"}`, want: "name: is required"},
+	{body: `{"name":"","image":"img","executionMode":"LOCAL"}`, want: "name: is required"},
+	{body: `{"name":"a:b","image":"img","executionMode":"LOCAL"}`, want: "name: must be"},
+	{body: `{"name":"a/b","image":"img","executionMode":"LOCAL"}`, want: "name: must be"},
+	{body: `{"name":"-a","image":"img","executionMode":"LOCAL"}`, want: "name: must be"},
+	{body: `{"name":"a.","image":"img","executionMode":"LOCAL"}`, want: "name: must be"},
+	{body: `{"name":"a b","image":"img","executionMode":"LOCAL"}`, want: "name: must be"},
+	{body: `{"name":"é","image":"img","executionMode":"LOCAL"}`, want: "name: must be"},
+	{body: `{"name":"a\n","image":"img","executionMode":"LOCAL"}`, want: "name: must be", beyondSchema: true},
+	{body: `{"name":"` + strings.Repeat("a", 129) + `","image":"img","executionMode":"LOCAL"}`, want: "name: must be"},
+	{body: `{"name":"NAME","executionMode":"LOCAL"}`, want: "image: must not be blank"},
+	{body: `{"name":"NAME","image":" \t","executionMode":"LOCAL"}`, want: "image: must not be blank"},
+	{body: `{"name":"NAME","image":"img","executionMode":"local"}`, want: "executionMode: must be one of LOCAL, POOL, DEPLOYMENT"},
+	{body: `{"name":"NAME","image":"img","executionMode":"LOCAL","runtimeMode":"GRPC"}`, want: "runtimeMode: must be one of HTTP, STDIO, FILE"},
+	{body: `{"name":"NAME","image":"img","executionMode":"LOCAL","concurrency":0}`, want: "concurrency: must be greater than 0"},
+	{body: `{"name":"NAME","image":"img","executionMode":"LOCAL","concurrency":-1}`, want: "concurrency: must be greater than 0"},
+	{body: `{"name":"NAME","image":"img","executionMode":"LOCAL","queueSize":0}`, want: "queueSize: must be greater than 0"},
+	{body: `{"name":"NAME","image":"img","executionMode":"LOCAL","maxRetries":-1}`, want: "maxRetries: must be 0 or greater"},
+	{body: `{"name":"NAME","image":"img","executionMode":"LOCAL","timeoutMillis":0}`, want: "timeoutMillis: must be greater than 0"},
+	{body: `{"name":"NAME","image":"img","executionMode":"LOCAL","timeoutMs":0}`, want: "timeoutMillis: must be greater than 0"},
+	{body: `{"name":"NAME","image":"img","executionMode":"POOL","endpointUrl":"ftp://h/"}`, want: "endpointUrl: must be", beyondSchema: true},
+	{body: `{"name":"NAME","image":"img","executionMode":"POOL","url":"nowhere"}`, want: "endpointUrl: must be", beyondSchema: true},
+	{body: `{"name":"NAME","image":"img","executionMode":"LOCAL","env":{"A=B":"x"}}`, want: `env: "A=B" is not`, beyondSchema: true},
+	{body: `{"name":7,"image":"img","executionMode":"LOCAL"}`, want: "name: must be a string"},
+	{body: `{"name":"NAME","image":"img","executionMode":"LOCAL","concurrency":"4"}`, want: "concurrency: must be a whole number"},
+	{body: `{"name":"NAME","image":"img","executionMode":"LOCAL","concurrency":1.5}`, want: "concurrency: must be a whole number"},
+	{body: `{"name":"NAME","image":"img","executionMode":"LOCAL","concurrency":1e30}`, want: "concurrency: must be"},
+	{body: `{"name":"NAME","image":"img","executionMode":"LOCAL","commands":"run"}`, want: "commands: must be an array"},
+	{body: `{"name":"NAME","image":"img","executionMode":"LOCAL","commands":[1]}`, want: "commands: must be a string"},
+	{body: `{"name":"NAME","image":"img","executionMode":"LOCAL","env":[]}`, want: "env: must be an object"},
+	{body: `{"name":"NAME","image":"img","executionMode":"LOCAL","scalingConfig":{"strategy":"MAGIC"}}`, want: "scalingConfig.strategy: must be one of HPA, INTERNAL, NONE"},
+	{body: `{"name":"NAME","image":"img","executionMode":"LOCAL","scalingConfig":{"minReplicas":"x"}}`, want: "scalingConfig.minReplicas: must be a whole number"},
+	{body: `{"name":"NAME","image":"img","executionMode":"LOCAL","scalingConfig":{"minReplicas":3,"maxReplicas":2}}`, want: "scalingConfig.maxReplicas: must not be below minReplicas", beyondSchema: true},
+	{body: `{"name":"NAME","image":"img","executionMode":"LOCAL","scalingConfig":{"metrics":[{"type":"rps","target":0}]}}`, want: "scalingConfig.metrics[0].target: must be greater than 0"},
+	{body: `{"name":"NAME","image":"img","executionMode":"LOCAL","scalingConfig":{"metrics":[{"type":"prometheus","target":1}]}}`, want: "scalingConfig.metrics[0].name: is required", beyondSchema: true},
+	{body: `{"name":"NAME","image":"img","executionMode":"LOCAL","scalingConfig":{"concurrencyControl":{"mode":"X"}}}`, want: "scalingConfig.concurrencyControl.mode: must be one of FIXED"},
+	{ // All at once, and not the first only.
+		body: `{"name":"a:b","image":"","executionMode":"X","runtimeMode":"Y","concurrency":0,"queueSize":-5,"maxRetries":-1,"timeoutMillis":0}`,
+		want: "name: must be\nimage: must\nexecutionMode: must\nruntimeMode: must\nconcurrency: must\nqueueSize: must\nmaxRetries: must\ntimeoutMillis: must",
+	},
+	{ // Values of the wrong type hide nothing else.
+		body: `{"name":7,"image":"","concurrency":"x","queueSize":0,"executionMode":"LOCAL"}`,
+		want: "name: must be a string\nimage: must not be blank\nconcurrency: must be a whole number\nqueueSize: must be greater than 0",
+	},
+}
+
+func TestValidationNamesEveryViolation(t *testing.T) {
+	f := start(t)
+	for i, tc := range specCases {
+		body := strings.ReplaceAll(tc.body, "NAME", fmt.Sprintf("f%d", i))
+		a := f.post("/v1/functions", body)
+		if tc.want == "" {
+			a.expect(201)
+			continue
+		}
+		a.refused(400, "VALIDATION_ERROR")
+		if got := a.str("message"); got != "Request validation failed" {
+			t.Errorf("%s: message %q", body, got)
+		}
+		details := strings.Split(a.details(), "\n")
+		want := strings.Split(tc.want, "\n")
+		if len(details) != len(want) {
+			t.Errorf("%s: details %q, want %q", body, details, want)
+		}
+		for _, w := range want {
+			if !slices.ContainsFunc(details, func(d string) bool { return strings.HasPrefix(d, w) }) {
+				t.Errorf("%s: no detail %q in %q", body, w, details)
+			}
+		}
+	}
+}
+
+func TestFunctionControllerLifecycle(t *testing.T) {
+	f := start(t)
+	if got := string(f.get("/v1/functions").expect(200).body); got != "[]" {
+		t.Errorf("no functions: %s, want []", got)
+	}
+	f.get("/v1/functions/a").refused(404, "NOT_FOUND")
+	f.do("DELETE", "/v1/functions/a", "").refused(404, "NOT_FOUND")
+
+	created := f.post("/v1/functions", `{"name":"a","image":"img","executionMode":"LOCAL"}`).expect(201)
+	f.post("/v1/functions", `{"name":"a","image":"other","executionMode":"LOCAL"}`).refused(409, "ALREADY_EXISTS")
+	if read := f.get("/v1/functions/a").expect(200); string(read.body) != string(created.body) {
+		t.Errorf("read %s, registered %s", read.body, created.body)
+	}
+
+	for _, name := range []string{"c", "B", "b.1", "a-2"} {
+		f.register(name, "LOCAL")
+	}
+	var list []struct{ Name string }
+	if err := json.Unmarshal(f.get("/v1/functions").expect(200).body, &list); err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, fn := range list {
+		names = append(names, fn.Name)
+	}
+	if want := []string{"B", "a", "a-2", "b.1", "c"}; !slices.Equal(names, want) {
+		t.Errorf("list %v, want %v", names, want)
+	}
+
+	f.do("DELETE", "/v1/functions/a", "").expect(204)
+	f.get("/v1/functions/a").refused(404, "NOT_FOUND")
+	f.register("a", "LOCAL") // the name is free again
+}
+
+func TestRegisteredSpecIsEchoedWithDefaults(t *testing.T) {
+	f := start(t)
+	a := f.post("/v1/functions", `{"name":"a","image":"img","executionMode":"LOCAL"}`).expect(201)
+	// An empty list is [] and not null, so that clients can iterate over it.
+	const want = `{"name":"a","image":"img","executionMode":"LOCAL","runtimeMode":"HTTP","concurrency":4,"queueSize":100,` +
+		`"maxRetries":3,"timeoutMillis":30000,"commands":[],"env":{},"imagePullSecrets":[]}`
+	if string(a.body) != want {
+		t.Errorf("got  %s\nwant %s", a.body, want)
+	}
+
+	// The default mode, and every field there and back.
+	full := `{"name":"full","image":"i","executionMode":"DEPLOYMENT","runtimeMode":"STDIO","concurrency":2,"queueSize":3,"maxRetries":0,` +
+		`"timeoutMillis":5,"endpointUrl":"http://h:1/p","commands":["a","b"],"runtimeCommand":"c","workingDirectory":"/tmp","env":{"K":"v"},` +
+		`"resources":{"cpu":"500m","memory":"64Mi"},"imagePullSecrets":["s"],"scalingConfig":{"strategy":"HPA","minReplicas":0,"maxReplicas":7,` +
+		`"metrics":[{"type":"prometheus","target":1.5,"name":"q"}],"concurrencyControl":{"mode":"ADAPTIVE_PER_POD","targetInFlightPerPod":3,` +
+		`"minTargetInFlightPerPod":1,"maxTargetInFlightPerPod":9,"upscaleCooldownMs":1,"downscaleCooldownMs":2,"highLoadThreshold":0.9,"lowLoadThreshold":0.1}},` +
+		`"rateMaxPerSecond":11}`
+	if got := f.post("/v1/functions", full).expect(201); string(got.body) != full {
+		t.Errorf("got  %s\nwant %s", got.body, full)
+	}
+	aliased := f.post("/v1/functions", `{"name":"aliased","image":"i","url":"http://h:1","timeoutMs":77}`).expect(201)
+	if aliased.str("endpointUrl") != "http://h:1" || aliased.num("timeoutMillis") != 77 || aliased.str("executionMode") != "DEPLOYMENT" {
+		t.Errorf("aliases url, timeoutMs and the default mode: %s", aliased.body)
+	}
+	if has := strings.Contains(string(aliased.body), `"url"`) || strings.Contains(string(aliased.body), `"timeoutMs"`); has {
+		t.Errorf("aliases are echoed: %s", aliased.body)
+	}
+}
+
+func TestDeploymentWithoutAProvider(t *testing.T) {
+	f := start(t)
+	a := f.post("/v1/functions", `{"name":"d","image":"img"}`).refused(422, "NO_PROVIDER")
+	if !strings.Contains(a.str("message"), "endpointUrl") {
+		t.Errorf("the message does not say what to do: %s", a.body)
+	}
+	f.get("/v1/functions/d").refused(404, "NOT_FOUND")
+}
+
+func TestDeleteEndsQueuedWork(t *testing.T) {
+	f := start(t)
+	g := f.hold("a")
+	f.register("a", "LOCAL", `"concurrency":1`)
+	running := f.enqueue("a", `1`).expect(202).str("executionId")
+	g.arrival(t)
+	queued := f.enqueue("a", `2`).expect(202).str("executionId")
+	caller := make(chan *answer, 1)
+	go func() {
+		a, _ := f.try(f.api, "POST", "/v1/functions/a:invoke", `{"input":3}`)
+		caller <- a
+	}()
+	f.eventually("the sync caller is queued", func() bool { return f.s.core.Function("a").QueueDepth() == 2 })
+
+	f.do("DELETE", "/v1/functions/a", "").expect(204)
+	if got := f.get("/v1/executions/" + queued).expect(200); got.str("status") != "error" || got.str("error", "code") != "FUNCTION_DELETED" {
+		t.Errorf("queued: %s", got.body)
+	}
+	if a := receive(t, "the sync caller's answer", caller); a == nil || a.status != 200 || a.str("error", "code") != "FUNCTION_DELETED" {
+		t.Errorf("sync caller: %+v", a)
+	}
+	g.open()
+	if got := f.ended(running); got.str("status") != "success" {
+		t.Errorf("running: %s", got.body)
+	}
+}
+
+func TestReplicas(t *testing.T) {
+	f := start(t)
+	f.do("PUT", "/v1/functions/none/replicas", `{"replicas":1}`).refused(404, "NOT_FOUND")
+	f.register("local", "LOCAL")
+	f.register("dep", "DEPLOYMENT", `"endpointUrl":"http://127.0.0.1:1"`)
+	f.do("PUT", "/v1/functions/local/replicas", `{"replicas":1}`).refused(400, "VALIDATION_ERROR")
+	for _, body := range []string{`{}`, `{"replicas":-1}`, `{"replicas":"1"}`, `{"replicas":1.5}`, `{"replicas":null}`, `{"replicas":1000000}`} {
+		a := f.do("PUT", "/v1/functions/dep/replicas", body).refused(400, "VALIDATION_ERROR")
+		if !strings.HasPrefix(a.details(), "replicas: ") {
+			t.Errorf("%s: details %q", body, a.details())
+		}
+	}
+	f.do("PUT", "/v1/functions/dep/replicas", `{"replicas":`).refused(400, "MALFORMED_JSON")
+	f.do("PUT", "/v1/functions/dep/replicas", `{"replicas":2}`).refused(503, "NO_PROVIDER")
+}
+
+func TestFunctionLimit(t *testing.T) {
+	f := start(t, func(c *Config) { c.Core.MaxFunctions = 1 })
+	f.register("a", "LOCAL")
+	f.post("/v1/functions", `{"name":"b","image":"i","executionMode":"LOCAL"}`).refused(503, "FUNCTION_LIMIT")
+	f.do("DELETE", "/v1/functions/a", "").expect(204)
+	f.register("b", "LOCAL")
+}
