@@ -6,6 +6,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"strings"
 
@@ -19,15 +20,22 @@ func main() {
 // run executes one command line and returns the process exit code:
 // 0 success, 1 failure, 2 usage or invalid input.
 func run(args []string) int {
+	return runWith(args, os.Stdin, os.Stdout, os.Stderr)
+}
+
+func runWith(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	root := rootCommand()
 	root.SetArgs(args)
+	root.SetIn(stdin)
+	root.SetOut(stdout)
+	root.SetErr(stderr)
 	err := root.Execute()
 	if err == nil {
 		return 0
 	}
 	if msg := err.Error(); msg != "" {
 		// One line, whatever the cause looked like.
-		fmt.Fprintln(os.Stderr, "simplane: "+strings.ReplaceAll(strings.TrimSpace(msg), "\n", "; "))
+		fmt.Fprintln(stderr, "simplane: "+strings.ReplaceAll(strings.TrimSpace(msg), "\n", "; "))
 	}
 	var coded *exitError
 	if errors.As(err, &coded) {
@@ -52,6 +60,7 @@ func rootCommand() *cobra.Command {
 	})
 	root.AddCommand(serveCommand())
 	root.AddCommand(versionCommand())
+	addClientCommands(root)
 	return root
 }
 

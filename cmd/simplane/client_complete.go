@@ -1,0 +1,98 @@
+package main
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"simplane/server/client"
+)
+
+// completionPatience is how long a shell may be kept waiting on a Tab.
+const completionPatience = 2 * time.Second
+
+type completion = func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective)
+
+// completing offers what list gets from the server and args do not hold yet;
+// nothing when the server does not answer.
+func completing(o *clientOptions, list func(ctx context.Context, c *client.Client, args []string) []string) completion {
+	return func(cmd *cobra.Command, args []string, prefix string) ([]string, cobra.ShellCompDirective) {
+		c, err := o.connect()
+		if err != nil {
+			return nil, cobra.ShellCompDirectiveError
+		}
+		ctx, cancel := context.WithTimeout(context.Background(), completionPatience)
+		defer cancel()
+		var out []string
+		for _, s := range list(ctx, c, args) {
+			if strings.HasPrefix(s, prefix) && !slices.Contains(args, s) {
+				out = append(out, s)
+			}
+		}
+		return out, cobra.ShellCompDirectiveNoFileComp
+	}
+}
+
+func functionNames(ctx context.Context, c *client.Client, _ []string) []string {
+	a, err := c.Functions(ctx)
+	if err != nil {
+		return nil
+	}
+	var names []string
+	for _, s := range a.Value {
+		names = append(names, s.Name)
+	}
+	return names
+}
+
+func completeFunctions(o *clientOptions) completion { return completing(o, functionNames) }
+
+// completeFunction completes the first argument only.
+func completeFunction(o *clientOptions) completion {
+	return completing(o, func(ctx context.Context, c *client.Client, args []string) []string {
+		if len(args) > 0 {
+			return nil
+		}
+		return functionNames(ctx, c, args)
+	})
+}
+
+// completeDeadLetters completes a function, then ids of its dead letters.
+func completeDeadLetters(o *clientOptions) completion {
+	return completing(o, func(ctx context.Context, c *client.Client, args []string) []string {
+		if len(args) == 0 {
+			return functionNames(ctx, c, args)
+		}
+		a, err := c.DeadLetters(ctx, args[0], 100)
+		if err != nil {
+			return nil
+		}
+		var ids []string
+		for _, e := range a.Value.DeadLetters {
+			ids = append(ids, e.ExecutionID)
+		}
+		return ids
+	})
+}
+
+// completeSettings completes the keys of settings, up to the equals sign.
+func completeSettings(o *clientOptions) completion {
+	keys := completing(o, func(ctx context.Context, c *client.Client, _ []string) []string {
+		a, err := c.RuntimeConfig(ctx)
+		if err != nil {
+			return nil
+		}
+		var out []string
+		for _, k := range settingKeys(a.Value) {
+			out = append(out, k+"=")
+		}
+		return out
+	})
+	return func(cmd *cobra.Command, args []string, prefix string) ([]string, cobra.ShellCompDirective) {
+		out, directive := keys(cmd, args, prefix)
+		return out, directive | cobra.ShellCompDirectiveNoSpace
+	}
+}

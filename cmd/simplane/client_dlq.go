@@ -1,0 +1,140 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+
+	"github.com/spf13/cobra"
+
+	"simplane/server/client"
+)
+
+func dlqCommand(o *clientOptions) *cobra.Command {
+	return group("dlq", "Look at a function's dead letters and submit them again",
+		dlqListCommand(o), dlqGetCommand(o), dlqRedriveCommand(o), dlqPurgeCommand(o))
+}
+
+func dlqListCommand(o *clientOptions) *cobra.Command {
+	var limit int
+	cmd := &cobra.Command{
+		Use: "list NAME", Short: "List the executions that ran out of retries", Args: exactArgs("NAME"),
+		ValidArgsFunction: completeFunction(o),
+		RunE: calling(o, func(ctx context.Context, c *client.Client, cmd *cobra.Command, args []string) error {
+			if limit < 1 {
+				return usageErrorf("--limit: must be at least 1, not %d", limit)
+			}
+			a, err := c.DeadLetters(ctx, args[0], limit)
+			if err != nil {
+				return err
+			}
+			if o.json() {
+				return printJSON(cmd.OutOrStdout(), a.Raw)
+			}
+			t := newTable("ID", "STATUS", "ATTEMPT", "FINISHED", "INPUT", "ERROR")
+			for _, e := range a.Value.DeadLetters {
+				why := "-"
+				if e.Error != nil {
+					why = clipText(e.Error.Code+": "+e.Error.Message, 60)
+				}
+				t.row(e.ExecutionID, e.Status, strconv.Itoa(e.Attempt), clockTime(e.FinishedAtMillis), clipText(string(e.Input), 40), why)
+			}
+			if err := t.print(cmd.OutOrStdout()); err != nil {
+				return err
+			}
+			if n := a.Value.Dropped; n > 0 {
+				fmt.Fprintf(cmd.OutOrStdout(), "(%d older ones were dropped)\n", n)
+			}
+			return nil
+		}),
+	}
+	cmd.Flags().IntVar(&limit, "limit", 100, "at most so many")
+	return cmd
+}
+
+func dlqGetCommand(o *clientOptions) *cobra.Command {
+	return &cobra.Command{
+		Use: "get NAME ID", Short: "Show a dead letter with its input", Args: exactArgs("NAME", "ID"),
+		ValidArgsFunction: completeDeadLetters(o),
+		RunE: calling(o, func(ctx context.Context, c *client.Client, cmd *cobra.Command, args []string) error {
+			a, err := c.DeadLetters(ctx, args[0], 0)
+			if err != nil {
+				return err
+			}
+			for _, e := range a.Value.DeadLetters {
+				switch {
+				case e.ExecutionID != args[1]:
+				case o.json():
+					return printValue(cmd.OutOrStdout(), e)
+				default:
+					return printExecution(cmd.OutOrStdout(), e)
+				}
+			}
+			return fmt.Errorf("%s has no dead letter %s", args[0], args[1])
+		}),
+	}
+}
+
+func dlqRedriveCommand(o *clientOptions) *cobra.Command {
+	var all bool
+	cmd := &cobra.Command{
+		Use: "redrive NAME (ID... | --all)", Short: "Submit dead letters again, as new executions",
+		ValidArgsFunction: completeDeadLetters(o),
+		RunE: calling(o, func(ctx context.Context, c *client.Client, cmd *cobra.Command, args []string) error {
+			a, err := c.Redrive(ctx, args[0], args[1:])
+			if err != nil {
+				return err
+			}
+			if o.json() {
+				err = printJSON(cmd.OutOrStdout(), a.Raw)
+			} else {
+				t := newTable("DEAD LETTER", "RESULT")
+				for _, r := range a.Value.Redriven {
+					t.row(r.ID, "execution "+r.ExecutionID)
+				}
+				for _, f := range a.Value.Failed {
+					t.row(f.ID, "not accepted: "+f.Message+" ("+f.Code+")")
+				}
+				err = t.print(cmd.OutOrStdout())
+			}
+			if failed := len(a.Value.Failed); err == nil && failed > 0 {
+				err = fmt.Errorf("%d of %d dead letters were not accepted; they are still there", failed, failed+len(a.Value.Redriven))
+			}
+			return err
+		}),
+	}
+	cmd.Flags().BoolVar(&all, "all", false, "all of them")
+	cmd.Args = func(cmd *cobra.Command, args []string) error {
+		switch {
+		case all && len(args) > 1:
+			return usageErrorf("give ids or --all, not both")
+		case all:
+			return exactArgs("NAME")(cmd, args)
+		}
+		return atLeastArgs("NAME", "ID (or --all)")(cmd, args)
+	}
+	return cmd
+}
+
+func dlqPurgeCommand(o *clientOptions) *cobra.Command {
+	var yes bool
+	cmd := &cobra.Command{
+		Use: "purge NAME --yes", Short: "Drop all dead letters of a function", Args: exactArgs("NAME"),
+		ValidArgsFunction: completeFunction(o),
+		RunE: calling(o, func(ctx context.Context, c *client.Client, cmd *cobra.Command, args []string) error {
+			if !yes {
+				return usageErrorf("this drops every dead letter of %s for good; confirm with --yes", args[0])
+			}
+			if err := c.Purge(ctx, args[0]); err != nil {
+				return err
+			}
+			if o.json() {
+				return printValue(cmd.OutOrStdout(), map[string]string{"purged": args[0]})
+			}
+			_, err := fmt.Fprintf(cmd.OutOrStdout(), "dead letters of %s dropped\n", args[0])
+			return err
+		}),
+	}
+	cmd.Flags().BoolVar(&yes, "yes", false, "confirm")
+	return cmd
+}

@@ -1,0 +1,200 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"simplane/server/client"
+)
+
+var statuses = []string{"queued", "running", "success", "error", "timeout"}
+
+func execCommand(o *clientOptions) *cobra.Command {
+	return group("exec", "Look at executions", execListCommand(o), execGetCommand(o), execWatchCommand(o))
+}
+
+func execGetCommand(o *clientOptions) *cobra.Command {
+	return &cobra.Command{
+		Use: "get ID", Short: "Show an execution", Args: exactArgs("ID"),
+		ValidArgsFunction: cobra.NoFileCompletions,
+		RunE: calling(o, func(ctx context.Context, c *client.Client, cmd *cobra.Command, args []string) error {
+			a, err := c.Execution(ctx, args[0])
+			if err != nil {
+				return err
+			}
+			if o.json() {
+				return printJSON(cmd.OutOrStdout(), a.Raw)
+			}
+			return printExecution(cmd.OutOrStdout(), a.Value)
+		}),
+	}
+}
+
+// printExecution shows one execution in full.
+func printExecution(w io.Writer, e client.Execution) error {
+	t := newTable("id:", e.ExecutionID)
+	t.row("function:", e.FunctionName)
+	t.row("status:", e.Status)
+	t.row("attempt:", strconv.Itoa(e.Attempt))
+	t.row("created:", clockTime(e.CreatedAtMillis))
+	t.row("started:", clockTime(e.StartedAtMillis))
+	t.row("finished:", clockTime(e.FinishedAtMillis))
+	t.row("waited:", span(e.CreatedAtMillis, firstTime(e.StartedAtMillis, e.FinishedAtMillis)))
+	t.row("ran:", span(e.StartedAtMillis, e.FinishedAtMillis))
+	if e.ColdStart {
+		t.row("cold start:", fmt.Sprintf("%d ms", e.InitDurationMs))
+	}
+	if e.Error != nil {
+		t.row("error:", e.Error.Message+" ("+e.Error.Code+")")
+	}
+	if err := t.print(w); err != nil {
+		return err
+	}
+	for _, part := range []struct {
+		name string
+		raw  json.RawMessage
+	}{{"input", e.Input}, {"output", e.Output}} {
+		if len(part.raw) == 0 {
+			continue
+		}
+		fmt.Fprintf(w, "%s:\n", part.name)
+		if err := printJSON(w, part.raw); err != nil {
+			return err
+		}
+	}
+	if e.CleanedUp {
+		fmt.Fprintln(w, "(input and output are no longer kept)")
+	}
+	return nil
+}
+
+func firstTime(times ...int64) int64 {
+	for _, t := range times {
+		if t != 0 {
+			return t
+		}
+	}
+	return 0
+}
+
+func execWatchCommand(o *clientOptions) *cobra.Command {
+	return &cobra.Command{
+		Use: "watch ID", Short: "Follow an execution to its end", Args: exactArgs("ID"),
+		Long: "Follow an execution to its end: one line for each change of status, or with\n" +
+			"-o json one JSON object a line. Fails when the execution does not succeed.",
+		ValidArgsFunction: cobra.NoFileCompletions,
+		RunE: calling(o, func(ctx context.Context, c *client.Client, cmd *cobra.Command, args []string) error {
+			w := cmd.OutOrStdout()
+			a, err := c.Wait(ctx, args[0], func(a client.Answer[client.Execution]) error {
+				if o.json() {
+					return printLine(w, a.Raw)
+				}
+				e := a.Value
+				at := firstTime(e.FinishedAtMillis, e.StartedAtMillis, e.CreatedAtMillis)
+				_, err := fmt.Fprintf(w, "%s  %-8s attempt %d\n", clockTime(at), e.Status, e.Attempt)
+				return err
+			})
+			if err != nil {
+				return err
+			}
+			if !o.json() && len(a.Value.Output) > 0 {
+				if err := printJSON(w, a.Value.Output); err != nil {
+					return err
+				}
+			}
+			return failedExecution(a.Value.Invocation)
+		}),
+	}
+}
+
+// printLine writes JSON on one line.
+func printLine(w io.Writer, raw []byte) error {
+	var b bytes.Buffer
+	if err := json.Compact(&b, raw); err != nil {
+		return err
+	}
+	b.WriteByte('\n')
+	_, err := b.WriteTo(w)
+	return err
+}
+
+func execListCommand(o *clientOptions) *cobra.Command {
+	var s client.Search
+	var before string
+	cmd := &cobra.Command{
+		Use: "list", Short: "List executions that are still kept, newest first", Args: noArgs,
+		RunE: calling(o, func(ctx context.Context, c *client.Client, cmd *cobra.Command, _ []string) error {
+			s.Status = strings.ToLower(s.Status)
+			if s.Status != "" && !slices.Contains(statuses, s.Status) {
+				return usageErrorf("--status: must be one of %s, not %q", strings.Join(statuses, ", "), s.Status)
+			}
+			if s.Limit < 1 {
+				return usageErrorf("--limit: must be at least 1, not %d", s.Limit)
+			}
+			if before != "" {
+				at, err := parseTime(before)
+				if err != nil {
+					return usageErrorf("--before: %w", err)
+				}
+				s.BeforeMillis = at
+			}
+			a, err := c.Executions(ctx, s)
+			if err != nil {
+				return err
+			}
+			if o.json() {
+				return printJSON(cmd.OutOrStdout(), a.Raw)
+			}
+			return printExecutions(cmd.OutOrStdout(), a.Value)
+		}),
+	}
+	f := cmd.Flags()
+	f.StringVar(&s.Function, "function", "", "only those of this function")
+	f.StringVar(&s.Status, "status", "", "only those in this status: "+strings.Join(statuses, ", "))
+	f.IntVar(&s.Limit, "limit", 50, "at most so many")
+	f.StringVar(&before, "before", "", "only those created before: `time` such as 2026-01-31T12:00:00Z, or milliseconds since 1970")
+	_ = cmd.RegisterFlagCompletionFunc("function", completeFunction(o))
+	_ = cmd.RegisterFlagCompletionFunc("status", cobra.FixedCompletions(statuses, cobra.ShellCompDirectiveNoFileComp))
+	return cmd
+}
+
+func parseTime(text string) (int64, error) {
+	if ms, err := strconv.ParseInt(text, 10, 64); err == nil && ms > 0 {
+		return ms, nil
+	}
+	at, err := time.Parse(time.RFC3339, text)
+	if err != nil {
+		return 0, fmt.Errorf("%q is neither a time such as 2026-01-31T12:00:00Z nor milliseconds since 1970", text)
+	}
+	return at.UnixMilli(), nil
+}
+
+func printExecutions(w io.Writer, list client.Executions) error {
+	t := newTable("ID", "FUNCTION", "STATUS", "ATTEMPT", "CREATED", "WAITED", "RAN", "ERROR")
+	for _, e := range list.Executions {
+		why := "-"
+		if e.Error != nil {
+			why = clipText(e.Error.Code+": "+e.Error.Message, 60)
+		}
+		t.row(e.ExecutionID, e.FunctionName, e.Status, strconv.Itoa(e.Attempt), clockTime(e.CreatedAtMillis),
+			span(e.CreatedAtMillis, firstTime(e.StartedAtMillis, e.FinishedAtMillis)), span(e.StartedAtMillis, e.FinishedAtMillis), why)
+	}
+	if err := t.print(w); err != nil {
+		return err
+	}
+	if list.Truncated && len(list.Executions) > 0 {
+		oldest := list.Executions[len(list.Executions)-1].CreatedAtMillis
+		_, err := fmt.Fprintf(w, "(there are more: --before %d)\n", oldest)
+		return err
+	}
+	return nil
+}

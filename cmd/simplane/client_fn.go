@@ -1,0 +1,120 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"strconv"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"simplane/core"
+	"simplane/server/client"
+)
+
+func fnCommand(o *clientOptions) *cobra.Command {
+	return group("fn", "Register, list and delete functions",
+		fnApplyCommand(o), fnListCommand(o), fnGetCommand(o), fnRmCommand(o), fnLogsCommand(o))
+}
+
+func fnListCommand(o *clientOptions) *cobra.Command {
+	return &cobra.Command{
+		Use: "list", Short: "List the functions", Args: noArgs,
+		RunE: calling(o, func(ctx context.Context, c *client.Client, cmd *cobra.Command, _ []string) error {
+			a, err := c.Functions(ctx)
+			if err != nil {
+				return err
+			}
+			if o.json() {
+				return printJSON(cmd.OutOrStdout(), a.Raw)
+			}
+			t := newTable("NAME", "MODE", "RUNTIME", "CONCURRENCY", "QUEUE", "RETRIES", "TIMEOUT", "IMAGE")
+			for _, s := range a.Value {
+				t.row(s.Name, s.ExecutionMode, s.RuntimeMode, strconv.Itoa(s.Concurrency), strconv.Itoa(s.QueueSize),
+					strconv.Itoa(s.MaxRetries), functionTimeout(s), clipText(s.Image, 48))
+			}
+			return t.print(cmd.OutOrStdout())
+		}),
+	}
+}
+
+func functionTimeout(s core.Spec) string {
+	return (time.Duration(s.TimeoutMillis) * time.Millisecond).String()
+}
+
+func fnGetCommand(o *clientOptions) *cobra.Command {
+	return &cobra.Command{
+		Use: "get NAME", Short: "Show a function's spec with its defaults filled in", Args: exactArgs("NAME"),
+		ValidArgsFunction: completeFunction(o),
+		RunE: calling(o, func(ctx context.Context, c *client.Client, cmd *cobra.Command, args []string) error {
+			a, err := c.Function(ctx, args[0])
+			if err != nil {
+				return err
+			}
+			if o.json() {
+				return printJSON(cmd.OutOrStdout(), a.Raw)
+			}
+			return printSpecYAML(cmd.OutOrStdout(), a.Raw)
+		}),
+	}
+}
+
+func fnRmCommand(o *clientOptions) *cobra.Command {
+	return &cobra.Command{
+		Use: "rm NAME...", Short: "Delete functions; their queued work ends in error", Args: atLeastArgs("NAME"),
+		ValidArgsFunction: completeFunctions(o),
+		RunE: calling(o, func(ctx context.Context, c *client.Client, cmd *cobra.Command, args []string) error {
+			for _, name := range args {
+				if err := c.Delete(ctx, name); err != nil {
+					return fmt.Errorf("%s: %w", name, err)
+				}
+				if o.json() {
+					if err := printValue(cmd.OutOrStdout(), map[string]string{"deleted": name}); err != nil {
+						return err
+					}
+					continue
+				}
+				fmt.Fprintf(cmd.OutOrStdout(), "%s deleted\n", printable(name))
+			}
+			return nil
+		}),
+	}
+}
+
+func fnLogsCommand(o *clientOptions) *cobra.Command {
+	var tail int
+	cmd := &cobra.Command{
+		Use: "logs NAME", Short: "Show the last lines that a DEPLOYMENT function's instances wrote", Args: exactArgs("NAME"),
+		ValidArgsFunction: completeFunction(o),
+		RunE: calling(o, func(ctx context.Context, c *client.Client, cmd *cobra.Command, args []string) error {
+			if tail < 1 {
+				return usageErrorf("--tail: must be at least 1, not %d", tail)
+			}
+			text, err := c.Logs(ctx, args[0], tail)
+			if err != nil {
+				return err
+			}
+			if o.json() {
+				return printValue(cmd.OutOrStdout(), map[string]string{"function": args[0], "logs": string(text)})
+			}
+			_, err = cmd.OutOrStdout().Write(text)
+			return err
+		}),
+	}
+	cmd.Flags().IntVar(&tail, "tail", 200, "number of `lines`")
+	return cmd
+}
+
+// readInput reads a file, or standard input for "-".
+func readInput(cmd *cobra.Command, file string) ([]byte, error) {
+	if file == "-" {
+		return io.ReadAll(cmd.InOrStdin())
+	}
+	raw, err := os.ReadFile(file)
+	if err != nil {
+		return nil, usageErrorf("%w", err)
+	}
+	return raw, nil
+}

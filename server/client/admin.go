@@ -1,0 +1,80 @@
+package client
+
+import (
+	"context"
+	"encoding/json"
+)
+
+// RuntimeConfig holds the values by their API names, so that a newer server's
+// keys can be read and set by an older client.
+type RuntimeConfig map[string]json.RawMessage
+
+// Revision is the revision the values belong to.
+func (c RuntimeConfig) Revision() (n int64) {
+	_ = json.Unmarshal(c["revision"], &n)
+	return n
+}
+
+const runtimeConfigPath = "/v1/admin/runtime-config"
+
+// RuntimeConfig gets what can be changed while the server runs.
+func (c *Client) RuntimeConfig(ctx context.Context) (Answer[RuntimeConfig], error) {
+	return call[RuntimeConfig](ctx, c, request{method: "GET", path: runtimeConfigPath})
+}
+
+// SetRuntimeConfig changes values if the revision is still the expected one.
+func (c *Client) SetRuntimeConfig(ctx context.Context, expected int64, values map[string]any) (Answer[RuntimeConfig], error) {
+	return call[RuntimeConfig](ctx, c, request{method: "PATCH", path: runtimeConfigPath, body: withRevision(expected, values)})
+}
+
+// CheckRuntimeConfig says what a change would meet, and changes nothing.
+func (c *Client) CheckRuntimeConfig(ctx context.Context, expected int64, values map[string]any) (Answer[json.RawMessage], error) {
+	return call[json.RawMessage](ctx, c, request{method: "POST", path: runtimeConfigPath + "/validate", body: withRevision(expected, values)})
+}
+
+func withRevision(expected int64, values map[string]any) map[string]any {
+	body := map[string]any{"expectedRevision": expected}
+	for k, v := range values {
+		body[k] = v
+	}
+	return body
+}
+
+// FunctionStats are one function's sizes and counters.
+type FunctionStats struct {
+	QueueDepth           int64    `json:"queueDepth"`
+	InFlight             int64    `json:"inFlight"`
+	EffectiveConcurrency int64    `json:"effectiveConcurrency"`
+	QueueSize            int64    `json:"queueSize"`
+	Enqueued             int64    `json:"enqueued"`
+	Dispatched           int64    `json:"dispatched"`
+	Success              int64    `json:"success"`
+	Error                int64    `json:"error"`
+	Timeout              int64    `json:"timeout"`
+	Retries              int64    `json:"retries"`
+	ColdStarts           int64    `json:"coldStarts"`
+	Rejected             int64    `json:"rejected"`
+	LatencyMs            *Latency `json:"latencyMs"` // not every server has it
+}
+
+// Latency of the last minute, in milliseconds.
+type Latency struct {
+	P50 float64 `json:"p50"`
+	P90 float64 `json:"p90"`
+	P99 float64 `json:"p99"`
+}
+
+// Stats are the server's.
+type Stats struct {
+	Functions        map[string]FunctionStats `json:"functions"`
+	StoredExecutions int64                    `json:"storedExecutions"`
+	StoredKeys       int64                    `json:"storedKeys"`
+	PayloadBytes     int64                    `json:"payloadBytes"`
+	SyncQueueDepth   int64                    `json:"syncQueueDepth"`
+	UptimeSeconds    float64                  `json:"uptimeSeconds"`
+}
+
+// Stats gets all functions' figures.
+func (c *Client) Stats(ctx context.Context) (Answer[Stats], error) {
+	return call[Stats](ctx, c, request{method: "GET", path: "/v1/admin/stats"})
+}
