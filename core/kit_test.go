@@ -2,6 +2,7 @@ package core
 
 import (
 	"fmt"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -12,7 +13,7 @@ import (
 type testClock struct {
 	mu         sync.Mutex
 	wall, mono int64
-	timers     []*testTimer
+	timers     []*testTimer // armed
 	seq        int
 }
 
@@ -38,22 +39,31 @@ func (c *testClock) AfterFunc(d time.Duration, f func()) Timer {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	t := &testTimer{clock: c, f: f}
-	c.timers = append(c.timers, t)
 	t.arm(d)
 	return t
 }
 
 func (t *testTimer) arm(d time.Duration) {
 	t.clock.seq++
-	t.at, t.seq, t.armed = t.clock.mono+int64(max(d, 0)), t.clock.seq, true
+	t.at, t.seq = t.clock.mono+int64(max(d, 0)), t.clock.seq
+	if !t.armed {
+		t.armed = true
+		t.clock.timers = append(t.clock.timers, t)
+	}
+}
+
+// disarm reports whether t was armed; the caller holds the clock's lock.
+func (t *testTimer) disarm() bool {
+	was := t.armed
+	t.armed = false
+	t.clock.timers = slices.DeleteFunc(t.clock.timers, func(other *testTimer) bool { return other == t })
+	return was
 }
 
 func (t *testTimer) Stop() bool {
 	t.clock.mu.Lock()
 	defer t.clock.mu.Unlock()
-	was := t.armed
-	t.armed = false
-	return was
+	return t.disarm()
 }
 
 func (t *testTimer) Reset(d time.Duration) bool {
@@ -77,7 +87,7 @@ func (c *testClock) advance(d time.Duration) {
 	target := c.mono + int64(d)
 	for t := c.due(target); t != nil; t = c.due(target) {
 		c.moveTo(max(c.mono, t.at))
-		t.armed = false
+		t.disarm()
 		c.mu.Unlock()
 		t.f()
 		c.mu.Lock()
@@ -94,32 +104,18 @@ func (c *testClock) moveTo(mono int64) {
 // due is the first armed timer at or before target.
 func (c *testClock) due(target int64) *testTimer {
 	var first *testTimer
-	live := c.timers[:0]
 	for _, t := range c.timers {
-		if !t.armed {
-			// A stopped timer may be armed again by Reset: keep it.
-			live = append(live, t)
-			continue
-		}
-		live = append(live, t)
 		if t.at <= target && (first == nil || t.at < first.at || (t.at == first.at && t.seq < first.seq)) {
 			first = t
 		}
 	}
-	c.timers = live
 	return first
 }
 
 func (c *testClock) armedTimers() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	n := 0
-	for _, t := range c.timers {
-		if t.armed {
-			n++
-		}
-	}
-	return n
+	return len(c.timers)
 }
 
 // seqIDs hands out 1, 2, 3 … as ids; safe for concurrent use.

@@ -111,7 +111,7 @@ func TestTimeoutReportedByTheDispatchIsFinal(t *testing.T) {
 }
 
 func TestTimeoutWithoutBoundIsHeldDown(t *testing.T) {
-	b := newBed(t, func(cfg *Config) { cfg.StaleTTL = 1000 * time.Hour })
+	b := newBed(t, func(cfg *Config) { cfg.StaleTTL, cfg.SweepInterval = 1000*time.Hour, time.Hour })
 	b.register("f")
 	b.clock.advance(time.Hour)
 	id, _ := b.invoke("f", func(r *Request) { r.Timeout = math.MaxInt64 })
