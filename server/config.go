@@ -17,8 +17,18 @@ type Config struct {
 	AsyncEnabled bool
 	// InternalOnMgmtOnly takes /v1/internal and /v1/admin off Addr.
 	InternalOnMgmtOnly bool
-	// InternalToken, when set, is the bearer token those paths require.
-	InternalToken string
+	// ManageOnMgmtOnly takes registering, deleting and scaling off Addr too.
+	ManageOnMgmtOnly bool
+	// Bearer tokens of each scope, or "sha256:" hashes of them, comma-separated;
+	// empty leaves a scope open. The internal one opens the others too, the
+	// manage one invoke.
+	InvokeToken, ManageToken, InternalToken string
+	// PEM files: certificate and key switch TLS on, the client CA asks for
+	// client certificates.
+	TLSCert, TLSKey, TLSClientCA string
+	// EndpointAllow lists addresses and CIDR ranges that POOL functions may be
+	// at; empty allows all but link-local and metadata addresses.
+	EndpointAllow string
 
 	// Bounds of a request and of what a POOL function may answer, in bytes.
 	MaxBodyBytes, MaxHeaderBytes, MaxResponseBytes int

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/url"
 	"slices"
 	"strings"
 
@@ -24,6 +25,12 @@ func (s *Server) handleRegister(ctx *fasthttp.RequestCtx) {
 	if details := specDetails(wrong, invalid); len(details) > 0 {
 		validationFailed(details...).write(ctx)
 		return
+	}
+	if u, err := url.Parse(spec.EndpointURL); err == nil && u.Host != "" {
+		if err := s.egress.checkHost(u.Hostname()); err != nil {
+			validationFailed("endpointUrl: " + err.Error()).write(ctx)
+			return
+		}
 	}
 	fn, fault := s.register(spec)
 	if fault != nil {

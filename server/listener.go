@@ -1,6 +1,7 @@
 package server
 
 import (
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -14,7 +15,7 @@ import (
 
 // listen opens addr, with an error that says what to do. Deadlines of its
 // connections may fire up to slack early.
-func listen(key, addr string, slack time.Duration) (net.Listener, error) {
+func listen(key, addr string, slack time.Duration, cfg Config) (net.Listener, error) {
 	ln, err := net.Listen("tcp", addr)
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE):
@@ -24,7 +25,11 @@ func listen(key, addr string, slack time.Duration) (net.Listener, error) {
 	case err != nil:
 		return nil, fmt.Errorf("%s %s: cannot listen: %w", key, addr, err)
 	}
-	return apiListener{ln, slack}, nil
+	wrapped, err := secured(apiListener{ln, slack}, cfg)
+	if err != nil {
+		_ = ln.Close()
+	}
+	return wrapped, err
 }
 
 type apiListener struct {
@@ -110,7 +115,11 @@ func refuseRequest(ctx *fasthttp.RequestCtx, err error) {
 	default:
 		writeError(ctx, fasthttp.StatusBadRequest, codeBadRequest, "not a valid HTTP/1.1 request: "+clip([]byte(err.Error()), 200))
 	}
-	if c, ok := ctx.Conn().(*apiConn); ok {
+	conn := ctx.Conn()
+	if secure, ok := conn.(*tls.Conn); ok {
+		conn = secure.NetConn()
+	}
+	if c, ok := conn.(*apiConn); ok {
 		c.linger.Store(true)
 	}
 }

@@ -18,10 +18,12 @@ import (
 // runs, over kept-alive connections.
 type poolDispatcher struct {
 	client *fasthttp.Client
+	tokens *completionTokens // nil when functions need none
 }
 
-func newPoolDispatcher(cfg Config) *poolDispatcher {
+func newPoolDispatcher(cfg Config, e *egress) *poolDispatcher {
 	return &poolDispatcher{client: &fasthttp.Client{
+		Dial:                e.dial,
 		Name:                "simplane",
 		MaxConnsPerHost:     cfg.PoolMaxConnections,
 		MaxResponseBodySize: cfg.MaxResponseBytes,
@@ -56,6 +58,9 @@ func (d *poolDispatcher) call(t core.Task) core.Outcome {
 	}
 	if t.IdempotencyKey != "" {
 		req.Header.Set("Idempotency-Key", t.IdempotencyKey)
+	}
+	if d.tokens != nil {
+		req.Header.Set(headerCompletionToken, d.tokens.of(t.ID))
 	}
 	req.SetBodyRaw(appendPayload(make([]byte, 0, len(t.Input)+len(t.Metadata)+32), t))
 

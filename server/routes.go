@@ -1,8 +1,6 @@
 package server
 
 import (
-	"crypto/sha256"
-	"crypto/subtle"
 	"fmt"
 	"runtime/debug"
 	"strings"
@@ -10,6 +8,8 @@ import (
 	"github.com/fasthttp/router"
 	"github.com/valyala/fasthttp"
 	"github.com/valyala/fasthttp/pprofhandler"
+
+	"simplane/core"
 )
 
 // route is one entry of the HTTP API. Path parameters are in braces; a custom
@@ -17,7 +17,8 @@ import (
 type route struct {
 	method, path string
 	handle       func(*Server, *fasthttp.RequestCtx, string) // gets the path's parameter
-	internal     bool                                        // token, and the management address only if so configured
+	scope        scope
+	ownToken     bool // the execution's own completion token opens it too
 }
 
 func bare(h func(*Server, *fasthttp.RequestCtx)) func(*Server, *fasthttp.RequestCtx, string) {
@@ -28,31 +29,31 @@ func bare(h func(*Server, *fasthttp.RequestCtx)) func(*Server, *fasthttp.Request
 // takes off the public one: the router, the OpenAPI test and the Allow header
 // all read it.
 var routes = []route{
-	{method: "POST", path: "/v1/functions", handle: bare((*Server).handleRegister)},
-	{method: "GET", path: "/v1/functions", handle: bare((*Server).handleListFunctions)},
-	{method: "GET", path: "/v1/functions/{name}", handle: (*Server).handleGetFunction},
-	{method: "DELETE", path: "/v1/functions/{name}", handle: (*Server).handleDeleteFunction},
-	{method: "PUT", path: "/v1/functions/{name}/replicas", handle: (*Server).handleReplicas},
-	{method: "POST", path: "/v1/functions/{name}:invoke", handle: (*Server).handleInvoke},
-	{method: "POST", path: "/v1/functions/{name}:enqueue", handle: (*Server).handleEnqueue},
-	{method: "GET", path: "/v1/functions/{name}/logs", handle: (*Server).handleLogs},
-	{method: "GET", path: "/v1/functions/{name}/stats", handle: (*Server).handleFunctionStats},
-	{method: "GET", path: "/v1/functions/{name}/dead-letters", handle: (*Server).handleDeadLetters},
-	{method: "DELETE", path: "/v1/functions/{name}/dead-letters", handle: (*Server).handlePurgeDeadLetters},
-	{method: "POST", path: "/v1/functions/{name}/dead-letters:redrive", handle: (*Server).handleRedrive},
-	{method: "GET", path: "/v1/executions/{id}", handle: (*Server).handleExecution},
-	{method: "POST", path: "/v1/internal/executions/{id}:complete", handle: (*Server).handleComplete, internal: true},
-	{method: "POST", path: "/v1/internal/functions/{name}:drain-once", handle: (*Server).handleDrainOnce, internal: true},
-	{method: "GET", path: "/v1/admin/runtime-config", handle: bare((*Server).handleGetRuntimeConfig), internal: true},
-	{method: "PATCH", path: "/v1/admin/runtime-config", handle: bare((*Server).handlePatchRuntimeConfig), internal: true},
-	{method: "POST", path: "/v1/admin/runtime-config/validate", handle: bare((*Server).handleValidateRuntimeConfig), internal: true},
-	{method: "GET", path: "/v1/admin/executions", handle: bare((*Server).handleSearch), internal: true},
-	{method: "GET", path: "/v1/admin/stats", handle: bare((*Server).handleStats), internal: true},
-	{method: "GET", path: "/actuator/health", handle: bare((*Server).handleHealth)},
-	{method: "GET", path: "/actuator/health/liveness", handle: bare((*Server).handleHealth)},
-	{method: "GET", path: "/actuator/health/readiness", handle: bare((*Server).handleReadiness)},
-	{method: "GET", path: "/actuator/prometheus", handle: bare((*Server).handlePrometheus)},
-	{method: "GET", path: "/openapi.json", handle: bare((*Server).handleOpenAPI)},
+	{scope: scopeManage, method: "POST", path: "/v1/functions", handle: bare((*Server).handleRegister)},
+	{scope: scopeManage, method: "GET", path: "/v1/functions", handle: bare((*Server).handleListFunctions)},
+	{scope: scopeManage, method: "GET", path: "/v1/functions/{name}", handle: (*Server).handleGetFunction},
+	{scope: scopeManage, method: "DELETE", path: "/v1/functions/{name}", handle: (*Server).handleDeleteFunction},
+	{scope: scopeManage, method: "PUT", path: "/v1/functions/{name}/replicas", handle: (*Server).handleReplicas},
+	{scope: scopeInvoke, method: "POST", path: "/v1/functions/{name}:invoke", handle: (*Server).handleInvoke},
+	{scope: scopeInvoke, method: "POST", path: "/v1/functions/{name}:enqueue", handle: (*Server).handleEnqueue},
+	{scope: scopeManage, method: "GET", path: "/v1/functions/{name}/logs", handle: (*Server).handleLogs},
+	{scope: scopeManage, method: "GET", path: "/v1/functions/{name}/stats", handle: (*Server).handleFunctionStats},
+	{scope: scopeManage, method: "GET", path: "/v1/functions/{name}/dead-letters", handle: (*Server).handleDeadLetters},
+	{scope: scopeManage, method: "DELETE", path: "/v1/functions/{name}/dead-letters", handle: (*Server).handlePurgeDeadLetters},
+	{scope: scopeManage, method: "POST", path: "/v1/functions/{name}/dead-letters:redrive", handle: (*Server).handleRedrive},
+	{scope: scopeInvoke, method: "GET", path: "/v1/executions/{id}", handle: (*Server).handleExecution},
+	{scope: scopeInternal, method: "POST", path: "/v1/internal/executions/{id}:complete", handle: (*Server).handleComplete, ownToken: true},
+	{scope: scopeInternal, method: "POST", path: "/v1/internal/functions/{name}:drain-once", handle: (*Server).handleDrainOnce},
+	{scope: scopeInternal, method: "GET", path: "/v1/admin/runtime-config", handle: bare((*Server).handleGetRuntimeConfig)},
+	{scope: scopeInternal, method: "PATCH", path: "/v1/admin/runtime-config", handle: bare((*Server).handlePatchRuntimeConfig)},
+	{scope: scopeInternal, method: "POST", path: "/v1/admin/runtime-config/validate", handle: bare((*Server).handleValidateRuntimeConfig)},
+	{scope: scopeInternal, method: "GET", path: "/v1/admin/executions", handle: bare((*Server).handleSearch)},
+	{scope: scopeInternal, method: "GET", path: "/v1/admin/stats", handle: bare((*Server).handleStats)},
+	{scope: scopePublic, method: "GET", path: "/actuator/health", handle: bare((*Server).handleHealth)},
+	{scope: scopePublic, method: "GET", path: "/actuator/health/liveness", handle: bare((*Server).handleHealth)},
+	{scope: scopePublic, method: "GET", path: "/actuator/health/readiness", handle: bare((*Server).handleReadiness)},
+	{scope: scopePublic, method: "GET", path: "/actuator/prometheus", handle: bare((*Server).handlePrometheus)},
+	{scope: scopePublic, method: "GET", path: "/openapi.json", handle: bare((*Server).handleOpenAPI)},
 }
 
 // resource is everything that answers below one router pattern: a plain
@@ -66,7 +67,7 @@ type resource struct {
 func (s *Server) handler(mgmt bool) fasthttp.RequestHandler {
 	resources := map[string]*resource{}
 	for _, rt := range routes {
-		if !mgmt && rt.internal && s.cfg.InternalOnMgmtOnly {
+		if !mgmt && rt.scope == scopeInternal && s.cfg.InternalOnMgmtOnly || !mgmt && rt.scope == scopeManage && s.cfg.ManageOnMgmtOnly {
 			continue
 		}
 		pattern, action := rt.path, ""
@@ -120,28 +121,26 @@ func (s *Server) serveResource(res *resource) fasthttp.RequestHandler {
 			writeMethodNotAllowed(ctx, methods)
 			return
 		}
-		if rt.internal && !s.authorized(ctx) {
-			refuseUnauthorized(ctx)
+		if !s.tokens.allow(rt.scope, ctx) && !(rt.ownToken && s.ownsExecution(ctx, arg)) {
+			refuseUnauthorized(ctx, rt.scope)
 			return
 		}
 		rt.handle(s, ctx, arg)
+		if rt.scope >= scopeManage && rt.method != fasthttp.MethodGet {
+			s.audit(ctx)
+		}
 	}
 }
 
 // guarded requires the internal token for a handler that is no API route.
 func (s *Server) guarded(next fasthttp.RequestHandler) fasthttp.RequestHandler {
 	return func(ctx *fasthttp.RequestCtx) {
-		if !s.authorized(ctx) {
-			refuseUnauthorized(ctx)
+		if !s.tokens.allow(scopeInternal, ctx) {
+			refuseUnauthorized(ctx, scopeInternal)
 			return
 		}
 		next(ctx)
 	}
-}
-
-func refuseUnauthorized(ctx *fasthttp.RequestCtx) {
-	ctx.Response.Header.Set("WWW-Authenticate", "Bearer")
-	writeError(ctx, fasthttp.StatusUnauthorized, codeUnauthorized, "a valid bearer token is required here")
 }
 
 func writeMethodNotAllowed(ctx *fasthttp.RequestCtx, methods map[string]route) {
@@ -160,14 +159,15 @@ func noRoute(ctx *fasthttp.RequestCtx) {
 	writeError(ctx, fasthttp.StatusNotFound, "NOT_FOUND", fmt.Sprintf("no such path: %s (the API is described at /openapi.json)", clip(ctx.Path(), 200)))
 }
 
-// authorized compares bearer tokens by their hashes in constant time.
-func (s *Server) authorized(ctx *fasthttp.RequestCtx) bool {
-	if s.cfg.InternalToken == "" {
-		return true
-	}
-	given, ok := strings.CutPrefix(string(ctx.Request.Header.Peek("Authorization")), "Bearer ")
-	a, b := sha256.Sum256([]byte(given)), sha256.Sum256([]byte(s.cfg.InternalToken))
-	return subtle.ConstantTimeCompare(a[:], b[:]) == 1 && ok
+// ownsExecution says that the caller has the completion token of execution id.
+func (s *Server) ownsExecution(ctx *fasthttp.RequestCtx, id string) bool {
+	parsed, err := core.ParseID(id)
+	return err == nil && s.completions.valid(parsed, ctx.Request.Header.Peek(headerCompletionToken))
+}
+
+// audit records a change: who did what, and what came of it.
+func (s *Server) audit(ctx *fasthttp.RequestCtx) {
+	s.log.Info("audit", "method", string(ctx.Method()), "path", string(ctx.Path()), "status", ctx.Response.StatusCode(), "remote", ctx.RemoteAddr().String())
 }
 
 // recovered turns a panic into a logged 500; the server lives.

@@ -28,6 +28,10 @@ type Server struct {
 	runtime  runtimeConfig
 	provider provider.Provider // nil without one
 
+	tokens      tokens
+	completions *completionTokens
+	egress      *egress
+
 	functionsMu sync.Mutex // registering and deleting
 
 	api, mgmt         *fasthttp.Server
@@ -45,21 +49,32 @@ func New(cfg Config, log *slog.Logger) (*Server, error) {
 		runtime: runtimeConfig{revision: 1},
 	}
 	cfg.Core.OnBacklog = s.wakeScheduler
-	dispatcher := &dispatchRouter{local: s.local, pool: newPoolDispatcher(cfg)}
+	var err error
+	if s.tokens, err = newTokens(cfg); err != nil {
+		return nil, err
+	}
+	s.completions = newCompletionTokens()
+	if s.egress, err = newEgress(cfg.EndpointAllow); err != nil {
+		return nil, err
+	}
+	pool := newPoolDispatcher(cfg, s.egress)
+	if cfg.InternalToken != "" {
+		pool.tokens = s.completions
+	}
+	dispatcher := &dispatchRouter{local: s.local, pool: pool}
 	if s.provider = s.newProvider(); s.provider != nil {
 		dispatcher.provider = providerDispatcher{s.provider}
 	}
-	var err error
 	if s.core, err = core.New(cfg.Core, s.clock, randomIDs{}, dispatcher, s.metrics); err != nil {
 		return nil, err
 	}
 	s.metrics.registry.MustRegister(coreGauges{s.core})
 	s.api, s.mgmt = s.httpServer(false), s.httpServer(true)
 	slack := min(cfg.ReadTimeout, cfg.WriteTimeout, cfg.IdleTimeout) / 32
-	if s.apiAddr, err = listen("addr", cfg.Addr, slack); err != nil {
+	if s.apiAddr, err = listen("addr", cfg.Addr, slack, cfg); err != nil {
 		return nil, err
 	}
-	if s.mgmtAddr, err = listen("mgmt-addr", cfg.MgmtAddr, slack); err != nil {
+	if s.mgmtAddr, err = listen("mgmt-addr", cfg.MgmtAddr, slack, cfg); err != nil {
 		_ = s.apiAddr.Close()
 		return nil, err
 	}

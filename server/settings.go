@@ -60,7 +60,14 @@ func NewSettings(flags *pflag.FlagSet) *Settings {
 	flags.DurationVar(&q.RetryAfter, "sync-queue-retry-after", q.RetryAfter, "Retry-After of a sync-queue rejection")
 
 	flags.BoolVar(&c.InternalOnMgmtOnly, "internal-on-mgmt-only", c.InternalOnMgmtOnly, "serve /v1/internal and /v1/admin on the management address only")
-	flags.StringVar(&c.InternalToken, "internal-token", c.InternalToken, "bearer `token` that /v1/internal and /v1/admin require")
+	flags.BoolVar(&c.ManageOnMgmtOnly, "manage-on-mgmt-only", c.ManageOnMgmtOnly, "register, delete and scale functions on the management address only")
+	flags.StringVar(&c.InvokeToken, "invoke-token", c.InvokeToken, "bearer `token` (or sha256:HEX of it, comma-separated) to invoke functions")
+	flags.StringVar(&c.ManageToken, "manage-token", c.ManageToken, "bearer `token` to manage functions; invokes too")
+	flags.StringVar(&c.InternalToken, "internal-token", c.InternalToken, "bearer `token` that /v1/internal and /v1/admin require; opens the rest too")
+	flags.StringVar(&c.TLSCert, "tls-cert", c.TLSCert, "PEM `file` of the certificate; with --tls-key switches TLS on")
+	flags.StringVar(&c.TLSKey, "tls-key", c.TLSKey, "PEM `file` of its key")
+	flags.StringVar(&c.TLSClientCA, "tls-client-ca", c.TLSClientCA, "PEM `file` of the CA whose client certificates are required")
+	flags.StringVar(&c.EndpointAllow, "endpoint-allow", c.EndpointAllow, "addresses and CIDR `ranges` POOL functions may be at; empty = all but link-local and metadata")
 	flags.IntVar(&c.MaxBodyBytes, "max-body-bytes", c.MaxBodyBytes, "request body bound; beyond it 413")
 	flags.IntVar(&c.MaxHeaderBytes, "max-header-bytes", c.MaxHeaderBytes, "request header bound; beyond it 431")
 	flags.IntVar(&c.MaxResponseBytes, "max-response-bytes", c.MaxResponseBytes, "bound of what a function may answer")
@@ -220,6 +227,10 @@ func (c *Config) check() error {
 	if !slices.Contains([]string{"debug", "info", "warn", "error"}, c.LogLevel) {
 		errs = append(errs, fmt.Errorf("logLevel: must be debug, info, warn or error, not %q", c.LogLevel))
 	}
+	_, err := newTokens(*c)
+	errs = append(errs, err)
+	_, err = newEgress(c.EndpointAllow)
+	errs = append(errs, err)
 	if c.LogFormat != "text" && c.LogFormat != "json" {
 		errs = append(errs, fmt.Errorf("logFormat: must be text or json, not %q", c.LogFormat))
 	}

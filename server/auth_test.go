@@ -1,0 +1,81 @@
+package server
+
+import (
+	"crypto/sha256"
+	"fmt"
+	"net/netip"
+	"testing"
+
+	"github.com/valyala/fasthttp"
+)
+
+func TestTokenScopes(t *testing.T) {
+	cfg := Config{InvokeToken: "i1, i2", ManageToken: fmt.Sprintf("sha256:%x", sha256.Sum256([]byte("m"))), InternalToken: "x"}
+	tok, err := newTokens(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tc := range []struct {
+		header string
+		opens  scope // the highest scope it opens
+	}{
+		{"", scopePublic}, {"Bearer", scopePublic}, {"Bearer ", scopePublic}, {"Basic i1", scopePublic}, {"Bearer nope", scopePublic},
+		{"Bearer i1", scopeInvoke}, {"Bearer i2", scopeInvoke}, {"bearer i2", scopeInvoke}, {"Bearer m", scopeManage}, {"Bearer x", scopeInternal},
+	} {
+		var ctx fasthttp.RequestCtx
+		ctx.Request.Header.Set("Authorization", tc.header)
+		for s := scopePublic; s < scopes; s++ {
+			if got, want := tok.allow(s, &ctx), s <= tc.opens; got != want {
+				t.Errorf("header %q, scope %s: allowed %v, want %v", tc.header, s, got, want)
+			}
+		}
+	}
+	open, _ := newTokens(Config{InternalToken: "x"})
+	if !open.allow(scopeManage, &fasthttp.RequestCtx{}) || open.allow(scopeInternal, &fasthttp.RequestCtx{}) {
+		t.Error("a scope without tokens must be open, one with a token closed")
+	}
+	if _, err := newTokens(Config{ManageToken: "sha256:12"}); err == nil {
+		t.Error("a hash that is too short was taken")
+	}
+}
+
+func TestCompletionTokenOpensItsExecutionOnly(t *testing.T) {
+	c := newCompletionTokens()
+	a, b := randomIDs{}.NewID(), randomIDs{}.NewID()
+	if !c.valid(a, []byte(c.of(a))) || c.valid(b, []byte(c.of(a))) || c.valid(a, nil) {
+		t.Error("the token must open its own execution, and only that")
+	}
+	if newCompletionTokens().valid(a, []byte(c.of(a))) {
+		t.Error("the token of another process was taken")
+	}
+}
+
+func TestEgressDeniesMetadataUnlessAllowed(t *testing.T) {
+	byDefault, _ := newEgress("")
+	listed, err := newEgress("10.0.0.0/8, 169.254.169.254, ::1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tc := range []struct {
+		addr            string
+		byDefault, list bool
+	}{
+		{"127.0.0.1", true, false}, {"10.1.2.3", true, true}, {"169.254.169.254", false, true}, {"169.254.1.1", false, false},
+		{"::ffff:169.254.1.1", false, false}, {"fe80::1", false, false}, {"fe80::1%eth0", false, false}, {"fd00:ec2::254", false, false},
+		{"100.100.100.200", false, false}, {"0.0.0.0", false, false}, {"224.0.0.1", false, false}, {"::1", true, true}, {"8.8.8.8", true, false},
+	} {
+		addr := netip.MustParseAddr(tc.addr)
+		if got := byDefault.allowed(addr); got != tc.byDefault {
+			t.Errorf("%s by default: %v, want %v", tc.addr, got, tc.byDefault)
+		}
+		if got := listed.allowed(addr); got != tc.list {
+			t.Errorf("%s with the list: %v, want %v", tc.addr, got, tc.list)
+		}
+	}
+	if _, err := newEgress("10.0.0.0/8,nonsense"); err == nil {
+		t.Error("nonsense was taken for a range")
+	}
+	if _, err := byDefault.dial("169.254.169.254:80"); err == nil {
+		t.Error("a metadata address was dialled")
+	}
+}

@@ -1,0 +1,93 @@
+package server
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// egress decides which addresses POOL functions may be called at. Whoever can
+// register a function could otherwise read what only this machine can reach,
+// such as a cloud's metadata service (server-side request forgery).
+//
+// Without an allow-list everything is allowed but link-local, metadata,
+// multicast and unspecified addresses; with one, only what it names. The check
+// is made on the address that is dialled, after DNS, so that a name cannot
+// resolve to something else later.
+type egress struct{ allow []netip.Prefix }
+
+// metadata addresses that are not link-local: AWS over IPv6, Alibaba Cloud.
+var metadataAddresses = []netip.Addr{netip.MustParseAddr("fd00:ec2::254"), netip.MustParseAddr("100.100.100.200")}
+
+var errForbiddenAddress = errors.New("the address is not allowed for functions (endpointAllow)")
+
+// newEgress reads a comma-separated list of addresses and CIDR ranges.
+func newEgress(list string) (*egress, error) {
+	e := &egress{}
+	for part := range strings.SplitSeq(list, ",") {
+		part = strings.TrimSpace(part)
+		if part == "" {
+			continue
+		}
+		prefix, err := netip.ParsePrefix(part)
+		if err != nil {
+			addr, addrErr := netip.ParseAddr(part)
+			if addrErr != nil {
+				return nil, fmt.Errorf("endpointAllow: %q is neither an IP address nor a CIDR range", part)
+			}
+			prefix = netip.PrefixFrom(addr, addr.BitLen())
+		}
+		e.allow = append(e.allow, prefix)
+	}
+	return e, nil
+}
+
+func (e *egress) allowed(addr netip.Addr) bool {
+	addr = addr.Unmap().WithZone("")
+	for _, p := range e.allow {
+		if p.Contains(addr) {
+			return true
+		}
+	}
+	if len(e.allow) > 0 {
+		return false
+	}
+	for _, m := range metadataAddresses {
+		if addr == m {
+			return false
+		}
+	}
+	return !addr.IsLinkLocalUnicast() && !addr.IsMulticast() && !addr.IsUnspecified()
+}
+
+// dial connects to a function's endpoint if its address is allowed.
+func (e *egress) dial(addr string) (net.Conn, error) {
+	d := net.Dialer{
+		Timeout: 3 * time.Second,
+		Control: func(_, address string, _ syscall.RawConn) error {
+			ap, err := netip.ParseAddrPort(address)
+			if err != nil {
+				return err
+			}
+			if !e.allowed(ap.Addr()) {
+				return errForbiddenAddress
+			}
+			return nil
+		},
+	}
+	return d.Dial("tcp", addr)
+}
+
+// checkHost refuses an endpoint whose host is a forbidden address already when
+// it is registered; names are judged when they are dialled.
+func (e *egress) checkHost(host string) error {
+	addr, err := netip.ParseAddr(strings.Trim(host, "[]"))
+	if err == nil && !e.allowed(addr) {
+		return errForbiddenAddress
+	}
+	return nil
+}
