@@ -237,7 +237,7 @@ func (s *IdempotencyStore) entry(sh *idempotencyShard, k idempotencyKey, now int
 
 func (s *IdempotencyStore) claim(sh *idempotencyShard, e *idempotencyEntry) uint64 {
 	sh.tokens++
-	e.token = sh.tokens
+	e.token, e.id = sh.tokens, ID{}
 	sh.queue.drop(e) // a pending claim does not expire; its holder settles it
 	return e.token
 }
