@@ -15,12 +15,17 @@ func (c *Core) Execution(id ID) (Snapshot, bool) {
 	if c.expired(ex, now) {
 		return Snapshot{}, false
 	}
+	return c.visible(ex, now), true
+}
+
+// visible is what a reader sees of ex; the caller holds the function's lock.
+func (c *Core) visible(ex *execution, now Instant) Snapshot {
 	s := ex.snapshot()
 	if s.Status.Terminal() && c.store.ttl.cleanable(ex.finished, now.Wall) {
 		// Due for cleanup, though no sweep has met it yet.
 		s.Output, s.CleanedUp = nil, true
 	}
-	return s, true
+	return s
 }
 
 // Forget makes sure that w is not woken for the execution any more, unless

@@ -101,7 +101,7 @@ func (c *Core) join(fn *Function, id ID, r *Request, now Instant) (Result, bool)
 		owner.mu.Unlock()
 		return Result{}, false
 	}
-	res := Result{ID: id, Existing: true, Snapshot: ex.snapshot()}
+	res := Result{ID: id, Existing: true, Snapshot: c.visible(ex, now)}
 	if r.Sync && r.Waiter != nil && !ex.status.Terminal() {
 		ex.extras().waiters = append(ex.extras().waiters, r.Waiter)
 		res.Waiting = true
