@@ -25,8 +25,11 @@ type Request struct {
 	Timeout time.Duration
 	Waiter  Waiter
 	// OnSettled is called once after Submit returned ErrPending, when the
-	// concurrent claim on the idempotency key has ended: then submit again.
+	// concurrent claim on the idempotency key has ended: then submit
+	// the same Request again; it counts once against the rate limits.
 	OnSettled func()
+
+	charged bool // has taken its place in the rate windows, then met ErrPending
 }
 
 // Result is an accepted request, or the execution its key already had.
@@ -52,16 +55,20 @@ func (c *Core) Submit(r *Request) (Result, error) {
 	if c.draining.Load() {
 		return c.reject(fn, r, now, ErrDraining)
 	}
-	if fn.limiter != nil && !fn.limiter.Acquire(now.Wall) {
+	if !r.charged && !c.withinRate(fn, now) {
 		return c.reject(fn, r, now, ErrRateLimited)
 	}
-	if !c.limiter.Acquire(now.Wall) {
-		return c.reject(fn, r, now, ErrRateLimited)
-	}
+	r.charged = false
 	if r.IdempotencyKey == "" {
 		return c.admit(fn, r, now, 0)
 	}
 	return c.submitOnce(fn, r, now)
+}
+
+// withinRate takes a place in the windows of the function and of all. The
+// function's own comes first, so that one over its limit costs others nothing.
+func (c *Core) withinRate(fn *Function, now Instant) bool {
+	return (fn.limiter == nil || fn.limiter.Acquire(now.Wall)) && c.limiter.Acquire(now.Wall)
 }
 
 // submitOnce admits a request with an idempotency key unless the key already
@@ -80,6 +87,7 @@ func (c *Core) submitOnce(fn *Function, r *Request, now Instant) (Result, error)
 		}
 		switch state {
 		case Pending:
+			r.charged = true
 			return Result{}, ErrPending
 		case KeysFull:
 			return c.reject(fn, r, now, ErrIdempotencyFull)
