@@ -1,0 +1,173 @@
+package core
+
+import (
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+)
+
+const sec = int64(time.Second)
+
+func take(l *RateLimiter, wall int64, n int) (got int) {
+	for range n {
+		if l.Acquire(wall) {
+			got++
+		}
+	}
+	return got
+}
+
+func TestRateLimiterWindowIsAWholeSecond(t *testing.T) {
+	l := NewRateLimiter(3)
+	wantEqual(t, "late in second 5", take(l, 6*sec-1, 5), 3)
+	wantEqual(t, "at the start of second 6", take(l, 6*sec, 5), 3)
+	wantEqual(t, "at the end of second 6", take(l, 7*sec-1, 5), 0)
+	wantEqual(t, "after a long pause", take(l, 900*sec, 5), 3)
+}
+
+func TestRateLimiterWithoutLimit(t *testing.T) {
+	for _, n := range []int64{0, -1} {
+		l := NewRateLimiter(n)
+		wantEqual(t, "acquired", take(l, sec, 10_000), 10_000)
+	}
+	l := NewRateLimiter(1 << 40)
+	wantEqual(t, "limit", l.Limit(), MaxRatePerSecond)
+}
+
+func TestRateLimiterClockGoingBackDoesNotResetTheWindow(t *testing.T) {
+	l := NewRateLimiter(2)
+	take(l, 100*sec, 2)
+	wantEqual(t, "a second back", take(l, 99*sec, 5), 0)
+	wantEqual(t, "back in the window", take(l, 100*sec, 5), 0)
+	wantEqual(t, "before the epoch", take(l, -5*sec, 5), 0)
+	wantEqual(t, "next window", take(l, 101*sec, 5), 2)
+}
+
+func TestRateLimiterLimitChangesInTheRunningWindow(t *testing.T) {
+	l := NewRateLimiter(2)
+	take(l, sec, 2)
+	l.SetLimit(5)
+	wantEqual(t, "raised", take(l, sec, 9), 3)
+	l.SetLimit(1)
+	wantEqual(t, "lowered", take(l, sec, 9), 0)
+	wantEqual(t, "next window", take(l, 2*sec, 9), 1)
+}
+
+// A window never admits more than N and, asked often enough, never less.
+func TestRateLimiterExactUnderConcurrency(t *testing.T) {
+	const limit, windows, workers, perWindow = 50, 40, 8, 25
+	l := NewRateLimiter(limit)
+	var got [windows]atomic.Int64
+	var wg sync.WaitGroup
+	for w := range workers {
+		wg.Go(func() {
+			for s := range windows {
+				for i := range perWindow {
+					// Nobody waits for the others: windows overlap in time.
+					wall := int64(s)*sec + int64(w*perWindow+i)*1000
+					if l.Acquire(wall) {
+						got[s].Add(1)
+					}
+				}
+			}
+		})
+	}
+	wg.Wait()
+	for s := range windows {
+		if n := got[s].Load(); n > limit {
+			t.Errorf("window %d admitted %d of at most %d", s, n, limit)
+		}
+	}
+
+	// In step: all workers ask in the same window, which must fill up exactly.
+	for s := range 200 {
+		var n atomic.Int64
+		for range workers {
+			wg.Go(func() {
+				for range limit {
+					if l.Acquire(int64(1000+s) * sec) {
+						n.Add(1)
+					}
+				}
+			})
+		}
+		wg.Wait()
+		wantEqual(t, "admitted in a window", n.Load(), limit)
+	}
+}
+
+func TestRateLimiterModel(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		limit := rapid.Int64Range(1, 5).Draw(t, "limit")
+		l := NewRateLimiter(limit)
+		wall, window, used := int64(0), int64(0), int64(0)
+		for range rapid.IntRange(1, 60).Draw(t, "calls") {
+			wall = max(0, wall+rapid.Int64Range(-sec, sec).Draw(t, "step"))
+			if s := wall / sec; s > window {
+				window, used = s, 0
+			}
+			want := used < limit
+			if want {
+				used++
+			}
+			if got := l.Acquire(wall); got != want {
+				t.Fatalf("at %d in window %d with %d of %d used: %v", wall, window, used, limit, got)
+			}
+		}
+	})
+}
+
+func TestRateLimitOfCoreGlobalAndPerFunction(t *testing.T) {
+	b := newBed(t, func(cfg *Config) { cfg.RateMaxPerSecond = 5 })
+	b.register("f", func(in *SpecInput) { in.RateMaxPerSecond = ptr(2) })
+	b.register("g", slots(100))
+	submit := func(name string) error {
+		_, err := b.Submit(&Request{Function: name, Input: []byte(`1`)})
+		return err
+	}
+	wantEqual(t, "f 1", submit("f"), nil)
+	wantEqual(t, "f 2", submit("f"), nil)
+	wantEqual(t, "f 3, over its own limit", submit("f"), error(ErrRateLimited))
+	for range 3 {
+		wantEqual(t, "g", submit("g"), nil)
+	}
+	wantEqual(t, "g, over the global limit", submit("g"), error(ErrRateLimited))
+	wantEqual(t, "stored", b.Gauges().StoredExecutions, 5)
+	b.clock.advance(time.Second)
+	wantEqual(t, "next second", submit("g"), nil)
+	b.SetRateMaxPerSecond(0)
+	wantEqual(t, "limit off", b.RateMaxPerSecond(), 0)
+	for range 20 {
+		wantEqual(t, "no limit", submit("g"), nil)
+	}
+}
+
+// A wall clock that was an hour ahead and is set right must not leave the
+// limiter shut for that hour, nor open it twice in one second.
+func TestRateLimitRecoversFromClockSetBack(t *testing.T) {
+	b := newBed(t, func(cfg *Config) { cfg.RateMaxPerSecond = 2 })
+	b.register("f", slots(1000), func(in *SpecInput) { in.RateMaxPerSecond = ptr(2) })
+	admitted := func() (n int) {
+		for range 5 {
+			if _, err := b.Submit(&Request{Function: "f", Input: []byte(`1`)}); err == nil {
+				n++
+			}
+		}
+		return n
+	}
+	wantEqual(t, "first second", admitted(), 2)
+	b.clock.jump(-time.Hour)
+	wantEqual(t, "just set back", admitted(), 0)
+	b.clock.advance(time.Second - 1)
+	wantEqual(t, "less than a second later", admitted(), 0)
+	b.clock.advance(1)
+	wantEqual(t, "a second later", admitted(), 2)
+	wantEqual(t, "same second", admitted(), 0)
+	b.clock.advance(time.Second)
+	wantEqual(t, "another second", admitted(), 2)
+	b.clock.jump(time.Hour)
+	wantEqual(t, "set forward", admitted(), 2)
+}
