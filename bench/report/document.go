@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"simplane/bench/compare"
+	"simplane/bench/corebench"
 	"simplane/bench/latency"
 	"simplane/bench/loadgen"
 	"simplane/bench/machine"
@@ -19,10 +20,11 @@ import (
 // Schema names the JSON layout; it changes when a field's meaning does.
 const Schema = "simplane-bench/1"
 
-// Document is one report. Exactly one of HTTP, Search and Compare is set.
+// Document is one report. Exactly one of HTTP, Search, Compare and Core
+// is set.
 type Document struct {
 	Schema   string            `json:"schema"`
-	Kind     string            `json:"kind"` // "http", "search" or "compare"
+	Kind     string            `json:"kind"` // "http", "search", "compare" or "core"
 	Command  string            `json:"command"`
 	Started  time.Time         `json:"started"`
 	Version  string            `json:"version"`
@@ -36,6 +38,7 @@ type Document struct {
 	HTTP    *loadgen.Result       `json:"http,omitempty"`
 	Search  *loadgen.SearchResult `json:"search,omitempty"`
 	Compare *compare.Result       `json:"compare,omitempty"`
+	Core    *corebench.Result     `json:"core,omitempty"`
 }
 
 // Write puts result.json, report.html and, when h is not empty, latency.hgrm

@@ -42,6 +42,8 @@ func (d *Document) HTML(w io.Writer) error {
 		sections = searchSections(d.Search)
 	case d.Compare != nil:
 		sections = compareSections(d.Compare)
+	case d.Core != nil:
+		sections = coreSections(d.Core)
 	}
 	return page.Execute(w, struct {
 		*Document
@@ -57,6 +59,8 @@ func (d *Document) findings() []string {
 		return d.HTTP.Findings
 	case d.Compare != nil:
 		return d.Compare.Findings
+	case d.Core != nil:
+		return d.Core.Findings
 	}
 	return nil
 }

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"simplane/bench/compare"
+	"simplane/bench/corebench"
 	"simplane/bench/latency"
 	"simplane/bench/loadgen"
 	"simplane/bench/machine"
@@ -95,6 +96,15 @@ func TestPagesAreSelfContainedAndEscaped(t *testing.T) {
 		Rounds: []compare.Round{{A: compare.Sample{Throughput: 1, P50Ms: 1, P99Ms: 2}, B: compare.Sample{Throughput: 2, P50Ms: 2, P99Ms: 4}}},
 		Rows:   []compare.Row{{Name: "throughput", Unit: "/s", Higher: true, A: 1, B: 2, Ratio: &est}},
 	}}}
+	engine := *plain
+	engine.HTTP, engine.Core = nil, &corebench.Result{
+		Rows: []corebench.Row{
+			{Case: "cycle-x", What: "a <cycle>", Goroutines: 1, OpsPerSecond: 1e6, Slowest: 9e5, Fastest: 11e5},
+			{Case: "cycle-x", What: "a <cycle>", Goroutines: 2, OpsPerSecond: 15e5, Slowest: 14e5, Fastest: 16e5},
+			{Case: "lookup", What: "one", Goroutines: 1, Size: 1000, OpsPerSecond: 5e6, Slowest: 5e6, Fastest: 5e6},
+		},
+		Expiry: []corebench.Expiry{{Size: 1000, NanosPerRecord: 123, BytesPerRecord: 456}},
+	}
 	for name, c := range map[string]struct {
 		d    *Document
 		says []string
@@ -103,6 +113,7 @@ func TestPagesAreSelfContainedAndEscaped(t *testing.T) {
 		"http":    {plain, []string{"body without the expected text", "&lt;script&gt;", "too &lt;slow&gt;", "Latency by percentile", "Throughput"}, 3},
 		"search":  {&search, []string{"100/s keeps p99=5ms (200/s does not)", "&lt;b&gt;slow"}, 1},
 		"compare": {&comparison, []string{"0.400 to 0.600 (95%)", "b is better than &lt;a&gt; by a factor of 2.00"}, 1},
+		"core":    {&engine, []string{"a &lt;cycle&gt;", "1.50M", "1.50<", "123 ns", "456 B"}, 2},
 	} {
 		var buf bytes.Buffer
 		if err := c.d.HTML(&buf); err != nil {

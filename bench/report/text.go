@@ -19,6 +19,8 @@ func (d *Document) Text(w io.Writer) error {
 		d.searchText(tw)
 	case d.Compare != nil:
 		d.compareText(tw)
+	case d.Core != nil:
+		d.coreText(tw)
 	}
 	for _, f := range d.findings() {
 		fmt.Fprintf(tw, "note: %s\n", f)

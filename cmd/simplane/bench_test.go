@@ -74,6 +74,12 @@ func TestBenchRefusesBadFlags(t *testing.T) {
 		{"compare --a=magic --b=fasthttp-echo", "magic"},
 		{"compare --a=fasthttp-echo --b=nethttp-echo --rounds=1", "rounds"},
 		{"compare --a=fasthttp-echo --b=nethttp-echo --open-fraction=3", "fraction"},
+		{"core --case=magic", "magic"},
+		{"core --sizes=many", "many"},
+		{"core --sizes=1e9", "size"},
+		{"core --goroutines=0", "goroutines"},
+		{"check --rounds=1", "rounds"},
+		{"check --base=no-such-revision", "no-such-revision"},
 		{"yardstick --kind=magic", "magic"},
 		{"yardstick --kind=fasthttp-proxy", "backend"},
 		{"nonsense", "nonsense"},
@@ -144,5 +150,18 @@ func TestBenchSearchPasses(t *testing.T) {
 		"--duration", "100ms", "--warmup", "0s")
 	if code != 0 || !strings.Contains(stdout, "100/s, the highest rate tried, keeps p50=1m0s") {
 		t.Errorf("exit %d, %q, output %q", code, line, stdout)
+	}
+}
+
+func TestBenchCore(t *testing.T) {
+	out := filepath.Join(t.TempDir(), "r")
+	stdout, line, code := bench(t, "core", "--case", "cycle-sync,lookup", "--sizes", "1e3", "--goroutines", "1,2",
+		"--duration", "10ms", "--rounds", "1", "--out", out)
+	if code != 0 || !strings.Contains(stdout, "cycle-sync") {
+		t.Fatalf("exit %d, %q, output %q", code, line, stdout)
+	}
+	d, err := report.Load(filepath.Join(out, "result.json"))
+	if err != nil || len(d.Core.Rows) != 4 || len(d.Core.Expiry) != 1 {
+		t.Errorf("%v, core %+v", err, d.Core)
 	}
 }
