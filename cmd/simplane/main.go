@@ -59,6 +59,7 @@ func rootCommand() *cobra.Command {
 		return usageErrorf("%v (see '%s --help')", err, cmd.CommandPath())
 	})
 	root.AddCommand(serveCommand())
+	root.AddCommand(simCommand())
 	root.AddCommand(versionCommand())
 	addClientCommands(root)
 	return root

@@ -1,0 +1,27 @@
+package main
+
+import "github.com/spf13/cobra"
+
+// simCommand groups the simulator's commands.
+func simCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "sim",
+		Short: "Replay scenarios through the core under a virtual clock",
+		Args:  noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return cmd.Help()
+		},
+	}
+	cmd.AddCommand(simRunCommand())
+	return cmd
+}
+
+// someArgs demands at least one positional argument.
+func someArgs(what string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if len(args) == 0 {
+			return usageErrorf("no %s given (see '%s --help')", what, cmd.CommandPath())
+		}
+		return nil
+	}
+}

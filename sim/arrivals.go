@@ -1,0 +1,110 @@
+package sim
+
+import (
+	"math"
+	"strconv"
+	"time"
+
+	"simplane/sim/scenario"
+)
+
+// arrivals yields the times of one load's calls, in order, without storing
+// them.
+type arrivals struct {
+	process    string
+	r          stream
+	at         int64 // the last time yielded, or the start
+	end        int64 // arrivals are before this
+	start      int64
+	gap        float64 // mean ns between calls
+	n          int64   // yielded so far; burst: still to come
+	counts     []int
+	poisson    bool
+	minute     int // trace: index of the running minute
+	left       int // trace, uniform: calls left in it
+	begun      bool
+	perSecond  float64
+	minuteFrom int64
+}
+
+func newArrivals(a *scenario.Arrivals, duration time.Duration, r stream) arrivals {
+	out := arrivals{
+		process: a.Process, r: r, start: int64(a.From), at: int64(a.From), end: int64(duration),
+		counts: a.Counts, poisson: a.Within == "poisson", perSecond: a.Rate, minute: -1,
+	}
+	if a.To > 0 {
+		out.end = min(out.end, int64(a.To))
+	}
+	if a.Rate > 0 {
+		out.gap = 1e9 / a.Rate
+	}
+	if a.Process == "burst" {
+		out.at, out.n = int64(a.At), int64(a.Count)
+	}
+	return out
+}
+
+// next is the time of the next call; false when there is none.
+func (a *arrivals) next() (int64, bool) {
+	switch a.process {
+	case "poisson":
+		a.at += nanos(float64(a.gap * a.r.exponential()))
+	case "constant":
+		// Not a sum of rounded gaps: call n is at start + n/rate.
+		a.at = a.start + nanos(float64(float64(a.n)*1e9)/a.perSecond)
+		a.n++
+	case "burst":
+		a.n--
+		return a.at, a.n >= 0
+	case "trace":
+		return a.nextInTrace()
+	}
+	return a.at, a.at < a.end
+}
+
+func (a *arrivals) nextInTrace() (int64, bool) {
+	const minute = int64(time.Minute)
+	for {
+		if a.begun {
+			end := a.minuteFrom + minute
+			switch {
+			case a.poisson:
+				a.at += nanos(float64(a.gap * a.r.exponential()))
+				if a.at < end {
+					return a.at, a.at < a.end
+				}
+			case a.left > 0:
+				// The least of left uniform times in what remains of the minute.
+				part := 1 - exp(ln(a.r.open())/float64(a.left))
+				a.left--
+				a.at += int64(math.Floor(float64(part * float64(end-a.at))))
+				a.at = min(a.at, end-1)
+				return a.at, a.at < a.end
+			}
+		}
+		a.minute++
+		a.begun = false
+		if a.minute >= len(a.counts) {
+			return 0, false
+		}
+		a.minuteFrom = a.start + int64(a.minute)*minute
+		a.at = a.minuteFrom
+		if a.left = a.counts[a.minute]; a.left > 0 {
+			a.gap = float64(minute) / float64(a.left)
+			a.begun = true
+		}
+	}
+}
+
+// load is a stream of calls at one registered function.
+type load struct {
+	arrivals arrivals
+	backend  *backend
+	sync     bool
+	timeout  time.Duration // 0 = the function's
+	keys     int           // idempotency keys drawn from; 0 = none are sent
+	keyDraws stream
+}
+
+// keyName is the idempotency key of a number. A function's loads share them.
+func keyName(n int) string { return "key-" + strconv.Itoa(n) }

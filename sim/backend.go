@@ -1,0 +1,139 @@
+package sim
+
+import (
+	"time"
+
+	"simplane/core"
+)
+
+// backend plays the part of one function's instances: it decides when and how
+// a dispatch answers. That is all it decides.
+type backend struct {
+	name         string
+	group        *group
+	spec         *core.Spec
+	fn           *fnState // nil while deleted
+	incarnations []*fnState
+	keys         []int32 // checker: key number to entry, -1 = never used
+
+	r        stream
+	latency  sampler
+	outages  int       // running ones
+	slow     float64   // product of running slowdowns
+	slowdown []float64 // running ones
+	warm     []int64   // idle instances by when they became so
+}
+
+// outageAnswer is how long a refused connection takes.
+const outageAnswer = time.Millisecond
+
+var (
+	input  = []byte(`{"n":1}`)
+	output = []byte(`{"ok":true}`)
+)
+
+// attempt is a dispatch that will answer.
+type attempt struct {
+	task    core.Task
+	outcome core.Outcome
+	backend *backend
+	again   int64 // ns after the first answer to repeat it; -1 = never
+	refused bool  // no instance took it
+}
+
+// Dispatch implements core.Dispatcher.
+func (e *engine) Dispatch(t core.Task) {
+	b := t.Function.Handle().(*fnState).backend
+	if b.outages > 0 {
+		o := core.Outcome{Status: core.Error, Code: core.CodePoolError, Message: "connection refused"}
+		e.answerIn(int64(outageAnswer), attempt{task: t, outcome: o, backend: b, again: -1, refused: true})
+		return
+	}
+	how := &b.group.decl.Behavior
+	d := b.latency.draw(&b.r)
+	if b.slow != 1 {
+		d = nanos(float64(float64(d) * b.slow))
+	}
+	o := core.Outcome{Status: core.Success, Output: output}
+	if init := how.ColdStart.InitDuration; init > 0 && !b.takeWarm(e.now) {
+		o.ColdStart, o.Init = true, init
+		d += int64(init)
+	}
+	if how.HangRate > 0 || how.LateCompletionRate > 0 || how.FailureRate > 0 {
+		u := b.r.unit()
+		switch {
+		case u < how.HangRate:
+			return
+		case u < how.HangRate+how.LateCompletionRate:
+			d += int64(t.Timeout)
+		case u < how.HangRate+how.LateCompletionRate+how.FailureRate:
+			o.Status, o.Output, o.Code, o.Message = core.Error, nil, core.CodePoolError, "simulated failure"
+		}
+	}
+	again := int64(-1)
+	if b.r.hit(how.DuplicateCompletionRate) {
+		again = b.latency.draw(&b.r)
+	}
+	if d == 0 && again < 0 {
+		// An in-process handler answers before Dispatch returns.
+		b.retire(e.now)
+		t.Complete(o)
+		return
+	}
+	e.answerIn(d, attempt{task: t, outcome: o, backend: b, again: again})
+}
+
+func (e *engine) answerIn(d int64, a attempt) {
+	var i int32
+	if n := len(e.freeAttempts); n > 0 {
+		i = e.freeAttempts[n-1]
+		e.freeAttempts = e.freeAttempts[:n-1]
+	} else {
+		i = int32(len(e.attempts))
+		e.attempts = append(e.attempts, attempt{})
+	}
+	e.attempts[i] = a
+	e.answersDue++
+	e.schedule(e.now+d, evAnswer, i)
+}
+
+// answer delivers the outcome of a dispatch.
+func (e *engine) answer(i int32) {
+	a := &e.attempts[i]
+	task, outcome := a.task, a.outcome
+	if a.again >= 0 {
+		e.schedule(e.now+a.again, evAnswer, i)
+		a.again = -1
+	} else {
+		if !a.refused {
+			a.backend.retire(e.now)
+		}
+		*a = attempt{}
+		e.freeAttempts = append(e.freeAttempts, i)
+		e.answersDue--
+	}
+	task.Complete(outcome)
+}
+
+// takeWarm takes the instance that has been idle for the shortest time; false
+// when none is warm.
+func (b *backend) takeWarm(now int64) bool {
+	n := len(b.warm)
+	if n == 0 {
+		return false
+	}
+	idle := int64(b.group.decl.Behavior.ColdStart.IdleTimeout)
+	if idle > 0 && now-b.warm[n-1] > idle {
+		b.warm = b.warm[:0] // the others have been idle for longer
+		return false
+	}
+	b.warm = b.warm[:n-1]
+	return true
+}
+
+// retire makes an instance idle.
+func (b *backend) retire(now int64) {
+	if b.group.decl.Behavior.ColdStart.InitDuration > 0 {
+		b.warm = append(b.warm, now)
+	}
+}

@@ -1,0 +1,182 @@
+package sim
+
+import (
+	"errors"
+
+	"simplane/core"
+)
+
+// checker watches a run and stops it at the first thing core must not do. It
+// keeps its own account of every execution from core's events, and compares
+// it with core's gauges whenever virtual time is about to move. Everything is
+// O(1) an event, amortized.
+//
+// It decides nothing: Options.Unchecked leaves it out and changes no event.
+type checker struct {
+	e     *engine
+	cfg   core.Config
+	jumps bool  // some clock-jump has happened
+	jump  int64 // virtual time of the last one
+
+	// What core's gauges must say.
+	stored       int
+	payload      int64
+	syncQueued   int
+	syncInFlight int
+
+	touched []*fnState // since time last moved
+
+	window int64 // wall second of the running rate window
+	opened int64 // elapsed ns when it was opened
+	taken  int64 // places taken in it
+
+	offers, accepts, rejects, hits int64 // submissions, and their outcomes by event
+
+	live, done, dirty ageList // not ended, by creation; ended, by end; ended and not cleaned
+	owed              int     // sync callers of ended executions, not woken yet
+
+	keys   keyModel
+	sample []core.ID // executions to compare with core.Execution
+}
+
+func newChecker(e *engine) *checker {
+	c := &checker{e: e, cfg: e.core.Config(), window: -1, live: newAgeList(), done: newAgeList(), dirty: newAgeList()}
+	c.keys.fresh, c.keys.due = newAgeList(), newAgeList()
+	return c
+}
+
+// touch has a function looked at before virtual time moves.
+func (c *checker) touch(f *fnState) {
+	if !f.touched {
+		f.touched = true
+		c.touched = append(c.touched, f)
+	}
+}
+
+// submitted checks that Submit's answer is what its event said.
+func (c *checker) submitted(b *backend, res *core.Result, err error) {
+	c.offers++
+	var why *core.Rejection
+	switch {
+	case errors.As(err, &why):
+	case err != nil:
+		c.e.fail("submissions are accepted or rejected", "%s: %v", b.name, err)
+	case res.Existing:
+	case res.ID == core.ID{}:
+		c.e.fail("submissions are accepted or rejected", "%s: accepted without an id", b.name)
+	}
+	if c.offers != c.accepts+c.hits+c.rejects {
+		c.e.fail("conservation", "offered %d is not accepted %d + idempotent hits %d + rejected %d", c.offers, c.accepts, c.hits, c.rejects)
+	}
+}
+
+// settled checks, before virtual time moves, what must hold once everything of
+// the old time has happened.
+func (c *checker) settled() {
+	e := c.e
+	for _, f := range c.touched {
+		f.touched = false
+		switch {
+		case f.fn.QueueDepth() != f.queued:
+			e.fail("conservation", "%s: core has %d queued, its events add up to %d", f.backend.name, f.fn.QueueDepth(), f.queued)
+		case f.fn.InFlight() != f.inFlight:
+			e.fail("conservation", "%s: core has %d in flight, its events add up to %d", f.backend.name, f.fn.InFlight(), f.inFlight)
+		case f.queued > 0 && f.inFlight < f.slots:
+			e.fail("work conserving", "%s: %d queued and %d of %d slots in use while virtual time passes", f.backend.name, f.queued, f.inFlight, f.slots)
+		case f.deleted && f.queued > 0:
+			e.fail("conservation", "%s: deleted with %d still queued", f.backend.name, f.queued)
+		}
+	}
+	c.touched = c.touched[:0]
+	g := e.core.Gauges()
+	switch {
+	case g.StoredExecutions != c.stored:
+		e.fail("conservation", "core stores %d executions, accepted - evicted is %d", g.StoredExecutions, c.stored)
+	case g.PayloadBytes != c.payload:
+		e.fail("payload bytes", "core counts %d, what it holds is %d", g.PayloadBytes, c.payload)
+	case g.SyncQueueDepth != c.syncQueued:
+		e.fail("sync queue depth", "core says %d, its events add up to %d", g.SyncQueueDepth, c.syncQueued)
+	case g.SyncInFlight != c.syncInFlight:
+		e.fail("sync in flight", "core says %d, its events add up to %d", g.SyncInFlight, c.syncInFlight)
+	case c.owed != 0:
+		e.fail("callers are answered", "%d sync callers of ended executions were not woken", c.owed)
+	}
+	c.retained()
+	c.keysRetained(g.StoredKeys)
+	for _, id := range c.sample {
+		c.compare(id)
+	}
+	c.sample = c.sample[:0]
+}
+
+// baseline checks that nothing is left once settle has outlasted every TTL.
+func (c *checker) baseline(settled int64) {
+	e, cfg := c.e, &c.cfg
+	if settled <= int64(max(cfg.TTL, cfg.IdempotencyTTL)+2*cfg.SweepInterval) || c.jumps {
+		return // lateness has been checked record by record all along
+	}
+	g := e.core.Gauges()
+	if g != (core.Gauges{}) {
+		e.fail("memory returns to the baseline", "after settling core still holds %+v", g)
+	}
+	if e.live > 0 && settled > int64(cfg.StaleTTL) {
+		e.fail("memory returns to the baseline", "after settling %d timers are still pending", e.live)
+	}
+}
+
+// compare holds core's public view of an execution against the record.
+func (c *checker) compare(id core.ID) {
+	e := c.e
+	rec, _ := e.find(id)
+	s, ok := e.core.Execution(id)
+	wall := e.wall()
+	gone := rec == nil || (rec.state == stEnded && wall-rec.finished > int64(c.cfg.TTL))
+	switch {
+	case ok == gone:
+		e.fail("executions are found until their TTL", "execution %s: core says found %v, expected %v", id, ok, !gone)
+		return
+	case gone:
+		return
+	}
+	cleaned := rec.cleaned || (rec.state == stEnded && wall-rec.finished > int64(c.cfg.CleanupTTL))
+	want := core.Queued
+	switch rec.state {
+	case stRunning:
+		want = core.Running
+	case stEnded:
+		want = s.Status
+	}
+	hasOutput := rec.success && !cleaned
+	switch {
+	case s.ID != id || s.Function != rec.fn.backend.name:
+		e.fail("consistent snapshots", "execution #%d: id or function differ: %+v", rec.number, s)
+	case s.Status != want || s.Status.Terminal() != (rec.state == stEnded) || (s.Status == core.Success) != (rec.success && rec.state == stEnded):
+		e.fail("consistent snapshots", "execution #%d: status is %v", rec.number, s.Status)
+	case s.CleanedUp != cleaned:
+		e.fail("payloads are dropped after cleanupTtl", "execution #%d: cleaned up is %v, expected %v", rec.number, s.CleanedUp, cleaned)
+	case (s.Output != nil) != hasOutput:
+		e.fail("consistent snapshots", "execution #%d (%v, cleaned up %v): output present is %v, expected %v", rec.number, s.Status, cleaned, s.Output != nil, hasOutput)
+	case s.Status == core.Success && s.Err != nil:
+		e.fail("consistent snapshots", "execution #%d: success with error %v", rec.number, s.Err)
+	case s.Status == core.Error && s.Err == nil:
+		e.fail("consistent snapshots", "execution #%d: error without one", rec.number)
+	case s.CreatedAtMillis != rec.created/1e6:
+		e.fail("consistent snapshots", "execution #%d: created at %d, expected %d", rec.number, s.CreatedAtMillis, rec.created/1e6)
+	case rec.state == stEnded && s.FinishedAtMillis != rec.finished/1e6:
+		e.fail("consistent snapshots", "execution #%d: finished at %d, expected %d", rec.number, s.FinishedAtMillis, rec.finished/1e6)
+	case rec.state != stEnded && s.FinishedAtMillis != 0:
+		e.fail("consistent snapshots", "execution #%d has not ended and has a finish time", rec.number)
+	case rec.state == stQueued && s.StartedAtMillis != 0:
+		e.fail("consistent snapshots", "execution #%d is queued and has a start time", rec.number)
+	case s.Attempt != rec.attempt:
+		e.fail("consistent snapshots", "execution #%d: attempt %d, expected %d", rec.number, s.Attempt, rec.attempt)
+	}
+}
+
+// look samples an execution for compare: every one of the first hundred, then
+// one in sixteen.
+func (c *checker) look(rec *record) {
+	if rec.number <= 100 || rec.number&15 == 0 {
+		c.sample = append(c.sample, rec.id)
+	}
+}

@@ -1,0 +1,107 @@
+package sim
+
+import (
+	"time"
+
+	"simplane/core"
+)
+
+// acquired counts one place taken in a rate window.
+func (c *checker) acquired(at core.Instant) {
+	if c.opensWindow(at) {
+		c.window, c.opened, c.taken = at.Wall/int64(time.Second), at.Mono, 0
+	}
+	c.taken++
+	if limit := c.cfg.RateMaxPerSecond; limit > 0 && c.taken > limit {
+		c.e.fail("rate window", "place %d taken in a window of %d", c.taken, limit)
+	}
+}
+
+// opensWindow says whether an acquisition opens a new window. Windows are
+// whole seconds of the wall clock. When the clock goes back, the newest one
+// stays until a second has really passed since it was opened (told to the
+// millisecond, rounded so as to stay rather longer).
+func (c *checker) opensWindow(at core.Instant) bool {
+	second := at.Wall / int64(time.Second)
+	ms := int64(time.Millisecond)
+	outlived := at.Mono/ms-(c.opened+ms-1)/ms >= 1000
+	return second > c.window || (second < c.window && outlived)
+}
+
+func (c *checker) accepted(ev *core.Event, f *fnState, rec *record, slot int32) {
+	e := c.e
+	c.accepts++
+	c.acquired(ev.At)
+	switch {
+	case f.deleted || e.calling == nil || e.calling.fn != f:
+		e.fail("accepted work belongs to the function called", "execution #%d was accepted at %s", rec.number, f.backend.name)
+	case f.queued >= f.queueSize:
+		e.fail("queue bound", "%s: accepted with %d queued of %d", f.backend.name, f.queued, f.queueSize)
+	case c.stored >= c.cfg.MaxExecutions:
+		e.fail("store bound", "accepted with %d executions stored of %d", c.stored, c.cfg.MaxExecutions)
+	case ev.Sync && c.cfg.SyncQueue.Enabled && c.syncInFlight >= c.cfg.SyncQueue.MaxConcurrency && c.syncQueued >= c.cfg.SyncQueue.MaxDepth:
+		e.fail("sync queue bound", "accepted with %d sync in flight and %d queued", c.syncInFlight, c.syncQueued)
+	}
+	c.stored++
+	c.payload += int64(len(input))
+	if ev.Sync {
+		c.syncQueued++
+		rec.waiters = 1
+	}
+	c.live.push(slot)
+	c.touch(f)
+	c.look(rec)
+	if e.key >= 0 {
+		c.claimed(e.calling, e.key, rec, ev.At.Wall)
+	}
+}
+
+func (c *checker) rejected(ev *core.Event, f *fnState) {
+	e := c.e
+	c.rejects++
+	if e.calling == nil {
+		e.fail("submissions are accepted or rejected", "a rejection %s outside a submission", ev.Code)
+		return
+	}
+	if (f == nil) != (ev.Code == core.CodeNotFound) || (f == nil) != (e.calling.fn == nil) {
+		e.fail("deleted functions are not found", "%s exists %v, rejected with %s", e.calling.name, e.calling.fn != nil, ev.Code)
+		return
+	}
+	q := &c.cfg.SyncQueue
+	full := ev.Sync && q.Enabled && c.syncInFlight >= q.MaxConcurrency
+	switch ev.Code {
+	case core.CodeNotFound:
+		return
+	case core.CodeRateLimited:
+		if c.opensWindow(ev.At) || c.taken < c.cfg.RateMaxPerSecond {
+			e.fail("rate window", "refused with %d of %d places taken in the window", c.taken, c.cfg.RateMaxPerSecond)
+		}
+		return
+	case core.CodeQueueFull:
+		if f.queued < f.queueSize {
+			e.fail("work is refused for a reason", "%s: QUEUE_FULL with %d queued of %d", f.backend.name, f.queued, f.queueSize)
+		}
+	case core.CodeDepth:
+		if !full || c.syncQueued < q.MaxDepth {
+			e.fail("work is refused for a reason", "DEPTH with %d sync in flight of %d and %d queued of %d", c.syncInFlight, q.MaxConcurrency, c.syncQueued, q.MaxDepth)
+		}
+	case core.CodeEstWait:
+		if !full || c.syncQueued == 0 {
+			e.fail("work is refused for a reason", "EST_WAIT with %d sync in flight of %d and %d queued", c.syncInFlight, q.MaxConcurrency, c.syncQueued)
+		}
+	case core.CodeStoreFull:
+		if c.stored < c.cfg.MaxExecutions {
+			e.fail("work is refused for a reason", "STORE_FULL with %d executions of %d", c.stored, c.cfg.MaxExecutions)
+		}
+	case core.CodeIdempotencyFull:
+		if c.keys.stored < c.cfg.MaxIdempotencyKeys {
+			e.fail("work is refused for a reason", "IDEMPOTENCY_STORE_FULL with %d keys of %d", c.keys.stored, c.cfg.MaxIdempotencyKeys)
+		}
+	default:
+		e.fail("work is refused for a reason", "unexpected rejection %s", ev.Code)
+	}
+	c.acquired(ev.At) // refused after the limiter: the place is spent
+	if e.key >= 0 && ev.Code != core.CodeIdempotencyFull {
+		c.abandoned(e.calling, e.key)
+	}
+}

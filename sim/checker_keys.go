@@ -1,0 +1,145 @@
+package sim
+
+import (
+	"slices"
+
+	"simplane/core"
+)
+
+// keyModel is which idempotency keys core must hold. Core's events do not say
+// which keys a sweep evicts, so its gauge is compared: it may have evicted
+// those that are due, and none other.
+type keyModel struct {
+	entries    []keyEntry
+	fresh, due ageList // stored keys, by when they were stored: unexpired, expired
+	stored     int
+}
+
+type keyEntry struct {
+	id       core.ID
+	storedAt int64 // wall ns
+	stored   bool
+}
+
+// key is the entry of a function's key.
+func (c *checker) key(b *backend, n int) int32 {
+	for n >= len(b.keys) {
+		b.keys = append(b.keys, -1)
+	}
+	if b.keys[n] < 0 {
+		b.keys[n] = int32(len(c.keys.entries))
+		c.keys.entries = append(c.keys.entries, keyEntry{})
+	}
+	return b.keys[n]
+}
+
+// liveKey says that a key has an execution which a new request must join.
+func (c *checker) liveKey(k *keyEntry, wall int64) bool {
+	if !k.stored || k.storedAt+int64(c.cfg.IdempotencyTTL) < wall {
+		return false
+	}
+	rec, _ := c.e.find(k.id)
+	return rec != nil && !(rec.state == stEnded && wall-rec.finished > int64(c.cfg.TTL))
+}
+
+// claimed notes that an execution was accepted under a key.
+func (c *checker) claimed(b *backend, n int, rec *record, wall int64) {
+	i := c.key(b, n)
+	k := &c.keys.entries[i]
+	if c.liveKey(k, wall) {
+		c.e.fail("one execution per live idempotency key", "%s: execution #%d was started under key %d, whose execution is %s", b.name, rec.number, n, k.id)
+	}
+	c.forget(i)
+	k.id, k.storedAt, k.stored = rec.id, wall, true
+	c.keys.stored++
+	c.keys.fresh.push(i)
+}
+
+// abandoned notes that a request under a key was refused: the key's mapping,
+// dead before, is gone.
+func (c *checker) abandoned(b *backend, n int) {
+	i := c.key(b, n)
+	if c.liveKey(&c.keys.entries[i], c.e.wall()) {
+		c.e.fail("one execution per live idempotency key", "%s: a request under key %d was refused, whose execution is %s", b.name, n, c.keys.entries[i].id)
+	}
+	c.forget(i)
+}
+
+func (c *checker) forget(i int32) {
+	if k := &c.keys.entries[i]; k.stored {
+		k.stored = false
+		c.keys.stored--
+		c.keys.fresh.remove(i)
+		c.keys.due.remove(i)
+	}
+}
+
+// joined checks that a request got its key's execution.
+func (c *checker) joined(ev *core.Event, f *fnState, rec *record, _ int32) {
+	e := c.e
+	c.hits++
+	c.acquired(ev.At)
+	if e.calling == nil || e.key < 0 {
+		e.fail("one execution per live idempotency key", "a hit for a request without a key")
+		return
+	}
+	k := &c.keys.entries[c.key(e.calling, e.key)]
+	switch {
+	case rec == nil || !k.stored || k.id != ev.ID:
+		e.fail("one execution per live idempotency key", "%s: key %d led to execution %s, expected %s", f.backend.name, e.key, ev.ID, k.id)
+	case !c.liveKey(k, ev.At.Wall):
+		e.fail("nothing outlives its TTL", "%s: key %d led to execution #%d, though one of them has expired", f.backend.name, e.key, rec.number)
+	case ev.Sync && rec.state != stEnded:
+		rec.waiters++
+	}
+}
+
+// keysRetained compares the number of stored keys.
+func (c *checker) keysRetained(stored int) {
+	m, ttl := &c.keys, int64(c.cfg.IdempotencyTTL)
+	if m.stored == 0 && stored == 0 {
+		return
+	}
+	for s := 0; s < len(m.fresh.segments); {
+		i := m.fresh.segments[s].head
+		if i < 0 || m.entries[i].storedAt+ttl >= c.e.wall() {
+			s++
+			continue
+		}
+		before := len(m.fresh.segments)
+		m.fresh.remove(i) // drops empty segments at the front
+		m.due.push(i)
+		s = max(0, s-(before-len(m.fresh.segments)))
+	}
+	for m.stored > stored && m.due.segments[0].head >= 0 {
+		c.forget(m.due.segments[0].head)
+	}
+	switch {
+	case m.stored > stored:
+		c.e.fail("nothing is evicted early", "core holds %d idempotency keys, %d have not expired", stored, m.stored)
+	case m.stored < stored:
+		c.e.fail("conservation", "core holds %d idempotency keys, at most %d were stored and not evicted", stored, m.stored)
+	}
+	if i := m.due.segments[0].head; i >= 0 {
+		if over := c.overdue(m.entries[i].storedAt, ttl); over > int64(c.cfg.SweepInterval) {
+			c.e.fail("nothing outlives its TTL by more than a sweep", "an idempotency key should have been evicted %d ns ago", over)
+		}
+	}
+}
+
+// keysJump is told of a clock jump: expired keys that no sweep has met yet may
+// be unexpired after it.
+func (c *checker) keysJump() {
+	m := &c.keys
+	var again []int32
+	for i := m.due.segments[0].head; i >= 0; i = m.due.segments[0].head {
+		m.due.remove(i)
+		again = append(again, i)
+	}
+	slices.SortFunc(again, func(a, b int32) int { return int(m.entries[a].storedAt - m.entries[b].storedAt) })
+	m.fresh.cut()
+	for _, i := range again {
+		m.fresh.push(i)
+	}
+	m.fresh.cut()
+}

@@ -1,0 +1,163 @@
+package sim
+
+import "simplane/core"
+
+func (c *checker) dispatched(ev *core.Event, f *fnState, rec *record, slot int32) {
+	e := c.e
+	c.touch(f)
+	switch {
+	case rec == nil || rec.fn != f:
+		e.fail("only stored work runs", "%s: dispatched execution %s, which is not stored there", f.backend.name, ev.ID)
+		return
+	case rec.state != stQueued:
+		e.fail("status transitions", "execution #%d was dispatched while not queued", rec.number)
+		return
+	case f.head != slot:
+		e.fail("FIFO", "%s: execution #%d was dispatched before #%d, which is ahead of it", f.backend.name, rec.number, e.all[f.head].number)
+	case f.inFlight >= f.slots:
+		e.fail("concurrency bound", "%s: dispatched with %d in flight of %d", f.backend.name, f.inFlight, f.slots)
+	case ev.Attempt != rec.attempt:
+		e.fail("attempts", "execution #%d: dispatched attempt %d, expected %d", rec.number, ev.Attempt, rec.attempt)
+	case ev.Sync && c.cfg.SyncQueue.Enabled && ev.At.Mono-rec.createdMono > int64(c.cfg.SyncQueue.MaxQueueWait) && rec.attempt == 1:
+		e.fail("maxQueueWait", "execution #%d was dispatched after waiting %d ns", rec.number, ev.At.Mono-rec.createdMono)
+	}
+	if rec.sync {
+		c.syncQueued--
+		c.syncInFlight++
+	}
+}
+
+func (c *checker) retried(ev *core.Event, f *fnState, rec *record, _ int32) {
+	e := c.e
+	c.touch(f)
+	switch {
+	case rec == nil || rec.fn != f:
+		e.fail("only stored work runs", "%s: retried execution %s, which is not stored there", f.backend.name, ev.ID)
+		return
+	case rec.state != stRunning:
+		e.fail("status transitions", "execution #%d was requeued while not running", rec.number)
+	case ev.Attempt != rec.attempt+1 || int(rec.attempt) > f.group.decl.MaxRetries:
+		e.fail("attempts", "execution #%d: attempt %d follows %d, with %d retries allowed", rec.number, ev.Attempt, rec.attempt, f.group.decl.MaxRetries)
+	case f.queued >= f.queueSize:
+		e.fail("queue bound", "%s: a retry was queued with %d queued of %d", f.backend.name, f.queued, f.queueSize)
+	case f.deleted:
+		e.fail("status transitions", "execution #%d of a deleted function was requeued", rec.number)
+	}
+	if rec.sync {
+		c.syncQueued++
+	}
+}
+
+func (c *checker) ended(ev *core.Event, f *fnState, rec *record, slot int32) {
+	e := c.e
+	c.touch(f)
+	switch {
+	case rec == nil || rec.fn != f:
+		e.fail("an execution ends exactly once", "%s: execution %s ended, which is not stored there", f.backend.name, ev.ID)
+		return
+	case rec.state == stEnded:
+		e.fail("an execution ends exactly once", "execution #%d ended again", rec.number)
+		return
+	}
+	c.endsFor(ev, f, rec)
+	if rec.sync && rec.state == stQueued {
+		c.syncQueued--
+	}
+	if ev.Status == core.Success {
+		c.payload += int64(len(output))
+	}
+	c.owed += int(rec.waiters)
+	c.live.remove(slot)
+	c.done.push(slot)
+	c.dirty.push(slot)
+	c.look(rec)
+}
+
+// endsFor checks that the end has the cause it claims.
+func (c *checker) endsFor(ev *core.Event, f *fnState, rec *record) {
+	e := c.e
+	age := ev.At.Mono - rec.createdMono
+	held := int64(-1) // how long the running attempt has taken
+	if rec.state == stRunning {
+		held = ev.At.Mono - rec.startedMono
+	}
+	if int64(ev.E2E) != age || (held >= 0 && int64(ev.Service) != held) {
+		e.fail("latencies add up", "execution #%d: e2e %v service %v, expected %d and %d ns", rec.number, ev.E2E, ev.Service, age, held)
+	}
+	if rec.sync && age > rec.timeout {
+		e.fail("timeouts", "sync execution #%d ended %d ns after its arrival, past its timeout of %d", rec.number, age, rec.timeout)
+	}
+	switch {
+	case ev.Status == core.Success:
+		if rec.state != stRunning {
+			e.fail("status transitions", "execution #%d succeeded while not running", rec.number)
+		}
+	case ev.Code == core.CodeStale:
+		if age := ev.At.Wall - rec.created; age <= int64(c.cfg.StaleTTL) {
+			e.fail("nothing is ended early", "execution #%d was ended as stale at an age of %d ns", rec.number, age)
+		}
+	case ev.Status == core.Timeout:
+		if !(rec.sync && age == rec.timeout) && held != rec.timeout {
+			e.fail("timeouts", "execution #%d timed out %d ns after arrival, %d after dispatch; its timeout is %d", rec.number, age, held, rec.timeout)
+		}
+	case ev.Code == core.CodeFunctionDeleted:
+		if rec.state != stQueued || e.deleting != f {
+			e.fail("status transitions", "execution #%d ended for a deletion of %s that is not happening to it", rec.number, f.backend.name)
+		}
+	case ev.Code == core.CodeQueueWait:
+		if q := c.cfg.SyncQueue; rec.state != stQueued || !rec.sync || !q.Enabled || age < int64(q.MaxQueueWait) {
+			e.fail("maxQueueWait", "execution #%d was rejected after waiting %d ns", rec.number, age)
+		}
+	default: // the last attempt failed
+		retriesLeft := int(rec.attempt) <= f.group.decl.MaxRetries && !f.deleted
+		switch {
+		case rec.state != stRunning:
+			e.fail("status transitions", "execution #%d failed with %s while not running", rec.number, ev.Code)
+		case retriesLeft && ev.Code != core.CodeQueueFull:
+			e.fail("failures are retried", "execution #%d ended in %s at attempt %d of %d", rec.number, ev.Code, rec.attempt, f.group.decl.MaxRetries+1)
+		case retriesLeft && f.queued < f.queueSize:
+			e.fail("failures are retried", "execution #%d was not retried for want of room, with %d queued of %d", rec.number, f.queued, f.queueSize)
+		}
+	}
+}
+
+// released checks the end of a slot's use. rec is nil when the execution has
+// been evicted meanwhile.
+func (c *checker) released(ev *core.Event, f *fnState, rec *record) {
+	e := c.e
+	c.touch(f)
+	if f.inFlight <= 0 {
+		e.fail("slots", "%s: a slot was released with none in use", f.backend.name)
+	}
+	if ev.Sync {
+		c.syncInFlight--
+	}
+	if rec == nil {
+		return
+	}
+	if !rec.holdsSlot {
+		e.fail("slots", "execution #%d released a slot it does not hold", rec.number)
+	}
+	if held := ev.At.Mono - rec.startedMono; rec.startedMono > 0 && held > rec.timeout && !rec.stale {
+		e.fail("timeouts", "execution #%d held its slot for %d ns; its timeout is %d", rec.number, held, rec.timeout)
+	}
+}
+
+// woken checks the answer a sync caller gets.
+func (c *checker) woken(s *core.Snapshot) {
+	e := c.e
+	rec, _ := e.find(s.ID)
+	switch {
+	case rec == nil:
+		e.fail("callers are answered", "a caller of execution %s was woken, which is not stored", s.ID)
+	case rec.state != stEnded || !s.Status.Terminal():
+		e.fail("callers are answered", "a caller was woken by execution #%d in status %v", rec.number, s.Status)
+	case rec.waiters <= 0:
+		e.fail("callers are answered", "execution #%d woke a caller too many", rec.number)
+	case (s.Status == core.Success) != rec.success || (s.Status == core.Success && s.Output == nil):
+		e.fail("callers are answered", "a caller was told that execution #%d ended in %v", rec.number, s.Status)
+	default:
+		rec.waiters--
+		c.owed--
+	}
+}

@@ -1,0 +1,89 @@
+package sim
+
+import "simplane/core"
+
+// counter numbers what is counted for each declared function.
+type counter uint8
+
+const (
+	cOffered counter = iota
+	cAccepted
+	cSuccess
+	cError
+	cTimeout
+	cRetries
+	cRateLimited
+	cQueueFull
+	cEstWait
+	cDepth
+	cIdempotentHits
+	cEvicted
+	cCleaned
+	cLate
+	cDuplicate
+	cColdStarts
+	// Reported only when they occur.
+	cNotFound
+	cStoreFull
+	cKeysFull
+	cRejectedOther
+	cQueueWait
+	cStale
+	counterCount
+)
+
+const alwaysReported = cNotFound
+
+var counterNames = [counterCount]string{"offered", "accepted", "success", "error", "timeout", "retries",
+	"rejected.rate_limited", "rejected.queue_full", "rejected.est_wait", "rejected.depth",
+	"idempotent_hits", "evicted", "cleaned", "late_results", "duplicate_results", "cold_starts",
+	"rejected.not_found", "rejected.store_full", "rejected.idempotency_store_full", "rejected.other",
+	"queue_wait_exceeded", "stale"}
+
+// Counts are the counters of one function, or of all.
+type Counts [counterCount]int64
+
+// Get is the counter of a name as scenario files write it.
+func (c *Counts) Get(name string) int64 {
+	for i, n := range counterNames {
+		if n == name {
+			return c[i]
+		}
+	}
+	return 0
+}
+
+// Rejected is the sum of all rejections.
+func (c *Counts) Rejected() int64 {
+	return c[cRateLimited] + c[cQueueFull] + c[cEstWait] + c[cDepth] +
+		c[cNotFound] + c[cStoreFull] + c[cKeysFull] + c[cRejectedOther]
+}
+
+// Ended is the sum of all terminal states.
+func (c *Counts) Ended() int64 { return c[cSuccess] + c[cError] + c[cTimeout] }
+
+func (c *Counts) add(other *Counts) {
+	for i := range c {
+		c[i] += other[i]
+	}
+}
+
+func rejectionCounter(code string) counter {
+	switch code {
+	case core.CodeRateLimited:
+		return cRateLimited
+	case core.CodeQueueFull:
+		return cQueueFull
+	case core.CodeEstWait:
+		return cEstWait
+	case core.CodeDepth:
+		return cDepth
+	case core.CodeNotFound:
+		return cNotFound
+	case core.CodeStoreFull:
+		return cStoreFull
+	case core.CodeIdempotencyFull:
+		return cKeysFull
+	}
+	return cRejectedOther
+}

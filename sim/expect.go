@@ -1,0 +1,126 @@
+package sim
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"simplane/sim/scenario"
+)
+
+// CheckResult is the outcome of one expect entry.
+type CheckResult struct {
+	Check string `json:"check"`
+	Holds bool   `json:"holds"`
+	Got   string `json:"got"`
+	Want  string `json:"want"`
+	Line  int    `json:"-"` // in the scenario file
+}
+
+// evaluate settles expect entry i from the state as it is now.
+func (e *engine) evaluate(i int) {
+	c := &e.sc.Expect[i]
+	r := CheckResult{Check: checkName(c), Want: c.Op + " " + c.Value, Line: c.Line}
+	var groups []*group
+	for _, g := range e.groups {
+		if c.Function == "" || c.Function == g.name {
+			groups = append(groups, g)
+		}
+	}
+	switch {
+	case c.Count != "":
+		var got int64
+		for _, g := range groups {
+			got += g.counts.Get(c.Count)
+		}
+		r.Got, r.Holds = strconv.FormatInt(got, 10), compare(got, got, c.Op, c.Want)
+	case c.Gauge != "":
+		got := e.gauge(c.Gauge, groups)
+		r.Got, r.Holds = strconv.FormatInt(got, 10), compare(got, got, c.Op, c.Want)
+	default:
+		name, stat, _ := strings.Cut(c.Latency, ".")
+		value, low, high := mergedSeries(groups, name).stat(stat)
+		r.Got, r.Holds = time.Duration(value).String(), compare(low, high, c.Op, c.Want)
+	}
+	e.checks[i] = r
+}
+
+func checkName(c *scenario.Check) string {
+	what := "count " + c.Count
+	if c.Latency != "" {
+		what = "latency " + c.Latency
+	} else if c.Gauge != "" {
+		what = "gauge " + c.Gauge
+	}
+	if c.Function != "" {
+		what += " of " + c.Function
+	}
+	if c.Gauge != "" || c.At > 0 {
+		what += fmt.Sprintf(" at %v", c.At)
+	}
+	return what
+}
+
+func (e *engine) gauge(name string, groups []*group) int64 {
+	n := 0
+	switch name {
+	case "stored_executions":
+		return int64(e.core.Gauges().StoredExecutions)
+	case "stored_keys":
+		return int64(e.core.Gauges().StoredKeys)
+	}
+	// Asked of core, not of the event stream's account.
+	for _, g := range groups {
+		for _, b := range g.backends {
+			switch {
+			case b.fn == nil:
+			case name == "queue_depth":
+				n += b.fn.fn.QueueDepth()
+			default:
+				n += b.fn.fn.InFlight()
+			}
+		}
+	}
+	return int64(n)
+}
+
+func mergedSeries(groups []*group, name string) *series {
+	at := seriesIndex(name)
+	if len(groups) == 1 {
+		return &groups[0].latency[at]
+	}
+	sum := &series{digits: 3}
+	for _, g := range groups {
+		sum.digits = g.latency[at].digits
+		sum.merge(&g.latency[at])
+	}
+	return sum
+}
+
+func seriesIndex(name string) int {
+	for i, n := range scenario.LatencySeries {
+		if n == name {
+			return i
+		}
+	}
+	return -1
+}
+
+// compare tests a figure that lies somewhere in [low, high]: the comparison
+// holds when it does for some value in there.
+func compare(low, high int64, op string, want int64) bool {
+	switch op {
+	case "==":
+		return low <= want && want <= high
+	case "!=":
+		return want < low || high < want
+	case "<":
+		return low < want
+	case "<=":
+		return low <= want
+	case ">":
+		return high > want
+	}
+	return high >= want
+}

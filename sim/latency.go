@@ -1,0 +1,85 @@
+package sim
+
+import (
+	"math"
+	"math/bits"
+	"time"
+
+	"simplane/sim/scenario"
+)
+
+func mulHigh(a, b uint64) uint64 {
+	high, _ := bits.Mul64(a, b)
+	return high
+}
+
+// maxSample bounds a sampled time: no sum of a few overflows.
+const maxSample = float64(1000 * 24 * time.Hour)
+
+// nanos rounds a sampled time to whole nanoseconds, within 0 and maxSample.
+func nanos(x float64) int64 {
+	switch {
+	case !(x > 0):
+		return 0
+	case x > maxSample:
+		return int64(maxSample)
+	}
+	return int64(math.Floor(x + 0.5))
+}
+
+// sampler draws service times, in nanoseconds.
+type sampler struct {
+	shape     string
+	a, b      float64 // constant a; uniform a to a+b; exponential mean a; lognormal mu, sigma
+	empirical []scenario.Percentile
+}
+
+// normal99 is the 99th percentile of the standard normal distribution.
+const normal99 = 2.3263478740408408
+
+func newSampler(l *scenario.Latency) sampler {
+	s := sampler{shape: l.Distribution}
+	switch l.Distribution {
+	case "constant":
+		s.a = float64(l.Value)
+	case "uniform":
+		s.a, s.b = float64(l.Min), float64(l.Max-l.Min)
+	case "exponential":
+		s.a = float64(l.Mean)
+	case "lognormal":
+		s.a, s.b = ln(float64(l.P50)), (ln(float64(l.P99))-ln(float64(l.P50)))/normal99
+	case "empirical":
+		s.empirical = l.Percentiles
+	}
+	return s
+}
+
+func (s *sampler) draw(r *stream) int64 {
+	switch s.shape {
+	case "uniform":
+		return nanos(s.a + float64(s.b*r.unit()))
+	case "exponential":
+		return nanos(float64(s.a * r.exponential()))
+	case "lognormal":
+		return nanos(exp(min(s.a+float64(s.b*r.normal()), 100)))
+	case "empirical":
+		return s.interpolate(float64(100 * r.unit()))
+	}
+	return int64(s.a)
+}
+
+// interpolate is the value at a percentile: linear between the given ones, and
+// the nearest one outside.
+func (s *sampler) interpolate(rank float64) int64 {
+	p := s.empirical
+	if rank <= p[0].Rank {
+		return int64(p[0].Value)
+	}
+	for i := 1; i < len(p); i++ {
+		if rank <= p[i].Rank {
+			part := (rank - p[i-1].Rank) / (p[i].Rank - p[i-1].Rank)
+			return int64(p[i-1].Value) + nanos(float64(part*float64(p[i].Value-p[i-1].Value)))
+		}
+	}
+	return int64(p[len(p)-1].Value)
+}

@@ -1,0 +1,111 @@
+package sim
+
+import (
+	"bytes"
+	"encoding/json"
+	"io"
+	"strconv"
+
+	"simplane/core"
+)
+
+// The log lines. Each holds what core decided, nothing that follows from it.
+
+func (e *engine) line(f *fnState, rec *record, verb string) []byte {
+	b := append(e.log.begin(e.now, verb), ' ')
+	b = append(b, f.backend.name...)
+	b = append(b, " #"...)
+	if rec == nil { // evicted
+		return append(b, '-')
+	}
+	return strconv.AppendInt(b, rec.number, 10)
+}
+
+func (e *engine) write(ev *core.Event, f *fnState, rec *record, verb string) {
+	b := e.line(f, rec, verb)
+	if ev.Attempt > 1 {
+		b = append(b, " attempt="...)
+		b = strconv.AppendInt(b, int64(ev.Attempt), 10)
+	}
+	if e.key >= 0 && ev.Kind == core.EventIdempotentHit {
+		b = append(b, " key="...)
+		b = strconv.AppendInt(b, int64(e.key), 10)
+	}
+	e.log.end(b)
+}
+
+func (e *engine) writeAccepted(ev *core.Event, f *fnState, rec *record) {
+	b := e.line(f, rec, "accept")
+	if ev.Sync {
+		b = append(b, " sync"...)
+	}
+	if e.key >= 0 {
+		b = append(b, " key="...)
+		b = strconv.AppendInt(b, int64(e.key), 10)
+	}
+	e.log.end(b)
+}
+
+func (e *engine) writeEnded(ev *core.Event, f *fnState, rec *record) {
+	b := e.line(f, rec, "end")
+	b = append(b, ' ')
+	b = append(b, ev.Status.String()...)
+	if ev.Code != "" {
+		b = append(b, " code="...)
+		b = append(b, ev.Code...)
+	}
+	if ev.Cold {
+		b = append(b, " cold"...)
+	}
+	e.log.end(b)
+}
+
+func (e *engine) writeRejected(ev *core.Event) {
+	b := append(e.log.begin(e.now, "reject"), ' ')
+	if e.calling != nil {
+		b = append(b, e.calling.name...)
+	}
+	b = append(b, " code="...)
+	e.log.end(append(b, ev.Code...))
+}
+
+func (e *engine) writeFunction(f *fnState, verb string) {
+	b := append(e.log.begin(e.now, verb), ' ')
+	b = append(b, f.backend.name...)
+	b = append(b, " slots="...)
+	b = strconv.AppendInt(b, int64(f.slots), 10)
+	b = append(b, " queue="...)
+	e.log.end(strconv.AppendInt(b, int64(f.queueSize), 10))
+}
+
+// jsonLine is a log line in the event log of --out.
+type jsonLine struct {
+	Time      json.Number `json:"t"` // virtual seconds
+	Event     string      `json:"event"`
+	Function  string      `json:"function,omitempty"`
+	Execution int64       `json:"execution,omitempty"` // in order of acceptance
+	Detail    string      `json:"detail,omitempty"`
+}
+
+// writeJSONLine translates a line of the digest's log: what is digested and
+// what is written cannot differ.
+func writeJSONLine(w io.Writer, line []byte) error {
+	words := bytes.Fields(line)
+	out := jsonLine{Time: json.Number(words[0]), Event: string(words[1])}
+	rest := words[2:]
+	if out.Event != "fault" && out.Event != "fault-end" && out.Event != "evict-keys" && len(rest) > 0 {
+		out.Function = string(rest[0])
+		rest = rest[1:]
+	}
+	if len(rest) > 0 && rest[0][0] == '#' {
+		out.Execution, _ = strconv.ParseInt(string(rest[0][1:]), 10, 64) // "-" when evicted
+		rest = rest[1:]
+	}
+	out.Detail = string(bytes.Join(rest, []byte(" ")))
+	data, err := json.Marshal(out)
+	if err != nil {
+		return err
+	}
+	_, err = w.Write(append(data, '\n'))
+	return err
+}

@@ -1,0 +1,249 @@
+package sim
+
+import (
+	"strconv"
+
+	"simplane/core"
+)
+
+// Observe implements core.Observer: it keeps the records, the counts and the
+// log, and lets the checker look at each event first.
+func (e *engine) Observe(ev core.Event) {
+	if e.violation != nil {
+		return // what a broken core does next says nothing more
+	}
+	var f *fnState
+	var g *group
+	if ev.Function != nil {
+		f = ev.Function.Handle().(*fnState)
+		g = f.group
+	} else if e.calling != nil {
+		g = e.calling.group
+	}
+	switch ev.Kind {
+	case core.EventAccepted:
+		e.accepted(&ev, f)
+	case core.EventRejected:
+		if e.check != nil {
+			e.check.rejected(&ev, f)
+		}
+		if g != nil {
+			g.counts[rejectionCounter(ev.Code)]++
+		}
+		e.writeRejected(&ev)
+	case core.EventIdempotentHit:
+		rec, slot := e.find(ev.ID)
+		if e.check != nil {
+			e.check.joined(&ev, f, rec, slot)
+		}
+		g.counts[cIdempotentHits]++
+		e.write(&ev, f, rec, "hit")
+	case core.EventDispatched:
+		e.dispatched(&ev, f)
+	case core.EventRetried:
+		e.retried(&ev, f)
+	case core.EventEnded:
+		e.ended(&ev, f)
+	case core.EventSlotReleased:
+		rec, _ := e.find(ev.ID)
+		if e.check != nil {
+			e.check.released(&ev, f, rec)
+		}
+		if rec != nil {
+			rec.holdsSlot = false
+		}
+		f.elapse(e.now)
+		f.inFlight--
+		f.group.inFlight--
+		e.slotsHeld--
+		e.write(&ev, f, rec, "free")
+	case core.EventLateResult:
+		rec, _ := e.find(ev.ID)
+		if e.check != nil && rec != nil && rec.state != stEnded {
+			e.fail("results after the end are late", "a result for execution #%d was dropped as late, but it has not ended", rec.number)
+		}
+		g.counts[cLate]++
+		e.write(&ev, f, rec, "late")
+	case core.EventDuplicateResult:
+		rec, _ := e.find(ev.ID)
+		g.counts[cDuplicate]++
+		e.write(&ev, f, rec, "duplicate")
+	case core.EventCleaned:
+		rec, slot := e.find(ev.ID)
+		if e.check != nil {
+			e.check.cleaned(&ev, rec, slot)
+		}
+		if rec != nil {
+			rec.cleaned = true
+		}
+		g.counts[cCleaned]++
+		e.write(&ev, f, rec, "clean")
+	case core.EventEvicted:
+		rec, slot := e.find(ev.ID)
+		if e.check != nil {
+			e.check.evicted(&ev, rec, slot)
+		}
+		g.counts[cEvicted]++
+		e.write(&ev, f, rec, "evict")
+		if rec != nil {
+			e.release(slot)
+		}
+	case core.EventKeysEvicted:
+		line := append(e.log.begin(e.now, "evict-keys"), ' ')
+		e.log.end(strconv.AppendInt(line, int64(ev.Count), 10))
+	case core.EventFunctionAdded:
+		e.writeFunction(f, "add")
+	case core.EventFunctionDeleted:
+		f.deleted = true
+		e.writeFunction(f, "delete")
+	case core.EventReconfigured:
+		if e.pending != nil && e.pending.QueueSize > 0 {
+			f.queueSize = e.pending.QueueSize
+		}
+		if e.pending != nil && e.pending.Concurrency > 0 {
+			f.slots = e.pending.Concurrency
+		}
+		e.writeFunction(f, "reconfigure")
+		if e.check != nil {
+			e.check.touch(f)
+		}
+	}
+}
+
+func (e *engine) accepted(ev *core.Event, f *fnState) {
+	rec, slot := e.adopt(ev.ID)
+	if rec == nil {
+		e.fail("ids are the source's", "an execution was accepted under id %s, which the id source has not just handed out", ev.ID)
+		return
+	}
+	rec.fn, rec.sync, rec.attempt, rec.state = f, ev.Sync, 1, stQueued
+	rec.created, rec.createdMono = ev.At.Wall, ev.At.Mono
+	rec.timeout = int64(e.req.Timeout)
+	if rec.timeout == 0 {
+		rec.timeout = int64(f.group.decl.TimeoutMillis) * 1e6
+	}
+	if e.check != nil {
+		e.check.accepted(ev, f, rec, slot)
+	}
+	f.elapse(e.now)
+	f.queued++
+	f.group.queued++
+	e.append(f, rec, slot)
+	e.unended++
+	f.group.counts[cAccepted]++
+	e.writeAccepted(ev, f, rec)
+}
+
+func (e *engine) dispatched(ev *core.Event, f *fnState) {
+	rec, slot := e.find(ev.ID)
+	if e.check != nil {
+		if e.check.dispatched(ev, f, rec, slot); e.violation != nil {
+			return
+		}
+	}
+	f.elapse(e.now)
+	f.queued--
+	f.group.queued--
+	f.inFlight++
+	f.group.inFlight++
+	e.slotsHeld++
+	if rec != nil {
+		e.unlink(f, rec)
+		rec.state, rec.holdsSlot, rec.startedMono = stRunning, true, ev.At.Mono
+	}
+	f.group.latency[seriesQueueWait].record(ev.QueueWait)
+	e.write(ev, f, rec, "start")
+}
+
+func (e *engine) retried(ev *core.Event, f *fnState) {
+	rec, slot := e.find(ev.ID)
+	if e.check != nil {
+		if e.check.retried(ev, f, rec, slot); e.violation != nil {
+			return
+		}
+	}
+	f.elapse(e.now)
+	f.queued++
+	f.group.queued++
+	if rec != nil {
+		rec.state, rec.attempt, rec.startedMono = stQueued, ev.Attempt, 0
+		e.append(f, rec, slot)
+	}
+	f.group.counts[cRetries]++
+	if ev.Cold {
+		f.group.counts[cColdStarts]++
+	}
+	e.write(ev, f, rec, "retry")
+}
+
+func (e *engine) ended(ev *core.Event, f *fnState) {
+	rec, slot := e.find(ev.ID)
+	if e.check != nil {
+		if e.check.ended(ev, f, rec, slot); e.violation != nil {
+			return
+		}
+	}
+	g := f.group
+	if rec != nil {
+		if rec.state == stQueued {
+			f.elapse(e.now)
+			f.queued--
+			g.queued--
+			e.unlink(f, rec)
+		} else {
+			g.latency[seriesService].record(ev.Service)
+		}
+		rec.state, rec.finished, rec.code = stEnded, ev.At.Wall, ev.Code
+		rec.stale = ev.Code == core.CodeStale
+		rec.success = ev.Status == core.Success
+	}
+	e.unended--
+	switch ev.Status {
+	case core.Success:
+		g.counts[cSuccess]++
+	case core.Error:
+		g.counts[cError]++
+	default:
+		g.counts[cTimeout]++
+	}
+	switch {
+	case ev.Code == core.CodeStale:
+		g.counts[cStale]++
+	case ev.Code == core.CodeQueueWait:
+		g.counts[cQueueWait]++
+	}
+	if ev.Cold {
+		g.counts[cColdStarts]++
+	}
+	g.latency[seriesE2E].record(ev.E2E)
+	if e.plot != nil {
+		e.plot.ended(ev)
+	}
+	e.writeEnded(ev, f, rec)
+}
+
+// append puts a record at the tail of its function's queue.
+func (e *engine) append(f *fnState, rec *record, slot int32) {
+	rec.queue = link{prev: f.tail, next: -1}
+	if f.tail >= 0 {
+		e.all[f.tail].queue.next = slot
+	} else {
+		f.head = slot
+	}
+	f.tail = slot
+}
+
+// unlink takes a record out of its function's queue.
+func (e *engine) unlink(f *fnState, rec *record) {
+	if rec.queue.prev >= 0 {
+		e.all[rec.queue.prev].queue.next = rec.queue.next
+	} else {
+		f.head = rec.queue.next
+	}
+	if rec.queue.next >= 0 {
+		e.all[rec.queue.next].queue.prev = rec.queue.prev
+	} else {
+		f.tail = rec.queue.prev
+	}
+	rec.queue = link{-1, -1}
+}

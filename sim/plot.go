@@ -1,0 +1,108 @@
+package sim
+
+import (
+	"time"
+
+	"simplane/core"
+)
+
+// Plot is a run over virtual time, in equal steps.
+type Plot struct {
+	Step      time.Duration
+	Functions []PlotFunction
+	// Per step: executions ended, and their end-to-end latency (0 when none).
+	Ended    []int64
+	P50, P99 []int64 // ns
+}
+
+// PlotFunction is one declared function at the end of each step.
+type PlotFunction struct {
+	Name             string
+	Queued, InFlight []int
+}
+
+// plotSteps is about how many steps a run is divided into.
+const plotSteps = 300
+
+// plot collects a Plot. Nobody knows beforehand how long a run is: when there
+// are twice as many steps as wanted, each two become one.
+type plot struct {
+	e    *engine
+	out  Plot
+	next int64  // end of the running step
+	step series // latencies of the running step
+}
+
+func newPlot(e *engine) *plot {
+	p := &plot{e: e}
+	p.out.Step = max((e.sc.Duration+e.sc.Settle)/plotSteps, time.Microsecond)
+	p.next = int64(p.out.Step)
+	p.step.digits = 2
+	for _, g := range e.groups {
+		p.out.Functions = append(p.out.Functions, PlotFunction{Name: g.name})
+	}
+	return p
+}
+
+func (p *plot) ended(ev *core.Event) { p.step.record(ev.E2E) }
+
+// sampleUntil closes the steps that end before a time.
+func (p *plot) sampleUntil(to int64) {
+	for p.next < to {
+		p.sample()
+		p.next += int64(p.out.Step)
+		if len(p.out.Ended) >= 2*plotSteps {
+			p.halve()
+		}
+	}
+}
+
+func (p *plot) sample() {
+	for i, g := range p.e.groups {
+		f := &p.out.Functions[i]
+		f.Queued = append(f.Queued, g.queued)
+		f.InFlight = append(f.InFlight, g.inFlight)
+	}
+	p.out.Ended = append(p.out.Ended, p.step.n)
+	p.out.P50 = append(p.out.P50, p.step.percentile(50))
+	p.out.P99 = append(p.out.P99, p.step.percentile(99))
+	if p.step.n > 0 {
+		p.step.h.Reset()
+		p.step.n, p.step.sum, p.step.max = 0, 0, 0
+	}
+}
+
+// halve joins each two steps: sizes are those at the end, counts add up, and
+// of percentiles the larger stays.
+func (p *plot) halve() {
+	last := func(s []int) []int {
+		for i := range len(s) / 2 {
+			s[i] = s[2*i+1]
+		}
+		return s[:len(s)/2]
+	}
+	join := func(s []int64, of func(a, b int64) int64) []int64 {
+		for i := range len(s) / 2 {
+			s[i] = of(s[2*i], s[2*i+1])
+		}
+		return s[:len(s)/2]
+	}
+	for i := range p.out.Functions {
+		f := &p.out.Functions[i]
+		f.Queued, f.InFlight = last(f.Queued), last(f.InFlight)
+	}
+	larger := func(a, b int64) int64 { return max(a, b) }
+	p.out.Ended = join(p.out.Ended, func(a, b int64) int64 { return a + b })
+	p.out.P50, p.out.P99 = join(p.out.P50, larger), join(p.out.P99, larger)
+	// The next boundary is on the doubled grid: the number of steps is even.
+	p.out.Step *= 2
+	p.next += int64(p.out.Step / 2)
+}
+
+func (p *plot) done(e *engine) *Plot {
+	p.sampleUntil(e.now)
+	if p.step.n > 0 {
+		p.sample()
+	}
+	return &p.out
+}

@@ -1,0 +1,109 @@
+package sim
+
+import (
+	"encoding/binary"
+
+	"simplane/core"
+)
+
+// record is what the simulator remembers of one stored execution. It is found
+// by the slot number in the execution's id, and recycled on eviction.
+type record struct {
+	id          core.ID
+	fn          *fnState
+	number      int64 // in order of acceptance, from 1
+	created     int64 // wall ns
+	finished    int64 // wall ns
+	createdMono int64
+	startedMono int64 // of the running attempt
+	timeout     int64
+	attempt     int32
+	waiters     int32 // sync callers to be woken
+	state       recordState
+	sync        bool
+	holdsSlot   bool
+	cleaned     bool
+	stale       bool
+	success     bool
+	code        string
+	queue       link // neighbours in the function's queue
+}
+
+type recordState uint8
+
+const (
+	stFree recordState = iota
+	stQueued
+	stRunning
+	stEnded
+)
+
+// link holds neighbours by slot, -1 for none.
+type link struct{ prev, next int32 }
+
+// records is the table of stored executions.
+type records struct {
+	all    []record
+	free   []int32
+	spare  int32 // slot for the next id; -1 = take one
+	ids    uint64
+	idSeed uint64
+	number int64
+}
+
+// NewID implements core.IDSource: bytes 0-3 are the slot, the others a
+// one-to-one scramble of a counter, shaped as a version-4 UUID. A slot whose
+// submission comes to nothing serves the next one.
+func (r *records) NewID() core.ID {
+	if r.spare < 0 {
+		if n := len(r.free); n > 0 {
+			r.spare = r.free[n-1]
+			r.free = r.free[:n-1]
+		} else {
+			r.spare = int32(len(r.all))
+			r.all = append(r.all, record{})
+		}
+	}
+	r.ids++
+	u := mix(r.idSeed + r.ids*golden) // one-to-one: ids never repeat
+	var id core.ID
+	binary.BigEndian.PutUint32(id[:], uint32(r.spare))
+	id[4] = byte(u >> 56)
+	binary.BigEndian.PutUint64(id[8:], u)
+	id[5] = id[9] ^ id[12]
+	id[7] = id[10] ^ id[13]
+	id[6] = 0x40 | id[11]&0x0f
+	id[8] = 0x80 | id[14]&0x3f
+	return id
+}
+
+// adopt makes the record of an id that NewID has just handed out.
+func (r *records) adopt(id core.ID) (*record, int32) {
+	slot := int32(binary.BigEndian.Uint32(id[:]))
+	if slot != r.spare || int(slot) >= len(r.all) {
+		return nil, -1
+	}
+	r.spare = -1
+	r.number++
+	rec := &r.all[slot]
+	*rec = record{id: id, number: r.number, queue: link{-1, -1}}
+	return rec, slot
+}
+
+// find is the record of an id; nil when it has been evicted.
+func (r *records) find(id core.ID) (*record, int32) {
+	slot := binary.BigEndian.Uint32(id[:])
+	if int(slot) >= len(r.all) {
+		return nil, -1
+	}
+	if rec := &r.all[slot]; rec.state != stFree && rec.id == id {
+		return rec, int32(slot)
+	}
+	return nil, -1
+}
+
+func (r *records) release(slot int32) {
+	r.all[slot].state = stFree
+	r.all[slot].fn = nil
+	r.free = append(r.free, slot)
+}

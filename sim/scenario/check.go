@@ -1,0 +1,191 @@
+package scenario
+
+import (
+	"regexp"
+	"slices"
+	"strconv"
+	"time"
+)
+
+var namePattern = regexp.MustCompile(`^[a-zA-Z0-9]([a-zA-Z0-9._-]{0,126}[a-zA-Z0-9])?$`)
+
+// maxFunctions bounds the functions of a scenario, copies included.
+const maxFunctions = 10_000
+
+// check finds what no single value shows.
+func check(s *Scenario, p *problems) {
+	names := make([]string, 0, len(s.Functions))
+	total := 0
+	for i := range s.Functions {
+		f := &s.Functions[i]
+		switch {
+		case !namePattern.MatchString(f.Name) || len(f.Name) > 120:
+			p.add(f.Line, "functions[%d].name: %s is not a function name; use up to 120 letters, digits, '.', '_' or '-', beginning and ending with a letter or digit", i, shown(f.Name))
+		case f.Name == "total":
+			p.add(f.Line, "functions[%d].name: 'total' stands for the sums in reports; choose another", i)
+		case slices.Contains(names, f.Name):
+			p.add(f.Line, "functions[%d].name: %q is declared twice; choose another", i, f.Name)
+		}
+		names = append(names, f.Name)
+		total += f.Copies
+		f.Behavior.check(f.Line, p)
+	}
+	if total > maxFunctions {
+		p.add(s.Functions[0].Line, "functions: %d with copies; use at most %d", total, maxFunctions)
+	}
+	known := func(line int, where, name string) {
+		if !slices.Contains(names, name) {
+			p.add(line, "%s: function %s is not declared%s", where, shown(name), nearest(name, names))
+		}
+	}
+	for i := range s.Load {
+		l := &s.Load[i]
+		known(l.Line, "load["+strconv.Itoa(i)+"]", l.Function)
+		l.Arrivals.check(s, p)
+	}
+	for i := range s.Faults {
+		f := &s.Faults[i]
+		if f.Kind != "clock-jump" && f.Function != "" {
+			known(f.Line, "faults["+strconv.Itoa(i)+"]", f.Function)
+		}
+		f.check(p)
+	}
+	for i := range s.Expect {
+		c := &s.Expect[i]
+		if c.Function != "" {
+			known(c.Line, "expect["+strconv.Itoa(i)+"]", c.Function)
+		}
+		c.check(p)
+	}
+}
+
+// variant reports keys that the chosen variant lacks or does not take.
+func variant(p *problems, line int, what, name string, given, always, must, may []string) {
+	for _, key := range must {
+		if !slices.Contains(given, key) {
+			p.add(line, "%s %s needs %q; add it", name, what, key)
+		}
+	}
+	for _, key := range given {
+		if !slices.Contains(always, key) && !slices.Contains(must, key) && !slices.Contains(may, key) {
+			p.add(line, "%s %s does not take %q; remove it (it takes: %s)", name, what, key, join(slices.Concat(must, may)))
+		}
+	}
+}
+
+func (b *Behavior) check(line int, p *problems) {
+	if sum := b.FailureRate + b.HangRate + b.LateCompletionRate; sum > 1 {
+		p.add(line, "behavior: failureRate + hangRate + lateCompletionRate is %v; make it at most 1", sum)
+	}
+	l := &b.Latency
+	if l.given == nil {
+		return
+	}
+	line = l.Line
+	var must []string
+	switch l.Distribution {
+	case "constant":
+		must = []string{"value"}
+		if slices.Contains(l.given, "mean") { // a constant is its own mean
+			l.Value, must = l.Mean, []string{"mean"}
+		}
+	case "uniform":
+		must = []string{"min", "max"}
+	case "exponential":
+		must = []string{"mean"}
+	case "lognormal":
+		must = []string{"p50", "p99"}
+	case "empirical":
+		must = []string{"percentiles"}
+	}
+	variant(p, line, "latency", l.Distribution, l.given, []string{"distribution"}, must, nil)
+	switch {
+	case l.Distribution == "uniform" && l.Max < l.Min:
+		p.add(line, "latency: max %v is below min %v; swap them", l.Max, l.Min)
+	case l.Distribution == "lognormal" && l.P99 < l.P50:
+		p.add(line, "latency: p99 %v is below p50 %v; swap them", l.P99, l.P50)
+	case l.Distribution == "empirical" && slices.Contains(l.given, "percentiles") && len(l.Percentiles) == 0:
+		p.add(line, "latency: no percentiles; give at least one")
+	}
+}
+
+func (a *Arrivals) check(s *Scenario, p *problems) {
+	line := a.Line
+	var must, may []string
+	switch a.Process {
+	case "poisson", "constant":
+		must, may = []string{"rate"}, []string{"from", "to"}
+	case "burst":
+		must = []string{"at", "count"}
+	case "trace":
+		must, may = []string{"counts"}, []string{"within", "from"}
+	}
+	variant(p, line, "arrivals", a.Process, a.given, []string{"process"}, must, may)
+	switch {
+	case a.To != 0 && a.To <= a.From:
+		p.add(line, "arrivals: to %v is not after from %v; no call would ever arrive", a.To, a.From)
+	case a.From >= s.Duration || a.At >= s.Duration:
+		p.add(line, "arrivals: begin at %v, but load stops at %v; raise duration", max(a.From, a.At), s.Duration)
+	case a.Process == "trace" && len(a.Counts) == 0:
+		p.add(line, "arrivals: no counts; give one for each minute")
+	case len(a.Counts) > int(maxTime/time.Minute):
+		p.add(line, "arrivals: %d minutes of counts; use at most %d", len(a.Counts), int(maxTime/time.Minute))
+	}
+}
+
+func (f *Fault) check(p *problems) {
+	always := []string{"at", "kind"}
+	var must, may []string
+	switch f.Kind {
+	case "outage":
+		must = []string{"function", "for"}
+	case "slowdown":
+		must = []string{"function", "factor", "for"}
+	case "clock-jump":
+		must = []string{"by"}
+	case "delete-function", "create-function":
+		must = []string{"function"}
+	case "reconfigure":
+		must, may = []string{"function"}, []string{"queueSize", "concurrency"}
+		if f.QueueSize == 0 && f.Concurrency == 0 {
+			p.add(f.Line, "fault reconfigure changes nothing; give queueSize or concurrency")
+		}
+	}
+	variant(p, f.Line, "fault", f.Kind, f.given, always, must, may)
+}
+
+func (c *Check) check(p *problems) {
+	n := 0
+	for _, name := range []string{c.Count, c.Latency, c.Gauge} {
+		if name != "" {
+			n++
+		}
+	}
+	if n != 1 {
+		p.add(c.Line, "a check needs exactly one of count, latency and gauge; it has %d", n)
+		return
+	}
+	at := slices.Contains(c.given, "at")
+	var err error
+	switch {
+	case c.Latency != "":
+		var d time.Duration
+		if d, err = time.ParseDuration(c.Value); err != nil {
+			p.add(c.Line, "value: %s is not a duration; a latency is compared with one such as 250ms", shown(c.Value))
+		}
+		c.Want = int64(d)
+		if at {
+			p.add(c.Line, "a latency check is on the whole run; remove 'at'")
+		}
+	default:
+		if c.Want, err = strconv.ParseInt(c.Value, 10, 64); err != nil {
+			p.add(c.Line, "value: %s is not a whole number; a %s is compared with one", shown(c.Value), map[bool]string{true: "count", false: "gauge"}[c.Count != ""])
+		}
+	}
+	if c.Gauge != "" && !at {
+		p.add(c.Line, "a gauge check needs 'at'; add the time to read it")
+	}
+	if (c.Gauge == "stored_executions" || c.Gauge == "stored_keys") && c.Function != "" {
+		p.add(c.Line, "%s is of all functions together; remove 'function'", c.Gauge)
+	}
+}

@@ -1,0 +1,17 @@
+package scenario
+
+import "encoding/json"
+
+// Schema is the JSON Schema (draft 2020-12) of scenario files, made from the
+// tables that the decoder uses. It cannot express what depends on several
+// keys, which check.go decides.
+func Schema() []byte {
+	s := scenarioTable.schema()
+	s["$schema"] = "https://json-schema.org/draft/2020-12/schema"
+	s["title"] = "simplane scenario"
+	out, err := json.MarshalIndent(s, "", "  ")
+	if err != nil {
+		panic(err) // maps, strings and numbers only
+	}
+	return append(out, '\n')
+}

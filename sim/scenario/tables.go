@@ -1,0 +1,193 @@
+package scenario
+
+import (
+	"math"
+	"time"
+
+	"simplane/core"
+)
+
+// Bounds of what a scenario may ask for: beyond any use, and small enough that
+// no sum of nanoseconds or counts overflows.
+const (
+	maxTime  = 400 * 24 * time.Hour
+	maxRate  = 10_000_000.0
+	maxCount = 1_000_000_000
+)
+
+// Names that expect entries may use.
+var (
+	CountNames = []string{"offered", "accepted", "success", "error", "timeout", "retries",
+		"rejected.rate_limited", "rejected.queue_full", "rejected.est_wait", "rejected.depth",
+		"idempotent_hits", "evicted", "cleaned", "late_results", "duplicate_results", "cold_starts",
+		"rejected.not_found", "rejected.store_full", "rejected.idempotency_store_full", "queue_wait_exceeded", "stale"}
+	LatencySeries = []string{"queue_wait", "service", "e2e"}
+	LatencyStats  = []string{"mean", "p50", "p90", "p99", "p999", "max"}
+	GaugeNames    = []string{"queue_depth", "in_flight", "stored_executions", "stored_keys"}
+	Ops           = []string{"==", "!=", "<", "<=", ">", ">="}
+	FaultKinds    = []string{"outage", "slowdown", "clock-jump", "delete-function", "create-function", "reconfigure"}
+	Distributions = []string{"constant", "uniform", "exponential", "lognormal", "empirical"}
+	Processes     = []string{"poisson", "constant", "burst", "trace"}
+)
+
+func latencyNames() []string {
+	var all []string
+	for _, series := range LatencySeries {
+		for _, stat := range LatencyStats {
+			all = append(all, series+"."+stat)
+		}
+	}
+	return all
+}
+
+var (
+	positiveTime = span{time.Nanosecond, maxTime}
+	anyTime      = span{0, maxTime}
+	probability  = number{0, 1}
+)
+
+var scenarioTable = &record[Scenario]{
+	what: "scenario", fresh: New,
+	fields: []field[Scenario]{
+		{key: "name", doc: "Name of the scenario.", typ: text{}, must: true, at: func(s *Scenario) any { return &s.Name }},
+		{key: "description", doc: "What the scenario proves.", typ: text{}, at: func(s *Scenario) any { return &s.Description }},
+		{key: "seed", doc: "Seed of everything random; --seed overrides it.", typ: integer{0, math.MaxInt64}, at: func(s *Scenario) any { return &s.Seed }},
+		{key: "duration", doc: "When load stops. The run goes on until all is terminal.", typ: positiveTime, must: true, at: func(s *Scenario) any { return &s.Duration }},
+		{key: "settle", doc: "How long virtual time runs on after that, through the TTLs.", typ: anyTime, at: func(s *Scenario) any { return &s.Settle }},
+		{key: "core", doc: "Configuration of the engine; the server's defaults.", typ: coreTable, at: func(s *Scenario) any { return &s.Core }},
+		{key: "functions", doc: "The functions, registered at time 0.", typ: list[Function]{functionTable, 1}, must: true, at: func(s *Scenario) any { return &s.Functions }},
+		{key: "load", doc: "Streams of arrivals.", typ: list[Load]{loadTable, 0}, at: func(s *Scenario) any { return &s.Load }},
+		{key: "faults", doc: "What goes wrong, and when.", typ: list[Fault]{faultTable, 0}, at: func(s *Scenario) any { return &s.Faults }},
+		{key: "expect", doc: "What must hold; invariants are always checked.", typ: list[Check]{checkTable, 0}, at: func(s *Scenario) any { return &s.Expect }},
+	},
+}
+
+var coreTable = &record[Core]{
+	what: "core", fresh: func() Core { return New().Core },
+	fields: []field[Core]{
+		{key: "rateMaxPerSecond", doc: "Global limit in each whole second; 0 = none.", typ: integer{0, core.MaxRatePerSecond}, at: func(c *Core) any { return &c.RateMaxPerSecond }},
+		{key: "ttl", doc: "How long an ended execution is kept.", typ: positiveTime, at: func(c *Core) any { return &c.TTL }},
+		{key: "cleanupTtl", doc: "How long its payload is kept.", typ: positiveTime, at: func(c *Core) any { return &c.CleanupTTL }},
+		{key: "staleTtl", doc: "Age at which an unended execution is force-ended.", typ: positiveTime, at: func(c *Core) any { return &c.StaleTTL }},
+		{key: "idempotencyTtl", doc: "How long an idempotency key is remembered.", typ: positiveTime, at: func(c *Core) any { return &c.IdempotencyTTL }},
+		{key: "sweepInterval", doc: "Time between expiry sweeps; 0 = a hundredth of the shortest TTL, within 10ms and 1s.", typ: anyTime, at: func(c *Core) any { return &c.SweepInterval }},
+		{key: "maxExecutions", doc: "Bound of the execution store.", typ: integer{1, maxCount}, at: func(c *Core) any { return &c.MaxExecutions }},
+		{key: "maxIdempotencyKeys", doc: "Bound of the idempotency store.", typ: integer{1, maxCount}, at: func(c *Core) any { return &c.MaxIdempotencyKeys }},
+		{key: "syncQueue", doc: "Sync admission.", typ: syncQueueTable, at: func(c *Core) any { return &c.SyncQueue }},
+	},
+}
+
+var syncQueueTable = &record[SyncQueue]{
+	what: "syncQueue", flow: true, fresh: func() SyncQueue { return New().Core.SyncQueue },
+	fields: []field[SyncQueue]{
+		{key: "enabled", doc: "Switches sync admission on.", typ: boolean{}, at: func(q *SyncQueue) any { return &q.Enabled }},
+		{key: "maxConcurrency", doc: "Sync executions in flight before newcomers are judged.", typ: integer{1, maxCount}, at: func(q *SyncQueue) any { return &q.MaxConcurrency }},
+		{key: "maxDepth", doc: "Queued sync invocations at which newcomers are refused.", typ: integer{1, maxCount}, at: func(q *SyncQueue) any { return &q.MaxDepth }},
+		{key: "maxEstimatedWait", doc: "Longest estimated wait that is admitted.", typ: positiveTime, at: func(q *SyncQueue) any { return &q.MaxEstimatedWait }},
+		{key: "maxQueueWait", doc: "Longest real wait.", typ: positiveTime, at: func(q *SyncQueue) any { return &q.MaxQueueWait }},
+	},
+}
+
+var functionTable = &record[Function]{
+	what: "function", fresh: NewFunction, line: func(f *Function) *int { return &f.Line },
+	fields: []field[Function]{
+		{key: "name", doc: "Name; 'total' is taken.", typ: text{}, must: true, at: func(f *Function) any { return &f.Name }},
+		{key: "copies", doc: "Registers this many alike, NAME-1 to NAME-n; load, faults and checks of NAME address all.", typ: integer{1, 10_000}, at: func(f *Function) any { return &f.Copies }},
+		{key: "concurrency", doc: "Slots: executions in flight at most.", typ: integer{1, core.MaxConcurrency}, at: func(f *Function) any { return &f.Concurrency }},
+		{key: "queueSize", doc: "Executions queued at most.", typ: integer{1, core.MaxQueueSize}, at: func(f *Function) any { return &f.QueueSize }},
+		{key: "maxRetries", doc: "Retries of a failed dispatch.", typ: integer{0, core.MaxRetriesBound}, at: func(f *Function) any { return &f.MaxRetries }},
+		{key: "timeoutMillis", doc: "Timeout of an attempt, and of a sync caller.", typ: integer{1, core.MaxTimeoutMillis}, at: func(f *Function) any { return &f.TimeoutMillis }},
+		{key: "behavior", doc: "How dispatches go; without it they answer at once.", typ: behaviorTable, at: func(f *Function) any { return &f.Behavior }},
+	},
+}
+
+var behaviorTable = &record[Behavior]{
+	what: "behavior", fresh: func() Behavior { return NewFunction().Behavior },
+	fields: []field[Behavior]{
+		{key: "latency", doc: "Service time.", typ: latencyTable, at: func(b *Behavior) any { return &b.Latency }},
+		{key: "failureRate", doc: "Share of dispatches that answer with an error.", typ: probability, at: func(b *Behavior) any { return &b.FailureRate }},
+		{key: "hangRate", doc: "Share that never answer.", typ: probability, at: func(b *Behavior) any { return &b.HangRate }},
+		{key: "duplicateCompletionRate", doc: "Share that answer twice.", typ: probability, at: func(b *Behavior) any { return &b.DuplicateCompletionRate }},
+		{key: "lateCompletionRate", doc: "Share that answer only after their timeout.", typ: probability, at: func(b *Behavior) any { return &b.LateCompletionRate }},
+		{key: "coldStart", doc: "Start-up time of an instance.", typ: coldStartTable, at: func(b *Behavior) any { return &b.ColdStart }},
+	},
+}
+
+var coldStartTable = &record[ColdStart]{
+	what: "coldStart", flow: true, fresh: func() ColdStart { return ColdStart{} },
+	fields: []field[ColdStart]{
+		{key: "initDuration", doc: "Added to a dispatch that meets no warm instance.", typ: positiveTime, must: true, at: func(c *ColdStart) any { return &c.InitDuration }},
+		{key: "idleTimeout", doc: "How long an idle instance stays warm; 0 = for ever.", typ: anyTime, at: func(c *ColdStart) any { return &c.IdleTimeout }},
+	},
+}
+
+var latencyTable = &record[Latency]{
+	what: "latency", flow: true, fresh: newLatency,
+	line: func(l *Latency) *int { return &l.Line }, given: func(l *Latency) *[]string { return &l.given },
+	short: "value", // `latency: 40ms`
+	fields: []field[Latency]{
+		{key: "distribution", doc: "Its shape.", typ: choice{Distributions}, at: func(l *Latency) any { return &l.Distribution }},
+		{key: "value", doc: "constant: every service time.", typ: anyTime, at: func(l *Latency) any { return &l.Value }},
+		{key: "min", doc: "uniform: the least.", typ: anyTime, at: func(l *Latency) any { return &l.Min }},
+		{key: "max", doc: "uniform: the most.", typ: anyTime, at: func(l *Latency) any { return &l.Max }},
+		{key: "mean", doc: "exponential: the mean.", typ: positiveTime, at: func(l *Latency) any { return &l.Mean }},
+		{key: "p50", doc: "lognormal: the median.", typ: positiveTime, at: func(l *Latency) any { return &l.P50 }},
+		{key: "p99", doc: "lognormal: the 99th percentile.", typ: positiveTime, at: func(l *Latency) any { return &l.P99 }},
+		{key: "percentiles", doc: "empirical: percentile (p0 to p100) to value; linear in between.", typ: percentiles{}, at: func(l *Latency) any { return &l.Percentiles }},
+	},
+}
+
+var loadTable = &record[Load]{
+	what: "load", fresh: newLoad, line: func(l *Load) *int { return &l.Line },
+	fields: []field[Load]{
+		{key: "function", doc: "Which function is called.", typ: text{}, must: true, at: func(l *Load) any { return &l.Function }},
+		{key: "mode", doc: "invoke waits for the result, enqueue does not.", typ: choice{[]string{"invoke", "enqueue"}}, at: func(l *Load) any { return &l.Mode }},
+		{key: "arrivals", doc: "When calls arrive.", typ: arrivalsTable, must: true, at: func(l *Load) any { return &l.Arrivals }},
+		{key: "timeoutMillis", doc: "Timeout of these calls, as X-Timeout-Ms; the function's by default.", typ: integer{1, core.MaxTimeoutMillis}, at: func(l *Load) any { return &l.TimeoutMillis }},
+		{key: "idempotencyKeys", doc: "Calls carry a key drawn from this many.", typ: integer{1, 10_000_000}, at: func(l *Load) any { return &l.IdempotencyKeys }},
+	},
+}
+
+var arrivalsTable = &record[Arrivals]{
+	what: "arrivals", flow: true, fresh: newArrivals,
+	line: func(a *Arrivals) *int { return &a.Line }, given: func(a *Arrivals) *[]string { return &a.given },
+	fields: []field[Arrivals]{
+		{key: "process", doc: "Shape of the stream.", typ: choice{Processes}, must: true, at: func(a *Arrivals) any { return &a.Process }},
+		{key: "rate", doc: "poisson, constant: calls a second.", typ: number{1e-6, maxRate}, at: func(a *Arrivals) any { return &a.Rate }},
+		{key: "from", doc: "poisson, constant, trace: when the stream begins.", typ: anyTime, at: func(a *Arrivals) any { return &a.From }},
+		{key: "to", doc: "poisson, constant: when it ends; the scenario's duration by default.", typ: positiveTime, at: func(a *Arrivals) any { return &a.To }},
+		{key: "at", doc: "burst: when.", typ: anyTime, at: func(a *Arrivals) any { return &a.At }},
+		{key: "count", doc: "burst: how many.", typ: integer{1, maxCount}, at: func(a *Arrivals) any { return &a.Count }},
+		{key: "counts", doc: "trace: calls in each minute.", typ: counts{}, at: func(a *Arrivals) any { return &a.Counts }},
+		{key: "within", doc: "trace: uniform has exactly that many at random times, poisson on average.", typ: choice{[]string{"uniform", "poisson"}}, at: func(a *Arrivals) any { return &a.Within }},
+	},
+}
+
+var faultTable = &record[Fault]{
+	what: "fault", flow: true, fresh: func() Fault { return Fault{} },
+	line: func(f *Fault) *int { return &f.Line }, given: func(f *Fault) *[]string { return &f.given },
+	fields: []field[Fault]{
+		{key: "at", doc: "When.", typ: anyTime, must: true, at: func(f *Fault) any { return &f.At }},
+		{key: "kind", doc: "outage: dispatches fail at once; slowdown: they take factor times as long; clock-jump: the wall clock moves, timers do not; delete-function, create-function, reconfigure.", typ: choice{FaultKinds}, must: true, at: func(f *Fault) any { return &f.Kind }},
+		{key: "function", doc: "Whose; every kind but clock-jump has one.", typ: text{}, at: func(f *Fault) any { return &f.Function }},
+		{key: "for", doc: "outage, slowdown: how long.", typ: positiveTime, at: func(f *Fault) any { return &f.For }},
+		{key: "factor", doc: "slowdown: service times are multiplied by this.", typ: number{1e-6, 1e6}, at: func(f *Fault) any { return &f.Factor }},
+		{key: "by", doc: "clock-jump: how far, back when negative.", typ: span{-maxTime, maxTime}, at: func(f *Fault) any { return &f.By }},
+		{key: "queueSize", doc: "reconfigure: the new size.", typ: integer{1, core.MaxQueueSize}, at: func(f *Fault) any { return &f.QueueSize }},
+		{key: "concurrency", doc: "reconfigure: the new number of slots.", typ: integer{1, core.MaxConcurrency}, at: func(f *Fault) any { return &f.Concurrency }},
+	},
+}
+
+var checkTable = &record[Check]{
+	what: "check", flow: true, fresh: func() Check { return Check{} },
+	line: func(c *Check) *int { return &c.Line }, given: func(c *Check) *[]string { return &c.given },
+	fields: []field[Check]{
+		{key: "at", doc: "gauge: when, after all events of that time; count: when, by default at the end.", typ: anyTime, at: func(c *Check) any { return &c.At }},
+		{key: "count", doc: "A counter.", typ: choice{CountNames}, at: func(c *Check) any { return &c.Count }},
+		{key: "latency", doc: "A latency statistic, SERIES.STATISTIC, compared at the histogram's three significant digits.", typ: choice{latencyNames()}, at: func(c *Check) any { return &c.Latency }},
+		{key: "gauge", doc: "A size at one time.", typ: choice{GaugeNames}, at: func(c *Check) any { return &c.Gauge }},
+		{key: "function", doc: "Whose; all together by default.", typ: text{}, at: func(c *Check) any { return &c.Function }},
+		{key: "op", doc: "Comparison of the figure with value.", typ: choice{Ops}, must: true, at: func(c *Check) any { return &c.Op }},
+		{key: "value", doc: "A whole number, or a duration for a latency.", typ: scalar{}, must: true, at: func(c *Check) any { return &c.Value }},
+	},
+}

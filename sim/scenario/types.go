@@ -1,0 +1,191 @@
+// Package scenario reads, checks and writes the simulator's scenario files.
+//
+// What a file may contain is declared once, in tables.go: the strict decoder,
+// the writer and the JSON Schema all walk those tables, so they cannot
+// disagree.
+package scenario
+
+import (
+	"time"
+
+	"simplane/core"
+)
+
+// Scenario is one decoded scenario file. Times are virtual, counted from 0.
+type Scenario struct {
+	File        string // where it was read from; "" when it was built in memory
+	Name        string
+	Description string
+	Seed        uint64
+	// Duration is when load stops; the run goes on until all is terminal.
+	Duration time.Duration
+	// Settle is how long virtual time runs on after that. 0 = not at all.
+	Settle    time.Duration
+	Core      Core
+	Functions []Function
+	Load      []Load
+	Faults    []Fault
+	Expect    []Check
+}
+
+// Core is the configuration of the engine under test.
+type Core struct {
+	RateMaxPerSecond   int64 // 0 = no limit
+	TTL                time.Duration
+	CleanupTTL         time.Duration
+	StaleTTL           time.Duration
+	IdempotencyTTL     time.Duration
+	SweepInterval      time.Duration // 0 = the core's default
+	MaxExecutions      int
+	MaxIdempotencyKeys int
+	SyncQueue          SyncQueue
+}
+
+// SyncQueue is sync admission.
+type SyncQueue struct {
+	Enabled          bool
+	MaxConcurrency   int
+	MaxDepth         int
+	MaxEstimatedWait time.Duration
+	MaxQueueWait     time.Duration
+}
+
+// Function is a function, or Copies of one.
+type Function struct {
+	Line int // in File; 0 when built in memory
+	Name string
+	// Copies > 1 registers that many functions, NAME-1 to NAME-n, each with its
+	// own queue and slots. Load, faults and checks that name NAME address all.
+	Copies        int
+	Concurrency   int
+	QueueSize     int
+	MaxRetries    int
+	TimeoutMillis int
+	Behavior      Behavior
+}
+
+// Behavior is how a function's dispatches go. The rates are probabilities per
+// dispatch, 0 to 1.
+type Behavior struct {
+	Latency                 Latency
+	FailureRate             float64
+	HangRate                float64 // never answers
+	DuplicateCompletionRate float64 // answers twice
+	LateCompletionRate      float64 // answers only after the attempt's timeout
+	ColdStart               ColdStart
+}
+
+// ColdStart adds InitDuration to a dispatch that meets no warm instance. An
+// instance is warm for IdleTimeout after its last answer; 0 = for ever.
+type ColdStart struct {
+	InitDuration time.Duration
+	IdleTimeout  time.Duration
+}
+
+// Latency is a distribution of service times; which fields it takes depends on
+// Distribution: constant(Value), uniform(Min, Max), exponential(Mean),
+// lognormal(P50, P99), empirical(Percentiles).
+type Latency struct {
+	Line                            int
+	given                           []string
+	Distribution                    string
+	Value, Min, Max, Mean, P50, P99 time.Duration
+	Percentiles                     []Percentile // ascending by Rank
+}
+
+// Percentile is one point of an empirical distribution.
+type Percentile struct {
+	Rank  float64 // 0 to 100
+	Value time.Duration
+}
+
+// Load is one stream of arrivals at a function.
+type Load struct {
+	Line            int
+	Function        string
+	Mode            string // invoke or enqueue
+	Arrivals        Arrivals
+	TimeoutMillis   int // 0 = the function's
+	IdempotencyKeys int // keys are drawn from this many; 0 = none are sent
+}
+
+// Arrivals is an arrival process: poisson or constant(Rate, From, To),
+// burst(At, Count), trace(Counts, Within, From).
+type Arrivals struct {
+	Line    int
+	given   []string
+	Process string
+	Rate    float64       // per second
+	From    time.Duration // first possible arrival
+	To      time.Duration // arrivals are before this; 0 = the duration
+	At      time.Duration
+	Count   int
+	Counts  []int  // arrivals in each minute after From
+	Within  string // uniform: exactly Counts, at random times; poisson: on average
+}
+
+// Fault is something that happens to the system at one virtual time.
+type Fault struct {
+	Line        int
+	given       []string
+	At          time.Duration
+	Kind        string
+	Function    string
+	For         time.Duration // outage, slowdown
+	Factor      float64       // slowdown
+	By          time.Duration // clock-jump
+	QueueSize   int           // reconfigure; 0 = unchanged
+	Concurrency int           // reconfigure; 0 = unchanged
+}
+
+// Check is an assertion on the outcome: exactly one of Count, Latency and
+// Gauge is set.
+type Check struct {
+	Line     int
+	given    []string
+	At       time.Duration // gauge: when; count: 0 = at the end
+	Count    string
+	Latency  string // SERIES.STATISTIC
+	Gauge    string
+	Function string // "" = all together
+	Op       string
+	Value    string // as written
+	// Want is Value as a number: a count, or nanoseconds for a latency.
+	Want int64
+}
+
+// New is an empty scenario with the server's defaults.
+func New() Scenario {
+	def := core.DefaultConfig()
+	return Scenario{Core: Core{
+		RateMaxPerSecond: def.RateMaxPerSecond,
+		TTL:              def.TTL, CleanupTTL: def.CleanupTTL, StaleTTL: def.StaleTTL,
+		IdempotencyTTL: def.IdempotencyTTL,
+		MaxExecutions:  def.MaxExecutions, MaxIdempotencyKeys: def.MaxIdempotencyKeys,
+		SyncQueue: SyncQueue{
+			MaxConcurrency: def.SyncQueue.MaxConcurrency, MaxDepth: def.SyncQueue.MaxDepth,
+			MaxEstimatedWait: def.SyncQueue.MaxEstimatedWait, MaxQueueWait: def.SyncQueue.MaxQueueWait,
+		},
+	}}
+}
+
+// NewFunction is a function with the spec's defaults, answering at once.
+func NewFunction() Function {
+	return Function{Copies: 1, Concurrency: 4, QueueSize: 100, MaxRetries: 3, TimeoutMillis: 30_000, Behavior: Behavior{Latency: newLatency()}}
+}
+
+func newLatency() Latency { return Latency{Distribution: "constant"} }
+
+func newArrivals() Arrivals { return Arrivals{Within: "uniform"} }
+
+func newLoad() Load { return Load{Mode: "enqueue", Arrivals: newArrivals()} }
+
+// Find returns the declared function of a name; nil when there is none.
+func (s *Scenario) Find(name string) *Function {
+	for i := range s.Functions {
+		if s.Functions[i].Name == name {
+			return &s.Functions[i]
+		}
+	}
+	return nil
+}
