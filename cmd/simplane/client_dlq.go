@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"strconv"
 
@@ -57,15 +58,20 @@ func dlqGetCommand(o *clientOptions) *cobra.Command {
 		Use: "get NAME ID", Short: "Show a dead letter with its input", Args: exactArgs("NAME", "ID"),
 		ValidArgsFunction: completeDeadLetters(o),
 		RunE: calling(o, func(ctx context.Context, c *client.Client, cmd *cobra.Command, args []string) error {
-			a, err := c.DeadLetters(ctx, args[0], 0)
+			const every = 1000 // the server keeps no more
+			a, err := c.DeadLetters(ctx, args[0], every)
 			if err != nil {
 				return err
 			}
-			for _, e := range a.Value.DeadLetters {
+			var raw struct{ DeadLetters []json.RawMessage }
+			if err := json.Unmarshal(a.Raw, &raw); err != nil {
+				return err
+			}
+			for i, e := range a.Value.DeadLetters {
 				switch {
 				case e.ExecutionID != args[1]:
 				case o.json():
-					return printValue(cmd.OutOrStdout(), e)
+					return printJSON(cmd.OutOrStdout(), raw.DeadLetters[i])
 				default:
 					return printExecution(cmd.OutOrStdout(), e)
 				}

@@ -93,8 +93,8 @@ func (t *top) live(ctx context.Context, f *os.File) error {
 			return err
 		}
 		width, height, err := term.GetSize(int(f.Fd()))
-		if err != nil {
-			width, height = 80, 24
+		if err != nil || width < 1 || height < 2 {
+			width, height = 80, 24 // a terminal that does not know its size
 		}
 		fmt.Fprint(f, home+fitScreen(t.client.Base()+"  "+time.Now().Format("15:04:05")+"  Ctrl-C ends\n"+frame, width, height)+rest)
 	}

@@ -69,6 +69,7 @@ func flatten(s *core.Spec) map[string]string {
 			for i, child := range v {
 				walk(fmt.Sprintf("%s[%d]", path, i), child)
 			}
+		case nil: // the same as nothing
 		default:
 			leaf, _ := json.Marshal(v)
 			out[path] = string(leaf)
