@@ -18,7 +18,10 @@ import (
 
 // hangGuard ends a test that waits for something that never comes. It is no
 // time limit on correct behaviour.
-const hangGuard = 30 * time.Second
+const (
+	hangGuard = 30 * time.Second
+	ms        = time.Millisecond
+)
 
 // fixture is a running server on free ports. Every answer it gets is held
 // against the OpenAPI document.
@@ -217,7 +220,9 @@ func (a *answer) refused(status int, code string) *answer {
 func (a *answer) value(path ...string) any {
 	a.t.Helper()
 	var v any
-	if err := json.Unmarshal(a.body, &v); err != nil {
+	d := json.NewDecoder(bytes.NewReader(a.body))
+	d.UseNumber() // a number's text is kept as it is
+	if err := d.Decode(&v); err != nil {
 		a.t.Fatalf("%s: body is not JSON: %v: %s", a.what, err, a.body)
 	}
 	for _, key := range path {
@@ -235,7 +240,8 @@ func (a *answer) str(path ...string) string {
 
 func (a *answer) num(path ...string) float64 {
 	a.t.Helper()
-	n, _ := a.value(path...).(float64)
+	number, _ := a.value(path...).(json.Number)
+	n, _ := number.Float64()
 	return n
 }
 

@@ -1,6 +1,8 @@
 package server
 
 import (
+	"maps"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -22,6 +24,9 @@ type metrics struct {
 	enqueue, dispatch, success, failure, timeout, retry, cold, warm *prometheus.CounterVec
 	admitted, rejected, refused, late, duplicate                    *prometheus.CounterVec
 	latency, queueWait, e2e, initDuration, syncWait                 *prometheus.HistogramVec
+
+	mu      sync.Mutex // guards which series exist
+	current map[string]*functionMetrics
 }
 
 // functionMetrics are one function's.
@@ -30,10 +35,19 @@ type functionMetrics struct {
 	admitted, late, duplicate                                       prometheus.Counter
 	latency, queueWait, e2e, initDuration, syncWait                 prometheus.Observer
 	refused                                                         atomic.Int64 // all reasons; for stats
+
+	rejectedBy, refusedBy reasonCounters
+	gone                  bool // its series were dropped; guarded by metrics.mu
+}
+
+// reasonCounters are the counters of one function by reason, made when first
+// needed; the map is replaced whole, so that counting takes no lock.
+type reasonCounters struct {
+	of atomic.Pointer[map[string]prometheus.Counter]
 }
 
 func newMetrics() *metrics {
-	m := &metrics{registry: prometheus.NewRegistry()}
+	m := &metrics{registry: prometheus.NewRegistry(), current: map[string]*functionMetrics{}}
 	counter := func(name, help string, labels ...string) *prometheus.CounterVec {
 		c := prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, append([]string{"function"}, labels...))
 		m.registry.MustRegister(c)
@@ -78,7 +92,10 @@ func newMetrics() *metrics {
 // FunctionAdded implements core.Observer.
 func (m *metrics) FunctionAdded(fn *core.Function) any {
 	name := fn.Name()
-	return &functionMetrics{
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.drop(name) // a predecessor's, whose deletion is not reported yet
+	f := &functionMetrics{
 		enqueue: m.enqueue.WithLabelValues(name), dispatch: m.dispatch.WithLabelValues(name),
 		success: m.success.WithLabelValues(name), failure: m.failure.WithLabelValues(name),
 		timeout: m.timeout.WithLabelValues(name), retry: m.retry.WithLabelValues(name),
@@ -89,6 +106,30 @@ func (m *metrics) FunctionAdded(fn *core.Function) any {
 		e2e: m.e2e.WithLabelValues(name), initDuration: m.initDuration.WithLabelValues(name),
 		syncWait: m.syncWait.WithLabelValues(name),
 	}
+	m.current[name] = f
+	return f
+}
+
+// countReason counts for one reason. A function whose series were dropped
+// gets none back.
+func (m *metrics) countReason(f *functionMetrics, counters *reasonCounters, vec *prometheus.CounterVec, name, reason string) {
+	known := counters.of.Load()
+	if known != nil && (*known)[reason] != nil {
+		(*known)[reason].Inc()
+		return
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if f.gone {
+		return
+	}
+	next := map[string]prometheus.Counter{}
+	if known = counters.of.Load(); known != nil {
+		next = maps.Clone(*known)
+	}
+	next[reason] = vec.WithLabelValues(name, reason)
+	next[reason].Inc()
+	counters.of.Store(&next)
 }
 
 // Observe implements core.Observer.
@@ -108,9 +149,9 @@ func (m *metrics) Observe(ev core.Event) {
 		}
 	case core.EventRejected:
 		f.refused.Add(1)
-		m.refused.WithLabelValues(ev.Function.Name(), ev.Code).Inc()
+		m.countReason(f, &f.refusedBy, m.refused, ev.Function.Name(), ev.Code)
 		if reason := rejectReasons[ev.Code]; reason != "" && ev.Sync {
-			m.rejected.WithLabelValues(ev.Function.Name(), reason).Inc()
+			m.countReason(f, &f.rejectedBy, m.rejected, ev.Function.Name(), reason)
 		}
 	case core.EventDispatched:
 		f.dispatch.Inc()
@@ -123,14 +164,14 @@ func (m *metrics) Observe(ev core.Event) {
 	case core.EventEnded:
 		f.ended(ev)
 		if ev.Code == core.CodeQueueWait {
-			m.rejected.WithLabelValues(ev.Function.Name(), rejectReasons[ev.Code]).Inc()
+			m.countReason(f, &f.rejectedBy, m.rejected, ev.Function.Name(), rejectReasons[ev.Code])
 		}
 	case core.EventLateResult:
 		f.late.Inc()
 	case core.EventDuplicateResult:
 		f.duplicate.Inc()
 	case core.EventFunctionDeleted:
-		m.forget(ev.Function.Name())
+		m.forget(ev.Function.Name(), f)
 	}
 }
 
@@ -150,14 +191,32 @@ func (f *functionMetrics) ended(ev core.Event) {
 	f.latency.Observe(millis(ev.Service))
 	if ev.Cold {
 		f.cold.Inc()
-		f.initDuration.Observe(millis(max(ev.Init, 0)))
+		if ev.Init >= 0 { // else not reported
+			f.initDuration.Observe(millis(ev.Init))
+		}
 	} else {
 		f.warm.Inc()
 	}
 }
 
-// forget drops a deleted function's series, so that they cannot pile up.
-func (m *metrics) forget(name string) {
+// forget drops a deleted function's series, so that they cannot pile up. They
+// may be a successor's of the same name already: events come in any order.
+func (m *metrics) forget(name string, f *functionMetrics) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.current[name] == f {
+		m.drop(name)
+	}
+}
+
+// drop removes the series of name; the caller holds m.mu.
+func (m *metrics) drop(name string) {
+	f := m.current[name]
+	if f == nil {
+		return
+	}
+	f.gone = true
+	delete(m.current, name)
 	labels := prometheus.Labels{"function": name}
 	for _, c := range []*prometheus.CounterVec{m.enqueue, m.dispatch, m.success, m.failure, m.timeout, m.retry, m.cold, m.warm, m.admitted, m.rejected, m.refused, m.late, m.duplicate} {
 		c.DeletePartialMatch(labels)
