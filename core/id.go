@@ -1,6 +1,10 @@
 package core
 
-import "github.com/google/uuid"
+import (
+	"errors"
+
+	"github.com/google/uuid"
+)
 
 // ID identifies an execution. It is written as a UUID.
 type ID [16]byte
@@ -13,6 +17,10 @@ type IDSource interface {
 
 // ParseID reads the 36-character UUID form.
 func ParseID(s string) (ID, error) {
+	if len(s) != 36 {
+		// uuid.Parse takes other forms too; an execution has one name.
+		return ID{}, errors.New("an execution id has 36 characters")
+	}
 	u, err := uuid.Parse(s)
 	return ID(u), err
 }
