@@ -103,6 +103,9 @@ func (ex *execution) resetForRetry(now Instant) bool {
 	ex.output, ex.err = nil, nil
 	ex.coldStart, ex.initMs = false, -1
 	ex.attempt++
+	if ex.queueDeadline > 0 {
+		ex.queueDeadline += now.Mono - ex.queuedMono // the wait for a retry is a new one
+	}
 	ex.queuedMono = now.Mono
 	return true
 }
