@@ -27,6 +27,7 @@ func (c *Core) Complete(id ID, o Outcome) error {
 	inline := ex.handoff.CompareAndSwap(handoffWord(ex.attempt, handoffDispatching), handoffWord(ex.attempt, handoffCompleted))
 	released, attemptEnded := fn.releaseSlot(ex)
 	c.conclude(fn, ex, o, now)
+	c.admission.completed(fn, now)
 	e := c.end(fn, ex, now)
 	fn.mu.Unlock()
 	c.settle(&e, now)

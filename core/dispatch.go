@@ -124,6 +124,7 @@ func (c *Core) apply(fn *Function, ex *execution, o Outcome, now Instant) ending
 	if ex.status == Error && c.retry(fn, ex, now) {
 		return ending{ex: ex, retried: true, attempt: ex.attempt, coldStart: o.ColdStart}
 	}
+	c.admission.completed(fn, now)
 	if ex.status == Error && !fn.deleted {
 		c.bury(fn, ex)
 	}
@@ -133,7 +134,6 @@ func (c *Core) apply(fn *Function, ex *execution, o Outcome, now Instant) ending
 // conclude makes the transition of a non-terminal execution that the outcome
 // asks for; the caller holds fn.mu.
 func (c *Core) conclude(fn *Function, ex *execution, o Outcome, now Instant) {
-	c.admission.completed(fn, now)
 	ex.noteStart(o)
 	switch o.Status {
 	case Success:
