@@ -90,11 +90,11 @@ func (cfg *Config) complete() error {
 	orDefault(&cfg.SweepInterval, defaultSweep(cfg.TTL, cfg.CleanupTTL, cfg.StaleTTL, cfg.IdempotencyTTL))
 
 	var v violations
-	v.positive("ttl", int64(cfg.TTL))
-	v.positive("cleanupTtl", int64(cfg.CleanupTTL))
-	v.positive("staleTtl", int64(cfg.StaleTTL))
-	v.positive("idempotencyTtl", int64(cfg.IdempotencyTTL))
-	v.positive("sweepInterval", int64(cfg.SweepInterval))
+	v.span("ttl", cfg.TTL)
+	v.span("cleanupTtl", cfg.CleanupTTL)
+	v.span("staleTtl", cfg.StaleTTL)
+	v.span("idempotencyTtl", cfg.IdempotencyTTL)
+	v.span("sweepInterval", cfg.SweepInterval)
 	v.positive("maxFunctions", int64(cfg.MaxFunctions))
 	v.positive("maxExecutions", int64(cfg.MaxExecutions))
 	v.positive("maxIdempotencyKeys", int64(cfg.MaxIdempotencyKeys))
@@ -114,8 +114,8 @@ func (cfg *Config) complete() error {
 func (cfg *SyncQueueConfig) check(v *violations) {
 	v.positive("syncQueueMaxConcurrency", int64(cfg.MaxConcurrency))
 	v.positive("syncQueueMaxDepth", int64(cfg.MaxDepth))
-	v.positive("syncQueueMaxEstimatedWait", int64(cfg.MaxEstimatedWait))
-	v.positive("syncQueueMaxQueueWait", int64(cfg.MaxQueueWait))
+	v.span("syncQueueMaxEstimatedWait", cfg.MaxEstimatedWait)
+	v.span("syncQueueMaxQueueWait", cfg.MaxQueueWait)
 	if cfg.RetryAfter < time.Second {
 		v.add("syncQueueRetryAfterSeconds", "must be at least 1")
 	}

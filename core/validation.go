@@ -3,6 +3,7 @@ package core
 import (
 	"fmt"
 	"strings"
+	"time"
 )
 
 // ValidationError names everything that is wrong with a value, as
@@ -21,6 +22,16 @@ func (v *violations) add(field, what string) { v.details = append(v.details, fie
 func (v *violations) positive(field string, n int64) {
 	if n <= 0 {
 		v.add(field, "must be greater than 0")
+	}
+}
+
+// maxSpan keeps the sum of a time and a span within 64 bits.
+const maxSpan = 100 * 365 * 24 * time.Hour
+
+func (v *violations) span(field string, d time.Duration) {
+	v.positive(field, int64(d))
+	if d > maxSpan {
+		v.add(field, "must be at most 100 years")
 	}
 }
 
