@@ -1,0 +1,72 @@
+package core
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// Core is a state machine without I/O. These are the ways out that it must not
+// take; the simulator's promise (equal seed, equal run) rests on it.
+func TestCoreHasNoIO(t *testing.T) {
+	allowed := map[string]bool{
+		"errors": true, "fmt": true, "maps": true, "math": true, "math/bits": true, "net/url": true, "regexp": true, "slices": true,
+		"strings": true, "strconv": true, "sync": true, "sync/atomic": true, "time": true, "unsafe": true, "github.com/google/uuid": true,
+		"hash/maphash": false, // seeded anew in every process
+	}
+	// Of package time only the arithmetic.
+	timeNames := map[string]bool{"Duration": true, "Nanosecond": true, "Microsecond": true, "Millisecond": true, "Second": true, "Minute": true, "Hour": true}
+	uuidNames := map[string]bool{"UUID": true, "Parse": true}
+	// Package-level variables that are never changed.
+	constants := map[string]bool{"namePattern": true, "eventNames": true}
+
+	files := token.NewFileSet()
+	pkgs, err := parser.ParseDir(files, ".", func(f fs.FileInfo) bool { return !strings.HasSuffix(f.Name(), "_test.go") }, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := 0
+	for _, file := range pkgs["core"].Files {
+		seen++
+		for _, imp := range file.Imports {
+			if path, _ := strconv.Unquote(imp.Path.Value); !allowed[path] {
+				t.Errorf("%s: imports %s", files.Position(imp.Pos()), path)
+			}
+		}
+		for _, decl := range file.Decls {
+			gen, ok := decl.(*ast.GenDecl)
+			if !ok || gen.Tok != token.VAR {
+				continue
+			}
+			for _, s := range gen.Specs {
+				for _, name := range s.(*ast.ValueSpec).Names {
+					if !constants[name.Name] && !strings.HasPrefix(name.Name, "Err") {
+						t.Errorf("%s: package-level variable %s", files.Position(name.Pos()), name.Name)
+					}
+				}
+			}
+		}
+		ast.Inspect(file, func(n ast.Node) bool {
+			switch n := n.(type) {
+			case *ast.GoStmt:
+				t.Errorf("%s: starts a goroutine", files.Position(n.Pos()))
+			case *ast.SelectorExpr:
+				pkg, ok := n.X.(*ast.Ident)
+				if !ok || pkg.Obj != nil {
+					return true
+				}
+				if (pkg.Name == "time" && !timeNames[n.Sel.Name]) || (pkg.Name == "uuid" && !uuidNames[n.Sel.Name]) {
+					t.Errorf("%s: uses %s.%s", files.Position(n.Pos()), pkg.Name, n.Sel.Name)
+				}
+			}
+			return true
+		})
+	}
+	if seen < 20 {
+		t.Fatalf("looked at %d files only", seen)
+	}
+}
