@@ -38,6 +38,18 @@ type Config struct {
 	// drive their own function's queue.
 	SchedulerOff bool
 	SyncQueue    SyncQueueConfig
+	// Scaler sets the replicas of functions with scaling strategy INTERNAL. nil
+	// = none are set.
+	Scaler Scaler
+	// AutoscaleInterval is the time between looks at a function that has
+	// something to scale. 0 = 1 s.
+	AutoscaleInterval time.Duration
+	// ScaleUpCooldown passes between steps up (0 = 3 s), ScaleDownCooldown
+	// between a step and the next one down (0 = 10 s). Replicas fall to the most
+	// that was wanted within ScaleDownWindow (0 = 60 s); a function without
+	// work for ScaleToZeroGrace (0 = 30 s) falls to its minimum at once.
+	ScaleUpCooldown, ScaleDownCooldown time.Duration
+	ScaleDownWindow, ScaleToZeroGrace  time.Duration
 	// OnBacklog, when set, is called when a call has left ready functions
 	// behind: somebody must Pump soon. It must return at once and not call
 	// back. When nil, each call works the backlog off itself.
@@ -53,7 +65,9 @@ func DefaultConfig() Config {
 		IdempotencyTTL: 300 * time.Second,
 		MaxFunctions:   10_000, MaxExecutions: 10_000_000, MaxIdempotencyKeys: 1_000_000, MaxPayloadBytes: 4 << 30,
 		MaxDeadLetters: 100, MaxDeadLetterBytes: 256 << 20,
-		Shards: 64,
+		Shards:            64,
+		AutoscaleInterval: time.Second, ScaleUpCooldown: 3 * time.Second, ScaleDownCooldown: 10 * time.Second,
+		ScaleDownWindow: 60 * time.Second, ScaleToZeroGrace: 30 * time.Second,
 		SyncQueue: SyncQueueConfig{
 			MaxConcurrency: 100, MaxDepth: 100,
 			MaxEstimatedWait: 2 * time.Second, MaxQueueWait: 2 * time.Second, RetryAfter: 2 * time.Second,
@@ -82,6 +96,11 @@ func (cfg *Config) complete() error {
 	orDefault(&cfg.MaxDeadLetters, def.MaxDeadLetters)
 	orDefault(&cfg.MaxDeadLetterBytes, def.MaxDeadLetterBytes)
 	orDefault(&cfg.Shards, def.Shards)
+	orDefault(&cfg.AutoscaleInterval, def.AutoscaleInterval)
+	orDefault(&cfg.ScaleUpCooldown, def.ScaleUpCooldown)
+	orDefault(&cfg.ScaleDownCooldown, def.ScaleDownCooldown)
+	orDefault(&cfg.ScaleDownWindow, def.ScaleDownWindow)
+	orDefault(&cfg.ScaleToZeroGrace, def.ScaleToZeroGrace)
 	orDefault(&cfg.SyncQueue.MaxConcurrency, def.SyncQueue.MaxConcurrency)
 	orDefault(&cfg.SyncQueue.MaxDepth, def.SyncQueue.MaxDepth)
 	orDefault(&cfg.SyncQueue.MaxEstimatedWait, def.SyncQueue.MaxEstimatedWait)
@@ -95,6 +114,11 @@ func (cfg *Config) complete() error {
 	v.span("staleTtl", cfg.StaleTTL)
 	v.span("idempotencyTtl", cfg.IdempotencyTTL)
 	v.span("sweepInterval", cfg.SweepInterval)
+	v.span("autoscaleInterval", cfg.AutoscaleInterval)
+	v.span("scaleUpCooldown", cfg.ScaleUpCooldown)
+	v.span("scaleDownCooldown", cfg.ScaleDownCooldown)
+	v.span("scaleDownWindow", cfg.ScaleDownWindow)
+	v.span("scaleToZeroGrace", cfg.ScaleToZeroGrace)
 	v.positive("maxFunctions", int64(cfg.MaxFunctions))
 	v.positive("maxExecutions", int64(cfg.MaxExecutions))
 	v.positive("maxIdempotencyKeys", int64(cfg.MaxIdempotencyKeys))

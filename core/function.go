@@ -20,6 +20,10 @@ type Function struct {
 	queueSize atomic.Int32
 	slots     atomic.Int32 // effective concurrency
 
+	replicasWanted atomic.Int32 // written under mu, read without
+	replicasReady  atomic.Int32
+	auto           *autoscale // nil when core adapts nothing
+
 	mu          sync.Mutex
 	queue       ring
 	deadlines   deadlines
@@ -37,7 +41,8 @@ func newFunction(c *Core, spec *Spec) *Function {
 	fn := &Function{name: spec.Name, core: c}
 	fn.spec.Store(spec)
 	fn.queueSize.Store(int32(spec.QueueSize))
-	fn.slots.Store(int32(spec.Concurrency))
+	fn.auto = newAutoscale(c, spec)
+	fn.resize()
 	if spec.RateMaxPerSecond > 0 {
 		fn.limiter = NewRateLimiter(int64(spec.RateMaxPerSecond))
 	}

@@ -8,6 +8,7 @@ func (c *Core) Register(spec *Spec) (*Function, error) {
 		return nil, err
 	}
 	c.observe(Event{Kind: EventFunctionAdded, Function: fn, At: c.clock.Now()})
+	c.startScaling(fn)
 	return fn, nil
 }
 
@@ -43,7 +44,8 @@ func (c *Core) Delete(name string) (*Function, error) {
 }
 
 // Reconfigure changes a function's queue size and concurrency while it runs;
-// nil leaves one as it is. Queued work stays, also above a smaller size:
+// nil leaves one as it is. Concurrency is that of mode FIXED; with a per-pod
+// mode it is only recorded. Queued work stays, also above a smaller size:
 // newcomers are refused until it has drained. The error is ErrNotFound or a
 // *ValidationError.
 func (c *Core) Reconfigure(name string, queueSize, concurrency *int) error {
@@ -69,11 +71,15 @@ func (c *Core) Reconfigure(name string, queueSize, concurrency *int) error {
 	}
 	if concurrency != nil {
 		spec.Concurrency = *concurrency
-		fn.slots.Store(int32(*concurrency))
 	}
 	fn.spec.Store(&spec)
+	resized := fn.resize()
 	fn.mu.Unlock()
-	c.observe(Event{Kind: EventReconfigured, Function: fn, At: c.clock.Now()})
+	now := c.clock.Now()
+	c.observe(Event{Kind: EventReconfigured, Function: fn, At: now})
+	if resized {
+		c.concurrencyChanged(fn, now)
+	}
 	c.kick(fn)
 	return nil
 }

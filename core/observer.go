@@ -33,11 +33,15 @@ const (
 	EventFunctionAdded
 	EventFunctionDeleted
 	EventReconfigured
+	EventScaled             // Count replicas are wanted now
+	EventReplicasReady      // Count replicas take work now
+	EventConcurrencyChanged // Count slots there are now
 )
 
 var eventNames = [...]string{"accepted", "rejected", "idempotent_hit", "dispatched", "retried", "ended",
 	"slot_released", "late_result", "duplicate_result", "cleaned", "evicted", "keys_evicted",
-	"function_added", "function_deleted", "reconfigured"}
+	"function_added", "function_deleted", "reconfigured",
+	"scaled", "replicas_ready", "concurrency_changed"}
 
 func (k EventKind) String() string { return eventNames[k] }
 

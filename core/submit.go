@@ -2,7 +2,6 @@ package core
 
 import (
 	"slices"
-	"strings"
 	"time"
 )
 
@@ -19,6 +18,7 @@ type Request struct {
 	// too: core copies what it keeps, once the request is admitted.
 	Borrowed       bool
 	TraceID        string
+	TraceParent    string // W3C trace context, handed on to the function
 	IdempotencyKey string
 	// Timeout overrides the function's; 0 = the function's. >= 0, held down to
 	// MaxTimeoutMillis.
@@ -127,6 +127,7 @@ func (c *Core) admit(fn *Function, r *Request, now Instant, token uint64) (Resul
 		return c.refuse(fn, r, now, token, why)
 	}
 	var task Task
+	woken := false
 	fn.mu.Lock()
 	// An idle function with a free slot would be signalled and served next:
 	// take that tick here, under the same lock.
@@ -144,6 +145,7 @@ func (c *Core) admit(fn *Function, r *Request, now Instant, token uint64) (Resul
 	}
 	if why == nil {
 		fn.recent.add(ex.id)
+		woken = fn.auto != nil && fn.auto.noticeWork()
 	}
 	fn.mu.Unlock()
 	if why != nil {
@@ -158,6 +160,9 @@ func (c *Core) admit(fn *Function, r *Request, now Instant, token uint64) (Resul
 	}
 	c.armSweep()
 	c.observe(Event{Kind: EventAccepted, Function: fn, ID: id, At: now, Sync: r.Sync, Attempt: 1})
+	if woken {
+		c.wakeAutoscale(fn, now)
+	}
 	if !direct || c.dispatch(fn, ex, task, now) {
 		c.kick(fn)
 	}
@@ -201,13 +206,12 @@ func (c *Core) newExecution(fn *Function, r *Request, now Instant) *execution {
 		input: r.Input, timeout: int64(r.Timeout), attempt: 1, heapIndex: -1, initMs: -1, startedMono: -1,
 		sync: r.Sync, waiter: r.Waiter,
 	}
-	metadata, trace, key := r.Metadata, r.TraceID, r.IdempotencyKey
+	if len(r.Metadata) > 0 || r.TraceID != "" || r.TraceParent != "" || r.IdempotencyKey != "" {
+		ex.more = &executionExtras{metadata: r.Metadata, traceID: r.TraceID, traceParent: r.TraceParent, idempotencyKey: r.IdempotencyKey}
+	}
 	if r.Borrowed {
 		ex.input = slices.Clone(r.Input)
-		metadata, trace, key = slices.Clone(metadata), strings.Clone(trace), strings.Clone(key)
-	}
-	if len(metadata) > 0 || trace != "" || key != "" {
-		ex.more = &executionExtras{metadata: metadata, traceID: trace, idempotencyKey: key}
+		ex.more.own()
 	}
 	if ex.timeout <= 0 {
 		ex.timeout = int64(fn.spec.Load().TimeoutMillis) * int64(time.Millisecond)

@@ -1,0 +1,176 @@
+package core
+
+import (
+	"math"
+	"time"
+)
+
+// Scaler changes how many instances of a function run.
+type Scaler interface {
+	// SetReplicas wants n instances of fn, n >= 0. It must return at once and
+	// may call ReplicasReady before it does. Calls for one function never
+	// overlap, and the last one counts. While what is ready differs from what is
+	// wanted, core repeats the call every few seconds, so a lost one is made up
+	// for: it must be idempotent.
+	SetReplicas(fn *Function, n int)
+}
+
+const (
+	// askAgain is the time between repeated SetReplicas calls while instances
+	// are missing or too many.
+	askAgain = 5 * time.Second
+	// reportMaxAge is how long a reported figure counts.
+	reportMaxAge = 60 * time.Second
+	// wakeDivisor makes the first look after a function wakes come sooner than
+	// an interval: what woke it says little, the queue a moment later says how
+	// big the burst is.
+	wakeDivisor = 10
+)
+
+// autoscale is what a function needs whose replicas, or slots per replica,
+// core adapts. The function's lock guards it.
+type autoscale struct {
+	scaled   bool // replicas are core's business, not only slots
+	spec     ScalingConfig
+	reports  []report // one for each of spec.Metrics
+	arrived  uint64   // executions accepted
+	arrivals arrivals
+	policy   replicaPolicy
+	perPod   perPodTarget
+	busyAt   int64 // elapsed ns of the last look that saw work
+
+	timer   Timer
+	armed   bool
+	waking  bool // wakeAutoscale is about to be called
+	due     bool // SetReplicas is to be called
+	asking  bool // SetReplicas is being called
+	askedAt int64
+}
+
+// never is an elapsed time before all others, far enough from the edge for
+// differences not to overflow.
+const never = math.MinInt64 / 4
+
+// newAutoscale returns nil for a function that core adapts nothing of.
+func newAutoscale(c *Core, spec *Spec) *autoscale {
+	sc := spec.ScalingConfig
+	if sc == nil {
+		return nil
+	}
+	scaled := c.cfg.Scaler != nil && sc.Strategy == "INTERNAL" && spec.Provided()
+	if !scaled && !sc.ConcurrencyControl.adaptive() {
+		return nil
+	}
+	return &autoscale{
+		scaled: scaled, spec: *sc, reports: make([]report, len(sc.Metrics)),
+		policy: replicaPolicy{upAt: never, downAt: never}, perPod: newPerPodTarget(sc.ConcurrencyControl),
+		busyAt: never, askedAt: never,
+	}
+}
+
+// Provided says that somebody starts instances of the function on its behalf:
+// it is a DEPLOYMENT without an endpoint of its own.
+func (s *Spec) Provided() bool { return s.ExecutionMode == ModeDeployment && s.EndpointURL == "" }
+
+// Autoscaled says that core sets the function's replicas: strategy INTERNAL,
+// a function with instances, and a Config.Scaler.
+func (fn *Function) Autoscaled() bool { return fn.auto != nil && fn.auto.scaled }
+
+// DesiredReplicas is the number of instances last asked for; 0 unless
+// Autoscaled.
+func (fn *Function) DesiredReplicas() int { return int(fn.replicasWanted.Load()) }
+
+// ReadyReplicas is the number of instances ReplicasReady last told.
+func (fn *Function) ReadyReplicas() int { return int(fn.replicasReady.Load()) }
+
+// ReplicasReady tells how many instances of a function take work now; >= 0.
+// Unknown names are ignored: the news may be of a function just deleted.
+func (c *Core) ReplicasReady(name string, ready int) {
+	fn := c.registry.get(name)
+	if fn == nil || ready < 0 {
+		return
+	}
+	ready = min(ready, MaxReplicasBound)
+	now := c.clock.Now()
+	fn.mu.Lock()
+	changed := fn.replicasReady.Swap(int32(ready)) != int32(ready)
+	resized := changed && fn.resize()
+	if a := fn.auto; a != nil && !a.armed && !a.met(fn) && !fn.deleted {
+		fn.armAutoscale(c.cfg.AutoscaleInterval)
+	}
+	fn.mu.Unlock()
+	if !changed {
+		return
+	}
+	c.observe(Event{Kind: EventReplicasReady, Function: fn, At: now, Count: ready})
+	if resized {
+		c.concurrencyChanged(fn, now)
+	}
+}
+
+// ReportMetric tells the present figure of one of a function's cpu, memory or
+// prometheus metrics: the mean over its instances, in the unit of the metric's
+// target. It counts for 60 s. The error is ErrNotFound, or a *ValidationError
+// for a value that is not a finite number >= 0 or a metric the function's
+// scalingConfig does not list. name is that of a prometheus metric, else "".
+func (c *Core) ReportMetric(function, metric, name string, value float64) error {
+	fn := c.registry.get(function)
+	if fn == nil {
+		return ErrNotFound
+	}
+	var v violations
+	if !(value >= 0) || math.IsInf(value, 1) {
+		v.add("value", "must be a finite number, 0 or greater")
+	}
+	if fn.auto == nil || !fn.auto.scaled || !fn.auto.takesReport(metric, name) {
+		v.add("metric", "is not a reported metric of this function's scalingConfig")
+	}
+	if err := v.err(); err != nil {
+		return err
+	}
+	now := c.clock.Now()
+	fn.mu.Lock()
+	fn.auto.report(metric, name, value, now.Mono)
+	asleep := !fn.auto.armed
+	fn.mu.Unlock()
+	if asleep {
+		c.wakeAutoscale(fn, now)
+	}
+	return nil
+}
+
+// SetReplicas sets an autoscaled function's replicas by hand; n may be outside
+// its minimum and maximum, within 0 and MaxReplicasBound. The autoscaler goes on
+// from there: more load raises the number as usual (at once from 0), and it
+// falls no sooner than after Config.ScaleDownWindow, or ScaleToZeroGrace when
+// the function is idle. The error is ErrNotFound or a *ValidationError.
+func (c *Core) SetReplicas(name string, n int) error {
+	fn := c.registry.get(name)
+	if fn == nil {
+		return ErrNotFound
+	}
+	var v violations
+	v.within("replicas", n, 0, MaxReplicasBound)
+	if !fn.Autoscaled() {
+		v.add("scalingConfig", "the function is not scaled by strategy INTERNAL")
+	}
+	if err := v.err(); err != nil {
+		return err
+	}
+	now := c.clock.Now()
+	fn.mu.Lock()
+	a := fn.auto
+	a.busyAt = now.Mono
+	changed := a.policy.set(now.Mono, n)
+	a.due = true // also when unchanged: asking again is a reason to try again
+	fn.replicasWanted.Store(int32(n))
+	if !a.armed && !fn.deleted {
+		fn.armAutoscale(c.cfg.AutoscaleInterval)
+	}
+	fn.mu.Unlock()
+	if changed {
+		c.observe(Event{Kind: EventScaled, Function: fn, At: now, Count: n})
+	}
+	c.ask(fn, now)
+	return nil
+}
