@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"sync/atomic"
 	"syscall"
@@ -15,7 +16,7 @@ import (
 
 // listen opens addr, with an error that says what to do. Deadlines of its
 // connections may fire up to slack early.
-func listen(key, addr string, slack time.Duration, cfg Config) (net.Listener, error) {
+func listen(key, addr string, slack time.Duration, cfg Config, log *slog.Logger) (net.Listener, error) {
 	ln, err := net.Listen("tcp", addr)
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE):
@@ -25,7 +26,7 @@ func listen(key, addr string, slack time.Duration, cfg Config) (net.Listener, er
 	case err != nil:
 		return nil, fmt.Errorf("%s %s: cannot listen: %w", key, addr, err)
 	}
-	wrapped, err := secured(apiListener{ln, slack}, cfg)
+	wrapped, err := secured(apiListener{newPatientListener(ln, log), slack}, cfg)
 	if err != nil {
 		_ = ln.Close()
 	}

@@ -69,24 +69,28 @@ func New(cfg Config, log *slog.Logger) (*Server, error) {
 		return nil, err
 	}
 	s.metrics.registry.MustRegister(coreGauges{s.core})
-	s.api, s.mgmt = s.httpServer(false), s.httpServer(true)
+	apiConns, mgmtConns := connectionBounds(cfg.MaxConnections, fileLimit())
+	if apiConns < cfg.MaxConnections {
+		log.Info("maxConnections is lowered to what the file limit leaves room for; raise it (ulimit -n)", "from", cfg.MaxConnections, "to", apiConns, "files", fileLimit())
+	}
+	s.api, s.mgmt = s.httpServer(false, apiConns), s.httpServer(true, mgmtConns)
 	slack := min(cfg.ReadTimeout, cfg.WriteTimeout, cfg.IdleTimeout) / 32
-	if s.apiAddr, err = listen("addr", cfg.Addr, slack, cfg); err != nil {
+	if s.apiAddr, err = listen("addr", cfg.Addr, slack, cfg, log); err != nil {
 		return nil, err
 	}
-	if s.mgmtAddr, err = listen("mgmt-addr", cfg.MgmtAddr, slack, cfg); err != nil {
+	if s.mgmtAddr, err = listen("mgmt-addr", cfg.MgmtAddr, slack, cfg, log); err != nil {
 		_ = s.apiAddr.Close()
 		return nil, err
 	}
 	return s, nil
 }
 
-func (s *Server) httpServer(mgmt bool) *fasthttp.Server {
+func (s *Server) httpServer(mgmt bool, connections int) *fasthttp.Server {
 	return &fasthttp.Server{
 		Name:               "simplane",
 		Handler:            s.handler(mgmt),
 		ErrorHandler:       refuseRequest,
-		Concurrency:        s.cfg.MaxConnections,
+		Concurrency:        connections,
 		ReadBufferSize:     s.cfg.MaxHeaderBytes,
 		MaxRequestBodySize: s.cfg.MaxBodyBytes,
 		ReadTimeout:        s.cfg.ReadTimeout,
