@@ -170,8 +170,9 @@ func rejectQueue(int, int) (operation, error) {
 }
 
 func expect(c *core.Core, want error) operation {
+	name := functionName(0)
 	return func(int) bool {
-		r := core.Request{Function: functionName(0), Input: input, Borrowed: true}
+		r := core.Request{Function: name, Input: input, Borrowed: true}
 		_, err := c.Submit(&r)
 		return err == want
 	}
@@ -191,10 +192,11 @@ func replay(goroutines, _ int) (operation, error) {
 			}
 		}
 	}
+	name := functionName(0)
 	return func(w int) bool {
 		n := &cs[w]
 		n.n++
-		r := core.Request{Function: functionName(0), Input: input, Borrowed: true, IdempotencyKey: table[w][n.n%keysPerWorker]}
+		r := core.Request{Function: name, Input: input, Borrowed: true, IdempotencyKey: table[w][n.n%keysPerWorker]}
 		res, err := c.Submit(&r)
 		return err == nil && res.Existing
 	}, nil

@@ -7,12 +7,12 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"runtime"
-	"runtime/debug"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
+
+	hdr "github.com/HdrHistogram/hdrhistogram-go"
 
 	"simplane/bench/latency"
 )
@@ -80,17 +80,6 @@ type Row struct {
 	Unexpected int64 `json:"unexpected,omitempty"`
 }
 
-// Expiry is what getting rid of a full store costs.
-type Expiry struct {
-	Size int `json:"size"`
-	// NanosPerRecord of Sweep, and the longest single call in milliseconds.
-	NanosPerRecord float64 `json:"nanosPerRecord"`
-	LongestMs      float64 `json:"longestSweepMs"`
-	Sweeps         int     `json:"sweeps"`
-	// BytesPerRecord is the heap a stored execution takes.
-	BytesPerRecord float64 `json:"bytesPerRecord"`
-}
-
 // Result of a measurement.
 type Result struct {
 	Rows        []Row    `json:"rows"`
@@ -141,12 +130,10 @@ func Run(ctx context.Context, o Options, progress func(string)) (*Result, error)
 			if err != nil {
 				return nil, fmt.Errorf("%s: %w", c.Name, err)
 			}
-			for _, g := range o.Goroutines {
-				if ctx.Err() != nil {
-					break
-				}
+			rows := sweepGoroutines(ctx, op, o, func(g int) {
 				progress(fmt.Sprintf("%s, size %d: %d goroutines", c.Name, size, g))
-				row := one(op, g, o)
+			})
+			for _, row := range rows {
 				row.Case, row.What, row.Size = c.Name, c.What, size
 				out.Rows = append(out.Rows, row)
 			}
@@ -167,64 +154,61 @@ func Run(ctx context.Context, o Options, progress func(string)) (*Result, error)
 	return out, nil
 }
 
-func one(op operation, goroutines int, o Options) Row {
-	row := Row{Goroutines: goroutines}
-	measure(op, goroutines, o.Duration/4) // warm up
-	samples := latency.NewHistogram()
-	var rates []float64
-	var ops int64
-	var allocs, bytes uint64
-	for range o.Rounds {
-		r := measure(op, goroutines, o.Duration)
-		rates = append(rates, float64(r.ops)/r.elapsed.Seconds())
-		ops += r.ops
-		allocs, bytes = allocs+r.allocs, bytes+r.bytes
-		row.Unexpected += r.bad
-		row.GCShare += r.usage.GCCPU / float64(o.Rounds)
-		samples.Merge(r.samples)
+// sweepGoroutines measures op with every number of goroutines. The rounds go
+// around all of them, so that a busy spell of the machine does not fall on
+// one alone. A cancelled measurement returns nothing.
+func sweepGoroutines(ctx context.Context, op operation, o Options, progress func(g int)) []Row {
+	sums := make([]sum, len(o.Goroutines))
+	for i, g := range o.Goroutines {
+		sums[i].row.Goroutines = g
+		sums[i].samples = latency.NewHistogram()
 	}
-	slices.Sort(rates)
-	row.OpsPerSecond, row.Slowest, row.Fastest = rates[len(rates)/2], rates[0], rates[len(rates)-1]
-	row.AllocsPerOp, row.BytesPerOp = float64(allocs)/float64(ops), float64(bytes)/float64(ops)
-	row.Latency = latency.Summarize(samples, false)
-	return row
-}
-
-// expire fills a store, lets everything grow old at once and sweeps it away.
-func expire(size int) (Expiry, error) {
-	debug.FreeOSMemory()
-	before := heap()
-	clock := &handClock{}
-	c, err := engine(cycleConfig(), clock, instant{}, 1, 1000, 1000)
-	if err != nil {
-		return Expiry{}, err
-	}
-	if err := fill(c, size); err != nil {
-		return Expiry{}, err
-	}
-	runtime.GC()
-	e := Expiry{Size: size, BytesPerRecord: float64(heap()-before) / float64(size)}
-	clock.at.Store(int64(time.Hour))
-	var total time.Duration
-	// Sweeps work in batches; the bound only guards against one that gives up.
-	for c.Gauges().StoredExecutions > 0 {
-		if e.Sweeps++; e.Sweeps > size+1000 {
-			return e, fmt.Errorf("expiry: %d executions are left after %d sweeps", c.Gauges().StoredExecutions, e.Sweeps)
+	for round := -1; round < o.Rounds; round++ {
+		for i, g := range o.Goroutines {
+			if ctx.Err() != nil {
+				return nil
+			}
+			progress(g)
+			if round < 0 {
+				measure(op, g, o.Duration/4) // warm up
+				continue
+			}
+			sums[i].add(measure(op, g, o.Duration))
 		}
-		start := time.Now()
-		c.Sweep()
-		took := time.Since(start)
-		total += took
-		e.LongestMs = max(e.LongestMs, took.Seconds()*1e3)
 	}
-	e.NanosPerRecord = float64(total.Nanoseconds()) / float64(size)
-	return e, nil
+	var rows []Row
+	for i := range sums {
+		rows = append(rows, sums[i].total())
+	}
+	return rows
 }
 
-func heap() int64 {
-	var m runtime.MemStats
-	runtime.ReadMemStats(&m)
-	return int64(m.HeapAlloc)
+// sum gathers the rounds of one row.
+type sum struct {
+	row                Row
+	rates              []float64
+	ops, allocs, bytes float64
+	samples            *hdr.Histogram
+}
+
+func (s *sum) add(r run) {
+	s.rates = append(s.rates, float64(r.ops)/r.elapsed.Seconds())
+	s.ops += float64(r.ops)
+	s.allocs += float64(r.allocs)
+	s.bytes += float64(r.bytes)
+	s.row.Unexpected += r.bad
+	s.row.GCShare += r.usage.GCCPU
+	s.samples.Merge(r.samples)
+}
+
+func (s *sum) total() Row {
+	slices.Sort(s.rates)
+	n := len(s.rates)
+	s.row.OpsPerSecond, s.row.Slowest, s.row.Fastest = s.rates[n/2], s.rates[0], s.rates[n-1]
+	s.row.AllocsPerOp, s.row.BytesPerOp = s.allocs/s.ops, s.bytes/s.ops
+	s.row.GCShare /= float64(n)
+	s.row.Latency = latency.Summarize(s.samples, false)
+	return s.row
 }
 
 // bytesGuess is a cautious guess of what one stored execution takes.

@@ -96,7 +96,8 @@ func functionName(i int) string { return fmt.Sprintf("f%d", i) }
 
 // fill stores n ended executions; their ids are idOf(1) to idOf(n).
 func fill(c *core.Core, n int) error {
-	r := core.Request{Function: functionName(0), Input: input}
+	// Borrowed makes core keep a copy, as it does for requests from outside.
+	r := core.Request{Function: functionName(0), Input: input, Borrowed: true}
 	for range n {
 		if _, err := c.Submit(&r); err != nil {
 			return fmt.Errorf("filling the store: %w", err)

@@ -34,13 +34,18 @@ func coreRows(r *corebench.Result) [][]string {
 	return out
 }
 
-var expiryHead = []string{"stored", "heap per record", "sweep per record", "longest sweep", "sweeps"}
+var expiryHead = []string{"stored", "heap per record", "sweep per record", "sweeps", "look-up p50 quiet", "sweeping", "p99 quiet", "sweeping", "p99.9 quiet", "sweeping"}
 
 func expiryRows(r *corebench.Result) [][]string {
 	var out [][]string
 	for _, e := range r.Expiry {
+		q, s, bytes := e.Quiet, e.Sweeping, "-"
+		if e.BytesPerRecord > 0 {
+			bytes = fmt.Sprintf("%.0f B", e.BytesPerRecord)
+		}
 		out = append(out, []string{
-			fmt.Sprint(e.Size), fmt.Sprintf("%.0f B", e.BytesPerRecord), fmt.Sprintf("%.0f ns", e.NanosPerRecord), msText(e.LongestMs), fmt.Sprint(e.Sweeps),
+			fmt.Sprint(e.Size), bytes, fmt.Sprintf("%.0f ns", e.NanosPerRecord), fmt.Sprint(e.Sweeps),
+			short(q.P50Ms), short(s.P50Ms), short(q.P99Ms), short(s.P99Ms), short(q.P999Ms), short(s.P999Ms),
 		})
 	}
 	return out
@@ -96,7 +101,7 @@ func coreSections(r *corebench.Result) []section {
 	}
 	out := []section{{
 		Heading: "The engine in process",
-		Note:    "Whole cycles and components, without HTTP. Whiskers span the rounds. Latency is of single calls, one in sixteen, reading the clock included; scaling is against the first number of goroutines.",
+		Note:    "Whole cycles and components, without HTTP. Whiskers span the rounds. Latency is of single calls, one in sixteen, reading the clock included; with more goroutines than cores its maximum holds time spent off the core. Scaling is against the first number of goroutines.",
 		Charts: []template.HTML{
 			draw("Whole cycle by goroutines", "goroutines", cycles), draw("Components by goroutines", "goroutines", parts),
 			draw("Look-ups by executions stored", "executions stored", bySize),
@@ -105,7 +110,7 @@ func coreSections(r *corebench.Result) []section {
 	}}
 	if len(r.Expiry) > 0 {
 		out = append(out, section{
-			Heading: "Expiry", Note: "A full store grows old at once and is swept away. Memory holds the record, its input and its output.",
+			Heading: "Expiry", Note: "A full store grows old at once and is swept away while another goroutine looks executions up: the look-ups show what the sweep does to others.",
 			Tables: []table{{Head: expiryHead, Rows: expiryRows(r)}},
 		})
 	}
