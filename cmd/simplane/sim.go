@@ -12,7 +12,7 @@ func simCommand() *cobra.Command {
 			return cmd.Help()
 		},
 	}
-	cmd.AddCommand(simRunCommand())
+	cmd.AddCommand(simRunCommand(), simImportCommand())
 	return cmd
 }
 

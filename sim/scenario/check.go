@@ -14,7 +14,7 @@ const maxFunctions = 10_000
 
 // check finds what no single value shows.
 func check(s *Scenario, p *problems) {
-	names := make([]string, 0, len(s.Functions))
+	names := make(map[string]bool, len(s.Functions))
 	total := 0
 	for i := range s.Functions {
 		f := &s.Functions[i]
@@ -23,39 +23,57 @@ func check(s *Scenario, p *problems) {
 			p.add(f.Line, "functions[%d].name: %s is not a function name; use up to 120 letters, digits, '.', '_' or '-', beginning and ending with a letter or digit", i, shown(f.Name))
 		case f.Name == "total":
 			p.add(f.Line, "functions[%d].name: 'total' stands for the sums in reports; choose another", i)
-		case slices.Contains(names, f.Name):
+		case names[f.Name]:
 			p.add(f.Line, "functions[%d].name: %q is declared twice; choose another", i, f.Name)
 		}
-		names = append(names, f.Name)
+		names[f.Name] = true
 		total += f.Copies
 		f.Behavior.check(f.Line, p)
+	}
+	for i := range s.Functions {
+		for n := 1; s.Functions[i].Copies > 1 && n <= s.Functions[i].Copies; n++ {
+			if copy := s.Functions[i].Name + "-" + strconv.Itoa(n); names[copy] {
+				p.add(s.Functions[i].Line, "functions[%d]: its copy %q has the name of another function; rename one", i, copy)
+			}
+		}
 	}
 	if total > maxFunctions {
 		p.add(s.Functions[0].Line, "functions: %d with copies; use at most %d", total, maxFunctions)
 	}
-	known := func(line int, where, name string) {
-		if !slices.Contains(names, name) {
-			p.add(line, "%s: function %s is not declared%s", where, shown(name), nearest(name, names))
+	for i := range s.Load {
+		s.Load[i].Arrivals.check(s, p)
+	}
+	for i := range s.Faults {
+		s.Faults[i].check(p)
+	}
+	for i := range s.Expect {
+		s.Expect[i].check(p)
+	}
+	references(s, p)
+}
+
+// references reports functions that are named and not declared.
+func references(s *Scenario, p *problems) {
+	names := make([]string, 0, len(s.Functions))
+	for i := range s.Functions {
+		names = append(names, s.Functions[i].Name)
+	}
+	if len(names) == 0 {
+		return // already reported
+	}
+	known := func(line int, where string, i int, name string) {
+		if name != "" && !slices.Contains(names, name) {
+			p.add(line, "%s[%d]: function %s is not declared%s", where, i, shown(name), nearest(name, names))
 		}
 	}
 	for i := range s.Load {
-		l := &s.Load[i]
-		known(l.Line, "load["+strconv.Itoa(i)+"]", l.Function)
-		l.Arrivals.check(s, p)
+		known(s.Load[i].Line, "load", i, s.Load[i].Function)
 	}
 	for i := range s.Faults {
-		f := &s.Faults[i]
-		if f.Kind != "clock-jump" && f.Function != "" {
-			known(f.Line, "faults["+strconv.Itoa(i)+"]", f.Function)
-		}
-		f.check(p)
+		known(s.Faults[i].Line, "faults", i, s.Faults[i].Function)
 	}
 	for i := range s.Expect {
-		c := &s.Expect[i]
-		if c.Function != "" {
-			known(c.Line, "expect["+strconv.Itoa(i)+"]", c.Function)
-		}
-		c.check(p)
+		known(s.Expect[i].Line, "expect", i, s.Expect[i].Function)
 	}
 }
 

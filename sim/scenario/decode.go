@@ -22,7 +22,7 @@ const (
 	maxDepth = 100
 )
 
-// Load reads and checks a scenario file. The error is an *Error when the
+// ReadFile reads and checks a scenario file. The error is an *Error when the
 // content is at fault.
 func ReadFile(path string) (*Scenario, error) {
 	f, err := os.Open(path)
@@ -56,8 +56,10 @@ func Parse(file string, data []byte) (*Scenario, error) {
 	s := scenarioTable.fresh()
 	scenarioTable.decode(d, root, "", &s)
 	s.File = file
-	if d.err() == nil {
+	if len(d.list) == 0 {
 		check(&s, &d.problems)
+	} else {
+		references(&s, &d.problems) // what is left out above would only confuse the other checks
 	}
 	if err := d.err(); err != nil {
 		return nil, err
