@@ -1,0 +1,267 @@
+// Package kubernetes is a provider that runs functions on a Kubernetes
+// cluster: a Deployment, a headless Service and, when asked for, a
+// HorizontalPodAutoscaler for each function.
+//
+// Objects are written by server-side apply, so that provisioning is idempotent
+// and repairs what was changed by hand. Readiness comes from EndpointSlices
+// through informers; invocations go from simplane straight to the pods.
+package kubernetes
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/kubernetes"
+
+	"simplane/server/provider"
+)
+
+// Options tunes a Provider; zero fields take the defaults named here.
+type Options struct {
+	Client    kubernetes.Interface // required; see Connect
+	Namespace string               // default
+	Logger    *slog.Logger         // discards by default
+
+	// Port is the container port of the functions, handed over in PORT; 8080.
+	Port int32
+	// TCPProbe makes pods ready once their port is open. By default they are
+	// ready once GET /health answers 2xx.
+	TCPProbe bool
+
+	CallTimeout    time.Duration // for one method's calls to the API server, 10 s
+	MaxReplicas    int           // of one function, 256
+	MaxOutputBytes int           // largest answer, 4 MiB
+
+	Pool provider.PoolOptions
+}
+
+func (o Options) withDefaults() Options {
+	if o.Namespace == "" {
+		o.Namespace = metav1.NamespaceDefault
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if o.Port == 0 {
+		o.Port = 8080
+	}
+	if o.CallTimeout <= 0 {
+		o.CallTimeout = 10 * time.Second
+	}
+	if o.MaxReplicas <= 0 {
+		o.MaxReplicas = 256
+	}
+	return o
+}
+
+// Provider runs functions on Kubernetes. It implements provider.Provider.
+type Provider struct {
+	opt    Options
+	log    *slog.Logger
+	client kubernetes.Interface
+	hub    provider.Hub
+	watch  *watch
+	ctx    context.Context // ends with Close
+	cancel context.CancelFunc
+
+	mu        sync.RWMutex
+	functions map[string]*function // by function name
+	objects   map[string]*function // by object name
+}
+
+var _ provider.Provider = (*Provider)(nil)
+
+// ErrScaledByHPA is returned by SetReplicas for a function whose replicas the
+// cluster's autoscaler sets.
+var ErrScaledByHPA = errors.New("kubernetes: the function is scaled by its HorizontalPodAutoscaler")
+
+// New makes a provider and starts watching the cluster in the background; it
+// does not wait for the API server. Close must be called.
+func New(opt Options) (*Provider, error) {
+	if opt.Client == nil {
+		return nil, errors.New("kubernetes: no client")
+	}
+	opt = opt.withDefaults()
+	p := &Provider{
+		opt: opt, log: opt.Logger, client: opt.Client,
+		functions: map[string]*function{}, objects: map[string]*function{},
+	}
+	p.ctx, p.cancel = context.WithCancel(context.Background())
+	var err error
+	if p.watch, err = newWatch(p); err != nil {
+		p.cancel()
+		return nil, err
+	}
+	return p, nil
+}
+
+// bound limits ctx to the time API calls may take and to the provider's life.
+func (p *Provider) bound(ctx context.Context) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithTimeout(ctx, p.opt.CallTimeout)
+	stop := context.AfterFunc(p.ctx, cancel)
+	return ctx, func() { stop(); cancel() }
+}
+
+// Provision implements provider.Provider. It returns once the API server has
+// taken the objects.
+func (p *Provider) Provision(ctx context.Context, d provider.Deployment) error {
+	if err := p.check(d); err != nil {
+		return fmt.Errorf("kubernetes: cannot provision %q: %w", d.Name, err)
+	}
+	p.mu.Lock()
+	if p.ctx.Err() != nil {
+		p.mu.Unlock()
+		return provider.ErrClosed
+	}
+	f := p.functions[d.Name]
+	fresh := f == nil
+	if fresh {
+		f = newFunction(p, d)
+		p.functions[d.Name], p.objects[f.object] = f, f
+	}
+	p.mu.Unlock()
+
+	ctx, cancel := p.bound(ctx)
+	defer cancel()
+	if err := f.apply(ctx, d); err != nil {
+		if fresh {
+			p.forget(f, &provider.Error{Code: provider.CodeStartFailed, Message: err.Error()})
+		}
+		return fmt.Errorf("kubernetes: cannot provision %q: %w", d.Name, err)
+	}
+	f.refresh()
+	return nil
+}
+
+func (p *Provider) check(d provider.Deployment) error {
+	errs := []error{d.Validate(), checkMetrics(d)}
+	if d.Image == "" {
+		errs = append(errs, errors.New("image: must not be empty"))
+	}
+	if d.RuntimeMode != "" && d.RuntimeMode != provider.HTTP {
+		errs = append(errs, fmt.Errorf("runtimeMode: a container must serve HTTP, %s is for the process provider", d.RuntimeMode))
+	}
+	if max(d.Replicas, d.MinReplicas, d.MaxReplicas) > p.opt.MaxReplicas {
+		errs = append(errs, fmt.Errorf("replicas: at most %d are allowed", p.opt.MaxReplicas))
+	}
+	return errors.Join(errs...)
+}
+
+// Deprovision implements provider.Provider. It returns once the API server has
+// taken the deletions; the pods then end by themselves.
+func (p *Provider) Deprovision(ctx context.Context, name string) error {
+	f := p.function(name)
+	if f == nil {
+		return provider.ErrNotFound
+	}
+	ctx, cancel := p.bound(ctx)
+	defer cancel()
+	err := f.delete(ctx)
+	p.forget(f, &provider.Error{Code: provider.CodeDeleted, Message: "the function was deleted"})
+	p.hub.Publish(provider.Status{Function: name, Deleted: true})
+	if err != nil {
+		return fmt.Errorf("kubernetes: objects of %q are left: %w", name, err)
+	}
+	return nil
+}
+
+// forget drops a function and ends its waiting work.
+func (p *Provider) forget(f *function, why *provider.Error) {
+	p.mu.Lock()
+	delete(p.functions, f.name)
+	delete(p.objects, f.object)
+	p.mu.Unlock()
+	f.pool.Close(why)
+}
+
+// SetReplicas implements provider.Provider. ErrScaledByHPA if the cluster
+// scales the function.
+func (p *Provider) SetReplicas(ctx context.Context, name string, n int) error {
+	f := p.function(name)
+	if f == nil {
+		return provider.ErrNotFound
+	}
+	ctx, cancel := p.bound(ctx)
+	defer cancel()
+	if err := f.scale(ctx, n); err != nil {
+		return fmt.Errorf("kubernetes: cannot scale %q to %d: %w", name, n, err)
+	}
+	return nil
+}
+
+// Endpoints implements provider.Provider.
+func (p *Provider) Endpoints(name string) []provider.Endpoint {
+	if f := p.function(name); f != nil {
+		return f.pool.Endpoints()
+	}
+	return nil
+}
+
+// Status implements provider.Provider.
+func (p *Provider) Status(name string) (provider.Status, bool) {
+	if f := p.function(name); f != nil {
+		return f.status(), true
+	}
+	return provider.Status{}, false
+}
+
+// Watch implements provider.Provider.
+func (p *Provider) Watch(fn func(provider.Status)) (stop func()) { return p.hub.Watch(fn) }
+
+// Go implements provider.Provider. A function scaled to zero is started.
+func (p *Provider) Go(name string, inv provider.Invocation, done func(provider.Result)) {
+	f := p.function(name)
+	if f == nil {
+		done(provider.Failure(provider.CodeNotFound, fmt.Sprintf("function %q is not provisioned", name)))
+		return
+	}
+	f.invoke(inv, done)
+}
+
+// Invoke implements provider.Provider.
+func (p *Provider) Invoke(ctx context.Context, name string, inv provider.Invocation) provider.Result {
+	return provider.Wait(ctx, inv, func(inv provider.Invocation, done func(provider.Result)) {
+		p.Go(name, inv, done)
+	})
+}
+
+// Close implements provider.Provider. It leaves the functions running on the
+// cluster: they are the cluster's, and a restarted simplane takes them over
+// when they are provisioned again.
+func (p *Provider) Close(ctx context.Context) error {
+	p.mu.Lock()
+	p.cancel()
+	all := p.functions
+	p.functions, p.objects = map[string]*function{}, map[string]*function{}
+	p.mu.Unlock()
+	for _, f := range all {
+		f.pool.Close(&provider.Error{Code: provider.CodeClosed, Message: "simplane is shutting down"})
+	}
+	return p.watch.wait(ctx)
+}
+
+func (p *Provider) function(name string) *function {
+	p.mu.RLock()
+	defer p.mu.RUnlock()
+	return p.functions[name]
+}
+
+func (p *Provider) byObject(name string) *function {
+	p.mu.RLock()
+	defer p.mu.RUnlock()
+	return p.objects[name]
+}
+
+// gone turns "not found" into success: what is to be deleted is not there.
+func gone(err error) error {
+	if apierrors.IsNotFound(err) {
+		return nil
+	}
+	return err
+}

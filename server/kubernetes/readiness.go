@@ -1,0 +1,244 @@
+package kubernetes
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"strconv"
+	"time"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/client-go/informers"
+	appslisters "k8s.io/client-go/listers/apps/v1"
+	corelisters "k8s.io/client-go/listers/core/v1"
+	discoverylisters "k8s.io/client-go/listers/discovery/v1"
+	"k8s.io/client-go/tools/cache"
+
+	"simplane/server/provider"
+)
+
+// watch follows the cluster through informers: EndpointSlices say where the
+// ready instances are, Deployments how many are wanted, pods why they do not
+// start.
+type watch struct {
+	p           *Provider
+	factory     informers.SharedInformerFactory
+	slices      discoverylisters.EndpointSliceLister
+	deployments appslisters.DeploymentLister
+	pods        corelisters.PodLister
+}
+
+func newWatch(p *Provider) (*watch, error) {
+	factory := informers.NewSharedInformerFactoryWithOptions(p.client, 0,
+		informers.WithNamespace(p.opt.Namespace),
+		// EndpointSlices and pods carry the labels of their Service and
+		// Deployment, so that other workloads cost nothing here.
+		informers.WithTweakListOptions(func(o *metav1.ListOptions) {
+			o.LabelSelector = labelManagedBy + "=" + fieldManager
+		}))
+	w := &watch{
+		p: p, factory: factory,
+		slices:      factory.Discovery().V1().EndpointSlices().Lister(),
+		deployments: factory.Apps().V1().Deployments().Lister(),
+		pods:        factory.Core().V1().Pods().Lister(),
+	}
+	for what, informer := range map[string]cache.SharedIndexInformer{
+		"endpointslices": factory.Discovery().V1().EndpointSlices().Informer(),
+		"deployments":    factory.Apps().V1().Deployments().Informer(),
+		"pods":           factory.Core().V1().Pods().Informer(),
+	} {
+		handler := cache.ResourceEventHandlerFuncs{
+			AddFunc:    w.changed,
+			UpdateFunc: func(_, obj any) { w.changed(obj) },
+			DeleteFunc: func(obj any) {
+				if last, ok := obj.(cache.DeletedFinalStateUnknown); ok {
+					obj = last.Obj
+				}
+				w.changed(obj)
+			},
+		}
+		if _, err := informer.AddEventHandler(handler); err != nil {
+			return nil, fmt.Errorf("kubernetes: watch %s: %w", what, err)
+		}
+		if err := informer.SetWatchErrorHandlerWithContext(func(_ context.Context, _ *cache.Reflector, err error) {
+			p.log.Warn("watching the cluster failed; trying again", "what", what, "error", err)
+		}); err != nil {
+			return nil, fmt.Errorf("kubernetes: watch %s: %w", what, err)
+		}
+	}
+	factory.StartWithContext(p.ctx)
+	return w, nil
+}
+
+// wait waits until the informers have ended, or for ctx.
+func (w *watch) wait(ctx context.Context) error {
+	done := make(chan struct{})
+	go func() { w.factory.Shutdown(); close(done) }()
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// changed finds the function an object belongs to and looks at it anew.
+func (w *watch) changed(obj any) {
+	if o, ok := obj.(metav1.Object); ok {
+		if f := w.p.byObject(o.GetLabels()[labelFunction]); f != nil {
+			f.refresh()
+		}
+	}
+}
+
+// refresh brings a function up to date with the informers' caches.
+func (f *function) refresh() {
+	w := f.p.watch
+	selector := labels.SelectorFromSet(f.selector())
+	ready := map[string]string{}
+	if slices, err := w.slices.EndpointSlices(f.p.opt.Namespace).List(selector); err == nil {
+		ready = addresses(slices)
+	}
+	var deployment *appsv1.Deployment
+	if d, err := w.deployments.Deployments(f.p.opt.Namespace).Get(f.object); err == nil {
+		deployment = d
+	}
+	pods, _ := w.pods.Pods(f.p.opt.Namespace).List(selector)
+	f.update(ready, deployment, pods)
+}
+
+// update takes instances into and out of balancing and notes failures.
+func (f *function) update(ready map[string]string, d *appsv1.Deployment, pods []*corev1.Pod) {
+	type joined struct {
+		id, addr string
+		in       *provider.HTTPInstance
+	}
+	var added []joined
+	var removed []string
+
+	f.mu.Lock()
+	if d != nil && d.Spec.Replicas != nil && f.dep.ScalingStrategy == provider.ScaleHPA {
+		f.want(int(*d.Spec.Replicas))
+	}
+	for id, in := range f.members {
+		if _, ok := ready[id]; !ok {
+			delete(f.members, id)
+			removed = append(removed, id)
+			in.Close()
+		}
+	}
+	for id, addr := range ready {
+		if f.members[id] == nil {
+			in := provider.NewHTTPInstance(addr, provider.HTTPOptions{MaxOutputBytes: f.p.opt.MaxOutputBytes})
+			f.members[id] = in
+			added = append(added, joined{id, addr, in})
+		}
+	}
+	took, limit := time.Since(f.began), f.dep.EndpointConcurrency
+	f.restarts = restarts(pods)
+	var fail *provider.Error
+	switch {
+	case len(f.members) > 0:
+		f.failure = nil
+	case f.desired > 0:
+		if why := startFailure(d, pods); why != "" {
+			fail = &provider.Error{Code: provider.CodeStartFailed, Message: why}
+		}
+		f.failure = fail
+	default:
+		f.failure = nil
+	}
+	f.p.hub.Publish(f.statusLocked())
+	f.mu.Unlock()
+
+	for _, id := range removed {
+		f.pool.Remove(id)
+	}
+	for _, j := range added {
+		f.pool.Add(j.id, j.addr, limit, took, j.in)
+	}
+	if fail != nil {
+		f.log.Error(fail.Error())
+		f.pool.FailWaiting(fail)
+	}
+}
+
+// addresses lists the ready endpoints of a function: id to host:port. A pod
+// with addresses of several families is listed once.
+func addresses(slices []*discoveryv1.EndpointSlice) map[string]string {
+	out := map[string]string{}
+	for _, s := range slices {
+		port := 0
+		for _, p := range s.Ports {
+			if p.Port != nil && (p.Name == nil || *p.Name == portName || len(s.Ports) == 1) {
+				port = int(*p.Port)
+			}
+		}
+		if port == 0 || s.AddressType == discoveryv1.AddressTypeFQDN {
+			continue
+		}
+		for _, e := range s.Endpoints {
+			// No condition means ready; a terminating endpoint is not.
+			if len(e.Addresses) == 0 || e.Conditions.Ready != nil && !*e.Conditions.Ready {
+				continue
+			}
+			addr := net.JoinHostPort(e.Addresses[0], strconv.Itoa(port))
+			id := addr
+			if e.TargetRef != nil && e.TargetRef.Name != "" {
+				id = e.TargetRef.Name
+			}
+			// The smaller one, whatever the order of the slices.
+			if have, ok := out[id]; !ok || addr < have {
+				out[id] = addr
+			}
+		}
+	}
+	return out
+}
+
+// hopeless are the reasons for which a waiting container does not start
+// without somebody's help.
+var hopeless = map[string]bool{
+	"ErrImagePull": true, "ImagePullBackOff": true, "InvalidImageName": true, "ErrImageNeverPull": true,
+	"CrashLoopBackOff": true, "CreateContainerConfigError": true, "CreateContainerError": true, "RunContainerError": true,
+}
+
+// startFailure says why a function has no ready instance; empty while there
+// is hope.
+func startFailure(d *appsv1.Deployment, pods []*corev1.Pod) string {
+	for _, pod := range pods {
+		for _, c := range pod.Status.ContainerStatuses {
+			if w := c.State.Waiting; w != nil && hopeless[w.Reason] {
+				why := fmt.Sprintf("pod %s: %s: %s", pod.Name, w.Reason, w.Message)
+				if t := c.LastTerminationState.Terminated; t != nil {
+					why += fmt.Sprintf("; it last exited with code %d %s", t.ExitCode, t.Message)
+				}
+				return provider.Snippet([]byte(why))
+			}
+		}
+	}
+	if d == nil {
+		return ""
+	}
+	for _, c := range d.Status.Conditions {
+		late := c.Type == appsv1.DeploymentProgressing && c.Status == corev1.ConditionFalse
+		refused := c.Type == appsv1.DeploymentReplicaFailure && c.Status == corev1.ConditionTrue
+		if late || refused {
+			return provider.Snippet([]byte(fmt.Sprintf("deployment %s: %s: %s", d.Name, c.Reason, c.Message)))
+		}
+	}
+	return ""
+}
+
+func restarts(pods []*corev1.Pod) (n int64) {
+	for _, pod := range pods {
+		for _, c := range pod.Status.ContainerStatuses {
+			n += int64(c.RestartCount)
+		}
+	}
+	return n
+}
