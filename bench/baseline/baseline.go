@@ -21,10 +21,18 @@ const (
 	FasthttpEcho  = "fasthttp-echo"
 	NetHTTPEcho   = "nethttp-echo"
 	FasthttpProxy = "fasthttp-proxy"
+	// StallingEcho stands still for stallFor in every stallEvery: a known
+	// fault that a load test must show.
+	StallingEcho = "stalling-echo"
+)
+
+const (
+	stallEvery = 2 * time.Second
+	stallFor   = 200 * time.Millisecond
 )
 
 // Kinds lists all yardsticks.
-func Kinds() []string { return []string{FasthttpEcho, NetHTTPEcho, FasthttpProxy} }
+func Kinds() []string { return []string{FasthttpEcho, NetHTTPEcho, FasthttpProxy, StallingEcho} }
 
 // maxBody bounds what a yardstick accepts, like the control plane's default.
 const maxBody = 4 << 20
@@ -39,8 +47,11 @@ func Serve(ctx context.Context, kind, backend string, l net.Listener) error {
 		return serveNetHTTP(ctx, l)
 	}
 	handler := echo
-	if kind == FasthttpProxy {
+	switch kind {
+	case FasthttpProxy:
 		handler = proxy(backend)
+	case StallingEcho:
+		handler = stall(time.Now())
 	}
 	srv := &fasthttp.Server{Handler: handler, MaxRequestBodySize: maxBody, Name: kind, CloseOnShutdown: true}
 	stopped := context.AfterFunc(ctx, func() {
@@ -82,6 +93,23 @@ func ListenAndServe(ctx context.Context, kind, backend, addr string, ready func(
 func echo(ctx *fasthttp.RequestCtx) {
 	ctx.SetContentType("application/json")
 	ctx.SetBody(ctx.PostBody())
+}
+
+func stall(start time.Time) fasthttp.RequestHandler {
+	return func(ctx *fasthttp.RequestCtx) {
+		time.Sleep(stallLeft(time.Since(start)))
+		echo(ctx)
+	}
+}
+
+// stallLeft is how much of a stall is left at a time since the start; <= 0
+// outside of one. The stalls end each period.
+func stallLeft(since time.Duration) time.Duration {
+	left := stallEvery - since%stallEvery
+	if left > stallFor {
+		return 0
+	}
+	return left
 }
 
 func proxy(backend string) fasthttp.RequestHandler {

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 )
 
 func run(t *testing.T, kind, backend string) (addr string, stop func() error) {
@@ -66,5 +67,16 @@ func TestServeRejects(t *testing.T) {
 	}
 	if err := Serve(t.Context(), FasthttpProxy, "", nil); err == nil {
 		t.Error("a proxy without backend was accepted")
+	}
+}
+
+func TestStallLeft(t *testing.T) {
+	for since, want := range map[time.Duration]time.Duration{
+		0: 0, 1799 * time.Millisecond: 0, 1800 * time.Millisecond: 200 * time.Millisecond,
+		1999 * time.Millisecond: time.Millisecond, 2 * time.Second: 0, 5900 * time.Millisecond: 100 * time.Millisecond,
+	} {
+		if got := stallLeft(since); got != want {
+			t.Errorf("at %v: %v left, want %v", since, got, want)
+		}
 	}
 }

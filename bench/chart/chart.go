@@ -31,7 +31,7 @@ type Chart struct {
 
 const (
 	width, height            = 720, 300
-	left, right, top, bottom = 64, 16, 16, 44
+	left, right, top, bottom = 64, 28, 16, 44
 	// MaxLines is the number of colours the style sheet defines.
 	MaxLines = 6
 )
@@ -122,12 +122,26 @@ func (c Chart) bounds() (x0, x1, y0, y1 float64, any bool) {
 		x0, x1 = x0-0.5, x1+0.5
 	}
 	if c.X == Percentile {
-		x0, x1 = math.Max(0, x0), math.Min(x1, 99.9999)
+		x0, x1 = math.Max(0, x0), c.lastFinite()
 	}
 	if y0 == y1 {
 		y0, y1 = y0-0.5, y1+0.5
 	}
 	return x0, x1, y0, y1, any
+}
+
+// lastFinite is the highest percentile below 100: the maximum has no place on
+// a scale of nines and is drawn there.
+func (c Chart) lastFinite() float64 {
+	last := 90.0
+	for _, l := range c.Lines {
+		for _, p := range l.Points {
+			if p.X < 100 {
+				last = math.Max(last, p.X)
+			}
+		}
+	}
+	return last
 }
 
 func share(v, lo, hi float64) float64 {

@@ -30,7 +30,7 @@ func findings(r *Result, o *Options, waited int64) (list []string, clientLimited
 		say("client saturated: it used %.0f%% of the CPU it may use; a faster client could show a faster server", 100*r.Usage.ProcessCPU)
 	}
 	if r.Usage.MachineCPU > machineBusy && r.Usage.ProcessCPU <= clientBusy {
-		say("the machine's cores were %.0f%% busy (this client %.0f%%): client and server competed for them", 100*r.Usage.MachineCPU, 100*r.Usage.ProcessCPU)
+		say("the machine's cores were %.0f%% busy (this client %.0f%%): client, server and whatever else runs here competed for them", 100*r.Usage.MachineCPU, 100*r.Usage.ProcessCPU)
 	}
 	if r.Usage.Steal > 0.02 {
 		say("the hypervisor took %.0f%% of the CPU away during the run", 100*r.Usage.Steal)

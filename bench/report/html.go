@@ -69,7 +69,9 @@ func (d *Document) about() []table {
 	m := d.Machine
 	settings := table{Caption: "Settings", Head: []string{"flag", "value"}}
 	for _, k := range slices.Sorted(maps.Keys(d.Settings)) {
-		settings.Rows = append(settings.Rows, []string{k, d.Settings[k]})
+		if v := d.Settings[k]; v != "" {
+			settings.Rows = append(settings.Rows, []string{k, v})
+		}
 	}
 	return []table{{
 		Caption: "Machine", Head: []string{"what", "value"},
@@ -96,4 +98,15 @@ func rateText(v float64) string {
 		return fmt.Sprintf("%.0f/s", v)
 	}
 	return fmt.Sprintf("%.2f/s", v)
+}
+
+func unitText(v float64, unit string) string {
+	switch unit {
+	case "/s":
+		return rateText(v)
+	case "ms":
+		return msText(v)
+	default:
+		return fmt.Sprintf("%.1f %s", v, unit)
+	}
 }

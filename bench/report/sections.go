@@ -133,7 +133,7 @@ func compareSections(r *compare.Result) []section {
 	for _, p := range r.Phases {
 		t := table{Head: []string{"figure", "A/B", "interval", "pairs", "verdict", "median A", "median B"}}
 		for _, row := range p.Rows {
-			cells := []string{row.Name, "-", "-", "-", row.Verdict(r.A, r.B), fmt.Sprintf("%.4g %s", row.A, row.Unit), fmt.Sprintf("%.4g %s", row.B, row.Unit)}
+			cells := []string{row.Name, "-", "-", "-", row.Verdict(r.A, r.B), unitText(row.A, row.Unit), unitText(row.B, row.Unit)}
 			if e := row.Ratio; e != nil {
 				cells[1] = fmt.Sprintf("%.3f", e.Ratio)
 				cells[2] = fmt.Sprintf("%.3f to %.3f (%.0f%%)", e.Low, e.High, 100*e.Confidence)

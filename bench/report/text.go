@@ -81,7 +81,7 @@ func (d *Document) compareText(w io.Writer) {
 			if e := row.Ratio; e != nil {
 				est, interval = fmt.Sprintf("%.3f", e.Ratio), fmt.Sprintf("%.3f to %.3f (%.0f%%)", e.Low, e.High, 100*e.Confidence)
 			}
-			fmt.Fprintf(w, "%s\t%s\t%s\t%.4g %s\t%.4g %s\t%s\n", row.Name, est, interval, row.A, row.Unit, row.B, row.Unit, row.Verdict(c.A, c.B))
+			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", row.Name, est, interval, unitText(row.A, row.Unit), unitText(row.B, row.Unit), row.Verdict(c.A, c.B))
 		}
 	}
 }
