@@ -8,7 +8,8 @@ import (
 
 // executionStore holds every accepted execution until its TTL, in shards
 // picked by id. Shard locks are held for one map operation or one short batch
-// of expiry, never for a scan.
+// of expiry, never for a scan. A function's lock may be held when a shard's is
+// taken, never the other way round.
 type executionStore struct {
 	shards   []storeShard
 	mask     uint64
@@ -67,6 +68,12 @@ func (s *executionStore) reserve(n int64) bool {
 	return true
 }
 
+// release gives back what reserve has claimed.
+func (s *executionStore) release(n int64) {
+	s.count.Add(-1)
+	s.bytes.Add(-n)
+}
+
 // put adds a reserved execution and starts its stale clock.
 func (s *executionStore) put(ex *execution) {
 	sh := s.shard(ex.id)
@@ -95,8 +102,7 @@ func (s *executionStore) expireAt(ex *execution, due int64) {
 	sh.mu.Unlock()
 }
 
-// remove takes ex out for good, gives its room back and reports whether it was
-// there. No transition may be under way on ex.
+// remove takes ex out for good and reports whether it was there.
 func (s *executionStore) remove(ex *execution) bool {
 	sh := s.shard(ex.id)
 	sh.mu.Lock()
@@ -109,7 +115,6 @@ func (s *executionStore) remove(ex *execution) bool {
 	sh.mu.Unlock()
 	if was {
 		s.count.Add(-1)
-		s.bytes.Add(-ex.payloadBytes())
 	}
 	return was
 }

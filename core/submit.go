@@ -144,12 +144,13 @@ func (c *Core) admit(fn *Function, r *Request, now Instant, token uint64) (Resul
 		fn.watch(ex, now)
 	}
 	if why == nil {
+		c.store.put(ex) // still under the lock: a sweep must not meet it half admitted
 		fn.recent.add(ex.id)
 		woken = fn.auto != nil && fn.auto.noticeWork()
 	}
 	fn.mu.Unlock()
 	if why != nil {
-		c.store.remove(ex)
+		c.store.release(ex.payloadBytes())
 		return c.refuse(fn, r, now, token, why)
 	}
 
@@ -177,9 +178,9 @@ func (c *Core) refuse(fn *Function, r *Request, now Instant, token uint64, why *
 	return c.reject(fn, r, now, why)
 }
 
-// place makes and stores the record, unless a bound forbids it. The queue is
-// only glanced at here, so that refusing under overload allocates nothing; the
-// binding check is under the function's lock.
+// place makes the record and reserves its room in the store, unless a bound
+// forbids it. The queue is only glanced at here, so that refusing under
+// overload allocates nothing; the binding check is under the function's lock.
 func (c *Core) place(fn *Function, r *Request, now Instant) (*execution, *Rejection) {
 	if r.Sync {
 		if why := c.admission.check(fn, now); why != nil {
@@ -193,9 +194,7 @@ func (c *Core) place(fn *Function, r *Request, now Instant) (*execution, *Reject
 	if !c.store.reserve(size) {
 		return nil, ErrStoreFull
 	}
-	ex := c.newExecution(fn, r, now)
-	c.store.put(ex)
-	return ex, nil
+	return c.newExecution(fn, r, now), nil
 }
 
 const maxTimeout = MaxTimeoutMillis * int64(time.Millisecond)

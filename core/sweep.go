@@ -57,11 +57,12 @@ func (c *Core) expire(ex *execution, now Instant) {
 			c.store.expireAt(ex, ex.created+ttl.stale)
 			return
 		}
-		c.endStale(fn, ex, now) // unlocks
-		c.evict(ex, now)
+		freed := c.endStale(fn, ex, now) // unlocks
+		c.evict(ex, freed, now)
 	case ttl.evictable(ex.finished, now.Wall):
+		freed := ex.dropPayload()
 		fn.mu.Unlock()
-		c.evict(ex, now)
+		c.evict(ex, freed, now)
 	case !ex.cleaned && ttl.cleanable(ex.finished, now.Wall):
 		freed, due := ex.dropPayload(), ex.finished+ttl.ttl
 		fn.mu.Unlock()
@@ -80,14 +81,15 @@ func (c *Core) expire(ex *execution, now Instant) {
 
 // endStale force-ends an execution that never ended by itself: its slot is
 // freed and its waiter woken before it goes. The caller holds fn.mu, which is
-// unlocked here.
-func (c *Core) endStale(fn *Function, ex *execution, now Instant) {
+// unlocked here. It returns the payload bytes that this frees.
+func (c *Core) endStale(fn *Function, ex *execution, now Instant) (freed int64) {
 	if ex.status == Queued {
 		fn.unqueue(ex)
 	}
 	released, attemptEnded := fn.releaseSlot(ex)
 	ex.markTimeout(&ExecError{Code: CodeStale, Message: "not finished within staleTtl of its creation"}, now)
 	e := c.end(fn, ex, now)
+	freed = ex.dropPayload()
 	fn.mu.Unlock()
 	c.tell(&e, now)
 	if released {
@@ -97,9 +99,12 @@ func (c *Core) endStale(fn *Function, ex *execution, now Instant) {
 		attemptEnded()
 	}
 	c.kick(fn)
+	return freed
 }
 
-func (c *Core) evict(ex *execution, now Instant) {
+// evict takes ex out of the store and freed bytes off its account.
+func (c *Core) evict(ex *execution, freed int64, now Instant) {
+	c.store.bytes.Add(-freed)
 	if c.store.remove(ex) {
 		c.event(EventEvicted, ex, now)
 	}
