@@ -86,8 +86,8 @@ func (c *checker) rejected(ev *core.Event, f *fnState) {
 			e.fail("work is refused for a reason", "DEPTH with %d sync in flight of %d and %d queued of %d", c.syncInFlight, q.MaxConcurrency, c.syncQueued, q.MaxDepth)
 		}
 	case core.CodeEstWait:
-		if !full || c.syncQueued == 0 {
-			e.fail("work is refused for a reason", "EST_WAIT with %d sync in flight of %d and %d queued", c.syncInFlight, q.MaxConcurrency, c.syncQueued)
+		if !full || c.syncQueued+f.queued == 0 {
+			e.fail("work is refused for a reason", "EST_WAIT with %d sync in flight of %d, %d sync queued and %d at %s", c.syncInFlight, q.MaxConcurrency, c.syncQueued, f.queued, f.backend.name)
 		}
 	case core.CodeStoreFull:
 		if c.stored < c.cfg.MaxExecutions {

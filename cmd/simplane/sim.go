@@ -12,7 +12,7 @@ func simCommand() *cobra.Command {
 			return cmd.Help()
 		},
 	}
-	cmd.AddCommand(simRunCommand(), simImportCommand())
+	cmd.AddCommand(simRunCommand(), simVerifyCommand(), simSwarmCommand(), simImportCommand())
 	return cmd
 }
 
