@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"net"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -17,19 +19,29 @@ import (
 // poolDispatcher posts tasks to the endpoint of a function that somebody else
 // runs, over kept-alive connections.
 type poolDispatcher struct {
-	client *fasthttp.Client
-	tokens *completionTokens // nil when functions need none
+	client      *fasthttp.Client
+	maxResponse int
+	tokens      *completionTokens // nil when functions need none
 }
 
 func newPoolDispatcher(cfg Config, e *egress) *poolDispatcher {
-	return &poolDispatcher{client: &fasthttp.Client{
-		Dial:                e.dial,
+	dial := func(addr string) (net.Conn, error) {
+		c, err := e.dial(addr)
+		if err != nil {
+			return nil, err
+		}
+		return newPoolConn(c), nil
+	}
+	return &poolDispatcher{maxResponse: cfg.MaxResponseBytes, client: &fasthttp.Client{
+		Dial:                dial,
 		Name:                "simplane",
 		MaxConnsPerHost:     cfg.PoolMaxConnections,
 		MaxResponseBodySize: cfg.MaxResponseBytes,
 		MaxIdleConnDuration: 10 * time.Second,
-		// A resent request could run a function twice: retries are core's.
-		MaxIdemponentCallAttempts: 1,
+		// A resent request could run a function twice: retries are core's. Only
+		// one that was not sent takes another connection.
+		MaxIdemponentCallAttempts: cfg.PoolMaxConnections + 1,
+		RetryIfErr:                func(_ *fasthttp.Request, _ int, err error) (bool, bool) { return false, errors.Is(err, errStale) },
 		NoDefaultUserAgentHeader:  true,
 		DisablePathNormalizing:    true,
 	}}
@@ -64,16 +76,22 @@ func (d *poolDispatcher) call(t core.Task) core.Outcome {
 	}
 	req.SetBodyRaw(appendPayload(make([]byte, 0, len(t.Input)+len(t.Metadata)+32), t))
 
+	// Without this a missing content type would read as text/plain.
+	resp.Header.SetNoDefaultContentType(true)
+	begin := time.Now()
 	err := d.client.DoTimeout(req, resp, t.Timeout)
+	var netErr net.Error
 	switch {
-	case errors.Is(err, fasthttp.ErrTimeout), errors.Is(err, fasthttp.ErrDialTimeout):
+	case errors.Is(err, fasthttp.ErrTimeout),
+		// Reading the body ran into the deadline; an earlier one is the dialler's.
+		errors.As(err, &netErr) && netErr.Timeout() && time.Since(begin) >= t.Timeout:
 		return core.Outcome{Status: core.Timeout, Code: core.CodePoolTimeout}
 	case err != nil:
 		return poolError("%s: %v", t.Spec.EndpointURL, err)
 	case resp.StatusCode() >= 300:
 		return poolError("%s answered with status %d: %s", t.Spec.EndpointURL, resp.StatusCode(), clip(resp.Body(), 200))
 	}
-	output, err := poolOutput(resp)
+	output, err := poolOutput(resp, d.maxResponse)
 	if err != nil {
 		return poolError("%s: %v", t.Spec.EndpointURL, err)
 	}
@@ -98,17 +116,19 @@ func appendPayload(b []byte, t core.Task) []byte {
 }
 
 // poolOutput turns a function's answer into JSON: text becomes a string, an
-// empty body null, anything else must be JSON whatever it is called.
-func poolOutput(resp *fasthttp.Response) ([]byte, error) {
-	body, err := resp.BodyUncompressed()
+// empty body null, anything else must be JSON whatever it is called. limit
+// holds for a compressed body too once it is unpacked.
+func poolOutput(resp *fasthttp.Response, limit int) ([]byte, error) {
+	body, err := resp.BodyUncompressedWithLimit(limit)
 	if err != nil {
 		return nil, fmt.Errorf("undecodable body: %w", err)
 	}
 	contentType := resp.Header.ContentType()
-	if bytes.HasPrefix(contentType, []byte("text/plain")) {
+	const text = "text/plain"
+	if len(contentType) >= len(text) && strings.EqualFold(unsafeString(contentType[:len(text)]), text) {
 		return jsontext.AppendQuote(nil, body)
 	}
-	if len(body) == 0 {
+	if len(bytes.TrimSpace(body)) == 0 {
 		return []byte("null"), nil
 	}
 	value := jsontext.Value(body)
