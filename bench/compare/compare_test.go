@@ -86,7 +86,7 @@ func TestRunSeesAKnownDifference(t *testing.T) {
 	a, b := l.FromURL(sleeper(t, 5*time.Millisecond)), l.FromURL(sleeper(t, 20*time.Millisecond))
 	a.Name, b.Name = "fast", "slow"
 	o := quick()
-	o.Rounds, o.Round, o.OpenFraction = 5, 200*time.Millisecond, 0.5
+	o.Rounds, o.Round, o.OpenFraction = 5, 100*time.Millisecond, 0.5
 	res, err := Run(context.Background(), a, b, o, nil)
 	if err != nil {
 		t.Fatal(err)
