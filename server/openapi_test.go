@@ -213,12 +213,13 @@ func TestOpenAPIOperationsAreComplete(t *testing.T) {
 				t.Errorf("%s: path parameters %v, want %v", where, params, want)
 			}
 
-			internal := false
+			protected := false
 			for _, rt := range routes {
-				internal = internal || rt.internal && rt.path == path && strings.EqualFold(rt.method, method)
+				protected = protected || rt.scope != scopePublic && rt.path == path && strings.EqualFold(rt.method, method)
 			}
-			if secured := op["security"] != nil; secured != internal {
-				t.Errorf("%s: security %v, but internal is %v", where, secured, internal)
+			_, may401 := op["responses"].(map[string]any)["401"]
+			if secured := op["security"] != nil; secured != protected || may401 != protected {
+				t.Errorf("%s: security documented %v, 401 documented %v, but protected is %v", where, secured, may401, protected)
 			}
 		}
 	}
