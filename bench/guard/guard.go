@@ -18,14 +18,14 @@ import (
 type Options struct {
 	Repo      string // top directory of the git repository and Go module
 	Base      string // revision to compare with
-	Package   string // such as ./core
+	Package   string // such as ./bench/corebench
 	Bench     string // regular expression of benchmark names
 	BenchTime string // as of go test, such as 100ms
 	Rounds    int    // runs of each side, 4..MaxRounds
 	// Alpha is the chance of a false alarm over the whole check, 0 to 1.
 	Alpha float64
-	// Threshold is the slowdown, as a share, below which a significant
-	// difference in time is let pass. More allocations never are.
+	// Threshold is the growth, as a share, below which a significant
+	// difference in time or bytes is let pass. A further allocation never is.
 	Threshold float64
 }
 

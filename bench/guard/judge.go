@@ -106,7 +106,7 @@ func compare(k key, v *[2][]float64, alpha, threshold float64) Row {
 		Base: benchmath.AssumeNothing.Summary(a, 0.95).Center, Head: benchmath.AssumeNothing.Summary(b, 0.95).Center,
 	}
 	row.Difference = c.FormatDelta(row.Base, row.Head)
-	if k.unit != "sec/op" {
+	if k.unit == "allocs/op" {
 		threshold = 0
 	}
 	significant := c.P < c.Alpha

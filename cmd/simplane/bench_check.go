@@ -48,11 +48,11 @@ func benchCheckCommand() *cobra.Command {
 	fs := cmd.Flags()
 	fs.StringVar(&o.Repo, "repo", ".", "source checkout")
 	fs.StringVar(&o.Base, "base", "HEAD", "revision to compare with")
-	fs.StringVar(&o.Package, "package", "./core", "package with the benchmarks")
+	fs.StringVar(&o.Package, "package", "./bench/corebench", "package with the benchmarks")
 	fs.StringVar(&o.Bench, "bench", ".", "regular expression of benchmark names")
 	fs.StringVar(&o.BenchTime, "benchtime", "50ms", "as of go test")
 	fs.IntVar(&o.Rounds, "rounds", 10, "runs of each side")
 	fs.Float64Var(&o.Alpha, "alpha", 0.05, "chance of a false alarm over the whole check")
-	fs.Float64Var(&o.Threshold, "threshold", 0.10, "slowdown, as a share, that is let pass")
+	fs.Float64Var(&o.Threshold, "threshold", 0.10, "growth of time or bytes, as a share, that is let pass")
 	return cmd
 }
