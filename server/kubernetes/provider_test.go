@@ -406,7 +406,7 @@ func TestReadinessFollowsEndpointSlices(t *testing.T) {
 
 	no := false
 	s.Endpoints[0].Conditions.Ready = &no
-	s = must[*discoveryv1.EndpointSlice](t)(slices.Update(ctx, s, metav1.UpdateOptions{}))
+	must[*discoveryv1.EndpointSlice](t)(slices.Update(ctx, s, metav1.UpdateOptions{}))
 	eventually(t, "the unready pod is left out", func() bool { return len(p.Endpoints("live")) == 0 })
 
 	b, portB := pod(t, "pod-b")

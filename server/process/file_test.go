@@ -2,7 +2,6 @@ package process
 
 import (
 	"os"
-	"slices"
 	"testing"
 	"time"
 
@@ -59,10 +58,4 @@ func readFile(t testing.TB, name string) string {
 		t.Fatal(err)
 	}
 	return string(b)
-}
-
-func reportMedian(b *testing.B, took []time.Duration) {
-	slices.Sort(took)
-	b.ReportMetric(float64(took[len(took)/2].Nanoseconds())/1e3, "median-µs")
-	b.ReportMetric(float64(took[len(took)*99/100].Nanoseconds())/1e3, "p99-µs")
 }

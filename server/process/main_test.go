@@ -298,3 +298,21 @@ func writePID(file string, pid int) {
 		panic(err)
 	}
 }
+
+// childrenOf counts the processes whose parent is pid, zombies included.
+func childrenOf(t testing.TB, pid int) int {
+	t.Helper()
+	stats, err := filepath.Glob("/proc/[0-9]*/stat")
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := 0
+	for _, file := range stats {
+		b, _ := os.ReadFile(file)
+		fields := strings.Fields(string(b[strings.LastIndexByte(string(b), ')')+1:]))
+		if len(fields) > 1 && fields[1] == strconv.Itoa(pid) {
+			n++
+		}
+	}
+	return n
+}

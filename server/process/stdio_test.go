@@ -152,19 +152,3 @@ func TestFunctionThatFillsStderr(t *testing.T) {
 		t.Errorf("%d lines of %d bytes are kept, more than allowed", len(lines), size)
 	}
 }
-
-func BenchmarkStdioWarm(b *testing.B) {
-	p := start(b, Options{})
-	provision(b, p, stdio(b))
-	inv := provider.Invocation{ExecutionID: "0190-bench", Input: []byte(`{"n":1}`), Deadline: time.Now().Add(time.Hour)}
-	took := make([]time.Duration, 0, 1<<16)
-	p.Invoke(context.Background(), "stdio", inv)
-	for b.Loop() {
-		began := time.Now()
-		if r := p.Invoke(context.Background(), "stdio", inv); !r.OK() {
-			b.Fatal(r.ErrorMessage)
-		}
-		took = append(took, time.Since(began))
-	}
-	reportMedian(b, took)
-}

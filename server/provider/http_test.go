@@ -246,7 +246,7 @@ func TestQuantities(t *testing.T) {
 			t.Errorf("memory %q: %v %v", s, got, err)
 		}
 	}
-	for _, s := range []string{"0", "-1", "x", "m", "NaN", "Inf", "1e400", "10 Mi", "Mi"} {
+	for _, s := range []string{"0", "-1", "x", "m", "NaN", "Inf", "1e400", "1e2", "0x10", "1_0", "1.2.3", ".", "+1", "10 Mi", "Mi"} {
 		if v, err := ParseCPU(s); err == nil {
 			t.Errorf("cpu %q is taken for %v", s, v)
 		}

@@ -14,14 +14,23 @@ func ParseCPU(s string) (float64, error) {
 		return 0, nil
 	}
 	digits, milli := strings.CutSuffix(s, "m")
-	n, err := strconv.ParseFloat(digits, 64)
-	if err != nil || n <= 0 || math.IsInf(n, 0) || math.IsNaN(n) {
+	n, err := decimal(digits)
+	if err != nil || n <= 0 || n > 1e6 {
 		return 0, fmt.Errorf("%q is not a number of cores, such as 500m or 1.5", s)
 	}
 	if milli {
 		n /= 1000
 	}
 	return n, nil
+}
+
+// decimal reads a number of digits and a point, none of the other notations
+// ParseFloat takes: Kubernetes does not take them either.
+func decimal(s string) (float64, error) {
+	if strings.Trim(s, "0123456789.") != "" {
+		return 0, strconv.ErrSyntax
+	}
+	return strconv.ParseFloat(s, 64)
 }
 
 var memoryUnits = []struct {
@@ -43,7 +52,7 @@ func ParseMemory(s string) (int64, error) {
 		if !ok {
 			continue
 		}
-		n, err := strconv.ParseFloat(digits, 64)
+		n, err := decimal(digits)
 		n *= u.factor
 		if err != nil || !(n >= 1) || n > math.MaxInt64/2 {
 			break
