@@ -18,6 +18,7 @@ type Task struct {
 	Input          []byte
 	Metadata       []byte // raw JSON object; nil when none was given
 	TraceID        string
+	TraceParent    string // W3C trace context, as received
 	IdempotencyKey string
 	Attempt        int           // from 1
 	Timeout        time.Duration // the attempt's deadline, counted from now
@@ -66,6 +67,7 @@ func (c *Core) start(fn *Function, ex *execution, now Instant) Task {
 	}
 	if ex.more != nil {
 		task.Metadata, task.TraceID, task.IdempotencyKey = ex.more.metadata, ex.more.traceID, ex.more.idempotencyKey
+		task.TraceParent = ex.more.traceParent
 	}
 	return task
 }

@@ -1,6 +1,8 @@
 package core
 
 import (
+	"slices"
+	"strings"
 	"sync/atomic"
 	"time"
 )
@@ -39,9 +41,19 @@ type execution struct {
 type executionExtras struct {
 	metadata       []byte
 	traceID        string
+	traceParent    string
 	idempotencyKey string
 	waiters        []Waiter
 	attemptEnded   func() // drain-once waits for the attempt in flight
+}
+
+// own replaces borrowed bytes and strings by copies.
+func (x *executionExtras) own() {
+	if x == nil {
+		return
+	}
+	x.metadata = slices.Clone(x.metadata)
+	x.traceID, x.traceParent, x.idempotencyKey = strings.Clone(x.traceID), strings.Clone(x.traceParent), strings.Clone(x.idempotencyKey)
 }
 
 func (ex *execution) expiry() *expiryLinks[execution] { return &ex.links }

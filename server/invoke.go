@@ -40,6 +40,9 @@ func (s *Server) submission(ctx *fasthttp.RequestCtx, name string) (core.Request
 	}
 	req.Input, req.Metadata = inv.input, inv.metadata
 	req.IdempotencyKey, req.TraceID = unsafeString(key), unsafeString(trace)
+	if parent := h.Peek("Traceparent"); validTraceParent(parent) {
+		req.TraceParent = unsafeString(parent)
+	}
 	return req, nil
 }
 

@@ -68,6 +68,9 @@ func (d *poolDispatcher) call(t core.Task) core.Outcome {
 	if t.TraceID != "" {
 		req.Header.Set("X-Trace-Id", t.TraceID)
 	}
+	if t.TraceParent != "" {
+		req.Header.Set("Traceparent", t.TraceParent)
+	}
 	if t.IdempotencyKey != "" {
 		req.Header.Set("Idempotency-Key", t.IdempotencyKey)
 	}
