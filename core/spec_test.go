@@ -149,3 +149,37 @@ func TestValidationOfEndpoints(t *testing.T) {
 		}
 	}
 }
+
+// Whatever the JSON, a spec is refused with reasons or resolved to one that
+// resolves to itself.
+func FuzzResolveSpec(f *testing.F) {
+	f.Add(`{"name":"f","image":"i"}`)
+	f.Add(`{"name":"f","image":"i","timeoutMs":7,"url":"https://h","env":{"A":"B"}}`)
+	f.Add(`{"name":"f","image":"i","scalingConfig":{"metrics":[{"type":"rps","target":1e400}],"concurrencyControl":{}}}`)
+	f.Fuzz(func(t *testing.T, in string) {
+		var input SpecInput
+		if json.Unmarshal([]byte(in), &input) != nil {
+			return
+		}
+		s, err := ResolveSpec(input)
+		if err != nil {
+			if len(details(t, err)) == 0 {
+				t.Fatal("refused without a reason")
+			}
+			return
+		}
+		if s.Concurrency <= 0 || s.QueueSize <= 0 || s.MaxRetries < 0 || s.TimeoutMillis <= 0 || s.Commands == nil || s.Env == nil {
+			t.Fatalf("out of range: %+v", s)
+		}
+		once, err := json.Marshal(s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		again, err := resolveJSON(t, string(once))
+		if err != nil {
+			t.Fatalf("%s is refused: %v", once, err)
+		}
+		twice, _ := json.Marshal(again)
+		wantEqual(t, "resolved twice", string(twice), string(once))
+	})
+}
