@@ -34,6 +34,7 @@ type autoscale struct {
 	spec     ScalingConfig
 	reports  []report // one for each of spec.Metrics
 	arrived  uint64   // executions accepted
+	judged   uint64   // of them, before the last look
 	arrivals arrivals
 	policy   replicaPolicy
 	perPod   perPodTarget

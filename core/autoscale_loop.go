@@ -86,9 +86,10 @@ func (c *Core) look(fn *Function, now Instant) (done looked) {
 	}
 	a.arrivals.sample(now.Mono, a.arrived)
 	want, outside := a.want(fn, at)
-	if at.queued+at.inFlight > 0 || outside {
+	if at.queued+at.inFlight > 0 || a.arrived != a.judged || outside {
 		a.busyAt = now.Mono
 	}
+	a.judged = a.arrived
 	times := scaleTimes{int64(c.cfg.ScaleUpCooldown), int64(c.cfg.ScaleDownCooldown), int64(c.cfg.ScaleDownWindow)}
 	idle := a.idle(at, int64(c.cfg.ScaleToZeroGrace))
 	if idle {

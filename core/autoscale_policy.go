@@ -15,30 +15,28 @@ type replicaPolicy struct {
 // decide takes one look's figure and reports whether desired changed.
 //
 // Up, when upCooldown has passed since the last step up: instances need that
-// long to show what they are worth. From zero it goes at once, and that step
-// starts no cooldown, since it is a guess from the first execution.
+// long to show what they are worth. A step that at least doubles the number,
+// as any from zero, does not wait: there can only be few of them.
 //
 // Down, to the most that was asked for within downWindow, when downCooldown has
-// passed since the last step either way. An idle function does not wait for the
-// window; only an idle one goes to zero.
+// passed since the last step either way and it is at least a tenth less: a load
+// that lies between two numbers is not worth a turn. An idle function does not
+// wait for the window; only an idle one goes to zero.
 func (p *replicaPolicy) decide(now int64, want int, idle bool, t scaleTimes) bool {
 	p.asked.forget(now - t.downWindow)
 	p.asked.add(now, want)
 	if want > p.desired {
-		if p.desired > 0 {
-			if now-p.upAt < t.upCooldown {
-				return false
-			}
-			p.upAt = now
+		if now-p.upAt < t.upCooldown && want < 2*p.desired {
+			return false
 		}
-		p.desired = want
+		p.desired, p.upAt = want, now
 		return true
 	}
 	floor := want
 	if !idle {
 		floor = max(p.asked.max(), 1)
 	}
-	if floor >= p.desired || now-max(p.upAt, p.downAt) < t.downCooldown {
+	if floor >= p.desired || (!idle && 10*(p.desired-floor) < p.desired) || now-max(p.upAt, p.downAt) < t.downCooldown {
 		return false
 	}
 	p.desired, p.downAt = floor, now
