@@ -49,6 +49,9 @@ type Config struct {
 	CgroupRoot string
 
 	LogLevel, LogFormat string
+	// AccessLogSample is the share of requests that get an access log line, 0
+	// to 1. Above 0, answers of 500 and more always get one.
+	AccessLogSample float64
 }
 
 // DefaultConfig is what serve starts with. The store bounds follow the

@@ -102,8 +102,10 @@ func (s *Server) handler(mgmt bool) fasthttp.RequestHandler {
 	}
 	if mgmt {
 		r.GET("/debug/pprof/{profile:*}", s.guarded(pprofhandler.PprofHandler))
+		r.GET("/ui", toDashboard)
+		r.GET("/ui/{file:*}", serveDashboard)
 	}
-	return s.recovered(s.functionsFirst(resources[functionPrefix+"{arg}"], r.Handler))
+	return s.accessLogged(s.recovered(s.functionsFirst(resources[functionPrefix+"{arg}"], r.Handler)))
 }
 
 const functionPrefix = "/v1/functions/"
@@ -134,6 +136,9 @@ func (s *Server) serve(ctx *fasthttp.RequestCtx, res *resource, arg string) {
 		return
 	}
 	rt, ok := methods[unsafeString(ctx.Method())]
+	if !ok && ctx.IsHead() {
+		rt, ok = methods[fasthttp.MethodGet] // fasthttp leaves the body out
+	}
 	if !ok {
 		writeMethodNotAllowed(ctx, methods)
 		return

@@ -35,6 +35,8 @@ func NewSettings(flags *pflag.FlagSet) *Settings {
 	flags.StringVar(&c.LogLevel, "log-level", c.LogLevel, "debug, info, warn or error")
 	flags.StringVar(&c.LogFormat, "log-format", c.LogFormat, "text or json")
 
+	flags.Float64Var(&c.AccessLogSample, "access-log-sample", c.AccessLogSample, "share of requests with an access log line, 0 to 1; failures always, when above 0")
+
 	k := &c.Core
 	flags.Int64Var(&k.RateMaxPerSecond, "rate-max-per-second", k.RateMaxPerSecond, "submissions accepted in each whole second, all functions together; 0 = no limit")
 	flags.DurationVar(&k.TTL, "ttl", k.TTL, "how long an ended execution is kept")
@@ -231,6 +233,9 @@ func (c *Config) check() error {
 	errs = append(errs, err)
 	_, err = newEgress(c.EndpointAllow)
 	errs = append(errs, err)
+	if !(c.AccessLogSample >= 0 && c.AccessLogSample <= 1) {
+		errs = append(errs, fmt.Errorf("accessLogSample: must be between 0 and 1, not %v", c.AccessLogSample))
+	}
 	if c.LogFormat != "text" && c.LogFormat != "json" {
 		errs = append(errs, fmt.Errorf("logFormat: must be text or json, not %q", c.LogFormat))
 	}
