@@ -24,6 +24,7 @@ func (c *Core) nextDue(fn *Function) bool {
 		ended        bool
 		attemptEnded func()
 		released     bool
+		refused      bool
 	)
 	switch {
 	case ex.status == Queued:
@@ -31,6 +32,7 @@ func (c *Core) nextDue(fn *Function) bool {
 		fn.unqueue(ex)
 		if ex.queueDeadline > 0 && ex.queueDeadline <= now.Mono && ex.callerDeadline > now.Mono {
 			ex.markError(&ExecError{Code: CodeQueueWait, Message: "waited in the queue longer than maxQueueWait"}, now)
+			refused = ex.attempt == 1
 		} else {
 			ex.markTimeout(nil, now)
 		}
@@ -51,6 +53,9 @@ func (c *Core) nextDue(fn *Function) bool {
 		fn.watch(ex, now)
 	}
 	fn.mu.Unlock()
+	if refused {
+		c.freeKey(ex)
+	}
 	if ended {
 		c.settle(&e, now)
 	}
@@ -61,4 +66,15 @@ func (c *Core) nextDue(fn *Function) bool {
 		attemptEnded()
 	}
 	return true
+}
+
+// freeKey gives back the idempotency key of an execution that never ran: its
+// caller is told to try again, and must not meet this refusal then.
+func (c *Core) freeKey(ex *execution) {
+	if ex.more == nil || ex.more.idempotencyKey == "" {
+		return
+	}
+	if state, token := c.keys.ClaimIfMatches(ex.fn.name, ex.more.idempotencyKey, ex.id); state == Claimed {
+		_ = c.keys.Abandon(ex.fn.name, ex.more.idempotencyKey, token)
+	}
 }
