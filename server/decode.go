@@ -2,6 +2,7 @@ package server
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -182,4 +183,37 @@ func reason(e *jsontext.SyntacticError) string {
 		return "the body ends too early"
 	}
 	return strings.TrimPrefix(e.Err.Error(), "jsontext: ")
+}
+
+// undecodable is the answer when well-formed JSON does not fit its Go type.
+func undecodable(err error) *apiError {
+	if field, what, ok := wrongType(err); ok {
+		return validationFailed(field + ": " + what)
+	}
+	return badRequest(codeMalformedJSON, "malformed JSON: "+err.Error())
+}
+
+// wrongType says which field has a value of the wrong type, if that is it.
+func wrongType(err error) (field, what string, ok bool) {
+	var e *json.UnmarshalTypeError
+	if !errors.As(err, &e) {
+		return "", "", false
+	}
+	return e.Field, fmt.Sprintf("must be %s, not %s", typeName(e.Type.Kind().String()), e.Value), true
+}
+
+func typeName(kind string) string {
+	switch kind {
+	case "int", "int64":
+		return "a whole number"
+	case "bool":
+		return "true or false"
+	case "float64":
+		return "a number"
+	case "slice":
+		return "an array"
+	case "map", "struct":
+		return "an object"
+	}
+	return "a " + kind
 }

@@ -3,6 +3,7 @@ package server
 import (
 	"encoding/json"
 	"fmt"
+	"math"
 	"time"
 
 	"github.com/valyala/fasthttp"
@@ -64,13 +65,14 @@ func decodeCompletion(body []byte) (core.Outcome, *apiError) {
 	}
 	var c completion
 	if err := json.Unmarshal(body, &c); err != nil {
-		return core.Outcome{}, validationFailed(err.Error())
+		return core.Outcome{}, undecodable(err)
 	}
 	status, known := core.ParseStatus(c.Status)
 	if !known || !status.Terminal() {
 		return core.Outcome{}, validationFailed(fmt.Sprintf("status: must be success, error or timeout, not %q", clip([]byte(c.Status), 40)))
 	}
-	o := core.Outcome{Status: status, ColdStart: c.ColdStart, Init: time.Duration(max(c.InitDurationMs, 0)) * time.Millisecond}
+	initMs := min(max(c.InitDurationMs, 0), math.MaxInt32)
+	o := core.Outcome{Status: status, ColdStart: c.ColdStart, Init: time.Duration(initMs) * time.Millisecond}
 	if status == core.Success {
 		// RawMessage is its own copy already.
 		if o.Output = c.Output; o.Output == nil {

@@ -74,9 +74,8 @@ func decodeSpec(body []byte) (in core.SpecInput, wrong map[string]string, fault 
 		}
 		key, _ := json.Marshal(string(name))
 		err = json.Unmarshal(slices.Concat([]byte("{"), key, []byte(":"), value, []byte("}")), &in)
-		var wrongType *json.UnmarshalTypeError
-		if errors.As(err, &wrongType) {
-			wrong[wrongType.Field] = fmt.Sprintf("must be %s, not %s", typeName(wrongType.Type.Kind().String()), wrongType.Value)
+		if field, what, ok := wrongType(err); ok {
+			wrong[field] = what
 			err = nil
 		}
 		return true, err
@@ -101,20 +100,6 @@ func specDetails(wrong map[string]string, invalid *core.ValidationError) []strin
 	}
 	slices.Sort(details)
 	return details
-}
-
-func typeName(kind string) string {
-	switch kind {
-	case "int", "int64":
-		return "a whole number"
-	case "float64":
-		return "a number"
-	case "slice":
-		return "an array"
-	case "map", "struct":
-		return "an object"
-	}
-	return "a " + kind
 }
 
 func (s *Server) handleListFunctions(ctx *fasthttp.RequestCtx) {

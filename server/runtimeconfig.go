@@ -70,13 +70,8 @@ func decodeRuntimePatch(body []byte) (p runtimePatch, estimated, queued *time.Du
 	if fault = wholeObject(body); fault != nil {
 		return p, nil, nil, fault
 	}
-	err := json.Unmarshal(body, &p)
-	var wrongType *json.UnmarshalTypeError
-	if errors.As(err, &wrongType) {
-		return p, nil, nil, validationFailed(fmt.Sprintf("%s: must be %s, not %s", wrongType.Field, typeName(wrongType.Type.Kind().String()), wrongType.Value))
-	}
-	if err != nil {
-		return p, nil, nil, badRequest(codeMalformedJSON, "malformed JSON: "+err.Error())
+	if err := json.Unmarshal(body, &p); err != nil {
+		return p, nil, nil, undecodable(err)
 	}
 	estimated, first := isoDuration("syncQueueMaxEstimatedWait", p.SyncQueueMaxEstimatedWait)
 	queued, second := isoDuration("syncQueueMaxQueueWait", p.SyncQueueMaxQueueWait)
