@@ -99,6 +99,8 @@ func (s *Server) httpServer(mgmt bool, connections int) *fasthttp.Server {
 		TCPKeepalive:       true,
 		CloseOnShutdown:    true,
 		Logger:             fasthttpLog{s.log},
+		// A body is JSON whatever its Content-Type says.
+		DisablePreParseMultipartForm: true,
 	}
 }
 
