@@ -108,6 +108,7 @@ func TestStaleRunningExecutionEndsAndFreesItsSlot(t *testing.T) {
 	b.wantLoad("f", 0, 0)
 	wantEqual(t, "held", b.Gauges(), Gauges{})
 	wantEqual(t, "ended events", len(b.seen.of(EventEnded)), 2)
+	wantEqual(t, "dispatches", len(b.work.dispatched()), 1) // none of what is stale itself
 }
 
 func TestStaleSlotGoesToYoungerWork(t *testing.T) {

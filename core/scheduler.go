@@ -110,6 +110,11 @@ func (c *Core) signal(fn *Function) {
 // kick signals fn and serves the ready list.
 func (c *Core) kick(fn *Function) {
 	c.signal(fn)
+	c.serve()
+}
+
+// serve works the ready list off, or as much of it as one call should.
+func (c *Core) serve() {
 	if c.ready.count.Load() == 0 {
 		return
 	}

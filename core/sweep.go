@@ -43,6 +43,7 @@ func (c *Core) Sweep() {
 			}
 		}
 	}
+	c.serve()
 }
 
 // expire takes ex one step on: payload dropped, evicted, or ended as stale.
@@ -98,7 +99,7 @@ func (c *Core) endStale(fn *Function, ex *execution, now Instant) (freed int64) 
 	if attemptEnded != nil {
 		attemptEnded()
 	}
-	c.kick(fn)
+	c.signal(fn) // served at the end of the sweep: what waits may be stale as well
 	return freed
 }
 
