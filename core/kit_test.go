@@ -4,9 +4,15 @@ import (
 	"fmt"
 	"slices"
 	"sync"
-	"testing"
 	"time"
 )
+
+// checker is what a helper needs of a *testing.T or a *rapid.T.
+type checker interface {
+	Helper()
+	Fatal(...any)
+	Fatalf(string, ...any)
+}
 
 // testClock is a clock that moves only when told. It starts at Mono 0, which
 // is a legal reading, and at a whole second of wall time.
@@ -163,7 +169,7 @@ func (s *script) Dispatch(t Task) {
 }
 
 // next takes the oldest held task.
-func (s *script) next(t testing.TB) Task {
+func (s *script) next(t checker) Task {
 	t.Helper()
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -252,7 +258,7 @@ func (w *wakes) count() int {
 }
 
 // only returns the one snapshot the waiter was told.
-func (w *wakes) only(t testing.TB) Snapshot {
+func (w *wakes) only(t checker) Snapshot {
 	t.Helper()
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -264,14 +270,14 @@ func (w *wakes) only(t testing.TB) Snapshot {
 
 // bed is a Core on a test clock with a scripted dispatcher.
 type bed struct {
-	t     testing.TB
+	t     checker
 	clock *testClock
 	work  *script
 	seen  *recorder
 	*Core
 }
 
-func newBed(t testing.TB, change ...func(*Config)) *bed {
+func newBed(t checker, change ...func(*Config)) *bed {
 	t.Helper()
 	cfg := DefaultConfig()
 	cfg.RateMaxPerSecond = 0
@@ -288,7 +294,7 @@ func newBed(t testing.TB, change ...func(*Config)) *bed {
 }
 
 // spec returns a resolved spec of a function; change may alter its input.
-func spec(t testing.TB, name string, change ...func(*SpecInput)) *Spec {
+func spec(t checker, name string, change ...func(*SpecInput)) *Spec {
 	t.Helper()
 	in := SpecInput{Name: ptr(name), Image: ptr("img")}
 	for _, f := range change {
@@ -376,7 +382,7 @@ func (b *bed) wantLoad(name string, queued, inFlight int) {
 	}
 }
 
-func wantEqual[T comparable](t testing.TB, what string, got, want T) {
+func wantEqual[T comparable](t checker, what string, got, want T) {
 	t.Helper()
 	if got != want {
 		t.Fatalf("%s: got %v, want %v", what, got, want)

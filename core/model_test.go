@@ -1,0 +1,505 @@
+package core
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+)
+
+// The tests below drive a whole Core with random operations and compare it
+// with a model so simple that it is right by inspection: lists, no locks, no
+// heap, no calendar, no sharing of work between calls.
+
+type modelExec struct {
+	id                  ID
+	fn                  *modelFunc
+	sync                bool
+	status              Status
+	attempt             int
+	code                string
+	created, finished   int64 // wall
+	caller, slotUntil   int64 // elapsed; 0 = none
+	timeout             int64
+	holds, gone, clean  bool
+	waiter              *wakes
+	inputLen, outputLen int
+}
+
+type modelFunc struct {
+	name             string
+	slots, queueSize int
+	retries          int
+	timeout          int64
+	inline           func(Task) bool // nil = the task is held
+	deleted          bool
+	queue            []*modelExec
+	held             []Task
+	dispatched       []string
+}
+
+func (f *modelFunc) inFlight(all []*modelExec) (n int) {
+	for _, ex := range all {
+		if ex.fn == f && ex.holds {
+			n++
+		}
+	}
+	return n
+}
+
+type machine struct {
+	*bed
+	funcs  map[string]*modelFunc // registered
+	every  []*modelFunc          // deleted ones included
+	execs  []*modelExec
+	off    bool
+	sweep  int64 // elapsed time of the next sweep; 0 = none
+	mono   int64
+	wall   int64
+	limit  int
+	nextID uint64
+}
+
+const (
+	modelTTL, modelCleanup, modelStale = 40 * int64(time.Millisecond), 15 * int64(time.Millisecond), 70 * int64(time.Millisecond)
+	// Never at the same moment as a deadline, which are whole milliseconds:
+	// what happens first would be the clock's choice.
+	modelSweep = 7*int64(time.Millisecond) + 1
+)
+
+func newMachine(t *rapid.T) *machine {
+	m := &machine{funcs: map[string]*modelFunc{}, wall: epoch, limit: 25}
+	m.off = rapid.Bool().Draw(t, "scheduler off")
+	m.bed = newBed(t, func(cfg *Config) {
+		cfg.TTL, cfg.CleanupTTL, cfg.StaleTTL = time.Duration(modelTTL), time.Duration(modelCleanup), time.Duration(modelStale)
+		cfg.SweepInterval = time.Duration(modelSweep)
+		cfg.Shards, cfg.MaxExecutions, cfg.SchedulerOff = 2, m.limit, m.off
+	})
+	m.work.run = func(task Task) bool {
+		f := m.every[slices.IndexFunc(m.every, func(f *modelFunc) bool {
+			return f.name == task.Function.Name() && (!f.deleted || m.funcs[f.name] == nil)
+		})]
+		return f.inline != nil && f.inline(task)
+	}
+	for _, name := range []string{"held", "echo", "fail"} {
+		m.add(t, name)
+	}
+	return m
+}
+
+func (m *machine) add(t *rapid.T, name string) {
+	f := &modelFunc{
+		name: name, slots: rapid.IntRange(1, 3).Draw(t, "slots"), queueSize: rapid.IntRange(1, 4).Draw(t, "queueSize"),
+		retries: rapid.IntRange(0, 2).Draw(t, "retries"), timeout: int64(rapid.IntRange(3, 30).Draw(t, "timeout")) * 1e6,
+	}
+	f.inline = map[string]func(Task) bool{"echo": echoTask, "fail": failTask}[name]
+	_, err := m.Register(spec(m.t, name, slots(f.slots), queueSize(f.queueSize), retries(f.retries), timeout(time.Duration(f.timeout))))
+	if err != nil {
+		t.Fatal(err)
+	}
+	m.funcs[name] = f
+	m.every = append(m.every, f)
+}
+
+func (m *machine) stored() (n int) {
+	for _, ex := range m.execs {
+		if !ex.gone {
+			n++
+		}
+	}
+	return n
+}
+
+func (m *machine) end(ex *modelExec, s Status, code string) {
+	ex.status, ex.code, ex.finished = s, code, m.wall
+	ex.fn.queue = slices.DeleteFunc(ex.fn.queue, func(other *modelExec) bool { return other == ex })
+}
+
+// pump serves f while it can.
+func (m *machine) pump(f *modelFunc) {
+	for len(f.queue) > 0 && f.inFlight(m.execs) < f.slots {
+		if m.off && !slices.ContainsFunc(f.queue, func(ex *modelExec) bool { return ex.sync }) {
+			return
+		}
+		m.start(f)
+	}
+}
+
+func (m *machine) start(f *modelFunc) {
+	ex := f.queue[0]
+	f.queue = f.queue[1:]
+	ex.status, ex.holds, ex.slotUntil = Running, true, m.mono+ex.timeout
+	f.dispatched = append(f.dispatched, fmt.Sprintf("%s/%d#%d", f.name, ex.id[15], ex.attempt))
+	switch f.name {
+	case "echo":
+		m.answer(ex, Success, "", 0) // its output is its input, held once
+	case "fail":
+		m.answer(ex, Error, "BOOM", 0)
+	}
+}
+
+// answer is what a dispatch's first answer to the running attempt does.
+func (m *machine) answer(ex *modelExec, s Status, code string, outputLen int) {
+	f := ex.fn
+	ex.holds = false
+	if ex.status.Terminal() {
+		return
+	}
+	switch {
+	case s != Error || ex.attempt > f.retries || f.deleted:
+		m.end(ex, s, code)
+		ex.outputLen = outputLen
+	case len(f.queue) >= f.queueSize:
+		m.end(ex, Error, CodeQueueFull)
+	default:
+		ex.status = Queued
+		ex.attempt++
+		f.queue = append(f.queue, ex)
+	}
+}
+
+func (m *machine) submit(t *rapid.T) {
+	f := m.funcs[rapid.SampledFrom([]string{"held", "held", "echo", "fail"}).Draw(t, "function")]
+	sync := rapid.Bool().Draw(t, "sync")
+	r := &Request{Function: "held", Sync: sync, Input: []byte(`12345`)}
+	if f != nil {
+		r.Function = f.name
+	}
+	var ex *modelExec
+	var want error
+	switch {
+	case f == nil:
+		r.Function = "nobody"
+		want = ErrNotFound
+	case len(f.queue) >= f.queueSize:
+		want = ErrQueueFull
+	case m.stored() >= m.limit:
+		want = ErrStoreFull
+	default:
+		m.nextID++
+		ex = &modelExec{id: idOf(m.nextID), fn: f, sync: sync, attempt: 1, created: m.wall, timeout: f.timeout, inputLen: 5}
+		if sync {
+			ex.caller = m.mono + ex.timeout
+			ex.waiter = &wakes{}
+			r.Waiter = ex.waiter
+		}
+		m.execs = append(m.execs, ex)
+		f.queue = append(f.queue, ex)
+		m.pump(f)
+		if m.sweep == 0 {
+			m.sweep = m.mono + modelSweep
+		}
+	}
+	res, err := m.Submit(r)
+	if (want == nil) != (err == nil) || (want != nil && err != want) {
+		t.Fatalf("submit: %v, want %v", err, want)
+	}
+	if ex != nil && res.ID != ex.id {
+		t.Fatalf("submit: id %d, want %d", res.ID[15], ex.id[15])
+	}
+}
+
+// due is when something next falls due in the model.
+func (m *machine) due() int64 {
+	at := m.sweep
+	earlier := func(t int64) {
+		if t > 0 && (at == 0 || t < at) {
+			at = t
+		}
+	}
+	for _, ex := range m.execs {
+		if !ex.status.Terminal() {
+			earlier(ex.caller)
+		}
+		if ex.holds {
+			earlier(ex.slotUntil)
+		}
+	}
+	return at
+}
+
+func (m *machine) pass(d int64) {
+	target := m.mono + d
+	for at := m.due(); at > 0 && at <= target; at = m.due() {
+		m.wall += at - m.mono
+		m.mono = at
+		if at == m.sweep {
+			m.sweepOnce()
+			m.sweep = 0
+			if m.stored() > 0 {
+				m.sweep = m.mono + modelSweep
+			}
+			continue
+		}
+		for _, ex := range m.execs {
+			if !ex.status.Terminal() && ex.caller > 0 && ex.caller <= m.mono {
+				m.end(ex, Timeout, "")
+			}
+			if ex.holds && ex.slotUntil <= m.mono {
+				ex.holds = false
+				if !ex.status.Terminal() {
+					m.end(ex, Timeout, "")
+				}
+			}
+		}
+		for _, f := range m.every {
+			m.pump(f)
+		}
+	}
+	m.wall += target - m.mono
+	m.mono = target
+}
+
+func (m *machine) sweepOnce() {
+	for _, ex := range m.execs {
+		switch {
+		case ex.gone:
+		case !ex.status.Terminal():
+			if m.wall-ex.created > modelStale {
+				ex.holds = false
+				m.end(ex, Timeout, CodeStale)
+				ex.gone = true
+			}
+		case m.wall-ex.finished > modelTTL:
+			ex.gone = true
+		case m.wall-ex.finished > modelCleanup:
+			ex.clean = true
+		}
+	}
+	for _, f := range m.every {
+		m.pump(f)
+	}
+}
+
+func (m *machine) held(t *rapid.T) Task {
+	if len(m.work.held) == 0 {
+		t.Skip()
+	}
+	i := rapid.IntRange(0, len(m.work.held)-1).Draw(t, "held")
+	return m.work.held[i]
+}
+
+func (m *machine) find(id ID) *modelExec {
+	return m.execs[slices.IndexFunc(m.execs, func(ex *modelExec) bool { return ex.id == id })]
+}
+
+func (m *machine) check(t *rapid.T) {
+	bytes, stored := int64(0), 0
+	for _, ex := range m.execs {
+		s, ok := m.Execution(ex.id)
+		visible := !ex.gone && (!ex.status.Terminal() || m.wall-ex.finished <= modelTTL)
+		if ok != visible {
+			t.Fatalf("execution %d: visible %v, want %v", ex.id[15], ok, visible)
+		}
+		if !ex.gone {
+			stored++
+			if !ex.clean {
+				bytes += int64(ex.inputLen + ex.outputLen)
+			}
+		}
+		if ok {
+			code := ""
+			if s.Err != nil {
+				code = s.Err.Code
+			}
+			cleaned := ex.status.Terminal() && m.wall-ex.finished > modelCleanup
+			if s.Status != ex.status || int(s.Attempt) != ex.attempt || code != ex.code || s.CleanedUp != (cleaned || ex.clean) {
+				t.Fatalf("execution %d is %s attempt %d code %q cleaned %v; want %s %d %q %v",
+					ex.id[15], s.Status, s.Attempt, code, s.CleanedUp, ex.status, ex.attempt, ex.code, cleaned)
+			}
+		}
+		if ex.waiter != nil {
+			want := 0
+			if ex.status.Terminal() {
+				want = 1
+			}
+			if n := ex.waiter.count(); n != want {
+				t.Fatalf("execution %d (%s): woken %d times", ex.id[15], ex.status, n)
+			}
+		}
+	}
+	g := m.Gauges()
+	if g.StoredExecutions != stored || g.PayloadBytes != bytes {
+		t.Fatalf("store holds %d executions and %d bytes, want %d and %d", g.StoredExecutions, g.PayloadBytes, stored, bytes)
+	}
+	depth, inFlight := 0, 0
+	for _, ex := range m.execs {
+		if ex.sync && ex.status == Queued {
+			depth++
+		}
+		if ex.sync && ex.holds {
+			inFlight++
+		}
+	}
+	if g.SyncQueueDepth != depth || g.SyncInFlight != inFlight {
+		t.Fatalf("sync gauges %d and %d, want %d and %d", g.SyncQueueDepth, g.SyncInFlight, depth, inFlight)
+	}
+	for name, f := range m.funcs {
+		fn := m.Function(name)
+		if fn.QueueDepth() != len(f.queue) || fn.InFlight() != f.inFlight(m.execs) {
+			t.Fatalf("%s: %d queued, %d in flight; want %d and %d", name, fn.QueueDepth(), fn.InFlight(), len(f.queue), f.inFlight(m.execs))
+		}
+		if fn.runnable() || fn.ready {
+			t.Fatalf("%s was left runnable", name)
+		}
+	}
+	// Each function's dispatches in order; between functions there is none.
+	got := map[string][]string{}
+	for _, l := range m.work.log {
+		got[l[:4]] = append(got[l[:4]], l)
+	}
+	want := map[string][]string{}
+	for _, f := range m.every {
+		want[f.name] = append(want[f.name], f.dispatched...)
+	}
+	for name := range want {
+		if !slices.Equal(got[name], want[name]) {
+			t.Fatalf("%s was dispatched %v, want %v", name, got[name], want[name])
+		}
+	}
+	ended := map[ID]int{}
+	for _, e := range m.seen.events {
+		if e.Kind == EventEnded {
+			ended[e.ID]++
+		}
+	}
+	for _, ex := range m.execs {
+		if want := ex.status.Terminal(); (ended[ex.id] == 1) != want || ended[ex.id] > 1 {
+			t.Fatalf("execution %d (%s) ended %d times", ex.id[15], ex.status, ended[ex.id])
+		}
+	}
+}
+
+func TestCoreModel(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		m := newMachine(t)
+		name := rapid.SampledFrom([]string{"held", "echo", "fail"})
+		outcome := func(t *rapid.T) Outcome {
+			return rapid.SampledFrom([]Outcome{success(`"out"`), success(`"out"`), failure("OWN"), {Status: Timeout}}).Draw(t, "outcome")
+		}
+		apply := func(ex *modelExec, o Outcome, external bool) {
+			if external {
+				if !ex.status.Terminal() {
+					ex.holds = false
+					m.end(ex, o.Status, o.Code)
+					ex.outputLen = len(o.Output)
+				}
+			} else {
+				m.answer(ex, o.Status, o.Code, len(o.Output))
+			}
+			m.pump(ex.fn)
+		}
+		t.Repeat(map[string]func(*rapid.T){
+			"submit":  m.submit,
+			"submit2": m.submit, // more often than other things
+			"answer a task": func(t *rapid.T) {
+				task, o := m.held(t), outcome(t)
+				ex := m.find(task.ID)
+				first := task.Attempt == ex.attempt && ex.holds // else late, or for an attempt that is over
+				if first {
+					apply(ex, o, false)
+				}
+				task.Complete(o)
+				if rapid.Bool().Draw(t, "keep it") {
+					return // and answer again some time
+				}
+				m.work.held = slices.DeleteFunc(m.work.held, func(other Task) bool { return other.ID == task.ID && other.Attempt == task.Attempt })
+			},
+			"complete from outside": func(t *rapid.T) {
+				if len(m.execs) == 0 {
+					t.Skip()
+				}
+				ex, o := rapid.SampledFrom(m.execs).Draw(t, "execution"), outcome(t)
+				known := !ex.gone && (!ex.status.Terminal() || m.wall-ex.finished <= modelTTL)
+				if known {
+					apply(ex, o, true)
+				}
+				if err := m.Complete(ex.id, o); (err == nil) != known {
+					t.Fatalf("complete: %v, known %v", err, known)
+				}
+			},
+			"pass time": func(t *rapid.T) {
+				d := int64(rapid.IntRange(1, 20).Draw(t, "ms")) * 1e6
+				m.pass(d)
+				m.clock.advance(time.Duration(d))
+			},
+			"set the wall clock": func(t *rapid.T) {
+				d := int64(rapid.IntRange(-80, 80).Draw(t, "ms")) * 1e6
+				m.wall += d
+				m.clock.jump(time.Duration(d))
+			},
+			"sweep": func(t *rapid.T) {
+				m.sweepOnce()
+				m.Sweep()
+			},
+			"drain once": func(t *rapid.T) {
+				f := m.funcs[name.Draw(t, "function")]
+				if f == nil {
+					t.Skip()
+				}
+				want := len(f.queue) > 0 && f.inFlight(m.execs) < f.slots
+				if want {
+					m.start(f)
+					m.pump(f)
+				}
+				done := 0
+				ok, err := m.DrainOnce(f.name, func() { done++ })
+				if err != nil || ok != want {
+					t.Fatalf("drain once: %v %v, want %v", ok, err, want)
+				}
+				if f.inline != nil && want != (done == 1) {
+					t.Fatalf("done %d times", done)
+				}
+			},
+			"delete": func(t *rapid.T) {
+				n := name.Draw(t, "function")
+				f := m.funcs[n]
+				if f == nil {
+					if _, err := m.Delete(n); err != error(ErrNotFound) {
+						t.Fatal(err)
+					}
+					m.add(t, n)
+					return
+				}
+				f.deleted = true
+				for len(f.queue) > 0 {
+					m.end(f.queue[0], Error, CodeFunctionDeleted)
+				}
+				delete(m.funcs, n)
+				if _, err := m.Delete(n); err != nil {
+					t.Fatal(err)
+				}
+			},
+			"reconfigure": func(t *rapid.T) {
+				f := m.funcs[name.Draw(t, "function")]
+				if f == nil {
+					t.Skip()
+				}
+				f.slots, f.queueSize = rapid.IntRange(1, 4).Draw(t, "slots"), rapid.IntRange(1, 5).Draw(t, "queueSize")
+				m.pump(f)
+				if err := m.Reconfigure(f.name, &f.queueSize, &f.slots); err != nil {
+					t.Fatal(err)
+				}
+			},
+			"": m.check,
+		})
+		// In the end everything ends and nothing is left.
+		for range 30 {
+			m.pass(7e6)
+			m.clock.advance(7 * time.Millisecond)
+		}
+		m.check(t)
+		if m.wall < epoch { // records of a later wall time live on until it comes
+			return
+		}
+		m.clock.jump(time.Hour)
+		m.wall += int64(time.Hour)
+		m.sweepOnce()
+		m.Sweep()
+		if g := m.Gauges(); g != (Gauges{}) {
+			t.Fatalf("left: %+v", g)
+		}
+	})
+}
