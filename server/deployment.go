@@ -33,7 +33,7 @@ func (s *Server) newProvider() provider.Provider {
 
 // provided says that a function's instances are the provider's business.
 func provided(spec *core.Spec) bool {
-	return spec.ExecutionMode == core.ModeDeployment && spec.EndpointURL == ""
+	return spec.Provided()
 }
 
 // provision starts what a DEPLOYMENT function needs; nil when it is not one.
@@ -99,6 +99,8 @@ func deployment(spec *core.Spec) provider.Deployment {
 	return d
 }
 
+// setReplicas sets a function's instances by hand. With strategy INTERNAL the
+// number is a start for the autoscaler, see core.SetReplicas.
 func (s *Server) setReplicas(fn *core.Function, n int) *apiError {
 	if s.provider == nil || !provided(fn.Spec()) {
 		return &apiError{status: fasthttp.StatusServiceUnavailable, code: core.CodeNoProvider, message: "no provider runs this function's instances, so it cannot be scaled here"}
@@ -107,6 +109,12 @@ func (s *Server) setReplicas(fn *core.Function, n int) *apiError {
 	defer cancel()
 	if err := s.provider.SetReplicas(ctx, fn.Name(), n); err != nil {
 		return validationFailed("replicas: " + err.Error())
+	}
+	if fn.Autoscaled() {
+		// The autoscaler goes on from there, or it would undo it.
+		if err := s.core.SetReplicas(fn.Name(), n); err != nil {
+			return validationFailed("replicas: " + err.Error())
+		}
 	}
 	s.log.Info("replicas set", "function", fn.Name(), "replicas", n)
 	return nil

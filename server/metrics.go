@@ -234,6 +234,8 @@ type coreGauges struct{ core *core.Core }
 var (
 	depthDesc    = prometheus.NewDesc("function_queue_depth", "Executions queued.", []string{"function"}, nil)
 	inFlightDesc = prometheus.NewDesc("function_in_flight", "Slots in use.", []string{"function"}, nil)
+	readyDesc    = prometheus.NewDesc("function_replicas_ready", "Instances that take work.", []string{"function"}, nil)
+	desiredDesc  = prometheus.NewDesc("function_replicas_desired", "Instances the autoscaler wants.", []string{"function"}, nil)
 	slotsDesc    = prometheus.NewDesc("function_effective_concurrency", "Slots there are.", []string{"function"}, nil)
 	syncDesc     = prometheus.NewDesc("sync_queue_depth", "Sync invocations queued.", []string{"function"}, nil)
 	storedDesc   = prometheus.NewDesc("simplane_stored_executions", "Executions kept, ended ones included.", nil, nil)
@@ -242,7 +244,7 @@ var (
 )
 
 func (g coreGauges) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{depthDesc, inFlightDesc, slotsDesc, syncDesc, storedDesc, keysDesc, payloadDesc} {
+	for _, d := range []*prometheus.Desc{depthDesc, inFlightDesc, readyDesc, desiredDesc, slotsDesc, syncDesc, storedDesc, keysDesc, payloadDesc} {
 		ch <- d
 	}
 }
@@ -255,6 +257,12 @@ func (g coreGauges) Collect(ch chan<- prometheus.Metric) {
 		gauge(depthDesc, float64(fn.QueueDepth()), fn.Name())
 		gauge(inFlightDesc, float64(fn.InFlight()), fn.Name())
 		gauge(slotsDesc, float64(fn.EffectiveConcurrency()), fn.Name())
+		if provided(fn.Spec()) {
+			gauge(readyDesc, float64(fn.ReadyReplicas()), fn.Name())
+		}
+		if fn.Autoscaled() {
+			gauge(desiredDesc, float64(fn.DesiredReplicas()), fn.Name())
+		}
 		gauge(syncDesc, float64(fn.SyncQueueDepth()), fn.Name())
 	}
 	sizes := g.core.Gauges()

@@ -27,6 +27,7 @@ type Server struct {
 	draining atomic.Bool
 	runtime  runtimeConfig
 	provider provider.Provider // nil without one
+	scaler   *replicaScaler    // nil without a provider
 
 	tokens      tokens
 	completions *completionTokens
@@ -64,9 +65,14 @@ func New(cfg Config, log *slog.Logger) (*Server, error) {
 	dispatcher := &dispatchRouter{local: s.local, pool: pool}
 	if s.provider = s.newProvider(); s.provider != nil {
 		dispatcher.provider = providerDispatcher{s.provider}
+		s.scaler = newReplicaScaler(s.provider, log)
+		cfg.Core.Scaler = s.scaler
 	}
 	if s.core, err = core.New(cfg.Core, s.clock, randomIDs{}, dispatcher, s.metrics); err != nil {
 		return nil, err
+	}
+	if s.scaler != nil {
+		s.scaler.core = s.core
 	}
 	s.metrics.registry.MustRegister(coreGauges{s.core})
 	apiConns, mgmtConns := connectionBounds(cfg.MaxConnections, fileLimit())
@@ -170,6 +176,9 @@ func (s *Server) Serve(ctx context.Context) error {
 	defer stop()
 	workers.Go(func() { s.schedule(background) })
 	workers.Go(func() { s.watchClock(background) })
+	if s.scaler != nil {
+		workers.Go(func() { s.scaler.run(background) })
+	}
 
 	failed := make(chan error, 2)
 	go func() { failed <- s.api.Serve(s.apiAddr) }()

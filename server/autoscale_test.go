@@ -1,0 +1,223 @@
+package server
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"simplane/core"
+	"simplane/server/provider"
+)
+
+// sleeper is a STDIO function that takes 100 ms.
+const sleeper = `import json, sys, time
+for line in iter(sys.stdin.readline, ""):
+    r = json.loads(line)
+    time.sleep(0.1)
+    print(json.dumps({"executionId": r["executionId"], "output": r["input"]}), flush=True)`
+
+func quickScaling(cfg *Config) {
+	cfg.Provider = providerProcess
+	cfg.Core.AutoscaleInterval = 50 * time.Millisecond
+	cfg.Core.ScaleUpCooldown = 100 * time.Millisecond
+	cfg.Core.ScaleDownCooldown = 100 * time.Millisecond
+	cfg.Core.ScaleDownWindow = 2 * time.Second
+	cfg.Core.ScaleToZeroGrace = 500 * time.Millisecond
+}
+
+func commands(argv ...string) string {
+	quoted := make([]string, len(argv))
+	for i, a := range argv {
+		quoted[i] = strconv.Quote(a)
+	}
+	return `"commands":[` + strings.Join(quoted, ",") + `]`
+}
+
+// gaugeOf reads a function's gauge off the metrics page; -1 when it is absent.
+func (f *fixture) gaugeOf(metric, function string) int {
+	f.t.Helper()
+	a, err := f.try(f.mgmt, "GET", "/actuator/prometheus", "")
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	prefix := fmt.Sprintf("%s{function=%q} ", metric, function)
+	for line := range strings.Lines(string(a.body)) {
+		if rest, ok := strings.CutPrefix(line, prefix); ok {
+			n, err := strconv.Atoi(strings.TrimSpace(rest))
+			if err != nil {
+				f.t.Fatalf("%s: %v", line, err)
+			}
+			return n
+		}
+	}
+	return -1
+}
+
+func (f *fixture) ready(name string) int { return f.gaugeOf("function_replicas_ready", name) }
+
+func TestAutoscaleFromZeroUpAndToZero(t *testing.T) {
+	f := start(t, quickScaling)
+	f.register("nap", "DEPLOYMENT", `"runtimeMode":"STDIO"`, commands("python3", "-c", sleeper),
+		`"scalingConfig":{"strategy":"INTERNAL","minReplicas":0,"maxReplicas":3,"concurrencyControl":{"mode":"STATIC_PER_POD","targetInFlightPerPod":1}}`)
+	if got := f.ready("nap"); got != 0 {
+		t.Fatalf("%d instances before the first invocation", got)
+	}
+
+	// From zero: the first invocation waits for its instance, and that shows.
+	a := f.invoke("nap", `1`).expect(200)
+	if a.str("status") != "success" {
+		t.Fatalf("the first invocation: %s", a.body)
+	}
+	st := f.get("/v1/executions/" + a.str("executionId")).expect(200)
+	if st.raw("coldStart") != "true" || st.num("initDurationMs") <= 0 {
+		t.Errorf("no cold start is reported: %s", st.body)
+	}
+
+	// Under load it grows to its maximum, and all work is served.
+	var ids []string
+	for i := range 60 {
+		ids = append(ids, f.enqueue("nap", strconv.Itoa(i)).expect(202).str("executionId"))
+	}
+	f.eventually("three instances are ready", func() bool { return f.ready("nap") == 3 })
+	if got := f.gaugeOf("function_effective_concurrency", "nap"); got != 3 {
+		t.Errorf("%d slots with three instances of one", got)
+	}
+	for i, id := range ids {
+		if e := f.ended(id); e.str("status") != "success" || e.raw("output") != strconv.Itoa(i) {
+			t.Fatalf("execution %d: %s", i, e.body)
+		}
+	}
+
+	f.eventually("all instances are gone", func() bool { return f.ready("nap") == 0 })
+	if got := f.gaugeOf("function_replicas_desired", "nap"); got != 0 {
+		t.Errorf("%d replicas are wanted when idle", got)
+	}
+	again := f.invoke("nap", `2`).expect(200)
+	if st := f.get("/v1/executions/" + again.str("executionId")); st.raw("coldStart") != "true" {
+		t.Errorf("after scaling to zero: %s", st.body)
+	}
+}
+
+func TestAutoscaleMinimumIsReadyBeforeWork(t *testing.T) {
+	f := start(t, quickScaling)
+	f.register("warm", "DEPLOYMENT", `"runtimeMode":"STDIO"`, commands("python3", "-c", sleeper),
+		`"scalingConfig":{"strategy":"INTERNAL","minReplicas":1,"maxReplicas":2}`)
+	f.eventually("one instance is ready", func() bool { return f.ready("warm") == 1 })
+	a := f.invoke("warm", `1`).expect(200)
+	if st := f.get("/v1/executions/" + a.str("executionId")); st.raw("coldStart") != "false" {
+		t.Errorf("a cold start with an instance ready: %s", st.body)
+	}
+}
+
+func TestReplicasByHandAreTheAutoscalersStart(t *testing.T) {
+	f := start(t, quickScaling, func(cfg *Config) { cfg.Core.ScaleToZeroGrace = 2 * time.Second })
+	f.register("hand", "DEPLOYMENT", `"runtimeMode":"STDIO"`, commands("python3", "-c", sleeper),
+		`"scalingConfig":{"strategy":"INTERNAL","minReplicas":0,"maxReplicas":4}`)
+	f.do("PUT", "/v1/functions/hand/replicas", `{"replicas":2}`).expect(200)
+	f.eventually("two instances are ready", func() bool { return f.ready("hand") == 2 })
+	f.eventually("the idle function is at its minimum again", func() bool { return f.ready("hand") == 0 })
+	f.do("PUT", "/v1/functions/hand/replicas", `{"replicas":5}`).refused(400, "VALIDATION_ERROR")
+}
+
+// slowProvider takes its time for SetReplicas.
+type slowProvider struct {
+	provider.Provider // nil: nothing else is called
+
+	mu      sync.Mutex
+	calls   []int
+	overlap bool
+	busy    bool
+	gate    chan struct{}
+	watch   func(provider.Status)
+	ready   int
+}
+
+func (p *slowProvider) SetReplicas(_ context.Context, _ string, n int) error {
+	p.mu.Lock()
+	p.overlap = p.overlap || p.busy
+	p.busy = true
+	p.calls = append(p.calls, n)
+	p.mu.Unlock()
+	<-p.gate
+	p.mu.Lock()
+	p.busy = false
+	p.mu.Unlock()
+	return nil
+}
+
+func (p *slowProvider) Watch(fn func(provider.Status)) func() { p.watch = fn; return func() {} }
+
+func (p *slowProvider) Status(string) (provider.Status, bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return provider.Status{Ready: p.ready}, true
+}
+
+func (p *slowProvider) made() []int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return append([]int(nil), p.calls...)
+}
+
+func TestScalerSendsOnlyTheLatestToASlowProvider(t *testing.T) {
+	p := &slowProvider{gate: make(chan struct{})}
+	s := newReplicaScaler(p, slog.New(slog.DiscardHandler))
+	var err error
+	s.core, err = core.New(core.Config{Scaler: s}, newSystemClock(), randomIDs{}, nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	name, image := "f", "img"
+	spec, err := core.ResolveSpec(core.SpecInput{Name: &name, Image: &image})
+	if err != nil {
+		t.Fatal(err)
+	}
+	fn, err := s.core.Register(spec)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() { s.run(ctx); close(done) }()
+
+	wait := func(what string, cond func() bool) {
+		t.Helper()
+		for deadline := time.Now().Add(hangGuard); !cond(); time.Sleep(time.Millisecond) {
+			if time.Now().After(deadline) {
+				t.Fatalf("waited in vain: %s; calls %v", what, p.made())
+			}
+		}
+	}
+	s.SetReplicas(fn, 1)
+	wait("the first call", func() bool { return len(p.made()) == 1 })
+	for n := 2; n <= 100; n++ {
+		s.SetReplicas(fn, n)
+	}
+	p.gate <- struct{}{}
+	p.gate <- struct{}{}
+	wait("the last value", func() bool { c := p.made(); return c[len(c)-1] == 100 })
+	if got := fmt.Sprint(p.made()); got != "[1 100]" {
+		t.Errorf("calls %s, want only the latest after the first", got)
+	}
+
+	// A call for a function that is gone is not made.
+	if _, err := s.core.Delete("f"); err != nil {
+		t.Fatal(err)
+	}
+	s.SetReplicas(fn, 7)
+	wait("the queue is empty", func() bool {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		return len(s.order)+len(s.wanted)+len(s.calls) == 0
+	})
+	cancel()
+	receive(t, "the workers end", done)
+	if got := len(p.made()); got != 2 || p.overlap {
+		t.Errorf("%d calls, overlapping: %v", got, p.overlap)
+	}
+}
