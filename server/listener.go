@@ -14,9 +14,9 @@ import (
 	"github.com/valyala/fasthttp"
 )
 
-// listen opens addr, with an error that says what to do. Deadlines of its
-// connections may fire up to slack early.
-func listen(key, addr string, slack time.Duration, cfg Config, log *slog.Logger) (net.Listener, error) {
+// listen opens addr for limit connections, with an error that says what to do.
+// Deadlines of its connections may fire up to slack early.
+func listen(key, addr string, limit int, slack time.Duration, cfg Config, log *slog.Logger) (net.Listener, error) {
 	ln, err := net.Listen("tcp", addr)
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE):
@@ -26,24 +26,64 @@ func listen(key, addr string, slack time.Duration, cfg Config, log *slog.Logger)
 	case err != nil:
 		return nil, fmt.Errorf("%s %s: cannot listen: %w", key, addr, err)
 	}
-	wrapped, err := secured(apiListener{newPatientListener(ln, log), slack}, cfg)
+	wrapped, err := secured(newAPIListener(newPatientListener(ln, log), limit, slack, cfg), cfg)
 	if err != nil {
 		_ = ln.Close()
 	}
 	return wrapped, err
 }
 
+// apiListener hands out at most limit connections at a time. fasthttp has such
+// a limit too, but its refusal is not JSON.
 type apiListener struct {
 	net.Listener
-	slack time.Duration
+	slack    time.Duration
+	limit    int64
+	open     *atomic.Int64
+	refusing chan struct{} // bounds how many are being refused; nil with TLS
+}
+
+const refusedAtOnce = 64
+
+func newAPIListener(ln net.Listener, limit int, slack time.Duration, cfg Config) apiListener {
+	l := apiListener{Listener: ln, slack: slack, limit: int64(limit), open: new(atomic.Int64)}
+	if cfg.TLSCert == "" { // a peer that expects a handshake could not read the refusal
+		l.refusing = make(chan struct{}, refusedAtOnce)
+	}
+	return l
 }
 
 func (l apiListener) Accept() (net.Conn, error) {
-	c, err := l.Listener.Accept()
-	if err != nil {
-		return nil, err
+	for {
+		c, err := l.Listener.Accept()
+		if err != nil {
+			return nil, err
+		}
+		if l.open.Add(1) <= l.limit {
+			return &apiConn{Conn: c, slack: l.slack, open: l.open}, nil
+		}
+		l.open.Add(-1)
+		select {
+		case l.refusing <- struct{}{}:
+			go func() {
+				refuseConnection(c)
+				<-l.refusing
+			}()
+		default:
+			_ = c.Close()
+		}
 	}
-	return &apiConn{Conn: c, slack: l.slack}, nil
+}
+
+// refuseConnection answers whatever the peer asks.
+func refuseConnection(c net.Conn) {
+	const body = `{"error":"TOO_MANY_CONNECTIONS","message":"all connections (maxConnections) are in use; retry later"}`
+	defer c.Close()
+	_ = c.SetDeadline(time.Now().Add(time.Second))
+	_, err := fmt.Fprintf(c, "HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\nContent-Length: %d\r\nRetry-After: 1\r\nConnection: close\r\n\r\n%s", len(body), body)
+	if tcp, ok := c.(*net.TCPConn); ok && err == nil && tcp.CloseWrite() == nil {
+		_, _ = io.CopyN(io.Discard, tcp, 64<<10) // so that the answer is not lost to a reset
+	}
 }
 
 // apiConn differs from a plain connection in two ways.
@@ -56,6 +96,8 @@ func (l apiListener) Accept() (net.Conn, error) {
 // costs more than decoding the request does.
 type apiConn struct {
 	net.Conn
+	open        *atomic.Int64 // the listener's count
+	closed      atomic.Bool
 	linger      atomic.Bool
 	slack       time.Duration
 	read, write time.Time // as set; used by the connection's own goroutine
@@ -98,7 +140,21 @@ func (c *apiConn) Close() error {
 			_, _ = io.CopyN(io.Discard, tcp, lingerBytes)
 		}
 	}
-	return c.Conn.Close()
+	err := c.Conn.Close()
+	if !c.closed.Swap(true) {
+		c.open.Add(-1)
+	}
+	return err
+}
+
+// expectContinue refuses a body that is announced to be too large before it
+// is sent.
+func (s *Server) expectContinue(ctx *fasthttp.RequestCtx) int {
+	if ctx.Request.Header.ContentLength() <= s.cfg.MaxBodyBytes {
+		return fasthttp.StatusContinue
+	}
+	refuseRequest(ctx, fasthttp.ErrBodyTooLarge)
+	return fasthttp.StatusRequestEntityTooLarge
 }
 
 // refuseRequest answers a request that could not be read; fasthttp closes the

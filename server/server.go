@@ -81,10 +81,10 @@ func New(cfg Config, log *slog.Logger) (*Server, error) {
 	}
 	s.api, s.mgmt = s.httpServer(false, apiConns), s.httpServer(true, mgmtConns)
 	slack := min(cfg.ReadTimeout, cfg.WriteTimeout, cfg.IdleTimeout) / 32
-	if s.apiAddr, err = listen("addr", cfg.Addr, slack, cfg, log); err != nil {
+	if s.apiAddr, err = listen("addr", cfg.Addr, apiConns, slack, cfg, log); err != nil {
 		return nil, err
 	}
-	if s.mgmtAddr, err = listen("mgmt-addr", cfg.MgmtAddr, slack, cfg, log); err != nil {
+	if s.mgmtAddr, err = listen("mgmt-addr", cfg.MgmtAddr, mgmtConns, slack, cfg, log); err != nil {
 		_ = s.apiAddr.Close()
 		return nil, err
 	}
@@ -96,7 +96,7 @@ func (s *Server) httpServer(mgmt bool, connections int) *fasthttp.Server {
 		Name:               "simplane",
 		Handler:            s.handler(mgmt),
 		ErrorHandler:       refuseRequest,
-		Concurrency:        connections,
+		Concurrency:        2 * connections, // the listener refuses before
 		ReadBufferSize:     s.cfg.MaxHeaderBytes,
 		MaxRequestBodySize: s.cfg.MaxBodyBytes,
 		ReadTimeout:        s.cfg.ReadTimeout,
@@ -107,6 +107,8 @@ func (s *Server) httpServer(mgmt bool, connections int) *fasthttp.Server {
 		Logger:             fasthttpLog{s.log},
 		// A body is JSON whatever its Content-Type says.
 		DisablePreParseMultipartForm: true,
+		SecureErrorLogMessage:        true, // errors name no bytes of the request
+		ExpectHandler:                s.expectContinue,
 	}
 }
 

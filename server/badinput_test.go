@@ -1,0 +1,340 @@
+package server
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+)
+
+// talk writes raw bytes to the API port and reads one answer while it is still
+// sending. The answer must be an error in JSON unless it is a success.
+func (f *fixture) talk(request io.Reader) (*answer, *bufio.Reader, net.Conn) {
+	f.t.Helper()
+	c, err := net.Dial("tcp", f.s.Addr())
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	f.t.Cleanup(func() { c.Close() })
+	_ = c.SetDeadline(time.Now().Add(hangGuard))
+	go func() { _, _ = io.Copy(c, request) }()
+	r := bufio.NewReader(c)
+	a, err := f.readAnswer(r)
+	if err != nil {
+		f.t.Fatalf("no answer: %v", err)
+	}
+	return a, r, c
+}
+
+func (f *fixture) readAnswer(r *bufio.Reader) (*answer, error) {
+	resp, err := http.ReadResponse(r, nil)
+	if err != nil {
+		return nil, err
+	}
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		return nil, err
+	}
+	a := &answer{t: f.t, what: "raw request", status: resp.StatusCode, header: resp.Header, body: body}
+	if a.status >= 400 {
+		if got := a.header.Get("Content-Type"); got != "application/json" {
+			f.t.Errorf("status %d: Content-Type %q, body %q", a.status, got, clip(body, 200))
+		}
+		if err := validate("/components/schemas/Error", body); err != nil {
+			f.t.Errorf("status %d: %s: %v", a.status, clip(body, 200), err)
+		}
+	}
+	return a, nil
+}
+
+const post = "POST /v1/functions/fn:invoke HTTP/1.1\r\nHost: x\r\n"
+
+func TestBadRequestsOverRawSockets(t *testing.T) {
+	f := start(t)
+	f.register("fn", "LOCAL")
+	body := func(s string) string { return fmt.Sprintf("%sContent-Length: %d\r\n\r\n%s", post, len(s), s) }
+	for name, tc := range map[string]struct {
+		request string
+		status  int
+	}{
+		"garbage":                {"hello\r\n\r\n", 400},
+		"empty line and garbage": {"\r\n\r\n\x00\x01\x02\r\n\r\n", 400},
+		"TLS hello":              {"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + strings.Repeat("\x00", 64) + "\r\n\r\n", 400},
+		"no version":             {"GET /actuator/health\r\n\r\n", 400},
+		"no path":                {"GET  HTTP/1.1\r\nHost: x\r\n\r\n", 400},
+		"no colon":               {"GET /actuator/health HTTP/1.1\r\nHost: x\r\nnonsense\r\n\r\n", 400},
+		"space before colon":     {"GET /actuator/health HTTP/1.1\r\nHost : x\r\n\r\n", 400},
+		"NUL in a header":        {"GET /actuator/health HTTP/1.1\r\nHost: x\r\nX-A: a\x00b\r\n\r\n", 400},
+		"newline in a name":      {"GET /actuator/health HTTP/1.1\r\nHost: x\r\nX\x01A: b\r\n\r\n", 400},
+
+		"length is no number":  {post + "Content-Length: abc\r\n\r\n{}", 400},
+		"length is negative":   {post + "Content-Length: -1\r\n\r\n{}", 400},
+		"length has a sign":    {post + "Content-Length: +2\r\n\r\n{}", 400},
+		"length is absurd":     {post + "Content-Length: 99999999999999999999999\r\n\r\n{}", 400},
+		"two lengths":          {post + "Content-Length: 2\r\nContent-Length: 11\r\n\r\n{\"input\":1}", 400},
+		"unknown encoding":     {post + "Transfer-Encoding: xchunked\r\n\r\n0\r\n\r\n", 400},
+		"chunked twice":        {post + "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400},
+		"chunk size is no hex": {post + "Transfer-Encoding: chunked\r\n\r\nzz\r\n{}\r\n0\r\n\r\n", 400},
+		"chunk size negative":  {post + "Transfer-Encoding: chunked\r\n\r\n-2\r\n{}\r\n0\r\n\r\n", 400},
+		"chunk too long":       {post + "Transfer-Encoding: chunked\r\n\r\n2\r\n{\"input\":1}\r\n0\r\n\r\n", 400},
+		"chunk size overflows": {post + "Transfer-Encoding: chunked\r\n\r\nffffffffffffffffff\r\n{}\r\n0\r\n\r\n", 400},
+
+		"a header too long":          {"GET /actuator/health HTTP/1.1\r\nHost: x\r\nX-Long: " + strings.Repeat("a", 1<<20) + "\r\n\r\n", 431},
+		"1e5 headers":                {"GET /actuator/health HTTP/1.1\r\nHost: x\r\n" + strings.Repeat("X-Many: 1\r\n", 100_000) + "\r\n", 431},
+		"a path too long":            {"GET /" + strings.Repeat("a", 1<<20) + " HTTP/1.1\r\nHost: x\r\n\r\n", 431},
+		"a request line with no end": {strings.Repeat("G", 1<<20), 431},
+
+		"nesting of arrays":  {body(`{"input":` + strings.Repeat("[", 100_000) + strings.Repeat("]", 100_000) + "}"), 400},
+		"nesting of objects": {body(`{"input":` + strings.Repeat(`{"a":`, 100_000) + "1" + strings.Repeat("}", 100_000) + "}"), 400},
+		"nesting beside":     {body(`{"input":1,"ignored":` + strings.Repeat("[", 100_000) + "}"), 400},
+		"nesting of a spec":  {strings.Replace(body(`{"scalingConfig":`+strings.Repeat("[", 100_000)+"}"), "/fn:invoke", "", 1), 400},
+		"invalid UTF-8":      {body("{\"input\":\"\xc3\x28\"}"), 400},
+		"invalid UTF-8 name": {strings.Replace(body(`{"input":1}`), "/fn:", "/\xff\xfe:", 1), 404},
+	} {
+		t.Run(strings.ReplaceAll(name, " ", "-"), func(t *testing.T) {
+			f := *f
+			f.t = t
+			a, _, _ := f.talk(strings.NewReader(tc.request))
+			a.expect(tc.status)
+			f.invoke("fn", `1`).expect(200) // and serves on
+		})
+	}
+}
+
+// The refusal arrives at a client that has not finished sending, instead of a
+// connection reset.
+func TestBodyTooLarge(t *testing.T) {
+	f := start(t)
+	f.register("fn", "LOCAL")
+	const size = 10 << 20
+	chunks := strings.Repeat("10000\r\n"+strings.Repeat("x", 1<<16)+"\r\n", size>>16)
+	for name, request := range map[string]string{
+		"by length": fmt.Sprintf("%sContent-Length: %d\r\n\r\n%s", post, size, strings.Repeat("x", size)),
+		"chunked":   post + "Transfer-Encoding: chunked\r\n\r\n" + chunks + "0\r\n\r\n",
+		"announced": fmt.Sprintf("%sContent-Length: %d\r\nExpect: 100-continue\r\n\r\n", post, size),
+	} {
+		a, _, c := f.talk(strings.NewReader(request))
+		c.Close()
+		if a.status != 413 || a.str("error") != "BODY_TOO_LARGE" {
+			t.Errorf("%s: %d %s", name, a.status, clip(a.body, 200))
+		}
+	}
+	big := `{"input":"` + strings.Repeat("x", size) + `"}`
+	for _, path := range []string{"/v1/functions/fn:invoke", "/v1/functions/fn:enqueue", "/v1/functions", "/v1/functions/none:invoke"} {
+		f.post(path, big).refused(413, "BODY_TOO_LARGE")
+	}
+	if n := f.s.core.Gauges().PayloadBytes; n != 0 {
+		t.Errorf("%d bytes are kept", n)
+	}
+	// A body of exactly the limit is taken.
+	limit := 4<<20 - len(`{"input":""}`)
+	f.invoke("fn", `"`+strings.Repeat("x", limit)+`"`).expect(200)
+	f.invoke("fn", `"`+strings.Repeat("x", limit+1)+`"`).refused(413, "BODY_TOO_LARGE")
+}
+
+func TestExpectContinue(t *testing.T) {
+	f := start(t)
+	f.register("fn", "LOCAL")
+	a, r, c := f.talk(strings.NewReader(post + "Content-Length: 11\r\nExpect: 100-continue\r\n\r\n"))
+	a.expect(100)
+	fmt.Fprint(c, `{"input":1}`)
+	a, err := f.readAnswer(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a.expect(200)
+}
+
+func TestTruncatedBody(t *testing.T) {
+	f := start(t)
+	f.register("fn", "LOCAL")
+	for _, request := range []string{
+		post + "Content-Length: 100\r\n\r\n{\"input\":1}",
+		post + "Transfer-Encoding: chunked\r\n\r\nb\r\n{\"inp",
+	} {
+		c, err := net.Dial("tcp", f.s.Addr())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		_ = c.SetDeadline(time.Now().Add(hangGuard))
+		fmt.Fprint(c, request)
+		_ = c.(*net.TCPConn).CloseWrite()
+		// Nobody may be left to read an answer, but it must be no success.
+		if a, err := f.readAnswer(bufio.NewReader(c)); err == nil {
+			a.expect(400)
+		}
+	}
+	if n := f.s.core.Gauges().StoredExecutions; n != 0 {
+		t.Errorf("%d executions of truncated requests", n)
+	}
+}
+
+// A refused request's remaining bytes must not be taken for a next request.
+func TestNoRequestIsSmuggled(t *testing.T) {
+	f := start(t)
+	f.register("fn", "LOCAL")
+	const hidden = "DELETE /v1/functions/fn HTTP/1.1\r\nHost: x\r\n\r\n"
+	for _, request := range []string{
+		fmt.Sprintf("%sContent-Length: %d\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n%s", post, 5+len(hidden), hidden),
+		post + "Content-Length: 0\r\nContent-Length: 44\r\n\r\n" + hidden,
+		post + "Transfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n\r\n0\r\n\r\n" + hidden,
+		post + "Transfer-Encoding : chunked\r\nContent-Length: 5\r\n\r\n0\r\n\r\n" + hidden,
+		post + "Transfer-Encoding:\x0bchunked\r\nContent-Length: 5\r\n\r\n0\r\n\r\n" + hidden,
+	} {
+		c, err := net.Dial("tcp", f.s.Addr())
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = c.SetDeadline(time.Now().Add(hangGuard))
+		fmt.Fprint(c, request)
+		_ = c.(*net.TCPConn).CloseWrite()
+		r := bufio.NewReader(c)
+		a, err := f.readAnswer(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		a.expect(400)
+		if rest, _ := io.ReadAll(r); len(rest) > 0 {
+			t.Errorf("%q: after the refusal came %q", request, rest)
+		}
+		c.Close()
+	}
+	f.get("/v1/functions/fn").expect(200)
+}
+
+// With both a length and chunks the chunks count, and the connection ends: no
+// byte after them is read as a request.
+func TestLengthAndChunksEndTheConnection(t *testing.T) {
+	f := start(t)
+	f.register("fn", "LOCAL")
+	a, r, _ := f.talk(strings.NewReader(post + "Content-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\nb\r\n{\"input\":1}\r\n0\r\n\r\n" +
+		"DELETE /v1/functions/fn HTTP/1.1\r\nHost: x\r\n\r\n"))
+	if a.status != 400 && a.status != 200 {
+		t.Errorf("status %d", a.status)
+	}
+	if rest, _ := io.ReadAll(r); len(rest) > 0 {
+		t.Errorf("after the answer came %q", rest)
+	}
+	f.get("/v1/functions/fn").expect(200)
+}
+
+func TestPipelinedRequestsAreAnsweredInOrder(t *testing.T) {
+	f := start(t)
+	f.register("fn", "LOCAL")
+	var request strings.Builder
+	for i := range 5 {
+		body := fmt.Sprintf(`{"input":%d}`, i)
+		fmt.Fprintf(&request, "%sContent-Length: %d\r\n\r\n%s", post, len(body), body)
+		fmt.Fprintf(&request, "%sContent-Length: 1\r\n\r\n{", post) // refused, and the connection goes on
+	}
+	a, r, _ := f.talk(strings.NewReader(request.String()))
+	for i := range 5 {
+		if a.expect(200).raw("output") != fmt.Sprint(i) {
+			t.Errorf("answer %d: %s", i, a.body)
+		}
+		var err error
+		if a, err = f.readAnswer(r); err != nil {
+			t.Fatal(err)
+		}
+		a.refused(400, "MALFORMED_JSON")
+		if i < 4 {
+			if a, err = f.readAnswer(r); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+}
+
+// slowly hands out one byte at a time, for ever.
+type slowly struct {
+	begin string
+	rest  byte
+	stop  <-chan struct{}
+}
+
+func (s *slowly) Read(p []byte) (int, error) {
+	if s.begin != "" {
+		n := copy(p, s.begin)
+		s.begin = s.begin[n:]
+		return n, nil
+	}
+	select {
+	case <-s.stop:
+		return 0, io.EOF
+	case <-time.After(10 * ms):
+	}
+	p[0] = s.rest
+	return 1, nil
+}
+
+func TestSlowRequestsAreCutOff(t *testing.T) {
+	f := start(t, func(c *Config) { c.ReadTimeout = 150 * ms })
+	f.register("fn", "LOCAL")
+	stop := make(chan struct{})
+	defer close(stop)
+	for name, begin := range map[string]string{
+		"nothing": "",
+		"headers": "GET /actuator/health HTTP/1.1\r\nHost: x\r\nX-Slow: ",
+		"body":    post + "Content-Length: 100000\r\n\r\n",
+	} {
+		var request io.Reader = &slowly{begin: begin, rest: 'x', stop: stop}
+		if name == "nothing" {
+			request = strings.NewReader("")
+		}
+		a, r, _ := f.talk(request)
+		if a.status != 408 || a.str("error") != "REQUEST_TIMEOUT" {
+			t.Errorf("%s: %d %s", name, a.status, a.body)
+		}
+		if _, err := r.ReadByte(); err == nil {
+			t.Errorf("%s: the connection goes on", name)
+		}
+	}
+	f.invoke("fn", `1`).expect(200)
+}
+
+// One connection more than allowed is told so, in JSON, and the others go on.
+func TestTooManyConnections(t *testing.T) {
+	f := start(t, func(c *Config) { c.MaxConnections = 2 })
+	open := func() (*bufio.Reader, net.Conn) {
+		c, err := net.Dial("tcp", f.s.Addr())
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = c.SetDeadline(time.Now().Add(hangGuard))
+		fmt.Fprint(c, "GET /actuator/health HTTP/1.1\r\nHost: x\r\n\r\n")
+		return bufio.NewReader(c), c
+	}
+	var kept []net.Conn
+	for range 2 {
+		r, c := open()
+		kept = append(kept, c)
+		a, err := f.readAnswer(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		a.expect(200)
+	}
+	r, c := open()
+	a, err := f.readAnswer(r)
+	c.Close()
+	if err != nil {
+		t.Fatalf("no answer: %v", err)
+	}
+	a.refused(503, "TOO_MANY_CONNECTIONS")
+	for _, c := range kept {
+		fmt.Fprint(c, "GET /actuator/health HTTP/1.1\r\nHost: x\r\n\r\n")
+		if a, err := f.readAnswer(bufio.NewReader(c)); err != nil || a.status != 200 {
+			t.Errorf("a connection within the limit: %v", err)
+		}
+		c.Close()
+	}
+	f.eventually("there is room again", func() bool {
+		a, err := f.try(f.api, "GET", "/actuator/health", "")
+		return err == nil && a.status == 200
+	})
+}
