@@ -149,11 +149,14 @@ func (s *Server) refuseEarly(ctx *fasthttp.RequestCtx, name string, fault *apiEr
 	fault.write(ctx)
 }
 
+// functionTimeout is how long an invocation of name may take. A function that
+// was deleted since the request came in sets no limit: what it left running
+// ends by its own deadline.
 func (s *Server) functionTimeout(name string) time.Duration {
 	if fn := s.core.Function(name); fn != nil {
 		return time.Duration(fn.Spec().TimeoutMillis) * time.Millisecond
 	}
-	return 0
+	return core.MaxTimeoutMillis * time.Millisecond
 }
 
 func writeInvocation(ctx *fasthttp.RequestCtx, status int, id core.ID, state core.Status, output []byte, err *core.ExecError) {
