@@ -1,0 +1,54 @@
+// Command soak runs simplane for minutes under mixed load while things go
+// wrong around it, and holds every promise it made against what became of it:
+//
+//	go run ./server/soak --duration 10m
+//
+// It exits with 1 when a promise was broken.
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+)
+
+func main() { os.Exit(run()) }
+
+func run() int {
+	opt := options{Progress: os.Stderr, TTL: 25 * time.Second}
+	flag.DurationVar(&opt.Duration, "duration", 10*time.Minute, "how long to send load")
+	flag.Float64Var(&opt.Share, "share", 0.7, "share of the measured capacity to send")
+	flag.Float64Var(&opt.MaxRate, "max-rate", 400, "most jobs a second, whatever the capacity")
+	flag.Uint64Var(&opt.Seed, "seed", 1, "seed of the load and the trouble")
+	out := flag.String("out", "", "also write the report as JSON to this `file`")
+	flag.Parse()
+	if flag.NArg() > 0 || opt.Duration <= 0 || opt.Share <= 0 || opt.Share > 1 || opt.MaxRate <= 0 {
+		fmt.Fprintln(os.Stderr, "soak: no arguments are taken; --duration and --max-rate must be above 0, --share within 0 and 1")
+		return 2
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	r, err := soak(ctx, opt)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "soak:", err)
+		return 1
+	}
+	fmt.Print(r)
+	if *out != "" {
+		raw, _ := json.MarshalIndent(r, "", "  ")
+		if err := os.WriteFile(*out, append(raw, '\n'), 0o644); err != nil {
+			fmt.Fprintln(os.Stderr, "soak:", err)
+			return 1
+		}
+	}
+	if !r.ok() {
+		fmt.Fprintf(os.Stderr, "end of simplane's log:\n%s", r.Log[max(len(r.Log)-4000, 0):])
+		return 1
+	}
+	return 0
+}
