@@ -1,6 +1,13 @@
 package core
 
-import "time"
+import (
+	"encoding/binary"
+	"fmt"
+	"runtime"
+	"sync/atomic"
+	"testing"
+	"time"
+)
 
 // realClock is the machine's clock, for benchmarks and concurrency tests.
 type realClock struct{ start time.Time }
@@ -13,3 +20,296 @@ func (c realClock) Now() Instant {
 }
 
 func (c realClock) AfterFunc(d time.Duration, f func()) Timer { return time.AfterFunc(d, f) }
+
+// mixedIDs hands out distinct, well-spread ids without a lock, as random ones
+// are, so that a benchmark measures core and not its id source.
+type mixedIDs struct{ n atomic.Uint64 }
+
+func (m *mixedIDs) NewID() ID {
+	n := m.n.Add(1)
+	var id ID
+	binary.LittleEndian.PutUint64(id[:], n)
+	binary.LittleEndian.PutUint64(id[8:], n*0x9e3779b97f4a7c15)
+	return id
+}
+
+// shortRetention keeps the store of a benchmark at the size of a second's work.
+func shortRetention() Config {
+	return Config{TTL: time.Second, CleanupTTL: time.Second}
+}
+
+func newBenchCore(b *testing.B, cfg Config, work Dispatcher, seen Observer, functions int) *Core {
+	b.Helper()
+	c, err := New(cfg, newRealClock(), &mixedIDs{}, work, seen)
+	if err != nil {
+		b.Fatal(err)
+	}
+	for i := range functions {
+		if _, err := c.Register(spec(b, fmt.Sprint("f", i), slots(64))); err != nil {
+			b.Fatal(err)
+		}
+	}
+	return c
+}
+
+type nopWaiter struct{}
+
+func (nopWaiter) Wake(Snapshot) {}
+
+// Submission to completion in one call: the least a request costs.
+func BenchmarkFullCycle(b *testing.B) {
+	for _, bm := range []struct {
+		name string
+		sync bool
+		seen Observer
+	}{{"async", false, nil}, {"sync", true, nil}, {"observed", false, &counts{}}} {
+		b.Run(bm.name, func(b *testing.B) {
+			c := newBenchCore(b, shortRetention(), echo{}, bm.seen, 1)
+			r := &Request{Function: "f0", Input: []byte(`{"a":1}`), Sync: bm.sync}
+			if bm.sync {
+				r.Waiter = nopWaiter{}
+			}
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := c.Submit(r); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
+// Each worker has functions of its own (spread) or all share one (shared).
+func BenchmarkFullCycleParallel(b *testing.B) {
+	for _, functions := range []int{16, 1} {
+		b.Run(fmt.Sprint("functions=", functions), func(b *testing.B) {
+			c := newBenchCore(b, shortRetention(), echo{}, nil, functions)
+			var worker atomic.Int64
+			b.ReportAllocs()
+			b.RunParallel(func(pb *testing.PB) {
+				i := int(worker.Add(1))
+				r := &Request{Input: []byte(`{"a":1}`)}
+				r.Function = fmt.Sprint("f", i%functions)
+				for pb.Next() {
+					if _, err := c.Submit(r); err != nil {
+						b.Error(err)
+						return
+					}
+				}
+			})
+		})
+	}
+}
+
+// holder keeps the last task: the cycle with an answer from outside Dispatch.
+type holder struct{ task Task }
+
+func (h *holder) Dispatch(t Task) { h.task = t }
+
+func BenchmarkFullCycleAnsweredLater(b *testing.B) {
+	h := &holder{}
+	c := newBenchCore(b, shortRetention(), h, nil, 1)
+	r := &Request{Function: "f0", Input: []byte(`{"a":1}`), Sync: true, Waiter: nopWaiter{}}
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := c.Submit(r); err != nil {
+			b.Fatal(err)
+		}
+		h.task.Complete(Outcome{Status: Success, Output: h.task.Input})
+	}
+}
+
+func BenchmarkRejected(b *testing.B) {
+	c := newBenchCore(b, Config{}, &holder{}, nil, 1)
+	for range 64 + 100 {
+		if _, err := c.Submit(&Request{Function: "f0"}); err != nil {
+			b.Fatal(err)
+		}
+	}
+	r := &Request{Function: "f0", Input: []byte(`{"a":1}`)}
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := c.Submit(r); err != error(ErrQueueFull) {
+			b.Fatal(err)
+		}
+	}
+}
+
+func BenchmarkRateLimiter(b *testing.B) {
+	l := NewRateLimiter(MaxRatePerSecond)
+	clock := newRealClock()
+	now := clock.Now()
+	b.Run("serial", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			l.AcquireAt(now)
+		}
+	})
+	b.Run("parallel", func(b *testing.B) {
+		b.RunParallel(func(pb *testing.PB) {
+			for pb.Next() {
+				l.AcquireAt(now)
+			}
+		})
+	})
+}
+
+func BenchmarkQueueOfferPoll(b *testing.B) {
+	var r ring
+	ex := &execution{}
+	for range 50 {
+		r.push(&execution{})
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		r.push(ex)
+		r.pop()
+	}
+}
+
+func benchStore(n int) (*executionStore, []ID) {
+	cfg := DefaultConfig()
+	cfg.SweepInterval = time.Second
+	s, ids := newExecutionStore(cfg), &mixedIDs{}
+	all := make([]ID, n)
+	for i := range all {
+		all[i] = ids.NewID()
+		s.put(&execution{id: all[i], created: int64(i)})
+	}
+	return s, all
+}
+
+func BenchmarkStoreGet(b *testing.B) {
+	for _, n := range []int{1000, 1_000_000} {
+		s, ids := benchStore(n)
+		b.Run(fmt.Sprint("records=", n), func(b *testing.B) {
+			b.ReportAllocs()
+			i := 0
+			for b.Loop() {
+				if i++; i == n {
+					i = 0
+				}
+				if s.get(ids[i]) == nil {
+					b.Fatal("lost")
+				}
+			}
+		})
+		b.Run(fmt.Sprint("parallel/records=", n), func(b *testing.B) {
+			b.RunParallel(func(pb *testing.PB) {
+				for i := 0; pb.Next(); i++ {
+					if i == n {
+						i = 0
+					}
+					s.get(ids[i])
+				}
+			})
+		})
+	}
+}
+
+func BenchmarkStorePutRemove(b *testing.B) {
+	s, _ := benchStore(1000)
+	ex := &execution{id: idOf(1)}
+	b.ReportAllocs()
+	for b.Loop() {
+		ex.evicted = false
+		s.reserve(10)
+		s.put(ex)
+		s.remove(ex)
+		s.bytes.Add(-10)
+	}
+}
+
+func BenchmarkIdempotencyClaimPublish(b *testing.B) {
+	s := NewIdempotencyStore(64, int64(time.Hour), int64(time.Second), 1<<30)
+	b.ReportAllocs()
+	for b.Loop() {
+		_, token, _ := s.AcquireOrGet("f", "key", 0, nil)
+		if err := s.Publish("f", "key", token, ID{}, 0); err != nil {
+			b.Fatal(err)
+		}
+		if _, token = s.ClaimIfMatches("f", "key", ID{}); token == 0 || s.Abandon("f", "key", token) != nil {
+			b.Fatal("not abandoned")
+		}
+	}
+}
+
+func TestRejectedSubmitAllocatesNothing(t *testing.T) {
+	for name, change := range map[string]func(*Config, *Request){
+		"queue full":         func(*Config, *Request) {},
+		"unknown function":   func(_ *Config, r *Request) { r.Function = "nobody" },
+		"store full":         func(cfg *Config, r *Request) { cfg.MaxExecutions = 1 },
+		"rate limited":       func(cfg *Config, r *Request) { cfg.RateMaxPerSecond = 2 },
+		"depth of sync work": func(cfg *Config, r *Request) { admitting(1, 1)(cfg); r.Sync = true },
+	} {
+		t.Run(name, func(t *testing.T) {
+			cfg := Config{}
+			r := &Request{Function: "f", Input: []byte(`{"a":1}`), Borrowed: true}
+			change(&cfg, r)
+			c, err := New(cfg, newTestClock(), &mixedIDs{}, &script{}, &counts{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := c.Register(spec(t, "f", slots(1), queueSize(1))); err != nil {
+				t.Fatal(err)
+			}
+			for range 2 {
+				_, _ = c.Submit(r)
+			}
+			allocs := testing.AllocsPerRun(1000, func() {
+				if _, err := c.Submit(r); err == nil {
+					t.Fatal("admitted")
+				}
+			})
+			if allocs != 0 {
+				t.Fatalf("%v allocations", allocs)
+			}
+		})
+	}
+}
+
+// A cycle allocates its record and nothing else (maps that grow aside).
+func TestFullCycleAllocations(t *testing.T) {
+	cfg := shortRetention()
+	c, err := New(cfg, newTestClock(), &mixedIDs{}, echo{}, &counts{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.Register(spec(t, "f")); err != nil {
+		t.Fatal(err)
+	}
+	r := &Request{Function: "f", Input: []byte(`{"a":1}`), Sync: true, Waiter: nopWaiter{}}
+	allocs := testing.AllocsPerRun(20_000, func() { _, _ = c.Submit(r) })
+	if allocs > 2 {
+		t.Fatalf("%v allocations a cycle", allocs)
+	}
+}
+
+// What an ended execution costs while its status is kept, payload apart.
+func TestMemoryOfRetainedExecution(t *testing.T) {
+	const n = 200_000
+	c, err := New(Config{}, newTestClock(), &mixedIDs{}, echo{}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.Register(spec(t, "f")); err != nil {
+		t.Fatal(err)
+	}
+	r := &Request{Function: "f"}
+	var before, after runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&before)
+	for range n {
+		if _, err := c.Submit(r); err != nil {
+			t.Fatal(err)
+		}
+	}
+	runtime.GC()
+	runtime.ReadMemStats(&after)
+	each := (after.HeapAlloc - before.HeapAlloc) / n
+	t.Logf("%d bytes each", each)
+	if each >= 400 {
+		t.Fatalf("%d bytes each, want less than 400", each)
+	}
+	runtime.KeepAlive(c)
+}
