@@ -75,6 +75,9 @@ func DefaultConfig() Config {
 	}
 }
 
+// Validate returns what New would say about cfg.
+func (cfg Config) Validate() error { return cfg.complete() }
+
 func orDefault[T comparable](p *T, def T) {
 	var zero T
 	if *p == zero {

@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -53,6 +54,9 @@ func parseTokens(list string) ([][sha256.Size]byte, error) {
 			return nil, fmt.Errorf("after sha256: there must be %d hex digits", 2*sha256.Size)
 		}
 		hashes = append(hashes, [sha256.Size]byte(raw))
+	}
+	if len(hashes) == 0 && list != "" {
+		return nil, errors.New("there is no token in it; leave it out to require none")
 	}
 	return hashes, nil
 }

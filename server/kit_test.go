@@ -338,3 +338,5 @@ func receive[T any](t *testing.T, what string, ch <-chan T) T {
 		panic("unreachable")
 	}
 }
+
+func discardLog() *slog.Logger { return slog.New(slog.DiscardHandler) }

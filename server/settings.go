@@ -1,14 +1,19 @@
 package server
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/pflag"
 	"gopkg.in/yaml.v3"
+
+	"simplane/core"
 )
 
 // Settings binds a Config to its three sources. Each key exists once, as a
@@ -19,12 +24,13 @@ type Settings struct {
 	Config Config
 	flags  *pflag.FlagSet
 	file   string
-	given  [][2]string // flags of the command line: name, value
+	given  [][2]string       // flags of the command line: name, value
+	origin map[string]string // by flag: where its value came from, for errors
 }
 
 // NewSettings adds serve's flags to flags.
 func NewSettings(flags *pflag.FlagSet) *Settings {
-	s := &Settings{Config: DefaultConfig(), flags: flags}
+	s := &Settings{Config: DefaultConfig(), flags: flags, origin: map[string]string{}}
 	c := &s.Config
 	flags.StringVar(&s.file, "config", "", "config `file` (YAML); its keys are the flag names in camelCase")
 	flags.StringVar(&c.Addr, "addr", c.Addr, "`address` of the API (port 0 picks a free one)")
@@ -60,6 +66,7 @@ func NewSettings(flags *pflag.FlagSet) *Settings {
 	q := &k.SyncQueue
 	flags.BoolVar(&q.Enabled, "sync-queue-enabled", q.Enabled, "judge sync invocations by their expected wait")
 	flags.Var((*negated)(&q.EstimateDisabled), "sync-queue-admission-enabled", "with the sync queue on, refuse on estimated wait too")
+	flags.Lookup("sync-queue-admission-enabled").NoOptDefVal = "true" // as for every other boolean flag
 	flags.IntVar(&q.MaxConcurrency, "sync-queue-max-concurrency", q.MaxConcurrency, "sync invocations in flight that are admitted without a look")
 	flags.IntVar(&q.MaxDepth, "sync-queue-max-depth", q.MaxDepth, "sync invocations queued at which newcomers are refused")
 	flags.DurationVar(&q.MaxEstimatedWait, "sync-queue-max-estimated-wait", q.MaxEstimatedWait, "longest estimated wait that is admitted")
@@ -88,11 +95,13 @@ func NewSettings(flags *pflag.FlagSet) *Settings {
 }
 
 // Load fills in what the flags did not set: from the environment, then from
-// the config file. Errors say which source and, for the file, which line.
+// the config file. Errors say which source and, for the file, which line, of
+// values that are out of range too.
 func (s *Settings) Load(getenv func(string) (string, bool)) error {
 	set := map[string]bool{}
 	s.flags.Visit(func(f *pflag.Flag) {
 		set[f.Name] = true
+		s.origin[f.Name] = "--" + f.Name
 		s.given = append(s.given, [2]string{f.Name, f.Value.String()})
 	})
 	if !set["config"] {
@@ -111,6 +120,7 @@ func (s *Settings) Load(getenv func(string) (string, bool)) error {
 			return
 		}
 		set[f.Name] = true
+		s.origin[f.Name] = "environment variable " + name
 		if err := f.Value.Set(value); err != nil {
 			errs = append(errs, fmt.Errorf("environment variable %s: %q is not valid for --%s (%s): %w", name, value, f.Name, f.Usage, err))
 		}
@@ -119,9 +129,21 @@ func (s *Settings) Load(getenv func(string) (string, bool)) error {
 		errs = append(errs, s.loadFile(s.file, set)...)
 	}
 	if len(errs) == 0 {
-		errs = append(errs, s.Config.check())
+		for _, problem := range s.Config.problems() {
+			errs = append(errs, s.located(problem))
+		}
 	}
 	return errors.Join(errs...)
+}
+
+// located puts where its value came from before a problem "key: what".
+func (s *Settings) located(problem string) error {
+	key, _, _ := strings.Cut(problem, ":")
+	flag := strings.TrimSuffix(flagName(key), "-seconds") // core says syncQueueRetryAfterSeconds
+	if from, known := s.origin[flag]; known {
+		return fmt.Errorf("%s: %s", from, problem)
+	}
+	return errors.New(problem)
 }
 
 // Reread loads the configuration anew, with the flags of the command line as
@@ -141,12 +163,17 @@ func (s *Settings) loadFile(path string, set map[string]bool) []error {
 	if err != nil {
 		return []error{fmt.Errorf("config file: %w", err)}
 	}
-	var doc yaml.Node
-	if err := yaml.Unmarshal(raw, &doc); err != nil {
-		return []error{fmt.Errorf("%s: %w", path, yamlLine(err))}
-	}
-	if len(doc.Content) == 0 {
+	var doc, second yaml.Node
+	decoder := yaml.NewDecoder(bytes.NewReader(raw))
+	if err := decoder.Decode(&doc); err == io.EOF {
 		return nil // an empty file sets nothing
+	} else if err != nil {
+		return []error{yamlError(path, err)}
+	}
+	if err := decoder.Decode(&second); err == nil {
+		return []error{fmt.Errorf("%s:%d: only one YAML document is read; join them", path, second.Line)}
+	} else if err != io.EOF {
+		return []error{yamlError(path, err)}
 	}
 	var errs []error
 	s.readMapping(path, "", doc.Content[0], set, map[string]bool{}, &errs)
@@ -181,11 +208,14 @@ func (s *Settings) readMapping(path, prefix string, node *yaml.Node, set, seen m
 			fail(key, "key %q is given twice", key.Value)
 		case value.Kind != yaml.ScalarNode:
 			fail(value, "%s: expected a single value", key.Value)
+		case value.Tag == "!!null":
+			fail(key, "%s: has no value; leave the key out for the default", key.Value)
 		default:
 			seen[name] = true
 			if set[name] {
 				continue // flag or environment wins
 			}
+			s.origin[name] = fmt.Sprintf("%s:%d", path, value.Line)
 			if err := flag.Value.Set(value.Value); err != nil {
 				fail(value, "%s: %q is not valid (%s)", key.Value, value.Value, flag.Usage)
 			}
@@ -211,11 +241,13 @@ func (s *Settings) suggest(name string) string {
 	return fmt.Sprintf("did you mean %q?", camelCase(best))
 }
 
-func (c *Config) check() error {
-	var errs []error
+// problems are what is wrong with a configuration, each as "key: what".
+func (c *Config) problems() []string {
+	var found []string
+	bad := func(key, format string, args ...any) { found = append(found, key+": "+fmt.Sprintf(format, args...)) }
 	atLeast := func(key string, got, least int64) {
 		if got < least {
-			errs = append(errs, fmt.Errorf("%s: must be at least %d, not %d", key, least, got))
+			bad(key, "must be at least %d, not %d", least, got)
 		}
 	}
 	atLeast("maxBodyBytes", int64(c.MaxBodyBytes), 1)
@@ -223,33 +255,67 @@ func (c *Config) check() error {
 	atLeast("maxResponseBytes", int64(c.MaxResponseBytes), 1)
 	atLeast("maxConnections", int64(c.MaxConnections), 1)
 	atLeast("poolMaxConnections", int64(c.PoolMaxConnections), 1)
-	atLeast("functionStartTimeout", int64(c.FunctionStartTimeout), 1)
 	if c.Provider != providerProcess && c.Provider != providerNone {
-		errs = append(errs, fmt.Errorf("provider: must be process or none, not %q", c.Provider))
+		bad("provider", "must be process or none, not %q", c.Provider)
 	}
 	atLeast("shutdownGrace", int64(c.ShutdownGrace), 0)
-	for key, d := range map[string]int64{"readTimeout": int64(c.ReadTimeout), "writeTimeout": int64(c.WriteTimeout), "idleTimeout": int64(c.IdleTimeout)} {
-		atLeast(key, d, 1)
+	// Zero would mean the default to core, and no limit to fasthttp: whoever
+	// writes it means neither.
+	k, q := &c.Core, &c.Core.SyncQueue
+	for _, span := range []struct {
+		key   string
+		value time.Duration
+	}{
+		{"readTimeout", c.ReadTimeout}, {"writeTimeout", c.WriteTimeout}, {"idleTimeout", c.IdleTimeout},
+		{"functionStartTimeout", c.FunctionStartTimeout},
+		{"ttl", k.TTL}, {"cleanupTtl", k.CleanupTTL}, {"staleTtl", k.StaleTTL}, {"idempotencyTtl", k.IdempotencyTTL},
+		{"autoscaleInterval", k.AutoscaleInterval}, {"scaleUpCooldown", k.ScaleUpCooldown}, {"scaleDownCooldown", k.ScaleDownCooldown},
+		{"scaleDownWindow", k.ScaleDownWindow}, {"scaleToZeroGrace", k.ScaleToZeroGrace},
+		{"syncQueueMaxEstimatedWait", q.MaxEstimatedWait}, {"syncQueueMaxQueueWait", q.MaxQueueWait}, {"syncQueueRetryAfter", q.RetryAfter},
+	} {
+		if span.value <= 0 {
+			bad(span.key, "must be greater than 0, not %v", span.value)
+		}
 	}
+	atLeast("maxFunctions", int64(k.MaxFunctions), 1)
+	atLeast("maxExecutions", int64(k.MaxExecutions), 1)
+	atLeast("maxPayloadBytes", k.MaxPayloadBytes, 1)
+	atLeast("maxIdempotencyKeys", int64(k.MaxIdempotencyKeys), 1)
+	atLeast("shards", int64(k.Shards), 1)
+	atLeast("syncQueueMaxConcurrency", int64(q.MaxConcurrency), 1)
+	atLeast("syncQueueMaxDepth", int64(q.MaxDepth), 1)
 	if !slices.Contains([]string{"debug", "info", "warn", "error"}, c.LogLevel) {
-		errs = append(errs, fmt.Errorf("logLevel: must be debug, info, warn or error, not %q", c.LogLevel))
+		bad("logLevel", "must be debug, info, warn or error, not %q", c.LogLevel)
 	}
-	_, err := newTokens(*c)
-	errs = append(errs, err)
-	_, err = newEgress(c.EndpointAllow)
-	errs = append(errs, err)
+	if _, err := newTokens(*c); err != nil {
+		found = append(found, err.Error())
+	}
+	if _, err := newEgress(c.EndpointAllow); err != nil {
+		found = append(found, err.Error())
+	}
 	if !(c.AccessLogSample >= 0 && c.AccessLogSample <= 1) {
-		errs = append(errs, fmt.Errorf("accessLogSample: must be between 0 and 1, not %v", c.AccessLogSample))
+		bad("accessLogSample", "must be between 0 and 1, not %v", c.AccessLogSample)
 	}
 	if c.LogFormat != "text" && c.LogFormat != "json" {
-		errs = append(errs, fmt.Errorf("logFormat: must be text or json, not %q", c.LogFormat))
+		bad("logFormat", "must be text or json, not %q", c.LogFormat)
 	}
-	return errors.Join(errs...)
+	if len(found) > 0 {
+		return found
+	}
+	var invalid *core.ValidationError
+	if err := k.Validate(); errors.As(err, &invalid) {
+		found = invalid.Details
+	}
+	return found
 }
 
-// yamlLine makes "yaml: line 3: x" read "3: x".
-func yamlLine(err error) error {
-	return errors.New(strings.TrimPrefix(strings.TrimPrefix(err.Error(), "yaml: "), "line "))
+// yamlError makes "yaml: line 3: x" read "path:3: x".
+func yamlError(path string, err error) error {
+	message := strings.TrimPrefix(err.Error(), "yaml: ")
+	if rest, ok := strings.CutPrefix(message, "line "); ok {
+		return fmt.Errorf("%s:%s", path, rest)
+	}
+	return fmt.Errorf("%s: %s", path, message)
 }
 
 func envName(flag string) string {
