@@ -16,6 +16,7 @@ import (
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
 
@@ -141,6 +142,11 @@ func (p *Provider) Provision(ctx context.Context, d provider.Deployment) error {
 
 func (p *Provider) check(d provider.Deployment) error {
 	errs := []error{d.Validate(), checkMetrics(d)}
+	for field, quantity := range map[string]string{"cpu": d.CPU, "memory": d.Memory} {
+		if _, err := resource.ParseQuantity(quantity); quantity != "" && err != nil {
+			errs = append(errs, fmt.Errorf("resources.%s: %q: %w", field, quantity, err))
+		}
+	}
 	if d.Image == "" {
 		errs = append(errs, errors.New("image: must not be empty"))
 	}

@@ -138,7 +138,7 @@ func (f *function) update(ready map[string]string, d *appsv1.Deployment, pods []
 			added = append(added, joined{id, addr, in})
 		}
 	}
-	took, limit := time.Since(f.began), f.dep.EndpointConcurrency
+	took, limit := time.Since(f.began), f.dep.Concurrency()
 	f.restarts = restarts(pods)
 	var fail *provider.Error
 	switch {

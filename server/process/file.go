@@ -21,7 +21,7 @@ import (
 // invocations, each in a process of its own.
 func (in *instance) runFile() exit {
 	t := &fileTarget{in: in}
-	if !in.f.becameReady(in, "", in.f.dep.EndpointConcurrency, 0, t) {
+	if !in.f.becameReady(in, "", in.f.dep.Concurrency(), 0, t) {
 		return exit{}
 	}
 	<-in.stop

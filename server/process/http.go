@@ -26,14 +26,14 @@ func (in *instance) runHTTP() exit {
 	defer in.f.p.ports.give(port)
 
 	began := time.Now()
-	ctx, cancel := context.WithTimeout(context.Background(), in.f.p.opt.StartTimeout)
-	defer cancel()
-	c, err := in.launch(ctx, in.id, map[string]string{"PORT": strconv.Itoa(port)}, false)
+	c, err := in.launch(context.Background(), in.id, map[string]string{"PORT": strconv.Itoa(port)}, false)
 	if err != nil {
 		in.endTurn()
 		return startFailed("the command could not be started: %v", err)
 	}
 	addr := net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
+	ctx, cancel := context.WithTimeout(context.Background(), in.f.p.opt.StartTimeout)
+	defer cancel()
 	up := in.probe(ctx, c, addr)
 	in.endTurn()
 	if !up {
@@ -45,8 +45,17 @@ func (in *instance) runHTTP() exit {
 		child:        c,
 	}
 	defer target.Close()
-	if in.f.becameReady(in, addr, in.f.dep.EndpointConcurrency, time.Since(began), target) {
+	if in.f.becameReady(in, addr, in.f.dep.Concurrency(), time.Since(began), target) {
+		hung := make(chan struct{})
+		go in.watchHealth(c, addr, hung)
 		select {
+		case <-hung:
+			in.note(slog.LevelError, "replaced: invocations fail and GET /health is not answered")
+			in.f.pool.Remove(in.id)
+			c.Kill()
+			<-c.Done()
+			c.cleanUp()
+			return exit{}
 		case <-c.Done():
 			in.f.pool.Remove(in.id)
 			c.cleanUp()
@@ -84,14 +93,11 @@ func (in *instance) neverReady(c *child, slow string) exit {
 // function without that path. false means that it exited, that the time is
 // up, or that the instance is to stop.
 func (in *instance) probe(ctx context.Context, c *child, addr string) bool {
-	client := &fasthttp.HostClient{
-		Addr: addr, MaxConns: 1, MaxIdemponentCallAttempts: 1, MaxResponseBodySize: 64 << 10,
-		Dial: func(a string) (net.Conn, error) { return net.DialTimeout("tcp4", a, time.Second) },
-	}
+	client := probeClient(addr)
 	defer client.CloseIdleConnections()
 	wait := time.Millisecond
 	for {
-		if healthy(client, addr) {
+		if healthy(client, addr, in.f.p.opt.HealthTimeout) {
 			return true
 		}
 		pause := time.NewTimer(wait)
@@ -116,13 +122,47 @@ func (in *instance) probe(ctx context.Context, c *child, addr string) bool {
 	}
 }
 
-func healthy(client *fasthttp.HostClient, addr string) bool {
+// watchHealth closes hung when the instance neither does its work nor answers
+// GET /health: it lives, but only a new process will help. While invocations
+// succeed nothing is asked.
+func (in *instance) watchHealth(c *child, addr string, hung chan<- struct{}) {
+	tick := time.NewTicker(in.f.p.opt.HealthInterval)
+	defer tick.Stop()
+	client := probeClient(addr)
+	defer client.CloseIdleConnections()
+	for misses := 0; ; {
+		select {
+		case <-c.Done():
+			return
+		case <-in.stop:
+			return
+		case <-tick.C:
+		}
+		if !in.f.pool.Ejected(in.id) || healthy(client, addr, in.f.p.opt.HealthTimeout) {
+			misses = 0
+			continue
+		}
+		if misses++; misses == 3 {
+			close(hung)
+			return
+		}
+	}
+}
+
+func probeClient(addr string) *fasthttp.HostClient {
+	return &fasthttp.HostClient{
+		Addr: addr, MaxConns: 1, MaxIdemponentCallAttempts: 1, MaxResponseBodySize: 64 << 10,
+		Dial: func(a string) (net.Conn, error) { return net.DialTimeout("tcp4", a, time.Second) },
+	}
+}
+
+func healthy(client *fasthttp.HostClient, addr string, timeout time.Duration) bool {
 	req, resp := fasthttp.AcquireRequest(), fasthttp.AcquireResponse()
 	defer fasthttp.ReleaseRequest(req)
 	defer fasthttp.ReleaseResponse(resp)
 	req.SetRequestURI("http://" + addr + "/health")
 	req.SetConnectionClose() // leave no idle connection to a single-threaded server
-	err := client.DoTimeout(req, resp, 2*time.Second)
+	err := client.DoTimeout(req, resp, timeout)
 	if err != nil && !errors.Is(err, fasthttp.ErrBodyTooLarge) {
 		return false
 	}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -82,9 +83,55 @@ func TestHTTPFaults(t *testing.T) {
 
 func TestHTTPPortThatNeverOpens(t *testing.T) {
 	p := start(t, Options{StartTimeout: 150 * time.Millisecond})
-	provision(t, p, provider.Deployment{Name: "mute", RuntimeCommand: "echo no server here >&2; exec sleep 1000"})
-	wantCode(t, invoke(t, p, "mute", `1`), provider.CodeStartFailed, "GET /health", "150ms", "no server here")
+	provision(t, p, provider.Deployment{Name: "mute", Replicas: 1, RuntimeCommand: "echo no server here >&2; exec sleep 1000"})
+	wantCode(t, invoke(t, p, "mute", `1`), provider.CodeStartFailed, "GET /health", "150ms")
+	wantLog(t, p, "mute", "no server here")
 	wantLog(t, p, "mute", provider.CodeStartFailed)
+}
+
+func TestHungProcessIsReplaced(t *testing.T) {
+	p := start(t, Options{HealthInterval: 20 * time.Millisecond, HealthTimeout: 100 * time.Millisecond})
+	provision(t, p, self(t, "http"))
+	var answer struct{ PID int }
+	if err := json.Unmarshal(invoke(t, p, "http", `1`).Output, &answer); err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Kill(answer.PID, syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the instance is suspected", func() bool { // its threads do not stop all at once
+		invokeFor(t, p, "http", `1`, 20*time.Millisecond)
+		s, _ := p.Status("http")
+		e := p.Endpoints("http")
+		return s.Restarts > 0 || len(e) == 1 && p.function("http").pool.Ejected(e[0].ID)
+	})
+	wantLog(t, p, "http", "GET /health is not answered")
+	if r := invoke(t, p, "http", `1`); !r.OK() {
+		t.Errorf("after the replacement: %+v", r)
+	}
+	if exists(answer.PID) {
+		t.Error("the hung process is still there")
+	}
+}
+
+func TestFailingButHealthyProcessStays(t *testing.T) {
+	p := start(t, Options{HealthInterval: time.Millisecond, HealthTimeout: hang})
+	provision(t, p, self(t, "http"))
+	invoke(t, p, "http", `1`)
+	before := p.Endpoints("http")
+	for range 20 {
+		invoke(t, p, "http", `"do:500"`)
+		time.Sleep(time.Millisecond)
+	}
+	if !p.function("http").pool.Ejected(p.Endpoints("http")[0].ID) {
+		t.Error("it failed 20 times in a row and is not even suspected")
+	}
+	if now := p.Endpoints("http"); now[0].ID != before[0].ID {
+		t.Error("a process that answers GET /health was replaced")
+	}
+	if r := invoke(t, p, "http", `1`); !r.OK() {
+		t.Errorf("%+v", r)
+	}
 }
 
 func TestConcurrencyLimitOfAnEndpointHolds(t *testing.T) {

@@ -87,8 +87,9 @@ type child struct {
 	stdout *os.File
 }
 
-// launch starts the deployment's command. With protocol set, stdin and stdout
-// are left to the caller; otherwise stdin is empty and stdout is log.
+// launch starts the deployment's command; it takes milliseconds, and the guard
+// bounds it when ctx does not. With protocol set, stdin and stdout are left to
+// the caller; otherwise stdin is empty and stdout is log.
 func (in *instance) launch(ctx context.Context, id string, extra map[string]string, protocol bool) (*child, error) {
 	d, opt := in.f.dep, in.f.p.opt
 	env := environment(d, extra)

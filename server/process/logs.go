@@ -18,8 +18,9 @@ const (
 	droppedMark = "[output dropped: more than 4 MiB in a second]"
 )
 
-// pump moves one output stream of a process into the log. It always reads on,
-// whatever the amount, so that a talkative function is never blocked by it.
+// pump moves one output stream of a process into the log. It reads on, whatever
+// the amount, so that a talkative function is not blocked by it; a flood is
+// dropped, and read slowly to keep the processor for others.
 type pump struct {
 	file *os.File
 	done chan struct{}
@@ -30,7 +31,7 @@ func startPump(ring *provider.Ring, instance, stream string, file *os.File, t *t
 	s := &splitter{ring: ring, instance: instance, stream: stream}
 	go func() {
 		defer close(p.done)
-		buf := make([]byte, 32<<10)
+		buf := make([]byte, 64<<10)
 		var second time.Time
 		spent := 0
 		for {
@@ -47,6 +48,8 @@ func startPump(ring *provider.Ring, instance, stream string, file *os.File, t *t
 						s.flush()
 						s.emit(droppedMark)
 					}
+				} else {
+					time.Sleep(time.Millisecond) // some 60 MB in a second
 				}
 			}
 			if err != nil {

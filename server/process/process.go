@@ -36,6 +36,11 @@ type Options struct {
 	DrainTimeout time.Duration // for running invocations when an instance stops, 10 s
 	StopGrace    time.Duration // between SIGTERM and SIGKILL, 3 s
 
+	// An HTTP instance that keeps failing invocations is asked for its health
+	// at HealthInterval (2 s) with HealthTimeout (2 s) to answer; after three
+	// misses in a row it is replaced.
+	HealthInterval, HealthTimeout time.Duration
+
 	BackoffBase  time.Duration // first delay before a restart, 50 ms; doubles
 	BackoffMax   time.Duration // longest delay, 30 s
 	StableAfter  time.Duration // an instance that lived this long resets it, 10 s
@@ -71,6 +76,8 @@ func (o Options) withDefaults() Options {
 	orDefault(&o.StartTimeout, 15*time.Second)
 	orDefault(&o.DrainTimeout, 10*time.Second)
 	orDefault(&o.StopGrace, 3*time.Second)
+	orDefault(&o.HealthInterval, 2*time.Second)
+	orDefault(&o.HealthTimeout, 2*time.Second)
 	orDefault(&o.BackoffBase, 50*time.Millisecond)
 	orDefault(&o.BackoffMax, 30*time.Second)
 	orDefault(&o.StableAfter, 10*time.Second)

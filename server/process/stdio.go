@@ -24,9 +24,7 @@ func (in *instance) runStdio() exit {
 		return exit{}
 	}
 	began := time.Now()
-	ctx, cancel := context.WithTimeout(context.Background(), in.f.p.opt.StartTimeout)
-	defer cancel()
-	c, err := in.launch(ctx, in.id, nil, true)
+	c, err := in.launch(context.Background(), in.id, nil, true)
 	in.endTurn()
 	if err != nil {
 		return startFailed("the command could not be started: %v", err)
@@ -35,7 +33,7 @@ func (in *instance) runStdio() exit {
 	w := &worker{in: in, child: c, began: began, broken: make(chan struct{}), eof: make(chan struct{})}
 	go w.read()
 	// The protocol has no greeting, so a started process counts as ready.
-	if in.f.becameReady(in, "", 1, time.Since(began), w) {
+	if in.f.becameReady(in, "", in.f.dep.Concurrency(), time.Since(began), w) {
 		select {
 		case <-c.Done():
 		case <-w.broken:
@@ -70,6 +68,8 @@ type worker struct {
 
 	broken chan struct{} // closed when the conversation is out of step
 	eof    chan struct{} // closed at the end of stdout
+
+	chatter int // bytes of stdout since the last answer that were none; read's
 
 	mu       sync.Mutex
 	current  *call
@@ -201,12 +201,15 @@ func (w *worker) expire(c *call) {
 		return
 	}
 	// A late answer would be taken for the next invocation's.
-	w.breakOff("replaced: execution "+c.inv.ExecutionID+" ran over its deadline", slog.LevelWarn)
-	w.complete(c, provider.Failure(provider.CodeTimeout, "the function did not answer within its deadline"), false)
+	w.breakOff("replaced: execution "+c.inv.ExecutionID+" ran over its deadline", slog.LevelWarn, func() {
+		w.complete(c, provider.Failure(provider.CodeTimeout, "the function did not answer within its deadline"), false)
+	})
 }
 
-// breakOff gives the process up: it gets no more work and is replaced.
-func (w *worker) breakOff(why string, level slog.Level) {
+// breakOff gives the process up: it gets no more work, the current call is
+// ended by end, and then it is replaced. In that order, as the end of a call
+// brings the next one, and the end of the process ends what is not ended yet.
+func (w *worker) breakOff(why string, level slog.Level, end func()) {
 	w.mu.Lock()
 	first := w.why == ""
 	if first {
@@ -216,8 +219,9 @@ func (w *worker) breakOff(why string, level slog.Level) {
 	if first {
 		w.in.note(level, why)
 		w.in.f.pool.Remove(w.in.id)
-		close(w.broken)
+		defer close(w.broken)
 	}
+	end()
 }
 
 // finish waits for the rest of stdout, when it matters, and ends what still
@@ -262,12 +266,22 @@ func (w *worker) died() exit {
 		err = how.startFailure
 	} else {
 		w.in.note(slog.LevelError, "the function "+w.child.describe())
+		// A program that ends properly after an answer is no crash: it may
+		// have been written for one line.
+		status, lost := w.child.Status()
+		how.recycled = !lost && status.Exited() && status.ExitStatus() == 0 && w.answers() > 0
 	}
 	w.mu.Lock()
 	w.dead = err
 	w.mu.Unlock()
 	w.finish(false)
 	return how
+}
+
+func (w *worker) answers() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.answered
 }
 
 // read takes answers until stdout ends.
@@ -300,11 +314,12 @@ func (w *worker) read() {
 // refuse ends the current call with FUNCTION_BAD_OUTPUT and gives the process
 // up, as it can no longer be known which answer belongs to which invocation.
 func (w *worker) refuse(why string) {
-	w.breakOff("replaced: "+why, slog.LevelError)
-	w.mu.Lock()
-	c := w.current
-	w.mu.Unlock()
-	w.complete(c, provider.Failure(provider.CodeBadOutput, why), false)
+	w.breakOff("replaced: "+why, slog.LevelError, func() {
+		w.mu.Lock()
+		c := w.current
+		w.mu.Unlock()
+		w.complete(c, provider.Failure(provider.CodeBadOutput, why), false)
+	})
 }
 
 // reply is a line of the function protocol. The execution id is optional; a
@@ -330,24 +345,25 @@ func (w *worker) take(line []byte, more bool) {
 	named := isAnswer && a.ExecutionID != ""
 	switch {
 	case c == nil && !isAnswer:
-		// Chatter between invocations harms nobody.
+		// Chatter between invocations harms nobody, a flood does.
+		if w.chatter += len(line) + 1; w.chatter > maxChatter {
+			w.breakOff("replaced: it floods its standard output", slog.LevelError, func() {})
+			return
+		}
 		w.in.f.logs.Add(provider.LogLine{Time: time.Now(), Instance: w.in.id, Stream: provider.Stdout, Text: logText(line)})
 		return
 	case named && (c == nil || a.ExecutionID != c.inv.ExecutionID):
 		w.in.note(slog.LevelWarn, "dropped an answer to execution "+provider.Snippet([]byte(a.ExecutionID))+", which is not running here")
 		return
 	case c == nil:
-		w.breakOff("replaced: it answered twice; the second answer was dropped: "+provider.Snippet(line), slog.LevelError)
+		w.breakOff("replaced: it answered twice; the second answer was dropped: "+provider.Snippet(line), slog.LevelError, func() {})
 		return
 	case !isAnswer:
 		w.refuse("the answer is not a line of the protocol: " + provider.Snippet(line))
 		return
 	}
 
-	if more && !named {
-		// What follows belongs to no invocation, and must not meet the next.
-		w.breakOff("replaced: it answered execution "+c.inv.ExecutionID+" more than once; all but the first answer were dropped", slog.LevelError)
-	}
+	w.chatter = 0
 	r := provider.Result{Output: a.Output}
 	if a.Error != nil {
 		r = provider.Failure(a.Error.Code, a.Error.Message)
@@ -356,8 +372,17 @@ func (w *worker) take(line []byte, more bool) {
 		}
 		r.TimedOut = false // the function's own word for it
 	}
+	if more && !named {
+		// What follows belongs to no invocation, and must not meet the next.
+		w.breakOff("replaced: it answered execution "+c.inv.ExecutionID+" more than once; all but the first answer were dropped",
+			slog.LevelError, func() { w.complete(c, r, true) })
+		return
+	}
 	w.complete(c, r, true)
 }
+
+// maxChatter is how much a STDIO function may write to stdout unasked.
+const maxChatter = 1 << 20
 
 func logText(line []byte) string {
 	if len(line) > maxLogLine {

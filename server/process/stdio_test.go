@@ -120,7 +120,23 @@ func TestStdioThatAnswersUnasked(t *testing.T) {
 	provision(t, p, provider.Deployment{Name: "flood", RuntimeMode: provider.STDIO, Replicas: 1,
 		RuntimeCommand: `exec yes '{"output":"nobody asked"}'`})
 	wantLog(t, p, "flood", "answered twice")
+
+	provision(t, p, provider.Deployment{Name: "babble", RuntimeMode: provider.STDIO, Replicas: 1, RuntimeCommand: `exec yes babble`})
+	wantLog(t, p, "babble", "floods its standard output")
 	wantOutput(t, invoke(t, p, "chatty", `0`), `1`)
+}
+
+func TestProgramForOneLineIsStartedAgain(t *testing.T) {
+	p := start(t, Options{BackoffBase: hang, BackoffMax: hang}) // a crash would end the test
+	provision(t, p, provider.Deployment{Name: "once", RuntimeMode: provider.STDIO, Replicas: 1,
+		RuntimeCommand: `read line; echo '{"output":"done"}'`})
+	for i := range int64(5) {
+		wantOutput(t, invoke(t, p, "once", `0`), `"done"`)
+		eventually(t, "its successor is ready", func() bool {
+			s, _ := p.Status("once")
+			return s.Restarts == i+1 && s.Ready == 1
+		})
+	}
 }
 
 func TestFunctionThatNeverReadsItsInput(t *testing.T) {

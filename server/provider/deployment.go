@@ -16,6 +16,22 @@ const (
 	FILE  RuntimeMode = "FILE"  // a process for each invocation
 )
 
+// MaxEndpointConcurrency is the most invocations an instance runs at a time.
+const MaxEndpointConcurrency = 1024
+
+// Concurrency is how many invocations one instance runs at a time.
+func (d Deployment) Concurrency() int {
+	switch {
+	case d.RuntimeMode == STDIO:
+		return 1
+	case d.EndpointConcurrency > 0:
+		return d.EndpointConcurrency
+	case d.RuntimeMode == FILE:
+		return 64
+	}
+	return MaxEndpointConcurrency
+}
+
 // ScalingStrategy says who changes the number of replicas.
 type ScalingStrategy string
 
@@ -52,8 +68,9 @@ type Deployment struct {
 	ScalingStrategy  ScalingStrategy
 	Metrics          []Metric
 
-	// EndpointConcurrency is how many invocations one instance runs at a time.
-	// 0 means no limit; STDIO instances always run one.
+	// EndpointConcurrency is how many invocations one instance runs at a time;
+	// more wait. 0 means MaxEndpointConcurrency for HTTP and 64 processes for
+	// FILE; STDIO instances always run one.
 	EndpointConcurrency int
 }
 
@@ -82,8 +99,8 @@ func (d Deployment) Validate() error {
 	if d.MaxReplicas > 0 && d.MinReplicas > d.MaxReplicas {
 		bad("minReplicas: %d is above maxReplicas %d", d.MinReplicas, d.MaxReplicas)
 	}
-	if d.EndpointConcurrency < 0 {
-		bad("endpointConcurrency: must not be negative")
+	if d.EndpointConcurrency < 0 || d.EndpointConcurrency > MaxEndpointConcurrency {
+		bad("endpointConcurrency: %d is not between 0 and %d", d.EndpointConcurrency, MaxEndpointConcurrency)
 	}
 	if d.TimeoutMillis < 0 {
 		bad("timeoutMillis: must not be negative")

@@ -16,7 +16,6 @@ import (
 // HTTPOptions tunes an HTTPInstance; zero fields take the defaults named here.
 type HTTPOptions struct {
 	MaxOutputBytes int           // largest answer, 4 MiB
-	MaxConns       int           // connections to one instance, 1024
 	DialTimeout    time.Duration // 3 s
 }
 
@@ -37,9 +36,6 @@ func NewHTTPInstance(addr string, opt HTTPOptions) *HTTPInstance {
 	if opt.MaxOutputBytes <= 0 {
 		opt.MaxOutputBytes = 4 << 20
 	}
-	if opt.MaxConns <= 0 {
-		opt.MaxConns = 1024
-	}
 	if opt.DialTimeout <= 0 {
 		opt.DialTimeout = 3 * time.Second
 	}
@@ -49,7 +45,7 @@ func NewHTTPInstance(addr string, opt HTTPOptions) *HTTPInstance {
 			Addr:                addr,
 			Name:                "simplane",
 			Dial:                func(a string) (net.Conn, error) { return net.DialTimeout("tcp", a, opt.DialTimeout) },
-			MaxConns:            opt.MaxConns,
+			MaxConns:            MaxEndpointConcurrency,
 			MaxIdleConnDuration: idleConnTimeout,
 			MaxResponseBodySize: opt.MaxOutputBytes,
 			ReadBufferSize:      16 << 10,

@@ -82,6 +82,19 @@ func (p *Pool) Remove(id string) <-chan struct{} {
 	return none
 }
 
+// Ejected reports whether an instance is left out after repeated failures, or
+// is yet to prove itself after that.
+func (p *Pool) Ejected(id string) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, m := range p.members {
+		if m.id == id {
+			return !m.until.IsZero()
+		}
+	}
+	return false
+}
+
 // Endpoints lists the instances in balancing, in the order they were added.
 func (p *Pool) Endpoints() []Endpoint {
 	p.mu.Lock()
