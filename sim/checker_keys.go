@@ -51,6 +51,7 @@ func (c *checker) claimed(b *backend, n int, rec *record, wall int64) {
 	}
 	c.forget(i)
 	k.id, k.storedAt, k.stored = rec.id, wall, true
+	rec.key = i
 	c.keys.stored++
 	c.keys.fresh.push(i)
 }
@@ -63,6 +64,13 @@ func (c *checker) abandoned(b *backend, n int) {
 		c.e.fail("one execution per live idempotency key", "%s: a request under key %d was refused, whose execution is %s", b.name, n, c.keys.entries[i].id)
 	}
 	c.forget(i)
+}
+
+// freed notes that an execution which never ran gives its key back.
+func (c *checker) freed(rec *record) {
+	if rec.key >= 0 && c.keys.entries[rec.key].id == rec.id {
+		c.forget(rec.key)
+	}
 }
 
 func (c *checker) forget(i int32) {

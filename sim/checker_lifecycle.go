@@ -18,8 +18,10 @@ func (c *checker) dispatched(ev *core.Event, f *fnState, rec *record, slot int32
 		e.fail("concurrency bound", "%s: dispatched with %d in flight of %d", f.backend.name, f.inFlight, f.slots)
 	case ev.Attempt != rec.attempt:
 		e.fail("attempts", "execution #%d: dispatched attempt %d, expected %d", rec.number, ev.Attempt, rec.attempt)
-	case ev.Sync && c.cfg.SyncQueue.Enabled && ev.At.Mono-rec.createdMono > int64(c.cfg.SyncQueue.MaxQueueWait) && rec.attempt == 1:
-		e.fail("maxQueueWait", "execution #%d was dispatched after waiting %d ns", rec.number, ev.At.Mono-rec.createdMono)
+	case int64(ev.QueueWait) != ev.At.Mono-rec.queuedMono:
+		e.fail("latencies add up", "execution #%d: queue wait %v, expected %d ns", rec.number, ev.QueueWait, ev.At.Mono-rec.queuedMono)
+	case ev.Sync && c.cfg.SyncQueue.Enabled && int64(ev.QueueWait) > int64(c.cfg.SyncQueue.MaxQueueWait):
+		e.fail("maxQueueWait", "execution #%d was dispatched after waiting %v", rec.number, ev.QueueWait)
 	}
 	if rec.sync {
 		c.syncQueued--
@@ -105,8 +107,12 @@ func (c *checker) endsFor(ev *core.Event, f *fnState, rec *record) {
 			e.fail("status transitions", "execution #%d ended for a deletion of %s that is not happening to it", rec.number, f.backend.name)
 		}
 	case ev.Code == core.CodeQueueWait:
-		if q := c.cfg.SyncQueue; rec.state != stQueued || !rec.sync || !q.Enabled || age < int64(q.MaxQueueWait) {
-			e.fail("maxQueueWait", "execution #%d was rejected after waiting %d ns", rec.number, age)
+		waited := ev.At.Mono - rec.queuedMono
+		if q := c.cfg.SyncQueue; rec.state != stQueued || !rec.sync || !q.Enabled || waited != int64(q.MaxQueueWait) {
+			e.fail("maxQueueWait", "execution #%d was rejected after waiting %d ns", rec.number, waited)
+		}
+		if rec.attempt == 1 {
+			c.freed(rec) // its caller is told to try again
 		}
 	default: // the last attempt failed
 		retriesLeft := int(rec.attempt) <= f.group.decl.MaxRetries && !f.deleted

@@ -117,7 +117,7 @@ func (e *engine) accepted(ev *core.Event, f *fnState) {
 		return
 	}
 	rec.fn, rec.sync, rec.attempt, rec.state = f, ev.Sync, 1, stQueued
-	rec.created, rec.createdMono = ev.At.Wall, ev.At.Mono
+	rec.created, rec.createdMono, rec.queuedMono = ev.At.Wall, ev.At.Mono, ev.At.Mono
 	rec.timeout = int64(e.req.Timeout)
 	if rec.timeout == 0 {
 		rec.timeout = int64(f.group.decl.TimeoutMillis) * 1e6
@@ -166,7 +166,7 @@ func (e *engine) retried(ev *core.Event, f *fnState) {
 	f.queued++
 	f.group.queued++
 	if rec != nil {
-		rec.state, rec.attempt, rec.startedMono = stQueued, ev.Attempt, 0
+		rec.state, rec.attempt, rec.queuedMono, rec.startedMono = stQueued, ev.Attempt, ev.At.Mono, 0
 		e.append(f, rec, slot)
 	}
 	f.group.counts[cRetries]++

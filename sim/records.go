@@ -15,6 +15,7 @@ type record struct {
 	created     int64 // wall ns
 	finished    int64 // wall ns
 	createdMono int64
+	queuedMono  int64 // of the running attempt
 	startedMono int64 // of the running attempt
 	timeout     int64
 	attempt     int32
@@ -25,6 +26,7 @@ type record struct {
 	cleaned     bool
 	stale       bool
 	success     bool
+	key         int32 // checker: entry of its idempotency key; -1 = none
 	code        string
 	queue       link // neighbours in the function's queue
 }
@@ -86,7 +88,7 @@ func (r *records) adopt(id core.ID) (*record, int32) {
 	r.spare = -1
 	r.number++
 	rec := &r.all[slot]
-	*rec = record{id: id, number: r.number, queue: link{-1, -1}}
+	*rec = record{id: id, number: r.number, key: -1, queue: link{-1, -1}}
 	return rec, slot
 }
 

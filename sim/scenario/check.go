@@ -29,6 +29,7 @@ func check(s *Scenario, p *problems) {
 		names[f.Name] = true
 		total += f.Copies
 		f.Behavior.check(f.Line, p)
+		f.checkScaling(p)
 	}
 	for i := range s.Functions {
 		for n := 1; s.Functions[i].Copies > 1 && n <= s.Functions[i].Copies; n++ {
@@ -49,6 +50,7 @@ func check(s *Scenario, p *problems) {
 	for i := range s.Expect {
 		s.Expect[i].check(p)
 	}
+	scaledFaults(s, p)
 	references(s, p)
 }
 
@@ -155,7 +157,7 @@ func (f *Fault) check(p *problems) {
 	always := []string{"at", "kind"}
 	var must, may []string
 	switch f.Kind {
-	case "outage":
+	case "outage", "provider-outage":
 		must = []string{"function", "for"}
 	case "slowdown":
 		must = []string{"function", "factor", "for"}

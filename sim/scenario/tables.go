@@ -20,12 +20,13 @@ var (
 	CountNames = []string{"offered", "accepted", "success", "error", "timeout", "retries",
 		"rejected.rate_limited", "rejected.queue_full", "rejected.est_wait", "rejected.depth",
 		"idempotent_hits", "evicted", "cleaned", "late_results", "duplicate_results", "cold_starts",
-		"rejected.not_found", "rejected.store_full", "rejected.idempotency_store_full", "queue_wait_exceeded", "stale"}
+		"rejected.not_found", "rejected.store_full", "rejected.idempotency_store_full", "queue_wait_exceeded", "stale",
+		"scale_ups", "scale_downs", "scale_turns", "replica_seconds"}
 	LatencySeries = []string{"queue_wait", "service", "e2e"}
 	LatencyStats  = []string{"mean", "p50", "p90", "p99", "p999", "max"}
-	GaugeNames    = []string{"queue_depth", "in_flight", "stored_executions", "stored_keys"}
+	GaugeNames    = []string{"queue_depth", "in_flight", "replicas", "replicas_wanted", "stored_executions", "stored_keys"}
 	Ops           = []string{"==", "!=", "<", "<=", ">", ">="}
-	FaultKinds    = []string{"outage", "slowdown", "clock-jump", "delete-function", "create-function", "reconfigure"}
+	FaultKinds    = []string{"outage", "slowdown", "clock-jump", "delete-function", "create-function", "reconfigure", "provider-outage"}
 	Distributions = []string{"constant", "uniform", "exponential", "lognormal", "empirical"}
 	Processes     = []string{"poisson", "constant", "burst", "trace"}
 )
@@ -74,6 +75,7 @@ var coreTable = &record[Core]{
 		{key: "maxExecutions", doc: "Bound of the execution store.", typ: integer{1, maxCount}, at: func(c *Core) any { return &c.MaxExecutions }},
 		{key: "maxIdempotencyKeys", doc: "Bound of the idempotency store.", typ: integer{1, maxCount}, at: func(c *Core) any { return &c.MaxIdempotencyKeys }},
 		{key: "syncQueue", doc: "Sync admission.", typ: syncQueueTable, at: func(c *Core) any { return &c.SyncQueue }},
+		{key: "autoscale", doc: "Times of the autoscaler.", typ: autoscaleTable, at: func(c *Core) any { return &c.Autoscale }},
 	},
 }
 
@@ -98,6 +100,8 @@ var functionTable = &record[Function]{
 		{key: "maxRetries", doc: "Retries of a failed dispatch.", typ: integer{0, core.MaxRetriesBound}, at: func(f *Function) any { return &f.MaxRetries }},
 		{key: "timeoutMillis", doc: "Timeout of an attempt, and of a sync caller.", typ: integer{1, core.MaxTimeoutMillis}, at: func(f *Function) any { return &f.TimeoutMillis }},
 		{key: "behavior", doc: "How dispatches go; without it they answer at once.", typ: behaviorTable, at: func(f *Function) any { return &f.Behavior }},
+		{key: "scaling", doc: "Its scalingConfig; with it a simulated provider runs its instances.", typ: scalingTable, at: func(f *Function) any { return &f.Scaling }},
+		{key: "provider", doc: "How that provider's instances are, with scaling.", typ: providerTable, at: func(f *Function) any { return &f.Provider }},
 	},
 }
 
@@ -168,9 +172,9 @@ var faultTable = &record[Fault]{
 	line: func(f *Fault) *int { return &f.Line }, given: func(f *Fault) *[]string { return &f.given },
 	fields: []field[Fault]{
 		{key: "at", doc: "When.", typ: anyTime, must: true, at: func(f *Fault) any { return &f.At }},
-		{key: "kind", doc: "outage: dispatches fail at once; slowdown: they take factor times as long; clock-jump: the wall clock moves, timers do not; delete-function, create-function, reconfigure.", typ: choice{FaultKinds}, must: true, at: func(f *Fault) any { return &f.Kind }},
+		{key: "kind", doc: "outage: dispatches fail at once; slowdown: they take factor times as long; clock-jump: the wall clock moves, timers do not; delete-function, create-function, reconfigure; provider-outage: calls for other replicas are lost and no instance gets ready, those that are go on.", typ: choice{FaultKinds}, must: true, at: func(f *Fault) any { return &f.Kind }},
 		{key: "function", doc: "Whose; every kind but clock-jump has one.", typ: text{}, at: func(f *Fault) any { return &f.Function }},
-		{key: "for", doc: "outage, slowdown: how long.", typ: positiveTime, at: func(f *Fault) any { return &f.For }},
+		{key: "for", doc: "outage, slowdown, provider-outage: how long.", typ: positiveTime, at: func(f *Fault) any { return &f.For }},
 		{key: "factor", doc: "slowdown: service times are multiplied by this.", typ: number{1e-6, 1e6}, at: func(f *Fault) any { return &f.Factor }},
 		{key: "by", doc: "clock-jump: how far, back when negative.", typ: span{-maxTime, maxTime}, at: func(f *Fault) any { return &f.By }},
 		{key: "queueSize", doc: "reconfigure: the new size.", typ: integer{1, core.MaxQueueSize}, at: func(f *Fault) any { return &f.QueueSize }},

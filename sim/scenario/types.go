@@ -39,6 +39,7 @@ type Core struct {
 	MaxExecutions      int
 	MaxIdempotencyKeys int
 	SyncQueue          SyncQueue
+	Autoscale          Autoscale
 }
 
 // SyncQueue is sync admission.
@@ -62,6 +63,8 @@ type Function struct {
 	MaxRetries    int
 	TimeoutMillis int
 	Behavior      Behavior
+	Scaling       Scaling
+	Provider      Provider // of its instances, with Scaling
 }
 
 // Behavior is how a function's dispatches go. The rates are probabilities per
@@ -131,7 +134,7 @@ type Fault struct {
 	At          time.Duration
 	Kind        string
 	Function    string
-	For         time.Duration // outage, slowdown
+	For         time.Duration // outage, slowdown, provider-outage
 	Factor      float64       // slowdown
 	By          time.Duration // clock-jump
 	QueueSize   int           // reconfigure; 0 = unchanged
@@ -166,12 +169,16 @@ func New() Scenario {
 			MaxConcurrency: def.SyncQueue.MaxConcurrency, MaxDepth: def.SyncQueue.MaxDepth,
 			MaxEstimatedWait: def.SyncQueue.MaxEstimatedWait, MaxQueueWait: def.SyncQueue.MaxQueueWait,
 		},
+		Autoscale: Autoscale{
+			Interval: def.AutoscaleInterval, UpCooldown: def.ScaleUpCooldown, DownCooldown: def.ScaleDownCooldown,
+			DownWindow: def.ScaleDownWindow, ToZeroGrace: def.ScaleToZeroGrace,
+		},
 	}}
 }
 
 // NewFunction is a function with the spec's defaults, answering at once.
 func NewFunction() Function {
-	return Function{Copies: 1, Concurrency: 4, QueueSize: 100, MaxRetries: 3, TimeoutMillis: 30_000, Behavior: Behavior{Latency: newLatency()}}
+	return Function{Copies: 1, Concurrency: 4, QueueSize: 100, MaxRetries: 3, TimeoutMillis: 30_000, Behavior: Behavior{Latency: newLatency()}, Scaling: newScaling(), Provider: newProvider()}
 }
 
 func newLatency() Latency { return Latency{Distribution: "constant"} }

@@ -1,0 +1,140 @@
+package scenario
+
+import (
+	"time"
+
+	"simplane/core"
+)
+
+// Scaling is a function's scalingConfig. MaxReplicas 0 means that there is
+// none.
+type Scaling struct {
+	Strategy           string
+	MinReplicas        int
+	MaxReplicas        int
+	Metrics            []Metric
+	ConcurrencyControl ConcurrencyControl
+}
+
+// Scaled says that a simulated provider runs the function's instances.
+func (f *Function) Scaled() bool { return f.Scaling.MaxReplicas > 0 }
+
+// Metric is one scaling target, of those that core measures itself.
+type Metric struct {
+	Type   string
+	Target float64
+}
+
+// ConcurrencyControl is a function's concurrencyControl.
+type ConcurrencyControl struct {
+	Mode                               string
+	Target, MinTarget, MaxTarget       int
+	UpscaleCooldown, DownscaleCooldown int // ms
+	HighLoad, LowLoad                  float64
+}
+
+// Provider is how a scaled function's instances are: each takes Startup until
+// it is ready and runs Capacity executions at a time. More than that wait at
+// the provider.
+type Provider struct {
+	Startup  time.Duration
+	Capacity int
+}
+
+// Autoscale is the autoscaler's times; see core.Config.
+type Autoscale struct {
+	Interval, UpCooldown, DownCooldown, DownWindow, ToZeroGrace time.Duration
+}
+
+func newScaling() Scaling {
+	return Scaling{Strategy: "INTERNAL", ConcurrencyControl: newConcurrencyControl()}
+}
+
+func newConcurrencyControl() ConcurrencyControl {
+	return ConcurrencyControl{
+		Mode: core.ConcurrencyFixed, Target: 2, MinTarget: 1, MaxTarget: 8,
+		UpscaleCooldown: 30_000, DownscaleCooldown: 60_000, HighLoad: 0.85, LowLoad: 0.35,
+	}
+}
+
+func newProvider() Provider { return Provider{Startup: time.Second, Capacity: 1} }
+
+var scalingTable = &record[Scaling]{
+	what: "scaling", fresh: newScaling,
+	fields: []field[Scaling]{
+		{key: "strategy", doc: "INTERNAL: core's autoscaler; NONE: nobody, it stays at minReplicas.", typ: choice{[]string{"INTERNAL", "NONE"}}, at: func(s *Scaling) any { return &s.Strategy }},
+		{key: "minReplicas", doc: "Instances at least.", typ: integer{0, core.MaxReplicasBound}, must: true, at: func(s *Scaling) any { return &s.MinReplicas }},
+		{key: "maxReplicas", doc: "Instances at most.", typ: integer{1, core.MaxReplicasBound}, must: true, at: func(s *Scaling) any { return &s.MaxReplicas }},
+		{key: "metrics", doc: "Figures to hold at their target; without any, all work at targetInFlightPerPod.", typ: list[Metric]{metricTable, 0}, at: func(s *Scaling) any { return &s.Metrics }},
+		{key: "concurrencyControl", doc: "How many executions an instance is given at once.", typ: concurrencyTable, at: func(s *Scaling) any { return &s.ConcurrencyControl }},
+	},
+}
+
+var metricTable = &record[Metric]{
+	what: "metric", flow: true, fresh: func() Metric { return Metric{} },
+	fields: []field[Metric]{
+		{key: "type", doc: "Which figure.", typ: choice{[]string{"queue_depth", "in_flight", "rps"}}, must: true, at: func(m *Metric) any { return &m.Type }},
+		{key: "target", doc: "Its value for each instance.", typ: number{1e-6, 1e9}, must: true, at: func(m *Metric) any { return &m.Target }},
+	},
+}
+
+var concurrencyTable = &record[ConcurrencyControl]{
+	what: "concurrencyControl", flow: true, fresh: newConcurrencyControl,
+	fields: []field[ConcurrencyControl]{
+		{key: "mode", doc: "FIXED: the function's concurrency; the others grow with the instances.", typ: choice{[]string{core.ConcurrencyFixed, core.ConcurrencyStatic, core.ConcurrencyAdaptive}}, at: func(c *ConcurrencyControl) any { return &c.Mode }},
+		{key: "targetInFlightPerPod", doc: "Executions for each instance; ADAPTIVE_PER_POD begins with it.", typ: integer{1, core.MaxConcurrency}, at: func(c *ConcurrencyControl) any { return &c.Target }},
+		{key: "minTargetInFlightPerPod", doc: "ADAPTIVE_PER_POD: at least.", typ: integer{1, core.MaxConcurrency}, at: func(c *ConcurrencyControl) any { return &c.MinTarget }},
+		{key: "maxTargetInFlightPerPod", doc: "ADAPTIVE_PER_POD: at most.", typ: integer{1, core.MaxConcurrency}, at: func(c *ConcurrencyControl) any { return &c.MaxTarget }},
+		{key: "upscaleCooldownMs", doc: "ADAPTIVE_PER_POD: pause before a rise.", typ: integer{0, core.MaxTimeoutMillis}, at: func(c *ConcurrencyControl) any { return &c.UpscaleCooldown }},
+		{key: "downscaleCooldownMs", doc: "ADAPTIVE_PER_POD: pause before a fall.", typ: integer{0, core.MaxTimeoutMillis}, at: func(c *ConcurrencyControl) any { return &c.DownscaleCooldown }},
+		{key: "highLoadThreshold", doc: "ADAPTIVE_PER_POD: share of slots in use from which it rises.", typ: number{1e-6, 1e6}, at: func(c *ConcurrencyControl) any { return &c.HighLoad }},
+		{key: "lowLoadThreshold", doc: "ADAPTIVE_PER_POD: share up to which it falls.", typ: number{0, 1e6}, at: func(c *ConcurrencyControl) any { return &c.LowLoad }},
+	},
+}
+
+var providerTable = &record[Provider]{
+	what: "provider", flow: true, fresh: newProvider,
+	fields: []field[Provider]{
+		{key: "startup", doc: "From the call for an instance until it is ready.", typ: anyTime, at: func(p *Provider) any { return &p.Startup }},
+		{key: "capacity", doc: "Executions an instance runs at a time.", typ: integer{1, core.MaxConcurrency}, at: func(p *Provider) any { return &p.Capacity }},
+	},
+}
+
+var autoscaleTable = &record[Autoscale]{
+	what: "autoscale", flow: true, fresh: func() Autoscale { return New().Core.Autoscale },
+	fields: []field[Autoscale]{
+		{key: "interval", doc: "Time between looks at a function.", typ: positiveTime, at: func(a *Autoscale) any { return &a.Interval }},
+		{key: "scaleUpCooldown", doc: "Pause between steps up that do not double.", typ: positiveTime, at: func(a *Autoscale) any { return &a.UpCooldown }},
+		{key: "scaleDownCooldown", doc: "Pause between a step and the next one down.", typ: positiveTime, at: func(a *Autoscale) any { return &a.DownCooldown }},
+		{key: "scaleDownWindow", doc: "Replicas fall to the most that was wanted this long.", typ: positiveTime, at: func(a *Autoscale) any { return &a.DownWindow }},
+		{key: "scaleToZeroGrace", doc: "Time without work after which they fall to the minimum.", typ: positiveTime, at: func(a *Autoscale) any { return &a.ToZeroGrace }},
+	},
+}
+
+func (f *Function) checkScaling(p *problems) {
+	s, b := &f.Scaling, &f.Behavior
+	if !f.Scaled() {
+		return
+	}
+	if s.MinReplicas > s.MaxReplicas {
+		p.add(f.Line, "scaling: minReplicas %d is above maxReplicas %d; swap them", s.MinReplicas, s.MaxReplicas)
+	}
+	if c := &s.ConcurrencyControl; c.MinTarget > c.MaxTarget {
+		p.add(f.Line, "concurrencyControl: minTargetInFlightPerPod %d is above maxTargetInFlightPerPod %d; swap them", c.MinTarget, c.MaxTarget)
+	} else if c.LowLoad >= c.HighLoad {
+		p.add(f.Line, "concurrencyControl: lowLoadThreshold %v is not below highLoadThreshold %v", c.LowLoad, c.HighLoad)
+	}
+	if b.ColdStart.InitDuration > 0 || b.HangRate > 0 || b.DuplicateCompletionRate > 0 || b.LateCompletionRate > 0 {
+		p.add(f.Line, "functions: %q has scaling, with which coldStart, hangRate, duplicateCompletionRate and lateCompletionRate cannot be combined; its cold starts follow from provider.startup", f.Name)
+	}
+}
+
+// scaledFaults reports provider outages of functions without a provider.
+func scaledFaults(s *Scenario, p *problems) {
+	for i := range s.Faults {
+		f := &s.Faults[i]
+		if fn := s.Find(f.Function); f.Kind == "provider-outage" && fn != nil && !fn.Scaled() {
+			p.add(f.Line, "fault provider-outage: function %q has no scaling, so no provider; add scaling to it", f.Function)
+		}
+	}
+}
