@@ -102,8 +102,7 @@ func (s *Server) handler(mgmt bool) fasthttp.RequestHandler {
 	}
 	if mgmt {
 		r.GET("/debug/pprof/{profile:*}", s.guarded(pprofhandler.PprofHandler))
-		r.GET("/ui", toDashboard)
-		r.GET("/ui/{file:*}", serveDashboard)
+		r.NotFound = dashboardOr(noRoute)
 	}
 	return s.accessLogged(s.recovered(s.functionsFirst(resources[functionPrefix+"{arg}"], r.Handler)))
 }

@@ -1,0 +1,97 @@
+// The frame of the page: which view is shown, and what is said about the
+// server as a whole.
+import {auth, hasToken, setToken} from './api.js';
+import {open} from './dialog.js';
+import {h, announce, setText} from './dom.js';
+import {field} from './form.js';
+import {store} from './store.js';
+import {functionsView} from './views/functions.js';
+import {functionView} from './views/function.js';
+import {executionsView} from './views/executions.js';
+import {executionView} from './views/execution.js';
+import {configView} from './views/config.js';
+import {reportsView} from './views/reports.js';
+
+const main = document.getElementById('main');
+let view = null;
+
+/** A view is {title, root, update?, close?}; update runs at each reading. */
+function choose(path, query) {
+  const [area, arg] = path.split('/').map(decodeURIComponent);
+  switch (area) {
+    case 'functions': return arg ? functionView(arg) : functionsView();
+    case 'executions': return arg ? executionView(arg) : executionsView(query);
+    case 'config': return configView();
+    case 'reports': return reportsView();
+  }
+  return functionsView();
+}
+
+function show() {
+  const hash = location.hash;
+  if (hash === '#main') return; // the skip link
+  const [path, query] = (hash.startsWith('#/') ? hash.slice(2) : 'functions').split('?');
+  view?.close?.();
+  try {
+    view = choose(path, new URLSearchParams(query));
+  } catch {
+    view = functionsView(); // an address that cannot be decoded
+  }
+  document.title = `${view.title} · simplane`;
+  main.replaceChildren(view.root);
+  view.update?.();
+  for (const a of document.querySelectorAll('nav a')) {
+    const here = path.split('/')[0] === a.hash.slice(2);
+    if (here) a.setAttribute('aria-current', 'page');
+    else a.removeAttribute('aria-current');
+  }
+  main.focus({preventScroll: true});
+  scrollTo(0, 0);
+  announce(view.title);
+}
+
+function health() {
+  const el = document.getElementById('health');
+  const down = store.error;
+  el.classList.toggle('down', down !== null);
+  let text = store.stats ? 'connected' : '';
+  if (down) text = down.status === 401 ? 'token needed' : down.status === 0 ? 'no connection' : down.text;
+  setText(el, text);
+}
+
+let asking = false;
+
+async function askToken() {
+  if (asking) return;
+  asking = true;
+  const f = field({label: 'Bearer token', name: 'token', kind: 'password', hint: 'Kept in this tab until it is closed. Leave it empty to forget it.'});
+  const form = h('form', null, h('p', null, hasToken() ? 'A token is set.' : 'The server asks for a token.'), f.root,
+    h('div', {class: 'actions'}, h('button', {class: 'primary'}, 'Use token')));
+  const {dialog, closed} = open('Token', form);
+  form.addEventListener('submit', event => {
+    event.preventDefault();
+    setToken(f.control.value.trim());
+    dialog.close('set');
+  });
+  const set = await closed === 'set';
+  asking = false;
+  if (set) {
+    await store.refresh();
+    show();
+  }
+}
+
+// Ask once by itself; who closes the dialog has the button.
+auth.addEventListener('needed', askToken, {once: true});
+document.getElementById('token').addEventListener('click', askToken);
+document.querySelector('.skip').addEventListener('click', event => {
+  event.preventDefault();
+  main.focus();
+});
+addEventListener('hashchange', show);
+store.addEventListener('change', () => {
+  health();
+  view?.update?.();
+});
+show();
+store.start();
