@@ -29,7 +29,8 @@ func serveCommand() *cobra.Command {
 			return usageErrorf("%w", err)
 		}
 		cfg := settings.Config
-		s, err := server.New(cfg, newLogger(cfg))
+		log := newLogger(cfg)
+		s, err := server.New(cfg, log)
 		if err != nil {
 			return err
 		}
@@ -40,7 +41,11 @@ func serveCommand() *cobra.Command {
 			<-ctx.Done()
 			stop()
 		}()
-		go reloadOnHangup(ctx, s, settings)
+		// Both before the ready line: whoever waits for it may signal at once.
+		hangup := make(chan os.Signal, 1)
+		signal.Notify(hangup, syscall.SIGHUP)
+		outliveBrokenPipe()
+		go reloadOnHangup(ctx, hangup, s, settings, log)
 		fmt.Fprintf(cmd.OutOrStdout(), "simplane ready addr=%s mgmt-addr=%s\n", s.Addr(), s.MgmtAddr())
 		return s.Serve(ctx)
 	}
@@ -49,9 +54,7 @@ func serveCommand() *cobra.Command {
 
 // reloadOnHangup reads the configuration again on SIGHUP and applies what can
 // be changed at run time. A broken file changes nothing.
-func reloadOnHangup(ctx context.Context, s *server.Server, settings *server.Settings) {
-	hangup := make(chan os.Signal, 1)
-	signal.Notify(hangup, syscall.SIGHUP)
+func reloadOnHangup(ctx context.Context, hangup chan os.Signal, s *server.Server, settings *server.Settings, log *slog.Logger) {
 	defer signal.Stop(hangup)
 	for {
 		select {
@@ -60,13 +63,18 @@ func reloadOnHangup(ctx context.Context, s *server.Server, settings *server.Sett
 		case <-hangup:
 			cfg, err := settings.Reread(os.LookupEnv)
 			if err != nil {
-				slog.Error("configuration not reloaded; the old one stays in force", "error", err)
+				log.Error("configuration not reloaded; the old one stays in force", "error", err)
 				continue
 			}
 			s.Reload(cfg)
 		}
 	}
 }
+
+// outliveBrokenPipe keeps the server alive when what reads its log goes away.
+// By default a write to a broken stderr ends a Go program. Ignoring the signal
+// would be inherited by function processes; catching it is not.
+func outliveBrokenPipe() { signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE) }
 
 func newLogger(cfg server.Config) *slog.Logger {
 	var level slog.Level
