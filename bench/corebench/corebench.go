@@ -70,10 +70,12 @@ type Row struct {
 	OpsPerSecond float64 `json:"opsPerSecond"`
 	Slowest      float64 `json:"slowest"`
 	Fastest      float64 `json:"fastest"`
+	// CPUNanosPerOp is CPU time, so other work on the machine does not count.
+	CPUNanosPerOp float64 `json:"cpuNanosPerOp"`
 	// AllocsPerOp and BytesPerOp are heap allocations.
 	AllocsPerOp float64 `json:"allocsPerOp"`
 	BytesPerOp  float64 `json:"bytesPerOp"`
-	GCShare     float64 `json:"gcShare"` // of the CPU time used
+	GCShare     float64 `json:"gcShare"` // of the time cores were in use
 	// Latency of single calls, sampled, reading the clock included.
 	Latency latency.Summary `json:"latency"`
 	// Unexpected counts calls that did not do what the case is about.
@@ -188,12 +190,14 @@ type sum struct {
 	row                Row
 	rates              []float64
 	ops, allocs, bytes float64
+	cpu                float64 // seconds
 	samples            *hdr.Histogram
 }
 
 func (s *sum) add(r run) {
 	s.rates = append(s.rates, float64(r.ops)/r.elapsed.Seconds())
 	s.ops += float64(r.ops)
+	s.cpu += r.usage.ProcessSeconds
 	s.allocs += float64(r.allocs)
 	s.bytes += float64(r.bytes)
 	s.row.Unexpected += r.bad
@@ -206,6 +210,7 @@ func (s *sum) total() Row {
 	n := len(s.rates)
 	s.row.OpsPerSecond, s.row.Slowest, s.row.Fastest = s.rates[n/2], s.rates[0], s.rates[n-1]
 	s.row.AllocsPerOp, s.row.BytesPerOp = s.allocs/s.ops, s.bytes/s.ops
+	s.row.CPUNanosPerOp = s.cpu * 1e9 / s.ops
 	s.row.GCShare /= float64(n)
 	s.row.Latency = latency.Summarize(s.samples, false)
 	return s.row

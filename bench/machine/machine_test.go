@@ -4,6 +4,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"runtime"
 	"runtime/metrics"
 	"testing"
 	"time"
@@ -43,8 +44,22 @@ func TestUsageSeesWork(t *testing.T) {
 	for start := processCPU(); processCPU()-start < 50*time.Millisecond; {
 		x = math.Sqrt(x + 1)
 	}
-	if u := Since(from); u.ProcessCPU <= 0 {
+	u := Since(from)
+	if u.ProcessCPU <= 0 || u.ProcessSeconds < 0.05 {
 		t.Errorf("50 ms of CPU time left no trace: %+v (%v)", u, x)
+	}
+}
+
+var sink []byte
+
+func TestUsageSeesGarbageCollection(t *testing.T) {
+	from := Now()
+	for range 20 {
+		sink = make([]byte, 4<<20)
+		runtime.GC()
+	}
+	if u := Since(from); u.GCCPU <= 0 || u.GCCPU > 1 {
+		t.Errorf("20 collections are a share of %v", u.GCCPU)
 	}
 }
 

@@ -20,7 +20,11 @@ type Usage struct {
 	MachineCPU float64 `json:"machineCpu"`
 	// Steal is the share the hypervisor gave to somebody else; -1 unknown.
 	Steal float64 `json:"steal"`
-	// GCCPU is the garbage collector's part of this process's CPU time.
+	// ProcessSeconds is the CPU time behind ProcessCPU.
+	ProcessSeconds float64 `json:"processSeconds"`
+	// GCCPU is the garbage collector's part of the time this process's
+	// cores were not idle, by the runtime's own count; it is renewed at the
+	// end of each collection.
 	GCCPU float64 `json:"gcCpu"`
 	// SchedP99Ms is how long ready goroutines waited for a core, 99th
 	// percentile in milliseconds.
@@ -33,7 +37,7 @@ type Mark struct {
 	process time.Duration
 	stat    cpuTimes
 	statOK  bool
-	gc, cpu float64
+	gc, run float64 // seconds of garbage collection and of all but idling
 	sched   *metrics.Float64Histogram
 }
 
@@ -44,10 +48,15 @@ func Now() Mark {
 	samples := []metrics.Sample{
 		{Name: "/cpu/classes/gc/total:cpu-seconds"},
 		{Name: "/sched/latencies:seconds"},
+		{Name: "/cpu/classes/total:cpu-seconds"},
+		{Name: "/cpu/classes/idle:cpu-seconds"},
 	}
 	metrics.Read(samples)
 	if samples[0].Value.Kind() == metrics.KindFloat64 {
 		m.gc = samples[0].Value.Float64()
+	}
+	if samples[2].Value.Kind() == metrics.KindFloat64 && samples[3].Value.Kind() == metrics.KindFloat64 {
+		m.run = samples[2].Value.Float64() - samples[3].Value.Float64()
 	}
 	if samples[1].Value.Kind() == metrics.KindFloat64Histogram {
 		m.sched = samples[1].Value.Float64Histogram()
@@ -63,8 +72,9 @@ func Since(from Mark) Usage {
 	if avail := to.wall.Sub(from.wall).Seconds() * float64(runtime.GOMAXPROCS(0)); avail > 0 {
 		u.ProcessCPU = process / avail
 	}
-	if process > 0 {
-		u.GCCPU = (to.gc - from.gc) / process
+	u.ProcessSeconds = process
+	if run := to.run - from.run; run > 0 {
+		u.GCCPU = (to.gc - from.gc) / run
 	}
 	if from.statOK && to.statOK {
 		if total := float64(to.stat.total - from.stat.total); total > 0 {

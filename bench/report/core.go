@@ -10,7 +10,7 @@ import (
 	"simplane/bench/corebench"
 )
 
-var coreHead = []string{"case", "stored", "goroutines", "ops/s", "range", "scaling", "allocs/op", "B/op", "GC", "p50", "p99", "p99.9", "max"}
+var coreHead = []string{"case", "stored", "goroutines", "ops/s", "range", "scaling", "CPU/op", "allocs/op", "B/op", "GC", "p50", "p99", "p99.9", "max"}
 
 // coreRows lays the rows out; scaling is against one case's first row.
 func coreRows(r *corebench.Result) [][]string {
@@ -27,7 +27,7 @@ func coreRows(r *corebench.Result) [][]string {
 		}
 		out = append(out, []string{
 			row.Case, size, fmt.Sprint(row.Goroutines), count(row.OpsPerSecond), count(row.Slowest) + " to " + count(row.Fastest),
-			fmt.Sprintf("%.2f", row.OpsPerSecond/base[k]), fmt.Sprintf("%.2f", row.AllocsPerOp), fmt.Sprintf("%.0f", row.BytesPerOp),
+			fmt.Sprintf("%.2f", row.OpsPerSecond/base[k]), fmt.Sprintf("%.0f ns", row.CPUNanosPerOp), fmt.Sprintf("%.2f", row.AllocsPerOp), fmt.Sprintf("%.0f", row.BytesPerOp),
 			fmt.Sprintf("%.0f%%", 100*row.GCShare), short(row.Latency.P50Ms), short(row.Latency.P99Ms), short(row.Latency.P999Ms), short(row.Latency.MaxMs),
 		})
 	}
