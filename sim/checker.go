@@ -37,11 +37,13 @@ type checker struct {
 
 	keys   keyModel
 	sample []core.ID // executions to compare with core.Execution
+	probes [2]probes // and when: at cleanupTtl, at ttl
 }
 
 func newChecker(e *engine) *checker {
 	c := &checker{e: e, cfg: e.core.Config(), window: -1, live: newAgeList(), done: newAgeList(), dirty: newAgeList()}
 	c.keys.fresh, c.keys.due = newAgeList(), newAgeList()
+	c.probes[0].limit, c.probes[1].limit = int64(c.cfg.CleanupTTL), int64(c.cfg.TTL)
 	return c
 }
 
@@ -175,8 +177,10 @@ func (c *checker) compare(id core.ID) {
 
 // look samples an execution for compare: every one of the first hundred, then
 // one in sixteen.
-func (c *checker) look(rec *record) {
-	if rec.number <= 100 || rec.number&15 == 0 {
-		c.sample = append(c.sample, rec.id)
+func (c *checker) look(rec *record) bool {
+	if rec.number > 100 && rec.number&15 != 0 {
+		return false
 	}
+	c.sample = append(c.sample, rec.id)
+	return true
 }

@@ -48,6 +48,7 @@ func (c *checker) retried(ev *core.Event, f *fnState, rec *record, _ int32) {
 	if rec.sync {
 		c.syncQueued++
 	}
+	c.look(rec)
 }
 
 func (c *checker) ended(ev *core.Event, f *fnState, rec *record, slot int32) {
@@ -72,7 +73,10 @@ func (c *checker) ended(ev *core.Event, f *fnState, rec *record, slot int32) {
 	c.live.remove(slot)
 	c.done.push(slot)
 	c.dirty.push(slot)
-	c.look(rec)
+	if c.look(rec) {
+		c.probes[0].add(e.now, rec.id)
+		c.probes[1].add(e.now, rec.id)
+	}
 }
 
 // endsFor checks that the end has the cause it claims.

@@ -302,6 +302,7 @@ func (e *engine) handle(ev event) {
 func (e *engine) advance(to int64) {
 	if e.check != nil {
 		e.check.settled()
+		e.check.probeUntil(to)
 	}
 	for e.timedNext < len(e.timed) && int64(e.sc.Expect[e.timed[e.timedNext]].At) < to {
 		e.evaluate(e.timed[e.timedNext])

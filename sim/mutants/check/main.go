@@ -31,6 +31,9 @@ func main() {
 			fmt.Println(err)
 			os.Exit(2)
 		}
+		if v := r.Violation; v != nil {
+			fmt.Printf("scenario %s: %s: %s\n", sc.Name, v.Invariant, v.Detail)
+		}
 		for _, c := range r.Checks {
 			if !c.Holds {
 				fmt.Printf("scenario %s: %s %s: got %s\n", sc.Name, c.Check, c.Want, c.Got)

@@ -1,0 +1,51 @@
+package sim
+
+import "simplane/core"
+
+// probes are look-ups at the very nanosecond when an execution's age equals a
+// limit, when it must still be kept, and at the next one, when it must not be.
+// Ends come in order and limits are constant, so a queue for each limit is in
+// order of time.
+type probes struct {
+	limit int64
+	queue []probe
+	first int
+}
+
+type probe struct {
+	at int64 // virtual ns
+	id core.ID
+}
+
+func (p *probes) add(now int64, id core.ID) {
+	if p.first > len(p.queue)/2 && p.first > 64 {
+		p.queue = append(p.queue[:0], p.queue[p.first:]...)
+		p.first = 0
+	}
+	p.queue = append(p.queue, probe{now + p.limit, id})
+}
+
+// probeUntil looks at everything due before a virtual time. It sets the clock
+// for that: core is only read, and no event happens.
+func (c *checker) probeUntil(to int64) {
+	for i := range c.probes {
+		p := &c.probes[i]
+		for p.first < len(p.queue) && p.queue[p.first].at < to {
+			next := p.queue[p.first]
+			p.first++
+			for _, at := range []int64{next.at, next.at + 1} {
+				if at >= c.e.now && at < to {
+					c.at(at, next.id)
+				}
+			}
+		}
+	}
+}
+
+// at compares an execution at a virtual time between two events.
+func (c *checker) at(at int64, id core.ID) {
+	now := c.e.now
+	c.e.now = at
+	c.compare(id)
+	c.e.now = now
+}
