@@ -135,6 +135,10 @@ func (f *fixture) try(base, method, path, body string, headers ...string) (*answ
 		return nil, err
 	}
 	for i := 0; i < len(headers); i += 2 {
+		if headers[i] == "Host" {
+			req.Host = headers[i+1]
+			continue
+		}
 		req.Header.Set(headers[i], headers[i+1])
 	}
 	resp, err := f.client.Do(req)

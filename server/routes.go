@@ -142,6 +142,10 @@ func (s *Server) serve(ctx *fasthttp.RequestCtx, res *resource, arg string) {
 		writeMethodNotAllowed(ctx, methods)
 		return
 	}
+	if s.fromForeignPage(ctx, rt.scope) {
+		refuseForeignPage(ctx)
+		return
+	}
 	if !s.tokens.allow(rt.scope, ctx) && !(rt.ownToken && s.ownsExecution(ctx, arg)) {
 		refuseUnauthorized(ctx, rt.scope)
 		return
