@@ -166,6 +166,7 @@ type Core struct {
 
 	deadBudget deadLetterBudget
 
+	leaving    leaving
 	draining   atomic.Bool
 	sweepArmed atomic.Bool
 }
@@ -245,10 +246,10 @@ func (c *Core) Gauges() Gauges {
 	}
 }
 
-// Unfinished is the number of executions of registered functions that are
-// queued or hold a slot.
+// Unfinished is the number of executions that are queued or hold a slot, those
+// of deleted functions included.
 func (c *Core) Unfinished() (queued, inFlight int) {
-	for _, fn := range c.registry.list() {
+	for _, fn := range append(c.registry.list(), c.leaving.list()...) {
 		queued += fn.QueueDepth()
 		inFlight += fn.InFlight()
 	}

@@ -1,5 +1,10 @@
 package core
 
+import (
+	"slices"
+	"sync"
+)
+
 // Register adds a function. The spec must come from ResolveSpec. The error is
 // ErrExists or ErrFunctionLimit.
 func (c *Core) Register(spec *Spec) (*Function, error) {
@@ -28,6 +33,7 @@ func (c *Core) Delete(name string) (*Function, error) {
 	}
 	now := c.clock.Now()
 	var ended []ending
+	c.leaving.add(fn)
 	fn.mu.Lock()
 	fn.deleted = true
 	for ex := fn.dequeue(); ex != nil; ex = fn.dequeue() {
@@ -82,4 +88,23 @@ func (c *Core) Reconfigure(name string, queueSize, concurrency *int) error {
 	}
 	c.kick(fn)
 	return nil
+}
+
+// leaving are the deleted functions that may still have work in flight.
+type leaving struct {
+	mu        sync.Mutex
+	functions []*Function
+}
+
+// add remembers fn and forgets those that have finished since.
+func (l *leaving) add(fn *Function) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.functions = append(slices.DeleteFunc(l.functions, func(fn *Function) bool { return fn.InFlight() == 0 }), fn)
+}
+
+func (l *leaving) list() []*Function {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.Clone(l.functions)
 }
