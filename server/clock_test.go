@@ -1,0 +1,45 @@
+package server
+
+import (
+	"testing"
+	"time"
+)
+
+func TestClockFollowsTheMachineForwardOnly(t *testing.T) {
+	c := newSystemClock()
+	if d := time.Unix(0, c.Now().Wall).Sub(time.Now()); d.Abs() > time.Second {
+		t.Fatalf("the clock is off by %v", d)
+	}
+	// The machine's clock was set an hour forward: seen from ours it is ahead.
+	c.wall.Add(-int64(time.Hour))
+	before := c.Now()
+	if step := c.rebase(); step < time.Hour-time.Second || step > time.Hour+time.Second {
+		t.Errorf("found a step of %v", step)
+	}
+	if moved := time.Duration(c.Now().Wall - before.Wall); moved < time.Hour-time.Second {
+		t.Errorf("followed by %v only", moved)
+	}
+	// It was set back: ours stays, so that no second happens twice.
+	c.wall.Add(int64(time.Hour))
+	before = c.Now()
+	if step := c.rebase(); step > -time.Hour+time.Second {
+		t.Errorf("found a step of %v", step)
+	}
+	if c.Now().Wall < before.Wall {
+		t.Error("the clock went back")
+	}
+	if c.Now().Mono < before.Mono {
+		t.Error("elapsed time went back")
+	}
+}
+
+func TestIDsAreUUIDs(t *testing.T) {
+	seen := map[string]bool{}
+	for range 10_000 {
+		id := randomIDs{}.NewID().String()
+		if !uuidV4.MatchString(id) || seen[id] {
+			t.Fatalf("id %s", id)
+		}
+		seen[id] = true
+	}
+}
