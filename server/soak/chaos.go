@@ -39,7 +39,7 @@ func (x *chaos) run(ctx context.Context, seed uint64) {
 		every time.Duration
 		do    func(context.Context, *rand.Rand)
 	}{
-		{2500 * time.Millisecond, x.kill},
+		{8 * time.Second, x.kill},
 		{3 * time.Second, x.patch},
 		{4 * time.Second, x.hangup},
 		{3500 * time.Millisecond, x.recreate},
@@ -50,7 +50,7 @@ func (x *chaos) run(ctx context.Context, seed uint64) {
 		wg.Go(func() {
 			rng := rand.New(rand.NewPCG(seed, uint64(100+i)))
 			for {
-				wait := trouble.every/2 + time.Duration(rng.Int64N(int64(trouble.every)))
+				wait := time.Duration(float64(trouble.every) * (0.5 + rng.Float64()) / x.pace)
 				select {
 				case <-ctx.Done():
 					return

@@ -55,10 +55,10 @@ func functions(endpoint, script string) []*function {
 			{2, job{Do: doGarbage}}, {2, job{Do: doSlow, MS: poolTimeout + 800}}, {6, job{Do: doCallback, MS: 1}},
 		}},
 		{name: "stdio", share: 12, exact: true, killed: true, spec: process("stdio", "STDIO"), asks: []ask{
-			{90, job{Do: doOK, MS: 2}}, {9, job{Do: doFail}}, {1, job{Do: doCrash}},
+			{899, job{Do: doOK, MS: 2}}, {100, job{Do: doFail}}, {1, job{Do: doCrash}},
 		}},
 		{name: "http", share: 12, exact: true, killed: true, spec: process("http", "HTTP"), asks: []ask{
-			{90, job{Do: doOK, MS: 2}}, {9, job{Do: doFail}}, {1, job{Do: doCrash}},
+			{899, job{Do: doOK, MS: 2}}, {100, job{Do: doFail}}, {1, job{Do: doCrash}},
 		}},
 		// Deleted and registered again all the time.
 		{name: "churn", share: 10, spec: pool("churn", nil), asks: []ask{{1, job{Do: doOK, MS: 20}}}},

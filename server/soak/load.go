@@ -120,7 +120,9 @@ func (g *load) enter(f *function, j job, action string, r reply, asked time.Time
 		if action == ":invoke" && !s.terminal() {
 			g.l.violate("%s:invoke answered with status %q", f.name, s.Status)
 		}
-		ended := g.l.look(s, asked)
+		// A caller that joined gives up at its own deadline, which says nothing
+		// about the execution.
+		ended := !(again && s.Status == "timeout") && g.l.look(s, asked)
 		if !ended || j.N%4 == 0 { // a part is looked at again after its end
 			g.follow(s.ID)
 		}

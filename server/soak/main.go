@@ -20,7 +20,7 @@ import (
 func main() { os.Exit(run()) }
 
 func run() int {
-	opt := options{Progress: os.Stderr, TTL: 25 * time.Second}
+	opt := options{Progress: os.Stderr, Pace: 1, TTL: 25 * time.Second}
 	flag.DurationVar(&opt.Duration, "duration", 10*time.Minute, "how long to send load")
 	flag.Float64Var(&opt.Share, "share", 0.7, "share of the measured capacity to send")
 	flag.Float64Var(&opt.MaxRate, "max-rate", 400, "most jobs a second, whatever the capacity")

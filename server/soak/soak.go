@@ -21,6 +21,7 @@ type options struct {
 	Duration time.Duration `json:"-"`
 	Share    float64       `json:"share"`   // of the measured capacity
 	MaxRate  float64       `json:"maxRate"` // jobs a second, whatever the capacity
+	Pace     float64       `json:"pace"`    // 1 = the usual frequency of trouble
 	Seed     uint64        `json:"seed"`
 	// TTL of ended executions: short, so that the stores are turned over many
 	// times, but longer than any execution is followed.
@@ -80,7 +81,7 @@ func soak(ctx context.Context, opt options) (*report, error) {
 	r := &report{Options: opt, Duration: opt.Duration.String()}
 	began := time.Now()
 	v := &vitals{c: c, l: l, began: began}
-	x := &chaos{n: n, c: c, l: l, script: script, config: config}
+	x := &chaos{n: n, c: c, l: l, script: script, config: config, pace: opt.Pace}
 	for _, f := range fns {
 		switch f.name {
 		case "churn":
