@@ -19,8 +19,8 @@ type replicaPolicy struct {
 // as any from zero, does not wait: there can only be few of them.
 //
 // Down, to the most that was asked for within downWindow, when downCooldown has
-// passed since the last step either way and it is at least a tenth less: a load
-// that lies between two numbers is not worth a turn. An idle function does not
+// passed since the last step either way and it is at least a fifth less: noise
+// in the load is not worth a turn. An idle function does not
 // wait for the window; only an idle one goes to zero.
 func (p *replicaPolicy) decide(now int64, want int, idle bool, t scaleTimes) bool {
 	p.asked.forget(now - t.downWindow)
@@ -36,7 +36,7 @@ func (p *replicaPolicy) decide(now int64, want int, idle bool, t scaleTimes) boo
 	if !idle {
 		floor = max(p.asked.max(), 1)
 	}
-	if floor >= p.desired || (!idle && 10*(p.desired-floor) < p.desired) || now-max(p.upAt, p.downAt) < t.downCooldown {
+	if floor >= p.desired || (!idle && 5*(p.desired-floor) < p.desired) || now-max(p.upAt, p.downAt) < t.downCooldown {
 		return false
 	}
 	p.desired, p.downAt = floor, now

@@ -35,11 +35,11 @@ func TestPolicyStepsUpAtTheCooldownAndNotBefore(t *testing.T) {
 
 func TestPolicyIgnoresSmallStepsDown(t *testing.T) {
 	p := newPolicy(11)
-	p.decide(100, 10, false, testTimes)
-	wantEqual(t, "a tenth of 11 is more than 1", p.desired, 11)
-	p = newPolicy(10)
 	p.decide(100, 9, false, testTimes)
-	wantEqual(t, "a tenth of 10", p.desired, 9)
+	wantEqual(t, "a fifth of 11 is more than 2", p.desired, 11)
+	p = newPolicy(10)
+	p.decide(100, 8, false, testTimes)
+	wantEqual(t, "a fifth of 10", p.desired, 8)
 	p = newPolicy(11)
 	p.decide(100, 10, true, testTimes)
 	wantEqual(t, "idle", p.desired, 10)
@@ -123,7 +123,7 @@ func (p *naivePolicy) decide(now int64, want int, idle bool, t scaleTimes) {
 		if idle {
 			floor = want
 		}
-		enough := idle || float64(floor) <= 0.9*float64(p.desired)
+		enough := idle || 10*floor <= 8*p.desired
 		if floor < p.desired && enough && now-last(p.changes) >= t.downCooldown {
 			p.desired = floor
 			p.changes = append(p.changes, now)

@@ -86,7 +86,6 @@ func (c *Core) Reconfigure(name string, queueSize, concurrency *int) error {
 	if resized {
 		c.concurrencyChanged(fn, now)
 	}
-	c.kick(fn)
 	return nil
 }
 

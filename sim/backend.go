@@ -22,6 +22,8 @@ type backend struct {
 	slow     float64   // product of running slowdowns
 	slowdown []float64 // running ones
 	warm     []int64   // idle instances by when they became so
+	fleet    *fleet    // nil unless scaled
+	rival    *rivalry  // nil unless one scales it
 }
 
 // outageAnswer is how long a refused connection takes.
@@ -49,12 +51,19 @@ func (e *engine) Dispatch(t core.Task) {
 		e.answerIn(int64(outageAnswer), attempt{task: t, outcome: o, backend: b, again: -1, refused: true})
 		return
 	}
+	if b.fleet != nil && !b.fleet.take(t) {
+		return
+	}
+	e.perform(b, t, core.Outcome{Status: core.Success, Output: output})
+}
+
+// perform runs a dispatch on an instance; o is what it answers if it succeeds.
+func (e *engine) perform(b *backend, t core.Task, o core.Outcome) {
 	how := &b.group.decl.Behavior
 	d := b.latency.draw(&b.r)
 	if b.slow != 1 {
 		d = nanos(float64(float64(d) * b.slow))
 	}
-	o := core.Outcome{Status: core.Success, Output: output}
 	if init := how.ColdStart.InitDuration; init > 0 && !b.takeWarm(e.now) {
 		o.ColdStart, o.Init = true, init
 		d += int64(init)
@@ -77,6 +86,9 @@ func (e *engine) Dispatch(t core.Task) {
 	if d == 0 && again < 0 {
 		// An in-process handler answers before Dispatch returns.
 		b.retire(e.now)
+		if b.fleet != nil {
+			b.fleet.done()
+		}
 		t.Complete(o)
 		return
 	}
@@ -107,6 +119,10 @@ func (e *engine) answer(i int32) {
 	} else {
 		if !a.refused {
 			a.backend.retire(e.now)
+			if a.backend.fleet != nil {
+				a.backend.fleet.done()
+				a = &e.attempts[i] // done may have begun others
+			}
 		}
 		*a = attempt{}
 		e.freeAttempts = append(e.freeAttempts, i)

@@ -88,6 +88,9 @@ func (c *checker) settled() {
 		case f.deleted && f.queued > 0:
 			e.fail("conservation", "%s: deleted with %d still queued", f.backend.name, f.queued)
 		}
+		if !f.deleted {
+			c.served(f)
+		}
 	}
 	c.touched = c.touched[:0]
 	g := e.core.Gauges()

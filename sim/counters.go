@@ -29,6 +29,10 @@ const (
 	cRejectedOther
 	cQueueWait
 	cStale
+	cScaleUps
+	cScaleDowns
+	cScaleTurns
+	cReplicaSeconds
 	counterCount
 )
 
@@ -38,7 +42,8 @@ var counterNames = [counterCount]string{"offered", "accepted", "success", "error
 	"rejected.rate_limited", "rejected.queue_full", "rejected.est_wait", "rejected.depth",
 	"idempotent_hits", "evicted", "cleaned", "late_results", "duplicate_results", "cold_starts",
 	"rejected.not_found", "rejected.store_full", "rejected.idempotency_store_full", "rejected.other",
-	"queue_wait_exceeded", "stale"}
+	"queue_wait_exceeded", "stale",
+	"scale_ups", "scale_downs", "scale_turns", "replica_seconds"}
 
 // Counts are the counters of one function, or of all.
 type Counts [counterCount]int64

@@ -22,6 +22,8 @@ type Options struct {
 	KeepFrom, KeepTo int64
 	// Unchecked leaves the invariant checker out.
 	Unchecked bool
+	// Rival scales the functions that have scaling, instead of core. nil = core.
+	Rival func(*scenario.Function) Rival
 	// Progress is called now and then with the virtual time reached. nil = never.
 	Progress func(now, total time.Duration)
 }
@@ -109,6 +111,10 @@ func newEngine(sc *scenario.Scenario, opts Options) (*engine, error) {
 		RateMaxPerSecond: sc.Core.RateMaxPerSecond,
 		TTL:              sc.Core.TTL, CleanupTTL: sc.Core.CleanupTTL, StaleTTL: sc.Core.StaleTTL,
 		IdempotencyTTL: sc.Core.IdempotencyTTL, SweepInterval: sc.Core.SweepInterval,
+		AutoscaleInterval: sc.Core.Autoscale.Interval,
+		ScaleUpCooldown:   sc.Core.Autoscale.UpCooldown, ScaleDownCooldown: sc.Core.Autoscale.DownCooldown,
+		ScaleDownWindow: sc.Core.Autoscale.DownWindow, ScaleToZeroGrace: sc.Core.Autoscale.ToZeroGrace,
+		Scaler:        e,
 		MaxExecutions: sc.Core.MaxExecutions, MaxIdempotencyKeys: sc.Core.MaxIdempotencyKeys,
 		Shards: 1, // one goroutine: nothing to keep apart
 		SyncQueue: core.SyncQueueConfig{
@@ -158,7 +164,7 @@ func (e *engine) addFunctions() error {
 		}
 		e.groups = append(e.groups, g)
 		for _, name := range registeredNames(f) {
-			spec, err := spec(name, f)
+			spec, err := spec(name, f, e.opts.Rival != nil)
 			if err != nil {
 				return fmt.Errorf("%s: core refuses function %s: %w", e.sc.Name, name, err)
 			}
@@ -170,10 +176,14 @@ func (e *engine) addFunctions() error {
 				r: newStream(e.sc.Seed, "backend/"+name), latency: newSampler(&f.Behavior.Latency),
 			}
 			g.backends = append(g.backends, b)
+			if f.Scaled() {
+				b.fleet = e.newFleet(b)
+			}
 			e.byName[name] = b
 			if _, err := e.core.Register(spec); err != nil {
 				return fmt.Errorf("%s: core refuses function %s: %w", e.sc.Name, name, err)
 			}
+			e.startRival(b)
 		}
 	}
 	return nil

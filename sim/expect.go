@@ -77,6 +77,10 @@ func (e *engine) gauge(name string, groups []*group) int64 {
 			case b.fn == nil:
 			case name == "queue_depth":
 				n += b.fn.fn.QueueDepth()
+			case name == "replicas":
+				n += b.fn.fn.ReadyReplicas()
+			case name == "replicas_wanted":
+				n += b.fn.fn.DesiredReplicas()
 			default:
 				n += b.fn.fn.InFlight()
 			}

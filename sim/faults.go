@@ -81,12 +81,17 @@ func (e *engine) stepOn(b *backend, s *faultStep) {
 			e.fail("delete-function", "%s: existed %v, core says %v", b.name, existed != nil, err)
 		}
 		b.fn, b.warm = nil, b.warm[:0]
+		if b.fleet != nil {
+			b.fleet.close()
+		}
 	case "create-function":
 		existed := b.fn != nil
 		_, err := e.core.Register(b.spec)
 		if errors.Is(err, core.ErrExists) != existed {
 			e.fail("create-function", "%s: existed %v, core says %v", b.name, existed, err)
 		}
+	case "provider-outage":
+		b.fleet.outage(s.end)
 	case "reconfigure":
 		e.reconfigure(b, f)
 	}

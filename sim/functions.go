@@ -37,6 +37,10 @@ type fnState struct {
 	head, tail       int32
 	touched          bool // is in checker.touched
 
+	wanted, ready  int  // instances
+	moved, movedUp bool // wanted has changed, and its last change was up
+	scaledUpAt     int64
+
 	// Time integrals, for Little's law.
 	changedAt              int64
 	queueArea, runningArea int64 // executions * ns
@@ -58,16 +62,31 @@ func (e *engine) FunctionAdded(fn *core.Function) any {
 		fn: fn, backend: b, group: b.group, head: -1, tail: -1, changedAt: e.now,
 		slots: b.group.decl.Concurrency, queueSize: b.group.decl.QueueSize,
 	}
+	if b.fleet != nil {
+		f.slots = fn.EffectiveConcurrency()
+		if b.spec.ScalingConfig.Strategy == "NONE" {
+			f.wanted = b.group.decl.Scaling.MinReplicas
+			b.fleet.set(b.group.decl.Scaling.MinReplicas)
+		}
+	}
 	b.fn = f
 	b.incarnations = append(b.incarnations, f)
 	return f
 }
 
 // spec is a function's specification, resolved as the server resolves it.
-func spec(name string, f *scenario.Function) (*core.Spec, error) {
+func spec(name string, f *scenario.Function, rival bool) (*core.Spec, error) {
 	image, mode := "simulated", core.ModeLocal
+	var scaling *core.ScalingConfigInput
+	if f.Scaled() {
+		mode, scaling = core.ModeDeployment, scalingInput(&f.Scaling)
+		if rival {
+			none := "NONE"
+			scaling.Strategy = &none
+		}
+	}
 	return core.ResolveSpec(core.SpecInput{
-		Name: &name, Image: &image, ExecutionMode: &mode,
+		Name: &name, Image: &image, ExecutionMode: &mode, ScalingConfig: scaling,
 		Concurrency: &f.Concurrency, QueueSize: &f.QueueSize, MaxRetries: &f.MaxRetries, TimeoutMillis: &f.TimeoutMillis,
 	})
 }

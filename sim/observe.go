@@ -107,6 +107,15 @@ func (e *engine) Observe(ev core.Event) {
 		if e.check != nil {
 			e.check.touch(f)
 		}
+	case core.EventScaled:
+		if e.check != nil {
+			e.check.wantsReplicas(f, ev.Count)
+		}
+		e.scaled(f, ev.Count)
+	case core.EventReplicasReady:
+		e.replicasReady(f, ev.Count)
+	case core.EventConcurrencyChanged:
+		e.concurrencyChanged(f, ev.Count)
 	}
 }
 
@@ -131,6 +140,7 @@ func (e *engine) accepted(ev *core.Event, f *fnState) {
 	e.append(f, rec, slot)
 	e.unended++
 	f.group.counts[cAccepted]++
+	f.backend.rival.arrived()
 	e.writeAccepted(ev, f, rec)
 }
 

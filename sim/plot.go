@@ -19,6 +19,7 @@ type Plot struct {
 type PlotFunction struct {
 	Name             string
 	Queued, InFlight []int
+	Replicas         []int // ready instances; zeros without scaling
 }
 
 // plotSteps is about how many steps a run is divided into.
@@ -62,6 +63,7 @@ func (p *plot) sample() {
 		f := &p.out.Functions[i]
 		f.Queued = append(f.Queued, g.queued)
 		f.InFlight = append(f.InFlight, g.inFlight)
+		f.Replicas = append(f.Replicas, g.replicas())
 	}
 	p.out.Ended = append(p.out.Ended, p.step.n)
 	p.out.P50 = append(p.out.P50, p.step.percentile(50))
@@ -89,7 +91,7 @@ func (p *plot) halve() {
 	}
 	for i := range p.out.Functions {
 		f := &p.out.Functions[i]
-		f.Queued, f.InFlight = last(f.Queued), last(f.InFlight)
+		f.Queued, f.InFlight, f.Replicas = last(f.Queued), last(f.InFlight), last(f.Replicas)
 	}
 	larger := func(a, b int64) int64 { return max(a, b) }
 	p.out.Ended = join(p.out.Ended, func(a, b int64) int64 { return a + b })

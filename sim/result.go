@@ -52,6 +52,9 @@ func (e *engine) result() *Result {
 		Violation: e.violation, Kept: e.log.kept,
 	}
 	for _, g := range e.groups {
+		for _, b := range g.backends {
+			g.counts[cReplicaSeconds] += b.replicaSeconds()
+		}
 		f := FunctionResult{
 			Name: g.name, Counts: g.counts,
 			QueueWait: g.latency[seriesQueueWait].summary(), Service: g.latency[seriesService].summary(), E2E: g.latency[seriesE2E].summary(),

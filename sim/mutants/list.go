@@ -29,7 +29,7 @@ var mutants = []mutant{
 	{"retry overfills the queue", "retry.go", "if fn.queue.live >= fn.QueueSize() {", "if fn.queue.live > 2*fn.QueueSize() {"},
 	{"queue not served when a slot is freed", "dispatch.go", "if !inline {\n\t\tc.kick(fn)", "if inline {\n\t\tc.kick(fn)"},
 	{"busy function served once only", "scheduler.go", "again := fn.ready", "again := false"},
-	{"more slots not used at once", "functions.go", "}\n\tc.kick(fn)\n\treturn nil", "}\n\treturn nil"},
+	{"more slots not used at once", "concurrency.go", "Count: fn.EffectiveConcurrency()})\n\tc.kick(fn)", "Count: fn.EffectiveConcurrency()})"},
 	{"delete forgets the queue", "functions.go", "for ex := fn.dequeue(); ex != nil;", "for ex := (*execution)(nil); ex != nil;"},
 	{"refused claim not given back", "submit.go", "if token != 0 {\n\t\t_ = c.keys.Abandon", "if token == 0 {\n\t\t_ = c.keys.Abandon"},
 	{"execution past its TTL is joined", "submit.go", "if c.expired(ex, now) {\n\t\towner.mu", "if false {\n\t\towner.mu"},

@@ -1,0 +1,156 @@
+package sim
+
+import (
+	"time"
+
+	"simplane/core"
+)
+
+// fleet plays the part of the provider of one scaled function: it starts and
+// stops instances as it is asked, and gives dispatches to those that are
+// ready. A dispatch for which none is free waits there, first come first
+// served.
+type fleet struct {
+	e        *engine
+	b        *backend
+	startup  time.Duration
+	capacity int
+
+	wanted   int
+	ready    int
+	starting []core.Timer // newest last
+	stalled  int          // due to be ready, but the provider is out
+	busy     int          // dispatches that run
+	waiting  []waitingTask
+	outages  int // running ones
+
+	// Time integral of instances that exist: ns.
+	changedAt, area int64
+}
+
+// waitingTask is a dispatch without an instance.
+type waitingTask struct {
+	task core.Task
+	at   int64 // virtual ns
+	cold bool  // no instance was ready
+}
+
+// set is what a provider does when it is asked for n instances. The newest go
+// first, those that start before those that are ready; what runs on one that
+// goes may finish.
+func (f *fleet) set(n int) {
+	if f.outages > 0 {
+		return // the call is lost
+	}
+	f.elapse()
+	f.wanted = n
+	for f.ready+len(f.starting) < n {
+		f.start()
+	}
+	for f.ready+len(f.starting) > n && len(f.starting) > 0 {
+		last := len(f.starting) - 1
+		f.starting[last].Stop()
+		f.starting = f.starting[:last]
+	}
+	f.becomes(min(f.ready, n))
+}
+
+func (f *fleet) start() {
+	var t core.Timer
+	t = f.e.AfterFunc(f.startup, func() {
+		f.elapse()
+		for i, other := range f.starting {
+			if other == t {
+				f.starting = append(f.starting[:i], f.starting[i+1:]...)
+				break
+			}
+		}
+		if f.outages > 0 {
+			f.stalled++
+			return
+		}
+		f.becomes(f.ready + 1)
+	})
+	f.starting = append(f.starting, t)
+}
+
+// becomes changes how many are ready, tells core and serves who waits.
+func (f *fleet) becomes(ready int) {
+	if ready == f.ready {
+		return
+	}
+	f.ready = ready
+	f.e.core.ReplicasReady(f.b.name, ready)
+	f.serve()
+}
+
+// outage begins or ends a time in which nothing changes for the better.
+func (f *fleet) outage(ends bool) {
+	if !ends {
+		f.outages++
+		return
+	}
+	f.outages--
+	for ; f.outages == 0 && f.stalled > 0; f.stalled-- {
+		f.elapse()
+		f.start()
+	}
+}
+
+// elapse brings the time integral up to now.
+func (f *fleet) elapse() {
+	f.area += (f.e.now - f.changedAt) * int64(f.ready+len(f.starting)+f.stalled)
+	f.changedAt = f.e.now
+}
+
+// take gives a dispatch to an instance; false when it has to wait.
+func (f *fleet) take(t core.Task) bool {
+	if len(f.waiting) == 0 && f.busy < f.ready*f.capacity {
+		f.busy++
+		return true
+	}
+	f.waiting = append(f.waiting, waitingTask{task: t, at: f.e.now, cold: f.ready == 0})
+	return false
+}
+
+// done frees an instance's place.
+func (f *fleet) done() {
+	f.busy--
+	f.serve()
+}
+
+func (f *fleet) serve() {
+	for len(f.waiting) > 0 && f.busy < f.ready*f.capacity {
+		w := f.waiting[0]
+		f.waiting = f.waiting[1:]
+		if f.e.now-w.at >= int64(w.task.Timeout) {
+			continue // core has ended it
+		}
+		f.busy++
+		o := core.Outcome{Status: core.Success, Output: output}
+		if w.cold {
+			o.ColdStart, o.Init = true, f.startup
+		}
+		f.e.perform(f.b, w.task, o)
+	}
+}
+
+// close ends what waits, as a provider does when its function is deleted.
+func (f *fleet) close() {
+	f.elapse()
+	for _, t := range f.starting {
+		t.Stop()
+	}
+	f.starting, f.stalled, f.ready, f.wanted = nil, 0, 0, 0
+	waiting := f.waiting
+	f.waiting = nil
+	for _, w := range waiting {
+		w.task.Complete(core.Outcome{Status: core.Error, Code: core.CodePoolError, Message: "the function was deleted"})
+	}
+}
+
+// SetReplicas implements core.Scaler.
+func (e *engine) SetReplicas(fn *core.Function, n int) {
+	b := fn.Handle().(*fnState).backend
+	b.fleet.set(n)
+}
