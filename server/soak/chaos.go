@@ -28,6 +28,7 @@ type chaos struct {
 	// redriven books a dead letter's new execution.
 	redriven func(id string, j job)
 	rate     float64 // jobs a second that the load sends
+	pace     float64 // how much more often than usual things go wrong
 
 	Kills, Hangups, BrokenHangups, Patches, StalePatches, Recreated, Floods, Flooded, Garbage, Redriven atomic.Int64
 }
