@@ -2,13 +2,14 @@
 // no work.
 import {h, s, setText} from './dom.js';
 
-const HEIGHT = 170, LEFT = 46, RIGHT = 8, TOP = 8, BOTTOM = 22;
+const HEIGHT = 170, LEFT = 58, RIGHT = 8, TOP = 8, BOTTOM = 22;
 
-/** nice rounds up to 1, 2, 2.5 or 5 times a power of ten. */
-export function nice(max) {
-  if (!(max > 0)) return 1;
+/** nice rounds up to a number that is easy to halve. */
+export function nice(max, whole) {
+  const least = whole ? 2 : 1; // so that half of it is a whole number too
+  if (!(max > least)) return whole || !(max > 0) ? least : nice(max * 1e6) / 1e6;
   const power = 10 ** Math.floor(Math.log10(max));
-  return [1, 2, 2.5, 5, 10].map(m => m * power).find(v => v >= max * 0.999);
+  return [1, 2, 4, 6, 10, 20].map(m => m * power).find(v => v >= max * 0.999);
 }
 
 /** path joins points; a null breaks the line. */
@@ -31,9 +32,10 @@ function path(points, key, x, y) {
  * ones, or those under the pointer, so nothing can be told from colour only.
  */
 export class Chart {
-  /** series: [{key, label}]; format turns a value into text; span in seconds. */
-  constructor({title, series, format, span, axis}) {
-    Object.assign(this, {title, series, format, span, axis: axis ?? (ago => ago === 0 ? 'now' : `−${Math.round(ago)} s`)});
+  /** series: [{key, label}]; format turns a value into text; span in
+   *  seconds; whole for counts of things. */
+  constructor({title, series, format, span, axis, whole}) {
+    Object.assign(this, {title, series, format, span, whole, axis: axis ?? (ago => ago === 0 ? 'now' : `−${Math.round(ago)} s`)});
     this.values = series.map(() => h('b'));
     this.legend = h('p', {class: 'legend'}, series.map((one, i) =>
       h('span', {class: `key c${i}`}, s('svg', {viewBox: '0 0 20 8', width: 20, height: 8, 'aria-hidden': 'true'}, s('path', {class: `line c${i}`, d: 'M0 4H20'})),
@@ -61,7 +63,7 @@ export class Chart {
     const width = this.svg.clientWidth || 400;
     const points = this.points;
     const last = points.at(-1)?.t ?? 0, span = this.span ?? Math.max(last - (points[0]?.t ?? 0), 1e-9);
-    const top = nice(Math.max(...points.flatMap(p => this.series.map(one => p[one.key] ?? 0)), 0));
+    const top = nice(Math.max(...points.flatMap(p => this.series.map(one => p[one.key] ?? 0)), 0), this.whole);
     const x = t => LEFT + (width - LEFT - RIGHT) * (1 - (last - t) / span);
     const y = v => TOP + (HEIGHT - TOP - BOTTOM) * (1 - v / top);
     const nodes = [];

@@ -46,7 +46,6 @@ export class Problems {
   show(error) {
     this.clear();
     const rest = [];
-    let first = null;
     for (const detail of error.details ?? []) {
       const at = detail.indexOf(': ');
       const f = this.fields.find(one => one.name === detail.slice(0, at));
@@ -55,8 +54,8 @@ export class Problems {
         continue;
       }
       f.error(detail.slice(at + 2));
-      first ??= f;
     }
+    const first = this.fields.find(f => f.control.getAttribute('aria-invalid') === 'true');
     if (rest.length === 0) rest.push(first ? `${error.message} (${error.code})` : error.text ?? error.message);
     this.root.replaceChildren(...rest.map(text => h('p', null, text)));
     this.root.hidden = false;

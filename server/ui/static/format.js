@@ -15,10 +15,14 @@ export function rate(n) {
 
 export function ms(n) {
   if (n === null || n === undefined) return '–';
+  if (n === 0) return '0 ms';
   if (n >= 10_000) return (n / 1000).toFixed(1) + ' s';
   if (n >= 100) return Math.round(n) + ' ms';
   return (n >= 10 ? n.toFixed(1) : n.toFixed(2)) + ' ms';
 }
+
+/** span shows whole milliseconds. */
+export const span = n => n < 10_000 ? `${Math.round(n)} ms` : ms(n);
 
 export function bytes(n) {
   const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB'];

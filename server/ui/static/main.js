@@ -27,7 +27,7 @@ function choose(path, query) {
   return functionsView();
 }
 
-function show() {
+function show(event) {
   const hash = location.hash;
   if (hash === '#main') return; // the skip link
   const [path, query] = (hash.startsWith('#/') ? hash.slice(2) : 'functions').split('?');
@@ -45,6 +45,7 @@ function show() {
     if (here) a.setAttribute('aria-current', 'page');
     else a.removeAttribute('aria-current');
   }
+  if (!event) return; // at first the focus stays at the top, before the skip link
   main.focus({preventScroll: true});
   scrollTo(0, 0);
   announce(view.title);

@@ -1,6 +1,6 @@
 // The life of an execution as a bar: queued, then running, then ended.
 import {h, s} from './dom.js';
-import {ms} from './format.js';
+import {span} from './format.js';
 
 /** spans of an execution; until is now for one that has not ended. */
 export function spans(e, until) {
@@ -13,7 +13,7 @@ export function spans(e, until) {
 export function bar(e, longest, until = Date.now()) {
   const {queued, running} = spans(e, until);
   const w = 160, x = t => w * t / Math.max(longest, 1);
-  const text = `queued ${ms(queued)}, ${e.finishedAtMillis ? 'ran' : 'running'} ${ms(running)}`;
+  const text = `queued ${span(queued)}, ${e.finishedAtMillis ? 'ran' : 'running'} ${span(running)}`;
   return s('svg', {class: 'bar', viewBox: `0 0 ${w + 4} 12`, width: w + 4, height: 12, role: 'img', 'aria-label': text},
     s('title', null, text),
     s('rect', {class: 'queued', x: 0, y: 3, width: Math.max(x(queued), 0.5), height: 6}),
@@ -22,5 +22,5 @@ export function bar(e, longest, until = Date.now()) {
 }
 
 export const legend = () => h('p', {class: 'legend'},
-  h('span', {class: 'key'}, s('svg', {viewBox: '0 0 20 12', width: 20, height: 12, class: 'bar', 'aria-hidden': 'true'}, s('rect', {class: 'queued', x: 0, y: 3, width: 20, height: 6})), 'queued'),
+  h('span', {class: 'key'}, s('svg', {viewBox: '0 0 20 12', width: 20, height: 12, class: 'bar', 'aria-hidden': 'true'}, s('rect', {class: 'queued', x: 0, y: 3, width: 20, height: 6})), 'queued, with earlier attempts'),
   h('span', {class: 'key'}, s('svg', {viewBox: '0 0 20 12', width: 20, height: 12, class: 'bar', 'aria-hidden': 'true'}, s('rect', {class: 'running success', x: 0, y: 1, width: 20, height: 10})), 'ran'));

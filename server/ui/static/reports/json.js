@@ -17,7 +17,8 @@ export function jsonReport(doc) {
 }
 
 const plain = v => v === null || typeof v !== 'object';
-const words = key => key.replace(/([a-z0-9])([A-Z])/g, '$1 $2').replace(/^./, c => c.toUpperCase());
+const words = key => key.replace(/Ms$/, ' (ms)').replace(/Seconds$/, ' (s)')
+  .replace(/([a-z])([A-Z])/g, (_, a, b) => `${a} ${b.toLowerCase()}`).replace(/^[a-z](?=[a-z])/, c => c.toUpperCase());
 
 function text(v) {
   if (typeof v === 'number' && !Number.isInteger(v)) return String(Number(v.toPrecision(5)));

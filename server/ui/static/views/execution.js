@@ -1,7 +1,7 @@
 // One execution, followed until it has ended.
 import {get} from '../api.js';
 import {badge, h} from '../dom.js';
-import {clock, json, ms} from '../format.js';
+import {clock, json, span} from '../format.js';
 import {bar, legend, spans} from '../timeline.js';
 
 const EVERY = 500;
@@ -36,9 +36,9 @@ function describe(e) {
     ['Status', badge(e.status)],
     ['Attempt', e.attempt],
     ['Created', clock(e.createdAtMillis)],
-    ['Started', e.startedAtMillis ? `${clock(e.startedAtMillis)}, after ${ms(queued)} in the queue` : '–'],
-    ['Ended', e.finishedAtMillis ? `${clock(e.finishedAtMillis)}, after running ${ms(running)}` : '–'],
-    ['Cold start', e.coldStart ? ms(e.initDurationMs) : 'no'],
+    ['Started', e.startedAtMillis ? `${clock(e.startedAtMillis)}, after ${span(queued)} in the queue` : '–'],
+    ['Ended', e.finishedAtMillis ? `${clock(e.finishedAtMillis)}, after running ${span(running)}` : '–'],
+    ['Cold start', e.coldStart ? span(e.initDurationMs) : 'no'],
   ];
   return [
     h('dl', null, facts.flatMap(([name, value]) => [h('dt', null, name), h('dd', null, value)])),

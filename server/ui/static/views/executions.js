@@ -2,7 +2,7 @@
 import {get} from '../api.js';
 import {badge, h, table} from '../dom.js';
 import {field, Problems, submitting} from '../form.js';
-import {clock, ms} from '../format.js';
+import {clock, span} from '../format.js';
 import {bar, legend, spans} from '../timeline.js';
 
 const PAGE = 50;
@@ -16,13 +16,22 @@ export function executionsView(query) {
     h('div', {class: 'actions'}, h('button', {class: 'primary'}, 'Search')));
   const found = h('div', {'aria-live': 'polite', 'aria-busy': 'false'});
 
-  async function search(before) {
+  let shown = [];
+
+  // Older ones are asked for by time, which several can share: those that are
+  // shown already come again, and are dropped.
+  async function search(older) {
     const wanted = new URLSearchParams({limit: PAGE});
     if (name.control.value.trim()) wanted.set('function', name.control.value.trim());
     if (status.control.value) wanted.set('status', status.control.value);
-    if (before) wanted.set('before', before);
+    if (older) wanted.set('before', shown.at(-1).createdAtMillis + 1);
+    else shown = [];
     const {executions, truncated} = await get('v1/admin/executions?' + wanted);
-    found.replaceChildren(...results(executions, truncated, search, problems));
+    const known = new Set(shown.map(e => e.executionId));
+    const more = executions.filter(e => !known.has(e.executionId));
+    shown.push(...more);
+    const fullPage = truncated && more.length > 0;
+    found.replaceChildren(...results(shown, fullPage && (() => search(true).catch(err => problems.show(err)))));
   }
 
   submitting(form, problems, async () => {
@@ -34,7 +43,7 @@ export function executionsView(query) {
   return {title: 'Executions', root: h('div', null, h('h1', null, 'Executions'), form, problems.root, found)};
 }
 
-function results(executions, truncated, search, problems) {
+function results(executions, older) {
   if (executions.length === 0) return [h('p', {class: 'empty'}, 'No execution matches. Ended ones are kept for a few minutes only.')];
   const now = Date.now();
   const longest = Math.max(...executions.map(e => { const {queued, running} = spans(e, now); return queued + running; }));
@@ -46,12 +55,10 @@ function results(executions, truncated, search, problems) {
       h('td', null, badge(e.status)),
       h('td', {class: 'num'}, e.attempt),
       h('td', null, clock(e.createdAtMillis)),
-      h('td', {class: 'num'}, ms(queued)), h('td', {class: 'num'}, ms(running)),
+      h('td', {class: 'num'}, span(queued)), h('td', {class: 'num'}, span(running)),
       h('td', null, bar(e, longest, now)),
       h('td', {class: 'text'}, e.error ? `${e.error.message} (${e.error.code})` : ''));
   }));
-  const more = truncated && h('button', {type: 'button', onclick: () =>
-    search(executions.at(-1).createdAtMillis).catch(err => problems.show(err))}, 'Older');
   return [legend(), table('Executions found', ['Id', 'Function', 'Status', '#Attempt', 'Created', '#Queued', '#Ran', 'Timeline', 'Error'], body),
-    more ? h('div', {class: 'actions'}, more) : null].filter(Boolean);
+    older && h('div', {class: 'actions'}, h('button', {type: 'button', onclick: older}, 'Older'))].filter(Boolean);
 }

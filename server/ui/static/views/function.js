@@ -13,8 +13,8 @@ export function functionView(name) {
     new Chart({title: 'Rate', span: 120, format: n => rate(n) + '/s', series: [
       {key: 'in', label: 'accepted'}, {key: 'ok', label: 'ok'}, {key: 'error', label: 'errors'}, {key: 'rejected', label: 'rejected'}]}),
     new Chart({title: 'Latency', span: 120, format: ms, series: [{key: 'p50', label: 'p50'}, {key: 'p90', label: 'p90'}, {key: 'p99', label: 'p99'}]}),
-    new Chart({title: 'Queue depth', span: 120, format: count, series: [{key: 'queued', label: 'queued'}]}),
-    new Chart({title: 'In flight', span: 120, format: count, series: [{key: 'inFlight', label: 'in flight'}, {key: 'slots', label: 'slots'}]}),
+    new Chart({title: 'Queue depth', span: 120, whole: true, format: count, series: [{key: 'queued', label: 'queued'}]}),
+    new Chart({title: 'In flight', span: 120, whole: true, format: count, series: [{key: 'inFlight', label: 'in flight'}, {key: 'slots', label: 'slots'}]}),
   ];
   const gone = h('p', {class: 'alert', hidden: true}, 'This function is not registered (any more).');
   const letters = deadLetters(name);

@@ -9,7 +9,7 @@ export function functionsView() {
   const charts = [
     new Chart({title: 'Rate, all functions', span: 120, format: n => rate(n) + '/s', series: [
       {key: 'in', label: 'accepted'}, {key: 'ok', label: 'ok'}, {key: 'error', label: 'errors'}, {key: 'rejected', label: 'rejected'}]}),
-    new Chart({title: 'Work, all functions', span: 120, format: count, series: [
+    new Chart({title: 'Work, all functions', span: 120, whole: true, format: count, series: [
       {key: 'queued', label: 'queued'}, {key: 'inFlight', label: 'in flight'}]}),
   ];
   const cards = ['Functions', 'Kept executions', 'Payload', 'Sync queue', 'Up'].map(label => {
