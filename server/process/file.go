@@ -1,6 +1,7 @@
 package process
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -127,7 +128,7 @@ func (t *fileTarget) outcome(c *child, output string) provider.Result {
 	case !json.Valid(data):
 		return provider.Failure(provider.CodeBadOutput, "the answer is not JSON: "+provider.Snippet(data))
 	}
-	return provider.Result{Output: data}
+	return provider.Result{Output: bytes.TrimSpace(data)}
 }
 
 // exitNotFound is what a shell exits with when it cannot find the command.

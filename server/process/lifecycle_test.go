@@ -104,13 +104,15 @@ func TestScale(t *testing.T) {
 }
 
 func TestScalingDownLetsInvocationsFinish(t *testing.T) {
-	p := start(t, Options{})
-	provision(t, p, self(t, "http"))
-	invoke(t, p, "http", `1`)
+	p := start(t, Options{DrainTimeout: hang})
+	gate := filepath.Join(t.TempDir(), "gate")
+	d := self(t, "http")
+	d.Env["GATE"] = gate
+	provision(t, p, d)
 	var wg sync.WaitGroup
 	for range 8 {
 		wg.Go(func() {
-			if r := invoke(t, p, "http", `"do:wait"`); !r.OK() {
+			if r := invoke(t, p, "http", `"do:gate"`); !r.OK() {
 				t.Errorf("%+v", r)
 			}
 		})
@@ -119,6 +121,8 @@ func TestScalingDownLetsInvocationsFinish(t *testing.T) {
 	if err := p.SetReplicas(context.Background(), "http", 0); err != nil {
 		t.Fatal(err)
 	}
+	eventually(t, "the instance takes no more work", func() bool { return len(p.Endpoints("http")) == 0 })
+	writePID(gate, 1)
 	wg.Wait()
 }
 
@@ -279,16 +283,37 @@ func TestMemoryLimitStopsAllocation(t *testing.T) {
 	wantOutput(t, invoke(t, p, "modest", `1`), `524288000`)
 }
 
-func TestCgroupFilesAreWritten(t *testing.T) {
-	dir, err := makeCgroup(t.TempDir(), "f-1", 0.5, 128<<20)
-	if err != nil {
+// TestCgroup uses a plain directory: what is written there is what a cgroup
+// file system would act on.
+func TestCgroup(t *testing.T) {
+	root := t.TempDir()
+	p := start(t, Options{CgroupRoot: root})
+	d := stdio(t)
+	d.CPU, d.Memory = "500m", "128Mi"
+	provision(t, p, d)
+	pid := invoke(t, p, "stdio", `"do:pid"`)
+	dirs, err := filepath.Glob(filepath.Join(root, "simplane-*-stdio-*"))
+	if err != nil || len(dirs) != 1 {
+		t.Fatalf("cgroups %v %v, want one", dirs, err)
+	}
+	want := map[string]string{"memory.max": "134217728", "cpu.max": "50000 100000", "cgroup.procs": string(pid.Output)}
+	if err := p.Deprovision(context.Background(), "stdio"); err != nil {
 		t.Fatal(err)
 	}
-	for file, want := range map[string]string{"memory.max": "134217728", "cpu.max": "50000 100000"} {
-		if got := readFile(t, filepath.Join(dir, file)); got != want {
-			t.Errorf("%s = %q, want %q", file, got, want)
+	want["cgroup.kill"] = "1"
+	for file, content := range want {
+		if got := readFile(t, filepath.Join(dirs[0], file)); got != content {
+			t.Errorf("%s = %q, want %q", file, got, content)
 		}
 	}
+}
+
+func TestUnusableCgroupIsAStartFailure(t *testing.T) {
+	p := start(t, Options{CgroupRoot: "/no/such/cgroup"})
+	d := stdio(t)
+	d.Memory = "128Mi"
+	provision(t, p, d)
+	wantCode(t, invoke(t, p, "stdio", `1`), provider.CodeStartFailed, "limits", "/no/such/cgroup")
 }
 
 func TestSecretsOfSimplaneStayBehind(t *testing.T) {

@@ -71,6 +71,6 @@ func removeCgroup(dir string) {
 	if dir == "" {
 		return
 	}
-	_ = os.WriteFile(filepath.Join(dir, "cgroup.kill"), []byte("1"), 0)
+	_ = os.WriteFile(filepath.Join(dir, "cgroup.kill"), []byte("1"), 0o644)
 	_ = os.Remove(dir) // fails while a killed process lingers; an empty cgroup costs little
 }

@@ -99,6 +99,10 @@ func serveHTTP(health bool) {
 			conn, _, _ := w.(http.Hijacker).Hijack()
 			conn.Close()
 			return
+		case "do:gate":
+			for _, err := os.Stat(os.Getenv("GATE")); err != nil; _, err = os.Stat(os.Getenv("GATE")) {
+				time.Sleep(time.Millisecond)
+			}
 		case "do:wait":
 			time.Sleep(50 * time.Millisecond)
 		}
@@ -236,7 +240,7 @@ func wantCode(t testing.TB, r provider.Result, code string, inMessage ...string)
 
 func wantOutput(t testing.TB, r provider.Result, output string) {
 	t.Helper()
-	if !r.OK() || strings.TrimSpace(string(r.Output)) != output {
+	if !r.OK() || string(r.Output) != output {
 		t.Fatalf("got code %q (%s) output %.200s, want output %s", r.ErrorCode, r.ErrorMessage, r.Output, output)
 	}
 }

@@ -166,7 +166,8 @@ func answer(resp *fasthttp.Response) Result {
 		out, _ := json.Marshal(string(body))
 		return Result{Output: out}
 	}
-	if len(bytes.TrimSpace(body)) == 0 {
+	body = bytes.TrimSpace(body) // such as an encoder's last newline
+	if len(body) == 0 {
 		return Result{Output: json.RawMessage("null")}
 	}
 	if !json.Valid(body) {

@@ -139,7 +139,7 @@ func limit(pid int, cmd *Command) {
 		set(unix.RLIMIT_FSIZE, cmd.MaxFileSize)
 	}
 	if cmd.Cgroup != "" {
-		_ = os.WriteFile(filepath.Join(cmd.Cgroup, "cgroup.procs"), []byte(strconv.Itoa(pid)), 0)
+		_ = os.WriteFile(filepath.Join(cmd.Cgroup, "cgroup.procs"), []byte(strconv.Itoa(pid)), 0o644)
 	}
 	// When memory runs out, a function should go before the control plane.
 	_ = os.WriteFile("/proc/"+strconv.Itoa(pid)+"/oom_score_adj", []byte("500"), 0)
