@@ -25,6 +25,7 @@ type Options struct {
 	Binary string   // from Build
 	Args   []string // further flags of serve
 	Env    []string // further KEY=value
+	Addr   string   // of the API; empty picks a free port
 	Files  int      // hard limit of open files; 0 = this process's
 	// Stderr takes the log; nil keeps its end for Log.
 	Stderr *os.File
@@ -87,7 +88,10 @@ var readyLine = regexp.MustCompile(`^simplane ready addr=(\S+) mgmt-addr=(\S+)`)
 // Start runs `simplane serve` on free ports and waits until it is ready. The
 // process dies with this one.
 func Start(opt Options) (*Node, error) {
-	argv := append([]string{opt.Binary, "serve", "--addr", "127.0.0.1:0", "--mgmt-addr", "127.0.0.1:0"}, opt.Args...)
+	if opt.Addr == "" {
+		opt.Addr = "127.0.0.1:0"
+	}
+	argv := append([]string{opt.Binary, "serve", "--addr", opt.Addr, "--mgmt-addr", "127.0.0.1:0"}, opt.Args...)
 	if opt.Files > 0 {
 		// The shell lowers its own limit and becomes the server.
 		argv = append([]string{"sh", "-c", `ulimit -n "$0" && exec "$@"`, strconv.Itoa(opt.Files)}, argv...)
