@@ -69,6 +69,9 @@ func configSetCommand(o *clientOptions) *cobra.Command {
 				if _, err := c.CheckRuntimeConfig(ctx, expected, values); err != nil {
 					return err
 				}
+				if o.json() {
+					return printValue(cmd.OutOrStdout(), map[string]bool{"valid": true})
+				}
 				_, err := fmt.Fprintln(cmd.OutOrStdout(), "valid; nothing changed (dry run)")
 				return err
 			}

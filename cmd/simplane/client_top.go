@@ -38,6 +38,9 @@ func topCommand(o *clientOptions) *cobra.Command {
 				return printJSON(w, a.Raw)
 			}
 			t := &top{client: c, every: every, last: a.Value, at: time.Now()}
+			if t.histograms, err = c.Histograms(ctx); err != nil {
+				return err
+			}
 			if f, ok := w.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
 				return t.live(ctx, f)
 			}
@@ -59,6 +62,8 @@ type top struct {
 	every  time.Duration
 	last   client.Stats
 	at     time.Time // of last
+
+	histograms client.Histograms
 }
 
 // next waits for the next look and renders it.
@@ -72,6 +77,17 @@ func (t *top) next(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	h, err := t.client.Histograms(ctx)
+	if err != nil {
+		return "", err
+	}
+	for name, f := range a.Value.Functions {
+		if f.LatencyMs == nil {
+			f.LatencyMs = h.Between(t.histograms, name)
+			a.Value.Functions[name] = f
+		}
+	}
+	t.histograms = h
 	now := time.Now()
 	frame := renderTop(t.last, a.Value, now.Sub(t.at))
 	t.last, t.at = a.Value, now

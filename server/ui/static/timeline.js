@@ -14,7 +14,7 @@ export function bar(e, longest, until = Date.now()) {
   const {queued, running} = spans(e, until);
   const w = 160, x = t => w * t / Math.max(longest, 1);
   const text = `queued ${span(queued)}, ${e.finishedAtMillis ? 'ran' : 'running'} ${span(running)}`;
-  return s('svg', {class: 'bar', viewBox: `0 0 ${w + 4} 12`, width: w + 4, height: 12, role: 'img', 'aria-label': text},
+  return s('svg', {class: 'bar', preserveAspectRatio: 'none', viewBox: `0 0 ${w + 4} 12`, width: w + 4, height: 12, role: 'img', 'aria-label': text},
     s('title', null, text),
     s('rect', {class: 'queued', x: 0, y: 3, width: Math.max(x(queued), 0.5), height: 6}),
     s('rect', {class: `running ${e.status}`, x: x(queued), y: 1, width: running > 0 || e.startedAtMillis ? Math.max(x(running), 1.5) : 0, height: 10}),
