@@ -229,13 +229,16 @@ func BenchmarkStoreGet(b *testing.B) {
 func BenchmarkStorePutRemove(b *testing.B) {
 	s, _ := benchStore(1000)
 	ex := &execution{id: idOf(1)}
+	var due []appointment[execution]
 	b.ReportAllocs()
 	for b.Loop() {
-		ex.evicted = false
 		s.reserve(10)
 		s.put(ex)
 		s.remove(ex)
 		s.bytes.Add(-10)
+		if ex.lookAt++; ex.lookAt%1024 == 0 { // the calendar is emptied by sweeps
+			due, _ = s.popDue(1, ex.lookAt, due[:0])
+		}
 	}
 }
 

@@ -30,14 +30,14 @@ func (c *Core) nextDue(fn *Function) bool {
 	case ex.status == Queued:
 		// The caller's deadline, or the longest wait sync admission allows.
 		fn.unqueue(ex)
-		if ex.queueDeadline > 0 && ex.queueDeadline <= now.Mono && ex.callerDeadline > now.Mono {
+		if ex.queueDeadline > 0 && ex.queueDeadline <= now.Mono && ex.callerDeadline() > now.Mono {
 			ex.markError(&ExecError{Code: CodeQueueWait, Message: "waited in the queue longer than maxQueueWait"}, now)
 			refused = ex.attempt == 1
 		} else {
 			ex.markTimeout(nil, now)
 		}
 		e, ended = c.end(fn, ex, now), true
-	case ex.holdsSlot && ex.attemptDeadline <= now.Mono:
+	case ex.holdsSlot && ex.attemptDeadline() <= now.Mono:
 		// The dispatch has not answered within its time: the slot is free for
 		// others, and whatever it still answers is late.
 		released, attemptEnded = fn.releaseSlot(ex)

@@ -58,7 +58,6 @@ func handoffWord(attempt int32, phase uint32) uint32 { return uint32(attempt)<<2
 func (c *Core) start(fn *Function, ex *execution, now Instant) Task {
 	fn.takeSlot(ex)
 	ex.markRunning(now)
-	ex.attemptDeadline = now.Mono + ex.timeout
 	fn.watch(ex, now)
 	ex.handoff.Store(handoffWord(ex.attempt, handoffDispatching))
 	task := Task{

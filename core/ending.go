@@ -14,7 +14,6 @@ type ending struct {
 	snap      Snapshot
 	code      string
 	status    Status
-	finished  int64
 	service   time.Duration
 	queueWait time.Duration
 	coldStart bool
@@ -26,7 +25,7 @@ type ending struct {
 // made the transition. It counts on ex not being queued any more.
 func (c *Core) end(fn *Function, ex *execution, now Instant) ending {
 	e := ending{
-		ex: ex, waiter: ex.waiter, status: ex.status, finished: ex.finished,
+		ex: ex, waiter: ex.waiter, status: ex.status,
 		attempt: ex.attempt, coldStart: ex.coldStart, init: -1,
 	}
 	ex.waiter = nil
@@ -50,6 +49,9 @@ func (c *Core) end(fn *Function, ex *execution, now Instant) ending {
 		e.outBytes = int64(len(ex.output))
 	}
 	fn.watch(ex, now)
+	if due := c.store.ttl.firstStep(ex.finished); due < ex.lookAt {
+		c.store.lookAt(ex, due) // only when the wall clock was set back meanwhile
+	}
 	return e
 }
 
@@ -63,7 +65,6 @@ func (c *Core) settle(e *ending, now Instant) {
 	if e.outBytes > 0 {
 		c.store.bytes.Add(e.outBytes)
 	}
-	c.store.expireAt(ex, c.store.ttl.firstStep(e.finished))
 	c.tell(e, now)
 }
 

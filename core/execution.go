@@ -10,15 +10,13 @@ import (
 // execution is the record of one accepted invocation. Its function's lock
 // guards every field that changes, so a snapshot is never half-applied.
 type execution struct {
-	id    ID
-	fn    *Function
-	links expiryLinks[execution] // guarded by the store shard's lock
+	id ID
+	fn *Function
 
 	created, started, finished           int64 // wall ns; 0 = not yet
 	createdMono, queuedMono, startedMono int64 // elapsed ns; startedMono -1 = not yet
-	callerDeadline                       int64 // elapsed ns; 0 = none (async)
 	queueDeadline                        int64 // elapsed ns; 0 = none
-	attemptDeadline                      int64 // elapsed ns, while a slot is held
+	lookAt                               int64 // wall ns of the store's next look
 
 	input, output []byte
 	err           *ExecError
@@ -32,9 +30,8 @@ type execution struct {
 	initMs    int32         // -1 = not reported
 	handoff   atomic.Uint32 // see dispatch.go
 
-	status                                        Status
-	sync, holdsSlot, answered, coldStart, cleaned bool
-	evicted                                       bool // guarded by the store shard's lock
+	status                                                 Status
+	sync, holdsSlot, answered, coldStart, cleaned, evicted bool
 }
 
 // executionExtras holds what few executions have.
@@ -55,8 +52,6 @@ func (x *executionExtras) own() {
 	x.metadata = slices.Clone(x.metadata)
 	x.traceID, x.traceParent, x.idempotencyKey = strings.Clone(x.traceID), strings.Clone(x.traceParent), strings.Clone(x.idempotencyKey)
 }
-
-func (ex *execution) expiry() *expiryLinks[execution] { return &ex.links }
 
 func (ex *execution) extras() *executionExtras {
 	if ex.more == nil {
@@ -151,6 +146,17 @@ func sameBytes(a, b []byte) bool {
 	return len(a) > 0 && len(a) == len(b) && &a[0] == &b[0]
 }
 
+// callerDeadline is when a sync caller gives up, in elapsed time; 0 = never.
+func (ex *execution) callerDeadline() int64 {
+	if !ex.sync {
+		return 0
+	}
+	return ex.createdMono + ex.timeout
+}
+
+// attemptDeadline is when the slot that ex holds is taken back, in elapsed time.
+func (ex *execution) attemptDeadline() int64 { return ex.startedMono + ex.timeout }
+
 // nextDeadline is the elapsed time at which this execution next needs a look;
 // 0 means never.
 func (ex *execution) nextDeadline() int64 {
@@ -161,13 +167,13 @@ func (ex *execution) nextDeadline() int64 {
 		}
 	}
 	if !ex.status.Terminal() {
-		earlier(ex.callerDeadline)
+		earlier(ex.callerDeadline())
 	}
 	if ex.status == Queued {
 		earlier(ex.queueDeadline)
 	}
 	if ex.holdsSlot {
-		earlier(ex.attemptDeadline)
+		earlier(ex.attemptDeadline())
 	}
 	return at
 }

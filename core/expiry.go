@@ -1,120 +1,112 @@
 package core
 
-// expiryLinks makes a record a member of an expiryQueue: it holds the record's
-// neighbours in its bucket, so that moving or removing it costs no search.
-type expiryLinks[T any] struct {
-	prev, next *T
-	bucket     *expiryBucket[T]
-	due        int64
-}
-
-// expirable is a pointer to a record that carries expiryLinks.
-type expirable[T any] interface {
-	*T
-	expiry() *expiryLinks[T]
-}
-
-// expiryBucket lists the records that fall due within one width of time.
-type expiryBucket[T any] struct {
-	key         int64 // due / width, rounded down
-	first, last *T
-}
-
-// expiryQueue is a calendar of records by due time: constant-time add, move
-// and remove, whatever order the due times come in (a clock that jumps makes
-// them come out of order). A sweep looks at due buckets only. The lock of the
-// shard that owns it guards it.
-type expiryQueue[T any, P expirable[T]] struct {
+// calendar lists records by the time at which they need a look. An entry is
+// added and popped, never moved or taken out: that would touch neighbours that
+// nobody has used for minutes, once for every record that ends. Instead whoever
+// pops an entry looks at the record to see what is due now, if anything. So an
+// entry may be early or out of date; what counts is that one is there in time.
+// The lock of the shard that owns it guards it.
+type calendar[T any] struct {
 	width   int64
-	buckets map[int64]*expiryBucket[T]
-	keys    []int64 // min-heap of the keys in buckets
-	spare   *expiryBucket[T]
+	buckets map[int64]*calendarBucket[T]
+	keys    []int64            // min-heap of the keys in buckets
+	last    *calendarBucket[T] // the one added to last; may be nil
+	spare   *calendarBucket[T]
 }
 
-func newExpiryQueue[T any, P expirable[T]](width int64) *expiryQueue[T, P] {
-	return &expiryQueue[T, P]{width: width, buckets: make(map[int64]*expiryBucket[T])}
+// calendarBucket lists what falls due within one width of time.
+type calendarBucket[T any] struct {
+	key     int64 // due / width
+	first   int64 // the earliest due
+	entries []appointment[T]
 }
 
-// set adds p, or moves it, to fall due once the clock reads later than due.
-func (q *expiryQueue[T, P]) set(p P, due int64) {
-	q.drop(p)
-	key := due / q.width
-	b := q.buckets[key]
+type appointment[T any] struct {
+	due  int64
+	item *T
+}
+
+func newCalendar[T any](width int64) *calendar[T] {
+	return &calendar[T]{width: width, buckets: make(map[int64]*calendarBucket[T])}
+}
+
+// add has item popped once the clock reads later than due.
+func (c *calendar[T]) add(item *T, due int64) {
+	key := due / c.width
+	b := c.last
+	if b == nil || b.key != key {
+		b = c.bucket(key)
+		c.last = b
+	}
+	if len(b.entries) == 0 || due < b.first {
+		b.first = due
+	}
+	b.entries = append(b.entries, appointment[T]{due, item})
+}
+
+func (c *calendar[T]) bucket(key int64) *calendarBucket[T] {
+	b := c.buckets[key]
 	if b == nil {
-		if b = q.spare; b != nil {
-			q.spare = nil
+		if b = c.spare; b != nil {
+			c.spare = nil
 		} else {
-			b = &expiryBucket[T]{}
+			b = &calendarBucket[T]{}
 		}
 		b.key = key
-		q.buckets[key] = b
-		q.pushKey(key)
+		c.buckets[key] = b
+		c.pushKey(key)
 	}
-	l := p.expiry()
-	l.due, l.bucket, l.prev, l.next = due, b, b.last, nil
-	if b.last == nil {
-		b.first = p
-	} else {
-		P(b.last).expiry().next = p
-	}
-	b.last = p
+	return b
 }
 
-// drop takes p out; no-op when it is not in the queue. An emptied bucket stays
-// until a sweep passes it.
-func (q *expiryQueue[T, P]) drop(p P) {
-	l := p.expiry()
-	b := l.bucket
-	if b == nil {
-		return
+// pop takes out the entries of the first bucket that are due strictly before
+// now and appends them to out. It reports whether the next bucket may have due
+// ones as well.
+func (c *calendar[T]) pop(now int64, out []appointment[T]) (_ []appointment[T], more bool) {
+	if len(c.keys) == 0 || c.keys[0] > now/c.width {
+		return out, false
 	}
-	if l.prev == nil {
-		b.first = l.next
-	} else {
-		P(l.prev).expiry().next = l.next
+	b := c.buckets[c.keys[0]]
+	more = b.key < now/c.width
+	switch {
+	case more: // all of it is due
+		out = append(out, b.entries...)
+		clear(b.entries)
+		b.entries = b.entries[:0]
+	case b.first < now:
+		out = b.split(now, out)
 	}
-	if l.next == nil {
-		b.last = l.prev
-	} else {
-		P(l.next).expiry().prev = l.prev
+	if len(b.entries) == 0 {
+		delete(c.buckets, b.key)
+		c.popKey()
+		c.last, c.spare = nil, b
 	}
-	l.prev, l.next, l.bucket = nil, nil, nil
+	return out, more
 }
 
-// popDue takes out up to limit records whose due time is strictly before now
-// and appends them to out.
-func (q *expiryQueue[T, P]) popDue(now int64, limit int, out []P) []P {
-	for len(q.keys) > 0 && limit > 0 {
-		key := q.keys[0]
-		if key > now/q.width {
-			break
+// split moves the due entries to out and keeps the others in their order.
+func (b *calendarBucket[T]) split(now int64, out []appointment[T]) []appointment[T] {
+	kept := b.entries[:0]
+	for _, e := range b.entries {
+		if e.due < now {
+			out = append(out, e)
+			continue
 		}
-		b := q.buckets[key]
-		for p := b.first; p != nil && limit > 0; {
-			l := P(p).expiry()
-			next := l.next
-			if l.due < now {
-				q.drop(p)
-				out = append(out, p)
-				limit--
-			}
-			p = next
+		if len(kept) == 0 || e.due < b.first {
+			b.first = e.due
 		}
-		if b.first != nil {
-			break // the running bucket: the rest is not due yet
-		}
-		delete(q.buckets, key)
-		q.popKey()
-		q.spare = b
+		kept = append(kept, e)
 	}
+	clear(b.entries[len(kept):])
+	b.entries = kept
 	return out
 }
 
 // pushKey and popKey keep keys a min-heap. There are few keys (horizon /
 // width), so plain sifting is enough.
-func (q *expiryQueue[T, P]) pushKey(key int64) {
-	q.keys = append(q.keys, key)
-	k := q.keys
+func (c *calendar[T]) pushKey(key int64) {
+	c.keys = append(c.keys, key)
+	k := c.keys
 	for i := len(k) - 1; i > 0; {
 		parent := (i - 1) / 2
 		if k[parent] <= k[i] {
@@ -125,22 +117,22 @@ func (q *expiryQueue[T, P]) pushKey(key int64) {
 	}
 }
 
-func (q *expiryQueue[T, P]) popKey() {
-	last := len(q.keys) - 1
-	q.keys[0] = q.keys[last]
-	q.keys = q.keys[:last]
+func (c *calendar[T]) popKey() {
+	last := len(c.keys) - 1
+	c.keys[0] = c.keys[last]
+	c.keys = c.keys[:last]
 	for i := 0; ; {
 		child := 2*i + 1
 		if child >= last {
 			return
 		}
-		if child+1 < last && q.keys[child+1] < q.keys[child] {
+		if child+1 < last && c.keys[child+1] < c.keys[child] {
 			child++
 		}
-		if q.keys[i] <= q.keys[child] {
+		if c.keys[i] <= c.keys[child] {
 			return
 		}
-		q.keys[i], q.keys[child] = q.keys[child], q.keys[i]
+		c.keys[i], c.keys[child] = c.keys[child], c.keys[i]
 		i = child
 	}
 }

@@ -140,7 +140,6 @@ func (fn *Function) releaseSlot(ex *execution) (released bool, ended func()) {
 		return false, nil
 	}
 	ex.holdsSlot = false
-	ex.attemptDeadline = 0
 	fn.running.Store(fn.running.Load() - 1)
 	if ex.sync {
 		fn.core.admission.inFlight.Add(-1)

@@ -24,7 +24,7 @@ type IdempotencyStore struct {
 type idempotencyShard struct {
 	mu      sync.Mutex
 	entries map[idempotencyKey]*idempotencyEntry
-	queue   *expiryQueue[idempotencyEntry, *idempotencyEntry]
+	looks   *calendar[idempotencyEntry]
 	tokens  uint64
 	_       [64]byte
 }
@@ -33,14 +33,11 @@ type idempotencyKey struct{ function, key string }
 
 type idempotencyEntry struct {
 	key      idempotencyKey
-	links    expiryLinks[idempotencyEntry]
 	id       ID
 	token    uint64 // 0 once published
 	storedAt int64  // wall ns
 	settled  []func()
 }
-
-func (e *idempotencyEntry) expiry() *expiryLinks[idempotencyEntry] { return &e.links }
 
 // ClaimState is the answer to AcquireOrGet.
 type ClaimState uint8
@@ -64,7 +61,7 @@ func NewIdempotencyStore(shards int, ttl, sweepWidth int64, maxKeys int) *Idempo
 	s := &IdempotencyStore{shards: make([]idempotencyShard, shards), mask: uint64(shards - 1), ttl: ttl, maxCount: int64(maxKeys)}
 	for i := range s.shards {
 		s.shards[i].entries = make(map[idempotencyKey]*idempotencyEntry)
-		s.shards[i].queue = newExpiryQueue[idempotencyEntry](sweepWidth)
+		s.shards[i].looks = newCalendar[idempotencyEntry](sweepWidth)
 	}
 	return s
 }
@@ -201,16 +198,26 @@ func (s *IdempotencyStore) settle(function, key string, token uint64, end func(*
 // Len is the number of keys held, expired ones that no sweep has met included.
 func (s *IdempotencyStore) Len() int { return int(s.count.Load()) }
 
-// sweep evicts up to limit expired keys of shard i and returns how many.
-func (s *IdempotencyStore) sweep(i int, now int64, limit int) int {
+// sweep evicts expired keys of shard i, a batch a call, and returns how many
+// and whether there may be more.
+func (s *IdempotencyStore) sweep(i int, now int64) (evicted int, more bool) {
 	sh := &s.shards[i]
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
-	due := sh.queue.popDue(now, limit, nil)
-	for _, e := range due {
-		s.evict(sh, e)
+	return s.evictDue(sh, now)
+}
+
+func (s *IdempotencyStore) evictDue(sh *idempotencyShard, now int64) (evicted int, more bool) {
+	due, more := sh.looks.pop(now, nil)
+	for _, a := range due {
+		// A pending claim does not expire, its holder settles it; and what was
+		// stored again meanwhile has a later entry.
+		if e := a.item; sh.entries[e.key] == e && e.token == 0 && e.storedAt+s.ttl < now {
+			s.evict(sh, e)
+			evicted++
+		}
 	}
-	return len(due)
+	return evicted, more
 }
 
 // entry returns the key's entry, made when there is none; false at the bound,
@@ -220,8 +227,8 @@ func (s *IdempotencyStore) entry(sh *idempotencyShard, k idempotencyKey, now int
 		return e, true
 	}
 	if s.count.Load() >= s.maxCount {
-		for _, e := range sh.queue.popDue(now, 16, nil) {
-			s.evict(sh, e)
+		for more := true; more; {
+			_, more = s.evictDue(sh, now)
 		}
 	}
 	if s.count.Add(1) > s.maxCount {
@@ -238,19 +245,17 @@ func (s *IdempotencyStore) entry(sh *idempotencyShard, k idempotencyKey, now int
 func (s *IdempotencyStore) claim(sh *idempotencyShard, e *idempotencyEntry) uint64 {
 	sh.tokens++
 	e.token, e.id = sh.tokens, ID{}
-	sh.queue.drop(e) // a pending claim does not expire; its holder settles it
 	return e.token
 }
 
 func (s *IdempotencyStore) store(sh *idempotencyShard, e *idempotencyEntry, id ID, now int64) []func() {
 	settled := e.settled
 	e.id, e.token, e.storedAt, e.settled = id, 0, now, nil
-	sh.queue.set(e, now+s.ttl)
+	sh.looks.add(e, now+s.ttl)
 	return settled
 }
 
 func (s *IdempotencyStore) evict(sh *idempotencyShard, e *idempotencyEntry) {
-	sh.queue.drop(e)
 	delete(sh.entries, e.key)
 	s.count.Add(-1)
 }

@@ -99,60 +99,50 @@ func TestDeadlineHeapModel(t *testing.T) {
 	})
 }
 
-func TestExpiryQueueModel(t *testing.T) {
+func TestCalendarModel(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		q := newExpiryQueue[execution](rapid.Int64Range(1, 7).Draw(t, "width"))
-		all := make([]*execution, 8)
-		for i := range all {
-			all[i] = &execution{}
-		}
-		model := map[*execution]int64{}
+		c := newCalendar[execution](rapid.Int64Range(1, 7).Draw(t, "width"))
+		var model []appointment[execution]
 		now := int64(0)
-		one := rapid.Custom(func(t *rapid.T) *execution { return all[rapid.IntRange(0, len(all)-1).Draw(t, "i")] })
+		popAll := func() (got []appointment[execution]) {
+			for more := true; more; {
+				got, more = c.pop(now, got)
+			}
+			return got
+		}
 		t.Repeat(map[string]func(*rapid.T){
-			"set": func(t *rapid.T) {
-				ex, due := one.Draw(t, "ex"), now+rapid.Int64Range(-20, 20).Draw(t, "due")
-				q.set(ex, due)
-				model[ex] = due
-			},
-			"drop": func(t *rapid.T) {
-				ex := one.Draw(t, "ex")
-				q.drop(ex)
-				delete(model, ex)
+			"add": func(t *rapid.T) {
+				a := appointment[execution]{now + rapid.Int64Range(-20, 20).Draw(t, "due"), &execution{}}
+				c.add(a.item, a.due)
+				model = append(model, a)
 			},
 			"pop": func(t *rapid.T) {
 				now += rapid.Int64Range(-10, 10).Draw(t, "step") // the wall clock goes both ways
-				limit := rapid.IntRange(1, 10).Draw(t, "limit")
+				got := popAll()
+				var rest []appointment[execution]
 				due := 0
-				for _, at := range model {
-					if at < now {
-						due++
+				for _, a := range model {
+					if a.due >= now {
+						rest = append(rest, a)
+						continue
+					}
+					due++
+					if !slices.Contains(got, a) {
+						t.Fatalf("at %d: the entry due at %d is missing", now, a.due)
 					}
 				}
-				got := q.popDue(now, limit, nil)
-				if len(got) != min(due, limit) {
-					t.Fatalf("at %d: %d popped of %d due, limit %d", now, len(got), due, limit)
+				if len(got) != due {
+					t.Fatalf("at %d: %d popped, %d are due", now, len(got), due)
 				}
-				for _, ex := range got {
-					if at, ok := model[ex]; !ok || at >= now {
-						t.Fatalf("popped one due at %d (known: %v) at %d", at, ok, now)
-					}
-					delete(model, ex)
-				}
-			},
-			"": func(t *rapid.T) {
-				for _, ex := range all {
-					if _, in := model[ex]; in != (ex.links.bucket != nil) {
-						t.Fatal("membership differs")
-					}
-				}
+				model = rest
 			},
 		})
 		// Nothing is lost: the end of time pops the rest.
-		if got := q.popDue(1<<40, 100, nil); len(got) != len(model) {
+		now = 1 << 40
+		if got := popAll(); len(got) != len(model) {
 			t.Fatalf("%d left, want %d", len(got), len(model))
 		}
-		if len(q.keys) != 0 || len(q.buckets) != 0 {
+		if len(c.keys) != 0 || len(c.buckets) != 0 {
 			t.Fatal("buckets are left")
 		}
 	})
@@ -199,17 +189,12 @@ func TestExecutionStoreModel(t *testing.T) {
 			},
 			"remove": func(t *rapid.T) {
 				ex := pick(t)
-				if !s.remove(ex) {
-					t.Fatal("it was not there")
-				}
-				if s.remove(ex) {
-					t.Fatal("it was removed twice")
-				}
+				s.remove(ex)
 				s.bytes.Add(-ex.payloadBytes())
 				bytes -= len(ex.input)
 				delete(model, ex.id)
 			},
-			"expireAt": func(t *rapid.T) { s.expireAt(pick(t), rapid.Int64Range(0, 200).Draw(t, "due")) },
+			"look at": func(t *rapid.T) { s.lookAt(pick(t), rapid.Int64Range(0, 200).Draw(t, "due")) },
 			"": func(t *rapid.T) {
 				if int(s.count.Load()) != len(model) || int(s.bytes.Load()) != bytes {
 					t.Fatalf("%d records and %d bytes, want %d and %d", s.count.Load(), s.bytes.Load(), len(model), bytes)
@@ -361,7 +346,7 @@ func TestIdempotencyStoreModel(t *testing.T) {
 				}
 			},
 			"sweep": func(t *rapid.T) {
-				s.sweep(0, now, 100)
+				sweepAll(s, 0, now)
 				for k, e := range model {
 					if e.token == 0 && e.storedAt+ttl < now {
 						delete(model, k)

@@ -28,7 +28,7 @@ type retention struct {
 type storeShard struct {
 	mu      sync.RWMutex
 	records map[ID]*execution
-	queue   *expiryQueue[execution, *execution]
+	looks   *calendar[execution]
 	_       [64]byte // keep neighbours' locks off one cache line
 }
 
@@ -42,7 +42,7 @@ func newExecutionStore(cfg Config) *executionStore {
 	}
 	for i := range s.shards {
 		s.shards[i].records = make(map[ID]*execution)
-		s.shards[i].queue = newExpiryQueue[execution](int64(cfg.SweepInterval))
+		s.shards[i].looks = newCalendar[execution](int64(cfg.SweepInterval))
 	}
 	return s
 }
@@ -74,12 +74,12 @@ func (s *executionStore) release(n int64) {
 	s.bytes.Add(-n)
 }
 
-// put adds a reserved execution and starts its stale clock.
+// put adds a reserved execution; the first look at it is at ex.lookAt.
 func (s *executionStore) put(ex *execution) {
 	sh := s.shard(ex.id)
 	sh.mu.Lock()
 	sh.records[ex.id] = ex
-	sh.queue.set(ex, ex.created+s.ttl.stale)
+	sh.looks.add(ex, ex.lookAt)
 	sh.mu.Unlock()
 }
 
@@ -92,41 +92,39 @@ func (s *executionStore) get(id ID) *execution {
 	return ex
 }
 
-// expireAt moves ex to its next expiry step.
-func (s *executionStore) expireAt(ex *execution, due int64) {
+// lookAt has a sweep look at ex once the clock reads later than due. The
+// caller holds the function's lock.
+func (s *executionStore) lookAt(ex *execution, due int64) {
+	ex.lookAt = due
 	sh := s.shard(ex.id)
 	sh.mu.Lock()
-	if !ex.evicted {
-		sh.queue.set(ex, due)
-	}
+	sh.looks.add(ex, due)
 	sh.mu.Unlock()
 }
 
-// remove takes ex out for good and reports whether it was there.
-func (s *executionStore) remove(ex *execution) bool {
+// remove takes ex out for good.
+func (s *executionStore) remove(ex *execution) {
 	sh := s.shard(ex.id)
 	sh.mu.Lock()
-	was := !ex.evicted
-	if was {
-		ex.evicted = true
-		sh.queue.drop(ex)
-		delete(sh.records, ex.id)
-	}
+	delete(sh.records, ex.id)
 	sh.mu.Unlock()
-	if was {
-		s.count.Add(-1)
-	}
-	return was
+	s.count.Add(-1)
 }
 
-// popDue takes up to limit executions whose next expiry step is due out of
-// shard i's calendar (they stay in the store).
-func (s *executionStore) popDue(i int, now int64, limit int, out []*execution) []*execution {
+// popDue takes the executions that are due for a look out of shard i's
+// calendar, one bucket a call; more says that there may be others.
+func (s *executionStore) popDue(i int, now int64, out []appointment[execution]) (_ []appointment[execution], more bool) {
 	sh := &s.shards[i]
 	sh.mu.Lock()
-	out = sh.queue.popDue(now, limit, out)
-	sh.mu.Unlock()
-	return out
+	defer sh.mu.Unlock()
+	return sh.looks.pop(now, out)
+}
+
+// nextLook is when an execution that has not ended at wall time at needs a
+// look. It is no later than its first expiry step, should it end right then,
+// so that ending one need not touch the store.
+func (r retention) nextLook(created, at int64) int64 {
+	return min(at+min(r.cleanup, r.ttl), created+r.stale)
 }
 
 // firstStep is the due time of the first expiry step after finishing.

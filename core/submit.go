@@ -216,8 +216,8 @@ func (c *Core) newExecution(fn *Function, r *Request, now Instant) *execution {
 		ex.timeout = int64(fn.spec.Load().TimeoutMillis) * int64(time.Millisecond)
 	}
 	ex.timeout = min(ex.timeout, maxTimeout)
+	ex.lookAt = c.store.ttl.nextLook(now.Wall, now.Wall)
 	if r.Sync {
-		ex.callerDeadline = now.Mono + ex.timeout
 		if cfg := c.admission.cfg.Load(); cfg.Enabled {
 			ex.queueDeadline = now.Mono + int64(cfg.MaxQueueWait)
 		}

@@ -1,8 +1,5 @@
 package core
 
-// sweepBatch is how many records one shard lock is held for.
-const sweepBatch = 128
-
 // armSweep starts the sweep timer unless it runs. With nothing stored there is
 // no timer: an idle core does no work.
 func (c *Core) armSweep() {
@@ -22,61 +19,58 @@ func (c *Core) armSweep() {
 // batches. Core calls it every Config.SweepInterval while anything is stored.
 func (c *Core) Sweep() {
 	now := c.clock.Now()
-	batch := make([]*execution, 0, sweepBatch)
+	var batch []appointment[execution]
 	for i := range c.store.shards {
-		for {
-			batch = c.store.popDue(i, now.Wall, sweepBatch, batch[:0])
-			for _, ex := range batch {
-				c.expire(ex, now)
-			}
-			if len(batch) < sweepBatch {
-				break
+		for more := true; more; {
+			batch, more = c.store.popDue(i, now.Wall, batch[:0])
+			for _, a := range batch {
+				c.expire(a.item, a.due, now)
 			}
 		}
-		for {
-			evicted := c.keys.sweep(i, now.Wall, sweepBatch)
-			if evicted > 0 {
+		for more := true; more; {
+			var evicted int
+			if evicted, more = c.keys.sweep(i, now.Wall); evicted > 0 {
 				c.observe(Event{Kind: EventKeysEvicted, At: now, Count: evicted})
-			}
-			if evicted < sweepBatch {
-				break
 			}
 		}
 	}
 	c.serve()
 }
 
-// expire takes ex one step on: payload dropped, evicted, or ended as stale.
-// The record may have changed since it was due; each step looks again.
-func (c *Core) expire(ex *execution, now Instant) {
+// expire takes ex one step on: payload dropped, evicted, or ended as stale. It
+// answers the look that was set for due; one that was set for another time
+// since is still to come.
+func (c *Core) expire(ex *execution, due int64, now Instant) {
 	fn, ttl := ex.fn, c.store.ttl
 	fn.mu.Lock()
 	switch {
+	case ex.evicted || ex.lookAt != due:
+		fn.mu.Unlock()
 	case !ex.status.Terminal():
 		if !ttl.isStale(ex.created, now.Wall) {
+			c.store.lookAt(ex, ttl.nextLook(ex.created, now.Wall))
 			fn.mu.Unlock()
-			c.store.expireAt(ex, ex.created+ttl.stale)
 			return
 		}
-		freed := c.endStale(fn, ex, now) // unlocks
-		c.evict(ex, freed, now)
+		c.evict(ex, c.endStale(fn, ex, now), now) // unlocks
 	case ttl.evictable(ex.finished, now.Wall):
+		ex.evicted = true
 		freed := ex.dropPayload()
 		fn.mu.Unlock()
 		c.evict(ex, freed, now)
 	case !ex.cleaned && ttl.cleanable(ex.finished, now.Wall):
-		freed, due := ex.dropPayload(), ex.finished+ttl.ttl
+		freed := ex.dropPayload()
+		c.store.lookAt(ex, ex.finished+ttl.ttl)
 		fn.mu.Unlock()
 		c.store.bytes.Add(-freed)
 		c.event(EventCleaned, ex, now)
-		c.store.expireAt(ex, due)
 	default:
-		due := ttl.firstStep(ex.finished)
+		next := ttl.firstStep(ex.finished)
 		if ex.cleaned {
-			due = ex.finished + ttl.ttl
+			next = ex.finished + ttl.ttl
 		}
+		c.store.lookAt(ex, next)
 		fn.mu.Unlock()
-		c.store.expireAt(ex, due)
 	}
 }
 
@@ -90,6 +84,7 @@ func (c *Core) endStale(fn *Function, ex *execution, now Instant) (freed int64) 
 	released, attemptEnded := fn.releaseSlot(ex)
 	ex.markTimeout(&ExecError{Code: CodeStale, Message: "not finished within staleTtl of its creation"}, now)
 	e := c.end(fn, ex, now)
+	ex.evicted = true
 	freed = ex.dropPayload()
 	fn.mu.Unlock()
 	c.tell(&e, now)
@@ -103,12 +98,12 @@ func (c *Core) endStale(fn *Function, ex *execution, now Instant) (freed int64) 
 	return freed
 }
 
-// evict takes ex out of the store and freed bytes off its account.
+// evict takes ex, which the caller has marked evicted, out of the store and
+// freed bytes off its account.
 func (c *Core) evict(ex *execution, freed int64, now Instant) {
 	c.store.bytes.Add(-freed)
-	if c.store.remove(ex) {
-		c.event(EventEvicted, ex, now)
-	}
+	c.store.remove(ex)
+	c.event(EventEvicted, ex, now)
 }
 
 // expired says that ex is past its TTL though no sweep has met it yet. The
