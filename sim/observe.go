@@ -100,7 +100,7 @@ func (e *engine) Observe(ev core.Event) {
 		if e.pending != nil && e.pending.QueueSize > 0 {
 			f.queueSize = e.pending.QueueSize
 		}
-		if e.pending != nil && e.pending.Concurrency > 0 {
+		if e.pending != nil && e.pending.Concurrency > 0 && !f.perPod() {
 			f.slots = e.pending.Concurrency
 		}
 		e.writeFunction(f, "reconfigure")

@@ -89,3 +89,8 @@ func (g *group) replicas() (n int) {
 	}
 	return n
 }
+
+// perPod says that slots follow the ready instances, not spec.concurrency.
+func (f *fnState) perPod() bool {
+	return f.backend.fleet != nil && f.group.decl.Scaling.ConcurrencyControl.Mode != core.ConcurrencyFixed
+}
