@@ -41,7 +41,7 @@ func simRunCommand() *cobra.Command {
 				if cmd.Flags().Changed("seed") {
 					sc.Seed = seed
 				}
-				held, err := runOne(cmd, sc, out, formats)
+				held, err := runOne(cmd, sc, len(scenarios) > 1, out, formats)
 				if err != nil {
 					return err
 				}
@@ -54,17 +54,30 @@ func simRunCommand() *cobra.Command {
 		},
 	}
 	cmd.Flags().Uint64Var(&seed, "seed", 0, "use this seed instead of the scenario's")
-	cmd.Flags().StringVar(&out, "out", "", "write event log, histograms and an HTML report into this directory")
+	cmd.Flags().StringVar(&out, "out", "", "write event log, histograms and an HTML report into this directory (one below it for each of several scenarios)")
 	cmd.Flags().StringVar(&formats, "format", "text", "text, json (one object a line), or both: text,json")
 	return cmd
 }
 
-func runOne(cmd *cobra.Command, sc *scenario.Scenario, out, formats string) (held bool, err error) {
+func runOne(cmd *cobra.Command, sc *scenario.Scenario, several bool, out, formats string) (held bool, err error) {
 	line := progress.On(os.Stderr)
-	r, err := sim.Run(sc, sim.Options{Progress: showProgress(line, sc.Name)})
+	opts := sim.Options{Progress: showProgress(line, sc.Name)}
+	var files *simOutput
+	if out != "" {
+		if files, err = openSimOutput(out, sc, several); err != nil {
+			return false, err
+		}
+		opts.Events, opts.Series = files.events, true
+	}
+	r, err := sim.Run(sc, opts)
 	line.Clear()
 	if err != nil {
 		return false, usageErrorf("%s: %v", sc.File, err)
+	}
+	if files != nil {
+		if err := files.finish(sc, r); err != nil {
+			return false, err
+		}
 	}
 	for f := range strings.SplitSeq(formats, ",") {
 		if f == "text" {
