@@ -83,13 +83,16 @@ func TestErrorsAreShown(t *testing.T) {
 
 func TestADeadLetterIsRedriven(t *testing.T) {
 	p := startPlane(t)
-	broken := p.failing("mail", "no route")
+	broken := p.failing("mail", `<img src="x" onerror="document.title = 'owned'"> no route`)
 	pg := open(t, p, "#/functions/mail")
 	pg.says("no execution has run out of retries")
 	p.call("POST", "/v1/functions/mail:enqueue", `{"input":{"to":"ada"}}`)
-	p.call("POST", "/v1/functions/mail:enqueue", `{"input":{"to":"bob"}}`)
+	p.call("POST", "/v1/functions/mail:enqueue", `{"input":{"to":"<script>document.title = 'owned'</script>"}}`)
 	pg.until("both are listed by themselves", `document.querySelectorAll('section[aria-label="Dead letters"] tbody tr').length === 2`)
-	pg.says(`{"to":"ada"}`, "POOL_ERROR")
+	pg.says(`{"to":"ada"}`, "POOL_ERROR", `<img src="x"`, `<script>document`)
+	if n := eval[int](pg, `document.querySelectorAll('main img, main script').length`); n != 0 {
+		t.Errorf("text became %d elements", n)
+	}
 
 	broken.Store(false)
 	pg.run(`[...document.querySelectorAll('section[aria-label="Dead letters"] tbody tr')].find(r => r.innerText.includes('ada')).querySelector('button').click()`)

@@ -9,7 +9,7 @@ const ROWS = 200;
 export function jsonReport(doc) {
   if (doc === null || typeof doc !== 'object') throw new Error('this is no report: an object is expected');
   const charts = [];
-  const verdict = doc.passed ?? doc.holds;
+  const verdict = doc.passed ?? (Array.isArray(doc.checks) ? doc.checks.every(c => c?.holds === true) : undefined);
   const root = h('div', {class: 'report-body'},
     typeof verdict === 'boolean' ? h('p', null, h('span', {class: 'badge ' + (verdict ? 'success' : 'error')}, verdict ? 'passed' : 'failed')) : null,
     show(doc, 2, charts));
@@ -35,13 +35,20 @@ function show(value, level, charts) {
 }
 
 function part(key, value, level, charts) {
-  const items = Array.isArray(value) ? value : null;
+  const items = Array.isArray(value) ? value : named(value);
   if ((items ?? Object.keys(value)).length === 0) return null;
   const heading = h('h' + Math.min(level, 6), null, words(key));
   if (!items) return h('section', null, heading, show(value, level + 1, charts));
   if (items.every(plain)) return h('section', null, heading, h('ul', null, items.slice(0, ROWS).map(v => h('li', null, text(v)))));
   if (items.some(v => plain(v) || Array.isArray(v))) return h('section', null, heading, h('pre', {tabindex: '0'}, JSON.stringify(items, null, 2)));
   return h('section', null, heading, series(items, charts), rows(words(key), items));
+}
+
+/** named makes rows of an object whose values are alike: flat objects. */
+function named(value) {
+  const entries = Object.entries(value);
+  const flat = entries.length > 1 && entries.every(([, v]) => !plain(v) && !Array.isArray(v) && Object.values(v).every(plain));
+  return flat ? entries.map(([name, v]) => ({name, ...v})) : null;
 }
 
 /** series draws numeric columns over a column of time, one chart for each

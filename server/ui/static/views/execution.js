@@ -36,7 +36,7 @@ function describe(e) {
     ['Status', badge(e.status)],
     ['Attempt', e.attempt],
     ['Created', clock(e.createdAtMillis)],
-    ['Started', e.startedAtMillis ? `${clock(e.startedAtMillis)}, after ${span(queued)} in the queue` : '–'],
+    ['Started', e.startedAtMillis ? `${clock(e.startedAtMillis)}, after ${span(queued)} ${e.attempt > 1 ? 'with earlier attempts' : 'in the queue'}` : '–'],
     ['Ended', e.finishedAtMillis ? `${clock(e.finishedAtMillis)}, after running ${span(running)}` : '–'],
     ['Cold start', e.coldStart ? span(e.initDurationMs) : 'no'],
   ];
