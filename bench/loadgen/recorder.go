@@ -75,8 +75,8 @@ func (r *recorder) latency() *hdr.Histogram {
 	return h
 }
 
-// result summarises the run.
-func (r *recorder) result(o *Options) (*Result, Histograms) {
+// result summarises the run; whole says that the schedule ran to its end.
+func (r *recorder) result(o *Options, whole bool) (*Result, Histograms) {
 	h := Histograms{Latency: r.latency(), Service: r.service.Merged()}
 	res := &Result{
 		Mode: "closed", Connections: o.Connections, Seed: o.Seed, WarmupSeconds: o.Warmup.Seconds(),
@@ -101,7 +101,7 @@ func (r *recorder) result(o *Options) (*Result, Histograms) {
 		})
 	}
 	elapsed := time.Duration(r.lastDone.Load()) - o.Warmup
-	if o.Rate > 0 {
+	if o.Rate > 0 && whole {
 		// The schedule's length is what was asked, even when the last
 		// answer came a little before its end.
 		elapsed = max(elapsed, o.Duration)

@@ -61,13 +61,14 @@ func Run(ctx context.Context, o Options, progress func(Progress)) (*Result, Hist
 	}
 	watcher := r.watch(ctx, progress)
 	var paceErr error
+	whole := true
 	if o.Rate > 0 {
-		paceErr = r.pace(ctx, queue)
+		whole, paceErr = r.pace(ctx, queue)
 		close(queue)
 	}
 	workers.Wait()
 	series, usage := watcher()
-	res, h := r.rec.result(&o)
+	res, h := r.rec.result(&o, whole && ctx.Err() == nil)
 	res.Series, res.Usage, res.Interrupted = series, usage, ctx.Err() != nil
 	res.Findings, res.ClientLimited = findings(res, &o, r.rec.waited.Load())
 	return res, h, paceErr
@@ -80,21 +81,24 @@ type run struct {
 	end   time.Duration
 }
 
-// pace feeds the open loop's queue.
-func (r *run) pace(ctx context.Context, queue chan<- job) error {
+// pace feeds the open loop's queue and reports whether the schedule ran to
+// its end.
+func (r *run) pace(ctx context.Context, queue chan<- job) (whole bool, err error) {
 	s, err := arrival.New(r.opts.arrival(), r.opts.Rate, r.opts.Seed)
 	if err != nil {
-		return err
+		return false, err
 	}
-	return pace(ctx, s, r.opts.Rate, r.start, r.end, func(j job) bool {
+	whole = true
+	err = pace(ctx, s, r.opts.Rate, r.start, r.end, func(j job) bool {
 		select {
 		case queue <- j:
-			return true
 		default:
 			r.skip(j)
-			return !r.opts.StopOnUnsent
+			whole = !r.opts.StopOnUnsent
 		}
+		return whole
 	})
+	return whole, err
 }
 
 // skip counts a request that was due but will not be sent.
@@ -108,11 +112,13 @@ func (r *run) skip(j job) {
 func (r *run) serveQueue(ctx context.Context, s *shooter, queue <-chan job) {
 	giveUp := r.end + r.opts.Timeout
 	for j := range queue {
-		if ctx.Err() != nil || time.Since(r.start) > giveUp {
+		switch {
+		case ctx.Err() != nil: // the user gave up, not the server
+		case time.Since(r.start) > giveUp:
 			r.skip(j)
-			continue
+		default:
+			r.send(s, j, true)
 		}
-		r.send(s, j, true)
 	}
 }
 

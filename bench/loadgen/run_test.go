@@ -285,8 +285,11 @@ func TestCancelEndsEarly(t *testing.T) {
 		ctx, cancel := context.WithCancel(context.Background())
 		time.AfterFunc(100*time.Millisecond, cancel)
 		res, _, err := Run(ctx, o, nil)
-		if err != nil || !res.Interrupted {
-			t.Errorf("rate %v: interrupted %v, %v", rate, res.Interrupted, err)
+		if err != nil || !res.Interrupted || res.Unsent != 0 {
+			t.Errorf("rate %v: interrupted %v, unsent %d, %v", rate, res.Interrupted, res.Unsent, err)
+		}
+		if res.ElapsedSeconds > 60 {
+			t.Errorf("rate %v: %v s were measured of a run that was cut short", rate, res.ElapsedSeconds)
 		}
 	}
 }
