@@ -22,7 +22,7 @@ for line in iter(sys.stdin.readline, ""):
     print(json.dumps({"executionId": r["executionId"], "output": r["input"]}), flush=True)`
 
 func quickScaling(cfg *Config) {
-	cfg.Provider = providerProcess
+	cfg.Provider = ProviderProcess
 	cfg.Core.AutoscaleInterval = 50 * time.Millisecond
 	cfg.Core.ScaleUpCooldown = 100 * time.Millisecond
 	cfg.Core.ScaleDownCooldown = 100 * time.Millisecond

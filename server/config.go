@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"simplane/core"
+	"simplane/server/provider"
 )
 
 // Config is everything `simplane serve` can be told.
@@ -40,8 +41,15 @@ type Config struct {
 	// ShutdownGrace is how long accepted work may go on after SIGTERM.
 	ShutdownGrace time.Duration
 
-	// Provider runs DEPLOYMENT functions: "process" or "none".
+	// Provider runs DEPLOYMENT functions: ProviderProcess, ProviderKubernetes
+	// or ProviderNone.
 	Provider string
+	// ClusterProvider is the provider for ProviderKubernetes, made by the
+	// caller of New, so that this package does without a cluster's client.
+	ClusterProvider provider.Provider
+	// Kubeconfig is the client's configuration file; empty means KUBECONFIG or
+	// the pod's service account. KubeNamespace is where functions run.
+	Kubeconfig, KubeNamespace string
 	// FunctionStartTimeout is how long an instance may take to be ready.
 	FunctionStartTimeout time.Duration
 	// CgroupRoot is a delegated cgroup v2 directory for instance limits; empty
@@ -66,8 +74,8 @@ func DefaultConfig() Config {
 		MaxConnections: 65_536, PoolMaxConnections: 4096,
 		ReadTimeout: 60 * time.Second, WriteTimeout: 60 * time.Second, IdleTimeout: 60 * time.Second,
 		ShutdownGrace: 30 * time.Second,
-		Provider:      providerProcess, FunctionStartTimeout: 15 * time.Second,
-		LogLevel: "info", LogFormat: "text",
+		Provider:      ProviderProcess, FunctionStartTimeout: 15 * time.Second,
+		KubeNamespace: "default", LogLevel: "info", LogFormat: "text",
 	}
 	if memory := memoryLimit(); memory > 0 {
 		const perExecution = 400

@@ -16,13 +16,17 @@ import (
 
 // Providers of DEPLOYMENT functions.
 const (
-	providerProcess = "process"
-	providerNone    = "none"
+	ProviderProcess    = "process"
+	ProviderKubernetes = "kubernetes"
+	ProviderNone       = "none"
 )
 
 // newProvider makes the configured provider; nil for none.
 func (s *Server) newProvider() provider.Provider {
-	if s.cfg.Provider != providerProcess {
+	if s.cfg.ClusterProvider != nil {
+		return s.cfg.ClusterProvider
+	}
+	if s.cfg.Provider != ProviderProcess {
 		return nil
 	}
 	return process.New(process.Options{
@@ -48,7 +52,7 @@ func (s *Server) provision(spec *core.Spec) *apiError {
 		return unprocessable("no provider is configured for DEPLOYMENT functions: set endpointUrl, or use executionMode POOL or LOCAL")
 	}
 	d := deployment(spec)
-	if !d.HasCommand() {
+	if s.cfg.Provider == ProviderProcess && !d.HasCommand() {
 		return unprocessable("the process provider cannot run an image: set commands or runtimeCommand, or endpointUrl of an instance that runs already")
 	}
 	if err := d.Validate(); err != nil {
@@ -94,6 +98,10 @@ func deployment(spec *core.Spec) provider.Deployment {
 		d.Replicas, d.MinReplicas, d.MaxReplicas = sc.MinReplicas, sc.MinReplicas, sc.MaxReplicas
 		for _, m := range sc.Metrics {
 			d.Metrics = append(d.Metrics, provider.Metric{Type: m.Type, Target: strconv.FormatFloat(m.Target, 'f', -1, 64), Name: m.Name})
+		}
+		if cc := sc.ConcurrencyControl; cc != nil && cc.Mode != "FIXED" {
+			// What one instance may be asked for at most, whatever is adapted.
+			d.EndpointConcurrency = max(cc.TargetInFlightPerPod, cc.MaxTargetInFlightPerPod)
 		}
 	}
 	return d

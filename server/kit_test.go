@@ -65,7 +65,7 @@ func build(t *testing.T, change ...func(*Config)) *fixture {
 	cfg.Addr, cfg.MgmtAddr = "127.0.0.1:0", "127.0.0.1:0"
 	cfg.Core.RateMaxPerSecond = 0
 	cfg.ShutdownGrace = hangGuard
-	cfg.Provider = providerNone
+	cfg.Provider = ProviderNone
 	for _, c := range change {
 		c(&cfg)
 	}

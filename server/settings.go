@@ -35,7 +35,9 @@ func NewSettings(flags *pflag.FlagSet) *Settings {
 	flags.StringVar(&s.file, "config", "", "config `file` (YAML); its keys are the flag names in camelCase")
 	flags.StringVar(&c.Addr, "addr", c.Addr, "`address` of the API (port 0 picks a free one)")
 	flags.StringVar(&c.MgmtAddr, "mgmt-addr", c.MgmtAddr, "`address` of health, metrics and administration")
-	flags.StringVar(&c.Provider, "provider", c.Provider, "what runs DEPLOYMENT functions: process or none")
+	flags.StringVar(&c.Provider, "provider", c.Provider, "what runs DEPLOYMENT functions: process, kubernetes or none")
+	flags.StringVar(&c.Kubeconfig, "kubeconfig", c.Kubeconfig, "client configuration `file` of the Kubernetes provider; empty = KUBECONFIG or the pod's service account")
+	flags.StringVar(&c.KubeNamespace, "kube-namespace", c.KubeNamespace, "namespace the Kubernetes provider runs functions in")
 	flags.DurationVar(&c.FunctionStartTimeout, "function-start-timeout", c.FunctionStartTimeout, "time an instance has to be ready")
 	flags.StringVar(&c.CgroupRoot, "cgroup-root", c.CgroupRoot, "delegated cgroup v2 `directory` for the instances' limits")
 	flags.StringVar(&c.LogLevel, "log-level", c.LogLevel, "debug, info, warn or error")
@@ -255,8 +257,8 @@ func (c *Config) problems() []string {
 	atLeast("maxResponseBytes", int64(c.MaxResponseBytes), 1)
 	atLeast("maxConnections", int64(c.MaxConnections), 1)
 	atLeast("poolMaxConnections", int64(c.PoolMaxConnections), 1)
-	if c.Provider != providerProcess && c.Provider != providerNone {
-		bad("provider", "must be process or none, not %q", c.Provider)
+	if !slices.Contains([]string{ProviderProcess, ProviderKubernetes, ProviderNone}, c.Provider) {
+		bad("provider", "must be process, kubernetes or none, not %q", c.Provider)
 	}
 	atLeast("shutdownGrace", int64(c.ShutdownGrace), 0)
 	// Zero would mean the default to core, and no limit to fasthttp: whoever

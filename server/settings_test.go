@@ -281,7 +281,7 @@ func TestPortTaken(t *testing.T) {
 	defer taken.Close()
 	for _, mgmt := range []bool{false, true} {
 		cfg := DefaultConfig()
-		cfg.Provider = providerNone
+		cfg.Provider = ProviderNone
 		cfg.Addr, cfg.MgmtAddr = "127.0.0.1:0", "127.0.0.1:0"
 		key := "addr"
 		if mgmt {
@@ -298,7 +298,7 @@ func TestPortTaken(t *testing.T) {
 		}
 	}
 	cfg := DefaultConfig()
-	cfg.Provider, cfg.Addr = providerNone, "nowhere:port"
+	cfg.Provider, cfg.Addr = ProviderNone, "nowhere:port"
 	if _, err := New(cfg, discardLog()); err == nil || !strings.Contains(err.Error(), "addr nowhere:port: cannot listen") {
 		t.Errorf("got %v", err)
 	}

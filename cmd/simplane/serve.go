@@ -30,6 +30,9 @@ func serveCommand() *cobra.Command {
 		}
 		cfg := settings.Config
 		log := newLogger(cfg)
+		if err := connectCluster(&cfg, log); err != nil {
+			return err
+		}
 		s, err := server.New(cfg, log)
 		if err != nil {
 			return err

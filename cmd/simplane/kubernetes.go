@@ -1,0 +1,28 @@
+package main
+
+import (
+	"fmt"
+	"log/slog"
+
+	"simplane/server"
+	"simplane/server/kubernetes"
+)
+
+// connectCluster gives cfg the Kubernetes provider when it asks for it.
+func connectCluster(cfg *server.Config, log *slog.Logger) error {
+	if cfg.Provider != server.ProviderKubernetes {
+		return nil
+	}
+	client, err := kubernetes.Connect(cfg.Kubeconfig)
+	if err != nil {
+		return fmt.Errorf("provider kubernetes: %w (set --kubeconfig, or run in a pod)", err)
+	}
+	p, err := kubernetes.New(kubernetes.Options{
+		Client: client, Namespace: cfg.KubeNamespace, Logger: log, MaxOutputBytes: cfg.MaxResponseBytes,
+	})
+	if err != nil {
+		return fmt.Errorf("provider kubernetes: %w", err)
+	}
+	cfg.ClusterProvider = p
+	return nil
+}
