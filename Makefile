@@ -50,6 +50,13 @@ SOAK ?= 10m
 soak:
 	go run ./server/soak --duration $(SOAK)
 
+# Is this tree slower than BASE? Interleaved runs, Mann-Whitney U. For people:
+# a busy machine makes it a coin toss, so CI does not run it.
+BASE ?= HEAD
+bench-check: build
+	./bin/simplane bench check --base $(BASE)
+	./bin/simplane bench check --base $(BASE) --package ./core
+
 bench:
 	go test -run '^$$' -bench . -benchmem ./core
 

@@ -60,6 +60,7 @@ func rootCommand() *cobra.Command {
 	})
 	root.AddCommand(serveCommand())
 	root.AddCommand(simCommand())
+	root.AddCommand(benchCommand())
 	root.AddCommand(versionCommand())
 	addClientCommands(root)
 	return root
