@@ -18,7 +18,7 @@ type Scaler interface {
 const (
 	// askAgain is the time between repeated SetReplicas calls while instances
 	// are missing or too many.
-	askAgain = 5 * time.Second
+	askAgain = 2 * time.Second
 	// reportMaxAge is how long a reported figure counts.
 	reportMaxAge = 60 * time.Second
 	// wakeDivisor makes the first look after a function wakes come sooner than

@@ -229,13 +229,13 @@ func TestAutoscaleProviderOutage(t *testing.T) {
 	asked := len(p.fleet.asked)
 	p.run(600, 10) // one minute; nothing is served
 	wantEqual(t, "wanted during the outage: the maximum, and no more", p.fn.DesiredReplicas(), 8)
-	if again := len(p.fleet.asked) - asked; again < 10 || again > 15 {
-		t.Errorf("asked %d times in a minute, want about every 5 s", again)
+	if again := len(p.fleet.asked) - asked; again < 25 || again > 35 {
+		t.Errorf("asked %d times in a minute, want about every 2 s", again)
 	}
 	p.fleet.down = false
-	p.run(65, 10)
+	p.run(40, 10)
 	if p.fn.ReadyReplicas() != 8 {
-		t.Errorf("%d ready 6.5 s after the outage, want 8", p.fn.ReadyReplicas())
+		t.Errorf("%d ready 4 s after the outage, want 8", p.fn.ReadyReplicas())
 	}
 	p.settle()
 	p.run(310, 0)
