@@ -1,6 +1,7 @@
 package core
 
 import (
+	"encoding/binary"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -27,7 +28,8 @@ type retention struct {
 
 type storeShard struct {
 	mu      sync.RWMutex
-	records map[ID]*execution
+	records map[uint64]*execution // by half of the id, see halfOf
+	clashes map[ID]*execution     // those whose half was taken
 	looks   *calendar[execution]
 	_       [64]byte // keep neighbours' locks off one cache line
 }
@@ -41,17 +43,20 @@ func newExecutionStore(cfg Config) *executionStore {
 		ttl:      retention{ttl: int64(cfg.TTL), cleanup: int64(cfg.CleanupTTL), stale: int64(cfg.StaleTTL)},
 	}
 	for i := range s.shards {
-		s.shards[i].records = make(map[ID]*execution)
+		s.shards[i].records = make(map[uint64]*execution)
 		s.shards[i].looks = newCalendar[execution](int64(cfg.SweepInterval))
 	}
 	return s
 }
 
 func (s *executionStore) shard(id ID) *storeShard {
-	// Bytes 8..15 of a version-4 UUID are random but for two bits of byte 8.
-	h := uint64(id[15]) | uint64(id[14])<<8
-	return &s.shards[h&s.mask]
+	return &s.shards[halfOf(id)>>48&s.mask]
 }
+
+// halfOf is the half of an id that is random in every version of UUID in use,
+// but for two bits. As a map key it is half the size and a good deal faster
+// than the whole; that two are equal is allowed for, not expected.
+func halfOf(id ID) uint64 { return binary.LittleEndian.Uint64(id[8:]) }
 
 // reserve claims room for one execution of n payload bytes; false when the
 // store is at its bound.
@@ -78,7 +83,14 @@ func (s *executionStore) release(n int64) {
 func (s *executionStore) put(ex *execution) {
 	sh := s.shard(ex.id)
 	sh.mu.Lock()
-	sh.records[ex.id] = ex
+	if half := halfOf(ex.id); sh.records[half] == nil {
+		sh.records[half] = ex
+	} else {
+		if sh.clashes == nil {
+			sh.clashes = make(map[ID]*execution)
+		}
+		sh.clashes[ex.id] = ex
+	}
 	sh.looks.add(ex, ex.lookAt)
 	sh.mu.Unlock()
 }
@@ -87,7 +99,10 @@ func (s *executionStore) put(ex *execution) {
 func (s *executionStore) get(id ID) *execution {
 	sh := s.shard(id)
 	sh.mu.RLock()
-	ex := sh.records[id]
+	ex := sh.records[halfOf(id)]
+	if ex == nil || ex.id != id {
+		ex = sh.clashes[id]
+	}
 	sh.mu.RUnlock()
 	return ex
 }
@@ -106,7 +121,11 @@ func (s *executionStore) lookAt(ex *execution, due int64) {
 func (s *executionStore) remove(ex *execution) {
 	sh := s.shard(ex.id)
 	sh.mu.Lock()
-	delete(sh.records, ex.id)
+	if half := halfOf(ex.id); sh.records[half] == ex {
+		delete(sh.records, half)
+	} else {
+		delete(sh.clashes, ex.id)
+	}
 	sh.mu.Unlock()
 	s.count.Add(-1)
 }
