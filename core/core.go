@@ -38,6 +38,9 @@ type Config struct {
 	// drive their own function's queue.
 	SchedulerOff bool
 	SyncQueue    SyncQueueConfig
+	// PassOverLate lets a queued sync invocation that will hardly be done before
+	// its caller's deadline wait behind those that still can be.
+	PassOverLate bool
 	// Scaler sets the replicas of functions with scaling strategy INTERNAL. nil
 	// = none are set.
 	Scaler Scaler

@@ -96,6 +96,9 @@ func (c *Core) attemptDone(ex *execution, attempt int32, o Outcome) {
 		return
 	}
 	ex.answered = true
+	if o.Status == Success && ex.startedMono >= 0 {
+		fn.service.add(now.Mono - ex.startedMono)
+	}
 	inline := ex.handoff.CompareAndSwap(handoffWord(attempt, handoffDispatching), handoffWord(attempt, handoffCompleted))
 	released, attemptEnded := fn.releaseSlot(ex)
 	if ex.status.Terminal() {

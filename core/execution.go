@@ -32,6 +32,7 @@ type execution struct {
 
 	status                                                 Status
 	sync, holdsSlot, answered, coldStart, cleaned, evicted bool
+	passed                                                 bool // by others in the queue, see late.go
 }
 
 // executionExtras holds what few executions have.

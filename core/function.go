@@ -33,6 +33,7 @@ type Function struct {
 	ready       bool // is in the scheduler's ready list
 	deleted     bool
 	completions throughput
+	service     serviceTime
 	dead        deadLetters
 	recent      recent
 }

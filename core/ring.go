@@ -35,6 +35,15 @@ func (r *ring) pop() *execution {
 	return nil
 }
 
+// first returns the oldest element, which there must be, and leaves it in.
+func (r *ring) first() *execution {
+	at := r.head
+	for r.buf[at&uint64(len(r.buf)-1)] == nil {
+		at++
+	}
+	return r.buf[at&uint64(len(r.buf)-1)]
+}
+
 // remove takes ex, which must be queued here, and keeps the order of the rest.
 func (r *ring) remove(ex *execution) {
 	r.buf[ex.queuePos&uint64(len(r.buf)-1)] = nil

@@ -68,7 +68,8 @@ func (c *Core) Pump(budget int) (more bool) {
 	return c.ready.count.Load() > 0
 }
 
-// tick dispatches the head of fn's queue if there is one and a slot is free,
+// tick dispatches the head of fn's queue, or who goes before it (late.go), if
+// there is one and a slot is free,
 // and puts fn back at the end of the ready list if more can run.
 func (c *Core) tick(fn *Function) {
 	now := c.clock.Now()
@@ -78,7 +79,7 @@ func (c *Core) tick(fn *Function) {
 		fn.mu.Unlock()
 		return
 	}
-	ex := fn.dequeue()
+	ex := c.dequeueNext(fn, now)
 	task := c.start(fn, ex, now)
 	fn.ready = fn.runnable()
 	again := fn.ready

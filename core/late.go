@@ -1,0 +1,65 @@
+package core
+
+// A full FIFO queue whose callers have deadlines has its longest waiter at the
+// head: it is dispatched just before its deadline, answers just after it, and
+// the work is for nobody. At a steady overload that can become nearly all
+// work, and it stays so when the load goes back to what the function can do:
+// retries keep the queue full. So a head that is likely to be too late lets
+// those behind it go first (Config.PassOverLate). It stays queued, to run if
+// the queue empties in time or to time out at its own deadline.
+
+// serviceTime is a smoothed mean and mean deviation of how long a function's
+// attempts take, late ones included. Integer arithmetic, so that it replays.
+// The function's lock guards it.
+type serviceTime struct {
+	samples   int64
+	mean, dev int64 // ns
+}
+
+// minSamples is how many attempts must have succeeded before they say anything.
+const minSamples = 8
+
+func (s *serviceTime) add(ns int64) {
+	s.samples++
+	if s.samples == 1 {
+		s.mean, s.dev = ns, ns/2
+		return
+	}
+	diff := ns - s.mean
+	s.mean += diff / 8
+	s.dev += (max(diff, -diff) - s.dev) / 4
+}
+
+// likely is a time within which most attempts end; 0 when not known.
+func (s *serviceTime) likely() int64 {
+	if s.samples < minSamples {
+		return 0
+	}
+	return s.mean + 4*s.dev
+}
+
+// late says that ex will hardly be done before its caller's deadline. Never
+// with more than half of its time left, so that work which has not waited long
+// always runs, however wrong the estimate.
+func (fn *Function) late(ex *execution, now Instant) bool {
+	deadline := ex.callerDeadline()
+	return deadline > 0 && deadline-now.Mono < min(fn.service.likely(), ex.timeout/2)
+}
+
+// dequeueNext takes the execution to run next: the head, or the first one
+// behind it that is not late. Each is passed over once at most, and the last
+// one never: to run it harms nobody. The caller holds fn.mu and has seen that
+// the queue is not empty.
+func (c *Core) dequeueNext(fn *Function, now Instant) *execution {
+	if c.cfg.PassOverLate {
+		for fn.queue.live > 1 {
+			ex := fn.queue.first()
+			if ex.passed || !fn.late(ex, now) {
+				break
+			}
+			ex.passed = true
+			fn.queue.push(fn.queue.pop())
+		}
+	}
+	return fn.dequeue()
+}
