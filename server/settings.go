@@ -63,6 +63,7 @@ func NewSettings(flags *pflag.FlagSet) *Settings {
 	flags.DurationVar(&k.ScaleToZeroGrace, "scale-to-zero-grace", k.ScaleToZeroGrace, "time without work after which replicas fall to their minimum")
 	flags.IntVar(&k.Shards, "shards", k.Shards, "shards of each store (a power of two)")
 	flags.Var((*offSwitch)(&k.SchedulerOff), "scheduler", "on or off; off leaves enqueued work to drain-once")
+	flags.BoolVar(&k.PassOverLate, "pass-over-late", k.PassOverLate, "let queued sync invocations that will hardly meet their deadline wait behind those that can")
 	flags.BoolVar(&c.AsyncEnabled, "async-enabled", c.AsyncEnabled, "take :enqueue; otherwise it is answered with 501")
 
 	q := &k.SyncQueue
