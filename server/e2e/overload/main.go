@@ -1,0 +1,59 @@
+// Command overload offers a real simplane more than its function can do, and
+// shows what comes of it: goodput, latency and what was refused for which
+// reason; then how long it takes to recover from an outage while clients
+// retry.
+//
+//	go run ./server/e2e/overload
+//
+// It exits with 1 when goodput falls below --keep of the capacity, or does not
+// come back after the outage.
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+)
+
+func main() { os.Exit(run()) }
+
+func run() int {
+	opt := options{Progress: os.Stderr}
+	flag.IntVar(&opt.Slots, "concurrency", 4, "the function's concurrency")
+	flag.DurationVar(&opt.Service, "service", 40*time.Millisecond, "its service time")
+	flag.DurationVar(&opt.Step, "step", 8*time.Second, "how long each load is offered")
+	flag.DurationVar(&opt.Before, "before", 5*time.Second, "how long before the outage goodput is watched")
+	flag.DurationVar(&opt.Outage, "outage", 8*time.Second, "how long the function is out")
+	flag.DurationVar(&opt.After, "after", 20*time.Second, "how long the recovery is watched")
+	flag.Float64Var(&opt.Keep, "keep", 0.8, "share of the capacity that goodput must keep")
+	out := flag.String("out", "", "also write the report as JSON to this `file`")
+	flag.Parse()
+	if flag.NArg() > 0 || opt.Slots < 1 || opt.Service <= 0 || opt.Step < time.Second || opt.Keep < 0 || opt.Keep > 1 {
+		fmt.Fprintln(os.Stderr, "overload: no arguments are taken; --concurrency at least 1, --service above 0, --step at least 1s, --keep within 0 and 1")
+		return 2
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	r, err := overload(ctx, opt)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "overload:", err)
+		return 1
+	}
+	fmt.Print(r)
+	if *out != "" {
+		raw, _ := json.MarshalIndent(r, "", "  ")
+		if err := os.WriteFile(*out, append(raw, '\n'), 0o644); err != nil {
+			fmt.Fprintln(os.Stderr, "overload:", err)
+			return 1
+		}
+	}
+	if len(r.Broken) > 0 {
+		return 1
+	}
+	return 0
+}

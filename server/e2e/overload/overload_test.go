@@ -1,0 +1,58 @@
+package main
+
+import (
+	"testing"
+	"time"
+)
+
+// TestShortOverload runs the program in small: overload must not make goodput
+// collapse, and it must come back after an outage. The shares asked for are
+// low, as seconds on a busy machine say little; the collapse they would miss
+// is to a few per cent.
+func TestShortOverload(t *testing.T) {
+	r, err := overload(t.Context(), options{
+		Slots: 4, Service: 40 * time.Millisecond, Step: time.Second, Before: 2 * time.Second, Outage: time.Second, After: 4 * time.Second, Keep: 0.4,
+		Only: "impatient callers",
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("\n%s", r)
+	if len(r.Rows) != 5 || len(r.Storms) != 1 {
+		t.Fatalf("%d rows and %d outages", len(r.Rows), len(r.Storms))
+	}
+	if refused := r.Rows[4].Statuses["QUEUE_FULL"] + r.Rows[4].Statuses["RATE_LIMITED"]; refused == 0 {
+		t.Errorf("nothing was refused at 10x: %v", r.Rows[4].Statuses)
+	}
+	for _, what := range r.Broken {
+		t.Error(what)
+	}
+}
+
+func TestRecovered(t *testing.T) {
+	for _, tc := range []struct {
+		goodput []int
+		want    int
+	}{
+		{[]int{100, 100, 100, 100}, 0},
+		{[]int{0, 0, 100, 100, 100}, 2},
+		{[]int{100, 100, 100, 0, 0, 0}, -1}, // it did not stay
+		{[]int{90, 80, 100, 75, 95, 100}, 0},
+		{[]int{30, 20, 30, 25, 20}, -1},
+		{nil, -1},
+	} {
+		if got := recovered(tc.goodput, 100); got != tc.want {
+			t.Errorf("%v: back at %d, want %d", tc.goodput, got, tc.want)
+		}
+	}
+}
+
+func TestJudgeNamesWhatIsBroken(t *testing.T) {
+	r := &report{Options: options{Keep: 0.8}, Rows: []row{
+		{Setting: "a", Times: 0.5, Share: 0.45}, {Setting: "a", Times: 2, Share: 0.7}, {Setting: "c", Times: 2, Control: true},
+	}, Storms: []outage{{Setting: "a", Back: -1}, {Setting: "c", Back: -1, Control: true}, {Setting: "b", Back: 3}}}
+	r.judge()
+	if len(r.Broken) != 2 {
+		t.Errorf("found %q, want the 2x row and the outage of a", r.Broken)
+	}
+}
