@@ -68,7 +68,7 @@ func TestErrorsAreShown(t *testing.T) {
 	pg.click("Register")
 	for name, want := range map[string]string{"name": "must be 1 to 128 letters", "image": "must not be blank", "concurrency": "must be greater than 0"} {
 		pg.until("the error of "+name+" is beside it", fmt.Sprintf(
-			`(c => c.getAttribute('aria-invalid') === 'true' && document.getElementById(c.getAttribute('aria-describedby').split(' ').at(-1)).innerText.includes(%q))(document.querySelector('dialog [name=%s]'))`, want, name))
+			`(c => c.getAttribute('aria-invalid') === 'true' && document.getElementById(c.getAttribute('aria-describedby').split(' ').at(-1)).innerText.includes(%q))(document.querySelector('dialog[open] [name=%s]'))`, want, name))
 	}
 	pg.fill("Name", "broken")
 	pg.fill("Image", "none")
@@ -127,6 +127,6 @@ func TestFunctionsComeAndGo(t *testing.T) {
 	pg.click("Cancel")
 	p.call("GET", "/v1/functions/one", "")
 	pg.click("Delete")
-	pg.run(`document.querySelector('dialog .danger').click()`)
+	pg.run(`document.querySelector('dialog[open] .danger').click()`)
 	pg.says("No function is registered yet.")
 }

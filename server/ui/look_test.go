@@ -44,8 +44,8 @@ func TestEveryViewIsReadable(t *testing.T) {
 		}
 		pg.run(`location.hash = '#/functions'`)
 		pg.click("Register a function")
-		pg.run(`document.querySelector('dialog button.primary').click()`)
-		pg.until("errors are shown", `document.querySelector('dialog [aria-invalid=true]')`)
+		pg.run(`document.querySelector('dialog[open] button.primary').click()`)
+		pg.until("errors are shown", `document.querySelector('dialog[open] [aria-invalid=true]')`)
 		pg.check(theme + " register")
 		pg.shot(theme + "-register")
 		pg.run(`document.querySelector('dialog').close()`)
