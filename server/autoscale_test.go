@@ -124,6 +124,34 @@ func TestReplicasByHandAreTheAutoscalersStart(t *testing.T) {
 	f.do("PUT", "/v1/functions/hand/replicas", `{"replicas":5}`).refused(400, "VALIDATION_ERROR")
 }
 
+func TestReportedMetricScales(t *testing.T) {
+	f := start(t, quickScaling, func(cfg *Config) { cfg.Core.ScaleToZeroGrace = 2 * time.Second })
+	f.register("lag", "DEPLOYMENT", `"runtimeMode":"STDIO"`, commands("python3", "-c", sleeper),
+		`"scalingConfig":{"strategy":"INTERNAL","minReplicas":1,"maxReplicas":3,"metrics":[{"type":"prometheus","name":"lag","target":10}]}`)
+	f.register("plain", "LOCAL")
+	f.eventually("one instance is ready", func() bool { return f.ready("lag") == 1 })
+	const path = "/v1/internal/functions/lag:report-metric"
+	f.post(path, `{"type":"prometheus","name":"lag","value":25}`).expect(204)
+	f.eventually("three instances are ready", func() bool { return f.ready("lag") == 3 })
+	f.post(path, `{"type":"prometheus","name":"lag","value":0}`).expect(204)
+	f.eventually("one is left", func() bool { return f.ready("lag") == 1 })
+
+	f.post("/v1/internal/functions/none:report-metric", `{"type":"cpu","value":1}`).refused(404, "NOT_FOUND")
+	for body, want := range map[string]string{
+		`{"type":"prometheus","name":"other","value":1}`: "metric: is not",
+		`{"type":"rps","value":1}`:                       "metric: is not",
+		`{"type":"prometheus","name":"lag"}`:             "value: is required",
+		`{"type":"prometheus","name":"lag","value":-1}`:  "value: must be",
+		`{"type":"prometheus","name":"lag","value":"x"}`: "value: must be a number",
+	} {
+		if got := f.post(path, body).refused(400, "VALIDATION_ERROR").details(); !strings.Contains(got, want) {
+			t.Errorf("%s: %s, want %q", body, got, want)
+		}
+	}
+	f.post(path, `{"type":`).expect(400)
+	f.post("/v1/internal/functions/plain:report-metric", `{"type":"cpu","value":1}`).refused(400, "VALIDATION_ERROR")
+}
+
 // slowProvider takes its time for SetReplicas.
 type slowProvider struct {
 	provider.Provider // nil: nothing else is called

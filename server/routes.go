@@ -45,6 +45,7 @@ var routes = []route{
 	{scope: scopeInvoke, method: "GET", path: "/v1/executions/{id}", handle: (*Server).handleExecution},
 	{scope: scopeInternal, method: "POST", path: "/v1/internal/executions/{id}:complete", handle: (*Server).handleComplete, ownToken: true},
 	{scope: scopeInternal, method: "POST", path: "/v1/internal/functions/{name}:drain-once", handle: (*Server).handleDrainOnce},
+	{scope: scopeInternal, method: "POST", path: "/v1/internal/functions/{name}:report-metric", handle: (*Server).handleReportMetric},
 	{scope: scopeInternal, method: "GET", path: "/v1/admin/runtime-config", handle: bare((*Server).handleGetRuntimeConfig)},
 	{scope: scopeInternal, method: "PATCH", path: "/v1/admin/runtime-config", handle: bare((*Server).handlePatchRuntimeConfig)},
 	{scope: scopeInternal, method: "POST", path: "/v1/admin/runtime-config/validate", handle: bare((*Server).handleValidateRuntimeConfig)},
