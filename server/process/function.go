@@ -207,7 +207,7 @@ func (f *function) exited(in *instance, how exit) {
 				// Those who wait must learn of it rather than time out.
 				fail = f.failure
 			}
-			if f.dep.Replicas == 0 && f.dep.MinReplicas == 0 && f.ready == 0 {
+			if f.dep.Replicas == 0 && f.dep.MinReplicas == 0 && f.ready == 0 && f.dep.ScalingStrategy != provider.ScaleInternal {
 				f.desired = 0 // started on demand, so the next try is too
 			}
 			f.delay()
