@@ -16,6 +16,7 @@ const clientGroup = "client"
 // clientOptions are what every command that calls a server takes.
 type clientOptions struct {
 	server, token, output string
+	tls                   client.TLS
 }
 
 // addClientCommands adds the commands that call a running server.
@@ -37,6 +38,9 @@ func (o *clientOptions) bind(cmd *cobra.Command) {
 	f.StringVar(&o.server, "server", "", "`address` of the server (default $SIMPLANE_SERVER or 127.0.0.1:8080)")
 	f.StringVar(&o.token, "token", "", "bearer `token` (default $SIMPLANE_TOKEN; the variable does not show in process lists)")
 	f.StringVarP(&o.output, "output", "o", "table", "output `format`: table or json")
+	f.StringVar(&o.tls.CA, "tls-ca", "", "PEM `file` of the CA that the server's certificate is from (default: the machine's)")
+	f.StringVar(&o.tls.Cert, "tls-cert", "", "PEM `file` of a client certificate")
+	f.StringVar(&o.tls.Key, "tls-key", "", "PEM `file` of its key")
 	_ = cmd.RegisterFlagCompletionFunc("output", cobra.FixedCompletions([]string{"table", "json"}, cobra.ShellCompDirectiveNoFileComp))
 }
 
@@ -48,6 +52,11 @@ func (o *clientOptions) connect() (*client.Client, error) {
 	c, err := client.New(firstOf(o.server, os.Getenv("SIMPLANE_SERVER"), "127.0.0.1:8080"), firstOf(o.token, os.Getenv("SIMPLANE_TOKEN")))
 	if err != nil {
 		return nil, usageErrorf("%w", err)
+	}
+	if o.tls != (client.TLS{}) {
+		if err := c.UseTLS(o.tls); err != nil {
+			return nil, usageErrorf("%w", err)
+		}
 	}
 	return c, nil
 }

@@ -72,9 +72,9 @@ func TestLatencyIsThatBetweenTwoReadings(t *testing.T) {
 		now           Histograms
 		p50, p90, p99 float64
 	}{
-		{read("200", "200", "200", "200"), 0.5, 0.9, 0.99},    // all within the first bucket
-		{read("150", "200", "200", "200"), 1, 1.8, 1.98},      // half in each of two
-		{read("100", "100", "100", "110"), 10, 10, 10},        // beyond the last bound
+		{read("200", "200", "200", "200"), 0.5, 0.9, 0.99},     // all within the first bucket
+		{read("150", "200", "200", "200"), 1, 1.8, 1.98},       // half in each of two
+		{read("100", "100", "100", "110"), 10, 10, 10},         // beyond the last bound
 		{read("100", "190", "200", "200"), 1 + 50./90, 2, 9.2}, // an uneven share
 	} {
 		l := c.now.Between(before, "f")

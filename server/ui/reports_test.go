@@ -33,6 +33,12 @@ func TestResultsAndEventLogsAreOpened(t *testing.T) {
 	pg.until("rate and milliseconds are drawn", `document.querySelectorAll('.chart').length === 2 && document.querySelectorAll('.chart .plot .line[d*="L"]').length === 3`)
 	pg.shot("report-json")
 
+	pg.openFile("result.json", `{"scenario":"first","checks":[{"check":"a","holds":true}],"counts":{"f":{"ok":1},"g":{"ok":2}}}
+{"scenario":"second","checks":[{"check":"a","holds":true},{"check":"b","holds":false}]}
+`)
+	pg.says("first", "second", "passed", "failed")
+	pg.until("alike objects are rows of one table", `[...document.querySelectorAll('.scroll')].some(t => t.getAttribute('aria-label') === 'Counts' && t.querySelectorAll('tbody tr').length === 2)`)
+
 	pg.openFile("events.jsonl", `{"t":0.5,"event":"accept","function":"f","execution":1}
 {"t":0.6,"event":"dispatch","function":"f","execution":1}
 {"t":0.9,"event":"end","function":"f","execution":1,"detail":"success"}

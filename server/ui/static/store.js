@@ -59,6 +59,7 @@ class Store extends EventTarget {
       for (const key of Object.keys(COUNTERS)) if (point[key] !== null) total[key] = (total[key] ?? 0) + point[key];
     }
     for (const key of Object.keys(COUNTERS)) total[key] ??= previous ? 0 : null;
+    total.failed = total.error === null ? null : total.error + total.timeout;
     this.#keep('', total);
     for (const name of this.history.keys()) if (name !== '' && !(name in stats.functions)) this.history.delete(name);
   }
@@ -70,6 +71,7 @@ class Store extends EventTarget {
     for (const [key, counter] of Object.entries(COUNTERS)) {
       p[key] = fresh ? Math.max(f[counter] - before[counter], 0) / (at - previous.at) : null;
     }
+    p.failed = p.error === null ? null : p.error + p.timeout;
     return Object.assign(p, f.latencyMs ?? this.#percentiles.get(name) ?? {p50: null, p90: null, p99: null});
   }
 

@@ -6,14 +6,18 @@ import {h, table} from '../dom.js';
 const TIME = ['at', 't', 'atSeconds', 'time'];
 const ROWS = 200;
 
-export function jsonReport(doc) {
-  if (doc === null || typeof doc !== 'object') throw new Error('this is no report: an object is expected');
+export function jsonReport(docs) {
   const charts = [];
-  const verdict = doc.passed ?? (Array.isArray(doc.checks) ? doc.checks.every(c => c?.holds === true) : undefined);
-  const root = h('div', {class: 'report-body'},
-    typeof verdict === 'boolean' ? h('p', null, h('span', {class: 'badge ' + (verdict ? 'success' : 'error')}, verdict ? 'passed' : 'failed')) : null,
-    show(doc, 2, charts));
+  const root = h('div', {class: 'report-body'}, docs.map(doc => one(doc, charts)));
   return {root, close: () => charts.forEach(c => c.close())};
+}
+
+function one(doc, charts) {
+  if (doc === null || typeof doc !== 'object') throw new Error('this is no report: an object is expected');
+  const verdict = doc.passed ?? (Array.isArray(doc.checks) ? doc.checks.every(c => c?.holds === true) : undefined);
+  return h('section', null,
+    typeof verdict === 'boolean' ? h('p', null, h('span', {class: 'badge ' + (verdict ? 'success' : 'error')}, verdict ? 'passed' : 'failed')) : null,
+    show(doc, 3, charts));
 }
 
 const plain = v => v === null || typeof v !== 'object';

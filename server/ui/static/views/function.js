@@ -11,7 +11,7 @@ import {invokeForm} from './invoke.js';
 export function functionView(name) {
   const charts = [
     new Chart({title: 'Rate', span: 120, format: n => rate(n) + '/s', series: [
-      {key: 'in', label: 'accepted'}, {key: 'ok', label: 'ok'}, {key: 'error', label: 'errors'}, {key: 'rejected', label: 'rejected'}, {key: 'retries', label: 'retries'}]}),
+      {key: 'in', label: 'accepted'}, {key: 'ok', label: 'ok'}, {key: 'failed', label: 'errors, timeouts'}, {key: 'rejected', label: 'rejected'}, {key: 'retries', label: 'retries'}]}),
     new Chart({title: 'Latency', span: 120, format: ms, series: [{key: 'p50', label: 'p50'}, {key: 'p90', label: 'p90'}, {key: 'p99', label: 'p99'}]}),
     new Chart({title: 'Queue depth', span: 120, whole: true, format: count, series: [{key: 'queued', label: 'queued'}]}),
     new Chart({title: 'In flight', span: 120, whole: true, format: count, series: [{key: 'inFlight', label: 'in flight'}, {key: 'slots', label: 'slots'}]}),

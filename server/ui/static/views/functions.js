@@ -8,7 +8,7 @@ import {register} from './register.js';
 export function functionsView() {
   const charts = [
     new Chart({title: 'Rate, all functions', span: 120, format: n => rate(n) + '/s', series: [
-      {key: 'in', label: 'accepted'}, {key: 'ok', label: 'ok'}, {key: 'error', label: 'errors'}, {key: 'rejected', label: 'rejected'}]}),
+      {key: 'in', label: 'accepted'}, {key: 'ok', label: 'ok'}, {key: 'failed', label: 'errors, timeouts'}, {key: 'rejected', label: 'rejected'}]}),
     new Chart({title: 'Work, all functions', span: 120, whole: true, format: count, series: [
       {key: 'queued', label: 'queued'}, {key: 'inFlight', label: 'in flight'}]}),
   ];
@@ -62,13 +62,13 @@ function functionRow(name) {
     const p = store.latest(name);
     setText(accepted, rate(p?.in));
     setText(ok, rate(p?.ok));
-    setText(errors, rate(p?.error === null || !p ? null : p.error + p.timeout));
+    setText(errors, rate(p?.failed));
     setText(queued, `${count(f.queueDepth)} / ${count(f.queueSize)}`);
     setText(inFlight, `${count(f.inFlight)} / ${count(f.effectiveConcurrency)}`);
     setText(p50, ms(p?.p50));
     setText(p99, ms(p?.p99));
     setText(dead, count(f.deadLetters));
-    errors.classList.toggle('bad', (p?.error ?? 0) > 0);
+    errors.classList.toggle('bad', (p?.failed ?? 0) > 0);
     queued.classList.toggle('bad', f.queueDepth >= f.queueSize);
     dead.classList.toggle('bad', f.deadLetters > 0);
     sparkline(spark, store.points(name), 'in');

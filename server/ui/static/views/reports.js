@@ -32,7 +32,20 @@ export function reportsView() {
 function render(name, text) {
   if (/\.html?$/i.test(name)) return htmlReport(name, text);
   if (/\.jsonl$/i.test(name)) return eventsReport(text);
-  return jsonReport(JSON.parse(text));
+  return jsonReport(documents(text));
+}
+
+/** documents of a JSON file: one, or one on each line. */
+function documents(text) {
+  try {
+    return [JSON.parse(text)];
+  } catch (err) {
+    try {
+      return text.trim().split('\n').map(line => JSON.parse(line));
+    } catch {
+      throw err;
+    }
+  }
 }
 
 /** htmlReport shows a page in a frame that can neither run its scripts nor
