@@ -9,8 +9,9 @@ import (
 // ID identifies an execution. It is written as a UUID.
 type ID [16]byte
 
-// IDSource hands out execution ids. Ids must be unique and their bytes well
-// spread: the store picks its shard from them.
+// IDSource hands out execution ids. Their bytes must be well spread: the store
+// picks its shard from the last two. It overwrites bytes 9 to 13 with the
+// execution's place, so uniqueness must not rest on those alone.
 type IDSource interface {
 	NewID() ID
 }

@@ -1,14 +1,13 @@
 package core
 
 import (
-	"encoding/binary"
 	"sync"
 	"sync/atomic"
 	"time"
 )
 
 // executionStore holds every accepted execution until its TTL, in shards
-// picked by id. Shard locks are held for one map operation or one short batch
+// picked by id. Shard locks are held for one table operation or one short batch
 // of expiry, never for a scan. A function's lock may be held when a shard's is
 // taken, never the other way round.
 type executionStore struct {
@@ -28,8 +27,7 @@ type retention struct {
 
 type storeShard struct {
 	mu      sync.RWMutex
-	records map[uint64]*execution // by half of the id, see halfOf
-	clashes map[ID]*execution     // those whose half was taken
+	records recordTable
 	looks   *calendar[execution]
 	_       [64]byte // keep neighbours' locks off one cache line
 }
@@ -43,20 +41,14 @@ func newExecutionStore(cfg Config) *executionStore {
 		ttl:      retention{ttl: int64(cfg.TTL), cleanup: int64(cfg.CleanupTTL), stale: int64(cfg.StaleTTL)},
 	}
 	for i := range s.shards {
-		s.shards[i].records = make(map[uint64]*execution)
 		s.shards[i].looks = newCalendar[execution](int64(cfg.SweepInterval))
 	}
 	return s
 }
 
 func (s *executionStore) shard(id ID) *storeShard {
-	return &s.shards[halfOf(id)>>48&s.mask]
+	return &s.shards[(uint64(id[15])|uint64(id[14])<<8)&s.mask]
 }
-
-// halfOf is the half of an id that is random in every version of UUID in use,
-// but for two bits. As a map key it is half the size and a good deal faster
-// than the whole; that two are equal is allowed for, not expected.
-func halfOf(id ID) uint64 { return binary.LittleEndian.Uint64(id[8:]) }
 
 // reserve claims room for one execution of n payload bytes; false when the
 // store is at its bound.
@@ -79,18 +71,11 @@ func (s *executionStore) release(n int64) {
 	s.bytes.Add(-n)
 }
 
-// put adds a reserved execution; the first look at it is at ex.lookAt.
+// put adds a reserved execution and completes its id; the first look at it is at ex.lookAt.
 func (s *executionStore) put(ex *execution) {
 	sh := s.shard(ex.id)
 	sh.mu.Lock()
-	if half := halfOf(ex.id); sh.records[half] == nil {
-		sh.records[half] = ex
-	} else {
-		if sh.clashes == nil {
-			sh.clashes = make(map[ID]*execution)
-		}
-		sh.clashes[ex.id] = ex
-	}
+	ex.id = ex.id.withPlace(sh.records.add(ex))
 	sh.looks.add(ex, ex.lookAt)
 	sh.mu.Unlock()
 }
@@ -99,11 +84,11 @@ func (s *executionStore) put(ex *execution) {
 func (s *executionStore) get(id ID) *execution {
 	sh := s.shard(id)
 	sh.mu.RLock()
-	ex := sh.records[halfOf(id)]
-	if ex == nil || ex.id != id {
-		ex = sh.clashes[id]
-	}
+	ex := sh.records.get(id.place(sh.records.next))
 	sh.mu.RUnlock()
+	if ex == nil || ex.id != id {
+		return nil
+	}
 	return ex
 }
 
@@ -121,11 +106,7 @@ func (s *executionStore) lookAt(ex *execution, due int64) {
 func (s *executionStore) remove(ex *execution) {
 	sh := s.shard(ex.id)
 	sh.mu.Lock()
-	if half := halfOf(ex.id); sh.records[half] == ex {
-		delete(sh.records, half)
-	} else {
-		delete(sh.clashes, ex.id)
-	}
+	sh.records.remove(ex.id.place(sh.records.next))
 	sh.mu.Unlock()
 	s.count.Add(-1)
 }

@@ -135,17 +135,17 @@ func (c *Core) admit(fn *Function, r *Request, now Instant, token uint64) (Resul
 	switch {
 	case fn.deleted: // between look-up and here
 		why = ErrNotFound
-	case direct:
-		task = c.start(fn, ex, now)
-	case fn.queue.live >= fn.QueueSize():
+	case !direct && fn.queue.live >= fn.QueueSize():
 		why = ErrQueueFull
 	default:
-		fn.enqueue(ex)
-		fn.watch(ex, now)
-	}
-	if why == nil {
-		c.store.put(ex) // still under the lock: a sweep must not meet it half admitted
+		c.store.put(ex) // under the lock: a sweep must not meet it half admitted
 		fn.recent.add(ex.id)
+		if direct {
+			task = c.start(fn, ex, now)
+		} else {
+			fn.enqueue(ex)
+			fn.watch(ex, now)
+		}
 		woken = fn.auto != nil && fn.auto.noticeWork()
 	}
 	fn.mu.Unlock()
