@@ -26,9 +26,10 @@ func (c *Core) Complete(id ID, o Outcome) error {
 	ex.answered = true
 	inline := ex.handoff.CompareAndSwap(handoffWord(ex.attempt, handoffDispatching), handoffWord(ex.attempt, handoffCompleted))
 	released, attemptEnded := fn.releaseSlot(ex)
-	c.conclude(fn, ex, o, now)
+	c.conclude(ex, &o, now)
 	c.admission.completed(fn, now)
-	e := c.end(fn, ex, now)
+	var e ending
+	c.end(&e, fn, ex, now)
 	fn.mu.Unlock()
 	c.settle(&e, now)
 	if released {

@@ -36,19 +36,22 @@ func (c *Core) nextDue(fn *Function) bool {
 		} else {
 			ex.markTimeout(nil, now)
 		}
-		e, ended = c.end(fn, ex, now), true
+		c.end(&e, fn, ex, now)
+		ended = true
 	case ex.holdsSlot && ex.attemptDeadline() <= now.Mono:
 		// The dispatch has not answered within its time: the slot is free for
 		// others, and whatever it still answers is late.
 		released, attemptEnded = fn.releaseSlot(ex)
 		if ex.markTimeout(nil, now) {
-			e, ended = c.end(fn, ex, now), true
+			c.end(&e, fn, ex, now)
+			ended = true
 		} else {
 			fn.watch(ex, now)
 		}
 	case ex.markTimeout(nil, now):
 		// The caller's deadline during a run: the slot stays with the dispatch.
-		e, ended = c.end(fn, ex, now), true
+		c.end(&e, fn, ex, now)
+		ended = true
 	default:
 		fn.watch(ex, now)
 	}

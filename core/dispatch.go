@@ -106,9 +106,10 @@ func (c *Core) attemptDone(ex *execution, attempt int32, o Outcome) {
 		fn.mu.Unlock()
 		c.event(EventLateResult, ex, now)
 	} else {
-		end := c.apply(fn, ex, o, now)
+		var e ending
+		c.apply(&e, fn, ex, &o, now)
 		fn.mu.Unlock()
-		c.settle(&end, now)
+		c.settle(&e, now)
 	}
 	if released {
 		c.event(EventSlotReleased, ex, now)
@@ -123,21 +124,22 @@ func (c *Core) attemptDone(ex *execution, attempt int32, o Outcome) {
 
 // apply ends a running execution as the outcome says, or requeues it; the
 // caller holds fn.mu.
-func (c *Core) apply(fn *Function, ex *execution, o Outcome, now Instant) ending {
-	c.conclude(fn, ex, o, now)
+func (c *Core) apply(e *ending, fn *Function, ex *execution, o *Outcome, now Instant) {
+	c.conclude(ex, o, now)
 	if ex.status == Error && c.retry(fn, ex, now) {
-		return ending{ex: ex, retried: true, attempt: ex.attempt, coldStart: o.ColdStart}
+		e.ex, e.retried, e.attempt, e.coldStart = ex, true, ex.attempt, o.ColdStart
+		return
 	}
 	c.admission.completed(fn, now)
 	if ex.status == Error && !fn.deleted {
 		c.bury(fn, ex)
 	}
-	return c.end(fn, ex, now)
+	c.end(e, fn, ex, now)
 }
 
 // conclude makes the transition of a non-terminal execution that the outcome
 // asks for; the caller holds fn.mu.
-func (c *Core) conclude(fn *Function, ex *execution, o Outcome, now Instant) {
+func (c *Core) conclude(ex *execution, o *Outcome, now Instant) {
 	ex.noteStart(o)
 	switch o.Status {
 	case Success:
@@ -150,7 +152,7 @@ func (c *Core) conclude(fn *Function, ex *execution, o Outcome, now Instant) {
 }
 
 // noteStart records a cold start that the outcome reports.
-func (ex *execution) noteStart(o Outcome) {
+func (ex *execution) noteStart(o *Outcome) {
 	if !o.ColdStart {
 		return
 	}
@@ -160,7 +162,7 @@ func (ex *execution) noteStart(o Outcome) {
 	}
 }
 
-func outcomeError(o Outcome) *ExecError {
+func outcomeError(o *Outcome) *ExecError {
 	code := o.Code
 	if code == "" {
 		code = CodeDispatchFailed

@@ -21,19 +21,18 @@ type ending struct {
 	outBytes  int64
 }
 
-// end takes ex's waiters and stops its clocks; the caller holds fn.mu and has
-// made the transition. It counts on ex not being queued any more.
-func (c *Core) end(fn *Function, ex *execution, now Instant) ending {
-	e := ending{
-		ex: ex, waiter: ex.waiter, status: ex.status,
-		attempt: ex.attempt, coldStart: ex.coldStart, init: -1,
-	}
+// end takes ex's waiters into the empty e and stops its clocks; the caller
+// holds fn.mu and has made the transition. It counts on ex not being queued any
+// more.
+func (c *Core) end(e *ending, fn *Function, ex *execution, now Instant) {
+	e.ex, e.waiter, e.status = ex, ex.waiter, ex.status
+	e.attempt, e.coldStart, e.init = ex.attempt, ex.coldStart, -1
 	ex.waiter = nil
 	if ex.more != nil {
 		e.more, ex.more.waiters = ex.more.waiters, nil
 	}
 	if e.waiter != nil || e.more != nil {
-		e.snap = ex.snapshot()
+		ex.copyTo(&e.snap)
 	}
 	if ex.err != nil {
 		e.code = ex.err.Code
@@ -52,7 +51,6 @@ func (c *Core) end(fn *Function, ex *execution, now Instant) ending {
 	if due := c.store.ttl.firstStep(ex.finished); due < ex.lookAt {
 		c.store.lookAt(ex, due) // only when the wall clock was set back meanwhile
 	}
-	return e
 }
 
 // settle tells the store, the observer and the waiters.

@@ -202,21 +202,24 @@ type Snapshot struct {
 }
 
 // snapshot copies the record; the caller holds fn.mu.
-func (ex *execution) snapshot() Snapshot {
-	s := Snapshot{
-		ID: ex.id, Function: ex.fn.name, Status: ex.status, Output: ex.output, Err: ex.err,
-		CreatedAtMillis:  ex.created / int64(time.Millisecond),
-		StartedAtMillis:  ex.started / int64(time.Millisecond),
-		FinishedAtMillis: ex.finished / int64(time.Millisecond),
-		ColdStart:        ex.coldStart, InitMillis: ex.initMs, Attempt: ex.attempt, CleanedUp: ex.cleaned,
-	}
+func (ex *execution) snapshot() (s Snapshot) {
+	ex.copyTo(&s)
+	return s
+}
+
+// copyTo is snapshot into the empty s.
+func (ex *execution) copyTo(s *Snapshot) {
+	s.ID, s.Function, s.Status, s.Output, s.Err = ex.id, ex.fn.name, ex.status, ex.output, ex.err
+	s.CreatedAtMillis = ex.created / int64(time.Millisecond)
+	s.StartedAtMillis = ex.started / int64(time.Millisecond)
+	s.FinishedAtMillis = ex.finished / int64(time.Millisecond)
+	s.ColdStart, s.InitMillis, s.Attempt, s.CleanedUp = ex.coldStart, ex.initMs, ex.attempt, ex.cleaned
 	if ex.startedMono >= 0 {
 		s.QueueWait = time.Duration(ex.startedMono - ex.queuedMono)
 	}
 	if ex.more != nil {
 		s.Idempotency, s.TraceID = ex.more.idempotencyKey, ex.more.traceID
 	}
-	return s
 }
 
 // Waiter is told once when an execution it waits for ends.

@@ -38,7 +38,8 @@ func (c *Core) Delete(name string) (*Function, error) {
 	fn.deleted = true
 	for ex := fn.dequeue(); ex != nil; ex = fn.dequeue() {
 		ex.markError(&ExecError{Code: CodeFunctionDeleted, Message: "the function was deleted before this execution started"}, now)
-		ended = append(ended, c.end(fn, ex, now))
+		ended = append(ended, ending{})
+		c.end(&ended[len(ended)-1], fn, ex, now)
 	}
 	c.purge(fn)
 	fn.mu.Unlock()

@@ -19,8 +19,8 @@ func (c *Core) Execution(id ID) (Snapshot, bool) {
 }
 
 // visible is what a reader sees of ex; the caller holds the function's lock.
-func (c *Core) visible(ex *execution, now Instant) Snapshot {
-	s := ex.snapshot()
+func (c *Core) visible(ex *execution, now Instant) (s Snapshot) {
+	ex.copyTo(&s)
 	if s.Status.Terminal() && c.store.ttl.cleanable(ex.finished, now.Wall) {
 		// Due for cleanup, though no sweep has met it yet.
 		s.Output, s.CleanedUp = nil, true

@@ -50,19 +50,23 @@ func (c *Core) Submit(r *Request) (Result, error) {
 	now := c.clock.Now()
 	fn := c.registry.get(r.Function)
 	if fn == nil {
-		return c.reject(nil, r, now, ErrNotFound)
+		return Result{}, c.reject(nil, r, now, ErrNotFound)
 	}
 	if c.draining.Load() {
-		return c.reject(fn, r, now, ErrDraining)
+		return Result{}, c.reject(fn, r, now, ErrDraining)
 	}
 	if !r.charged && !c.withinRate(fn, now) {
-		return c.reject(fn, r, now, ErrRateLimited)
+		return Result{}, c.reject(fn, r, now, ErrRateLimited)
 	}
 	r.charged = false
-	if r.IdempotencyKey == "" {
-		return c.admit(fn, r, now, 0)
+	if r.IdempotencyKey != "" {
+		return c.submitOnce(fn, r, now)
 	}
-	return c.submitOnce(fn, r, now)
+	id, err := c.admit(fn, r, now, 0)
+	if err != nil {
+		return Result{}, err
+	}
+	return Result{ID: id, Waiting: r.Sync}, nil
 }
 
 // withinRate takes a place in the windows of the function and of all. The
@@ -90,9 +94,13 @@ func (c *Core) submitOnce(fn *Function, r *Request, now Instant) (Result, error)
 			r.charged = true
 			return Result{}, ErrPending
 		case KeysFull:
-			return c.reject(fn, r, now, ErrIdempotencyFull)
+			return Result{}, c.reject(fn, r, now, ErrIdempotencyFull)
 		}
-		return c.admit(fn, r, now, token)
+		id, err := c.admit(fn, r, now, token)
+		if err != nil {
+			return Result{}, err
+		}
+		return Result{ID: id, Waiting: r.Sync}, nil
 	}
 }
 
@@ -121,10 +129,10 @@ func (c *Core) join(fn *Function, id ID, r *Request, now Instant) (Result, bool)
 
 // admit records and queues a request, holding the claim token (0 = none) of
 // its idempotency key.
-func (c *Core) admit(fn *Function, r *Request, now Instant, token uint64) (Result, error) {
+func (c *Core) admit(fn *Function, r *Request, now Instant, token uint64) (ID, error) {
 	ex, why := c.place(fn, r, now)
 	if why != nil {
-		return c.refuse(fn, r, now, token, why)
+		return ID{}, c.refuse(fn, r, now, token, why)
 	}
 	var task Task
 	woken := false
@@ -151,7 +159,7 @@ func (c *Core) admit(fn *Function, r *Request, now Instant, token uint64) (Resul
 	fn.mu.Unlock()
 	if why != nil {
 		c.store.release(ex.payloadBytes())
-		return c.refuse(fn, r, now, token, why)
+		return ID{}, c.refuse(fn, r, now, token, why)
 	}
 
 	id := ex.id
@@ -167,11 +175,11 @@ func (c *Core) admit(fn *Function, r *Request, now Instant, token uint64) (Resul
 	if !direct || c.dispatch(fn, ex, task, now) {
 		c.kick(fn)
 	}
-	return Result{ID: id, Waiting: r.Sync}, nil
+	return id, nil
 }
 
 // refuse abandons the claim, if any, so that the key's next request may run.
-func (c *Core) refuse(fn *Function, r *Request, now Instant, token uint64, why *Rejection) (Result, error) {
+func (c *Core) refuse(fn *Function, r *Request, now Instant, token uint64, why *Rejection) *Rejection {
 	if token != 0 {
 		_ = c.keys.Abandon(fn.name, r.IdempotencyKey, token)
 	}
@@ -225,7 +233,7 @@ func (c *Core) newExecution(fn *Function, r *Request, now Instant) *execution {
 	return ex
 }
 
-func (c *Core) reject(fn *Function, r *Request, now Instant, why *Rejection) (Result, error) {
+func (c *Core) reject(fn *Function, r *Request, now Instant, why *Rejection) *Rejection {
 	c.observe(Event{Kind: EventRejected, Function: fn, At: now, Sync: r.Sync, Code: why.Code})
-	return Result{}, why
+	return why
 }

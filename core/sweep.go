@@ -83,7 +83,8 @@ func (c *Core) endStale(fn *Function, ex *execution, now Instant) (freed int64) 
 	}
 	released, attemptEnded := fn.releaseSlot(ex)
 	ex.markTimeout(&ExecError{Code: CodeStale, Message: "not finished within staleTtl of its creation"}, now)
-	e := c.end(fn, ex, now)
+	var e ending
+	c.end(&e, fn, ex, now)
 	ex.evicted = true
 	freed = ex.dropPayload()
 	fn.mu.Unlock()
