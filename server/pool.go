@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -90,13 +91,13 @@ func (d *poolDispatcher) call(t core.Task) core.Outcome {
 		errors.As(err, &netErr) && netErr.Timeout() && time.Since(begin) >= t.Timeout:
 		return core.Outcome{Status: core.Timeout, Code: core.CodePoolTimeout}
 	case err != nil:
-		return poolError("%s: %v", t.Spec.EndpointURL, err)
+		return poolError("%s: %v", shown(t.Spec.EndpointURL), err)
 	case resp.StatusCode() >= 300:
-		return poolError("%s answered with status %d: %s", t.Spec.EndpointURL, resp.StatusCode(), clip(resp.Body(), 200))
+		return poolError("%s answered with status %d: %s", shown(t.Spec.EndpointURL), resp.StatusCode(), clip(resp.Body(), 200))
 	}
 	output, err := poolOutput(resp, d.maxResponse)
 	if err != nil {
-		return poolError("%s: %v", t.Spec.EndpointURL, err)
+		return poolError("%s: %v", shown(t.Spec.EndpointURL), err)
 	}
 	o := core.Outcome{Status: core.Success, Output: output}
 	if bytes.EqualFold(resp.Header.Peek("X-Cold-Start"), []byte("true")) {
@@ -139,6 +140,17 @@ func poolOutput(resp *fasthttp.Response, limit int) ([]byte, error) {
 		return nil, fmt.Errorf("the answer (Content-Type %q) is not JSON: %s", contentType, clip(body, 80))
 	}
 	return slices.Clone(bytes.TrimSpace(body)), nil
+}
+
+// shown is an endpoint as callers may see it: without the password and the
+// query, where keys are.
+func shown(endpoint string) string {
+	u, err := url.Parse(endpoint)
+	if err != nil {
+		return "the endpoint"
+	}
+	u.User, u.RawQuery, u.Fragment = nil, "", ""
+	return u.String()
 }
 
 func poolError(format string, args ...any) core.Outcome {

@@ -397,3 +397,25 @@ func TestPoolHangingEndpointBlocksNobodyElse(t *testing.T) {
 		}
 	}
 }
+
+// Whoever may read an execution need not know the function's keys.
+func TestPoolErrorsShowNoSecrets(t *testing.T) {
+	f := start(t)
+	got := make(chan string, 1)
+	url := endpoint(t, func(w http.ResponseWriter, r *http.Request) {
+		got <- r.Header.Get("Authorization") + " " + r.RequestURI
+		w.WriteHeader(500)
+	})
+	f.pool("fn", strings.Replace(url, "://", "://user:pa55word@", 1)+"/run?code=k3y", `"maxRetries":0`)
+	a := f.invoke("fn", `1`).expect(200)
+	if seen := receive(t, "the function's request", got); !strings.HasPrefix(seen, "Basic ") || !strings.HasSuffix(seen, " /run?code=k3y") {
+		t.Errorf("the function was sent %q", seen)
+	}
+	message := a.str("error", "message")
+	if strings.Contains(message, "pa55word") || strings.Contains(message, "k3y") || !strings.Contains(message, "/run answered with status 500") {
+		t.Errorf("message %q", message)
+	}
+	if log := f.log.String(); strings.Contains(log, "pa55word") || strings.Contains(log, "k3y") {
+		t.Errorf("log: %s", log)
+	}
+}
