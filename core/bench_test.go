@@ -161,13 +161,13 @@ func BenchmarkRateLimiter(b *testing.B) {
 	b.Run("serial", func(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {
-			l.AcquireAt(now)
+			l.Acquire(now.Wall)
 		}
 	})
 	b.Run("parallel", func(b *testing.B) {
 		b.RunParallel(func(pb *testing.PB) {
 			for pb.Next() {
-				l.AcquireAt(now)
+				l.Acquire(now.Wall)
 			}
 		})
 	})

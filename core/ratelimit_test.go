@@ -144,30 +144,3 @@ func TestRateLimitOfCoreGlobalAndPerFunction(t *testing.T) {
 		wantEqual(t, "no limit", submit("g"), nil)
 	}
 }
-
-// A wall clock that was an hour ahead and is set right must not leave the
-// limiter shut for that hour, nor open it twice in one second.
-func TestRateLimitRecoversFromClockSetBack(t *testing.T) {
-	b := newBed(t, func(cfg *Config) { cfg.RateMaxPerSecond = 2 })
-	b.register("f", slots(1000), func(in *SpecInput) { in.RateMaxPerSecond = ptr(2) })
-	admitted := func() (n int) {
-		for range 5 {
-			if _, err := b.Submit(&Request{Function: "f", Input: []byte(`1`)}); err == nil {
-				n++
-			}
-		}
-		return n
-	}
-	wantEqual(t, "first second", admitted(), 2)
-	b.clock.jump(-time.Hour)
-	wantEqual(t, "just set back", admitted(), 0)
-	b.clock.advance(time.Second - 1)
-	wantEqual(t, "less than a second later", admitted(), 0)
-	b.clock.advance(1)
-	wantEqual(t, "a second later", admitted(), 2)
-	wantEqual(t, "same second", admitted(), 0)
-	b.clock.advance(time.Second)
-	wantEqual(t, "another second", admitted(), 2)
-	b.clock.jump(time.Hour)
-	wantEqual(t, "set forward", admitted(), 2)
-}

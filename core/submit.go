@@ -72,7 +72,7 @@ func (c *Core) Submit(r *Request) (Result, error) {
 // withinRate takes a place in the windows of the function and of all. The
 // function's own comes first, so that one over its limit costs others nothing.
 func (c *Core) withinRate(fn *Function, now Instant) bool {
-	return (fn.limiter == nil || fn.limiter.AcquireAt(now)) && c.limiter.AcquireAt(now)
+	return (fn.limiter == nil || fn.limiter.Acquire(now.Wall)) && c.limiter.Acquire(now.Wall)
 }
 
 // submitOnce admits a request with an idempotency key unless the key already

@@ -27,7 +27,6 @@ type checker struct {
 	touched []*fnState // since time last moved
 
 	window int64 // wall second of the running rate window
-	opened int64 // elapsed ns when it was opened
 	taken  int64 // places taken in it
 
 	offers, accepts, rejects, hits int64 // submissions, and their outcomes by event

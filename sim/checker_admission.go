@@ -9,7 +9,7 @@ import (
 // acquired counts one place taken in a rate window.
 func (c *checker) acquired(at core.Instant) {
 	if c.opensWindow(at) {
-		c.window, c.opened, c.taken = at.Wall/int64(time.Second), at.Mono, 0
+		c.window, c.taken = at.Wall/int64(time.Second), 0
 	}
 	c.taken++
 	if limit := c.cfg.RateMaxPerSecond; limit > 0 && c.taken > limit {
@@ -18,14 +18,9 @@ func (c *checker) acquired(at core.Instant) {
 }
 
 // opensWindow says whether an acquisition opens a new window. Windows are
-// whole seconds of the wall clock. When the clock goes back, the newest one
-// stays until a second has really passed since it was opened (told to the
-// millisecond, rounded so as to stay rather longer).
+// whole seconds of the wall clock; when that goes back, the newest one stays.
 func (c *checker) opensWindow(at core.Instant) bool {
-	second := at.Wall / int64(time.Second)
-	ms := int64(time.Millisecond)
-	outlived := at.Mono/ms-(c.opened+ms-1)/ms >= 1000
-	return second > c.window || (second < c.window && outlived)
+	return at.Wall/int64(time.Second) > c.window
 }
 
 func (c *checker) accepted(ev *core.Event, f *fnState, rec *record, slot int32) {
