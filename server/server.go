@@ -178,6 +178,7 @@ func (s *Server) Serve(ctx context.Context) error {
 	defer stop()
 	workers.Go(func() { s.schedule(background) })
 	workers.Go(func() { s.watchClock(background) })
+	workers.Go(func() { paceGC(background, memoryLimit()) })
 	if s.scaler != nil {
 		workers.Go(func() { s.scaler.run(background) })
 	}
