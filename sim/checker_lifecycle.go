@@ -12,8 +12,6 @@ func (c *checker) dispatched(ev *core.Event, f *fnState, rec *record, slot int32
 	case rec.state != stQueued:
 		e.fail("status transitions", "execution #%d was dispatched while not queued", rec.number)
 		return
-	case f.head != slot:
-		e.fail("FIFO", "%s: execution #%d was dispatched before #%d, which is ahead of it", f.backend.name, rec.number, e.all[f.head].number)
 	case f.inFlight >= f.slots:
 		e.fail("concurrency bound", "%s: dispatched with %d in flight of %d", f.backend.name, f.inFlight, f.slots)
 	case ev.Attempt != rec.attempt:
@@ -23,10 +21,29 @@ func (c *checker) dispatched(ev *core.Event, f *fnState, rec *record, slot int32
 	case ev.Sync && c.cfg.SyncQueue.Enabled && int64(ev.QueueWait) > int64(c.cfg.SyncQueue.MaxQueueWait):
 		e.fail("maxQueueWait", "execution #%d was dispatched after waiting %v", rec.number, ev.QueueWait)
 	}
+	for f.head != slot && e.violation == nil {
+		c.passesOver(f, rec, ev.At.Mono)
+	}
 	if rec.sync {
 		c.syncQueued--
 		c.syncInFlight++
 	}
+}
+
+// passesOver checks that rec may be dispatched before the head of the queue:
+// only when that is a sync call with less than half of its time left, and once.
+// It waits at the tail then.
+func (c *checker) passesOver(f *fnState, rec *record, now int64) {
+	e, slot := c.e, f.head
+	head := &e.all[slot]
+	left := head.createdMono + head.timeout - now
+	if !c.cfg.PassOverLate || !head.sync || head.passed || left >= head.timeout/2 {
+		e.fail("FIFO", "%s: execution #%d was dispatched before #%d, which is ahead of it", f.backend.name, rec.number, head.number)
+		return
+	}
+	head.passed = true
+	e.unlink(f, head)
+	e.append(f, head, slot)
 }
 
 func (c *checker) retried(ev *core.Event, f *fnState, rec *record, _ int32) {

@@ -21,7 +21,7 @@ type clock struct {
 	now    int64 // virtual ns
 	offset int64
 	q      eventHeap
-	ties   uint64 // SplitMix64 state of the tie-breaks
+	ties   [evKinds]uint64 // SplitMix64 states of the tie-breaks; a fault added moves no other event's
 	seq    uint32
 	armed  []*timer // by event index
 	free   []int32  // unused indexes of armed
@@ -37,9 +37,9 @@ func (c *clock) Now() core.Instant {
 
 // schedule puts an event into the heap.
 func (c *clock) schedule(at int64, what eventKind, index int32) {
-	c.ties += golden
+	c.ties[what] += golden
 	c.seq++
-	c.q.push(event{at: at, order: mix(c.ties)&^(1<<32-1) | uint64(c.seq), what: what, index: index})
+	c.q.push(event{at: at, order: mix(c.ties[what])&^(1<<32-1) | uint64(c.seq), what: what, index: index})
 }
 
 // timer is a core.Timer. Stop and Reset only disown the event in the heap,

@@ -103,8 +103,10 @@ func Run(sc *scenario.Scenario, opts Options) (*Result, error) {
 func newEngine(sc *scenario.Scenario, opts Options) (*engine, error) {
 	e := &engine{
 		sc: sc, opts: opts, byName: map[string]*backend{}, log: newLogbook(), quietAt: -1, key: -1,
-		clock:   clock{ties: mix(sc.Seed ^ 0x7469657362726561)},
 		records: records{spare: -1, idSeed: mix(sc.Seed ^ 0x6964656e74696679)},
+	}
+	for kind := range e.ties {
+		e.ties[kind] = mix(mix(sc.Seed) + uint64(kind+1)*golden)
 	}
 	e.log.out, e.log.from, e.log.to = opts.Events, opts.KeepFrom, opts.KeepTo
 	cfg := core.Config{
@@ -116,7 +118,8 @@ func newEngine(sc *scenario.Scenario, opts Options) (*engine, error) {
 		ScaleDownWindow: sc.Core.Autoscale.DownWindow, ScaleToZeroGrace: sc.Core.Autoscale.ToZeroGrace,
 		Scaler:        e,
 		MaxExecutions: sc.Core.MaxExecutions, MaxIdempotencyKeys: sc.Core.MaxIdempotencyKeys,
-		Shards: 1, // one goroutine: nothing to keep apart
+		PassOverLate: sc.Core.PassOverLate,
+		Shards:       1, // one goroutine: nothing to keep apart
 		SyncQueue: core.SyncQueueConfig{
 			Enabled:        sc.Core.SyncQueue.Enabled,
 			MaxConcurrency: sc.Core.SyncQueue.MaxConcurrency, MaxDepth: sc.Core.SyncQueue.MaxDepth,

@@ -18,6 +18,7 @@ const (
 	evAnswer                   // index: attempt
 	evTimer                    // index: armed timer
 	evFault                    // index: fault step
+	evKinds
 )
 
 func (a *event) before(b *event) bool {

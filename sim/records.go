@@ -26,6 +26,7 @@ type record struct {
 	cleaned     bool
 	stale       bool
 	success     bool
+	passed      bool  // checker: others went before it once
 	key         int32 // checker: entry of its idempotency key; -1 = none
 	code        string
 	queue       link // neighbours in the function's queue

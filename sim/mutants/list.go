@@ -10,6 +10,7 @@ type mutant struct {
 var mutants = []mutant{
 	{"evicted one nanosecond early", "store.go", "now-finished > r.ttl }", "now-finished >= r.ttl }"},
 	{"cleaned up one nanosecond early", "store.go", "now-finished > r.cleanup }", "now-finished >= r.cleanup }"},
+	{"calls in good time are passed over", "late.go", "min(fn.service.likely(), ex.timeout/2)", "max(fn.service.likely(), ex.timeout*3/4)"},
 	{"staleness counted from the start", "sweep.go", "ttl.isStale(ex.created, now.Wall)", "ttl.isStale(max(ex.created, ex.started), now.Wall)"},
 	{"idempotency key expires one nanosecond early", "idempotency.go", "e.storedAt+s.ttl < now)", "e.storedAt+s.ttl <= now)"},
 	{"slot lost on timeout", "deadline.go", "released, attemptEnded = fn.releaseSlot(ex)", "ex.attemptDeadline = 0"},

@@ -102,7 +102,7 @@ func (b *Behavior) check(line int, p *problems) {
 		return
 	}
 	line = l.Line
-	var must []string
+	var must, may []string
 	switch l.Distribution {
 	case "constant":
 		must = []string{"value"}
@@ -110,7 +110,7 @@ func (b *Behavior) check(line int, p *problems) {
 			l.Value, must = l.Mean, []string{"mean"}
 		}
 	case "uniform":
-		must = []string{"min", "max"}
+		must, may = []string{"max"}, []string{"min"}
 	case "exponential":
 		must = []string{"mean"}
 	case "lognormal":
@@ -118,7 +118,7 @@ func (b *Behavior) check(line int, p *problems) {
 	case "empirical":
 		must = []string{"percentiles"}
 	}
-	variant(p, line, "latency", l.Distribution, l.given, []string{"distribution"}, must, nil)
+	variant(p, line, "latency", l.Distribution, l.given, []string{"distribution"}, must, may)
 	switch {
 	case l.Distribution == "uniform" && l.Max < l.Min:
 		p.add(line, "latency: max %v is below min %v; swap them", l.Max, l.Min)
@@ -136,7 +136,7 @@ func (a *Arrivals) check(s *Scenario, p *problems) {
 	case "poisson", "constant":
 		must, may = []string{"rate"}, []string{"from", "to"}
 	case "burst":
-		must = []string{"at", "count"}
+		must, may = []string{"count"}, []string{"at"}
 	case "trace":
 		must, may = []string{"counts"}, []string{"within", "from"}
 	}

@@ -117,13 +117,18 @@ func join(words []string) string {
 
 func (r *record[T]) print(w *printer, from any) { w.fields(r.flow, r.changed(from.(*T))) }
 
-// changed lists the fields whose values are not the defaults.
+// changed lists the fields that were given or whose values are not the
+// defaults.
 func (r *record[T]) changed(t *T) []printed {
 	def := r.fresh()
+	var given []string
+	if r.given != nil {
+		given = *r.given(t)
+	}
 	var out []printed
 	for _, f := range r.fields {
 		value := f.at(t)
-		if !f.must && reflect.DeepEqual(reflect.ValueOf(value).Elem().Interface(), reflect.ValueOf(f.at(&def)).Elem().Interface()) {
+		if !f.must && !slices.Contains(given, f.key) && reflect.DeepEqual(reflect.ValueOf(value).Elem().Interface(), reflect.ValueOf(f.at(&def)).Elem().Interface()) {
 			continue
 		}
 		out = append(out, printed{f.key, f.typ, value})

@@ -38,6 +38,7 @@ type Core struct {
 	SweepInterval      time.Duration // 0 = the core's default
 	MaxExecutions      int
 	MaxIdempotencyKeys int
+	PassOverLate       bool
 	SyncQueue          SyncQueue
 	Autoscale          Autoscale
 }
@@ -164,6 +165,7 @@ func New() Scenario {
 		RateMaxPerSecond: def.RateMaxPerSecond,
 		TTL:              def.TTL, CleanupTTL: def.CleanupTTL, StaleTTL: def.StaleTTL,
 		IdempotencyTTL: def.IdempotencyTTL,
+		PassOverLate:   true, // as serve has it
 		MaxExecutions:  def.MaxExecutions, MaxIdempotencyKeys: def.MaxIdempotencyKeys,
 		SyncQueue: SyncQueue{
 			MaxConcurrency: def.SyncQueue.MaxConcurrency, MaxDepth: def.SyncQueue.MaxDepth,

@@ -70,6 +70,9 @@ func (g *generator) core(c *scenario.Core) {
 	c.TTL = g.between(time.Second, 40*time.Second)
 	c.CleanupTTL = g.between(100*time.Millisecond, 40*time.Second)
 	c.StaleTTL = g.between(2*time.Second, 90*time.Second)
+	if g.chance(0.2) {
+		c.StaleTTL = g.between(100*time.Millisecond, 3*time.Second)
+	}
 	c.IdempotencyTTL = g.between(time.Second, 40*time.Second)
 	if g.chance(0.3) {
 		c.SweepInterval = g.between(10*time.Millisecond, 5*time.Second)

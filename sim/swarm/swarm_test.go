@@ -1,0 +1,92 @@
+package swarm
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"simplane/sim"
+	"simplane/sim/scenario"
+)
+
+// TestSwarm tries seeds that CI always tries, across cores.
+func TestSwarm(t *testing.T) {
+	seeds := 60
+	if testing.Short() {
+		seeds = 10
+	}
+	sum, err := Run(Options{Start: 1, Seeds: seeds, Duration: 20 * time.Second})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range sum.Failures {
+		t.Errorf("seed %d: %v\n%s", f.Seed, f.Violation, f.File)
+	}
+	if sum.Runs != seeds || sum.Events < int64(seeds)*100 {
+		t.Errorf("%d runs with %d events: hardly anything happened", sum.Runs, sum.Events)
+	}
+}
+
+// TestSeedsAreReproducible and differ.
+func TestSeedsAreReproducible(t *testing.T) {
+	a, b, c := Generate(5, time.Minute), Generate(5, time.Minute), Generate(6, time.Minute)
+	text := func(s *scenario.Scenario) string { return string(scenario.Marshal(s, "")) }
+	if text(a) != text(b) {
+		t.Error("one seed, two scenarios")
+	}
+	if text(a) == text(c) {
+		t.Error("two seeds, one scenario")
+	}
+}
+
+// TestSwarmReachesEverything: among the seeds every outcome occurs, else a
+// broken invariant about it could never be seen.
+func TestSwarmReachesEverything(t *testing.T) {
+	seen := map[string]int64{}
+	for seed := uint64(1); seed <= 60; seed++ {
+		sc, _, err := reread(Generate(seed, 20*time.Second))
+		if err != nil {
+			t.Fatal(err)
+		}
+		r, err := sim.Run(sc, sim.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range scenario.CountNames {
+			seen[name] += r.Total.Get(name)
+		}
+	}
+	for _, name := range []string{"success", "error", "timeout", "retries", "rejected.rate_limited", "rejected.queue_full",
+		"rejected.est_wait", "rejected.depth", "rejected.not_found", "rejected.store_full", "rejected.idempotency_store_full",
+		"idempotent_hits", "evicted", "cleaned", "late_results", "duplicate_results", "cold_starts", "queue_wait_exceeded", "stale"} {
+		if seen[name] == 0 {
+			t.Errorf("no %s in any of the scenarios", name)
+		}
+	}
+}
+
+// TestShrinkSteps: each way to make a scenario smaller comes to an end, and leaves
+// the scenario it is given alone.
+func TestShrinkSteps(t *testing.T) {
+	sc := Generate(3, 20*time.Second)
+	for n, step := range steps {
+		if step(clone(sc), 1<<20) != nil {
+			t.Errorf("step %d never ends", n)
+		}
+	}
+	before := string(scenario.Marshal(sc, ""))
+	for _, step := range steps {
+		for i := range 200 {
+			c := step(clone(sc), i)
+			if c == nil {
+				break
+			}
+			if strings.TrimSpace(string(scenario.Marshal(c, ""))) == "" {
+				t.Error("empty candidate")
+			}
+		}
+	}
+	if string(scenario.Marshal(sc, "")) != before {
+		t.Error("a step changed the scenario it was to make smaller")
+	}
+}
