@@ -160,6 +160,7 @@ func BenchmarkRateLimiter(b *testing.B) {
 	now := clock.Now()
 	b.Run("serial", func(b *testing.B) {
 		b.ReportAllocs()
+		reportCPU(b)
 		for b.Loop() {
 			l.Acquire(now.Wall)
 		}
@@ -180,6 +181,7 @@ func BenchmarkQueueOfferPoll(b *testing.B) {
 		r.push(&execution{})
 	}
 	b.ReportAllocs()
+	reportCPU(b)
 	for b.Loop() {
 		r.push(ex)
 		r.pop()
@@ -207,6 +209,7 @@ func BenchmarkStoreGet(b *testing.B) {
 		for order, step := range map[string]int{"arrival": 1, "stride": 611_953} {
 			b.Run(fmt.Sprintf("records=%d/order=%s", n, order), func(b *testing.B) {
 				b.ReportAllocs()
+				reportCPU(b)
 				i := 0
 				for b.Loop() {
 					i = (i + step) % n
@@ -234,6 +237,7 @@ func BenchmarkStorePutRemove(b *testing.B) {
 	ex := &execution{id: idOf(1)}
 	var due []appointment[execution]
 	b.ReportAllocs()
+	reportCPU(b)
 	for b.Loop() {
 		s.reserve(10)
 		s.put(ex)
