@@ -25,7 +25,7 @@ type Function struct {
 	auto           *autoscale // nil when core adapts nothing
 
 	mu          sync.Mutex
-	queue       ring
+	queue       lanes
 	deadlines   deadlines
 	timer       Timer
 	armedAt     int64 // elapsed ns the timer is armed for; 0 = not armed

@@ -46,19 +46,52 @@ func (fn *Function) late(ex *execution, now Instant) bool {
 	return deadline > 0 && deadline-now.Mono < min(fn.service.likely(), ex.timeout/2)
 }
 
-// dequeueNext takes the execution to run next: the head, or the first one
-// behind it that is not late. Each is passed over once at most, and the last
-// one never: to run it harms nobody. The caller holds fn.mu and has seen that
-// the queue is not empty.
+// lanes is a function's queue: a FIFO, and beside it those of its heads that
+// were passed over, in order too.
+type lanes struct {
+	fresh, late ring
+	live        int // in both
+}
+
+func (q *lanes) push(ex *execution) {
+	ex.passed = false
+	q.fresh.push(ex)
+	q.live++
+}
+
+// pop takes the oldest that was not passed over, or else the oldest; nil when
+// there is none.
+func (q *lanes) pop() *execution {
+	ex := q.fresh.pop()
+	if ex == nil {
+		ex = q.late.pop()
+	}
+	if ex != nil {
+		q.live--
+	}
+	return ex
+}
+
+// remove takes ex, which must be queued here, and keeps the order of the rest.
+func (q *lanes) remove(ex *execution) {
+	if ex.passed {
+		q.late.remove(ex)
+	} else {
+		q.fresh.remove(ex)
+	}
+	q.live--
+}
+
+// dequeueNext takes the execution to run next: the first one that is not late,
+// or else the first one, since to run it harms nobody then. Each is passed over
+// once at most. The caller holds fn.mu and has seen that the queue is not empty.
 func (c *Core) dequeueNext(fn *Function, now Instant) *execution {
 	if c.cfg.PassOverLate {
-		for fn.queue.live > 1 {
-			ex := fn.queue.first()
-			if ex.passed || !fn.late(ex, now) {
-				break
-			}
+		q := &fn.queue
+		for q.fresh.live > 0 && fn.late(q.fresh.first(), now) {
+			ex := q.fresh.pop()
 			ex.passed = true
-			fn.queue.push(fn.queue.pop())
+			q.late.push(ex)
 		}
 	}
 	return fn.dequeue()

@@ -134,6 +134,36 @@ func goodput(t *testing.T, times float64, on bool) float64 {
 	return float64(good) / (seconds * capacity)
 }
 
+// Those passed over must not come back to the head while others still can
+// make it, however full the queue is and however long it stays so.
+func TestPassedOverStayBehind(t *testing.T) {
+	b := newBed(t, passOver(true))
+	b.register("f", slots(1), timeout(100*time.Millisecond))
+	b.train("f", 30*time.Millisecond)
+	b.invoke("f")
+	late, _ := b.invoke("f")
+	later, _ := b.invoke("f")
+	b.clock.advance(80 * time.Millisecond)
+	var fresh []ID
+	for range 3 { // each arrives after the late ones were passed over
+		id, _ := b.invoke("f")
+		fresh = append(fresh, id)
+		b.work.next(t).Complete(Outcome{Status: Success})
+		b.wantStatus(id, Running)
+		b.wantStatus(late, Queued)
+		b.wantStatus(later, Queued)
+		b.clock.advance(time.Millisecond)
+	}
+	b.wantLoad("f", 2, 1)
+	b.work.next(t).Complete(Outcome{Status: Success})
+	b.wantStatus(late, Running) // in order among themselves
+	b.wantStatus(later, Queued)
+	b.wantStatus(fresh[2], Success)
+	b.clock.advance(17 * time.Millisecond)
+	b.wantStatus(later, Timeout)
+	b.wantLoad("f", 0, 1)
+}
+
 // The reason for all this: without it most work at 2x is for callers who have
 // just given up.
 func TestGoodputIsKeptUnderOverload(t *testing.T) {
