@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net/http"
 	"os"
 	"os/exec"
@@ -53,6 +54,7 @@ func Build(ctx context.Context, dir string) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	noteSources(root)
 	binary := filepath.Join(dir, "simplane")
 	args := []string{"build", "-o", binary}
 	if raceEnabled {
@@ -64,6 +66,17 @@ func Build(ctx context.Context, dir string) (string, error) {
 		return "", fmt.Errorf("go build: %w\n%s", err, out)
 	}
 	return binary, nil
+}
+
+// noteSources looks at every source file: go test remembers what a test looked
+// at, and so runs it again, in place of its cached result, when one changes.
+func noteSources(root string) {
+	_ = filepath.WalkDir(root, func(path string, _ fs.DirEntry, err error) error {
+		if err == nil && filepath.Ext(path) == ".go" {
+			_, _ = os.Stat(path)
+		}
+		return nil
+	})
 }
 
 // moduleRoot is the nearest directory above the current one with a go.mod.
