@@ -22,6 +22,11 @@ type Task struct {
 	IdempotencyKey string
 	Attempt        int           // from 1
 	Timeout        time.Duration // the attempt's deadline, counted from now
+	// Caller and CallerToken are the Waiter and WaiterToken of the sync
+	// invocation that this is; nil without one. A dispatcher may let the caller
+	// do the work instead of only waiting.
+	Caller      Waiter
+	CallerToken uint32
 
 	ex *execution
 }
@@ -62,7 +67,7 @@ func (c *Core) start(fn *Function, ex *execution, now Instant) Task {
 	ex.handoff.Store(handoffWord(ex.attempt, handoffDispatching))
 	task := Task{
 		ID: ex.id, Function: fn, Spec: fn.spec.Load(), Input: ex.input,
-		Attempt: int(ex.attempt), Timeout: time.Duration(ex.timeout), ex: ex,
+		Attempt: int(ex.attempt), Timeout: time.Duration(ex.timeout), Caller: ex.waiter, CallerToken: ex.waiterToken, ex: ex,
 	}
 	if ex.more != nil {
 		task.Metadata, task.TraceID, task.IdempotencyKey = ex.more.metadata, ex.more.traceID, ex.more.idempotencyKey

@@ -23,12 +23,13 @@ type execution struct {
 	more          *executionExtras
 	waiter        Waiter
 
-	timeout   int64 // ns
-	queuePos  uint64
-	attempt   int32
-	heapIndex int32
-	initMs    int32         // -1 = not reported
-	handoff   atomic.Uint32 // see dispatch.go
+	timeout     int64 // ns
+	queuePos    uint64
+	attempt     int32
+	heapIndex   int32
+	waiterToken uint32
+	initMs      int32         // -1 = not reported
+	handoff     atomic.Uint32 // see dispatch.go
 
 	status                                                 Status
 	sync, holdsSlot, answered, coldStart, cleaned, evicted bool

@@ -24,6 +24,9 @@ type Request struct {
 	// MaxTimeoutMillis.
 	Timeout time.Duration
 	Waiter  Waiter
+	// WaiterToken is handed on as Task.CallerToken: it tells a Waiter that is
+	// used again from what it was before.
+	WaiterToken uint32
 	// OnSettled is called once after Submit returned ErrPending, when the
 	// concurrent claim on the idempotency key has ended: then submit
 	// the same Request again; it counts once against the rate limits.
@@ -211,7 +214,7 @@ func (c *Core) newExecution(fn *Function, r *Request, now Instant) *execution {
 	ex := &execution{
 		id: c.ids.NewID(), fn: fn, created: now.Wall, createdMono: now.Mono, queuedMono: now.Mono,
 		input: r.Input, timeout: int64(r.Timeout), attempt: 1, heapIndex: -1, initMs: -1, startedMono: -1,
-		sync: r.Sync, waiter: r.Waiter,
+		sync: r.Sync, waiter: r.Waiter, waiterToken: r.WaiterToken,
 	}
 	if len(r.Metadata) > 0 || r.TraceID != "" || r.TraceParent != "" || r.IdempotencyKey != "" {
 		ex.more = &executionExtras{metadata: r.Metadata, traceID: r.TraceID, traceParent: r.TraceParent, idempotencyKey: r.IdempotencyKey}

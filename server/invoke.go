@@ -81,7 +81,7 @@ func (s *Server) handleInvoke(ctx *fasthttp.RequestCtx, name string) {
 		return
 	}
 	w := newWaiter()
-	req.Sync, req.Waiter = true, w
+	req.Sync, req.Waiter, req.WaiterToken = true, w, w.token
 	res, err := s.submit(&req)
 	if err != nil {
 		w.recycle()

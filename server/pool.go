@@ -22,6 +22,7 @@ import (
 type poolDispatcher struct {
 	client      *fasthttp.Client
 	maxResponse int
+	blocking    func(core.Task) core.Outcome // d.call, made once
 	tokens      *completionTokens // nil when functions need none
 }
 
@@ -33,7 +34,7 @@ func newPoolDispatcher(cfg Config, e *egress) *poolDispatcher {
 		}
 		return newPoolConn(c), nil
 	}
-	return &poolDispatcher{maxResponse: cfg.MaxResponseBytes, client: &fasthttp.Client{
+	d := &poolDispatcher{maxResponse: cfg.MaxResponseBytes, client: &fasthttp.Client{
 		Dial:                dial,
 		Name:                "simplane",
 		MaxConnsPerHost:     cfg.PoolMaxConnections,
@@ -46,6 +47,8 @@ func newPoolDispatcher(cfg Config, e *egress) *poolDispatcher {
 		NoDefaultUserAgentHeader:  true,
 		DisablePathNormalizing:    true,
 	}}
+	d.blocking = d.call
+	return d
 }
 
 func (d *poolDispatcher) Dispatch(t core.Task) {
@@ -53,6 +56,13 @@ func (d *poolDispatcher) Dispatch(t core.Task) {
 		t.Complete(core.Outcome{Status: core.Error, Code: core.CodePoolNoEndpoint, Message: "the function has no endpointUrl"})
 		return
 	}
+	if !offer(t, d.blocking) {
+		d.start(t)
+	}
+}
+
+// start is apart so that an offered task does not escape to the heap.
+func (d *poolDispatcher) start(t core.Task) {
 	go func() { t.Complete(d.call(t)) }()
 }
 
@@ -78,7 +88,7 @@ func (d *poolDispatcher) call(t core.Task) core.Outcome {
 	if d.tokens != nil {
 		req.Header.Set(headerCompletionToken, d.tokens.of(t.ID))
 	}
-	req.SetBodyRaw(appendPayload(make([]byte, 0, len(t.Input)+len(t.Metadata)+32), t))
+	req.SwapBody(appendPayload(req.SwapBody(nil)[:0], t)) // the pooled request's own buffer
 
 	// Without this a missing content type would read as text/plain.
 	resp.Header.SetNoDefaultContentType(true)
