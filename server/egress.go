@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -41,6 +42,9 @@ func newEgress(list string) (*egress, error) {
 			}
 			prefix = netip.PrefixFrom(addr, addr.BitLen())
 		}
+		if addr := prefix.Addr(); addr.Is4In6() && prefix.Bits() >= 96 {
+			prefix = netip.PrefixFrom(addr.Unmap(), prefix.Bits()-96)
+		}
 		e.allow = append(e.allow, prefix)
 	}
 	return e, nil
@@ -53,15 +57,34 @@ func (e *egress) allowed(addr netip.Addr) bool {
 			return true
 		}
 	}
-	if len(e.allow) > 0 {
-		return false
-	}
-	for _, m := range metadataAddresses {
-		if addr == m {
-			return false
+	return len(e.allow) == 0 && !dangerous(addr) && !dangerous(translated(addr))
+}
+
+func dangerous(addr netip.Addr) bool {
+	return slices.Contains(metadataAddresses, addr) || addr.IsLinkLocalUnicast() || addr.IsMulticast() || addr.IsUnspecified()
+}
+
+// translations are the prefixes of IPv6 addresses that gateways turn into the
+// IPv4 address at that byte: IPv4-compatible, SIIT, NAT64 (well-known and
+// local-use) and 6to4.
+var translations = []struct {
+	prefix netip.Prefix
+	at     int
+}{
+	{netip.MustParsePrefix("::/96"), 12}, {netip.MustParsePrefix("::ffff:0:0:0/96"), 12},
+	{netip.MustParsePrefix("64:ff9b::/96"), 12}, {netip.MustParsePrefix("64:ff9b:1::/48"), 12},
+	{netip.MustParsePrefix("2002::/16"), 2},
+}
+
+// translated is the IPv4 address inside addr, or addr itself when it has none.
+func translated(addr netip.Addr) netip.Addr {
+	for _, t := range translations {
+		if t.prefix.Contains(addr) {
+			raw := addr.As16()
+			return netip.AddrFrom4([4]byte(raw[t.at : t.at+4]))
 		}
 	}
-	return !addr.IsLinkLocalUnicast() && !addr.IsMulticast() && !addr.IsUnspecified()
+	return addr
 }
 
 // dial connects to a function's endpoint if its address is allowed.

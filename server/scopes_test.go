@@ -1,0 +1,122 @@
+package server
+
+import (
+	"crypto/sha256"
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+
+	"simplane/core"
+)
+
+// fill makes a path of a route's pattern.
+func fill(pattern string) string {
+	return strings.NewReplacer("{name}", "none", "{id}", "00000000-0000-4000-8000-000000000000").Replace(pattern)
+}
+
+// Every route, on both ports, with every token: the table is the routes' own,
+// so a new route is covered when it is added.
+func TestEveryRouteAsksForItsScopeOnBothPorts(t *testing.T) {
+	f := start(t, func(c *Config) {
+		c.InvokeToken = "i"
+		c.ManageToken = fmt.Sprintf("sha256:%x", sha256.Sum256([]byte("m")))
+		c.InternalToken = "x"
+	})
+	tokens := []struct {
+		token string
+		opens scope
+	}{{"", scopePublic}, {"wrong", scopePublic}, {"i", scopeInvoke}, {"m", scopeManage}, {"x", scopeInternal}}
+	for _, base := range []string{f.api, f.mgmt} {
+		for _, rt := range routes {
+			for _, tok := range tokens {
+				a, err := f.try(base, rt.method, fill(rt.path), `{}`, "Authorization", "Bearer "+tok.token)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if refused := a.status == 401; refused != (rt.scope > tok.opens) {
+					t.Errorf("%s %s with token %q: status %d, but its scope is %s", rt.method, rt.path, tok.token, a.status, rt.scope)
+				}
+				if a.status == 401 && (a.str("error") != codeUnauthorized || a.header.Get("WWW-Authenticate") != "Bearer") {
+					t.Errorf("%s %s: 401 without its code or challenge: %s", rt.method, rt.path, a.body)
+				}
+			}
+		}
+	}
+	// Profiles are on the management port only, behind the internal token.
+	for _, tc := range []struct {
+		base, token string
+		want        int
+	}{{f.mgmt, "m", 401}, {f.mgmt, "x", 200}, {f.api, "x", 404}} {
+		req, _ := http.NewRequest("GET", tc.base+"/debug/pprof/cmdline", nil) // no part of the documented API
+		req.Header.Set("Authorization", "Bearer "+tc.token)
+		resp, err := f.client.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		if resp.StatusCode != tc.want {
+			t.Errorf("pprof on %s with token %q: status %d, want %d", tc.base, tc.token, resp.StatusCode, tc.want)
+		}
+	}
+}
+
+// What is bound to the management port is not there on the other one, token or
+// not: it is 404 like any unknown path, so that nothing is given away.
+func TestRoutesBoundToTheManagementPort(t *testing.T) {
+	for _, mode := range []struct{ internal, manage bool }{{true, false}, {false, true}, {true, true}} {
+		f := start(t, func(c *Config) {
+			c.InternalOnMgmtOnly, c.ManageOnMgmtOnly = mode.internal, mode.manage
+			c.InternalToken = "x"
+		})
+		f.onMgmt("POST", "/v1/functions", `{"name":"f","image":"i","executionMode":"LOCAL"}`, "Authorization", "Bearer x").expect(201)
+		for _, rt := range routes {
+			hidden := mode.internal && rt.scope == scopeInternal || mode.manage && rt.scope == scopeManage
+			a := f.do(rt.method, fill(rt.path), `{}`, "Authorization", "Bearer x")
+			if unknown := a.status == 404 && strings.Contains(string(a.body), "no such path") || a.status == 405; hidden != unknown {
+				t.Errorf("%+v: %s %s on the API port: status %d: %s", mode, rt.method, rt.path, a.status, a.body)
+			}
+			if m := f.onMgmt(rt.method, fill(rt.path), `{}`, "Authorization", "Bearer x"); strings.Contains(string(m.body), "no such path") {
+				t.Errorf("%+v: %s %s is missing on the management port", mode, rt.method, rt.path)
+			}
+		}
+		f.invoke("f", `1`).expect(200) // functions' users are not affected
+	}
+}
+
+// A completion token opens the completion of its own execution and nothing else.
+func TestCompletionTokenOverHTTP(t *testing.T) {
+	f := start(t, func(c *Config) { c.InternalToken = "x" })
+	g := f.hold("f")
+	f.register("f", "LOCAL")
+	first, second := f.enqueue("f", `1`).expect(202).str("executionId"), f.enqueue("f", `2`).expect(202).str("executionId")
+	token := f.s.completions.of(g.arrival(t).ID)
+	mine, other := first, second
+	if f.s.completions.of(g.arrival(t).ID) == token {
+		t.Fatal("two executions share a token")
+	}
+	id := func(text string) string { return "/v1/internal/executions/" + text + ":complete" }
+	if !f.ownsToken(mine, token) {
+		mine, other = second, first // they came in the other order
+	}
+	body := `{"status":"success","output":"called back"}`
+	f.do("POST", id(other), body, headerCompletionToken, token).refused(401, codeUnauthorized)
+	f.do("POST", id(mine), body).refused(401, codeUnauthorized)
+	f.do("POST", id(mine), body, headerCompletionToken, strings.Repeat("0", 64)).refused(401, codeUnauthorized)
+	f.do("POST", "/v1/internal/functions/f:drain-once", "", headerCompletionToken, token).refused(401, codeUnauthorized)
+	f.do("GET", "/v1/admin/stats", "", headerCompletionToken, token).refused(401, codeUnauthorized)
+	f.do("POST", id(mine), body, headerCompletionToken, token).expect(204)
+	if got := f.ended(mine).str("output"); got != "called back" {
+		t.Errorf("output %q", got)
+	}
+	if got := f.get("/v1/executions/" + other).str("status"); got != "running" {
+		t.Errorf("the other execution is %s", got)
+	}
+	g.open()
+}
+
+func (f *fixture) ownsToken(id, token string) bool {
+	f.t.Helper()
+	parsed, err := core.ParseID(id)
+	return err == nil && f.s.completions.valid(parsed, []byte(token))
+}
