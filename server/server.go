@@ -88,6 +88,9 @@ func New(cfg Config, log *slog.Logger) (*Server, error) {
 		_ = s.apiAddr.Close()
 		return nil, err
 	}
+	for _, what := range s.exposure() {
+		log.Warn(what)
+	}
 	return s, nil
 }
 

@@ -1,0 +1,39 @@
+package server
+
+import (
+	"net"
+	"net/netip"
+)
+
+// exposure names what an operator may have left open without meaning to.
+func (s *Server) exposure() []string {
+	var found []string
+	// A scope without tokens is open, also when a lower one has some.
+	for sc := scopeManage; sc < scopes; sc++ {
+		if len(s.tokens[sc]) > 0 {
+			continue
+		}
+		for lower := scopeInvoke; lower < sc; lower++ {
+			if len(s.tokens[lower]) > 0 {
+				found = append(found, "the scope "+sc.String()+" needs no token though "+lower.String()+" does; set "+sc.String()+"Token")
+				break
+			}
+		}
+	}
+	if len(s.tokens[scopeManage]) == 0 && s.cfg.TLSClientCA == "" {
+		for _, ln := range []struct {
+			l    net.Listener
+			open bool
+		}{{s.apiAddr, !s.cfg.ManageOnMgmtOnly}, {s.mgmtAddr, true}} {
+			if ln.open && !onLoopback(ln.l.Addr()) {
+				found = append(found, "whoever reaches "+ln.l.Addr().String()+" can register functions, which are programs run here; set manageToken, or bind to loopback")
+			}
+		}
+	}
+	return found
+}
+
+func onLoopback(addr net.Addr) bool {
+	ap, err := netip.ParseAddrPort(addr.String())
+	return err == nil && ap.Addr().Unmap().IsLoopback()
+}
