@@ -113,28 +113,29 @@ func idempotencyClaim(goroutines, _ int) (operation, error) {
 	}, nil
 }
 
-func stored(size int) (*core.Core, error) {
+func stored(size int) (*core.Core, []core.ID, error) {
 	c, err := engine(core.Config{TTL: time.Hour, CleanupTTL: time.Hour, StaleTTL: 2 * time.Hour}, &handClock{}, instant{}, 1, 1000, 1000)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return c, fill(c, size)
+	ids := make([]core.ID, size)
+	return c, ids, fill(c, ids)
 }
 
 func lookup(goroutines, size int) (operation, error) {
-	c, err := stored(size)
+	c, ids, err := stored(size)
 	if err != nil {
 		return nil, err
 	}
 	cs := counters(goroutines)
 	return func(w int) bool {
-		s, ok := c.Execution(idOf(1 + cs[w].rng.Uint64N(uint64(size))))
+		s, ok := c.Execution(ids[cs[w].rng.IntN(size)])
 		return ok && s.Status == core.Success
 	}, nil
 }
 
 func lookupMiss(goroutines, size int) (operation, error) {
-	c, err := stored(size)
+	c, _, err := stored(size)
 	if err != nil {
 		return nil, err
 	}

@@ -51,16 +51,16 @@ func TestMeasureCountsAllocations(t *testing.T) {
 }
 
 func TestIDsAreWhatFillStores(t *testing.T) {
-	c, err := stored(100)
+	c, ids, err := stored(100)
 	if err != nil {
 		t.Fatal(err)
 	}
 	seen := map[core.ID]bool{}
-	for n := uint64(1); n <= 100; n++ {
-		if _, ok := c.Execution(idOf(n)); !ok || seen[idOf(n)] {
+	for n, id := range ids {
+		if _, ok := c.Execution(id); !ok || seen[id] {
 			t.Fatalf("id %d is missing or not unique", n)
 		}
-		seen[idOf(n)] = true
+		seen[id] = true
 	}
 }
 

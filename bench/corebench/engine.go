@@ -40,7 +40,7 @@ type ids struct{ n atomic.Uint64 }
 
 func (s *ids) NewID() core.ID { return idOf(s.n.Add(1)) }
 
-// idOf is the n-th id.
+// idOf is the n-th id handed out; the store writes the place into it.
 func idOf(n uint64) (id core.ID) {
 	binary.LittleEndian.PutUint64(id[:8], mix(2*n))
 	binary.LittleEndian.PutUint64(id[8:], mix(2*n+1))
@@ -94,14 +94,17 @@ func engine(cfg core.Config, clock core.Clock, d core.Dispatcher, functions, con
 
 func functionName(i int) string { return fmt.Sprintf("f%d", i) }
 
-// fill stores n ended executions; their ids are idOf(1) to idOf(n).
-func fill(c *core.Core, n int) error {
+// fill stores one ended execution for each element of ids and writes its id
+// there.
+func fill(c *core.Core, ids []core.ID) error {
 	// Borrowed makes core keep a copy, as it does for requests from outside.
 	r := core.Request{Function: functionName(0), Input: input, Borrowed: true}
-	for range n {
-		if _, err := c.Submit(&r); err != nil {
+	for i := range ids {
+		res, err := c.Submit(&r)
+		if err != nil {
 			return fmt.Errorf("filling the store: %w", err)
 		}
+		ids[i] = res.ID
 	}
 	return nil
 }

@@ -31,20 +31,21 @@ type Expiry struct {
 func expire(size int) (Expiry, error) {
 	// Engines of earlier cases hold their records until their own expiry.
 	time.Sleep(2 * retention)
+	ids := make([]core.ID, size)
 	before := heap()
 	clock := &handClock{}
 	c, err := engine(cycleConfig(), clock, instant{}, 1, 1000, 1000)
 	if err != nil {
 		return Expiry{}, err
 	}
-	if err := fill(c, size); err != nil {
+	if err := fill(c, ids); err != nil {
 		return Expiry{}, err
 	}
 	e := Expiry{Size: size}
 	if size >= countedFrom {
 		e.BytesPerRecord = float64(heap()-before) / float64(size)
 	}
-	look := func(n uint64) { c.Execution(idOf(1 + n%uint64(size))) }
+	look := func(n uint64) { c.Execution(ids[n%uint64(size)]) }
 	e.Quiet = probe(look, func() { time.Sleep(50 * time.Millisecond) })
 
 	clock.at.Store(int64(time.Hour))
