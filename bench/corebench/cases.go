@@ -152,7 +152,7 @@ func rejectRate(int, int) (operation, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := fill(c, 1); err != nil {
+	if err := fill(c, make([]core.ID, 1)); err != nil {
 		return nil, err
 	}
 	return expect(c, core.ErrRateLimited), nil
