@@ -164,7 +164,7 @@ func rejectQueue(int, int) (operation, error) {
 		return nil, err
 	}
 	// One takes the slot, one the queue's place.
-	if err := fill(c, 2); err != nil {
+	if err := fill(c, make([]core.ID, 2)); err != nil {
 		return nil, err
 	}
 	return expect(c, core.ErrQueueFull), nil
