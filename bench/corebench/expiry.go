@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"simplane/bench/latency"
+	"simplane/core"
 )
 
 const countedFrom = 10_000
