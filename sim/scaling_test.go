@@ -43,6 +43,7 @@ func withScaling(sc *scenario.Scenario, seed uint64) {
 			})
 		}
 	}
+	sc.Core.PassOverLate = false // the order within a queue is the swarm's subject
 	a := &sc.Core.Autoscale
 	a.DownWindow = time.Duration(1+r.IntN(20)) * time.Second
 	a.DownCooldown = time.Duration(1+r.IntN(5)) * time.Second
@@ -52,9 +53,9 @@ func withScaling(sc *scenario.Scenario, seed uint64) {
 // TestRandomScaledScenariosHoldTheInvariants runs the swarm's scenarios with
 // scaling: nothing is lost, bounds hold, and each run repeats exactly.
 func TestRandomScaledScenariosHoldTheInvariants(t *testing.T) {
-	seeds := uint64(300)
+	seeds := uint64(80)
 	if testing.Short() {
-		seeds = 50
+		seeds = 30
 	}
 	scaled := int64(0)
 	for seed := range seeds {
