@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/valyala/fasthttp"
 
 	"simplane/core"
@@ -93,7 +94,21 @@ func (t *tokens) allow(need scope, ctx *fasthttp.RequestCtx) bool {
 	return match == 1
 }
 
-func refuseUnauthorized(ctx *fasthttp.RequestCtx, need scope) {
+// newUnauthorizedCounter makes the counter to alert on when somebody tries
+// tokens.
+func newUnauthorizedCounter(r prometheus.Registerer) *prometheus.CounterVec {
+	c := prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "simplane_unauthorized_total", Help: "Requests refused for want of a valid token.",
+	}, []string{"scope"})
+	for s := scopeInvoke; s < scopes; s++ {
+		c.WithLabelValues(s.String()) // shown as 0 from the start
+	}
+	r.MustRegister(c)
+	return c
+}
+
+func (s *Server) refuseUnauthorized(ctx *fasthttp.RequestCtx, need scope) {
+	s.unauthorized.WithLabelValues(need.String()).Inc()
 	ctx.Response.Header.Set("WWW-Authenticate", "Bearer")
 	writeError(ctx, fasthttp.StatusUnauthorized, codeUnauthorized, "a valid bearer token of scope "+need.String()+" is required here")
 }

@@ -148,7 +148,7 @@ func (s *Server) serve(ctx *fasthttp.RequestCtx, res *resource, arg string) {
 		return
 	}
 	if !s.tokens.allow(rt.scope, ctx) && !(rt.ownToken && s.ownsExecution(ctx, arg)) {
-		refuseUnauthorized(ctx, rt.scope)
+		s.refuseUnauthorized(ctx, rt.scope)
 		return
 	}
 	rt.handle(s, ctx, arg)
@@ -161,7 +161,7 @@ func (s *Server) serve(ctx *fasthttp.RequestCtx, res *resource, arg string) {
 func (s *Server) guarded(next fasthttp.RequestHandler) fasthttp.RequestHandler {
 	return func(ctx *fasthttp.RequestCtx) {
 		if !s.tokens.allow(scopeInternal, ctx) {
-			refuseUnauthorized(ctx, scopeInternal)
+			s.refuseUnauthorized(ctx, scopeInternal)
 			return
 		}
 		next(ctx)

@@ -43,6 +43,10 @@ func TestEveryRouteAsksForItsScopeOnBothPorts(t *testing.T) {
 			}
 		}
 	}
+	if metrics := string(f.get("/actuator/prometheus").body); !strings.Contains(metrics, `simplane_unauthorized_total{scope="invoke"} `) ||
+		strings.Contains(metrics, `simplane_unauthorized_total{scope="internal"} 0`) {
+		t.Error("refusals are not counted by scope")
+	}
 	// Profiles are on the management port only, behind the internal token.
 	for _, tc := range []struct {
 		base, token string

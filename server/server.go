@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/valyala/fasthttp"
 
 	"simplane/core"
@@ -29,9 +30,10 @@ type Server struct {
 	provider provider.Provider // nil without one
 	scaler   *replicaScaler    // nil without a provider
 
-	tokens      tokens
-	completions *completionTokens
-	egress      *egress
+	tokens       tokens
+	completions  *completionTokens
+	egress       *egress
+	unauthorized *prometheus.CounterVec
 
 	functionsMu sync.Mutex // registering and deleting
 
@@ -55,6 +57,7 @@ func New(cfg Config, log *slog.Logger) (*Server, error) {
 		return nil, err
 	}
 	s.completions = newCompletionTokens()
+	s.unauthorized = newUnauthorizedCounter(s.metrics.registry)
 	if s.egress, err = newEgress(cfg.EndpointAllow); err != nil {
 		return nil, err
 	}
