@@ -15,7 +15,7 @@ type workload struct {
 	*httptest.Server
 	service time.Duration
 	out     atomic.Bool
-	done    atomic.Int64 // requests worked to the end, wanted or not
+	started atomic.Int64 // requests, whether somebody got the answer or not
 }
 
 func newWorkload(service time.Duration) *workload {
@@ -26,6 +26,7 @@ func newWorkload(service time.Duration) *workload {
 
 func (w *workload) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	began := time.Now()
+	w.started.Add(1)
 	for w.out.Load() {
 		if !pause(r.Context(), 20*time.Millisecond) {
 			return // the caller gave up
@@ -35,7 +36,6 @@ func (w *workload) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	if !pause(r.Context(), time.Until(began.Add(w.service))) {
 		return
 	}
-	w.done.Add(1)
 	rw.Header().Set("Content-Type", "application/json")
 	_, _ = rw.Write([]byte(`true`))
 }

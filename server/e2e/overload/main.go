@@ -5,8 +5,9 @@
 //
 //	go run ./server/e2e/overload
 //
-// It exits with 1 when goodput falls below --keep of the capacity, or does not
-// come back after the outage.
+// It exits with 1 when less than --keep of the function's runs are of use to a
+// caller, when goodput falls below half of that share of the capacity, or when
+// it does not come back after the outage.
 package main
 
 import (
@@ -30,7 +31,7 @@ func run() int {
 	flag.DurationVar(&opt.Before, "before", 5*time.Second, "how long before the outage goodput is watched")
 	flag.DurationVar(&opt.Outage, "outage", 8*time.Second, "how long the function is out")
 	flag.DurationVar(&opt.After, "after", 20*time.Second, "how long the recovery is watched")
-	flag.Float64Var(&opt.Keep, "keep", 0.8, "share of the capacity that goodput must keep")
+	flag.Float64Var(&opt.Keep, "keep", 0.8, "share of the function's runs that must be of use to a caller")
 	out := flag.String("out", "", "also write the report as JSON to this `file`")
 	flag.Parse()
 	if flag.NArg() > 0 || opt.Slots < 1 || opt.Service <= 0 || opt.Step < time.Second || opt.Keep < 0 || opt.Keep > 1 {

@@ -111,9 +111,9 @@ func (r *report) measure(ctx context.Context, opt options, set setting, binary s
 
 	for _, times := range []float64{0.5, 1, 2, 5, 10} {
 		d := newDriver(n.API, set.patience)
-		began := time.Now()
+		began, before := time.Now(), w.started.Load()
 		during(opt.Step, func(ctx context.Context) { d.open(ctx, times*capacity) })
-		r.add(set, times, capacity, began, opt.Step, d)
+		r.add(set, times, capacity, began, opt.Step, w.started.Load()-before, d)
 		say(opt, "%s: %gx done", set.name, times)
 	}
 	say(opt, "%s: outage of %v under retries", set.name, opt.Outage)

@@ -11,7 +11,7 @@ import (
 // is to a few per cent.
 func TestShortOverload(t *testing.T) {
 	r, err := overload(t.Context(), options{
-		Slots: 4, Service: 40 * time.Millisecond, Step: time.Second, Before: 2 * time.Second, Outage: time.Second, After: 4 * time.Second, Keep: 0.4,
+		Slots: 4, Service: 40 * time.Millisecond, Step: time.Second, Before: 2 * time.Second, Outage: time.Second, After: 4 * time.Second, Keep: 0.6,
 		Only: "impatient callers",
 	})
 	if err != nil {
@@ -49,10 +49,11 @@ func TestRecovered(t *testing.T) {
 
 func TestJudgeNamesWhatIsBroken(t *testing.T) {
 	r := &report{Options: options{Keep: 0.8}, Rows: []row{
-		{Setting: "a", Times: 0.5, Share: 0.45}, {Setting: "a", Times: 2, Share: 0.7}, {Setting: "c", Times: 2, Control: true},
+		{Setting: "a", Times: 0.5, Share: 0.45, Useful: 1}, {Setting: "a", Times: 2, Share: 0.9, Useful: 0.7}, {Setting: "c", Times: 2, Control: true},
+		{Setting: "a", Times: 5, Share: 0.3, Useful: 0.9},
 	}, Storms: []outage{{Setting: "a", Back: -1}, {Setting: "c", Back: -1, Control: true}, {Setting: "b", Back: 3}}}
 	r.judge()
-	if len(r.Broken) != 2 {
-		t.Errorf("found %q, want the 2x row and the outage of a", r.Broken)
+	if len(r.Broken) != 3 {
+		t.Errorf("found %q, want the 2x and the 5x row and the outage of a", r.Broken)
 	}
 }
