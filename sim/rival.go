@@ -8,7 +8,7 @@ import (
 // comparisons on the same scenario. Everything else stays: queues, slots, the
 // provider.
 type Rival interface {
-	// Interval is the time between calls of Decide.
+	// Interval is the time between calls of Decide: whole seconds, > 0.
 	Interval() time.Duration
 	// Second is told each second the mean concurrency (queued and running) of
 	// the second that has passed.
@@ -34,7 +34,6 @@ func (e *engine) startRival(b *backend) {
 	v := &rivalry{e: e, b: b, r: e.opts.Rival(b.group.decl)}
 	b.rival = v
 	e.AfterFunc(time.Second, v.second)
-	e.AfterFunc(v.r.Interval(), v.tick)
 }
 
 func (v *rivalry) second() {
@@ -45,12 +44,10 @@ func (v *rivalry) second() {
 	}
 	v.r.Second(time.Duration(v.e.now), float64(area-v.lastArea)/float64(time.Second))
 	v.lastArea = area
+	if v.e.now%int64(v.r.Interval()) == 0 {
+		v.decide(false) // it knows the second that has just passed
+	}
 	v.e.AfterFunc(time.Second, v.second)
-}
-
-func (v *rivalry) tick() {
-	v.decide(false)
-	v.e.AfterFunc(v.r.Interval(), v.tick)
 }
 
 func (v *rivalry) decide(woken bool) {
