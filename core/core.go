@@ -39,7 +39,8 @@ type Config struct {
 	SchedulerOff bool
 	SyncQueue    SyncQueueConfig
 	// PassOverLate lets a queued sync invocation that will hardly be done before
-	// its caller's deadline wait behind those that still can be.
+	// its caller's deadline wait behind those that still can be. Off, which is
+	// the default everywhere, a queue is strictly FIFO, as the contract has it.
 	PassOverLate bool
 	// Scaler sets the replicas of functions with scaling strategy INTERNAL. nil
 	// = none are set.

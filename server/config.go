@@ -77,7 +77,6 @@ func DefaultConfig() Config {
 		Provider:      ProviderProcess, FunctionStartTimeout: 15 * time.Second,
 		KubeNamespace: "default", LogLevel: "info", LogFormat: "text",
 	}
-	cfg.Core.PassOverLate = true
 	if memory := memoryLimit(); memory > 0 {
 		const perExecution = 400
 		cfg.Core.MaxExecutions = int(min(int64(cfg.Core.MaxExecutions), max(memory/4/perExecution, 10_000)))

@@ -165,7 +165,6 @@ func New() Scenario {
 		RateMaxPerSecond: def.RateMaxPerSecond,
 		TTL:              def.TTL, CleanupTTL: def.CleanupTTL, StaleTTL: def.StaleTTL,
 		IdempotencyTTL: def.IdempotencyTTL,
-		PassOverLate:   true, // as serve has it
 		MaxExecutions:  def.MaxExecutions, MaxIdempotencyKeys: def.MaxIdempotencyKeys,
 		SyncQueue: SyncQueue{
 			MaxConcurrency: def.SyncQueue.MaxConcurrency, MaxDepth: def.SyncQueue.MaxDepth,
