@@ -21,28 +21,38 @@ func (c *checker) dispatched(ev *core.Event, f *fnState, rec *record, slot int32
 	case ev.Sync && c.cfg.SyncQueue.Enabled && int64(ev.QueueWait) > int64(c.cfg.SyncQueue.MaxQueueWait):
 		e.fail("maxQueueWait", "execution #%d was dispatched after waiting %v", rec.number, ev.QueueWait)
 	}
-	for f.head != slot && e.violation == nil {
-		c.passesOver(f, rec, ev.At.Mono)
-	}
+	c.inOrder(f, rec, slot, ev.At.Mono)
 	if rec.sync {
 		c.syncQueued--
 		c.syncInFlight++
 	}
 }
 
-// passesOver checks that rec may be dispatched before the head of the queue:
-// only when that is a sync call with less than half of its time left, and once.
-// It waits at the tail then.
+// inOrder checks that rec is the one to go next: the head of the queue. When
+// late calls may be passed over, those ahead of it must be such, and one that
+// has been passed over goes when nobody else is left, in their order.
+func (c *checker) inOrder(f *fnState, rec *record, slot int32, now int64) {
+	e := c.e
+	for f.head >= 0 && f.head != slot && e.violation == nil {
+		c.passesOver(f, rec, now)
+	}
+	if rec.passed && f.lateHead != slot {
+		e.fail("FIFO", "%s: execution #%d was dispatched before #%d, which was passed over before it", f.backend.name, rec.number, e.all[f.lateHead].number)
+	}
+}
+
+// passesOver checks that rec may go before the head of the queue: only when
+// that is a sync call with less than half of its time left.
 func (c *checker) passesOver(f *fnState, rec *record, now int64) {
 	e, slot := c.e, f.head
 	head := &e.all[slot]
 	left := head.createdMono + head.timeout - now
-	if !c.cfg.PassOverLate || !head.sync || head.passed || left >= head.timeout/2 {
+	if !c.cfg.PassOverLate || !head.sync || left >= head.timeout/2 {
 		e.fail("FIFO", "%s: execution #%d was dispatched before #%d, which is ahead of it", f.backend.name, rec.number, head.number)
 		return
 	}
-	head.passed = true
 	e.unlink(f, head)
+	head.passed = true
 	e.append(f, head, slot)
 }
 

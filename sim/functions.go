@@ -32,10 +32,11 @@ type fnState struct {
 	group   *group
 	deleted bool
 
-	queued, inFlight int
-	slots, queueSize int // what was last configured
-	head, tail       int32
-	touched          bool // is in checker.touched
+	queued, inFlight   int
+	slots, queueSize   int   // what was last configured
+	head, tail         int32 // the queue, but for those passed over
+	lateHead, lateTail int32 // checker: those, in order
+	touched            bool  // is in checker.touched
 
 	wanted, ready  int  // instances
 	moved, movedUp bool // wanted has changed, and its last change was up
@@ -59,7 +60,7 @@ func (f *fnState) elapse(now int64) {
 func (e *engine) FunctionAdded(fn *core.Function) any {
 	b := e.byName[fn.Name()]
 	f := &fnState{
-		fn: fn, backend: b, group: b.group, head: -1, tail: -1, changedAt: e.now,
+		fn: fn, backend: b, group: b.group, head: -1, tail: -1, lateHead: -1, lateTail: -1, changedAt: e.now,
 		slots: b.group.decl.Concurrency, queueSize: b.group.decl.QueueSize,
 	}
 	if b.fleet != nil {

@@ -177,6 +177,7 @@ func (e *engine) retried(ev *core.Event, f *fnState) {
 	f.group.queued++
 	if rec != nil {
 		rec.state, rec.attempt, rec.queuedMono, rec.startedMono = stQueued, ev.Attempt, ev.At.Mono, 0
+		rec.passed = false
 		e.append(f, rec, slot)
 	}
 	f.group.counts[cRetries]++
@@ -232,28 +233,38 @@ func (e *engine) ended(ev *core.Event, f *fnState) {
 	e.writeEnded(ev, f, rec)
 }
 
-// append puts a record at the tail of its function's queue.
+// append puts a record at the tail of its lane of its function's queue.
 func (e *engine) append(f *fnState, rec *record, slot int32) {
-	rec.queue = link{prev: f.tail, next: -1}
-	if f.tail >= 0 {
-		e.all[f.tail].queue.next = slot
+	head, tail := f.lane(rec)
+	rec.queue = link{prev: *tail, next: -1}
+	if *tail >= 0 {
+		e.all[*tail].queue.next = slot
 	} else {
-		f.head = slot
+		*head = slot
 	}
-	f.tail = slot
+	*tail = slot
 }
 
 // unlink takes a record out of its function's queue.
 func (e *engine) unlink(f *fnState, rec *record) {
+	head, tail := f.lane(rec)
 	if rec.queue.prev >= 0 {
 		e.all[rec.queue.prev].queue.next = rec.queue.next
 	} else {
-		f.head = rec.queue.next
+		*head = rec.queue.next
 	}
 	if rec.queue.next >= 0 {
 		e.all[rec.queue.next].queue.prev = rec.queue.prev
 	} else {
-		f.tail = rec.queue.prev
+		*tail = rec.queue.prev
 	}
 	rec.queue = link{-1, -1}
+}
+
+// lane is the part of the queue that a record is in.
+func (f *fnState) lane(rec *record) (head, tail *int32) {
+	if rec.passed {
+		return &f.lateHead, &f.lateTail
+	}
+	return &f.head, &f.tail
 }

@@ -48,6 +48,9 @@ func TestScenarios(t *testing.T) {
 func TestReplay(t *testing.T) {
 	for _, sc := range published(t) {
 		first := mustRun(t, sc, Options{})
+		if raceEnabled && first.Events > 20_000 {
+			continue
+		}
 		for name, again := range map[string]func() *Result{
 			"again":          func() *Result { return mustRun(t, sc, Options{}) },
 			"with plots":     func() *Result { return mustRun(t, sc, Options{Series: true}) },

@@ -16,10 +16,10 @@ import (
 
 const (
 	maxFileBytes = 64 << 20
-	// maxNodes and maxDepth stop a small file whose aliases expand to a huge
-	// tree.
-	maxNodes = 20_000_000
-	maxDepth = 100
+	// maxAliased and maxDepth stop a small file whose aliases expand to a huge
+	// tree. What is written out is bounded by the file's size.
+	maxAliased = 200_000
+	maxDepth   = 100
 )
 
 // ReadFile reads and checks a scenario file. The error is an *Error when the
@@ -69,8 +69,10 @@ func Parse(file string, data []byte) (*Scenario, error) {
 
 type decoder struct {
 	problems
-	nodes, depth int
-	spent        bool
+	depth   int
+	inAlias int // depth of the outermost alias that is being followed; 0 = none
+	aliased int // values visited below aliases
+	spent   bool
 }
 
 // document parses YAML into the one tree it must be.
@@ -135,28 +137,38 @@ func (d *decoder) yamlError(err error) {
 	d.add(line, "not valid YAML: %s", strings.ReplaceAll(strings.TrimPrefix(msg, m[0]), "\n", " "))
 }
 
-// enter follows an alias and counts what has been visited; nil says stop.
+// enter follows an alias and counts what aliases lead to; nil says stop.
 // leave must be called after a non-nil answer.
 func (d *decoder) enter(n *yaml.Node) *yaml.Node {
 	if d.spent {
 		return nil
 	}
 	at := n.Line
+	d.depth++
 	if n.Kind == yaml.AliasNode {
 		n = n.Alias
+		if d.inAlias == 0 {
+			d.inAlias = d.depth
+		}
 	}
-	d.nodes++
-	d.depth++
-	if d.depth > maxDepth || d.nodes > maxNodes {
+	if d.inAlias > 0 {
+		d.aliased++
+	}
+	if d.depth > maxDepth || d.aliased > maxAliased {
 		d.spent = true
 		if d.depth > maxDepth {
 			d.add(at, "nested more than %d deep, or an anchor that contains itself; write the values out", maxDepth)
 		} else {
-			d.add(at, "aliases expand to more than %d values; write fewer", maxNodes)
+			d.add(at, "aliases expand to more than %d values; write fewer", maxAliased)
 		}
 		return nil
 	}
 	return n
 }
 
-func (d *decoder) leave() { d.depth-- }
+func (d *decoder) leave() {
+	if d.depth == d.inAlias {
+		d.inAlias = 0
+	}
+	d.depth--
+}

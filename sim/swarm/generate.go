@@ -81,6 +81,7 @@ func (g *generator) core(c *scenario.Core) {
 	if g.chance(0.5) {
 		c.RateMaxPerSecond = 1 + g.r.Int64N(300)
 	}
+	c.PassOverLate = g.chance(0.4)
 	if g.chance(0.1) {
 		c.MaxExecutions = 10 + g.r.IntN(500)
 	}
