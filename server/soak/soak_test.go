@@ -10,7 +10,7 @@ import (
 // TestShortSoak is the soak in small: everything happens, only for less long.
 // Under -race the server under test has the race detector too.
 func TestShortSoak(t *testing.T) {
-	r, err := soak(t.Context(), options{Duration: 7 * time.Second, Share: 0.6, MaxRate: 80, Pace: 4, Seed: 7, TTL: 5 * time.Second})
+	r, err := soak(t.Context(), options{Duration: 6 * time.Second, Share: 0.6, MaxRate: 80, Pace: 4, Seed: 7, TTL: 4 * time.Second})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -32,21 +32,24 @@ type setting struct {
 
 // settings to compare. A full queue takes 100 / capacity to work off: shorter
 // than the callers' patience at first, then twice as long, which is when
-// working in order of arrival works for callers who have just left.
+// a queue in strict order of arrival works for callers who have just left.
 func settings(opt options) []setting {
 	full := time.Duration(queueSize / opt.nominal() * float64(time.Second))
 	short := full / 2
 	limit := []string{"--rate-max-per-second", fmt.Sprint(int(rateLimit * opt.nominal()))}
 	return []setting{
 		{name: "patient callers", patience: 2 * full, args: limit},
-		{name: "impatient callers", patience: short, args: limit},
-		{name: "the same in order of arrival (--pass-over-late=false)", patience: short, args: append([]string{"--pass-over-late=false"}, limit...), control: true},
+		{name: "impatient callers", patience: short, args: append([]string{"--pass-over-late=false"}, limit...), control: true},
+		{name: passOver, patience: short, args: append([]string{"--pass-over-late=true"}, limit...)},
 		{name: "impatient callers, sync admission", patience: short, args: append([]string{
 			"--sync-queue-enabled", "--sync-queue-max-concurrency", fmt.Sprint(opt.Slots), "--sync-queue-max-depth", fmt.Sprint(queueSize / 2),
 			"--sync-queue-max-estimated-wait", (short / 2).String(), "--sync-queue-max-queue-wait", (short * 3 / 4).String(),
 		}, limit...)},
 	}
 }
+
+// passOver is the setting that the short test runs.
+const passOver = "impatient callers, --pass-over-late"
 
 const (
 	queueSize = 100
