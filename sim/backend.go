@@ -124,7 +124,7 @@ func (e *engine) answer(i int32) {
 				a = &e.attempts[i] // done may have begun others
 			}
 		}
-		*a = attempt{}
+		// Not cleared: the next attempt in this place overwrites it.
 		e.freeAttempts = append(e.freeAttempts, i)
 		e.answersDue--
 	}

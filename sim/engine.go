@@ -350,18 +350,20 @@ func (e *engine) submit(l *load) {
 	b := l.backend
 	b.group.counts[cOffered]++
 	e.calling = b
-	e.req = core.Request{Function: b.name, Sync: l.sync, Input: input, Timeout: l.timeout}
+	r := &e.req // the other fields stay empty
+	r.Function, r.Sync, r.Input, r.Timeout = b.name, l.sync, input, l.timeout
+	r.Waiter, r.IdempotencyKey = nil, ""
 	if l.sync {
-		e.req.Waiter = e
+		r.Waiter = e
 	}
 	if l.keys > 0 {
 		e.key = l.keyDraws.below(l.keys)
 		if e.keyNames[e.key] == "" {
 			e.keyNames[e.key] = keyName(e.key)
 		}
-		e.req.IdempotencyKey = e.keyNames[e.key]
+		r.IdempotencyKey = e.keyNames[e.key]
 	}
-	res, err := e.core.Submit(&e.req)
+	res, err := e.core.Submit(r)
 	if e.check != nil {
 		e.check.submitted(b, &res, err)
 	}

@@ -136,10 +136,17 @@ func (l *logbook) tail(n int) []string {
 // appendSeconds writes nanoseconds as seconds with nine decimals.
 func appendSeconds(b []byte, ns int64) []byte {
 	b = strconv.AppendInt(b, ns/1e9, 10)
-	b = append(b, '.')
-	rest := ns % 1e9
-	for div := int64(1e8); div > 0; div /= 10 {
-		b = append(b, byte('0'+rest/div%10))
+	b = append(b, ".000000000"...)
+	// Two digits at a time, from the end.
+	at := len(b) - 1
+	rest := uint32(ns % 1e9)
+	for ; rest >= 10; at -= 2 {
+		pair := rest % 100
+		rest /= 100
+		b[at], b[at-1] = byte('0'+pair%10), byte('0'+pair/10)
+	}
+	if rest > 0 {
+		b[at] = byte('0' + rest)
 	}
 	return b
 }

@@ -204,7 +204,7 @@ func (e *engine) ended(ev *core.Event, f *fnState) {
 		} else {
 			g.latency[seriesService].record(ev.Service)
 		}
-		rec.state, rec.finished, rec.code = stEnded, ev.At.Wall, ev.Code
+		rec.state, rec.finished = stEnded, ev.At.Wall
 		rec.stale = ev.Code == core.CodeStale
 		rec.success = ev.Status == core.Success
 	}

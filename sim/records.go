@@ -9,27 +9,28 @@ import (
 // record is what the simulator remembers of one stored execution. It is found
 // by the slot number in the execution's id, and recycled on eviction.
 type record struct {
-	id          core.ID
-	fn          *fnState
-	number      int64 // in order of acceptance, from 1
+	// What nearly every event looks at comes first: one cache line.
+	id        core.ID
+	fn        *fnState
+	number    int64 // in order of acceptance, from 1
+	finished  int64 // wall ns
+	state     recordState
+	sync      bool
+	holdsSlot bool
+	cleaned   bool
+	stale     bool
+	success   bool
+	passed    bool // checker: others went before it
+	attempt   int32
+	waiters   int32 // sync callers to be woken
+	queue     link  // neighbours in the function's queue
+
 	created     int64 // wall ns
-	finished    int64 // wall ns
 	createdMono int64
 	queuedMono  int64 // of the running attempt
 	startedMono int64 // of the running attempt
 	timeout     int64
-	attempt     int32
-	waiters     int32 // sync callers to be woken
-	state       recordState
-	sync        bool
-	holdsSlot   bool
-	cleaned     bool
-	stale       bool
-	success     bool
-	passed      bool  // checker: others went before it once
 	key         int32 // checker: entry of its idempotency key; -1 = none
-	code        string
-	queue       link // neighbours in the function's queue
 }
 
 type recordState uint8

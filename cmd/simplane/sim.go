@@ -1,6 +1,11 @@
 package main
 
-import "github.com/spf13/cobra"
+import (
+	"os"
+	"runtime/debug"
+
+	"github.com/spf13/cobra"
+)
 
 // simCommand groups the simulator's commands.
 func simCommand() *cobra.Command {
@@ -8,6 +13,12 @@ func simCommand() *cobra.Command {
 		Use:   "sim",
 		Short: "Replay scenarios through the core under a virtual clock",
 		Args:  noArgs,
+		PersistentPreRun: func(*cobra.Command, []string) {
+			// Runs allocate steadily and hold little: fewer collections.
+			if os.Getenv("GOGC") == "" {
+				debug.SetGCPercent(400)
+			}
+		},
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return cmd.Help()
 		},
