@@ -30,19 +30,21 @@ func TestShortOverload(t *testing.T) {
 }
 
 func TestRecovered(t *testing.T) {
+	steady := []int{100, 100, 100, 100, 100, 100}
 	for _, tc := range []struct {
-		goodput []int
-		want    int
+		goodput, came []int
+		want          int
 	}{
-		{[]int{100, 100, 100, 100}, 0},
-		{[]int{0, 0, 100, 100, 100}, 2},
-		{[]int{100, 100, 100, 0, 0, 0}, -1}, // it did not stay
-		{[]int{90, 80, 100, 75, 95, 100}, 0},
-		{[]int{30, 20, 30, 25, 20}, -1},
-		{nil, -1},
+		{[]int{100, 100, 100, 100}, steady, 0},
+		{[]int{0, 0, 100, 100, 100}, steady, 2},
+		{[]int{100, 100, 100, 0, 0, 0}, steady, -1}, // it did not stay
+		{[]int{90, 80, 100, 75, 95, 100}, steady, 0},
+		{[]int{30, 20, 30, 25, 20}, steady, -1},
+		{[]int{60, 50, 60, 55}, []int{60, 50, 60, 55}, 0}, // few came
+		{nil, nil, -1},
 	} {
-		if got := recovered(tc.goodput, 100); got != tc.want {
-			t.Errorf("%v: back at %d, want %d", tc.goodput, got, tc.want)
+		if got := recovered(tc.goodput, tc.came); got != tc.want {
+			t.Errorf("%v of %v: back at %d, want %d", tc.goodput, tc.came, got, tc.want)
 		}
 	}
 }

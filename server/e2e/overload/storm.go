@@ -47,8 +47,21 @@ func storm(ctx context.Context, opt options, set setting, api string, capacity f
 	all := d.perSecond(began, int(end/time.Second))
 	first, second := int(before/time.Second), int((before+opt.Outage)/time.Second)
 	o.Before, o.During, o.After = all[:first], all[first:second], all[second:]
-	o.Peak, o.Back = d.peak(began), recovered(o.After, o.Offered)
+	o.Peak, o.Back = d.peak(began), recovered(o.After, d.arrivals(began, len(all))[second:])
 	return o
+}
+
+// arrivals is how many requests, retries left out, came in each second.
+func (d *driver) arrivals(began time.Time, seconds int) []int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	n := make([]int, seconds)
+	for _, a := range d.answers {
+		if i := int(a.sent.Sub(began) / time.Second); a.attempt == 0 && i < seconds {
+			n[i]++
+		}
+	}
+	return n
 }
 
 // peak is the most requests sent within one second.
@@ -66,18 +79,19 @@ func (d *driver) peak(began time.Time) int {
 }
 
 // recovered finds the first second from which goodput is back for good: every
-// three seconds in a row it is at least 85 % of what is offered. One second by
-// itself says little at a few dozen requests.
-func recovered(goodput []int, offered float64) int {
+// three seconds in a row it is at least 85 % of the requests that came in
+// then, retries not counted. One second by itself says little at a few dozen
+// requests.
+func recovered(goodput, came []int) int {
 	const window = 3
 	back := -1
 	for i := 0; i+window <= len(goodput); i++ {
-		sum := 0
-		for _, n := range goodput[i : i+window] {
-			sum += n
+		good, all := 0, 0
+		for k := i; k < i+window; k++ {
+			good, all = good+goodput[k], all+came[k]
 		}
 		switch {
-		case float64(sum) < 0.85*offered*window:
+		case float64(good) < 0.85*float64(all):
 			back = -1
 		case back < 0:
 			back = i
