@@ -1,0 +1,155 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// simulate executes one command line and returns its exit code and output.
+func simulate(t *testing.T, args ...string) (code int, stdout, stderr string) {
+	t.Helper()
+	var out, errOut bytes.Buffer
+	root := rootCommand()
+	root.SetOut(&out)
+	root.SetErr(&errOut)
+	root.SetArgs(append([]string{"sim"}, args...))
+	err := root.Execute()
+	if err != nil {
+		code = 1
+		var coded *exitError
+		if errors.As(err, &coded) {
+			code = coded.code
+		}
+		if msg := err.Error(); msg != "" {
+			errOut.WriteString(msg)
+		}
+	}
+	return code, out.String(), errOut.String()
+}
+
+func writeScenario(t *testing.T, text string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "scenario.yaml")
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+const tinyScenario = `name: tiny
+duration: 2s
+functions: [{name: f, behavior: {latency: 10ms}}]
+load: [{function: f, arrivals: {process: constant, rate: 5}}]
+expect: [{count: success, op: "==", value: 10}]
+`
+
+// TestSimExitCodes: 0 all checks hold, 1 one fails, 2 the file or the command
+// line is wrong, with file and line.
+func TestSimExitCodes(t *testing.T) {
+	good := writeScenario(t, tinyScenario)
+	failing := writeScenario(t, strings.Replace(tinyScenario, "value: 10", "value: 11", 1))
+	broken := writeScenario(t, strings.Replace(tinyScenario, "duration: 2s", "durration: 2s", 1))
+	for name, c := range map[string]struct {
+		args []string
+		code int
+		want string // in stdout or stderr
+	}{
+		"holds":            {[]string{"run", good}, 0, "tiny: ok"},
+		"a check fails":    {[]string{"run", failing}, 1, "FAILS  count success == 11: got 10"},
+		"invalid":          {[]string{"run", good, broken}, 2, broken + ":2: unknown key"},
+		"absent":           {[]string{"run", good + ".not"}, 2, ":1: cannot read it"},
+		"none given":       {[]string{"run"}, 2, "no scenario given"},
+		"unknown format":   {[]string{"run", "--format", "xml", good}, 2, "use text, json"},
+		"import what":      {[]string{"import-trace", "--out", good}, 2, "give --inv and --dur"},
+		"import bad trace": {[]string{"import-trace", "--inv", good, "--dur", good, "--out", good + ".out"}, 2, "scenario.yaml"},
+		"swarm of none":    {[]string{"swarm", "--seeds", "0"}, 2, "use 1 or more"},
+		"swarm":            {[]string{"swarm", "--seeds", "3", "--duration", "2s"}, 0, "3 seeds from 1"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			code, stdout, stderr := simulate(t, c.args...)
+			if code != c.code || !strings.Contains(stdout+stderr, c.want) {
+				t.Errorf("exit %d, want %d with %q:\n%s%s", code, c.code, c.want, stdout, stderr)
+			}
+		})
+	}
+}
+
+// TestSimJSON has the documented form, and the seed of --seed.
+func TestSimJSON(t *testing.T) {
+	code, stdout, stderr := simulate(t, "run", "--format", "json", "--seed", "77", writeScenario(t, tinyScenario))
+	if code != 0 {
+		t.Fatal(code, stderr)
+	}
+	var r struct {
+		Scenario       string
+		Seed           uint64
+		VirtualSeconds float64
+		Digest         string
+		Events         int64
+		Counts         map[string]map[string]int64
+		LatencyMs      map[string]map[string]map[string]float64
+		Checks         []struct {
+			Check, Got, Want string
+			Holds            bool
+		}
+	}
+	if err := json.Unmarshal([]byte(stdout), &r); err != nil {
+		t.Fatal(err)
+	}
+	if r.Scenario != "tiny" || r.Seed != 77 || r.VirtualSeconds < 2 || len(r.Digest) != 64 || r.Events == 0 {
+		t.Errorf("%+v", r)
+	}
+	if r.Counts["total"]["success"] != 10 || r.Counts["f"]["offered"] != 10 || r.LatencyMs["f"]["e2e"]["p99"] != 10 {
+		t.Errorf("%+v", r)
+	}
+	if _, ok := r.Counts["f"]["rejected.queue_full"]; !ok {
+		t.Error("a documented count is missing when it is 0")
+	}
+	if len(r.Checks) != 1 || !r.Checks[0].Holds || r.Checks[0].Got != "10" || r.Checks[0].Want != "== 10" {
+		t.Errorf("%+v", r.Checks)
+	}
+}
+
+// TestSimOut writes event log, histograms and a report that needs nothing
+// beside itself.
+func TestSimOut(t *testing.T) {
+	dir := t.TempDir()
+	if code, _, stderr := simulate(t, "run", "--out", dir, writeScenario(t, tinyScenario)); code != 0 {
+		t.Fatal(code, stderr)
+	}
+	events, err := os.ReadFile(filepath.Join(dir, "events.jsonl"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, line := range bytes.Split(bytes.TrimSpace(events), []byte("\n")) {
+		var e struct {
+			T     float64
+			Event string
+		}
+		if err := json.Unmarshal(line, &e); err != nil || e.Event == "" {
+			t.Fatalf("line %d: %v: %s", i+1, err, line)
+		}
+	}
+	if _, err := os.Stat(filepath.Join(dir, "f-e2e.hgrm")); err != nil {
+		t.Error(err)
+	}
+	page, err := os.ReadFile(filepath.Join(dir, "report.html"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"<svg", "Queue depth", "prefers-color-scheme: dark", "Distribution"} {
+		if !bytes.Contains(page, []byte(want)) {
+			t.Errorf("no %q in the report", want)
+		}
+	}
+	for _, outside := range []string{"http://", "https://", "src="} {
+		if bytes.Contains(page, []byte(outside)) {
+			t.Errorf("the report loads something: %q", outside)
+		}
+	}
+}
