@@ -36,7 +36,6 @@ type modelFunc struct {
 	inline           func(Task) bool // nil = the task is held
 	deleted          bool
 	queue            []*modelExec
-	held             []Task
 	dispatched       []string
 }
 

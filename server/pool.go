@@ -23,7 +23,7 @@ type poolDispatcher struct {
 	client      *fasthttp.Client
 	maxResponse int
 	blocking    func(core.Task) core.Outcome // d.call, made once
-	tokens      *completionTokens // nil when functions need none
+	tokens      *completionTokens            // nil when functions need none
 }
 
 func newPoolDispatcher(cfg Config, e *egress) *poolDispatcher {

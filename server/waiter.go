@@ -48,7 +48,9 @@ func newWaiter() *syncWaiter {
 	return w
 }
 
-func (w *syncWaiter) in(phase uint64) uint64 { return uint64(w.token)<<8 | phase }
+func (w *syncWaiter) in(phase uint64) uint64 { return waiterState(w.token, phase) }
+
+func waiterState(token uint32, phase uint64) uint64 { return uint64(token)<<8 | phase }
 
 func (w *syncWaiter) move(from, to uint64) bool {
 	return w.state.CompareAndSwap(w.in(from), w.in(to))
@@ -64,13 +66,12 @@ func offer(t core.Task, call func(core.Task) core.Outcome) bool {
 	if !ok || t.Attempt != 1 {
 		return false
 	}
-	token := uint64(t.CallerToken) << 8
-	if !w.state.CompareAndSwap(token|phaseFresh, token|phaseOffering) {
+	if !w.state.CompareAndSwap(waiterState(t.CallerToken, phaseFresh), waiterState(t.CallerToken, phaseOffering)) {
 		return false
 	}
 	// Nobody leaves phaseOffering but us.
 	w.job = job{task: t, call: call}
-	w.state.Store(token | phaseJob)
+	w.state.Store(waiterState(t.CallerToken, phaseJob))
 	return true
 }
 

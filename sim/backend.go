@@ -120,8 +120,7 @@ func (e *engine) answer(i int32) {
 		if !a.refused {
 			a.backend.retire(e.now)
 			if a.backend.fleet != nil {
-				a.backend.fleet.done()
-				a = &e.attempts[i] // done may have begun others
+				a.backend.fleet.done() // may begin others: a is stale then
 			}
 		}
 		// Not cleared: the next attempt in this place overwrites it.

@@ -32,7 +32,7 @@ func (c *checker) replicasReady(f *fnState, n int) {
 // resized checks the slots of a function with concurrency control.
 func (c *checker) resized(f *fnState, n int) {
 	cc, pods := &f.group.decl.Scaling.ConcurrencyControl, max(1, f.fn.ReadyReplicas())
-	low, high := f.backend.spec.Concurrency, f.backend.spec.Concurrency
+	var low, high int
 	switch cc.Mode {
 	case core.ConcurrencyStatic:
 		low, high = cc.Target*pods, cc.Target*pods
