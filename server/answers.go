@@ -70,12 +70,9 @@ func writeError(ctx *fasthttp.RequestCtx, status int, code, message string, deta
 	})
 }
 
-// writeBody lets fill append to the response's pooled body buffer.
+// writeBody lets fill append to the response's own pooled body buffer.
 func writeBody(ctx *fasthttp.RequestCtx, fill func([]byte) []byte) {
-	buf := bodyBuffers.Get()
-	buf.B = fill(buf.B)
-	ctx.Response.SetBody(buf.B)
-	bodyBuffers.Put(buf)
+	ctx.Response.SwapBody(fill(ctx.Response.SwapBody(nil)[:0]))
 }
 
 // writeJSON answers with v. Off the hot path only.

@@ -10,10 +10,7 @@ import (
 	"sync"
 
 	"github.com/go-json-experiment/json/jsontext"
-	"github.com/valyala/bytebufferpool"
 )
-
-var bodyBuffers bytebufferpool.Pool
 
 // invocation is a decoded request body. Both slices point into it.
 type invocation struct {

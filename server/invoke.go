@@ -16,6 +16,8 @@ const maxHeaderValue = 512
 
 const headerExecutionID = "X-Execution-Id"
 
+var headerExecutionIDBytes = []byte(headerExecutionID)
+
 // submission decodes what :invoke and :enqueue share.
 func (s *Server) submission(ctx *fasthttp.RequestCtx, name string) (core.Request, *apiError) {
 	req := core.Request{Function: name, Borrowed: true}
@@ -168,7 +170,7 @@ func writeInvocation(ctx *fasthttp.RequestCtx, status int, id core.ID, state cor
 
 func setExecutionID(ctx *fasthttp.RequestCtx, id core.ID) {
 	var text [36]byte
-	ctx.Response.Header.SetBytesV(headerExecutionID, id.AppendTo(text[:0]))
+	ctx.Response.Header.SetCanonical(headerExecutionIDBytes, id.AppendTo(text[:0]))
 }
 
 // clip shortens untrusted text for a message.
