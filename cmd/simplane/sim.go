@@ -16,7 +16,7 @@ func simCommand() *cobra.Command {
 		PersistentPreRun: func(*cobra.Command, []string) {
 			// Runs allocate steadily and hold little: fewer collections.
 			if os.Getenv("GOGC") == "" {
-				debug.SetGCPercent(400)
+				debug.SetGCPercent(1000)
 			}
 		},
 		RunE: func(cmd *cobra.Command, _ []string) error {
