@@ -32,12 +32,7 @@ func (c *Core) Complete(id ID, o Outcome) error {
 	c.end(&e, fn, ex, now)
 	fn.mu.Unlock()
 	c.settle(&e, now)
-	if released {
-		c.event(EventSlotReleased, ex, now)
-	}
-	if attemptEnded != nil {
-		attemptEnded()
-	}
+	c.slotReleased(ex, released, attemptEnded, now)
 	if !inline {
 		c.kick(fn)
 	}

@@ -62,12 +62,7 @@ func (c *Core) nextDue(fn *Function) bool {
 	if ended {
 		c.settle(&e, now)
 	}
-	if released {
-		c.event(EventSlotReleased, ex, now)
-	}
-	if attemptEnded != nil {
-		attemptEnded()
-	}
+	c.slotReleased(ex, released, attemptEnded, now)
 	return true
 }
 

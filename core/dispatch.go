@@ -116,12 +116,7 @@ func (c *Core) attemptDone(ex *execution, attempt int32, o Outcome) {
 		fn.mu.Unlock()
 		c.settle(&e, now)
 	}
-	if released {
-		c.event(EventSlotReleased, ex, now)
-	}
-	if attemptEnded != nil {
-		attemptEnded()
-	}
+	c.slotReleased(ex, released, attemptEnded, now)
 	if !inline {
 		c.kick(fn)
 	}

@@ -84,6 +84,16 @@ func (c *Core) tell(e *ending, now Instant) {
 	}
 }
 
+// slotReleased tells what Function.releaseSlot did, once its lock is given up.
+func (c *Core) slotReleased(ex *execution, released bool, attemptEnded func(), now Instant) {
+	if released {
+		c.event(EventSlotReleased, ex, now)
+	}
+	if attemptEnded != nil {
+		attemptEnded()
+	}
+}
+
 func (c *Core) observe(ev Event) {
 	if c.observed {
 		c.observer.Observe(ev)

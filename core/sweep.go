@@ -89,12 +89,7 @@ func (c *Core) endStale(fn *Function, ex *execution, now Instant) (freed int64) 
 	freed = ex.dropPayload()
 	fn.mu.Unlock()
 	c.tell(&e, now)
-	if released {
-		c.event(EventSlotReleased, ex, now)
-	}
-	if attemptEnded != nil {
-		attemptEnded()
-	}
+	c.slotReleased(ex, released, attemptEnded, now)
 	c.signal(fn) // served at the end of the sweep: what waits may be stale as well
 	return freed
 }

@@ -35,14 +35,9 @@ func (s *Server) newProvider() provider.Provider {
 	})
 }
 
-// provided says that a function's instances are the provider's business.
-func provided(spec *core.Spec) bool {
-	return spec.Provided()
-}
-
 // provision starts what a DEPLOYMENT function needs; nil when it is not one.
 func (s *Server) provision(spec *core.Spec) *apiError {
-	if !provided(spec) {
+	if !spec.Provided() {
 		return nil
 	}
 	unprocessable := func(message string) *apiError {
@@ -72,7 +67,7 @@ const providerCallTimeout = 2 * time.Second
 // deprovision stops a deleted function's instances; running invocations may
 // finish in the background.
 func (s *Server) deprovision(spec *core.Spec) {
-	if !provided(spec) || s.provider == nil {
+	if !spec.Provided() || s.provider == nil {
 		return
 	}
 	// The provider forgets the name at once; only the stopping takes longer.
@@ -110,7 +105,7 @@ func deployment(spec *core.Spec) provider.Deployment {
 // setReplicas sets a function's instances by hand. With strategy INTERNAL the
 // number is a start for the autoscaler, see core.SetReplicas.
 func (s *Server) setReplicas(fn *core.Function, n int) *apiError {
-	if s.provider == nil || !provided(fn.Spec()) {
+	if s.provider == nil || !fn.Spec().Provided() {
 		return &apiError{status: fasthttp.StatusServiceUnavailable, code: core.CodeNoProvider, message: "no provider runs this function's instances, so it cannot be scaled here"}
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), providerCallTimeout)
@@ -164,7 +159,7 @@ func (s *Server) handleLogs(ctx *fasthttp.RequestCtx, name string) {
 	case fault != nil:
 		fault.write(ctx)
 		return
-	case s.provider == nil || !provided(fn.Spec()):
+	case s.provider == nil || !fn.Spec().Provided():
 		validationFailed("executionMode: only DEPLOYMENT functions that a provider runs have logs here").write(ctx)
 		return
 	}

@@ -57,7 +57,7 @@ func (s *Server) register(spec *core.Spec) (*core.Function, *apiError) {
 		s.deprovision(spec)
 		return nil, &apiError{status: fasthttp.StatusServiceUnavailable, code: core.CodeFunctionLimit, message: err.Error()}
 	}
-	if s.scaler != nil && provided(spec) {
+	if s.scaler != nil && spec.Provided() {
 		s.scaler.tellReady(spec.Name) // some may have been ready before core knew the name
 	}
 	return fn, nil

@@ -257,7 +257,7 @@ func (g coreGauges) Collect(ch chan<- prometheus.Metric) {
 		gauge(depthDesc, float64(fn.QueueDepth()), fn.Name())
 		gauge(inFlightDesc, float64(fn.InFlight()), fn.Name())
 		gauge(slotsDesc, float64(fn.EffectiveConcurrency()), fn.Name())
-		if provided(fn.Spec()) {
+		if fn.Spec().Provided() {
 			gauge(readyDesc, float64(fn.ReadyReplicas()), fn.Name())
 		}
 		if fn.Autoscaled() {
