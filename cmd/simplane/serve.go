@@ -37,13 +37,11 @@ func serveCommand() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		// The second signal kills at once: the first restores the default.
-		ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
-		defer stop()
-		go func() {
-			<-ctx.Done()
-			stop()
-		}()
+		ctx, cancel := context.WithCancel(context.Background())
+		defer cancel()
+		ends := make(chan os.Signal, 2)
+		signal.Notify(ends, syscall.SIGTERM, syscall.SIGINT)
+		go endOnSignals(ends, cancel)
 		// Both before the ready line: whoever waits for it may signal at once.
 		hangup := make(chan os.Signal, 1)
 		signal.Notify(hangup, syscall.SIGHUP)
@@ -53,6 +51,18 @@ func serveCommand() *cobra.Command {
 		return s.Serve(ctx)
 	}
 	return cmd
+}
+
+// endOnSignals begins the shutdown at the first signal and dies of the second
+// at once, however soon it follows.
+func endOnSignals(ends chan os.Signal, shutDown func()) {
+	<-ends
+	shutDown()
+	again := <-ends
+	signal.Reset(again)
+	if sig, ok := again.(syscall.Signal); ok {
+		_ = syscall.Kill(os.Getpid(), sig)
+	}
 }
 
 // reloadOnHangup reads the configuration again on SIGHUP and applies what can
