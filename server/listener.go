@@ -15,8 +15,7 @@ import (
 )
 
 // listen opens addr for limit connections, with an error that says what to do.
-// Deadlines of its connections may fire up to slack early.
-func listen(key, addr string, limit int, slack time.Duration, cfg Config, log *slog.Logger) (net.Listener, error) {
+func listen(key, addr string, limit int, cfg Config, log *slog.Logger) (net.Listener, error) {
 	ln, err := net.Listen("tcp", addr)
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE):
@@ -26,7 +25,7 @@ func listen(key, addr string, limit int, slack time.Duration, cfg Config, log *s
 	case err != nil:
 		return nil, fmt.Errorf("%s %s: cannot listen: %w", key, addr, err)
 	}
-	wrapped, err := secured(newAPIListener(newPatientListener(ln, log), limit, slack, cfg), cfg)
+	wrapped, err := secured(newAPIListener(newPatientListener(ln, log), limit, cfg), cfg)
 	if err != nil {
 		_ = ln.Close()
 	}
@@ -37,16 +36,17 @@ func listen(key, addr string, limit int, slack time.Duration, cfg Config, log *s
 // a limit too, but its refusal is not JSON.
 type apiListener struct {
 	net.Listener
-	slack    time.Duration
 	limit    int64
+	limits   connLimits
 	open     *atomic.Int64
 	refusing chan struct{} // bounds how many are being refused; nil with TLS
 }
 
 const refusedAtOnce = 64
 
-func newAPIListener(ln net.Listener, limit int, slack time.Duration, cfg Config) apiListener {
-	l := apiListener{Listener: ln, slack: slack, limit: int64(limit), open: new(atomic.Int64)}
+func newAPIListener(ln net.Listener, limit int, cfg Config) apiListener {
+	l := apiListener{Listener: ln, limit: int64(limit), open: new(atomic.Int64)}
+	l.limits = connLimits{read: cfg.ReadTimeout, write: cfg.WriteTimeout, idle: cfg.IdleTimeout}
 	if cfg.TLSCert == "" { // a peer that expects a handshake could not read the refusal
 		l.refusing = make(chan struct{}, refusedAtOnce)
 	}
@@ -60,7 +60,9 @@ func (l apiListener) Accept() (net.Conn, error) {
 			return nil, err
 		}
 		if l.open.Add(1) <= l.limit {
-			return &apiConn{Conn: c, slack: l.slack, open: l.open}, nil
+			if conn, err := newAPIConn(c.(*net.TCPConn), l.limits, l.open); err == nil {
+				return conn, nil
+			} // else it is closed already
 		}
 		l.open.Add(-1)
 		select {
@@ -84,67 +86,6 @@ func refuseConnection(c net.Conn) {
 	if tcp, ok := c.(*net.TCPConn); ok && err == nil && tcp.CloseWrite() == nil {
 		_, _ = io.CopyN(io.Discard, tcp, 64<<10) // so that the answer is not lost to a reset
 	}
-}
-
-// apiConn differs from a plain connection in two ways.
-//
-// After an error it can be closed politely: a peer that is still sending when
-// its request is refused would otherwise get a reset in place of the answer.
-//
-// A deadline that moves later by less than slack is left where it is: each
-// request moves it by microseconds, and moving the runtime's timer each time
-// costs more than decoding the request does.
-type apiConn struct {
-	net.Conn
-	open        *atomic.Int64 // the listener's count
-	closed      atomic.Bool
-	linger      atomic.Bool
-	slack       time.Duration
-	read, write time.Time // as set; used by the connection's own goroutine
-}
-
-func (c *apiConn) SetReadDeadline(t time.Time) error {
-	if c.keeps(c.read, t) {
-		return nil
-	}
-	c.read = t
-	return c.Conn.SetReadDeadline(t)
-}
-
-func (c *apiConn) SetWriteDeadline(t time.Time) error {
-	if c.keeps(c.write, t) {
-		return nil
-	}
-	c.write = t
-	return c.Conn.SetWriteDeadline(t)
-}
-
-func (c *apiConn) keeps(current, next time.Time) bool {
-	if current.IsZero() || next.IsZero() {
-		return false
-	}
-	later := next.Sub(current)
-	return later >= 0 && later < c.slack
-}
-
-// What a refused peer may still send, and for how long, before it is cut.
-const (
-	lingerBytes = 64 << 20
-	lingerTime  = 2 * time.Second
-)
-
-func (c *apiConn) Close() error {
-	if c.linger.Load() {
-		if tcp, ok := c.Conn.(*net.TCPConn); ok && tcp.CloseWrite() == nil {
-			_ = tcp.SetReadDeadline(time.Now().Add(lingerTime))
-			_, _ = io.CopyN(io.Discard, tcp, lingerBytes)
-		}
-	}
-	err := c.Conn.Close()
-	if !c.closed.Swap(true) {
-		c.open.Add(-1)
-	}
-	return err
 }
 
 // expectContinue refuses a body that is announced to be too large before it

@@ -16,7 +16,7 @@ var errStale = errors.New("the function closed this connection while it was idle
 // the socket is looked at, without waiting: closed means errStale, and so do
 // bytes that nobody asked for, which would be taken for this request's answer.
 type poolConn struct {
-	net.Conn
+	lazyDeadlines
 	raw   syscall.RawConn
 	used  bool // has been read from since it was last written to
 	tls   bool
@@ -32,12 +32,12 @@ func newPoolConn(c net.Conn) net.Conn {
 	if err != nil {
 		return c
 	}
-	return &poolConn{Conn: c, raw: raw}
+	return &poolConn{lazyDeadlines: lazyDeadlines{Conn: c}, raw: raw}
 }
 
 func (c *poolConn) Read(p []byte) (int, error) {
 	c.used = true
-	return c.Conn.Read(p)
+	return c.lazyDeadlines.Read(p)
 }
 
 func (c *poolConn) Write(p []byte) (int, error) {
@@ -53,7 +53,7 @@ func (c *poolConn) Write(p []byte) (int, error) {
 			return 0, errStale
 		}
 	}
-	return c.Conn.Write(p)
+	return c.lazyDeadlines.Write(p)
 }
 
 // stale peeks at the socket; on a healthy idle one that would block.

@@ -83,11 +83,10 @@ func New(cfg Config, log *slog.Logger) (*Server, error) {
 		log.Info("maxConnections is lowered to what the file limit leaves room for; raise it (ulimit -n)", "from", cfg.MaxConnections, "to", apiConns, "files", fileLimit())
 	}
 	s.api, s.mgmt = s.httpServer(false, apiConns), s.httpServer(true, mgmtConns)
-	slack := min(cfg.ReadTimeout, cfg.WriteTimeout, cfg.IdleTimeout) / 32
-	if s.apiAddr, err = listen("addr", cfg.Addr, apiConns, slack, cfg, log); err != nil {
+	if s.apiAddr, err = listen("addr", cfg.Addr, apiConns, cfg, log); err != nil {
 		return nil, err
 	}
-	if s.mgmtAddr, err = listen("mgmt-addr", cfg.MgmtAddr, mgmtConns, slack, cfg, log); err != nil {
+	if s.mgmtAddr, err = listen("mgmt-addr", cfg.MgmtAddr, mgmtConns, cfg, log); err != nil {
 		_ = s.apiAddr.Close()
 		return nil, err
 	}
@@ -102,12 +101,9 @@ func (s *Server) httpServer(mgmt bool, connections int) *fasthttp.Server {
 		Name:               "simplane",
 		Handler:            s.handler(mgmt),
 		ErrorHandler:       refuseRequest,
-		Concurrency:        2 * connections, // the listener refuses before
+		Concurrency:        2 * connections, // the listener refuses before; its connections have the timeouts
 		ReadBufferSize:     s.cfg.MaxHeaderBytes,
 		MaxRequestBodySize: s.cfg.MaxBodyBytes,
-		ReadTimeout:        s.cfg.ReadTimeout,
-		WriteTimeout:       s.cfg.WriteTimeout,
-		IdleTimeout:        s.cfg.IdleTimeout,
 		TCPKeepalive:       true,
 		CloseOnShutdown:    true,
 		Logger:             fasthttpLog{s.log},
