@@ -23,7 +23,8 @@ type metrics struct {
 
 	enqueue, dispatch, success, failure, timeout, retry, cold, warm *prometheus.CounterVec
 	admitted, rejected, refused, late, duplicate                    *prometheus.CounterVec
-	latency, queueWait, e2e, initDuration, syncWait                 *prometheus.HistogramVec
+	latency, e2e, initDuration                                      *prometheus.HistogramVec
+	queueWait, syncWait                                             *zeroCounting
 
 	mu      sync.Mutex // guards which series exist
 	current map[string]*functionMetrics
@@ -34,6 +35,7 @@ type functionMetrics struct {
 	enqueue, dispatch, success, failure, timeout, retry, cold, warm prometheus.Counter
 	admitted, late, duplicate                                       prometheus.Counter
 	latency, queueWait, e2e, initDuration, syncWait                 prometheus.Observer
+	unwaited                                                        waits
 	refused                                                         atomic.Int64 // all reasons; for stats
 
 	rejectedBy, refusedBy reasonCounters
@@ -54,7 +56,7 @@ func newMetrics() *metrics {
 		return c
 	}
 	histogram := func(name, help string) *prometheus.HistogramVec {
-		h := prometheus.NewHistogramVec(prometheus.HistogramOpts{
+		return prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name: name, Help: help,
 			// 0.1 ms to 100 s, three buckets a decade; native buckets beside.
 			Buckets: []float64{0.1, 0.25, 0.5, 1, 2.5, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10_000, 25_000, 50_000, 100_000},
@@ -63,8 +65,6 @@ func newMetrics() *metrics {
 			NativeHistogramMaxBucketNumber:  160,
 			NativeHistogramMinResetDuration: time.Hour,
 		}, []string{"function"})
-		m.registry.MustRegister(h)
-		return h
 	}
 	m.enqueue = counter("function_enqueue_total", "Executions accepted into the function's queue or slots.")
 	m.dispatch = counter("function_dispatch_total", "Attempts dispatched.")
@@ -80,10 +80,11 @@ func newMetrics() *metrics {
 	m.late = counter("function_late_result_total", "Results dropped because the execution had ended.")
 	m.duplicate = counter("function_duplicate_result_total", "Second results for one dispatch, dropped.")
 	m.latency = histogram("function_latency_ms", "From the last attempt's dispatch to the end, in milliseconds.")
-	m.queueWait = histogram("function_queue_wait_ms", "Wait in the queue before a dispatch, in milliseconds.")
+	m.queueWait = &zeroCounting{HistogramVec: histogram("function_queue_wait_ms", "Wait in the queue before a dispatch, in milliseconds.")}
 	m.e2e = histogram("function_e2e_latency_ms", "From acceptance to the end, in milliseconds.")
 	m.initDuration = histogram("function_init_duration_ms", "Cold-start time that functions reported, in milliseconds.")
-	m.syncWait = histogram("sync_queue_wait_ms", "Wait of sync invocations before a dispatch, in milliseconds.")
+	m.syncWait = &zeroCounting{HistogramVec: histogram("sync_queue_wait_ms", "Wait of sync invocations before a dispatch, in milliseconds.")}
+	m.registry.MustRegister(m.latency, m.queueWait, m.e2e, m.initDuration, m.syncWait)
 	m.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	m.handler = fasthttpadaptor.NewFastHTTPHandler(promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{}))
 	return m
@@ -102,10 +103,11 @@ func (m *metrics) FunctionAdded(fn *core.Function) any {
 		cold: m.cold.WithLabelValues(name), warm: m.warm.WithLabelValues(name),
 		admitted: m.admitted.WithLabelValues(name), late: m.late.WithLabelValues(name),
 		duplicate: m.duplicate.WithLabelValues(name),
-		latency:   m.latency.WithLabelValues(name), queueWait: m.queueWait.WithLabelValues(name),
-		e2e: m.e2e.WithLabelValues(name), initDuration: m.initDuration.WithLabelValues(name),
-		syncWait: m.syncWait.WithLabelValues(name),
+		latency:   m.latency.WithLabelValues(name),
+		e2e:       m.e2e.WithLabelValues(name), initDuration: m.initDuration.WithLabelValues(name),
 	}
+	f.queueWait = m.queueWait.of(name, f.unwaited.ofAll)
+	f.syncWait = m.syncWait.of(name, f.unwaited.ofSync)
 	m.current[name] = f
 	return f
 }
@@ -155,10 +157,7 @@ func (m *metrics) Observe(ev core.Event) {
 		}
 	case core.EventDispatched:
 		f.dispatch.Inc()
-		f.queueWait.Observe(millis(ev.QueueWait))
-		if ev.Sync {
-			f.syncWait.Observe(millis(ev.QueueWait))
-		}
+		f.waited(ev)
 	case core.EventRetried:
 		f.retry.Inc()
 	case core.EventEnded:
@@ -172,6 +171,20 @@ func (m *metrics) Observe(ev core.Event) {
 		f.duplicate.Inc()
 	case core.EventFunctionDeleted:
 		m.forget(ev.Function.Name(), f)
+	}
+}
+
+func (f *functionMetrics) waited(ev core.Event) {
+	switch {
+	case ev.QueueWait == 0 && ev.Sync:
+		f.unwaited.sync.Add(1)
+	case ev.QueueWait == 0:
+		f.unwaited.async.Add(1)
+	default:
+		f.queueWait.Observe(millis(ev.QueueWait))
+		if ev.Sync {
+			f.syncWait.Observe(millis(ev.QueueWait))
+		}
 	}
 }
 
@@ -221,9 +234,11 @@ func (m *metrics) drop(name string) {
 	for _, c := range []*prometheus.CounterVec{m.enqueue, m.dispatch, m.success, m.failure, m.timeout, m.retry, m.cold, m.warm, m.admitted, m.rejected, m.refused, m.late, m.duplicate} {
 		c.DeletePartialMatch(labels)
 	}
-	for _, h := range []*prometheus.HistogramVec{m.latency, m.queueWait, m.e2e, m.initDuration, m.syncWait} {
+	for _, h := range []*prometheus.HistogramVec{m.latency, m.e2e, m.initDuration} {
 		h.DeletePartialMatch(labels)
 	}
+	m.queueWait.forget(name)
+	m.syncWait.forget(name)
 }
 
 func millis(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
