@@ -21,15 +21,26 @@ var headerExecutionIDBytes = []byte(headerExecutionID)
 // submission decodes what :invoke and :enqueue share.
 func (s *Server) submission(ctx *fasthttp.RequestCtx, name string) (core.Request, *apiError) {
 	req := core.Request{Function: name, Borrowed: true}
-	h := &ctx.Request.Header
-	if v := h.Peek("X-Timeout-Ms"); len(v) > 0 {
-		ms, err := strconv.ParseInt(string(v), 10, 64)
+	var timeout, key, trace, parent []byte
+	for name, v := range ctx.Request.Header.All() { // one pass, not a search for each
+		switch unsafeString(name) {
+		case "X-Timeout-Ms":
+			timeout = v
+		case "Idempotency-Key":
+			key = v
+		case "X-Trace-Id":
+			trace = v
+		case "Traceparent":
+			parent = v
+		}
+	}
+	if len(timeout) > 0 {
+		ms, err := strconv.ParseInt(string(timeout), 10, 64)
 		if err != nil || ms <= 0 || ms > core.MaxTimeoutMillis {
-			return req, validationFailed(fmt.Sprintf("X-Timeout-Ms: must be a whole number of milliseconds from 1 to %d, not %q", core.MaxTimeoutMillis, clip(v, 40)))
+			return req, validationFailed(fmt.Sprintf("X-Timeout-Ms: must be a whole number of milliseconds from 1 to %d, not %q", core.MaxTimeoutMillis, clip(timeout, 40)))
 		}
 		req.Timeout = time.Duration(ms) * time.Millisecond
 	}
-	key, trace := h.Peek("Idempotency-Key"), h.Peek("X-Trace-Id")
 	if len(key) > maxHeaderValue {
 		return req, validationFailed(fmt.Sprintf("Idempotency-Key: must be at most %d bytes", maxHeaderValue))
 	}
@@ -42,7 +53,7 @@ func (s *Server) submission(ctx *fasthttp.RequestCtx, name string) (core.Request
 	}
 	req.Input, req.Metadata = inv.input, inv.metadata
 	req.IdempotencyKey, req.TraceID = unsafeString(key), unsafeString(trace)
-	if parent := h.Peek("Traceparent"); validTraceParent(parent) {
+	if validTraceParent(parent) {
 		req.TraceParent = unsafeString(parent)
 	}
 	return req, nil

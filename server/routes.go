@@ -114,13 +114,28 @@ const functionPrefix = "/v1/functions/"
 // past the router: it costs three allocations for each path parameter.
 func (s *Server) functionsFirst(res *resource, next fasthttp.RequestHandler) fasthttp.RequestHandler {
 	return func(ctx *fasthttp.RequestCtx) {
-		arg, ok := bytes.CutPrefix(ctx.Path(), []byte(functionPrefix))
+		// ctx.Path() takes the whole URI apart, which most need not.
+		arg, ok := bytes.CutPrefix(ctx.Request.Header.RequestURI(), []byte(functionPrefix))
+		if !ok || !plainSegment(arg) {
+			arg, ok = bytes.CutPrefix(ctx.Path(), []byte(functionPrefix))
+		}
 		if !ok || len(arg) == 0 || bytes.IndexByte(arg, '/') >= 0 {
 			next(ctx)
 			return
 		}
 		s.serve(ctx, res, unsafeString(arg))
 	}
+}
+
+// plainSegment says that b is one path segment as it stands: nothing in it is
+// escaped, ends the path or names another directory.
+func plainSegment(b []byte) bool {
+	for _, c := range b {
+		if c < '-' || c == '/' || c > ':' && (c|0x20 < 'a' || c|0x20 > 'z') && c != '_' {
+			return false
+		}
+	}
+	return len(b) > 0 && b[0] != '.'
 }
 
 // serve picks the custom method after the last colon (names contain none),
