@@ -1,6 +1,9 @@
 package core
 
-import "sync/atomic"
+import (
+	"slices"
+	"sync/atomic"
+)
 
 // DeadLetter is an execution that failed and may not be retried any more,
 // with what is needed to run it again.
@@ -63,9 +66,11 @@ func (d *deadLetters) find(id ID) int {
 // bury makes a dead letter of an execution that has just failed for good; the
 // caller holds fn.mu.
 func (c *Core) bury(fn *Function, ex *execution) {
-	l := DeadLetter{Snapshot: ex.snapshot(), Input: ex.input}
+	// Copies: a dead letter outlives its execution, and so would all that its
+	// input was allocated with.
+	l := DeadLetter{Snapshot: ex.snapshot(), Input: slices.Clone(ex.input)}
 	if ex.more != nil {
-		l.Metadata = ex.more.metadata
+		l.Metadata = slices.Clone(ex.more.metadata)
 	}
 	fn.dead.add(l, &c.deadBudget)
 }

@@ -14,6 +14,8 @@ type Function struct {
 	limiter *RateLimiter // nil without a limit of its own
 	handle  any
 	onTimer func()
+	records slab[execution]
+	inputs  slab[byte]
 
 	depth     atomic.Int32 // queued; written under mu, read without
 	running   atomic.Int32 // slots in use; written under mu, read without

@@ -1,9 +1,6 @@
 package core
 
-import (
-	"slices"
-	"time"
-)
+import "time"
 
 // Request asks for one execution.
 type Request struct {
@@ -211,7 +208,8 @@ func (c *Core) place(fn *Function, r *Request, now Instant) (*execution, *Reject
 const maxTimeout = MaxTimeoutMillis * int64(time.Millisecond)
 
 func (c *Core) newExecution(fn *Function, r *Request, now Instant) *execution {
-	ex := &execution{
+	ex := &fn.records.take(1)[0]
+	*ex = execution{
 		id: c.ids.NewID(), fn: fn, created: now.Wall, createdMono: now.Mono, queuedMono: now.Mono,
 		input: r.Input, timeout: int64(r.Timeout), attempt: 1, heapIndex: -1, initMs: -1, startedMono: -1,
 		sync: r.Sync, waiter: r.Waiter, waiterToken: r.WaiterToken,
@@ -220,7 +218,7 @@ func (c *Core) newExecution(fn *Function, r *Request, now Instant) *execution {
 		ex.more = &executionExtras{metadata: r.Metadata, traceID: r.TraceID, traceParent: r.TraceParent, idempotencyKey: r.IdempotencyKey}
 	}
 	if r.Borrowed {
-		ex.input = slices.Clone(r.Input)
+		ex.input = keep(&fn.inputs, r.Input)
 		ex.more.own()
 	}
 	if ex.timeout <= 0 {

@@ -1,0 +1,59 @@
+package core
+
+import (
+	"sync/atomic"
+	"unsafe"
+)
+
+// slab hands out values that are never given back one by one: they come from
+// blocks, and a block is garbage once nobody has any of its values. Values that
+// are taken in one order and dropped in about the same waste little that way,
+// and the garbage collector has a fraction of the objects to find, mark and
+// sweep. A function's first blocks are small: most functions are quiet.
+type slab[T any] struct {
+	current atomic.Pointer[slabBlock[T]]
+}
+
+type slabBlock[T any] struct {
+	next  atomic.Int64 // values handed out; may run past the end
+	items []T
+}
+
+// slabBytes is the largest block, less what the allocator adds to it.
+const slabBytes = 8192 - 8
+
+// take returns n adjacent zero values. They may not be larger than a quarter
+// of a block, all together.
+func (s *slab[T]) take(n int) []T {
+	var one T
+	most := slabBytes / int(unsafe.Sizeof(one))
+	for {
+		b := s.current.Load()
+		size := n
+		if b != nil {
+			if end := int(b.next.Add(int64(n))); end <= len(b.items) {
+				return b.items[end-n : end : end]
+			}
+			size = max(n, min(2*len(b.items), most))
+		}
+		fresh := &slabBlock[T]{items: make([]T, size)}
+		fresh.next.Store(int64(n))
+		if s.current.CompareAndSwap(b, fresh) {
+			return fresh.items[:n:n]
+		}
+	}
+}
+
+// keep returns a copy of b. A large one is an allocation of its own, so that
+// dropping it frees its memory.
+func keep(s *slab[byte], b []byte) []byte {
+	if b == nil {
+		return nil
+	}
+	if len(b) > slabBytes/8 {
+		return append([]byte(nil), b...)
+	}
+	c := s.take(len(b))
+	copy(c, b)
+	return c
+}
