@@ -23,15 +23,19 @@ func (s *Server) submission(ctx *fasthttp.RequestCtx, name string) (core.Request
 	req := core.Request{Function: name, Borrowed: true}
 	var timeout, key, trace, parent []byte
 	for name, v := range ctx.Request.Header.All() { // one pass, not a search for each
+		var to *[]byte
 		switch unsafeString(name) {
 		case "X-Timeout-Ms":
-			timeout = v
+			to = &timeout
 		case "Idempotency-Key":
-			key = v
+			to = &key
 		case "X-Trace-Id":
-			trace = v
+			to = &trace
 		case "Traceparent":
-			parent = v
+			to = &parent
+		}
+		if to != nil && *to == nil {
+			*to = v // the first, if there are more
 		}
 	}
 	if len(timeout) > 0 {

@@ -344,3 +344,44 @@ func TestExpiry(t *testing.T) {
 		t.Errorf("the stale execution still holds a slot (%d)", n)
 	}
 }
+
+// Paths that mean the same lead to the same function, whether they can be
+// taken as they come or not; those that lead elsewhere do not.
+func TestPathsOfAFunction(t *testing.T) {
+	f := start(t)
+	f.register("a.b-c_D9", "LOCAL")
+	for path, status := range map[string]int{
+		"/v1/functions/a.b-c_D9:invoke":             200,
+		"/v1/functions/a.b-c_D9:invoke?x=/y":        200,
+		"/v1/functions/a%2Eb-c_D9%3Ainvoke":         200,
+		"/v1//functions/a.b-c_D9:invoke":            200,
+		"/v1/functions/x/../a.b-c_D9:invoke":        200,
+		"http://other/v1/functions/a.b-c_D9:invoke": 200,
+		"/v1/functions/a.b-c_D9:invoke/":            404,
+		"/v1/functions/a.b-c_D9/:invoke":            404,
+		"/v1/functions/":                            404,
+	} {
+		request := "POST " + path + " HTTP/1.1\r\nHost: x\r\nContent-Length: 11\r\n\r\n{\"input\":1}"
+		a, _, _ := f.talk(strings.NewReader(request))
+		if a.status != status {
+			t.Errorf("%s: %d %s, want %d", path, a.status, a.body, status)
+		}
+	}
+}
+
+// Of a header that comes twice the first counts.
+func TestTheFirstOfTwoHeadersCounts(t *testing.T) {
+	f := start(t)
+	f.register("echo", "LOCAL")
+	send := func(headers string) string {
+		a, _, _ := f.talk(strings.NewReader("POST /v1/functions/echo:invoke HTTP/1.1\r\nHost: x\r\n" + headers + "Content-Length: 11\r\n\r\n{\"input\":1}"))
+		return a.expect(200).str("executionId")
+	}
+	first := send("Idempotency-Key: one\r\nIdempotency-Key: two\r\n")
+	if again := send("Idempotency-Key: one\r\n"); again != first {
+		t.Error("the first key did not count")
+	}
+	if other := send("idempotency-key: two\r\n"); other == first {
+		t.Error("the second key counted")
+	}
+}
