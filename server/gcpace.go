@@ -49,11 +49,14 @@ func gcPercent(live, budget int64) int {
 }
 
 // liveHeap is the heap that the last collection found in use, in bytes.
-func liveHeap() int64 {
-	sample := []runtimemetrics.Sample{{Name: "/gc/heap/live:bytes"}}
+func liveHeap() int64 { return int64(runtimeMetric("/gc/heap/live:bytes")) }
+
+// runtimeMetric reads one of the runtime's; 0 when it has none of this name.
+func runtimeMetric(name string) uint64 {
+	sample := []runtimemetrics.Sample{{Name: name}}
 	runtimemetrics.Read(sample)
 	if sample[0].Value.Kind() != runtimemetrics.KindUint64 {
 		return 0
 	}
-	return int64(sample[0].Value.Uint64())
+	return sample[0].Value.Uint64()
 }
