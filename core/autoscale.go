@@ -110,8 +110,8 @@ func (c *Core) ReplicasReady(name string, ready int) {
 }
 
 // ReportMetric tells the present figure of one of a function's cpu, memory or
-// prometheus metrics: the mean over its instances, in the unit of the metric's
-// target. It counts for 60 s. The error is ErrNotFound, or a *ValidationError
+// prometheus metrics: the mean over the instances that are ready now, in the
+// unit of the metric's target. It counts for 60 s. The error is ErrNotFound, or a *ValidationError
 // for a value that is not a finite number >= 0 or a metric the function's
 // scalingConfig does not list. name is that of a prometheus metric, else "".
 func (c *Core) ReportMetric(function, metric, name string, value float64) error {
@@ -131,7 +131,7 @@ func (c *Core) ReportMetric(function, metric, name string, value float64) error 
 	}
 	now := c.clock.Now()
 	fn.mu.Lock()
-	fn.auto.report(metric, name, value, now.Mono)
+	fn.auto.report(metric, name, value, fn.ReadyReplicas(), now.Mono)
 	asleep := !fn.auto.armed
 	fn.mu.Unlock()
 	if asleep {

@@ -16,6 +16,7 @@ type load struct {
 type report struct {
 	value float64
 	at    int64 // elapsed ns
+	ready int   // instances it is the mean of
 	told  bool
 }
 
@@ -23,8 +24,8 @@ func (a *autoscale) takesReport(metric, name string) bool {
 	return a.eachReported(metric, name, func(*report) {})
 }
 
-func (a *autoscale) report(metric, name string, value float64, now int64) {
-	a.eachReported(metric, name, func(r *report) { *r = report{value: value, at: now, told: true} })
+func (a *autoscale) report(metric, name string, value float64, ready int, now int64) {
+	a.eachReported(metric, name, func(r *report) { *r = report{value: value, at: now, ready: ready, told: true} })
 }
 
 func (a *autoscale) eachReported(metric, name string, f func(*report)) (any bool) {
@@ -47,7 +48,8 @@ func reported(metric string) bool {
 //
 // where queue_depth, in_flight and rps are known as totals, so that current *
 // replicas is the total itself, and cpu, memory and prometheus are means over
-// the ready instances. A figure that is not known (never or not lately told,
+// the instances that were ready when they were told: to multiply an old figure
+// by those that have come since would ask for more at every look. A figure that is not known (never or not lately told,
 // or nothing is ready to have one) never lowers the number. With work there is
 // at least one. outside says that a prometheus figure alone asks for more than
 // the minimum: there is work that core does not see.
@@ -83,7 +85,10 @@ func (a *autoscale) wantFor(m ScalingMetric, r *report, at load) (n int, known b
 	if !r.told || at.now-r.at > int64(reportMaxAge) || at.ready == 0 {
 		return 0, false
 	}
-	return replicasFor(r.value / m.Target * float64(at.ready)), true
+	if r.ready == 0 { // told before the first was ready
+		r.ready = at.ready
+	}
+	return replicasFor(r.value / m.Target * float64(r.ready)), true
 }
 
 // wantForDemand is for functions that list no metric: all their work, queued

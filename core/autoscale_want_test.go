@@ -83,10 +83,10 @@ func TestWantedReplicas(t *testing.T) {
 			a := fn.auto
 			a.policy.desired = c.at.desired
 			if c.at.cpu >= 0 {
-				a.report("cpu", "", c.at.cpu, now)
+				a.report("cpu", "", c.at.cpu, c.at.ready, now)
 			}
 			if c.at.lag >= 0 {
-				a.report("prometheus", "lag", c.at.lag, now)
+				a.report("prometheus", "lag", c.at.lag, c.at.ready, now)
 			}
 			got, _ := a.want(fn, load{queued: c.at.queued, inFlight: c.at.inFlight, slots: 4, ready: c.at.ready, now: now})
 			wantEqual(t, "replicas", got, c.want)
@@ -111,7 +111,7 @@ func TestReplicasForRoundsUpExactly(t *testing.T) {
 func TestReportedFigureGoesStale(t *testing.T) {
 	b := newBed(t, func(cfg *Config) { cfg.Scaler = &calls{} })
 	fn := b.register("f", internal(0, 20, metric("cpu", 50)))
-	fn.auto.report("cpu", "", 200, 0)
+	fn.auto.report("cpu", "", 200, 2, 0)
 	fn.auto.policy.desired = 3
 	at := load{inFlight: 1, slots: 4, ready: 2, now: int64(reportMaxAge)}
 	got, _ := fn.auto.want(fn, at)
@@ -119,6 +119,27 @@ func TestReportedFigureGoesStale(t *testing.T) {
 	at.now++
 	got, _ = fn.auto.want(fn, at)
 	wantEqual(t, "older: hold", got, 3)
+}
+
+// TestReportedFigureIsOfItsInstances: a figure does not ask for more because
+// instances have come, or for less because they went, since it was told.
+func TestReportedFigureIsOfItsInstances(t *testing.T) {
+	b := newBed(t, func(cfg *Config) { cfg.Scaler = &calls{} })
+	fn := b.register("f", internal(1, 20, metric("cpu", 60)))
+	check := func(name string, ready, want int) {
+		t.Helper()
+		got, _ := fn.auto.want(fn, load{inFlight: 1, slots: 4, ready: ready})
+		wantEqual(t, name, got, want)
+	}
+	fn.auto.report("cpu", "", 80, 3, 0)
+	check("at once", 3, 4)
+	check("when the fourth is ready", 4, 4)
+	check("when one has died", 2, 4)
+	fn.auto.report("cpu", "", 80, 0, 0)
+	check("told before the first was ready", 3, 4)
+	check("then of those", 6, 4)
+	fn.auto.report("cpu", "", 80, 6, 0)
+	check("told again", 6, 8)
 }
 
 func TestReportMetricChecks(t *testing.T) {
