@@ -1,6 +1,10 @@
 package sim
 
-import "simplane/core"
+import (
+	"time"
+
+	"simplane/core"
+)
 
 // wantsReplicas checks a new number of wanted instances.
 func (c *checker) wantsReplicas(f *fnState, n int) {
@@ -44,6 +48,16 @@ func (c *checker) resized(f *fnState, n int) {
 	if n < low || n > high {
 		c.e.fail("slots", "%s: %d slots with %d ready instances, expected %d to %d", f.backend.name, n, pods, low, high)
 	}
+}
+
+// scalesByReport says that core may be looking at a function for no other
+// reason than a reported figure: until that counts no more and the replicas it
+// asked for have gone.
+func (c *checker) scalesByReport() bool {
+	const counts = 60 * time.Second
+	cfg := &c.cfg
+	lasts := counts + max(cfg.ScaleDownWindow, cfg.ScaleToZeroGrace) + cfg.ScaleDownCooldown + 2*cfg.AutoscaleInterval
+	return c.e.reportedAt >= 0 && c.e.now-c.e.reportedAt <= int64(lasts)
 }
 
 // served checks that a function with work has an instance, or has asked for

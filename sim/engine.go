@@ -36,11 +36,12 @@ type engine struct {
 	opts Options
 	core *core.Core
 
-	groups   []*group
-	byName   map[string]*backend // by registered name
-	loads    []load
-	steps    []faultStep
-	attempts []attempt
+	groups    []*group
+	byName    map[string]*backend // by registered name
+	loads     []load
+	steps     []faultStep
+	attempts  []attempt
+	reporters []reporter
 
 	freeAttempts []int32
 	answersDue   int // answers on their way
@@ -65,6 +66,9 @@ type engine struct {
 	processed int64 // heap events
 	pulse     int64 // processed when virtual time last advanced
 	quietAt   int64 // -1 = not quiet yet
+
+	samplesDue int   // reports of models in the heap
+	reportedAt int64 // virtual ns of the last report; -1 = none
 }
 
 // Violation is a broken invariant.
@@ -102,7 +106,7 @@ func Run(sc *scenario.Scenario, opts Options) (*Result, error) {
 
 func newEngine(sc *scenario.Scenario, opts Options) (*engine, error) {
 	e := &engine{
-		sc: sc, opts: opts, byName: map[string]*backend{}, log: newLogbook(), quietAt: -1, key: -1,
+		sc: sc, opts: opts, byName: map[string]*backend{}, log: newLogbook(), quietAt: -1, key: -1, reportedAt: -1,
 		records: records{spare: -1, idSeed: mix(sc.Seed ^ 0x6964656e74696679)},
 	}
 	for kind := range e.ties {
@@ -138,6 +142,7 @@ func newEngine(sc *scenario.Scenario, opts Options) (*engine, error) {
 	}
 	e.addLoads()
 	e.addFaults()
+	e.addReports()
 	for i := range sc.Expect {
 		if c := &sc.Expect[i]; c.Gauge != "" || c.At > 0 {
 			e.timed = append(e.timed, i)
@@ -282,6 +287,9 @@ func (e *engine) endAfter(quiet int64) int64 {
 	for i := range e.sc.Faults {
 		end = max(end, int64(e.sc.Faults[i].At+e.sc.Faults[i].For))
 	}
+	for i := range e.sc.Reports {
+		end = max(end, int64(e.sc.Reports[i].At))
+	}
 	for i := range e.sc.Expect {
 		end = max(end, int64(e.sc.Expect[i].At))
 	}
@@ -302,6 +310,8 @@ func (e *engine) handle(ev event) {
 		e.due(ev.index).f()
 	case evFault:
 		e.step(&e.steps[ev.index])
+	case evReport:
+		e.report(ev.index)
 	}
 	if e.processed-e.pulse > maxPulse {
 		e.fail("virtual time passes", "%d events at one instant", maxPulse)

@@ -22,7 +22,8 @@ type fleet struct {
 	stalled  int          // due to be ready, but the provider is out
 	busy     int          // dispatches that run
 	waiting  []waitingTask
-	outages  int // running ones
+	outages  int    // running ones
+	usage    *usage // nil unless modelled
 
 	// Time integral of instances that exist: ns.
 	changedAt, area int64
@@ -79,6 +80,7 @@ func (f *fleet) becomes(ready int) {
 	if ready == f.ready {
 		return
 	}
+	f.useCPU()
 	f.ready = ready
 	f.e.core.ReplicasReady(f.b.name, ready)
 	f.serve()
@@ -106,16 +108,24 @@ func (f *fleet) elapse() {
 // take gives a dispatch to an instance; false when it has to wait.
 func (f *fleet) take(t core.Task) bool {
 	if len(f.waiting) == 0 && f.busy < f.ready*f.capacity {
-		f.busy++
+		f.runs(1)
 		return true
 	}
 	f.waiting = append(f.waiting, waitingTask{task: t, at: f.e.now, cold: f.ready == 0})
 	return false
 }
 
+// runs counts a dispatch that begins or ends.
+func (f *fleet) runs(by int) {
+	f.useCPU()
+	f.busy += by
+}
+
+func (f *fleet) useCPU() { f.usage.elapse(f.e.now, f.busy, f.ready) }
+
 // done frees an instance's place.
 func (f *fleet) done() {
-	f.busy--
+	f.runs(-1)
 	f.serve()
 }
 
@@ -126,7 +136,7 @@ func (f *fleet) serve() {
 		if f.e.now-w.at >= int64(w.task.Timeout) {
 			continue // core has ended it
 		}
-		f.busy++
+		f.runs(1)
 		o := core.Outcome{Status: core.Success, Output: output}
 		if w.cold {
 			o.ColdStart, o.Init = true, f.startup
@@ -141,6 +151,7 @@ func (f *fleet) close() {
 	for _, t := range f.starting {
 		t.Stop()
 	}
+	f.useCPU()
 	f.starting, f.stalled, f.ready, f.wanted = nil, 0, 0, 0
 	waiting := f.waiting
 	f.waiting = nil

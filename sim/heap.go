@@ -18,6 +18,7 @@ const (
 	evAnswer                   // index: attempt
 	evTimer                    // index: armed timer
 	evFault                    // index: fault step
+	evReport                   // index: reporter
 	evKinds
 )
 

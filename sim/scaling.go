@@ -12,7 +12,7 @@ import (
 func scalingInput(s *scenario.Scaling) *core.ScalingConfigInput {
 	in := &core.ScalingConfigInput{Strategy: &s.Strategy, MinReplicas: &s.MinReplicas, MaxReplicas: &s.MaxReplicas}
 	for _, m := range s.Metrics {
-		in.Metrics = append(in.Metrics, core.ScalingMetric{Type: m.Type, Target: m.Target})
+		in.Metrics = append(in.Metrics, core.ScalingMetric{Type: m.Type, Name: m.Name, Target: m.Target})
 	}
 	c := &s.ConcurrencyControl
 	in.ConcurrencyControl = &core.ConcurrencyControlInput{
@@ -25,7 +25,7 @@ func scalingInput(s *scenario.Scaling) *core.ScalingConfigInput {
 
 func (e *engine) newFleet(b *backend) *fleet {
 	p := &b.group.decl.Provider
-	return &fleet{e: e, b: b, startup: p.Startup, capacity: p.Capacity, changedAt: e.now}
+	return &fleet{e: e, b: b, startup: p.Startup, capacity: p.Capacity, usage: newUsage(p), changedAt: e.now}
 }
 
 // scaled notes how many instances are wanted.

@@ -28,7 +28,11 @@ func withScaling(sc *scenario.Scenario, seed uint64) {
 		s.MinReplicas = r.IntN(3)
 		s.MaxReplicas = max(1, s.MinReplicas) + r.IntN(10)
 		for range r.IntN(3) {
-			s.Metrics = append(s.Metrics, scenario.Metric{Type: pick("queue_depth", "in_flight", "rps"), Target: 0.5 + float64(r.IntN(9))})
+			m := scenario.Metric{Type: pick("queue_depth", "in_flight", "rps", "cpu", "memory", "prometheus"), Target: 0.5 + float64(r.IntN(9))}
+			if m.Type == "prometheus" {
+				m.Name = pick("lag", "a \"quoted\" name")
+			}
+			s.Metrics = append(s.Metrics, m)
 		}
 		c := &s.ConcurrencyControl
 		c.Mode = pick("FIXED", "STATIC_PER_POD", "ADAPTIVE_PER_POD")
@@ -36,6 +40,7 @@ func withScaling(sc *scenario.Scenario, seed uint64) {
 		c.UpscaleCooldown, c.DownscaleCooldown = r.IntN(5)*500, r.IntN(5)*500
 		f.Provider.Startup = time.Duration(r.IntN(6)) * 500 * time.Millisecond
 		f.Provider.Capacity = 1 + r.IntN(4)
+		withReports(sc, f, r)
 		for range r.IntN(3) {
 			sc.Faults = append(sc.Faults, scenario.Fault{
 				Kind: "provider-outage", Function: f.Name,
@@ -50,6 +55,31 @@ func withScaling(sc *scenario.Scenario, seed uint64) {
 	a.ToZeroGrace = time.Duration(1+r.IntN(10)) * time.Second
 }
 
+// withReports has a function's cpu modelled, and reports the other figures it is
+// scaled by.
+func withReports(sc *scenario.Scenario, f *scenario.Function, r *rand.Rand) {
+	if f.Scaling.Strategy != "INTERNAL" {
+		return
+	}
+	modelled := r.IntN(2) == 0
+	for _, m := range f.Scaling.Metrics {
+		if !m.Reported() {
+			continue
+		}
+		if m.Type == "cpu" && modelled {
+			f.Provider.CPUPerExecution = float64(1 + r.IntN(100/f.Provider.Capacity))
+			f.Provider.ReportInterval = time.Duration(1+r.IntN(50)) * 100 * time.Millisecond
+			continue
+		}
+		for range r.IntN(12) {
+			sc.Reports = append(sc.Reports, scenario.Report{
+				At: time.Duration(r.Int64N(int64(sc.Duration + 10*time.Second))), Function: f.Name,
+				Type: m.Type, Name: m.Name, Value: m.Target * float64(r.IntN(50)) / 10,
+			})
+		}
+	}
+}
+
 // TestRandomScaledScenariosHoldTheInvariants runs the swarm's scenarios with
 // scaling: nothing is lost, bounds hold, and each run repeats exactly.
 func TestRandomScaledScenariosHoldTheInvariants(t *testing.T) {
@@ -57,7 +87,7 @@ func TestRandomScaledScenariosHoldTheInvariants(t *testing.T) {
 	if testing.Short() {
 		seeds = 30
 	}
-	scaled := int64(0)
+	scaled, reports := int64(0), 0
 	for seed := range seeds {
 		sc := swarm.Generate(seed, 20*time.Second)
 		withScaling(sc, seed)
@@ -81,6 +111,10 @@ func TestRandomScaledScenariosHoldTheInvariants(t *testing.T) {
 			t.Fatalf("seed %d: the run does not repeat", seed)
 		}
 		scaled += r.Total.Get("scale_ups")
+		reports += len(sc.Reports)
+	}
+	if reports < int(seeds) {
+		t.Errorf("only %d reports in %d runs", reports, seeds)
 	}
 	if scaled < int64(seeds) {
 		t.Errorf("only %d steps up in %d runs: the scenarios do not scale", scaled, seeds)
@@ -102,7 +136,7 @@ func TestScaledScenarioIsChecked(t *testing.T) {
 	for _, bad := range []string{
 		"name: s\nduration: 1s\nfunctions:\n  - name: f\n    scaling: {minReplicas: 3, maxReplicas: 2}\n",
 		"name: s\nduration: 1s\nfunctions:\n  - name: f\n    scaling: {maxReplicas: 2}\n",
-		"name: s\nduration: 1s\nfunctions:\n  - name: f\n    scaling: {minReplicas: 0, maxReplicas: 2, metrics: [{type: cpu, target: 1}]}\n",
+		"name: s\nduration: 1s\nfunctions:\n  - name: f\n    scaling: {minReplicas: 0, maxReplicas: 2, metrics: [{type: disk, target: 1}]}\n",
 		"name: s\nduration: 1s\nfunctions:\n  - name: f\n    behavior: {hangRate: 0.1}\n    scaling: {minReplicas: 0, maxReplicas: 2}\n",
 		"name: s\nduration: 1s\nfunctions:\n  - name: f\nfaults:\n  - {at: 0s, kind: provider-outage, function: f, for: 1s}\n",
 		"name: s\nduration: 1s\nfunctions:\n  - name: f\n    scaling: {minReplicas: 0, maxReplicas: 2, concurrencyControl: {lowLoadThreshold: 0.9}}\n",

@@ -48,6 +48,7 @@ var mutants = []mutant{
 	{"scaling: above the maximum", "autoscale_want.go", "return min(max(n, a.spec.MinReplicas), a.spec.MaxReplicas), outside", "return max(n, a.spec.MinReplicas), outside"},
 	{"scaling: work does not wake it from zero", "autoscale_loop.go", "a.armed && (!a.scaled || a.policy.desired > 0)", "a.armed || a.scaled"},
 	{"scaling: an idle function keeps its instances", "autoscale_loop.go", "want = a.spec.MinReplicas", "want = max(want, a.policy.desired)"},
+	{"scaling: an old figure counts for new instances", "autoscale_want.go", "float64(r.ready)), true", "float64(at.ready)), true"},
 	{"slots do not follow the instances", "autoscale.go", "resized := changed && fn.resize()", "resized := changed && false"},
 	{"slots: minimum of one instance forgotten", "concurrency.go", "int64(max(1, ready))", "int64(ready)"},
 	{"slots: new ones not used at once", "concurrency.go", "Count: fn.EffectiveConcurrency()})\n\tc.kick(fn)", "Count: fn.EffectiveConcurrency()})"},

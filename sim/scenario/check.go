@@ -51,6 +51,7 @@ func check(s *Scenario, p *problems) {
 		s.Expect[i].check(p)
 	}
 	scaledFaults(s, p)
+	checkReports(s, p)
 	references(s, p)
 }
 
@@ -73,6 +74,9 @@ func references(s *Scenario, p *problems) {
 	}
 	for i := range s.Faults {
 		known(s.Faults[i].Line, "faults", i, s.Faults[i].Function)
+	}
+	for i := range s.Reports {
+		known(s.Reports[i].Line, "reports", i, s.Reports[i].Function)
 	}
 	for i := range s.Expect {
 		known(s.Expect[i].Line, "expect", i, s.Expect[i].Function)

@@ -22,6 +22,11 @@ load:
     arrivals: {process: poisson, rate: 5}
 `
 
+// scaledFile is valid, with a function of one metric and a provider as given.
+func scaledFile(metric, provider string) string {
+	return strings.Replace(valid, "  - name: f\n", "  - name: f\n    scaling: {minReplicas: 1, maxReplicas: 2, metrics: [{type: "+metric+", target: 1}]}\n    provider: {"+provider+"}\n", 1)
+}
+
 // TestBadFiles: each kind of broken file is reported at its line, with what is
 // wrong and what to do.
 func TestBadFiles(t *testing.T) {
@@ -78,6 +83,25 @@ func TestBadFiles(t *testing.T) {
 		"latency as number":  {valid + "expect: [{latency: e2e.p99, op: '<', value: 5}]\n", "not a duration"},
 		"count as duration":  {valid + "expect: [{count: success, op: '<', value: 5ms}]\n", "not a whole number"},
 		"operator":           {valid + "expect: [{count: success, op: '=<', value: 5}]\n", `"=<" is unknown`},
+		"report: of whom":    {scaledFile("prometheus, name: lag", "") + "reports: [{at: 1s, function: g, type: cpu, value: 1}]\n", `bad.yaml:10: reports[0]: function "g" is not declared`},
+		"report: untaken":    {scaledFile("prometheus, name: lag", "") + "reports: [{at: 1s, function: f, type: cpu, value: 1}]\n", `bad.yaml:10: report: function "f" is not scaled by cpu; add it`},
+		"report: other name": {scaledFile("prometheus, name: lag", "") + "reports: [{at: 1s, function: f, type: prometheus, name: gap, value: 1}]\n", `is not scaled by prometheus "gap"`},
+		"report: no name":    {scaledFile("prometheus, name: lag", "") + "reports: [{at: 1s, function: f, type: prometheus, value: 1}]\n", `bad.yaml:10: prometheus report needs "name"`},
+		"report: a name":     {scaledFile("cpu", "") + "reports: [{at: 1s, function: f, type: cpu, name: x, value: 1}]\n", `bad.yaml:10: cpu report does not take "name"`},
+		"report: no value":   {scaledFile("cpu", "") + "reports: [{at: 1s, function: f, type: cpu}]\n", `bad.yaml:10: reports[0]: report without "value"`},
+		"report: negative":   {scaledFile("cpu", "") + "reports: [{at: 1s, function: f, type: cpu, value: -1}]\n", "bad.yaml:10: reports[0].value: \"-1\" is out of range"},
+		"report: core's own": {scaledFile("rps", "") + "reports: [{at: 1s, function: f, type: rps, value: 1}]\n", `bad.yaml:10: reports[0].type: "rps" is unknown`},
+		"report: not scaled": {valid + "reports: [{at: 1s, function: f, type: cpu, value: 1}]\n", `bad.yaml:8: report: function "f" is not scaled by cpu`},
+		"report: NONE":       {strings.Replace(scaledFile("cpu", ""), "scaling: {", "scaling: {strategy: NONE, ", 1) + "reports: [{at: 1s, function: f, type: cpu, value: 1}]\n", "with strategy INTERNAL"},
+		"report: modelled":   {scaledFile("cpu", "cpuPerExecution: 10") + "reports: [{at: 1s, function: f, type: cpu, value: 1}]\n", "bad.yaml:10: report: the cpu of function \"f\" follows from"},
+		"metric: no name":    {scaledFile("prometheus", ""), `bad.yaml:4: prometheus metric needs "name"`},
+		"metric: a name":     {scaledFile("rps, name: x", ""), `bad.yaml:4: rps metric does not take "name"`},
+		"model: unused":      {scaledFile("rps", "cpuPerExecution: 10"), "bad.yaml:4: provider: nobody looks at cpuPerExecution"},
+		"model: not scaled":  {strings.Replace(valid, "name: f\n", "name: f\n    provider: {cpuPerExecution: 10}\n", 1), "bad.yaml:4: provider: nobody looks at cpuPerExecution"},
+		"model: too much":    {scaledFile("cpu", "cpuPerExecution: 30, capacity: 4"), "bad.yaml:4: provider: cpuPerExecution 30 times capacity 4 is above"},
+		"model: percent":     {scaledFile("cpu", "cpuPerExecution: 101"), "out of range; use 0 to 100"},
+		"model: interval":    {scaledFile("cpu", "cpuPerExecution: 10, reportInterval: 1ms"), "out of range; use 10ms to 1h"},
+		"model: no cpu":      {scaledFile("cpu", "reportInterval: 5s"), "bad.yaml:4: provider: reportInterval without cpuPerExecution"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := Parse("bad.yaml", []byte(c.text))
@@ -181,6 +205,7 @@ func withoutPlaces(s *Scenario) Scenario {
 	c.Functions = append([]Function(nil), s.Functions...)
 	c.Load = append([]Load(nil), s.Load...)
 	c.Faults = append([]Fault(nil), s.Faults...)
+	c.Reports = append([]Report(nil), s.Reports...)
 	c.Expect = append([]Check(nil), s.Expect...)
 	for i := range c.Functions {
 		c.Functions[i].Line, c.Functions[i].Behavior.Latency.Line, c.Functions[i].Behavior.Latency.given = 0, 0, nil
@@ -191,6 +216,9 @@ func withoutPlaces(s *Scenario) Scenario {
 	}
 	for i := range c.Faults {
 		c.Faults[i].Line, c.Faults[i].given = 0, nil
+	}
+	for i := range c.Reports {
+		c.Reports[i].Line = 0
 	}
 	for i := range c.Expect {
 		c.Expect[i].Line, c.Expect[i].given = 0, nil

@@ -19,11 +19,7 @@ type Scaling struct {
 // Scaled says that a simulated provider runs the function's instances.
 func (f *Function) Scaled() bool { return f.Scaling.MaxReplicas > 0 }
 
-// Metric is one scaling target, of those that core measures itself.
-type Metric struct {
-	Type   string
-	Target float64
-}
+func (f *Function) autoscaled() bool { return f.Scaled() && f.Scaling.Strategy == "INTERNAL" }
 
 // ConcurrencyControl is a function's concurrencyControl.
 type ConcurrencyControl struct {
@@ -35,10 +31,13 @@ type ConcurrencyControl struct {
 
 // Provider is how a scaled function's instances are: each takes Startup until
 // it is ready and runs Capacity executions at a time. More than that wait at
-// the provider.
+// the provider. With CPUPerExecution, the mean cpu of the ready instances over
+// each ReportInterval is reported at its end.
 type Provider struct {
-	Startup  time.Duration
-	Capacity int
+	Startup         time.Duration
+	Capacity        int
+	CPUPerExecution float64 // percent of an instance; 0 = its cpu is not modelled
+	ReportInterval  time.Duration
 }
 
 // Autoscale is the autoscaler's times; see core.Config.
@@ -57,7 +56,9 @@ func newConcurrencyControl() ConcurrencyControl {
 	}
 }
 
-func newProvider() Provider { return Provider{Startup: time.Second, Capacity: 1} }
+func newProvider() Provider {
+	return Provider{Startup: time.Second, Capacity: 1, ReportInterval: 15 * time.Second}
+}
 
 var scalingTable = &record[Scaling]{
 	what: "scaling", fresh: newScaling,
@@ -67,14 +68,6 @@ var scalingTable = &record[Scaling]{
 		{key: "maxReplicas", doc: "Instances at most.", typ: integer{1, core.MaxReplicasBound}, must: true, at: func(s *Scaling) any { return &s.MaxReplicas }},
 		{key: "metrics", doc: "Figures to hold at their target; without any, all work at targetInFlightPerPod.", typ: list[Metric]{metricTable, 0}, at: func(s *Scaling) any { return &s.Metrics }},
 		{key: "concurrencyControl", doc: "How many executions an instance is given at once.", typ: concurrencyTable, at: func(s *Scaling) any { return &s.ConcurrencyControl }},
-	},
-}
-
-var metricTable = &record[Metric]{
-	what: "metric", flow: true, fresh: func() Metric { return Metric{} },
-	fields: []field[Metric]{
-		{key: "type", doc: "Which figure.", typ: choice{[]string{"queue_depth", "in_flight", "rps"}}, must: true, at: func(m *Metric) any { return &m.Type }},
-		{key: "target", doc: "Its value for each instance.", typ: number{1e-6, 1e9}, must: true, at: func(m *Metric) any { return &m.Target }},
 	},
 }
 
@@ -97,6 +90,8 @@ var providerTable = &record[Provider]{
 	fields: []field[Provider]{
 		{key: "startup", doc: "From the call for an instance until it is ready.", typ: anyTime, at: func(p *Provider) any { return &p.Startup }},
 		{key: "capacity", doc: "Executions an instance runs at a time.", typ: integer{1, core.MaxConcurrency}, at: func(p *Provider) any { return &p.Capacity }},
+		{key: "cpuPerExecution", doc: "Percent of an instance's cpu that an execution takes while it runs; the ready instances' mean is then reported. 0 = it is not.", typ: number{0, 100}, at: func(p *Provider) any { return &p.CPUPerExecution }},
+		{key: "reportInterval", doc: "How often, and the time that the mean is over.", typ: reportInterval, at: func(p *Provider) any { return &p.ReportInterval }},
 	},
 }
 
@@ -113,6 +108,7 @@ var autoscaleTable = &record[Autoscale]{
 
 func (f *Function) checkScaling(p *problems) {
 	s, b := &f.Scaling, &f.Behavior
+	f.checkMetrics(p)
 	if !f.Scaled() {
 		return
 	}

@@ -59,6 +59,7 @@ var scenarioTable = &record[Scenario]{
 		{key: "functions", doc: "The functions, registered at time 0.", typ: list[Function]{functionTable, 1}, must: true, at: func(s *Scenario) any { return &s.Functions }},
 		{key: "load", doc: "Streams of arrivals.", typ: list[Load]{loadTable, 0}, at: func(s *Scenario) any { return &s.Load }},
 		{key: "faults", doc: "What goes wrong, and when.", typ: list[Fault]{faultTable, 0}, at: func(s *Scenario) any { return &s.Faults }},
+		{key: "reports", doc: "Figures that scaled functions' cpu, memory and prometheus metrics are told to have, and when.", typ: list[Report]{reportTable, 0}, at: func(s *Scenario) any { return &s.Reports }},
 		{key: "expect", doc: "What must hold; invariants are always checked.", typ: list[Check]{checkTable, 0}, at: func(s *Scenario) any { return &s.Expect }},
 	},
 }

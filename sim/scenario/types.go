@@ -25,6 +25,7 @@ type Scenario struct {
 	Functions []Function
 	Load      []Load
 	Faults    []Fault
+	Reports   []Report
 	Expect    []Check
 }
 

@@ -12,7 +12,7 @@ import (
 const maxShrinkRuns = 400
 
 // Shrink makes a scenario smaller for as long as it breaks the same invariant:
-// fewer functions, loads and faults, less load, a shorter time, defaults. It
+// fewer functions, loads, faults and reports, less load, a shorter time, defaults. It
 // returns the smallest found and how that breaks.
 func Shrink(sc *scenario.Scenario, v *sim.Violation) (*scenario.Scenario, *sim.Violation) {
 	runs := 0
@@ -59,13 +59,14 @@ func clone(sc *scenario.Scenario) *scenario.Scenario {
 	c.Functions = slices.Clone(sc.Functions)
 	c.Load = slices.Clone(sc.Load)
 	c.Faults = slices.Clone(sc.Faults)
+	c.Reports = slices.Clone(sc.Reports)
 	return &c
 }
 
 // steps are the ways to make a scenario smaller. Each changes the copy it is
 // given in its i-th way; nil = there is no i-th way.
 var steps = []func(sc *scenario.Scenario, i int) *scenario.Scenario{
-	withoutLoad, withoutFault, withoutFunction, shorter, lighter, withoutOption,
+	withoutLoad, withoutFault, withoutReport, withoutFunction, shorter, lighter, withoutOption,
 }
 
 func withoutLoad(sc *scenario.Scenario, i int) *scenario.Scenario {
@@ -84,6 +85,14 @@ func withoutFault(sc *scenario.Scenario, i int) *scenario.Scenario {
 	return sc
 }
 
+func withoutReport(sc *scenario.Scenario, i int) *scenario.Scenario {
+	if i >= len(sc.Reports) {
+		return nil
+	}
+	sc.Reports = slices.Delete(sc.Reports, i, i+1)
+	return sc
+}
+
 func withoutFunction(sc *scenario.Scenario, i int) *scenario.Scenario {
 	if len(sc.Functions) < 2 || i >= len(sc.Functions) {
 		return nil
@@ -92,6 +101,7 @@ func withoutFunction(sc *scenario.Scenario, i int) *scenario.Scenario {
 	sc.Functions = slices.Delete(sc.Functions, i, i+1)
 	sc.Load = slices.DeleteFunc(sc.Load, func(l scenario.Load) bool { return l.Function == name })
 	sc.Faults = slices.DeleteFunc(sc.Faults, func(f scenario.Fault) bool { return f.Function == name })
+	sc.Reports = slices.DeleteFunc(sc.Reports, func(r scenario.Report) bool { return r.Function == name })
 	return sc
 }
 

@@ -3,7 +3,9 @@
 //
 //	go run ./sim/kpa/compare [-seeds 20] [-html FILE] scenarios/autoscale-*.yaml
 //
-// Of each scenario the first function with scaling is compared.
+// Of each scenario the first function with scaling is compared. One that scales
+// by reported figures (cpu, memory, prometheus) is left out: KPA knows
+// concurrency only.
 package main
 
 import (
@@ -53,6 +55,10 @@ func compare(paths []string, seeds int, html string) error {
 		if err != nil {
 			return err
 		}
+		if scalesByReports(sc) {
+			fmt.Fprintf(os.Stderr, "%s: left out: it scales by reported figures, and the model of KPA by concurrency only\n", sc.Name)
+			continue
+		}
 		c := comparison{Scenario: sc.Name, Description: sc.Description}
 		for _, who := range contenders {
 			f, err := measure(*sc, who, seeds)
@@ -68,4 +74,13 @@ func compare(paths []string, seeds int, html string) error {
 		return nil
 	}
 	return writePage(html, all, seeds)
+}
+
+func scalesByReports(sc *scenario.Scenario) bool {
+	for i := range sc.Functions {
+		if f := &sc.Functions[i]; f.Scaled() {
+			return f.ScalesByReports()
+		}
+	}
+	return false
 }
