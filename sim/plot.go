@@ -19,7 +19,9 @@ type Plot struct {
 type PlotFunction struct {
 	Name             string
 	Queued, InFlight []int
-	Replicas         []int // ready instances; zeros without scaling
+	// Only with scaling: instances ready, wanted and starting, and the slots
+	// there are (the effective concurrency).
+	Replicas, Wanted, Starting, Slots []int
 }
 
 // plotSteps is about how many steps a run is divided into.
@@ -63,7 +65,11 @@ func (p *plot) sample() {
 		f := &p.out.Functions[i]
 		f.Queued = append(f.Queued, g.queued)
 		f.InFlight = append(f.InFlight, g.inFlight)
-		f.Replicas = append(f.Replicas, g.replicas())
+		if g.decl.Scaled() {
+			now := g.scale()
+			f.Replicas, f.Wanted = append(f.Replicas, now.ready), append(f.Wanted, now.wanted)
+			f.Starting, f.Slots = append(f.Starting, now.starting), append(f.Slots, now.slots)
+		}
 	}
 	p.out.Ended = append(p.out.Ended, p.step.n)
 	p.out.P50 = append(p.out.P50, p.step.percentile(50))
@@ -91,7 +97,9 @@ func (p *plot) halve() {
 	}
 	for i := range p.out.Functions {
 		f := &p.out.Functions[i]
-		f.Queued, f.InFlight, f.Replicas = last(f.Queued), last(f.InFlight), last(f.Replicas)
+		for _, s := range []*[]int{&f.Queued, &f.InFlight, &f.Replicas, &f.Wanted, &f.Starting, &f.Slots} {
+			*s = last(*s)
+		}
 	}
 	larger := func(a, b int64) int64 { return max(a, b) }
 	p.out.Ended = join(p.out.Ended, func(a, b int64) int64 { return a + b })

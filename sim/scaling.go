@@ -80,14 +80,19 @@ func (b *backend) replicaSeconds() int64 {
 	return b.fleet.area / int64(time.Second)
 }
 
-// replicas is the number of ready instances of all copies.
-func (g *group) replicas() (n int) {
+// scale is how big a function is, of all its copies.
+type scale struct{ ready, wanted, starting, slots int }
+
+func (g *group) scale() (s scale) {
 	for _, b := range g.backends {
-		if b.fleet != nil {
-			n += b.fleet.ready
+		s.ready += b.fleet.ready
+		s.starting += len(b.fleet.starting) + b.fleet.stalled
+		if b.fn != nil {
+			s.wanted += b.fn.wanted
+			s.slots += b.fn.slots
 		}
 	}
-	return n
+	return s
 }
 
 // perPod says that slots follow the ready instances, not spec.concurrency.

@@ -19,8 +19,10 @@ type chart struct {
 
 // line is one curve, a value for each x; NaN is a gap.
 type line struct {
-	name string
-	y    []float64
+	name   string
+	y      []float64
+	steps  bool // a number that stays until it changes; else joined straight
+	dashed bool // and grey: lets a curve below show
 }
 
 // maxLines is how many functions get a curve of their own.
@@ -44,9 +46,12 @@ func charts(r *sim.Result) []chart {
 	out := []chart{
 		{"Queue depth (executions)", plot(step, sizes(r, func(f *sim.PlotFunction) []int { return f.Queued }))},
 		{"In flight (executions)", plot(step, sizes(r, func(f *sim.PlotFunction) []int { return f.InFlight }))},
-		{"Ended (executions a second)", plot(step, []line{{"ended", scale(p.Ended, 1/step)}})},
-		{"End-to-end latency (ms)", plot(step, []line{{"p50", ms(p.P50)}, {"p99", ms(p.P99)}})},
 	}
+	out = append(out, scaling(r)...)
+	out = append(out,
+		chart{"Ended (executions a second)", plot(step, []line{{name: "ended", y: scale(p.Ended, 1/step)}})},
+		chart{"End-to-end latency (ms)", plot(step, []line{{name: "p50", y: ms(p.P50)}, {name: "p99", y: ms(p.P99)}})},
+	)
 	if h := histogram(r); h != "" {
 		out = append(out, chart{"Distribution of end-to-end latency (executions)", h})
 	}
@@ -57,6 +62,38 @@ func scale(v []int64, by float64) []float64 {
 	out := make([]float64, len(v))
 	for i := range v {
 		out[i] = float64(v[i]) * by
+	}
+	return out
+}
+
+// scaling draws the instances and slots of the largest scaled functions.
+func scaling(r *sim.Result) (out []chart) {
+	var scaled []*sim.PlotFunction
+	for i := range r.Plot.Functions {
+		if f := &r.Plot.Functions[i]; len(f.Wanted) > 0 {
+			scaled = append(scaled, f)
+		}
+	}
+	slices.SortStableFunc(scaled, func(a, b *sim.PlotFunction) int { return slices.Max(b.Wanted) - slices.Max(a.Wanted) })
+	for _, f := range scaled[:min(len(scaled), maxLines)] {
+		step := r.Plot.Step.Seconds()
+		out = append(out,
+			chart{"Instances of " + f.Name, plot(step, []line{
+				{name: "starting", y: floats(f.Starting), steps: true}, {name: "ready", y: floats(f.Replicas), steps: true},
+				{name: "wanted", y: floats(f.Wanted), steps: true, dashed: true},
+			})},
+			chart{"Slots of " + f.Name + " (executions at once)", plot(step, []line{
+				{name: "in use", y: floats(f.InFlight)}, {name: "slots", y: floats(f.Slots), steps: true},
+			})},
+		)
+	}
+	return out
+}
+
+func floats(values []int) []float64 {
+	out := make([]float64, len(values))
+	for i, v := range values {
+		out[i] = float64(v)
 	}
 	return out
 }
@@ -83,14 +120,10 @@ func sizes(r *sim.Result, of func(*sim.PlotFunction) []int) []line {
 			}
 			continue
 		}
-		l := line{name: s.f.Name}
-		for _, v := range y {
-			l.y = append(l.y, float64(v))
-		}
-		lines = append(lines, l)
+		lines = append(lines, line{name: s.f.Name, y: floats(y)})
 	}
 	if len(all) > maxLines {
-		lines = append(lines, line{fmt.Sprintf("%d others", len(all)-maxLines), others})
+		lines = append(lines, line{name: fmt.Sprintf("%d others", len(all)-maxLines), y: others})
 	}
 	return lines
 }
@@ -113,6 +146,9 @@ func plot(step float64, lines []line) template.HTML {
 		}
 	}
 	high := niceCeil(most)
+	if lines[0].steps {
+		high = max(high, 4) // the grid has whole numbers
+	}
 	x := func(i int) float64 { return left + (width-left-right)*float64(i+1)/float64(n) }
 	y := func(v float64) float64 { return height - bottom - (height-top-bottom)*v/high }
 	var b strings.Builder
@@ -128,16 +164,27 @@ func plot(step float64, lines []line) template.HTML {
 				i++
 				continue
 			}
-			fmt.Fprintf(&b, `<polyline class="c%d" points="`, k%7)
+			fmt.Fprintf(&b, `<polyline class="%s" points="`, l.class(k))
 			// A lone value gets a width of one step.
 			fmt.Fprintf(&b, "%.1f,%.1f", x(i-1), y(l.y[i]))
-			for ; i < len(l.y) && !math.IsNaN(l.y[i]); i++ {
+			for first := i; i < len(l.y) && !math.IsNaN(l.y[i]); i++ {
+				if l.steps && i > first && l.y[i] != l.y[i-1] {
+					fmt.Fprintf(&b, " %.1f,%.1f", x(i), y(l.y[i-1]))
+				}
 				fmt.Fprintf(&b, " %.1f,%.1f", x(i), y(l.y[i]))
 			}
 			b.WriteString(`"/>`)
 		}
 	}
 	return finish(&b, lines)
+}
+
+// class is the style of the k-th curve and its legend.
+func (l *line) class(k int) string {
+	if l.dashed {
+		return "c6 dashed"
+	}
+	return fmt.Sprintf("c%d", k%7)
 }
 
 func anchor(i int) string {
@@ -162,7 +209,7 @@ func finish(b *strings.Builder, lines []line) template.HTML {
 	if len(lines) > 1 {
 		b.WriteString(`<p class="legend">`)
 		for k, l := range lines {
-			fmt.Fprintf(b, `<span class="c%d">%s</span> `, k%7, template.HTMLEscapeString(l.name))
+			fmt.Fprintf(b, `<span class="%s">%s</span> `, l.class(k), template.HTMLEscapeString(l.name))
 		}
 		b.WriteString("</p>")
 	}

@@ -40,8 +40,20 @@ func Write(w io.Writer, r *sim.Result, description string) error {
 	if len(r.Functions) > 1 {
 		add("total", &r.Total)
 	}
+	type scaledRow struct {
+		Name                             string
+		Ups, Downs, Turns, Seconds, Cold int64
+	}
+	var scaled []scaledRow
+	for i := range r.Functions {
+		if c := &r.Functions[i].Counts; r.Plot != nil && len(r.Plot.Functions[i].Wanted) > 0 {
+			scaled = append(scaled, scaledRow{
+				r.Functions[i].Name, c.Get("scale_ups"), c.Get("scale_downs"), c.Get("scale_turns"), c.Get("replica_seconds"), c.Get("cold_starts"),
+			})
+		}
+	}
 	return page.Execute(w, map[string]any{
-		"R": r, "Description": description, "Rows": rows, "Virtual": r.Virtual.String(),
+		"R": r, "Description": description, "Rows": rows, "Scaled": scaled, "Virtual": r.Virtual.String(),
 		"Charts": charts(r),
 	})
 }
