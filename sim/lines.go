@@ -102,7 +102,7 @@ func writeJSONLine(w io.Writer, line []byte) error {
 		rest = rest[1:]
 	}
 	out.Detail = string(bytes.Join(rest, []byte(" ")))
-	data, err := json.Marshal(out)
+	data, err := plainJSON(out)
 	if err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -35,7 +36,30 @@ func (l Latency) MarshalJSON() ([]byte, error) {
 	})
 }
 
-// MarshalJSON writes the object that `sim run --format json` prints.
+// plainJSON is v as JSON without HTML escapes: a check reads ">=", not "\u003e=".
+// Where the result of a MarshalJSON goes into HTML it is escaped all the same:
+// json.Marshal, which html/template uses, escapes what that returns.
+func plainJSON(v any) ([]byte, error) {
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(v); err != nil {
+		return nil, err
+	}
+	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), nil
+}
+
+// WriteJSON prints the object of MarshalJSON on a line.
+func (r *Result) WriteJSON(w io.Writer) error {
+	data, err := r.MarshalJSON()
+	if err != nil {
+		return err
+	}
+	_, err = w.Write(append(data, '\n'))
+	return err
+}
+
+// MarshalJSON makes the object that `sim run --format json` prints.
 func (r *Result) MarshalJSON() ([]byte, error) {
 	counts := map[string]Counts{"total": r.Total}
 	latency := map[string]map[string]Latency{}
@@ -47,7 +71,7 @@ func (r *Result) MarshalJSON() ([]byte, error) {
 	if checks == nil {
 		checks = []CheckResult{}
 	}
-	return json.Marshal(struct {
+	return plainJSON(struct {
 		Scenario string                        `json:"scenario"`
 		Seed     uint64                        `json:"seed"`
 		Virtual  float64                       `json:"virtualSeconds"`

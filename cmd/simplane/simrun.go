@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -83,7 +82,7 @@ func runOne(cmd *cobra.Command, sc *scenario.Scenario, several bool, out, format
 		if f == "text" {
 			err = r.WriteText(cmd.OutOrStdout())
 		} else {
-			err = json.NewEncoder(cmd.OutOrStdout()).Encode(r)
+			err = r.WriteJSON(cmd.OutOrStdout())
 		}
 		if err != nil {
 			return false, err

@@ -1,6 +1,9 @@
 package scenario
 
-import "encoding/json"
+import (
+	"bytes"
+	"encoding/json"
+)
 
 // Schema is the JSON Schema (draft 2020-12) of scenario files, made from the
 // tables that the decoder uses. It cannot express what depends on several
@@ -9,9 +12,12 @@ func Schema() []byte {
 	s := scenarioTable.schema()
 	s["$schema"] = "https://json-schema.org/draft/2020-12/schema"
 	s["title"] = "simplane scenario"
-	out, err := json.MarshalIndent(s, "", "  ")
-	if err != nil {
+	var out bytes.Buffer
+	enc := json.NewEncoder(&out)
+	enc.SetIndent("", "  ")
+	enc.SetEscapeHTML(false) // it is read as it is: ">=", not "\u003e="
+	if err := enc.Encode(s); err != nil {
 		panic(err) // maps, strings and numbers only
 	}
-	return append(out, '\n')
+	return out.Bytes()
 }
