@@ -21,7 +21,8 @@ type SyncQueueConfig struct {
 	MaxDepth int
 	// MaxEstimatedWait is the longest estimated wait that is admitted. > 0.
 	MaxEstimatedWait time.Duration
-	// MaxQueueWait is the longest real wait: past it the caller is rejected. > 0.
+	// MaxQueueWait is the longest real wait for the first attempt: past it the
+	// caller is rejected, and knows that nothing ran. > 0.
 	MaxQueueWait time.Duration
 	// RetryAfter is what a rejected caller is told to wait. >= 1 s.
 	RetryAfter time.Duration

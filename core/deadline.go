@@ -28,11 +28,11 @@ func (c *Core) nextDue(fn *Function) bool {
 	)
 	switch {
 	case ex.status == Queued:
-		// The caller's deadline, or the longest wait sync admission allows.
+		// The caller's deadline, or the longest first wait sync admission allows.
 		fn.unqueue(ex)
 		if ex.queueDeadline > 0 && ex.queueDeadline <= now.Mono && ex.callerDeadline() > now.Mono {
 			ex.markError(&ExecError{Code: CodeQueueWait, Message: "waited in the queue longer than maxQueueWait"}, now)
-			refused = ex.attempt == 1
+			refused = true
 		} else {
 			ex.markTimeout(nil, now)
 		}

@@ -15,7 +15,7 @@ type execution struct {
 
 	created, started, finished           int64 // wall ns; 0 = not yet
 	createdMono, queuedMono, startedMono int64 // elapsed ns; startedMono -1 = not yet
-	queueDeadline                        int64 // elapsed ns; 0 = none
+	queueDeadline                        int64 // of the first wait, elapsed ns; 0 = none
 	lookAt                               int64 // wall ns of the store's next look
 
 	input, output []byte
@@ -112,10 +112,8 @@ func (ex *execution) resetForRetry(now Instant) bool {
 	ex.output, ex.err = nil, nil
 	ex.coldStart, ex.initMs = false, -1
 	ex.attempt++
-	if ex.queueDeadline > 0 {
-		ex.queueDeadline += now.Mono - ex.queuedMono // the wait for a retry is a new one
-	}
 	ex.queuedMono = now.Mono
+	ex.queueDeadline = 0 // it has run: only its caller's deadline ends it now
 	return true
 }
 

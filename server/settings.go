@@ -73,7 +73,7 @@ func NewSettings(flags *pflag.FlagSet) *Settings {
 	flags.IntVar(&q.MaxConcurrency, "sync-queue-max-concurrency", q.MaxConcurrency, "sync invocations in flight that are admitted without a look")
 	flags.IntVar(&q.MaxDepth, "sync-queue-max-depth", q.MaxDepth, "sync invocations queued at which newcomers are refused")
 	flags.DurationVar(&q.MaxEstimatedWait, "sync-queue-max-estimated-wait", q.MaxEstimatedWait, "longest estimated wait that is admitted")
-	flags.DurationVar(&q.MaxQueueWait, "sync-queue-max-queue-wait", q.MaxQueueWait, "longest real wait before the caller is rejected")
+	flags.DurationVar(&q.MaxQueueWait, "sync-queue-max-queue-wait", q.MaxQueueWait, "longest real wait for the first attempt; past it the caller is rejected")
 	flags.DurationVar(&q.RetryAfter, "sync-queue-retry-after", q.RetryAfter, "Retry-After of a sync-queue rejection")
 
 	flags.BoolVar(&c.InternalOnMgmtOnly, "internal-on-mgmt-only", c.InternalOnMgmtOnly, "serve /v1/internal and /v1/admin on the management address only")

@@ -18,7 +18,7 @@ func (c *checker) dispatched(ev *core.Event, f *fnState, rec *record, slot int32
 		e.fail("attempts", "execution #%d: dispatched attempt %d, expected %d", rec.number, ev.Attempt, rec.attempt)
 	case int64(ev.QueueWait) != ev.At.Mono-rec.queuedMono:
 		e.fail("latencies add up", "execution #%d: queue wait %v, expected %d ns", rec.number, ev.QueueWait, ev.At.Mono-rec.queuedMono)
-	case ev.Sync && c.cfg.SyncQueue.Enabled && int64(ev.QueueWait) > int64(c.cfg.SyncQueue.MaxQueueWait):
+	case ev.Sync && ev.Attempt == 1 && c.cfg.SyncQueue.Enabled && int64(ev.QueueWait) > int64(c.cfg.SyncQueue.MaxQueueWait):
 		e.fail("maxQueueWait", "execution #%d was dispatched after waiting %v", rec.number, ev.QueueWait)
 	}
 	c.inOrder(f, rec, slot, ev.At.Mono)
@@ -139,12 +139,10 @@ func (c *checker) endsFor(ev *core.Event, f *fnState, rec *record) {
 		}
 	case ev.Code == core.CodeQueueWait:
 		waited := ev.At.Mono - rec.queuedMono
-		if q := c.cfg.SyncQueue; rec.state != stQueued || !rec.sync || !q.Enabled || waited != int64(q.MaxQueueWait) {
-			e.fail("maxQueueWait", "execution #%d was rejected after waiting %d ns", rec.number, waited)
+		if q := c.cfg.SyncQueue; rec.state != stQueued || !rec.sync || rec.attempt > 1 || !q.Enabled || waited != int64(q.MaxQueueWait) {
+			e.fail("maxQueueWait", "execution #%d was rejected after waiting %d ns for attempt %d", rec.number, waited, rec.attempt)
 		}
-		if rec.attempt == 1 {
-			c.freed(rec) // its caller is told to try again
-		}
+		c.freed(rec) // its caller is told to try again
 	default: // the last attempt failed
 		retriesLeft := int(rec.attempt) <= f.group.decl.MaxRetries && !f.deleted
 		switch {
