@@ -55,6 +55,9 @@ func (x *executionExtras) own() {
 	x.traceID, x.traceParent, x.idempotencyKey = strings.Clone(x.traceID), strings.Clone(x.traceParent), strings.Clone(x.idempotencyKey)
 }
 
+// joined says that a sync invocation waits for ex beside its own caller, if any.
+func (ex *execution) joined() bool { return ex.more != nil && len(ex.more.waiters) > 0 }
+
 func (ex *execution) extras() *executionExtras {
 	if ex.more == nil {
 		ex.more = &executionExtras{}

@@ -32,6 +32,7 @@ type Function struct {
 	timer       Timer
 	armedAt     int64 // elapsed ns the timer is armed for; 0 = not armed
 	syncQueued  int
+	joinQueued  int  // queued async executions that sync invocations have joined
 	ready       bool // is in the scheduler's ready list
 	deleted     bool
 	completions throughput
@@ -96,7 +97,7 @@ func (fn *Function) slotFree() bool { return fn.running.Load() < fn.slots.Load()
 // runnable says that a scheduler tick would dispatch something. With the
 // scheduler off only a waiting sync invocation drives its queue.
 func (fn *Function) runnable() bool {
-	return fn.queue.live > 0 && fn.slotFree() && (!fn.core.cfg.SchedulerOff || fn.syncQueued > 0)
+	return fn.queue.live > 0 && fn.slotFree() && (!fn.core.cfg.SchedulerOff || fn.syncQueued+fn.joinQueued > 0)
 }
 
 // enqueue appends ex; the caller has checked the bound.
@@ -125,6 +126,8 @@ func (fn *Function) countQueued(ex *execution, by int32) {
 	if ex.sync {
 		fn.syncQueued += int(by)
 		fn.core.admission.depth.Add(int64(by))
+	} else if ex.joined() {
+		fn.joinQueued += int(by)
 	}
 }
 

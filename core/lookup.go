@@ -1,7 +1,5 @@
 package core
 
-import "slices"
-
 // Execution returns a consistent copy of an execution; false when the id is
 // unknown or past its TTL.
 func (c *Core) Execution(id ID) (Snapshot, bool) {
@@ -40,7 +38,5 @@ func (c *Core) Forget(id ID, w Waiter) {
 	if ex.waiter == w {
 		ex.waiter = nil
 	}
-	if ex.more != nil {
-		ex.more.waiters = slices.DeleteFunc(ex.more.waiters, func(other Waiter) bool { return other == w })
-	}
+	ex.fn.removeWaiter(ex, w)
 }

@@ -184,3 +184,73 @@ func TestSchedulerOffSyncDrivesItsOwnFunction(t *testing.T) {
 	late := b.enqueue("f")
 	b.wantStatus(late, Queued)
 }
+
+// A sync invocation that joins a queued execution by its key waits for it as
+// one of its own would be waited for: it drives the queue.
+func TestSchedulerOffSyncDrivesWhatItJoins(t *testing.T) {
+	submit := func(b *bed, sync bool, w Waiter) Result {
+		t.Helper()
+		res, err := b.Submit(&Request{Function: "f", Sync: sync, IdempotencyKey: "k", Input: []byte(`1`), Waiter: w})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return res
+	}
+	b := newBed(t, manual)
+	b.register("f", slots(1), retries(1))
+	before := b.enqueue("f")
+	id := submit(b, false, nil).ID
+	after := b.enqueue("f")
+	wantEqual(t, "an async join", submit(b, false, nil).ID, id)
+	b.wantLoad("f", 3, 0) // drives nothing
+
+	first, second := &wakes{}, &wakes{}
+	if res := submit(b, true, first); res.ID != id || !res.Existing || !res.Waiting {
+		t.Fatalf("joined %+v", res)
+	}
+	b.wantLoad("f", 2, 1)
+	b.wantStatus(before, Running) // FIFO: what was before it goes first
+	submit(b, true, second)
+	b.work.next(t).Complete(success(`0`))
+	b.wantStatus(id, Running)
+	b.work.next(t).Complete(failure("BOOM")) // requeued at the tail, still waited for
+	b.wantStatus(after, Running)
+	b.work.next(t).Complete(success(`0`))
+	b.work.next(t).Complete(success(`1`))
+	wantEqual(t, "first woken with", first.only(t).Status, Success)
+	wantEqual(t, "second woken with", second.only(t).Status, Success)
+	late := b.enqueue("f")
+	b.wantStatus(late, Queued) // nobody waits any more
+}
+
+// A joined caller that has left drives nothing.
+func TestSchedulerOffJoinEndsWithItsCaller(t *testing.T) {
+	b := newBed(t, manual)
+	b.register("f", slots(1))
+	b.enqueue("f")
+	if _, err := b.DrainOnce("f", func() {}); err != nil { // the only slot
+		t.Fatal(err)
+	}
+	w, stays := &wakes{}, &wakes{}
+	r := &Request{Function: "f", IdempotencyKey: "k", Input: []byte(`1`)}
+	res, err := b.Submit(r)
+	wantEqual(t, "error", err, nil)
+	r.Sync = true
+	for _, r.Waiter = range []Waiter{w, stays} {
+		if _, err := b.Submit(r); err != nil {
+			t.Fatal(err)
+		}
+	}
+	b.Forget(res.ID, w)
+	b.Forget(res.ID, w) // once more changes nothing
+	b.Forget(res.ID, stays)
+	b.work.next(t).Complete(success(`1`))
+	b.wantStatus(res.ID, Queued)
+	b.wantLoad("f", 1, 0)
+	if _, err := b.DrainOnce("f", func() {}); err != nil {
+		t.Fatal(err)
+	}
+	b.work.next(t).Complete(success(`1`))
+	b.wantStatus(res.ID, Success)
+	wantEqual(t, "wakes", w.count()+stays.count(), 0)
+}

@@ -119,12 +119,34 @@ func (c *Core) join(fn *Function, id ID, r *Request, now Instant) (Result, bool)
 	}
 	res := Result{ID: id, Existing: true, Snapshot: c.visible(ex, now)}
 	if r.Sync && r.Waiter != nil && !ex.status.Terminal() {
-		ex.extras().waiters = append(ex.extras().waiters, r.Waiter)
+		owner.addWaiter(ex, r.Waiter)
 		res.Waiting = true
 	}
 	owner.mu.Unlock()
 	c.observe(Event{Kind: EventIdempotentHit, Function: fn, ID: id, At: now, Sync: r.Sync})
+	if res.Waiting && c.cfg.SchedulerOff {
+		c.kick(owner) // nobody else drives its queue
+	}
 	return res, true
+}
+
+// addWaiter has w woken at the end of ex; the caller holds fn.mu.
+func (fn *Function) addWaiter(ex *execution, w Waiter) {
+	if ex.status == Queued && !ex.sync && !ex.joined() {
+		fn.joinQueued++
+	}
+	ex.extras().waiters = append(ex.extras().waiters, w)
+}
+
+// removeWaiter undoes addWaiter; the caller holds fn.mu.
+func (fn *Function) removeWaiter(ex *execution, w Waiter) {
+	if !ex.joined() {
+		return
+	}
+	ex.more.waiters = slices.DeleteFunc(ex.more.waiters, func(other Waiter) bool { return other == w })
+	if ex.status == Queued && !ex.sync && !ex.joined() {
+		fn.joinQueued--
+	}
 }
 
 // admit records and queues a request, holding the claim token (0 = none) of

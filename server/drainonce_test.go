@@ -106,6 +106,16 @@ func TestSchedulerOffSyncDrivesItsOwnFunction(t *testing.T) {
 	}
 }
 
+// The same when the sync invocation joins what is queued, by idempotency key.
+func TestSchedulerOffSyncDrivesWhatItJoins(t *testing.T) {
+	f := start(t, func(c *Config) { c.Core.SchedulerOff = true })
+	f.register("fn", "LOCAL", `"concurrency":1`)
+	id := f.enqueue("fn", `1`, "Idempotency-Key", "k").expect(202).str("executionId")
+	if a := f.invoke("fn", `1`, "Idempotency-Key", "k").expect(200); a.str("status") != "success" || a.str("executionId") != id {
+		t.Errorf("joined %s: %s", id, a.body)
+	}
+}
+
 // A function with more ready work than one call may serve is served on by the
 // scheduler goroutine.
 func TestSchedulerWorksOffABacklog(t *testing.T) {
