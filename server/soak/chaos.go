@@ -25,12 +25,14 @@ type chaos struct {
 	script string // of the process functions: marks their processes
 	config string // the node's configuration file
 	churn  *function
+	// crash asks one of the process functions to end its process.
+	crash func(*rand.Rand)
 	// redriven books a dead letter's new execution.
 	redriven func(id string, j job)
 	rate     float64 // jobs a second that the load sends
 	pace     float64 // how much more often than usual things go wrong
 
-	Kills, Hangups, BrokenHangups, Patches, StalePatches, Recreated, Floods, Flooded, Garbage, Redriven atomic.Int64
+	Kills, Crashes, Hangups, BrokenHangups, Patches, StalePatches, Recreated, Floods, Flooded, Garbage, Redriven atomic.Int64
 }
 
 // run starts every kind of trouble, each at its own pace, until ctx ends.
@@ -40,7 +42,11 @@ func (x *chaos) run(ctx context.Context, seed uint64) {
 		every time.Duration
 		do    func(context.Context, *rand.Rand)
 	}{
+		// Kills and crashes go by the clock and not by the load: a process that
+		// lives for less than 10 s each time is started again after ever longer
+		// pauses, as it should be, and then there is no capacity left to load.
 		{8 * time.Second, x.kill},
+		{25 * time.Second, func(_ context.Context, rng *rand.Rand) { x.crash(rng); x.Crashes.Add(1) }},
 		{3 * time.Second, x.patch},
 		{4 * time.Second, x.hangup},
 		{3500 * time.Millisecond, x.recreate},

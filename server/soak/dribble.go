@@ -12,16 +12,17 @@ import (
 
 // dribble is a slow client: its request trickles in, and it must be served
 // like any other.
-func (g *load) dribble(f *function, j job, action string) {
+func (g *load) dribble(f *function, j job, action string) (taken bool) {
 	body := j.body()
 	request := fmt.Sprintf("POST /v1/functions/%s%s HTTP/1.1\r\nHost: soak\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%s", f.name, action, len(body), body)
 	asked := time.Now()
 	r, err := trickle(strings.TrimPrefix(g.c.api, "http://"), request, 4, 40*time.Millisecond)
 	if err != nil {
 		g.l.violate("slow client of %s%s: %v", f.name, action, err)
-		return
+		return false
 	}
-	g.enter(f, j, action, r, asked, false)
+	id, _ := g.enter(f, j, action, r, asked, false)
+	return id != ""
 }
 
 // trickle sends a raw request in parts, a pause before each but the first.

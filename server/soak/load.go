@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/http"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -45,24 +46,9 @@ func (g *load) open(ctx context.Context, rate float64, inFlight int, seed uint64
 	}
 }
 
-// closed runs workers that send one job after the other until ctx ends, and
-// returns the jobs a second: what the machine gives right now.
-func (g *load) closed(ctx context.Context, workers int, seed uint64) float64 {
-	began, before := time.Now(), g.sent.Load()
-	for w := range workers {
-		g.wg.Go(func() {
-			rng := rand.New(rand.NewPCG(seed, uint64(w)))
-			for ctx.Err() == nil {
-				g.one(rng)
-			}
-		})
-	}
-	g.wg.Wait()
-	return float64(g.sent.Load()-before) / time.Since(began).Seconds()
-}
-
-// one sends one job in one of the ways that clients have.
-func (g *load) one(rng *rand.Rand) {
+// one sends one job in one of the ways that clients have, and reports whether
+// it was taken; one whose caller left at once counts as such.
+func (g *load) one(rng *rand.Rand) (taken bool) {
 	f := pick(g.fns, rng)
 	j := f.ask(rng, g.serial.Add(1))
 	g.sent.Add(1)
@@ -74,15 +60,23 @@ func (g *load) one(rng *rand.Rand) {
 	switch {
 	case f.name == "hangup":
 		g.abandon(f, j, time.Duration(1+rng.IntN(30))*time.Millisecond)
+		return true
 	case way < 10:
-		g.twins(f, j, action, 2+rng.IntN(2))
+		return g.twins(f, j, action, 2+rng.IntN(2))
 	case way < 20:
-		g.impatient(f, j, action, time.Duration(rng.IntN(15_000))*time.Microsecond)
+		return g.impatient(f, j, action, time.Duration(rng.IntN(15_000))*time.Microsecond)
 	case way < 23:
-		g.dribble(f, j, action)
-	default:
-		g.send(context.Background(), f, j, action, "", false)
+		return g.dribble(f, j, action)
 	}
+	id, _, _ := g.send(context.Background(), f, j, action, "", false)
+	return id != ""
+}
+
+// crash sends a job that ends its process, and by its retry the next one too.
+func (g *load) crash(rng *rand.Rand) {
+	victims := slices.DeleteFunc(slices.Clone(g.fns), func(f *function) bool { return !f.killed })
+	f := victims[rng.IntN(len(victims))]
+	_, _, _ = g.send(context.Background(), f, job{N: g.serial.Add(1), Do: doCrash}, ":enqueue", "", false)
 }
 
 // send makes one request. The id is empty when the server promised nothing;
@@ -146,7 +140,7 @@ func (g *load) enter(f *function, j job, action string, r reply, asked time.Time
 
 // twins sends the same request several times at once under one idempotency
 // key: all must be told of the same execution.
-func (g *load) twins(f *function, j job, action string, n int) {
+func (g *load) twins(f *function, j job, action string, n int) (taken bool) {
 	key := fmt.Sprintf("twins-%d", j.N)
 	ids := make([]string, n)
 	var wg sync.WaitGroup
@@ -154,7 +148,7 @@ func (g *load) twins(f *function, j job, action string, n int) {
 		wg.Go(func() { ids[i] = g.keyed(context.Background(), f, j, action, key) })
 	}
 	wg.Wait()
-	g.same(f, key, ids)
+	return g.same(f, key, ids)
 }
 
 // keyed sends once under a key. An execution that was refused after a wait
@@ -169,7 +163,7 @@ func (g *load) keyed(ctx context.Context, f *function, j job, action, key string
 
 // impatient hangs up early and tries again under the same key until it has an
 // answer: however often the request arrived, it is one execution.
-func (g *load) impatient(f *function, j job, action string, patience time.Duration) {
+func (g *load) impatient(f *function, j job, action string, patience time.Duration) (taken bool) {
 	key := fmt.Sprintf("impatient-%d", j.N)
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	first := g.keyed(ctx, f, j, action, key)
@@ -179,18 +173,20 @@ func (g *load) impatient(f *function, j job, action string, patience time.Durati
 	for range 200 {
 		id, refusal, err := g.send(context.Background(), f, j, action, key, true)
 		if err != nil || id == "" && refusal == "" {
-			return // noted already
+			return false // noted already
 		}
 		if refusal == "" {
-			g.same(f, key, []string{first, id})
-			return
+			return g.same(f, key, []string{first, id})
 		}
 		time.Sleep(50 * time.Millisecond)
 	}
 	g.l.violate("%s: key %s was refused for 10 s", f.name, key)
+	return false
 }
 
-func (g *load) same(f *function, key string, ids []string) {
+// same checks that all ids but empty ones are one, and reports whether there
+// is any.
+func (g *load) same(f *function, key string, ids []string) bool {
 	known := ""
 	for _, id := range ids {
 		switch {
@@ -203,6 +199,7 @@ func (g *load) same(f *function, key string, ids []string) {
 			g.joined.Add(1)
 		}
 	}
+	return known != ""
 }
 
 // abandon sends a request and hangs up before the answer. Nobody knows then

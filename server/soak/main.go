@@ -23,12 +23,12 @@ func run() int {
 	opt := options{Progress: os.Stderr, Pace: 1, TTL: 25 * time.Second}
 	flag.DurationVar(&opt.Duration, "duration", 10*time.Minute, "how long to send load")
 	flag.Float64Var(&opt.Share, "share", 0.7, "share of the measured capacity to send")
-	flag.Float64Var(&opt.MaxRate, "max-rate", 400, "most jobs a second, whatever the capacity")
+	flag.Float64Var(&opt.MaxRate, "max-rate", 0, "most jobs a second, whatever the capacity; 0 = only --share counts")
 	flag.Uint64Var(&opt.Seed, "seed", 1, "seed of the load and the trouble")
 	out := flag.String("out", "", "also write the report as JSON to this `file`")
 	flag.Parse()
-	if flag.NArg() > 0 || opt.Duration <= 0 || opt.Share <= 0 || opt.Share > 1 || opt.MaxRate <= 0 {
-		fmt.Fprintln(os.Stderr, "soak: no arguments are taken; --duration and --max-rate must be above 0, --share within 0 and 1")
+	if flag.NArg() > 0 || opt.Duration <= 0 || opt.Share <= 0 || opt.Share > 1 || opt.MaxRate < 0 {
+		fmt.Fprintln(os.Stderr, "soak: no arguments are taken; --duration must be above 0, --share above 0 and at most 1, --max-rate at least 0")
 		return 2
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)

@@ -14,7 +14,11 @@ type report struct {
 	Duration string  `json:"duration"`
 	Took     string  `json:"took"`
 	Capacity float64 `json:"measuredCapacity"` // jobs a second, closed loop
-	Rate     float64 `json:"rate"`
+	Steps    []step  `json:"capacitySteps"`
+	Rate     float64 `json:"rate"` // jobs a second that should be sent
+	// What was sent, jobs a second and as a share of the capacity.
+	AchievedRate  float64 `json:"achievedRate"`
+	AchievedShare float64 `json:"achievedShare"`
 
 	Sent      int64              `json:"jobsSent"`
 	Skipped   int64              `json:"jobsSkipped"` // the client's own bound
@@ -42,11 +46,17 @@ func (r *report) fill(g *load, t *tracker, l *ledger, v *vitals, x *chaos, took 
 	r.Accepted = len(l.ids)
 	r.Violations, r.Broken = l.violations, l.broken
 	r.Chaos = map[string]int64{
-		"function processes killed": x.Kills.Load(), "SIGHUPs": x.Hangups.Load(), "of them with a broken file": x.BrokenHangups.Load(),
+		"function processes killed": x.Kills.Load(), "jobs that crash their process": x.Crashes.Load(),
+		"SIGHUPs": x.Hangups.Load(), "of them with a broken file": x.BrokenHangups.Load(),
 		"config PATCHes": x.Patches.Load(), "stale PATCHes refused": x.StalePatches.Load(), "delete and re-create": x.Recreated.Load(),
 		"connection floods": x.Floods.Load(), "connections in them": x.Flooded.Load(), "garbage requests": x.Garbage.Load(),
 		"dead letters redriven": x.Redriven.Load(),
 	}
+}
+
+func (r *report) achieved(sent int64, in time.Duration) {
+	r.AchievedRate = float64(sent) / in.Seconds()
+	r.AchievedShare = r.AchievedRate / max(r.Capacity, 1)
 }
 
 // ok says that every promise was kept.
@@ -56,8 +66,11 @@ func (r *report) String() string {
 	var b strings.Builder
 	p := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
 	p("soak of %s (%s with settling), seed %d", r.Duration, r.Took, r.Options.Seed)
-	p("%d jobs sent at %.0f%% of the measured capacity (at most %.0f/s), %d executions accepted, %d skipped by the client's own bound",
-		r.Sent, 100*r.Rate/max(r.Capacity, 1), r.Options.MaxRate, r.Accepted, r.Skipped)
+	p("measured capacity %.0f jobs/s:", r.Capacity)
+	printSteps(&b, r.Steps)
+	p("sent %.0f jobs/s, which is %.0f%% of it (asked for: %.0f jobs/s, %.0f%%)",
+		r.AchievedRate, 100*r.AchievedShare, r.Rate, 100*r.Rate/max(r.Capacity, 1))
+	p("%d jobs sent in all, %d executions accepted, %d skipped by the client's own bound", r.Sent, r.Accepted, r.Skipped)
 	p("")
 	p("%-10s %9s %9s %9s %9s", "function", "accepted", "success", "error", "timeout")
 	for _, name := range slices.Sorted(maps.Keys(r.Functions)) {

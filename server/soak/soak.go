@@ -20,7 +20,7 @@ var worker []byte
 type options struct {
 	Duration time.Duration `json:"-"`
 	Share    float64       `json:"share"`   // of the measured capacity
-	MaxRate  float64       `json:"maxRate"` // jobs a second, whatever the capacity
+	MaxRate  float64       `json:"maxRate"` // jobs a second, whatever the capacity; 0 = no such bound
 	Pace     float64       `json:"pace"`    // 1 = the usual frequency of trouble
 	Seed     uint64        `json:"seed"`
 	// TTL of ended executions: short, so that the stores are turned over many
@@ -81,7 +81,7 @@ func soak(ctx context.Context, opt options) (*report, error) {
 	r := &report{Options: opt, Duration: opt.Duration.String()}
 	began := time.Now()
 	v := &vitals{c: c, l: l, began: began}
-	x := &chaos{n: n, c: c, l: l, script: script, config: config, pace: opt.Pace}
+	x := &chaos{n: n, c: c, l: l, script: script, config: config, pace: opt.Pace, crash: g.crash}
 	for _, f := range fns {
 		switch f.name {
 		case "churn":
@@ -92,12 +92,17 @@ func soak(ctx context.Context, opt options) (*report, error) {
 	}
 
 	say(opt, "measuring what this machine gives")
-	measuring, done := context.WithTimeout(ctx, opt.Duration/20+time.Second)
-	r.Capacity = g.closed(measuring, 16, opt.Seed)
-	done()
-	r.Rate = min(r.Capacity*opt.Share, opt.MaxRate)
+	if r.Capacity, r.Steps, err = g.capacity(ctx, opt.Duration/100+time.Second, opt.Seed); err != nil {
+		return nil, err
+	}
+	r.Rate = r.Capacity * opt.Share
+	if opt.MaxRate > 0 {
+		r.Rate = min(r.Rate, opt.MaxRate)
+	}
 	x.rate = r.Rate
 	say(opt, "capacity %.0f jobs/s; %.0f jobs/s for %v", r.Capacity, r.Rate, opt.Duration)
+	calibrated := g.sent.Load()
+	loaded := time.Now()
 
 	running, stop := context.WithTimeout(ctx, opt.Duration)
 	defer stop()
@@ -113,6 +118,7 @@ func soak(ctx context.Context, opt options) (*report, error) {
 	}()
 	go progress(running, opt, g, l)
 	g.open(running, r.Rate, 512, opt.Seed)
+	r.achieved(g.sent.Load()-calibrated, time.Since(loaded))
 	<-background
 	<-watching
 	say(opt, "settling")

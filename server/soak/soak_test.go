@@ -27,13 +27,17 @@ func TestShortSoak(t *testing.T) {
 	if p := r.Functions["pool"]; p == nil || p.Error == 0 || p.Timeout == 0 {
 		t.Errorf("pool: nothing failed or timed out: %+v", p)
 	}
-	for _, what := range []string{"function processes killed", "SIGHUPs", "config PATCHes", "delete and re-create", "garbage requests"} {
+	for _, what := range []string{"function processes killed", "jobs that crash their process", "SIGHUPs", "config PATCHes", "delete and re-create", "garbage requests"} {
 		if r.Chaos[what] == 0 {
 			t.Errorf("%s: none", what)
 		}
 	}
 	if strings.Contains(r.Log, "DATA RACE") || strings.Contains(r.Log, "panic") {
 		t.Errorf("the server's log has a race or a panic:\n%s", r.Log)
+	}
+	// What was sent is told, not what was meant to be.
+	if r.Rate != min(0.6*r.Capacity, 80) || r.AchievedRate <= 0 || r.AchievedRate > 1.5*r.Rate || r.AchievedShare != r.AchievedRate/r.Capacity {
+		t.Errorf("rate %.1f, achieved %.1f, share %.3f of %.1f", r.Rate, r.AchievedRate, r.AchievedShare, r.Capacity)
 	}
 	if r.Joined == 0 || r.Lookups == 0 || r.Probes == 0 {
 		t.Errorf("%d joins, %d look-ups, %d probes", r.Joined, r.Lookups, r.Probes)
