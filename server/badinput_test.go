@@ -207,20 +207,40 @@ func TestNoRequestIsSmuggled(t *testing.T) {
 	f.get("/v1/functions/fn").expect(200)
 }
 
-// With both a length and chunks the chunks count, and the connection ends: no
-// byte after them is read as a request.
-func TestLengthAndChunksEndTheConnection(t *testing.T) {
+// With both a length and an encoding nobody can tell which one others on the
+// way went by: it is refused, runs nothing, and no byte after it is read as a
+// request.
+func TestLengthAndEncodingTogetherAreRefused(t *testing.T) {
 	f := start(t)
 	f.register("fn", "LOCAL")
-	a, r, _ := f.talk(strings.NewReader(post + "Content-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\nb\r\n{\"input\":1}\r\n0\r\n\r\n" +
-		"DELETE /v1/functions/fn HTTP/1.1\r\nHost: x\r\n\r\n"))
-	if a.status != 400 && a.status != 200 {
-		t.Errorf("status %d", a.status)
+	const chunks = "b\r\n{\"input\":1}\r\n0\r\n\r\n"
+	for name, request := range map[string]string{
+		"length first":     post + "Content-Length: 21\r\nTransfer-Encoding: chunked\r\n\r\n" + chunks,
+		"encoding first":   post + "Transfer-Encoding: chunked\r\ncontent-length:4\r\n\r\n" + chunks,
+		"small letters":    post + "transfer-encoding:CHUNKED\r\nX-A: b\r\ncONTENT-lENGTH: 0\r\n\r\n" + chunks,
+		"identity":         post + "Content-Length: 11\r\nTransfer-Encoding: identity\r\n\r\n{\"input\":1}",
+		"asks to go on":    post + "Content-Length: 21\r\nConnection: keep-alive\r\nTransfer-Encoding: chunked\r\n\r\n" + chunks,
+		"another resource": "POST /v1/functions HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n" + chunks,
+	} {
+		a, r, _ := f.talk(strings.NewReader(request + "DELETE /v1/functions/fn HTTP/1.1\r\nHost: x\r\n\r\n"))
+		if a.status != 400 || a.str("error") != "BAD_REQUEST" || !strings.Contains(a.str("message"), "exclude each other") {
+			t.Errorf("%s: %d %s", name, a.status, a.body)
+		}
+		if rest, _ := io.ReadAll(r); len(rest) > 0 {
+			t.Errorf("%s: after the answer came %q", name, rest)
+		}
 	}
-	if rest, _ := io.ReadAll(r); len(rest) > 0 {
-		t.Errorf("after the answer came %q", rest)
+	if n := f.s.core.Gauges().StoredExecutions; n != 0 {
+		t.Errorf("%d executions of refused requests", n)
 	}
 	f.get("/v1/functions/fn").expect(200)
+	// Either alone is fine, with the connection kept and without.
+	for _, alone := range []string{"Content-Length: 11\r\n\r\n{\"input\":1}", "Transfer-Encoding: chunked\r\n\r\n" + chunks} {
+		for _, connection := range []string{"", "Connection: close\r\n"} {
+			a, _, _ := f.talk(strings.NewReader(post + connection + alone))
+			a.expect(200)
+		}
+	}
 }
 
 func TestPipelinedRequestsAreAnsweredInOrder(t *testing.T) {

@@ -105,7 +105,7 @@ func (s *Server) handler(mgmt bool) fasthttp.RequestHandler {
 		r.GET("/debug/pprof/{profile:*}", s.guarded(pprofhandler.PprofHandler))
 		r.NotFound = dashboardOr(noRoute)
 	}
-	return s.accessLogged(s.recovered(s.functionsFirst(resources[functionPrefix+"{arg}"], r.Handler)))
+	return s.accessLogged(s.recovered(clearlyFramed(s.functionsFirst(resources[functionPrefix+"{arg}"], r.Handler))))
 }
 
 const functionPrefix = "/v1/functions/"
