@@ -4,6 +4,8 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"net/netip"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/valyala/fasthttp"
@@ -30,12 +32,43 @@ func TestTokenScopes(t *testing.T) {
 			}
 		}
 	}
+	for header, want := range map[string]string{
+		"": "", "Bearer nope": "", "Basic i1": "", "Bearer i1": "invokeToken#1", "Bearer i2": "invokeToken#2", "Bearer m": "manageToken#1", "bearer x": "internalToken#1",
+	} {
+		var ctx fasthttp.RequestCtx
+		ctx.Request.Header.Set("Authorization", header)
+		if got := tok.name(&ctx); got != want {
+			t.Errorf("header %q names %q, want %q", header, got, want)
+		}
+	}
 	open, _ := newTokens(Config{InternalToken: "x"})
 	if !open.allow(scopeManage, &fasthttp.RequestCtx{}) || open.allow(scopeInternal, &fasthttp.RequestCtx{}) {
 		t.Error("a scope without tokens must be open, one with a token closed")
 	}
 	if _, err := newTokens(Config{ManageToken: "sha256:12"}); err == nil {
 		t.Error("a hash that is too short was taken")
+	}
+}
+
+func TestTokenNames(t *testing.T) {
+	hash := func(token string) string { return fmt.Sprintf("sha256:%x", sha256.Sum256([]byte(token))) }
+	// Padding and "=" within a token are no name.
+	list := "ci=" + hash("a") + ", " + hash("b") + ",c2VjcmV0==,x=y,alice.2=" + hash("a=sha256:b")
+	got, err := parseTokens("manageToken", list)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []secret{
+		{sha256.Sum256([]byte("a")), "ci"}, {sha256.Sum256([]byte("b")), "manageToken#2"}, {sha256.Sum256([]byte("c2VjcmV0==")), "manageToken#3"},
+		{sha256.Sum256([]byte("x=y")), "manageToken#4"}, {sha256.Sum256([]byte("a=sha256:b")), "alice.2"},
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("%q:\n%+v\nwant\n%+v", list, got, want)
+	}
+	for _, bad := range []string{"=" + hash("a"), "a b=" + hash("a"), "a\nb=" + hash("a"), strings.Repeat("x", 65) + "=" + hash("a"), "ci=sha256:12", "ci=sha256:", " , "} {
+		if _, err := parseTokens("manageToken", bad); err == nil || strings.Contains(err.Error(), hash("a")[8:]) {
+			t.Errorf("%q: error %v", bad, err)
+		}
 	}
 }
 

@@ -60,7 +60,8 @@ func cannotBeRebound(host string) bool {
 	return err == nil
 }
 
-func refuseForeignPage(ctx *fasthttp.RequestCtx) {
+func (s *Server) refuseForeignPage(ctx *fasthttp.RequestCtx, need scope) {
+	s.auditRefusal(ctx, fasthttp.StatusForbidden, need)
 	writeError(ctx, fasthttp.StatusForbidden, codeCrossSite,
 		"requests from web pages of other sites are refused; a page of this server under a name needs a token of its scope or TLS to be configured")
 }

@@ -20,8 +20,9 @@ type Config struct {
 	InternalOnMgmtOnly bool
 	// ManageOnMgmtOnly takes registering, deleting and scaling off Addr too.
 	ManageOnMgmtOnly bool
-	// Bearer tokens of each scope, or "sha256:" hashes of them, comma-separated;
-	// empty leaves a scope open. The internal one opens the others too, the
+	// Bearer tokens of each scope, or "sha256:" hashes of them, each with "name="
+	// before it if the audit log shall tell it, comma-separated; empty leaves a
+	// scope open. The internal one opens the others too, the
 	// manage one invoke.
 	InvokeToken, ManageToken, InternalToken string
 	// PEM files: certificate and key switch TLS on, the client CA asks for

@@ -97,7 +97,7 @@ func (s *Server) handleRedrive(ctx *fasthttp.RequestCtx, name string) {
 			answer.Failed = append(answer.Failed, failed{text, why.Code, why.Message})
 		}
 	}
-	s.log.Info("dead letters redriven", "function", name, "redriven", len(answer.Redriven), "failed", len(answer.Failed), "by", ctx.RemoteAddr().String())
+	note(ctx, "redriven", len(answer.Redriven), "failed", len(answer.Failed))
 	writeJSON(ctx, fasthttp.StatusOK, answer)
 }
 
@@ -107,6 +107,6 @@ func (s *Server) handlePurgeDeadLetters(ctx *fasthttp.RequestCtx, name string) {
 		s.refused(ctx, err)
 		return
 	}
-	s.log.Info("dead letters purged", "function", name, "count", n, "by", ctx.RemoteAddr().String())
+	note(ctx, "purged", n)
 	ctx.SetStatusCode(fasthttp.StatusNoContent)
 }

@@ -52,6 +52,7 @@ func (s *Server) handleComplete(ctx *fasthttp.RequestCtx, text string) {
 		fault.write(ctx)
 		return
 	}
+	note(ctx, "as", outcome.Status.String())
 	if err := s.core.Complete(id, outcome); err != nil {
 		s.refused(ctx, err)
 		return
@@ -103,5 +104,6 @@ func (s *Server) handleDrainOnce(ctx *fasthttp.RequestCtx, name string) {
 	if dispatched {
 		<-finished
 	}
+	note(ctx, "dispatched", dispatched)
 	writeJSON(ctx, fasthttp.StatusOK, map[string]bool{"dispatched": dispatched})
 }

@@ -32,12 +32,12 @@ func (s *Server) handleRegister(ctx *fasthttp.RequestCtx) {
 			return
 		}
 	}
+	note(ctx, "function", spec.Name, "mode", spec.ExecutionMode)
 	fn, fault := s.register(spec)
 	if fault != nil {
 		fault.write(ctx)
 		return
 	}
-	s.log.Info("function registered", "function", spec.Name, "mode", spec.ExecutionMode)
 	writeJSON(ctx, fasthttp.StatusCreated, fn.Spec())
 }
 
@@ -133,7 +133,6 @@ func (s *Server) handleDeleteFunction(ctx *fasthttp.RequestCtx, name string) {
 		s.refused(ctx, err)
 		return
 	}
-	s.log.Info("function deleted", "function", name)
 	ctx.SetStatusCode(fasthttp.StatusNoContent)
 }
 
@@ -159,6 +158,7 @@ func (s *Server) handleReplicas(ctx *fasthttp.RequestCtx, name string) {
 		validationFailed("executionMode: replicas can be set on DEPLOYMENT functions only, this one is " + fn.Spec().ExecutionMode).write(ctx)
 		return
 	}
+	note(ctx, "replicas", *body.Replicas)
 	if fault := s.setReplicas(fn, *body.Replicas); fault != nil {
 		fault.write(ctx)
 		return

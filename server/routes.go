@@ -20,6 +20,8 @@ type route struct {
 	handle       func(*Server, *fasthttp.RequestCtx, string) // gets the path's parameter
 	scope        scope
 	ownToken     bool // the execution's own completion token opens it too
+	// changesNothing says that a method other than GET only reads.
+	changesNothing bool
 }
 
 func bare(h func(*Server, *fasthttp.RequestCtx)) func(*Server, *fasthttp.RequestCtx, string) {
@@ -48,7 +50,8 @@ var routes = []route{
 	{scope: scopeInternal, method: "POST", path: "/v1/internal/functions/{name}:report-metric", handle: (*Server).handleReportMetric},
 	{scope: scopeInternal, method: "GET", path: "/v1/admin/runtime-config", handle: bare((*Server).handleGetRuntimeConfig)},
 	{scope: scopeInternal, method: "PATCH", path: "/v1/admin/runtime-config", handle: bare((*Server).handlePatchRuntimeConfig)},
-	{scope: scopeInternal, method: "POST", path: "/v1/admin/runtime-config/validate", handle: bare((*Server).handleValidateRuntimeConfig)},
+	{scope: scopeInternal, method: "POST", path: "/v1/admin/runtime-config/validate", handle: bare((*Server).handleValidateRuntimeConfig), changesNothing: true},
+	{scope: scopeInternal, method: "GET", path: "/v1/admin/runtime-config/history", handle: bare((*Server).handleRuntimeHistory)},
 	{scope: scopeInternal, method: "GET", path: "/v1/admin/executions", handle: bare((*Server).handleSearch)},
 	{scope: scopeInternal, method: "GET", path: "/v1/admin/stats", handle: bare((*Server).handleStats)},
 	{scope: scopePublic, method: "GET", path: "/actuator/health", handle: bare((*Server).handleHealth)},
@@ -159,15 +162,18 @@ func (s *Server) serve(ctx *fasthttp.RequestCtx, res *resource, arg string) {
 		return
 	}
 	if s.fromForeignPage(ctx, rt.scope) {
-		refuseForeignPage(ctx)
+		s.refuseForeignPage(ctx, rt.scope)
 		return
 	}
-	if !s.tokens.allow(rt.scope, ctx) && !(rt.ownToken && s.ownsExecution(ctx, arg)) {
-		s.refuseUnauthorized(ctx, rt.scope)
-		return
+	byOwnToken := false
+	if !s.tokens.allow(rt.scope, ctx) {
+		if byOwnToken = rt.ownToken && s.ownsExecution(ctx, arg); !byOwnToken {
+			s.refuseUnauthorized(ctx, rt.scope)
+			return
+		}
 	}
 	rt.handle(s, ctx, arg)
-	if rt.scope >= scopeManage && rt.method != fasthttp.MethodGet {
+	if rt.audited(byOwnToken) {
 		s.audit(ctx)
 	}
 }
@@ -203,11 +209,6 @@ func noRoute(ctx *fasthttp.RequestCtx) {
 func (s *Server) ownsExecution(ctx *fasthttp.RequestCtx, id string) bool {
 	parsed, err := core.ParseID(id)
 	return err == nil && s.completions.valid(parsed, ctx.Request.Header.Peek(headerCompletionToken))
-}
-
-// audit records a change: who did what, and what came of it.
-func (s *Server) audit(ctx *fasthttp.RequestCtx) {
-	s.log.Info("audit", "method", string(ctx.Method()), "path", string(ctx.Path()), "status", ctx.Response.StatusCode(), "remote", ctx.RemoteAddr().String())
 }
 
 // recovered turns a panic into a logged 500; the server lives.

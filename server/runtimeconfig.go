@@ -20,6 +20,7 @@ const codeRevisionMissing = "REVISION_REQUIRED"
 type runtimeConfig struct {
 	mu       sync.Mutex
 	revision int64
+	history  []runtimeChange // oldest first, at most runtimeHistorySize
 }
 
 // runtimeValues is the JSON form. Durations are ISO 8601 ("PT0.5S").
@@ -163,7 +164,8 @@ func (s *Server) handlePatchRuntimeConfig(ctx *fasthttp.RequestCtx) {
 		fault.write(ctx)
 		return
 	}
-	s.applyRuntime(rate, q, "PATCH from "+ctx.RemoteAddr().String())
+	s.applyRuntime(rate, q, author{s.who(ctx), ctx.RemoteAddr().String()})
+	note(ctx, "revision", s.runtime.revision)
 	writeJSON(ctx, fasthttp.StatusOK, s.runtimeValues())
 }
 
@@ -185,18 +187,28 @@ func (s *Server) handleValidateRuntimeConfig(ctx *fasthttp.RequestCtx) {
 
 // applyRuntime makes a new revision; the caller holds runtime.mu and has
 // validated the values.
-func (s *Server) applyRuntime(rate int64, q core.SyncQueueConfig, who string) {
+func (s *Server) applyRuntime(rate int64, q core.SyncQueueConfig, by author) {
 	before := s.runtimeValues()
 	s.core.SetRateMaxPerSecond(rate)
 	_ = s.core.SetSyncQueue(q) // validated
 	s.runtime.revision++
-	s.log.Info("runtime configuration changed", "by", who, "before", before, "after", s.runtimeValues())
+	change := runtimeChange{
+		Revision: s.runtime.revision, AtMillis: s.clock.Now().WallMillis(), Who: by.who, Remote: by.remote,
+		Changes: differences(before, s.runtimeValues()),
+	}
+	s.runtime.record(change)
+	s.log.Info("runtime configuration changed", "revision", change.Revision, "who", by.who, "remote", by.remote, "changes", changesText(change.Changes))
 }
 
 // Reload applies the runtime part of a newly read configuration, as SIGHUP
-// does. Values that need a restart are left alone.
+// does. Values that need a restart are left alone. When nothing differs there
+// is no new revision.
 func (s *Server) Reload(cfg Config) {
 	s.runtime.mu.Lock()
 	defer s.runtime.mu.Unlock()
-	s.applyRuntime(cfg.Core.RateMaxPerSecond, cfg.Core.SyncQueue, "reload of the config file")
+	if max(cfg.Core.RateMaxPerSecond, 0) == max(s.core.RateMaxPerSecond(), 0) && cfg.Core.SyncQueue == s.core.SyncQueue() {
+		s.log.Info("configuration reloaded; nothing of it changed", "who", whoReload, "revision", s.runtime.revision)
+		return
+	}
+	s.applyRuntime(cfg.Core.RateMaxPerSecond, cfg.Core.SyncQueue, author{who: whoReload})
 }

@@ -34,6 +34,7 @@ func (s *Server) handleReportMetric(ctx *fasthttp.RequestCtx, name string) {
 		validationFailed("value: is required").write(ctx)
 		return
 	}
+	note(ctx, "type", clip([]byte(body.Type), 64), "name", clip([]byte(body.Name), 64), "value", *body.Value)
 	err := s.core.ReportMetric(name, body.Type, body.Name, *body.Value)
 	var invalid *core.ValidationError
 	switch {

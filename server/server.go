@@ -34,6 +34,7 @@ type Server struct {
 	completions  *completionTokens
 	egress       *egress
 	unauthorized *prometheus.CounterVec
+	refusals     *refusalBudget
 
 	functionsMu sync.Mutex // registering and deleting
 
@@ -49,7 +50,7 @@ func New(cfg Config, log *slog.Logger) (*Server, error) {
 		cfg: cfg, log: log, clock: newSystemClock(), metrics: newMetrics(),
 		local:   &localDispatcher{log: log, handlers: map[string]LocalHandler{}},
 		backlog: make(chan struct{}, 1),
-		runtime: runtimeConfig{revision: 1},
+		runtime: runtimeConfig{revision: 1}, refusals: newRefusalBudget(log),
 	}
 	cfg.Core.OnBacklog = s.wakeScheduler
 	var err error
@@ -232,6 +233,7 @@ func (s *Server) close() error {
 		}
 	}
 	err := errors.Join(s.api.ShutdownWithContext(ctx), s.mgmt.ShutdownWithContext(ctx))
+	s.refusals.close()
 	if errors.Is(err, context.DeadlineExceeded) {
 		return nil // idle clients that do not hang up are no failure
 	}

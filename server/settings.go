@@ -78,7 +78,7 @@ func NewSettings(flags *pflag.FlagSet) *Settings {
 
 	flags.BoolVar(&c.InternalOnMgmtOnly, "internal-on-mgmt-only", c.InternalOnMgmtOnly, "serve /v1/internal and /v1/admin on the management address only")
 	flags.BoolVar(&c.ManageOnMgmtOnly, "manage-on-mgmt-only", c.ManageOnMgmtOnly, "register, delete and scale functions on the management address only")
-	flags.StringVar(&c.InvokeToken, "invoke-token", c.InvokeToken, "bearer `token` (or sha256:HEX of it, comma-separated) to invoke functions")
+	flags.StringVar(&c.InvokeToken, "invoke-token", c.InvokeToken, "bearer `token` (or sha256:HEX or NAME=sha256:HEX of it, comma-separated) to invoke functions")
 	flags.StringVar(&c.ManageToken, "manage-token", c.ManageToken, "bearer `token` to manage functions; invokes too")
 	flags.StringVar(&c.InternalToken, "internal-token", c.InternalToken, "bearer `token` that /v1/internal and /v1/admin require; opens the rest too")
 	flags.StringVar(&c.TLSCert, "tls-cert", c.TLSCert, "PEM `file` of the certificate; with --tls-key switches TLS on")
@@ -202,6 +202,14 @@ func (s *Settings) readMapping(path, prefix string, node *yaml.Node, set, seen m
 		if value.Kind == yaml.MappingNode && s.flags.Lookup(name) == nil {
 			s.readMapping(path, name, value, set, seen, errs)
 			continue
+		}
+		if value.Kind == yaml.SequenceNode && tokenFlags[name] {
+			flat, where, wrong := tokenList(value)
+			if wrong != "" {
+				fail(where, "%s: %s", key.Value, wrong)
+				continue
+			}
+			value = flat
 		}
 		flag := s.flags.Lookup(name)
 		switch {

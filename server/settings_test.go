@@ -151,6 +151,38 @@ func TestSettingsNestedKeys(t *testing.T) {
 	}
 }
 
+// A list of tokens with names in the file is what the flag takes in one line.
+func TestSettingsTokenLists(t *testing.T) {
+	a, b := "sha256:"+strings.Repeat("a1", 32), "sha256:"+strings.Repeat("b2", 32)
+	s, _, err := load(t, nil, nil, "manageToken:\n  - {name: ci, hash: '"+a+"'}\n  - "+b+"\n  - plain\ninternalToken: ops="+a+"\n")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := "ci=" + a + "," + b + ",plain"; s.Config.ManageToken != want || s.Config.InternalToken != "ops="+a {
+		t.Errorf("manage %q, want %q; internal %q", s.Config.ManageToken, want, s.Config.InternalToken)
+	}
+	s, _, err = load(t, []string{"--manage-token=flag"}, nil, "manageToken: [{name: ci, hash: '"+a+"'}]")
+	if err != nil || s.Config.ManageToken != "flag" {
+		t.Errorf("with a flag: %q %v", s.Config.ManageToken, err)
+	}
+	for _, tc := range []struct{ yaml, want string }{
+		{"manageToken: []", "FILE:1: manageToken: there is no token in the list"},
+		{"manageToken:\n  - {name: ci}", "FILE:2: manageToken: a token's hash must be"},
+		{"manageToken:\n  - {name: ci, hash: secret}", "FILE:2: manageToken: a token's hash must be"},
+		{"manageToken:\n  - ok\n  - {name: 'c i', hash: '" + a + "'}", "FILE:3: manageToken: a token's name must be"},
+		{"manageToken:\n  - {name: ci, token: secret}", `FILE:2: manageToken: unknown key "token" of a token`},
+		{"manageToken:\n  - [secret]", "FILE:2: manageToken: each entry must be a token, or a mapping"},
+		{"manageToken:\n  - {name: ci, hash: [secret]}", "FILE:2: manageToken: hash: expected a single value"},
+		{"manageToken:\n  - {name: ci, hash: 'sha256:12'}", "FILE:2: manageToken: after sha256: there must be 64 hex digits"},
+		{"ttl: [5s]", "FILE:1: ttl: expected a single value"},
+	} {
+		_, file, err := load(t, nil, nil, tc.yaml)
+		if err == nil || !strings.Contains(err.Error(), strings.ReplaceAll(tc.want, "FILE", file)) || strings.Contains(err.Error(), "secret") {
+			t.Errorf("%q: %v, want %s", tc.yaml, err, tc.want)
+		}
+	}
+}
+
 func TestSettingsBooleanFlagsNeedNoValue(t *testing.T) {
 	flags := pflag.NewFlagSet("serve", pflag.ContinueOnError)
 	NewSettings(flags)

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"crypto/sha256"
 	"encoding/json"
+	"fmt"
 	"net"
 	"strings"
 	"testing"
@@ -70,6 +72,22 @@ func TestConfigIsReadAndChanged(t *testing.T) {
 	if after := get(); after.Revision() != before.Revision() || string(after["rateMaxPerSecond"]) != "77" {
 		t.Errorf("a refused change was applied: %s, before %s", after, before)
 	}
+}
+
+func TestConfigHistoryTellsWho(t *testing.T) {
+	hash := fmt.Sprintf("sha256:%x", sha256.Sum256([]byte("sesame")))
+	p := startPlane(t, func(c *server.Config) { c.InternalToken = "ops=" + hash })
+	t.Setenv("SIMPLANE_TOKEN", "sesame")
+	if out := p.cli("config", "history").ok().out; strings.Count(out, "\n") != 1 {
+		t.Errorf("before any change: %s", out)
+	}
+	p.cli("config", "set", "rateMaxPerSecond=77", "syncQueueMaxQueueWait=250ms").ok()
+	p.cli("config", "set", "rateMaxPerSecond=78").ok()
+	out := p.cli("config", "history").ok().prints("REVISION", "token:ops", "127.0.0.1:", "syncQueueMaxQueueWait: PT2S -> PT0.25S").out
+	if newest, oldest := strings.Index(out, "rateMaxPerSecond: 77 -> 78"), strings.Index(out, " -> 77"); newest < 0 || oldest < newest {
+		t.Errorf("not newest first:\n%s", out)
+	}
+	p.cli("config", "history", "-o", "json").ok().prints(`"who": "token:ops"`)
 }
 
 func TestTheTokenIsSentAndAskedFor(t *testing.T) {

@@ -17,7 +17,7 @@ import (
 )
 
 func configCommand(o *clientOptions) *cobra.Command {
-	return group("config", "Read and change settings of the running server", configGetCommand(o), configSetCommand(o))
+	return group("config", "Read and change settings of the running server", configGetCommand(o), configSetCommand(o), configHistoryCommand(o))
 }
 
 func configGetCommand(o *clientOptions) *cobra.Command {
@@ -39,7 +39,7 @@ func printConfig(w io.Writer, o *clientOptions, a client.Answer[client.RuntimeCo
 	}
 	t := newTable("KEY", "VALUE")
 	for _, key := range slices.Sorted(maps.Keys(a.Value)) {
-		t.row(key, strings.Trim(string(a.Value[key]), `"`))
+		t.row(key, plainValue(a.Value[key]))
 	}
 	return t.print(w)
 }
@@ -85,6 +85,39 @@ func configSetCommand(o *clientOptions) *cobra.Command {
 	cmd.Flags().Int64Var(&expected, "expect-revision", 0, "fail unless the settings are at this `revision` (default: the one just read)")
 	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "only check the values")
 	return cmd
+}
+
+func configHistoryCommand(o *clientOptions) *cobra.Command {
+	return &cobra.Command{
+		Use: "history", Short: "Show who changed the settings, newest first", Args: noArgs,
+		RunE: calling(o, func(ctx context.Context, c *client.Client, cmd *cobra.Command, _ []string) error {
+			a, err := c.RuntimeConfigHistory(ctx)
+			if err != nil {
+				return err
+			}
+			if o.json() {
+				return printJSON(cmd.OutOrStdout(), a.Raw)
+			}
+			t := newTable("REVISION", "TIME", "WHO", "FROM", "CHANGES")
+			for _, c := range a.Value.Changes {
+				changes := []string{}
+				for _, v := range c.Changes {
+					changes = append(changes, fmt.Sprintf("%s: %s -> %s", v.Key, plainValue(v.From), plainValue(v.To)))
+				}
+				t.row(strconv.FormatInt(c.Revision, 10), clockTime(c.AtMillis), c.Who, orDash(c.Remote), orDash(strings.Join(changes, ", ")))
+			}
+			return t.print(cmd.OutOrStdout())
+		}),
+	}
+}
+
+func plainValue(raw json.RawMessage) string { return strings.Trim(string(raw), `"`) }
+
+func orDash(text string) string {
+	if text == "" {
+		return "-"
+	}
+	return text
 }
 
 // settingValues turns key=value into JSON values of the kind that the key

@@ -235,6 +235,15 @@ func TestServeReloadsOnSIGHUP(t *testing.T) {
 	write("syncQueueMaxDepth: 8\n")
 	s.signal(syscall.SIGHUP)
 	s.eventually("the new value is in force", func() bool { return depth() == 8.0 })
+	_, history := s.call("GET", "/v1/admin/runtime-config/history", "")
+	if got := fmt.Sprint(history["changes"]); !strings.Contains(got, "who:signal:SIGHUP") || !strings.Contains(got, "from:7 key:syncQueueMaxDepth to:8") {
+		t.Errorf("history: %s", got)
+	}
+	s.signal(syscall.SIGHUP)
+	s.eventually("the second reload is logged", func() bool { return strings.Contains(s.stderr.String(), "nothing of it changed") })
+	if _, again := s.call("GET", "/v1/admin/runtime-config/history", ""); fmt.Sprint(again) != fmt.Sprint(history) {
+		t.Errorf("a reload that changes nothing made a revision: %v", again)
+	}
 	write("syncQueueMaxDepth: 0\n")
 	s.signal(syscall.SIGHUP)
 	s.eventually("the broken file is reported", func() bool { return strings.Contains(s.stderr.String(), path+":1: syncQueueMaxDepth") })

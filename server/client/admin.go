@@ -32,6 +32,30 @@ func (c *Client) CheckRuntimeConfig(ctx context.Context, expected int64, values 
 	return call[json.RawMessage](ctx, c, request{method: "POST", path: runtimeConfigPath + "/validate", body: withRevision(expected, values)})
 }
 
+// RuntimeHistory is the revision in force and the last changes, newest first.
+type RuntimeHistory struct {
+	Revision int64           `json:"revision"`
+	Changes  []RuntimeChange `json:"changes"`
+}
+
+// RuntimeChange is one revision; Remote is empty for a signal.
+type RuntimeChange struct {
+	Revision int64  `json:"revision"`
+	AtMillis int64  `json:"atMillis"`
+	Who      string `json:"who"`
+	Remote   string `json:"remote"`
+	Changes  []struct {
+		Key  string          `json:"key"`
+		From json.RawMessage `json:"from"`
+		To   json.RawMessage `json:"to"`
+	} `json:"changes"`
+}
+
+// RuntimeConfigHistory gets who changed the values, when and how.
+func (c *Client) RuntimeConfigHistory(ctx context.Context) (Answer[RuntimeHistory], error) {
+	return call[RuntimeHistory](ctx, c, request{method: "GET", path: runtimeConfigPath + "/history"})
+}
+
 func withRevision(expected int64, values map[string]any) map[string]any {
 	body := map[string]any{"expectedRevision": expected}
 	for k, v := range values {

@@ -1,0 +1,50 @@
+package server
+
+import (
+	"crypto/x509"
+	"regexp"
+	"strconv"
+	"strings"
+
+	"github.com/valyala/fasthttp"
+)
+
+// Who is behind a change, for the audit log: "token:NAME" of the token that
+// was shown, "cert:NAME" of the client certificate, both when there are both,
+// else this.
+const anonymous = "anonymous"
+
+// whoReload is who changes things on SIGHUP.
+const whoReload = "signal:SIGHUP"
+
+// who names the caller. It looks at every token, whatever the route asks for:
+// where a scope is open, its callers may still show one.
+func (s *Server) who(ctx *fasthttp.RequestCtx) string {
+	var names []string
+	if token := s.tokens.name(ctx); token != "" {
+		names = append(names, "token:"+token)
+	}
+	if state := ctx.TLSConnectionState(); state != nil && len(state.PeerCertificates) > 0 {
+		names = append(names, "cert:"+certificateName(state.PeerCertificates[0]))
+	}
+	if len(names) == 0 {
+		return anonymous
+	}
+	return strings.Join(names, " ")
+}
+
+// unambiguous is text that cannot be taken for anything else in a log line.
+var unambiguous = regexp.MustCompile(`^[A-Za-z0-9._@*/:-]{1,128}$`)
+
+// certificateName is the subject's common name, or the serial number when
+// there is none.
+func certificateName(c *x509.Certificate) string {
+	name := c.Subject.CommonName
+	switch {
+	case name == "":
+		return "serial-" + c.SerialNumber.Text(16)
+	case !unambiguous.MatchString(name):
+		return strconv.Quote(clip([]byte(name), 128))
+	}
+	return name
+}
