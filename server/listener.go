@@ -15,7 +15,8 @@ import (
 )
 
 // listen opens addr for limit connections, with an error that says what to do.
-func listen(key, addr string, limit int, cfg Config, log *slog.Logger) (net.Listener, error) {
+// certs is nil without TLS.
+func listen(key, addr string, limit int, cfg Config, certs *certificates, log *slog.Logger) (net.Listener, error) {
 	ln, err := net.Listen("tcp", addr)
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE):
@@ -25,11 +26,11 @@ func listen(key, addr string, limit int, cfg Config, log *slog.Logger) (net.List
 	case err != nil:
 		return nil, fmt.Errorf("%s %s: cannot listen: %w", key, addr, err)
 	}
-	wrapped, err := secured(newAPIListener(newPatientListener(ln, log), limit, cfg), cfg)
-	if err != nil {
-		_ = ln.Close()
+	api := newAPIListener(newPatientListener(ln, log), limit, cfg)
+	if certs != nil {
+		return tlsListener{api, certs}, nil
 	}
-	return wrapped, err
+	return api, nil
 }
 
 // apiListener hands out at most limit connections at a time. fasthttp has such

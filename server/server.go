@@ -35,6 +35,7 @@ type Server struct {
 	egress       *egress
 	unauthorized *prometheus.CounterVec
 	refusals     *refusalBudget
+	certs        *certificates // nil without TLS
 
 	functionsMu sync.Mutex // registering and deleting
 
@@ -83,11 +84,17 @@ func New(cfg Config, log *slog.Logger) (*Server, error) {
 	if apiConns < cfg.MaxConnections {
 		log.Info("maxConnections is lowered to what the file limit leaves room for; raise it (ulimit -n)", "from", cfg.MaxConnections, "to", apiConns, "files", fileLimit())
 	}
-	s.api, s.mgmt = s.httpServer(false, apiConns), s.httpServer(true, mgmtConns)
-	if s.apiAddr, err = listen("addr", cfg.Addr, apiConns, cfg, log); err != nil {
+	if s.certs, err = newCertificates(cfg, log); err != nil {
 		return nil, err
 	}
-	if s.mgmtAddr, err = listen("mgmt-addr", cfg.MgmtAddr, mgmtConns, cfg, log); err != nil {
+	if s.certs != nil {
+		s.certs.register(s.metrics.registry)
+	}
+	s.api, s.mgmt = s.httpServer(false, apiConns), s.httpServer(true, mgmtConns)
+	if s.apiAddr, err = listen("addr", cfg.Addr, apiConns, cfg, s.certs, log); err != nil {
+		return nil, err
+	}
+	if s.mgmtAddr, err = listen("mgmt-addr", cfg.MgmtAddr, mgmtConns, cfg, s.certs, log); err != nil {
 		_ = s.apiAddr.Close()
 		return nil, err
 	}
@@ -185,6 +192,9 @@ func (s *Server) Serve(ctx context.Context) error {
 	workers.Go(func() { returnMemory(background, s.core) })
 	if s.scaler != nil {
 		workers.Go(func() { s.scaler.run(background) })
+	}
+	if s.certs != nil {
+		workers.Go(func() { s.certs.watch(background) })
 	}
 
 	failed := make(chan error, 2)

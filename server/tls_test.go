@@ -203,8 +203,8 @@ func TestTLSSettingsThatCannotWork(t *testing.T) {
 		"client CA that is a key":   {Config{TLSCert: certFile, TLSKey: keyFile, TLSClientCA: keyFile}, "no PEM certificate"},
 		"client CA that is missing": {Config{TLSCert: certFile, TLSKey: keyFile, TLSClientCA: "/none"}, "/none"},
 	} {
-		ln, err := secured(nil, tc.cfg)
-		if ln != nil || err == nil || !strings.Contains(err.Error(), tc.says) {
+		certs, err := newCertificates(tc.cfg, discardLog())
+		if certs != nil || err == nil || !strings.Contains(err.Error(), tc.says) {
 			t.Errorf("%s: %v, want an error with %q", what, err, tc.says)
 		}
 	}

@@ -4,12 +4,16 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
 	"math/big"
 	"net"
+	"os"
 	"path/filepath"
+	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -36,6 +40,38 @@ func TestTLSWithAnOwnCAAndClientCertificates(t *testing.T) {
 	list("--tls-ca", file("none.crt")).fails(2, "no such file")
 	list("--tls-ca", file("ca.key")).fails(2, "no certificate")
 	list(append(trust, "--tls-cert", file("client.crt"))...).fails(2, "key")
+}
+
+// A new certificate is in force after SIGHUP, also when the config file is
+// broken at that moment: the two are reloaded apart.
+func TestServeReloadsCertificatesOnSIGHUP(t *testing.T) {
+	dir := t.TempDir()
+	file := func(name string) string { return filepath.Join(dir, name) }
+	ca := issue(t, dir, "ca", nil)
+	issue(t, dir, "server", ca)
+	write(t, file("config.yaml"), "tlsCert: "+file("server.crt")+"\ntlsKey: "+file("server.key")+"\n")
+	s := serve(t, "--config", file("config.yaml"))
+	trust := &tls.Config{RootCAs: x509.NewCertPool()}
+	pem, err := os.ReadFile(file("ca.crt"))
+	must(t, err)
+	trust.RootCAs.AppendCertsFromPEM(pem)
+	shown := func() string {
+		c, err := tls.Dial("tcp", strings.TrimPrefix(s.api, "http://"), trust)
+		must(t, err)
+		defer c.Close()
+		return c.ConnectionState().PeerCertificates[0].SerialNumber.String()
+	}
+	first := shown()
+	issue(t, dir, "server", ca)
+	write(t, file("config.yaml"), "ttl: soon\n")
+	s.signal(syscall.SIGHUP)
+	s.eventually("both are logged", func() bool {
+		log := s.stderr.String()
+		return strings.Contains(log, "TLS files reloaded") && strings.Contains(log, "configuration not reloaded")
+	})
+	if shown() == first {
+		t.Error("the old certificate is still in force")
+	}
 }
 
 // authority is a certificate with its key.

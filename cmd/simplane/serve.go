@@ -65,8 +65,8 @@ func endOnSignals(ends chan os.Signal, shutDown func()) {
 	}
 }
 
-// reloadOnHangup reads the configuration again on SIGHUP and applies what can
-// be changed at run time. A broken file changes nothing.
+// reloadOnHangup reads the TLS files and the configuration again on SIGHUP and
+// applies what can be changed at run time. A broken file changes nothing.
 func reloadOnHangup(ctx context.Context, hangup chan os.Signal, s *server.Server, settings *server.Settings, log *slog.Logger) {
 	defer signal.Stop(hangup)
 	for {
@@ -74,6 +74,7 @@ func reloadOnHangup(ctx context.Context, hangup chan os.Signal, s *server.Server
 		case <-ctx.Done():
 			return
 		case <-hangup:
+			s.ReloadCertificates()
 			cfg, err := settings.Reread(os.LookupEnv)
 			if err != nil {
 				log.Error("configuration not reloaded; the old one stays in force", "error", err)
