@@ -19,7 +19,7 @@ import (
 // One goroutine may read while another one writes.
 type apiConn struct {
 	*net.TCPConn
-	open   *atomic.Int64 // the listener's count
+	gone   func() // tells the listener
 	closed atomic.Bool
 	linger atomic.Bool
 
@@ -50,12 +50,12 @@ type transfer struct {
 	waited bool
 }
 
-func newAPIConn(tcp *net.TCPConn, limits connLimits, open *atomic.Int64) (*apiConn, error) {
+func newAPIConn(tcp *net.TCPConn, limits connLimits, gone func()) (*apiConn, error) {
 	raw, err := tcp.SyscallConn()
 	if err != nil {
 		return nil, err
 	}
-	c := &apiConn{TCPConn: tcp, limits: limits, open: open}
+	c := &apiConn{TCPConn: tcp, limits: limits, gone: gone}
 	c.in = transfer{call: raw.Read, try: c.readSome, arm: tcp.SetReadDeadline, limit: limits.read}
 	c.out = transfer{call: raw.Write, try: c.writeSome, arm: tcp.SetWriteDeadline, limit: limits.write}
 	return c, nil
@@ -175,7 +175,7 @@ func (c *apiConn) Close() error {
 	}
 	err := c.TCPConn.Close()
 	if !c.closed.Swap(true) {
-		c.open.Add(-1)
+		c.gone()
 	}
 	return err
 }

@@ -7,7 +7,6 @@ import (
 	"io"
 	"net"
 	"os"
-	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -29,7 +28,7 @@ func connPair(t testing.TB, limits connLimits) (*apiConn, *net.TCPConn) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c, err := newAPIConn(accepted.(*net.TCPConn), limits, new(atomic.Int64))
+	c, err := newAPIConn(accepted.(*net.TCPConn), limits, func() {})
 	if err != nil {
 		t.Fatal(err)
 	}

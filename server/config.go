@@ -36,6 +36,9 @@ type Config struct {
 	MaxBodyBytes, MaxHeaderBytes, MaxResponseBytes int
 	// MaxConnections open at once on Addr, and to one POOL endpoint.
 	MaxConnections, PoolMaxConnections int
+	// MaxConnectionsPerIP bounds those of one source on each address: an IPv4
+	// address or an IPv6 /64, loopback not counted. 0 = no bound.
+	MaxConnectionsPerIP int
 	// ReadTimeout bounds reading one request, WriteTimeout writing one answer,
 	// IdleTimeout a kept-alive connection's silence.
 	ReadTimeout, WriteTimeout, IdleTimeout time.Duration

@@ -7,16 +7,43 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"net/netip"
 	"sync/atomic"
 	"syscall"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/valyala/fasthttp"
 )
 
-// listen opens addr for limit connections, with an error that says what to do.
-// certs is nil without TLS.
-func listen(key, addr string, limit int, cfg Config, certs *certificates, log *slog.Logger) (net.Listener, error) {
+// connBounds are how many connections may be open on one address.
+type connBounds struct {
+	all     int
+	sources *sourceLimit // nil for no bound of one source
+	refused *prometheus.CounterVec
+}
+
+// Why a connection is refused: the label of the counter.
+const (
+	refusedForAll    = "max_connections"
+	refusedForSource = "max_connections_per_ip"
+)
+
+// newRefusedCounter makes the counter of connections that met a bound.
+func newRefusedCounter(r prometheus.Registerer) *prometheus.CounterVec {
+	c := prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "simplane_connections_refused_total", Help: "Connections refused at a limit, on both addresses.",
+	}, []string{"limit"})
+	for _, limit := range []string{refusedForAll, refusedForSource} {
+		c.WithLabelValues(limit) // shown as 0 from the start
+	}
+	r.MustRegister(c)
+	return c
+}
+
+// listen opens addr within bounds, with an error that says what to do. certs is
+// nil without TLS.
+func listen(key, addr string, bounds connBounds, cfg Config, certs *certificates, log *slog.Logger) (net.Listener, error) {
 	ln, err := net.Listen("tcp", addr)
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE):
@@ -26,18 +53,18 @@ func listen(key, addr string, limit int, cfg Config, certs *certificates, log *s
 	case err != nil:
 		return nil, fmt.Errorf("%s %s: cannot listen: %w", key, addr, err)
 	}
-	api := newAPIListener(newPatientListener(ln, log), limit, cfg)
+	api := newAPIListener(newPatientListener(ln, log), bounds, cfg)
 	if certs != nil {
 		return tlsListener{api, certs}, nil
 	}
 	return api, nil
 }
 
-// apiListener hands out at most limit connections at a time. fasthttp has such
-// a limit too, but its refusal is not JSON.
+// apiListener hands out connections within bounds. fasthttp has such bounds
+// too, but its refusal is not JSON.
 type apiListener struct {
 	net.Listener
-	limit    int64
+	bounds   connBounds
 	limits   connLimits
 	open     *atomic.Int64
 	refusing chan struct{} // bounds how many are being refused; nil with TLS
@@ -45,8 +72,8 @@ type apiListener struct {
 
 const refusedAtOnce = 64
 
-func newAPIListener(ln net.Listener, limit int, cfg Config) apiListener {
-	l := apiListener{Listener: ln, limit: int64(limit), open: new(atomic.Int64)}
+func newAPIListener(ln net.Listener, bounds connBounds, cfg Config) apiListener {
+	l := apiListener{Listener: ln, bounds: bounds, open: new(atomic.Int64)}
 	l.limits = connLimits{read: cfg.ReadTimeout, write: cfg.WriteTimeout, idle: cfg.IdleTimeout}
 	if cfg.TLSCert == "" { // a peer that expects a handshake could not read the refusal
 		l.refusing = make(chan struct{}, refusedAtOnce)
@@ -60,30 +87,56 @@ func (l apiListener) Accept() (net.Conn, error) {
 		if err != nil {
 			return nil, err
 		}
-		if l.open.Add(1) <= l.limit {
-			if conn, err := newAPIConn(c.(*net.TCPConn), l.limits, l.open); err == nil {
-				return conn, nil
-			} // else it is closed already
+		source, ok := l.bounds.sources.take(c)
+		if !ok {
+			l.refuse(c, refusedForSource)
+			continue
 		}
-		l.open.Add(-1)
-		select {
-		case l.refusing <- struct{}{}:
-			go func() {
-				refuseConnection(c)
-				<-l.refusing
-			}()
-		default:
-			_ = c.Close()
+		if l.open.Add(1) > int64(l.bounds.all) {
+			l.release(source)
+			l.refuse(c, refusedForAll)
+			continue
 		}
+		conn, err := newAPIConn(c.(*net.TCPConn), l.limits, func() { l.release(source) })
+		if err == nil {
+			return conn, nil
+		}
+		l.release(source) // it is closed already
+	}
+}
+
+// release gives back what a connection was counted in.
+func (l apiListener) release(source netip.Addr) {
+	l.open.Add(-1)
+	l.bounds.sources.release(source)
+}
+
+// refusals are what connections over a bound are told.
+var refusals = map[string]struct{ status, message string }{
+	refusedForAll:    {"503 Service Unavailable", "all connections (maxConnections) are in use; retry later"},
+	refusedForSource: {"429 Too Many Requests", "your address has all the connections it may have (maxConnectionsPerIp); close some, or retry later"},
+}
+
+// refuse answers c, unless many are being answered already, and closes it.
+func (l apiListener) refuse(c net.Conn, bound string) {
+	l.bounds.refused.WithLabelValues(bound).Inc()
+	select {
+	case l.refusing <- struct{}{}:
+		go func() {
+			refuseConnection(c, refusals[bound].status, refusals[bound].message)
+			<-l.refusing
+		}()
+	default:
+		_ = c.Close()
 	}
 }
 
 // refuseConnection answers whatever the peer asks.
-func refuseConnection(c net.Conn) {
-	const body = `{"error":"TOO_MANY_CONNECTIONS","message":"all connections (maxConnections) are in use; retry later"}`
+func refuseConnection(c net.Conn, status, message string) {
+	body := `{"error":"TOO_MANY_CONNECTIONS","message":"` + message + `"}`
 	defer c.Close()
 	_ = c.SetDeadline(time.Now().Add(time.Second))
-	_, err := fmt.Fprintf(c, "HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\nContent-Length: %d\r\nRetry-After: 1\r\nConnection: close\r\n\r\n%s", len(body), body)
+	_, err := fmt.Fprintf(c, "HTTP/1.1 %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\nRetry-After: 1\r\nConnection: close\r\n\r\n%s", status, len(body), body)
 	if tcp, ok := c.(*net.TCPConn); ok && err == nil && tcp.CloseWrite() == nil {
 		_, _ = io.CopyN(io.Discard, tcp, 64<<10) // so that the answer is not lost to a reset
 	}

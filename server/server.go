@@ -91,10 +91,14 @@ func New(cfg Config, log *slog.Logger) (*Server, error) {
 		s.certs.register(s.metrics.registry)
 	}
 	s.api, s.mgmt = s.httpServer(false, apiConns), s.httpServer(true, mgmtConns)
-	if s.apiAddr, err = listen("addr", cfg.Addr, apiConns, cfg, s.certs, log); err != nil {
+	refused := newRefusedCounter(s.metrics.registry)
+	bounds := func(all int) connBounds {
+		return connBounds{all, newSourceLimit(cfg.MaxConnectionsPerIP, log), refused}
+	}
+	if s.apiAddr, err = listen("addr", cfg.Addr, bounds(apiConns), cfg, s.certs, log); err != nil {
 		return nil, err
 	}
-	if s.mgmtAddr, err = listen("mgmt-addr", cfg.MgmtAddr, mgmtConns, cfg, s.certs, log); err != nil {
+	if s.mgmtAddr, err = listen("mgmt-addr", cfg.MgmtAddr, bounds(mgmtConns), cfg, s.certs, log); err != nil {
 		_ = s.apiAddr.Close()
 		return nil, err
 	}

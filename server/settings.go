@@ -89,6 +89,7 @@ func NewSettings(flags *pflag.FlagSet) *Settings {
 	flags.IntVar(&c.MaxHeaderBytes, "max-header-bytes", c.MaxHeaderBytes, "request header bound; beyond it 431")
 	flags.IntVar(&c.MaxResponseBytes, "max-response-bytes", c.MaxResponseBytes, "bound of what a function may answer")
 	flags.IntVar(&c.MaxConnections, "max-connections", c.MaxConnections, "open connections on the API address")
+	flags.IntVar(&c.MaxConnectionsPerIP, "max-connections-per-ip", c.MaxConnectionsPerIP, "open connections of one source (IPv4 address or IPv6 /64, not loopback) on each address; beyond it 429; 0 = no limit")
 	flags.IntVar(&c.PoolMaxConnections, "pool-max-connections", c.PoolMaxConnections, "open connections to one POOL endpoint")
 	flags.DurationVar(&c.ReadTimeout, "read-timeout", c.ReadTimeout, "time to read one request")
 	flags.DurationVar(&c.WriteTimeout, "write-timeout", c.WriteTimeout, "time to write one answer")
@@ -265,6 +266,7 @@ func (c *Config) problems() []string {
 	atLeast("maxHeaderBytes", int64(c.MaxHeaderBytes), 1024)
 	atLeast("maxResponseBytes", int64(c.MaxResponseBytes), 1)
 	atLeast("maxConnections", int64(c.MaxConnections), 1)
+	atLeast("maxConnectionsPerIp", int64(c.MaxConnectionsPerIP), 0)
 	atLeast("poolMaxConnections", int64(c.PoolMaxConnections), 1)
 	if !slices.Contains([]string{ProviderProcess, ProviderKubernetes, ProviderNone}, c.Provider) {
 		bad("provider", "must be process, kubernetes or none, not %q", c.Provider)
