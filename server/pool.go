@@ -15,6 +15,7 @@ import (
 	"github.com/valyala/fasthttp"
 
 	"simplane/core"
+	"simplane/server/freshconn"
 )
 
 // poolDispatcher posts tasks to the endpoint of a function that somebody else
@@ -32,7 +33,7 @@ func newPoolDispatcher(cfg Config, e *egress) *poolDispatcher {
 		if err != nil {
 			return nil, err
 		}
-		return newPoolConn(c), nil
+		return freshconn.Wrap(c), nil
 	}
 	d := &poolDispatcher{maxResponse: cfg.MaxResponseBytes, client: &fasthttp.Client{
 		Dial:                dial,
@@ -43,7 +44,7 @@ func newPoolDispatcher(cfg Config, e *egress) *poolDispatcher {
 		// A resent request could run a function twice: retries are core's. Only
 		// one that was not sent takes another connection.
 		MaxIdemponentCallAttempts: cfg.PoolMaxConnections + 1,
-		RetryIfErr:                func(_ *fasthttp.Request, _ int, err error) (bool, bool) { return false, errors.Is(err, errStale) },
+		RetryIfErr:                freshconn.Retry,
 		NoDefaultUserAgentHeader:  true,
 		DisablePathNormalizing:    true,
 	}}

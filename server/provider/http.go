@@ -11,6 +11,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/valyala/fasthttp"
+
+	"simplane/server/freshconn"
 )
 
 // HTTPOptions tunes an HTTPInstance; zero fields take the defaults named here.
@@ -27,8 +29,8 @@ type HTTPInstance struct {
 }
 
 // idleConnTimeout is shorter than the keep-alive time of common servers (Node
-// closes after 5 s), so that a request seldom meets a connection that the
-// function is about to close.
+// closes after 5 s): one that is closed meanwhile is noticed (freshconn), one
+// that is being closed just now is not.
 const idleConnTimeout = 3 * time.Second
 
 // NewHTTPInstance makes an instance for addr, a host:port.
@@ -42,16 +44,24 @@ func NewHTTPInstance(addr string, opt HTTPOptions) *HTTPInstance {
 	return &HTTPInstance{
 		addr: addr,
 		client: &fasthttp.HostClient{
-			Addr:                addr,
-			Name:                "simplane",
-			Dial:                func(a string) (net.Conn, error) { return net.DialTimeout("tcp", a, opt.DialTimeout) },
+			Addr: addr,
+			Name: "simplane",
+			Dial: func(a string) (net.Conn, error) {
+				c, err := net.DialTimeout("tcp", a, opt.DialTimeout)
+				if err != nil {
+					return nil, err
+				}
+				return freshconn.Wrap(c), nil
+			},
 			MaxConns:            MaxEndpointConcurrency,
 			MaxIdleConnDuration: idleConnTimeout,
 			MaxResponseBodySize: opt.MaxOutputBytes,
 			ReadBufferSize:      16 << 10,
 			// The engine decides about retries; a silent second delivery here
-			// would run the function twice.
-			MaxIdemponentCallAttempts: 1,
+			// would run the function twice. Only what was not sent takes another
+			// connection.
+			MaxIdemponentCallAttempts: MaxEndpointConcurrency + 1,
+			RetryIfErr:                freshconn.Retry,
 		},
 	}
 }

@@ -1,6 +1,7 @@
 package provider
 
 import (
+	"bufio"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -140,6 +141,36 @@ func TestHTTPRequestIsNeverRepeated(t *testing.T) {
 	}
 	if n := calls.Load(); n != 2 {
 		t.Errorf("the function was called %d times by two invocations", n)
+	}
+}
+
+// A function that closes kept-alive connections while they are idle has done
+// nothing wrong: nothing was sent to it.
+func TestHTTPConnectionClosedWhileIdle(t *testing.T) {
+	closed := make(chan struct{}, 1)
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			_, _ = http.ReadRequest(bufio.NewReader(c))
+			fmt.Fprint(c, "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}")
+			c.Close()
+			closed <- struct{}{}
+		}
+	}()
+	h := NewHTTPInstance(l.Addr().String(), HTTPOptions{})
+	for i := range 5 {
+		if r := post(h, Invocation{Input: json.RawMessage(`1`)}); !r.OK() {
+			t.Fatalf("call %d: %+v", i, r)
+		}
+		<-closed
 	}
 }
 
