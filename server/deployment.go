@@ -88,6 +88,11 @@ func deployment(spec *core.Spec) provider.Deployment {
 	if spec.Resources != nil {
 		d.CPU, d.Memory = spec.Resources.CPU, spec.Resources.Memory
 	}
+	if d.RuntimeMode == provider.STDIO {
+		// The slots are the function's, however many replicas share them. This
+		// keeps one replica from running them one at a time.
+		d.EndpointConcurrency = min(spec.Concurrency, provider.MaxProcesses)
+	}
 	if sc := spec.ScalingConfig; sc != nil {
 		d.ScalingStrategy = provider.ScalingStrategy(sc.Strategy)
 		d.Replicas, d.MinReplicas, d.MaxReplicas = sc.MinReplicas, sc.MinReplicas, sc.MaxReplicas

@@ -24,11 +24,17 @@ type function struct {
 	// ready holds up no other.
 	starting chan struct{}
 
+	// workers is how many processes a replica may have. Above 1 (STDIO with
+	// concurrency) an instance is a process, and there may be more of them than
+	// replicas are wanted: see grow.
+	workers int
+
 	mu        sync.Mutex
-	desired   int
+	desired   int // replicas wanted
+	grown     int // processes that calls have asked for at once; of use above desired
 	down      bool
 	instances []*instance // in the order they were started
-	ready     int
+	ready     int         // instances that take work
 	restarts  int64
 	backoff   backoff
 	retry     *time.Timer     // set while a restart is delayed
@@ -42,6 +48,7 @@ func newFunction(p *Provider, d provider.Deployment) *function {
 		pool:     provider.NewPool(p.opt.Pool),
 		logs:     provider.NewRing(p.opt.LogLines, p.opt.LogBytes),
 		stopped:  make(chan struct{}),
+		workers:  d.Workers(),
 		starting: make(chan struct{}, p.opt.MaxStarting),
 		backoff:  backoff{base: p.opt.BackoffBase, max: p.opt.BackoffMax},
 	}
@@ -90,8 +97,9 @@ func (f *function) invoke(inv provider.Invocation, done func(provider.Result)) {
 		done(provider.Failure(err.Code, err.Message))
 		return
 	}
-	f.pool.Go(inv, done)
-	f.wake()
+	if f.pool.Go(inv, done) {
+		f.wake()
+	}
 }
 
 // refusal is why an invocation is not let in: while the function fails to
@@ -105,16 +113,38 @@ func (f *function) refusal() *provider.Error {
 	return nil
 }
 
-// wake starts an instance when work waits and none is wanted.
+// wake starts an instance for work that waits, when none is wanted or when
+// there may be another worker.
 func (f *function) wake() {
 	f.mu.Lock()
-	if f.desired == 0 {
+	if f.desired == 0 || f.grow() {
 		f.reconcile()
 	}
 	f.mu.Unlock()
 }
 
-// reconcile starts and stops instances until there are as many as desired.
+// grow makes room for as many processes as calls overlap, within what the
+// replicas may have, and reports whether that is more than before. They stay
+// warm until replicas are taken away. Called with f.mu held.
+func (f *function) grow() bool {
+	if f.workers == 1 {
+		return false
+	}
+	inFlight, waiting := f.pool.Load()
+	n := min(inFlight+waiting, f.mostProcesses())
+	if n <= f.grown {
+		return false
+	}
+	f.grown = n
+	return true
+}
+
+// mostProcesses is how many processes the wanted replicas may have.
+func (f *function) mostProcesses() int {
+	return max(f.desired, min(f.desired*f.workers, f.p.opt.MaxReplicas))
+}
+
+// reconcile starts and stops instances until there are as many as wanted.
 // Called with f.mu held.
 func (f *function) reconcile() {
 	if f.desired == 0 && f.retry == nil {
@@ -122,9 +152,11 @@ func (f *function) reconcile() {
 			f.desired = 1
 		}
 	}
-	desired := f.desired
+	f.grow()
+	f.grown = min(f.grown, f.mostProcesses())
+	want := max(f.desired, f.grown)
 	if f.down {
-		desired = 0
+		want = 0
 	}
 	live := 0
 	for _, in := range f.instances {
@@ -132,13 +164,13 @@ func (f *function) reconcile() {
 			live++
 		}
 	}
-	for ; live < desired && f.retry == nil; live++ {
+	for ; live < want && f.retry == nil; live++ {
 		in := newInstance(f)
 		f.instances = append(f.instances, in)
 		go in.run()
 	}
 	// The newest go first: the oldest are the best warmed up.
-	for i := len(f.instances) - 1; i >= 0 && live > desired; i-- {
+	for i := len(f.instances) - 1; i >= 0 && live > want; i-- {
 		if in := f.instances[i]; !in.leaving {
 			f.retire(in)
 			live--
@@ -282,6 +314,10 @@ func (f *function) statusLocked() provider.Status {
 		if !in.isReady && !in.leaving {
 			s.Starting++
 		}
+	}
+	if f.workers > 1 { // replicas, not processes
+		s.Ready = min(s.Ready, s.Desired)
+		s.Starting = min(s.Starting, s.Desired-s.Ready)
 	}
 	s.InFlight, s.Waiting = f.pool.Load()
 	if f.failure != nil {

@@ -164,6 +164,11 @@ func echoLines() {
 			select {}
 		case `"do:pid"`:
 			answer = fmt.Sprintf(`{"output":%d}`, os.Getpid())
+		case `"do:gate"`:
+			for _, err := os.Stat(os.Getenv("GATE")); err != nil; _, err = os.Stat(os.Getenv("GATE")) {
+				time.Sleep(time.Millisecond)
+			}
+			answer = fmt.Sprintf(`{"output":%d}`, os.Getpid())
 		case `"do:silence"`:
 			os.Stdout.Close()
 			select {}

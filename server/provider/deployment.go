@@ -19,7 +19,12 @@ const (
 // MaxEndpointConcurrency is the most invocations an instance runs at a time.
 const MaxEndpointConcurrency = 1024
 
-// Concurrency is how many invocations one instance runs at a time.
+// MaxProcesses is the most processes of one instance: those of a STDIO one, and
+// the invocations of a FILE one unless EndpointConcurrency says otherwise.
+const MaxProcesses = 64
+
+// Concurrency is how many invocations one instance, of a STDIO function one
+// process, runs at a time.
 func (d Deployment) Concurrency() int {
 	switch {
 	case d.RuntimeMode == STDIO:
@@ -27,9 +32,19 @@ func (d Deployment) Concurrency() int {
 	case d.EndpointConcurrency > 0:
 		return d.EndpointConcurrency
 	case d.RuntimeMode == FILE:
-		return 64
+		return MaxProcesses
 	}
 	return MaxEndpointConcurrency
+}
+
+// Workers is how many processes one instance of a STDIO function may consist
+// of: as many as it is to run invocations at a time, at most MaxProcesses.
+// Other instances have no workers: it is 1.
+func (d Deployment) Workers() int {
+	if d.RuntimeMode != STDIO {
+		return 1
+	}
+	return min(max(d.EndpointConcurrency, 1), MaxProcesses)
 }
 
 // ScalingStrategy says who changes the number of replicas.
@@ -69,8 +84,9 @@ type Deployment struct {
 	Metrics          []Metric
 
 	// EndpointConcurrency is how many invocations one instance runs at a time;
-	// more wait. 0 means MaxEndpointConcurrency for HTTP and 64 processes for
-	// FILE; STDIO instances always run one.
+	// more wait. 0 means MaxEndpointConcurrency for HTTP, MaxProcesses for FILE
+	// and one for STDIO. A STDIO instance runs each in a process of its own, so
+	// it never runs more than MaxProcesses.
 	EndpointConcurrency int
 }
 

@@ -76,9 +76,10 @@ func NewPool(opt PoolOptions) *Pool {
 }
 
 // Go runs inv on an instance, now or when one is free. inv.Deadline must be
-// set. See Provider.Go for done.
-func (p *Pool) Go(inv Invocation, done func(Result)) {
-	p.acquire(inv.Deadline, func(l *lease, err *Error) {
+// set. See Provider.Go for done. waits says that none was free, so that another
+// instance could help.
+func (p *Pool) Go(inv Invocation, done func(Result)) (waits bool) {
+	return p.acquire(inv.Deadline, func(l *lease, err *Error) {
 		if err != nil {
 			done(Failure(err.Code, err.Message))
 			return
@@ -102,8 +103,8 @@ func (p *Pool) Go(inv Invocation, done func(Result)) {
 }
 
 // acquire calls ready once, outside the pool's lock: with a lease, or with the
-// error that ended the wait.
-func (p *Pool) acquire(deadline time.Time, ready func(*lease, *Error)) {
+// error that ended the wait. waits says that there is or was a wait.
+func (p *Pool) acquire(deadline time.Time, ready func(*lease, *Error)) (waits bool) {
 	p.mu.Lock()
 	now := p.opt.Now()
 	var err *Error
@@ -117,7 +118,7 @@ func (p *Pool) acquire(deadline time.Time, ready func(*lease, *Error)) {
 			l := p.take(m, false)
 			p.mu.Unlock()
 			ready(l, nil)
-			return
+			return false
 		}
 	}
 	if err == nil && p.waiting.Len() >= p.opt.MaxWaiting {
@@ -126,12 +127,13 @@ func (p *Pool) acquire(deadline time.Time, ready func(*lease, *Error)) {
 	if err != nil {
 		p.mu.Unlock()
 		ready(nil, err)
-		return
+		return false
 	}
 	w := &waiter{ready: ready, cold: len(p.members) == 0}
 	e := p.waiting.PushBack(w)
 	w.timer = time.AfterFunc(deadline.Sub(now), func() { p.expire(e, w) })
 	p.mu.Unlock()
+	return true
 }
 
 func (p *Pool) expire(e *list.Element, w *waiter) {

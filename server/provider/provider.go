@@ -30,7 +30,8 @@ type Provider interface {
 	// once that is recorded. ErrNotFound if unknown; an error if n is out of range.
 	SetReplicas(ctx context.Context, name string, n int) error
 
-	// Endpoints lists the ready instances of a function, oldest first.
+	// Endpoints lists the ready instances of a function, oldest first; of a STDIO
+	// function all processes.
 	Endpoints(name string) []Endpoint
 
 	// Status reports a function's instances; false if the function is unknown.

@@ -1,0 +1,95 @@
+package e2e
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+
+	"simplane/server/e2e/node"
+)
+
+// gauge reads a function's gauge off the metrics page; -1 when it is absent.
+func (f *fixture) gauge(metric, function string) int {
+	f.t.Helper()
+	a := f.call("GET", f.Mgmt+"/actuator/prometheus", "")
+	prefix := fmt.Sprintf("%s{function=%q} ", metric, function)
+	for line := range strings.Lines(string(a.Body)) {
+		if rest, ok := strings.CutPrefix(line, prefix); ok {
+			n, err := strconv.Atoi(strings.TrimSpace(rest))
+			if err != nil {
+				f.t.Fatalf("%s: %v", line, err)
+			}
+			return n
+		}
+	}
+	return -1
+}
+
+func (f *fixture) ready(name string) int { return f.gauge("function_replicas_ready", name) }
+
+// script writes a Python program of its own directory, so that its processes
+// can be told from all others.
+func script(t *testing.T, text string) string {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "function.py")
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return file
+}
+
+// beside is a file in a script's directory.
+func beside(script, name string) string { return filepath.Join(filepath.Dir(script), name) }
+
+func touch(t *testing.T, file string) {
+	t.Helper()
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// invokeAll invokes a function n times at once. wait returns when all have
+// ended, and fails the test for each that did not succeed with its input.
+func (f *fixture) invokeAll(name string, n int) (wait func()) {
+	var calls sync.WaitGroup
+	for i := range n {
+		calls.Go(func() {
+			input := strconv.Itoa(i)
+			if r, err := f.tryInvoke(name, input); err != nil || r.Status != "success" || string(r.Output) != input {
+				f.t.Errorf("invocation %d of %s: %+v, %v", i, name, r, err)
+			}
+		})
+	}
+	return calls.Wait
+}
+
+// With one replica a STDIO function runs as many calls at once as its
+// concurrency says.
+func TestStdioConcurrency(t *testing.T) {
+	t.Parallel()
+	f := start(t, node.Options{})
+	file := script(t, stdioScript)
+	f.register(fmt.Sprintf(`{"name":"lines","image":"none","runtimeMode":"STDIO","commands":["python3",%q],"concurrency":3,"timeoutMillis":60000}`, file))
+	wait := f.invokeAll("lines", 7)
+	f.eventually("three processes, and the others queue", func() bool {
+		return len(node.Processes(file)) == 3 && f.gauge("function_in_flight", "lines") == 3 && f.gauge("function_queue_depth", "lines") == 4
+	})
+	if got := f.ready("lines"); got > 1 {
+		t.Errorf("%d replicas are ready, one is wanted", got)
+	}
+	touch(t, beside(file, "go"))
+	wait()
+	f.do("DELETE", "/v1/functions/lines", 204)
+	f.eventually("its processes are gone", func() bool { return len(node.Processes(file)) == 0 })
+}
+
+func (f *fixture) do(method, path string, status int) {
+	f.t.Helper()
+	if a := f.call(method, f.API+path, ""); a.Status != status {
+		f.t.Fatalf("%s %s: status %d: %s", method, path, a.Status, a.Body)
+	}
+}
