@@ -93,3 +93,38 @@ func (f *fixture) do(method, path string, status int) {
 		f.t.Fatalf("%s %s: status %d: %s", method, path, a.Status, a.Body)
 	}
 }
+
+// quickScaling makes the autoscaler's pauses short.
+var quickScaling = []string{
+	"--autoscale-interval", "100ms", "--scale-up-cooldown", "100ms", "--scale-down-cooldown", "100ms",
+	"--scale-down-window", "1s", "--scale-to-zero-grace", "500ms",
+}
+
+// A burst from zero to an autoscaled HTTP function: instances come, every call
+// is answered, and nothing is left behind.
+func TestBurstFromZeroOnAnAutoscaledHTTPFunction(t *testing.T) {
+	t.Parallel()
+	f := start(t, node.Options{Args: quickScaling})
+	file := script(t, httpScript)
+	f.register(fmt.Sprintf(`{"name":"web","image":"none","runtimeMode":"HTTP","commands":["python3",%q],"timeoutMillis":60000,
+		"scalingConfig":{"strategy":"INTERNAL","minReplicas":0,"maxReplicas":3,
+		"concurrencyControl":{"mode":"STATIC_PER_POD","targetInFlightPerPod":2}}}`, file))
+	if n := len(node.Processes(file)); n != 0 {
+		t.Fatalf("%d processes before the first invocation", n)
+	}
+	for round := range 2 {
+		_ = os.Remove(beside(file, "go"))
+		wait := f.invokeAll("web", 40)
+		f.eventually("three instances run two calls each, and no more", func() bool {
+			return f.ready("web") == 3 && f.gauge("function_in_flight", "web") == 6
+		})
+		if n := len(node.Processes(file)); n != 3 {
+			t.Errorf("round %d: %d processes for three instances", round, n)
+		}
+		touch(t, beside(file, "go"))
+		wait()
+		f.eventually("all instances are gone", func() bool {
+			return f.ready("web") == 0 && f.gauge("function_replicas_desired", "web") == 0 && len(node.Processes(file)) == 0
+		})
+	}
+}
