@@ -32,6 +32,10 @@ func (s *Server) newProvider() provider.Provider {
 	return process.New(process.Options{
 		Logger: s.log, StartTimeout: s.cfg.FunctionStartTimeout, CgroupRoot: s.cfg.CgroupRoot,
 		MaxFunctions: s.cfg.Core.MaxFunctions, MaxOutputBytes: s.cfg.MaxResponseBytes,
+		ReportMetric: func(function string, m provider.Metric, value float64) {
+			// An error says that the function is gone, or is another one by now.
+			_ = s.core.ReportMetric(function, m.Type, m.Name, value)
+		},
 	})
 }
 

@@ -128,3 +128,37 @@ func TestBurstFromZeroOnAnAutoscaledHTTPFunction(t *testing.T) {
 		})
 	}
 }
+
+// burnScript keeps a processor busy until it is let go.
+const burnScript = `
+import json, os, sys
+here = os.path.dirname(os.path.abspath(__file__))
+for line in iter(sys.stdin.readline, ""):
+    while not os.path.exists(os.path.join(here, "go")):
+        sum(range(10000))
+    print(json.dumps({"output": json.loads(line)["input"]}), flush=True)
+`
+
+// A function that is scaled by cpu gets more instances while a call keeps one
+// busy, and gives them back. One whose call only waits does not.
+func TestScaledByMeasuredCPU(t *testing.T) {
+	t.Parallel()
+	f := start(t, node.Options{Args: quickScaling})
+	busy, waiting := script(t, burnScript), script(t, stdioScript)
+	for name, file := range map[string]string{"busy": busy, "waiting": waiting} {
+		f.register(fmt.Sprintf(`{"name":%q,"image":"none","runtimeMode":"STDIO","commands":["python3",%q],"timeoutMillis":600000,
+			"resources":{"cpu":"200m"},
+			"scalingConfig":{"strategy":"INTERNAL","minReplicas":1,"maxReplicas":3,"metrics":[{"type":"cpu","target":100}]}}`, name, file))
+	}
+	waits := f.invokeAll("waiting", 1)
+	burns := f.invokeAll("busy", 1) // most of a processor, for a target of a fifth
+	f.eventually("three instances are ready", func() bool { return f.ready("busy") == 3 && len(node.Processes(busy)) == 3 })
+	if n := f.gauge("function_replicas_desired", "waiting"); n != 1 {
+		t.Errorf("%d instances are wanted for a call that uses no processor", n)
+	}
+	touch(t, beside(busy, "go"))
+	touch(t, beside(waiting, "go"))
+	burns()
+	waits()
+	f.eventually("one is left", func() bool { return f.ready("busy") == 1 && len(node.Processes(busy)) == 1 })
+}

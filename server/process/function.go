@@ -24,6 +24,8 @@ type function struct {
 	// ready holds up no other.
 	starting chan struct{}
 
+	gauge gauge // of what the instances use; see sampler
+
 	// workers is how many processes a replica may have. Above 1 (STDIO with
 	// concurrency) an instance is a process, and there may be more of them than
 	// replicas are wanted: see grow.
@@ -49,6 +51,7 @@ func newFunction(p *Provider, d provider.Deployment) *function {
 		logs:     provider.NewRing(p.opt.LogLines, p.opt.LogBytes),
 		stopped:  make(chan struct{}),
 		workers:  d.Workers(),
+		gauge:    newGauge(p.sampler.measured(d), d),
 		starting: make(chan struct{}, p.opt.MaxStarting),
 		backoff:  backoff{base: p.opt.BackoffBase, max: p.opt.BackoffMax},
 	}
@@ -212,6 +215,9 @@ func (f *function) becameReady(in *instance, address string, limit int, took tim
 	f.mu.Unlock()
 	f.log.Debug("instance ready", "instance", in.id, "took", took)
 	f.pool.Add(in.id, address, limit, took, target)
+	if len(f.gauge.metrics) > 0 {
+		f.p.sampler.watch(f)
+	}
 	return true
 }
 

@@ -16,9 +16,10 @@ import (
 
 // instance is one replica from its start to its end.
 type instance struct {
-	f    *function
-	id   string
-	stop chan struct{} // closed by function.retire
+	f     *function
+	id    string
+	stop  chan struct{} // closed by function.retire
+	meter *meter        // nil when nobody asks what it uses
 
 	// Guarded by function.mu.
 	leaving bool
@@ -36,11 +37,15 @@ type exit struct {
 var serial atomic.Uint64
 
 func newInstance(f *function) *instance {
-	return &instance{
+	in := &instance{
 		f:    f,
 		id:   fmt.Sprintf("%s-%d", f.dep.Name, serial.Add(1)),
 		stop: make(chan struct{}),
 	}
+	if len(f.gauge.metrics) > 0 {
+		in.meter = newMeter()
+	}
+	return in
 }
 
 // run takes the instance through its life; it returns once nothing is left.
@@ -83,6 +88,7 @@ type child struct {
 	pumps  []*pump
 	tail   *tail
 	cgroup string
+	meter  *meter
 	stdin  *os.File // ends of the pipes that simplane holds; nil if not kept
 	stdout *os.File
 }
@@ -118,7 +124,7 @@ func (in *instance) launch(ctx context.Context, id string, extra map[string]stri
 
 	var pipes pipes
 	defer pipes.closeTheirs()
-	c := &child{tail: &tail{}, cgroup: cmd.Cgroup}
+	c := &child{tail: &tail{}, cgroup: cmd.Cgroup, meter: in.meter}
 	fail := func(err error) (*child, error) {
 		pipes.closeOurs()
 		removeCgroup(c.cgroup)
@@ -155,6 +161,7 @@ func (in *instance) launch(ctx context.Context, id string, extra map[string]stri
 			return fail(fmt.Errorf("%s: %w", path, err))
 		}
 	}
+	c.meter.add(c)
 	c.pumps = append(c.pumps, startPump(in.f.logs, in.id, provider.Stderr, ourErr, c.tail))
 	if protocol {
 		c.stdout = ourOut
@@ -182,6 +189,7 @@ func (c *child) cleanUp() {
 	if c.stdout != nil {
 		c.stdout.Close()
 	}
+	c.meter.remove(c)
 	removeCgroup(c.cgroup)
 }
 

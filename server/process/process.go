@@ -53,6 +53,13 @@ type Options struct {
 	LogLines       int // kept for each function, 1000
 	LogBytes       int // kept for each function, 512 KiB
 
+	// ReportMetric takes the cpu and memory metrics that functions with strategy
+	// INTERNAL list: the mean over the ready instances, measured at
+	// SampleInterval (2 s) while the function has any. It must not block. nil
+	// measures nothing.
+	ReportMetric   func(function string, metric provider.Metric, value float64)
+	SampleInterval time.Duration
+
 	// CgroupRoot is a cgroup v2 directory with the memory and cpu controllers
 	// delegated to simplane; instances get directories below it.
 	CgroupRoot string
@@ -88,6 +95,7 @@ func (o Options) withDefaults() Options {
 	orDefault(&o.MaxFileBytes, 256<<20)
 	orDefault(&o.LogLines, 1000)
 	orDefault(&o.LogBytes, 512<<10)
+	orDefault(&o.SampleInterval, 2*time.Second)
 	return o
 }
 
@@ -97,6 +105,8 @@ type Provider struct {
 	log   *slog.Logger
 	hub   provider.Hub
 	ports ports
+
+	sampler *sampler
 
 	mu        sync.RWMutex
 	functions map[string]*function
@@ -115,6 +125,7 @@ func New(opt Options) *Provider {
 	opt = opt.withDefaults()
 	return &Provider{
 		opt: opt, log: opt.Logger,
+		sampler:   newSampler(opt),
 		functions: map[string]*function{},
 	}
 }
@@ -255,6 +266,7 @@ func (p *Provider) Close(ctx context.Context) error {
 	all := slices.Collect(maps.Values(p.functions))
 	p.functions = map[string]*function{}
 	p.mu.Unlock()
+	p.sampler.close()
 	for _, f := range all {
 		f.shutDown(&provider.Error{Code: provider.CodeClosed, Message: "simplane is shutting down"}, true)
 	}

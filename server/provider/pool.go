@@ -50,7 +50,7 @@ type Pool struct {
 
 	mu       sync.Mutex
 	members  []*member
-	rotate   int // where the next search starts, so that ties spread
+	taken    int // invocations so far; also where the next search starts, so that ties spread
 	waiting  list.List
 	inFlight int
 	closed   *Error
@@ -163,7 +163,7 @@ func (p *Pool) pick(now time.Time) *member {
 	healthy := false
 	n := len(p.members)
 	for i := range n {
-		m := p.members[(p.rotate+i)%n]
+		m := p.members[(p.taken+i)%n]
 		ejected := m.ejectedAt(now)
 		healthy = healthy || !ejected
 		if !m.free(now) {
@@ -192,7 +192,7 @@ func less(a, b *member) *member {
 func (p *Pool) take(m *member, cold bool) *lease {
 	m.inFlight++
 	p.inFlight++
-	p.rotate++
+	p.taken++
 	return &lease{pool: p, m: m, cold: cold}
 }
 
@@ -260,6 +260,13 @@ func (p *Pool) Close(err *Error) {
 	}
 	p.mu.Unlock()
 	p.FailWaiting(err)
+}
+
+// Taken is how many invocations instances have been given so far.
+func (p *Pool) Taken() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.taken
 }
 
 // Load reports how many invocations run and how many wait.

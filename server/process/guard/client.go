@@ -32,6 +32,7 @@ type Process struct {
 	g      *Guard
 	done   chan struct{}
 	status syscall.WaitStatus
+	cpu    time.Duration
 	lost   bool
 }
 
@@ -41,6 +42,10 @@ func (p *Process) Done() <-chan struct{} { return p.done }
 // Status tells how the process exited; call it after Done is closed. lost
 // means the guard died and took the process with it.
 func (p *Process) Status() (status syscall.WaitStatus, lost bool) { return p.status, p.lost }
+
+// CPU is the processor time the process used, with the children it waited for;
+// call it after Done is closed. It is 0 when the guard died.
+func (p *Process) CPU() time.Duration { return p.cpu }
 
 // Terminate sends SIGTERM to the process group.
 func (p *Process) Terminate() { p.g.signal(opTerminate, p.ID) }
@@ -227,7 +232,7 @@ func (g *Guard) handle(e event) {
 	case evExited:
 		if p := g.running[e.ID]; p != nil {
 			delete(g.running, e.ID)
-			p.status = syscall.WaitStatus(e.Status)
+			p.status, p.cpu = syscall.WaitStatus(e.Status), time.Duration(e.CPU)
 			close(p.done)
 		}
 	}

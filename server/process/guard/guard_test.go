@@ -141,3 +141,23 @@ func TestCloseKillsWhatRuns(t *testing.T) {
 		t.Errorf("spawn after close: %v", err)
 	}
 }
+
+func TestProcessorTimeIsTold(t *testing.T) {
+	g := start(t)
+	used := func(script string) time.Duration {
+		p, out, err := shell(g, script, script)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer out.Close()
+		<-p.Done()
+		return p.CPU()
+	}
+	const burn = "i=0; while [ $i -lt 200000 ]; do i=$((i+1)); done"
+	idle := used("true")
+	for _, script := range []string{burn, "sh -c '" + burn + "'; true"} {
+		if got := used(script); got < 5*idle || got < time.Millisecond {
+			t.Errorf("%q used %v, and doing nothing %v", script, got, idle)
+		}
+	}
+}

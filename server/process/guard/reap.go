@@ -4,11 +4,12 @@ import (
 	"bytes"
 	"os"
 	"strconv"
-	"strings"
 	"syscall"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"simplane/server/process/proctree"
 )
 
 // reap collects the children that have exited. A leader is looked at before it
@@ -27,13 +28,15 @@ func (s *server) reap() {
 			_ = syscall.Kill(-pid, syscall.SIGKILL)
 		}
 		var status syscall.WaitStatus
-		if _, err := syscall.Wait4(pid, &status, 0, nil); err != nil {
+		var used syscall.Rusage
+		if _, err := syscall.Wait4(pid, &status, 0, &used); err != nil {
 			break
 		}
 		if leader {
 			delete(s.leaders, pid)
 			delete(s.pids, id)
-			s.tell(event{Event: evExited, ID: id, Status: int(status)})
+			cpu := used.Utime.Nano() + used.Stime.Nano()
+			s.tell(event{Event: evExited, ID: id, Status: int(status), CPU: cpu})
 		}
 	}
 	if changed {
@@ -94,55 +97,8 @@ func (s *server) killStrays() {
 
 // children lists the pids whose parent is this process.
 func (s *server) children() []int {
-	tasks, err := os.ReadDir("/proc/self/task")
-	if err != nil {
-		return nil
+	if s.listed {
+		return proctree.Children(s.self)
 	}
-	var pids []int
-	for _, t := range tasks {
-		data, err := os.ReadFile("/proc/self/task/" + t.Name() + "/children")
-		if err != nil {
-			if os.IsNotExist(err) && !childrenFile() {
-				return s.scanChildren()
-			}
-			continue // the thread has just ended
-		}
-		for _, f := range strings.Fields(string(data)) {
-			if pid, err := strconv.Atoi(f); err == nil {
-				pids = append(pids, pid)
-			}
-		}
-	}
-	return pids
-}
-
-// childrenFile reports whether the kernel lists children by thread.
-func childrenFile() bool {
-	_, err := os.Stat("/proc/thread-self/children")
-	return err == nil
-}
-
-// scanChildren is children for kernels without that list.
-func (s *server) scanChildren() []int {
-	entries, err := os.ReadDir("/proc")
-	if err != nil {
-		return nil
-	}
-	var pids []int
-	for _, e := range entries {
-		pid, err := strconv.Atoi(e.Name())
-		if err != nil {
-			continue
-		}
-		stat, err := os.ReadFile("/proc/" + e.Name() + "/stat")
-		if err != nil {
-			continue
-		}
-		// "pid (name) state ppid …"; the name may contain anything.
-		fields := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:]))
-		if len(fields) > 1 && fields[1] == strconv.Itoa(s.self) {
-			pids = append(pids, pid)
-		}
-	}
-	return pids
+	return proctree.Scan(s.self)
 }

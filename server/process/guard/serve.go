@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"simplane/server/process/proctree"
 )
 
 // server is the guard process. Everything runs on one locked thread, except
@@ -19,6 +21,7 @@ import (
 type server struct {
 	conn    *net.UnixConn
 	self    int
+	listed  bool           // the kernel lists children
 	leaders map[int]string // pid to instance id
 	pids    map[string]int // and back
 }
@@ -50,7 +53,7 @@ func run() int {
 	died := make(chan os.Signal, 1)
 	signal.Notify(died, syscall.SIGCHLD)
 
-	s := &server{conn: c.(*net.UnixConn), self: os.Getpid(), leaders: map[int]string{}, pids: map[string]int{}}
+	s := &server{conn: c.(*net.UnixConn), self: os.Getpid(), listed: proctree.Listed(), leaders: map[int]string{}, pids: map[string]int{}}
 	requests := make(chan incoming)
 	go s.read(requests)
 	s.tell(event{Event: evReady, PID: s.self})

@@ -40,6 +40,7 @@ type event struct {
 	PID    int    `json:",omitempty"`
 	Error  string `json:",omitempty"`
 	Status int    `json:",omitempty"` // a wait status
+	CPU    int64  `json:",omitempty"` // ns it used, with the children it waited for
 }
 
 func encode(v any) ([]byte, error) {

@@ -1,0 +1,200 @@
+package process
+
+import (
+	"sync"
+	"time"
+
+	"simplane/server/provider"
+)
+
+// sampler measures, at an interval, the functions that are scaled by the cpu or
+// memory of their instances. It sleeps while none of them has an instance.
+type sampler struct {
+	interval time.Duration
+	report   func(function string, metric provider.Metric, value float64)
+
+	mu        sync.Mutex
+	functions map[*function]struct{} // those with instances
+	running   bool
+	stop      chan struct{}
+	closed    bool
+	loop      sync.WaitGroup
+}
+
+func newSampler(opt Options) *sampler {
+	return &sampler{
+		interval: opt.SampleInterval, report: opt.ReportMetric,
+		functions: map[*function]struct{}{}, stop: make(chan struct{}),
+	}
+}
+
+// measured are the metrics of a deployment that a sampler tells the figures of.
+func (s *sampler) measured(d provider.Deployment) (m []provider.Metric) {
+	if s.report == nil || d.ScalingStrategy != provider.ScaleInternal {
+		return nil
+	}
+	for _, metric := range d.Metrics {
+		if metric.Type == "cpu" || metric.Type == "memory" {
+			m = append(m, metric)
+		}
+	}
+	return m
+}
+
+// watch has a function measured until it has no instance.
+func (s *sampler) watch(f *function) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.functions[f] = struct{}{}
+	if !s.running && !s.closed {
+		s.running = true
+		s.loop.Go(s.run)
+	}
+}
+
+func (s *sampler) run() {
+	tick := time.NewTicker(s.interval)
+	defer tick.Stop()
+	for {
+		select {
+		case <-s.stop:
+			return
+		case now := <-tick.C:
+			if !s.sample(now) {
+				return
+			}
+		}
+	}
+}
+
+// sample measures every function once; false when there are none left.
+func (s *sampler) sample(now time.Time) bool {
+	s.mu.Lock()
+	all := make([]*function, 0, len(s.functions))
+	for f := range s.functions {
+		all = append(all, f)
+	}
+	s.mu.Unlock()
+	for _, f := range all {
+		if f.gauge.sample(f, now, s.report) {
+			continue
+		}
+		s.mu.Lock()
+		// Looked at again: one may have become ready since.
+		if len(f.readyInstances()) == 0 {
+			delete(s.functions, f)
+		}
+		s.mu.Unlock()
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.running = len(s.functions) > 0
+	return s.running
+}
+
+// close ends the measuring.
+func (s *sampler) close() {
+	s.mu.Lock()
+	if !s.closed {
+		s.closed = true
+		close(s.stop)
+	}
+	s.mu.Unlock()
+	s.loop.Wait()
+}
+
+// gauge is what a sampler remembers of a function; only its loop uses it.
+type gauge struct {
+	metrics     []provider.Metric // empty: not measured
+	cores       float64           // what 100 % of cpu is
+	memoryUnit  float64           // bytes that are 1 of a memory metric's unit
+	before      map[*instance]reading
+	invocations int
+	busyAt      time.Time
+}
+
+type reading struct {
+	at  time.Time
+	cpu time.Duration
+}
+
+// newGauge fixes the units: percent of what an instance requests. Without a
+// request cpu is in percent of one core, memory in MiB.
+func newGauge(metrics []provider.Metric, d provider.Deployment) gauge {
+	g := gauge{metrics: metrics, cores: 1, memoryUnit: 1 << 20, invocations: -1}
+	if cpu, _ := provider.ParseCPU(d.CPU); cpu > 0 { // validated when provisioned
+		g.cores = cpu
+	}
+	if memory, _ := provider.ParseMemory(d.Memory); memory > 0 {
+		g.memoryUnit = float64(memory) / 100
+	}
+	return g
+}
+
+// quietAfter is how long after its last invocation a function is no longer
+// measured: longer than the grace after which an idle function's figures are
+// ignored by default, and as long as a figure counts.
+const quietAfter = 60 * time.Second
+
+// sample reports the mean over a function's ready instances; false when there
+// are none.
+func (g *gauge) sample(f *function, now time.Time, report func(string, provider.Metric, float64)) bool {
+	instances := f.readyInstances()
+	if len(instances) == 0 {
+		g.before = nil
+		return false
+	}
+	if inFlight, waiting := f.pool.Load(); inFlight+waiting > 0 || f.pool.Taken() != g.invocations {
+		g.invocations, g.busyAt = f.pool.Taken(), now
+	}
+	if now.Sub(g.busyAt) > quietAfter {
+		g.before = nil
+		return true
+	}
+	cores, memory, known := g.read(instances)
+	replicas := float64(f.status().Ready)
+	if replicas == 0 {
+		return true // they have gone meanwhile
+	}
+	for _, m := range g.metrics {
+		switch {
+		case m.Type == "memory":
+			report(f.dep.Name, m, float64(memory)/g.memoryUnit/replicas)
+		case known:
+			report(f.dep.Name, m, 100*cores/g.cores/replicas)
+		}
+	}
+	return true
+}
+
+// read adds up the cores and the memory that instances use. One that has just
+// become ready counts with no cores until it is looked at a second time, as
+// what it took to start says nothing of its work; known is false when that is
+// all of them.
+func (g *gauge) read(instances []*instance) (cores float64, memory int64, known bool) {
+	after := make(map[*instance]reading, len(instances))
+	for _, in := range instances {
+		now, used := time.Now(), in.meter.read()
+		memory += used.Memory
+		after[in] = reading{now, used.CPU}
+		if last, ok := g.before[in]; ok && now.After(last.at) {
+			known = true
+			cores += max(0, (used.CPU-last.cpu).Seconds()/now.Sub(last.at).Seconds())
+		}
+	}
+	g.before = after
+	return cores, memory, known
+}
+
+// readyInstances are the instances that take work, each process of a STDIO
+// function included.
+func (f *function) readyInstances() (ready []*instance) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, in := range f.instances {
+		if in.isReady {
+			ready = append(ready, in)
+		}
+	}
+	return ready
+}
