@@ -7,6 +7,8 @@ import (
 	"sync/atomic"
 	"syscall"
 	"time"
+
+	"simplane/server/lazyconn"
 )
 
 // apiConn is a client's connection. It bounds how long the client may take,
@@ -37,7 +39,7 @@ type connLimits struct{ read, write, idle time.Duration }
 // transfer is one of the connection's two directions. Its functions are made
 // once: making them for each call would be an allocation.
 type transfer struct {
-	deadline
+	lazyconn.Deadline
 	limit time.Duration // from the first wait
 	call  func(try func(fd uintptr) bool) error
 	try   func(fd uintptr) (done bool)
@@ -135,14 +137,17 @@ func (c *apiConn) opError(op string, err error) error {
 }
 
 // begin starts to count anew.
-func (t *transfer) begin(limit time.Duration) { t.limit, t.want = limit, time.Time{} }
+func (t *transfer) begin(limit time.Duration) {
+	t.limit = limit
+	t.Set(time.Time{})
+}
 
 // run makes one call. A wait that the timer ended too early goes on.
 func (t *transfer) run(p []byte) (int, error) {
 	t.buf, t.n, t.err, t.waited = p, 0, nil, false
 	err := t.call(t.try)
-	for err != nil && t.early(err) {
-		if err = t.arm(t.armed); err == nil {
+	for err != nil && t.Early(err) {
+		if err = t.arm(t.Armed()); err == nil {
 			err = t.call(t.try)
 		}
 	}
@@ -156,8 +161,8 @@ func (t *transfer) run(p []byte) (int, error) {
 // mayWait sees to it that a wait ends at the limit.
 func (t *transfer) mayWait() bool {
 	t.waited = true
-	if t.want.IsZero() && t.set(time.Now().Add(t.limit)) {
-		t.err = t.arm(t.armed)
+	if !t.IsSet() && t.Set(time.Now().Add(t.limit)) {
+		t.err = t.arm(t.Armed())
 	}
 	return t.err == nil
 }

@@ -14,6 +14,8 @@ import (
 	"syscall"
 
 	"github.com/valyala/fasthttp"
+
+	"simplane/server/lazyconn"
 )
 
 // ErrStale says that nothing was sent: the request may safely take another
@@ -28,14 +30,18 @@ func Retry(_ *fasthttp.Request, _ int, err error) (resetTimeout, retry bool) {
 }
 
 type conn struct {
-	net.Conn
+	lazyconn.Conn
 	raw   syscall.RawConn
 	used  bool // has been read from since it was last written to
 	tls   bool
 	begun bool
+
+	peek  func(fd uintptr) // c.look, made once
+	fresh bool             // what it found
 }
 
-// Wrap makes writes to c fail with ErrStale when c is stale. Connections other
+// Wrap makes writes to c fail with ErrStale when c is stale, and its deadlines
+// lazy (see lazyconn). Connections other
 // than TCP, and TLS over TCP, are only passed through: TLS has messages of its
 // own waiting.
 func Wrap(c net.Conn) net.Conn {
@@ -47,7 +53,9 @@ func Wrap(c net.Conn) net.Conn {
 	if err != nil {
 		return c
 	}
-	return &conn{Conn: c, raw: raw}
+	f := &conn{Conn: lazyconn.Conn{Conn: c}, raw: raw}
+	f.peek = f.look
+	return f
 }
 
 func (c *conn) Read(p []byte) (int, error) {
@@ -69,12 +77,12 @@ func (c *conn) Write(p []byte) (int, error) {
 	return c.Conn.Write(p)
 }
 
-// stale peeks at the socket; on a healthy idle one that would block.
-func (c *conn) stale() bool {
-	var got error
-	err := c.raw.Control(func(fd uintptr) {
-		var one [1]byte
-		_, _, got = syscall.Recvfrom(int(fd), one[:], syscall.MSG_PEEK|syscall.MSG_DONTWAIT)
-	})
-	return err != nil || !(errors.Is(got, syscall.EAGAIN) || errors.Is(got, syscall.EINTR))
+// stale looks at the socket.
+func (c *conn) stale() bool { return c.raw.Control(c.peek) != nil || !c.fresh }
+
+// look peeks for a byte; on a healthy idle connection that would block.
+func (c *conn) look(fd uintptr) {
+	var one [1]byte
+	_, _, err := syscall.Recvfrom(int(fd), one[:], syscall.MSG_PEEK|syscall.MSG_DONTWAIT)
+	c.fresh = err == syscall.EAGAIN || err == syscall.EINTR
 }

@@ -1,4 +1,8 @@
-package server
+// Package lazyconn has deadlines that cost nothing while they only move later,
+// as a connection's do with each request: the runtime's timer stays where it is,
+// and a wait that it ends too early goes on. Setting the timer anew for each
+// request costs more than decoding the request does.
+package lazyconn
 
 import (
 	"errors"
@@ -7,23 +11,13 @@ import (
 	"time"
 )
 
-// lazyDeadlines is a connection whose deadlines cost nothing while they only
-// move later, which they do with each request: the runtime's timer stays where
-// it is, and a wait that it ends too early goes on. Setting the timer anew for
-// each request costs more than decoding the request does.
-//
-// It is for one goroutine at a time, as HTTP/1.1 uses a connection.
-type lazyDeadlines struct {
-	net.Conn
-	read, write deadline
-}
+// Deadline is a deadline of one direction of a connection: what was asked for,
+// and what the timer is set to. The zero value is none.
+type Deadline struct{ want, armed time.Time }
 
-// deadline is one direction's: what was asked for, and what the timer has.
-// Zero is none.
-type deadline struct{ want, armed time.Time }
-
-// set takes the new deadline; true when the timer must be set to it now.
-func (d *deadline) set(t time.Time) bool {
+// Set asks for t, zero for none. It returns true when the timer must be set to
+// t now.
+func (d *Deadline) Set(t time.Time) bool {
 	d.want = t
 	if t.IsZero() || !d.armed.IsZero() && !t.Before(d.armed) {
 		return false
@@ -32,9 +26,12 @@ func (d *deadline) set(t time.Time) bool {
 	return true
 }
 
-// early says that err is the timer's, and that it is not yet time; the timer
-// is to be set to d.armed then.
-func (d *deadline) early(err error) bool {
+// IsSet says that there is a deadline.
+func (d *Deadline) IsSet() bool { return !d.want.IsZero() }
+
+// Early says that err is the timer's, and that it is not yet time. Then the
+// timer must be set to Armed and the call be made again.
+func (d *Deadline) Early(err error) bool {
 	if !errors.Is(err, os.ErrDeadlineExceeded) || !d.want.IsZero() && !time.Now().Before(d.want) {
 		return false
 	}
@@ -42,45 +39,55 @@ func (d *deadline) early(err error) bool {
 	return true
 }
 
-func (c *lazyDeadlines) SetReadDeadline(t time.Time) error {
-	if !c.read.set(t) {
+// Armed is what the timer is to be set to; zero for none.
+func (d *Deadline) Armed() time.Time { return d.armed }
+
+// Conn is a connection with such deadlines. It is for one goroutine at a time,
+// as HTTP/1.1 uses a connection.
+type Conn struct {
+	net.Conn
+	read, write Deadline
+}
+
+func (c *Conn) SetReadDeadline(t time.Time) error {
+	if !c.read.Set(t) {
 		return nil
 	}
 	return c.Conn.SetReadDeadline(t)
 }
 
-func (c *lazyDeadlines) SetWriteDeadline(t time.Time) error {
-	if !c.write.set(t) {
+func (c *Conn) SetWriteDeadline(t time.Time) error {
+	if !c.write.Set(t) {
 		return nil
 	}
 	return c.Conn.SetWriteDeadline(t)
 }
 
-func (c *lazyDeadlines) SetDeadline(t time.Time) error {
+func (c *Conn) SetDeadline(t time.Time) error {
 	return errors.Join(c.SetReadDeadline(t), c.SetWriteDeadline(t))
 }
 
-func (c *lazyDeadlines) Read(p []byte) (int, error) {
+func (c *Conn) Read(p []byte) (int, error) {
 	for {
 		n, err := c.Conn.Read(p)
-		if n > 0 || err == nil || !c.read.early(err) {
+		if n > 0 || err == nil || !c.read.Early(err) {
 			return n, err
 		}
-		if err := c.Conn.SetReadDeadline(c.read.armed); err != nil {
+		if err := c.Conn.SetReadDeadline(c.read.Armed()); err != nil {
 			return 0, err
 		}
 	}
 }
 
-func (c *lazyDeadlines) Write(p []byte) (int, error) {
+func (c *Conn) Write(p []byte) (int, error) {
 	done := 0
 	for {
 		n, err := c.Conn.Write(p[done:])
 		done += n
-		if err == nil || !c.write.early(err) {
+		if err == nil || !c.write.Early(err) {
 			return done, err
 		}
-		if err := c.Conn.SetWriteDeadline(c.write.armed); err != nil {
+		if err := c.Conn.SetWriteDeadline(c.write.Armed()); err != nil {
 			return done, err
 		}
 	}

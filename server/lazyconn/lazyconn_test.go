@@ -1,7 +1,8 @@
-package server
+package lazyconn
 
 import (
 	"bytes"
+	"errors"
 	"net"
 	"os"
 	"testing"
@@ -39,7 +40,7 @@ func (c *timerConn) Write(p []byte) (int, error) {
 
 func TestADeadlineThatMovesLaterLeavesTheTimer(t *testing.T) {
 	inner := &timerConn{}
-	c := &lazyDeadlines{Conn: inner}
+	c := &Conn{Conn: inner}
 	first := time.Now().Add(time.Hour)
 	for i := range 5 {
 		if err := c.SetReadDeadline(first.Add(time.Duration(i) * time.Second)); err != nil {
@@ -60,7 +61,7 @@ func TestADeadlineThatMovesLaterLeavesTheTimer(t *testing.T) {
 
 func TestATimerThatGoesOffEarlyIsSetAgain(t *testing.T) {
 	inner := &timerConn{expired: 1}
-	c := &lazyDeadlines{Conn: inner}
+	c := &Conn{Conn: inner}
 	_ = c.SetReadDeadline(time.Now().Add(time.Minute))
 	later := time.Now().Add(time.Hour)
 	_ = c.SetReadDeadline(later)
@@ -87,13 +88,13 @@ func TestATimerThatGoesOffEarlyIsSetAgain(t *testing.T) {
 
 func TestADeadlineThatHasComeIsReported(t *testing.T) {
 	inner := &timerConn{expired: 1, atMost: 3}
-	c := &lazyDeadlines{Conn: inner}
+	c := &Conn{Conn: inner}
 	_ = c.SetDeadline(time.Now().Add(-time.Second))
-	if _, err := c.Read(make([]byte, 8)); !isTimeout(err) {
+	if _, err := c.Read(make([]byte, 8)); !errors.Is(err, os.ErrDeadlineExceeded) {
 		t.Errorf("read: %v", err)
 	}
 	inner.expired = 1
-	if n, err := c.Write([]byte("whole text")); n != 3 || !isTimeout(err) {
+	if n, err := c.Write([]byte("whole text")); n != 3 || !errors.Is(err, os.ErrDeadlineExceeded) {
 		t.Errorf("write: %d, %v", n, err)
 	}
 }
