@@ -3,6 +3,7 @@ package core
 import (
 	"encoding/binary"
 	"fmt"
+	"math/rand/v2"
 	"runtime"
 	"sync/atomic"
 	"syscall"
@@ -22,15 +23,14 @@ func (c realClock) Now() Instant {
 
 func (c realClock) AfterFunc(d time.Duration, f func()) Timer { return time.AfterFunc(d, f) }
 
-// mixedIDs hands out distinct, well-spread ids without a lock, as random ones
-// are, so that a benchmark measures core and not its id source.
-type mixedIDs struct{ n atomic.Uint64 }
+// randomIDs is an id source without anything that cores share, as the server's
+// is, so that a benchmark measures core and not its ids.
+type randomIDs struct{}
 
-func (m *mixedIDs) NewID() ID {
-	n := m.n.Add(1)
+func (randomIDs) NewID() ID {
 	var id ID
-	binary.LittleEndian.PutUint64(id[:], n)
-	binary.LittleEndian.PutUint64(id[8:], n*0x9e3779b97f4a7c15)
+	binary.LittleEndian.PutUint64(id[:], rand.Uint64())
+	binary.LittleEndian.PutUint64(id[8:], rand.Uint64())
 	return id
 }
 
@@ -41,7 +41,7 @@ func shortRetention() Config {
 
 func newBenchCore(b *testing.B, cfg Config, work Dispatcher, seen Observer, functions int) *Core {
 	b.Helper()
-	c, err := New(cfg, newRealClock(), &mixedIDs{}, work, seen)
+	c, err := New(cfg, newRealClock(), randomIDs{}, work, seen)
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -191,7 +191,7 @@ func BenchmarkQueueOfferPoll(b *testing.B) {
 func benchStore(n int) (*executionStore, []ID) {
 	cfg := DefaultConfig()
 	cfg.SweepInterval = time.Second
-	s, ids := newExecutionStore(cfg), &mixedIDs{}
+	s, ids := newExecutionStore(cfg), randomIDs{}
 	all := make([]ID, n)
 	for i := range all {
 		ex := &execution{id: ids.NewID(), created: int64(i)}
@@ -275,7 +275,7 @@ func TestRejectedSubmitAllocatesNothing(t *testing.T) {
 			cfg := Config{}
 			r := &Request{Function: "f", Input: []byte(`{"a":1}`), Borrowed: true}
 			change(&cfg, r)
-			c, err := New(cfg, newTestClock(), &mixedIDs{}, &script{}, &counts{})
+			c, err := New(cfg, newTestClock(), randomIDs{}, &script{}, &counts{})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -300,7 +300,7 @@ func TestRejectedSubmitAllocatesNothing(t *testing.T) {
 // A cycle allocates its record and nothing else (maps that grow aside).
 func TestFullCycleAllocations(t *testing.T) {
 	cfg := shortRetention()
-	c, err := New(cfg, newTestClock(), &mixedIDs{}, echo{}, &counts{})
+	c, err := New(cfg, newTestClock(), randomIDs{}, echo{}, &counts{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -317,7 +317,7 @@ func TestFullCycleAllocations(t *testing.T) {
 // What an ended execution costs while its status is kept, payload apart.
 func TestMemoryOfRetainedExecution(t *testing.T) {
 	const n = 200_000
-	c, err := New(Config{}, newTestClock(), &mixedIDs{}, echo{}, nil)
+	c, err := New(Config{}, newTestClock(), randomIDs{}, echo{}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

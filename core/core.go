@@ -173,6 +173,7 @@ type Core struct {
 	leaving    leaving
 	draining   atomic.Bool
 	sweepArmed atomic.Bool
+	sweepBegan atomic.Int64 // elapsed ns at which the last sweep began, or was armed
 }
 
 // New returns a Core; observer may be nil. The error is a *ValidationError

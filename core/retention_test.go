@@ -218,3 +218,33 @@ func TestClockJumpLeavesDeadlinesAlone(t *testing.T) {
 		wantEqual(t, "woken with", w.only(t).Status, Timeout)
 	}
 }
+
+// A sweep that gets no time leaves the work to those who submit: the store must
+// not fill up behind it. Here time passes and no timer fires.
+func TestSubmittersHelpALateSweep(t *testing.T) {
+	b := newBed(t, func(cfg *Config) {
+		cfg.TTL, cfg.CleanupTTL, cfg.SweepInterval, cfg.Shards = time.Second, time.Second, 10*time.Millisecond, 1
+	})
+	b.register("f")
+	run := func(n int) {
+		for range n {
+			if err := b.Complete(b.enqueue("f"), Outcome{Status: Success}); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	pass := func(d time.Duration) {
+		b.clock.mu.Lock()
+		b.clock.moveTo(b.clock.mono + int64(d))
+		b.clock.mu.Unlock()
+	}
+	run(500)
+	pass(70 * time.Millisecond) // late, but nothing is due
+	run(1)
+	wantEqual(t, "stored", b.Gauges().StoredExecutions, 501)
+	pass(2 * time.Second)
+	run(5)
+	wantEqual(t, "stored once submitters have helped", b.Gauges().StoredExecutions, 5)
+	b.clock.advance(3 * time.Second)
+	wantEqual(t, "stored in the end", b.Gauges().StoredExecutions, 0)
+}

@@ -26,7 +26,7 @@ type retention struct {
 }
 
 type storeShard struct {
-	mu      sync.RWMutex
+	mu      sync.Mutex // read and write: held for a few loads, and cheaper than a RWMutex
 	records recordTable
 	looks   *calendar[execution]
 	_       [64]byte // keep neighbours' locks off one cache line
@@ -46,8 +46,10 @@ func newExecutionStore(cfg Config) *executionStore {
 	return s
 }
 
-func (s *executionStore) shard(id ID) *storeShard {
-	return &s.shards[(uint64(id[15])|uint64(id[14])<<8)&s.mask]
+func (s *executionStore) shard(id ID) *storeShard { return &s.shards[s.shardIndex(id)] }
+
+func (s *executionStore) shardIndex(id ID) int {
+	return int((uint64(id[15]) | uint64(id[14])<<8) & s.mask)
 }
 
 // reserve claims room for one execution of n payload bytes; false when the
@@ -83,9 +85,9 @@ func (s *executionStore) put(ex *execution) {
 // get finds an execution by id; nil when there is none.
 func (s *executionStore) get(id ID) *execution {
 	sh := s.shard(id)
-	sh.mu.RLock()
+	sh.mu.Lock()
 	ex := sh.records.get(id.place(sh.records.next))
-	sh.mu.RUnlock()
+	sh.mu.Unlock()
 	if ex == nil || ex.id != id {
 		return nil
 	}
@@ -109,6 +111,29 @@ func (s *executionStore) remove(ex *execution) {
 	sh.records.remove(ex.id.place(sh.records.next))
 	sh.mu.Unlock()
 	s.count.Add(-1)
+}
+
+// settle removes executions and has a sweep look at others; all are of one
+// shard. Each look's ex.lookAt is set already.
+func (s *executionStore) settle(remove []*execution, looks []appointment[execution]) {
+	var sh *storeShard
+	switch {
+	case len(remove) > 0:
+		sh = s.shard(remove[0].id)
+	case len(looks) > 0:
+		sh = s.shard(looks[0].item.id)
+	default:
+		return
+	}
+	sh.mu.Lock()
+	for _, ex := range remove {
+		sh.records.remove(ex.id.place(sh.records.next))
+	}
+	for _, a := range looks {
+		sh.looks.add(a.item, a.due)
+	}
+	sh.mu.Unlock()
+	s.count.Add(-int64(len(remove)))
 }
 
 // popDue takes the executions that are due for a look out of shard i's

@@ -192,7 +192,7 @@ func (c *Core) admit(fn *Function, r *Request, now Instant, token uint64) (ID, e
 		// It fails only when a Put took the key over, whose mapping then stands.
 		_ = c.keys.Publish(fn.name, r.IdempotencyKey, token, id, now.Wall)
 	}
-	c.armSweep()
+	c.armSweep(now)
 	c.observe(Event{Kind: EventAccepted, Function: fn, ID: id, At: now, Sync: r.Sync, Attempt: 1})
 	if woken {
 		c.wakeAutoscale(fn, now)
@@ -200,6 +200,7 @@ func (c *Core) admit(fn *Function, r *Request, now Instant, token uint64) (ID, e
 	if !direct || c.dispatch(fn, ex, task, now) {
 		c.kick(fn)
 	}
+	c.helpSweep(id, now)
 	return id, nil
 }
 

@@ -36,7 +36,7 @@ var mutants = []mutant{
 	{"refused claim not given back", "submit.go", "if token != 0 {\n\t\t_ = c.keys.Abandon", "if token == 0 {\n\t\t_ = c.keys.Abandon"},
 	{"execution past its TTL is joined", "submit.go", "if c.expired(ex, now) {\n\t\towner.mu", "if false {\n\t\towner.mu"},
 	{"stale execution's caller not woken", "ending.go", "if e.waiter != nil {\n\t\te.waiter.Wake", "if e.waiter != nil && e.code != CodeStale {\n\t\te.waiter.Wake"},
-	{"freed payload not counted", "sweep.go", "c.store.bytes.Add(-freed)\n\t\tc.event(EventCleaned", "c.store.bytes.Add(1 - freed)\n\t\tc.event(EventCleaned"},
+	{"freed payload not counted", "sweep.go", "c.store.bytes.Add(-work.freed)", "c.store.bytes.Add(min(1, work.freed) - work.freed)"},
 	{"sweeping stops", "sweep.go", "if c.store.count.Load() > 0 || c.keys.Len() > 0 {", "if c.store.count.Load() > 100 {"},
 	{"depth of the sync queue leaks", "function.go", "admission.depth.Add(int64(by))", "admission.depth.Add(int64(max(by, 0)))"},
 	{"estimated wait is compared the wrong way", "admission.go", "wait > cfg.MaxEstimatedWait", "wait < cfg.MaxEstimatedWait"},
