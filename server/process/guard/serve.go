@@ -85,7 +85,7 @@ func childSignals() (fd int, err error) {
 }
 
 // tell reports to the owner. A failure shows as the end of requests.
-func (s *server) tell(e event) { _ = send(s.socket, e) }
+func (s *server) tell(e event) { _ = send(s.socket, &e) }
 
 func (s *server) handle(req request, fds []int) {
 	defer closeAll(fds)

@@ -2,7 +2,6 @@ package guard
 
 import (
 	"encoding/binary"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -12,8 +11,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// The socket carries JSON frames, each after its length in four bytes. A
-// frame's file descriptors travel with its first byte.
+// The socket carries frames, each after its length in four bytes; see codec.go
+// for what is in one. A frame's file descriptors travel with its first byte.
 
 const maxFrame = 4 << 20
 
@@ -26,7 +25,7 @@ const (
 type request struct {
 	Op    string
 	ID    string
-	Spawn *Command `json:",omitempty"` // with the fds of stdin, stdout, stderr
+	Spawn *Command // with the fds of stdin, stdout, stderr; nil unless Op is opSpawn
 }
 
 const (
@@ -39,24 +38,23 @@ const (
 type event struct {
 	Event  string
 	ID     string
-	PID    int    `json:",omitempty"`
-	Error  string `json:",omitempty"`
-	Status int    `json:",omitempty"` // a wait status
-	CPU    int64  `json:",omitempty"` // ns it used, with the children it waited for
+	PID    int
+	Error  string
+	Status int   // a wait status
+	CPU    int64 // ns it used, with the children it waited for
 }
 
-func encode(v any) ([]byte, error) {
-	body, err := json.Marshal(v)
-	if err != nil {
-		return nil, err
+func encode(m message) ([]byte, error) {
+	frame := m.append(make([]byte, 4, 1024))
+	size := len(frame) - 4
+	if size > maxFrame {
+		return nil, fmt.Errorf("frame of %d bytes, at most %d are allowed", size, maxFrame)
 	}
-	if len(body) > maxFrame {
-		return nil, fmt.Errorf("frame of %d bytes, at most %d are allowed", len(body), maxFrame)
-	}
-	return append(binary.BigEndian.AppendUint32(nil, uint32(len(body))), body...), nil
+	binary.BigEndian.PutUint32(frame, uint32(size))
+	return frame, nil
 }
 
-func send(w io.Writer, v any) error {
+func send(w io.Writer, v message) error {
 	frame, err := encode(v)
 	if err == nil {
 		_, err = w.Write(frame)
@@ -66,7 +64,7 @@ func send(w io.Writer, v any) error {
 
 // sendFiles sends a frame with file descriptors, all in one if it is not too
 // large, so that the reader wakes once.
-func sendFiles(c *net.UnixConn, v any, fds []int) error {
+func sendFiles(c *net.UnixConn, v message, fds []int) error {
 	frame, err := encode(v)
 	if err != nil {
 		return err
@@ -84,9 +82,9 @@ type receiver interface {
 	ReadMsgUnix(b, oob []byte) (n, oobn, flags int, addr *net.UnixAddr, err error)
 }
 
-// receive reads one frame into v and returns the file descriptors that came
+// receive reads one frame into m and returns the file descriptors that came
 // with it, which the caller closes.
-func receive(c receiver, v any) (fds []int, err error) {
+func receive(c receiver, m message) (fds []int, err error) {
 	defer func() {
 		if err != nil {
 			closeAll(fds)
@@ -118,7 +116,7 @@ func receive(c receiver, v any) (fds []int, err error) {
 	if _, err := io.ReadFull(c, body); err != nil {
 		return fds, err
 	}
-	return fds, json.Unmarshal(body, v)
+	return fds, m.parse(body)
 }
 
 // socket is the guard's end, a descriptor in blocking mode that its one thread
