@@ -86,7 +86,7 @@ func TestConnectionsOfOneSourceAreBounded(t *testing.T) {
 	first.Close()
 	f.eventually("there is room again", func() bool {
 		c, a, err := f.dialAndAsk(f.s.Addr())
-		defer c.Close()
+		c.Close()
 		return err == nil && a.status == 200
 	})
 	f.client.CloseIdleConnections()
