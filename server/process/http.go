@@ -34,7 +34,7 @@ func (in *instance) runHTTP() exit {
 	addr := net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
 	ctx, cancel := context.WithTimeout(context.Background(), in.f.p.opt.StartTimeout)
 	defer cancel()
-	up := in.probe(ctx, c, addr)
+	up := in.probe(ctx, c, port)
 	in.endTurn()
 	if !up {
 		return in.neverReady(c, "did not answer GET /health on port "+strconv.Itoa(port))
@@ -92,15 +92,16 @@ func (in *instance) neverReady(c *child, slow string) exit {
 // probe asks GET /health until the function is ready: a 2xx, or a 404 from a
 // function without that path. false means that it exited, that the time is
 // up, or that the instance is to stop.
-func (in *instance) probe(ctx context.Context, c *child, addr string) bool {
-	client := probeClient(addr)
-	defer client.CloseIdleConnections()
-	wait := time.Millisecond
-	for {
-		if healthy(client, addr, in.f.p.opt.HealthTimeout) {
+//
+// It asks in steps of a small share of the time that has passed, so that a
+// function waits hardly longer than it took to start, and one that takes long
+// is not disturbed.
+func (in *instance) probe(ctx context.Context, c *child, port int) bool {
+	for began := time.Now(); ; {
+		if conn := knock(port); conn != nil && healthy(conn, in.f.p.opt.HealthTimeout) {
 			return true
 		}
-		pause := time.NewTimer(wait)
+		pause := time.NewTimer(min(max(shortestPause, time.Since(began)/16), longestPause))
 		select {
 		case <-pause.C:
 		case <-ctx.Done():
@@ -117,10 +118,14 @@ func (in *instance) probe(ctx context.Context, c *child, addr string) bool {
 			return false
 		default:
 		}
-		// Quick at first, for functions that start in milliseconds.
-		wait = min(wait*3/2, 50*time.Millisecond)
 	}
 }
+
+// Pauses between two looks whether a function is ready.
+const (
+	shortestPause = 200 * time.Microsecond
+	longestPause  = 50 * time.Millisecond
+)
 
 // watchHealth closes hung when the instance neither does its work nor answers
 // GET /health: it lives, but only a new process will help. While invocations
@@ -128,8 +133,6 @@ func (in *instance) probe(ctx context.Context, c *child, addr string) bool {
 func (in *instance) watchHealth(c *child, addr string, hung chan<- struct{}) {
 	tick := time.NewTicker(in.f.p.opt.HealthInterval)
 	defer tick.Stop()
-	client := probeClient(addr)
-	defer client.CloseIdleConnections()
 	for misses := 0; ; {
 		select {
 		case <-c.Done():
@@ -138,7 +141,12 @@ func (in *instance) watchHealth(c *child, addr string, hung chan<- struct{}) {
 			return
 		case <-tick.C:
 		}
-		if !in.f.pool.Ejected(in.id) || healthy(client, addr, in.f.p.opt.HealthTimeout) {
+		if !in.f.pool.Ejected(in.id) {
+			misses = 0
+			continue
+		}
+		conn, err := net.DialTimeout("tcp4", addr, in.f.p.opt.HealthTimeout)
+		if err == nil && healthy(conn, in.f.p.opt.HealthTimeout) {
 			misses = 0
 			continue
 		}
@@ -149,19 +157,19 @@ func (in *instance) watchHealth(c *child, addr string, hung chan<- struct{}) {
 	}
 }
 
-func probeClient(addr string) *fasthttp.HostClient {
-	return &fasthttp.HostClient{
-		Addr: addr, MaxConns: 1, MaxIdemponentCallAttempts: 1, MaxResponseBodySize: 64 << 10,
-		Dial: func(a string) (net.Conn, error) { return net.DialTimeout("tcp4", a, time.Second) },
+// healthy asks GET /health on a connection, and closes it: an idle one would
+// keep a single-threaded server from others.
+func healthy(conn net.Conn, timeout time.Duration) bool {
+	defer conn.Close()
+	client := &fasthttp.HostClient{
+		Addr: conn.RemoteAddr().String(), MaxConns: 1, MaxIdemponentCallAttempts: 1, MaxResponseBodySize: 64 << 10,
+		Dial: func(string) (net.Conn, error) { return conn, nil },
 	}
-}
-
-func healthy(client *fasthttp.HostClient, addr string, timeout time.Duration) bool {
 	req, resp := fasthttp.AcquireRequest(), fasthttp.AcquireResponse()
 	defer fasthttp.ReleaseRequest(req)
 	defer fasthttp.ReleaseResponse(resp)
-	req.SetRequestURI("http://" + addr + "/health")
-	req.SetConnectionClose() // leave no idle connection to a single-threaded server
+	req.SetRequestURI("http://" + client.Addr + "/health")
+	req.SetConnectionClose()
 	err := client.DoTimeout(req, resp, timeout)
 	if err != nil && !errors.Is(err, fasthttp.ErrBodyTooLarge) {
 		return false
