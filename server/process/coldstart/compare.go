@@ -37,7 +37,7 @@ func compare(ctx context.Context, s subject, rounds int) (*result, error) {
 		return nil, err
 	}
 	p := process.New(process.Options{WorkDir: dir})
-	defer p.Close(context.Background())
+	defer func() { p.Close(context.Background()) }()
 	r := &result{name: s.name}
 	for i := range rounds + warmUp {
 		var took [2]time.Duration
@@ -46,6 +46,10 @@ func compare(ctx context.Context, s subject, rounds int) (*result, error) {
 			if which == 0 {
 				took[0], err = bare(s, dir)
 			} else {
+				if s.first {
+					p.Close(ctx)
+					p = process.New(process.Options{WorkDir: dir})
+				}
 				took[1], err = provided(ctx, p, s)
 			}
 			if err == nil {

@@ -10,6 +10,7 @@
 //	go run ./server/process/coldstart
 //
 // It exits with 1 when the provider's share is above --limit for any function.
+// (The last line, where the guard process has yet to start, is not judged.)
 package main
 
 import (
@@ -60,6 +61,7 @@ type subject struct {
 	name    string
 	mode    provider.RuntimeMode
 	command []string
+	first   bool // by a provider that has started nothing yet
 }
 
 // functions builds and lists what is started.
@@ -91,10 +93,11 @@ func functions(ctx context.Context) (all []subject, cleanUp func(), err error) {
 	}
 	script := filepath.Join(examples, "python", "roman_numeral.py")
 	return []subject{
-		{"Go, STDIO", provider.STDIO, []string{binary}},
-		{"Go, HTTP", provider.HTTP, []string{binary}},
-		{"Python, STDIO", provider.STDIO, []string{string(python), script}},
-		{"Python, HTTP", provider.HTTP, []string{string(python), script}},
+		{"Go, STDIO", provider.STDIO, []string{binary}, false},
+		{"Go, HTTP", provider.HTTP, []string{binary}, false},
+		{"Python, STDIO", provider.STDIO, []string{string(python), script}, false},
+		{"Python, HTTP", provider.HTTP, []string{string(python), script}, false},
+		{"Go, HTTP, called as soon as registered, the first of all", provider.HTTP, []string{binary}, true},
 	}, cleanUp, nil
 }
 
@@ -112,7 +115,7 @@ func compareAll(ctx context.Context, subjects []subject, only string, rounds int
 			return above, fmt.Errorf("%s: %w", s.name, err)
 		}
 		fmt.Println(r)
-		above = above || limit > 0 && r.share() > limit
+		above = above || limit > 0 && r.share() > limit && !s.first
 	}
 	return above, nil
 }
