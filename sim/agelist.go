@@ -13,7 +13,7 @@ type ageSegment struct{ head, tail int32 }
 
 type ageLink struct {
 	prev, next int32
-	segment    int // number; only meaningful for members
+	segment    int32 // number; only meaningful for members
 	member     bool
 }
 
@@ -38,7 +38,7 @@ func (l *ageList) push(i int32) {
 		l.links = append(l.links, ageLink{})
 	}
 	s := &l.segments[len(l.segments)-1]
-	l.links[i] = ageLink{prev: s.tail, next: -1, segment: l.first + len(l.segments) - 1, member: true}
+	l.links[i] = ageLink{prev: s.tail, next: -1, segment: int32(l.first + len(l.segments) - 1), member: true}
 	if s.tail >= 0 {
 		l.links[s.tail].next = i
 	} else {
@@ -56,7 +56,7 @@ func (l *ageList) remove(i int32) {
 		return
 	}
 	k := l.links[i]
-	s := &l.segments[k.segment-l.first]
+	s := &l.segments[int(k.segment)-l.first]
 	if k.prev >= 0 {
 		l.links[k.prev].next = k.next
 	} else {

@@ -48,7 +48,8 @@ func (e *engine) Dispatch(t core.Task) {
 	b := t.Function.Handle().(*fnState).backend
 	if b.outages > 0 {
 		o := core.Outcome{Status: core.Error, Code: core.CodePoolError, Message: "connection refused"}
-		e.answerIn(int64(outageAnswer), attempt{task: t, outcome: o, backend: b, again: -1, refused: true})
+		a := e.answerIn(int64(outageAnswer))
+		a.task, a.outcome, a.backend, a.again, a.refused = t, o, b, -1, true
 		return
 	}
 	if b.fleet != nil && !b.fleet.take(t) {
@@ -92,10 +93,12 @@ func (e *engine) perform(b *backend, t core.Task, o core.Outcome) {
 		t.Complete(o)
 		return
 	}
-	e.answerIn(d, attempt{task: t, outcome: o, backend: b, again: again})
+	a := e.answerIn(d)
+	a.task, a.outcome, a.backend, a.again, a.refused = t, o, b, again, false
 }
 
-func (e *engine) answerIn(d int64, a attempt) {
+// answerIn schedules an answer; the caller fills it in.
+func (e *engine) answerIn(d int64) *attempt {
 	var i int32
 	if n := len(e.freeAttempts); n > 0 {
 		i = e.freeAttempts[n-1]
@@ -104,15 +107,14 @@ func (e *engine) answerIn(d int64, a attempt) {
 		i = int32(len(e.attempts))
 		e.attempts = append(e.attempts, attempt{})
 	}
-	e.attempts[i] = a
 	e.answersDue++
 	e.schedule(e.now+d, evAnswer, i)
+	return &e.attempts[i]
 }
 
 // answer delivers the outcome of a dispatch.
 func (e *engine) answer(i int32) {
 	a := &e.attempts[i]
-	task, outcome := a.task, a.outcome
 	if a.again >= 0 {
 		e.schedule(e.now+a.again, evAnswer, i)
 		a.again = -1
@@ -120,14 +122,15 @@ func (e *engine) answer(i int32) {
 		if !a.refused {
 			a.backend.retire(e.now)
 			if a.backend.fleet != nil {
-				a.backend.fleet.done() // may begin others: a is stale then
+				a.backend.fleet.done() // may begin others, and move them all
+				a = &e.attempts[i]
 			}
 		}
 		// Not cleared: the next attempt in this place overwrites it.
 		e.freeAttempts = append(e.freeAttempts, i)
 		e.answersDue--
 	}
-	task.Complete(outcome)
+	a.task.Complete(a.outcome)
 }
 
 // takeWarm takes the instance that has been idle for the shortest time; false

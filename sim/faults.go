@@ -33,11 +33,11 @@ func (e *engine) addStep(at time.Duration, s faultStep) {
 // step carries out a fault: on the backends, the clock, or by asking core.
 func (e *engine) step(s *faultStep) {
 	f := s.fault
-	verb := " fault "
+	verb := "fault "
 	if s.end {
-		verb = " fault-end "
+		verb = "fault-end "
 	}
-	line := append(e.log.begin(e.now, verb[1:len(verb)-1]), ' ')
+	line := append(e.log.begin(e.now), verb...)
 	line = append(append(append(line, f.Kind...), ' '), f.Function...)
 	e.log.end(line)
 	if f.Kind == "clock-jump" {

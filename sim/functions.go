@@ -38,6 +38,8 @@ type fnState struct {
 	lateHead, lateTail int32 // checker: those, in order
 	touched            bool  // is in checker.touched
 
+	lines [verbs]string // see said
+
 	wanted, ready  int  // instances
 	moved, movedUp bool // wanted has changed, and its last change was up
 	scaledUpAt     int64

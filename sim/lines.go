@@ -11,18 +11,43 @@ import (
 
 // The log lines. Each holds what core decided, nothing that follows from it.
 
-func (e *engine) line(f *fnState, rec *record, verb string) []byte {
-	b := append(e.log.begin(e.now, verb), ' ')
-	b = append(b, f.backend.name...)
-	b = append(b, " #"...)
+// verb is what a line about an execution says of it.
+type verb uint8
+
+const (
+	saysAccept verb = iota
+	saysHit
+	saysStart
+	saysRetry
+	saysEnd
+	saysFree
+	saysLate
+	saysDuplicate
+	saysClean
+	saysEvict
+	verbs
+)
+
+var verbNames = [verbs]string{"accept", "hit", "start", "retry", "end", "free", "late", "duplicate", "clean", "evict"}
+
+// said is "VERB FUNCTION #", kept because it begins nearly every line.
+func (f *fnState) said(v verb) string {
+	if f.lines[v] == "" {
+		f.lines[v] = verbNames[v] + " " + f.backend.name + " #"
+	}
+	return f.lines[v]
+}
+
+func (e *engine) line(f *fnState, rec *record, v verb) []byte {
+	b := append(e.log.begin(e.now), f.said(v)...)
 	if rec == nil { // evicted
 		return append(b, '-')
 	}
-	return strconv.AppendInt(b, rec.number, 10)
+	return appendNumber(b, rec.number)
 }
 
-func (e *engine) write(ev *core.Event, f *fnState, rec *record, verb string) {
-	b := e.line(f, rec, verb)
+func (e *engine) write(ev *core.Event, f *fnState, rec *record, v verb) {
+	b := e.line(f, rec, v)
 	if ev.Attempt > 1 {
 		b = append(b, " attempt="...)
 		b = strconv.AppendInt(b, int64(ev.Attempt), 10)
@@ -35,7 +60,7 @@ func (e *engine) write(ev *core.Event, f *fnState, rec *record, verb string) {
 }
 
 func (e *engine) writeAccepted(ev *core.Event, f *fnState, rec *record) {
-	b := e.line(f, rec, "accept")
+	b := e.line(f, rec, saysAccept)
 	if ev.Sync {
 		b = append(b, " sync"...)
 	}
@@ -47,7 +72,7 @@ func (e *engine) writeAccepted(ev *core.Event, f *fnState, rec *record) {
 }
 
 func (e *engine) writeEnded(ev *core.Event, f *fnState, rec *record) {
-	b := e.line(f, rec, "end")
+	b := e.line(f, rec, saysEnd)
 	b = append(b, ' ')
 	b = append(b, ev.Status.String()...)
 	if ev.Code != "" {
@@ -61,7 +86,7 @@ func (e *engine) writeEnded(ev *core.Event, f *fnState, rec *record) {
 }
 
 func (e *engine) writeRejected(ev *core.Event) {
-	b := append(e.log.begin(e.now, "reject"), ' ')
+	b := append(e.log.begin(e.now), "reject "...)
 	if e.calling != nil {
 		b = append(b, e.calling.name...)
 	}
@@ -70,7 +95,7 @@ func (e *engine) writeRejected(ev *core.Event) {
 }
 
 func (e *engine) writeFunction(f *fnState, verb string) {
-	b := append(e.log.begin(e.now, verb), ' ')
+	b := append(append(e.log.begin(e.now), verb...), ' ')
 	b = append(b, f.backend.name...)
 	b = append(b, " slots="...)
 	b = strconv.AppendInt(b, int64(f.slots), 10)

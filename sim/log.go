@@ -6,7 +6,6 @@ import (
 	"encoding/hex"
 	"hash"
 	"io"
-	"strconv"
 )
 
 // logbook folds the event log into a digest. A line is
@@ -21,12 +20,10 @@ type logbook struct {
 	hashed        int    // of buf
 	sum           hash.Hash
 	lines         int64
-	stamp         []byte // the running time, as text
-	stampAt       int64
-	stamped       bool
+	stamp         timeStamp // of the last line
 
 	marks  []Mark
-	stride int64
+	stride int64 // a power of two
 
 	out      io.Writer // JSON lines; nil = none
 	outErr   error
@@ -50,21 +47,18 @@ const (
 func newLogbook() *logbook {
 	return &logbook{
 		buf: make([]byte, 0, logBuffer+1024), previous: make([]byte, 0, logBuffer+1024),
-		sum: sha256.New(), stride: 16,
+		sum: sha256.New(), stride: 16, stamp: timeStamp{at: -1},
 	}
 }
 
-// begin starts a line of the given virtual time; the caller appends to buf and
-// calls end.
-func (l *logbook) begin(now int64, verb string) []byte {
+// begin starts a line of the given virtual time; the caller appends VERB and the
+// rest to buf and calls end.
+func (l *logbook) begin(now int64) []byte {
 	l.lineAt = len(l.buf)
-	if !l.stamped || now != l.stampAt {
-		l.stamp = appendSeconds(l.stamp[:0], now)
-		l.stampAt, l.stamped = now, true
+	if now != l.stamp.at {
+		l.stamp.set(now)
 	}
-	b := append(l.buf, l.stamp...)
-	b = append(b, ' ')
-	return append(b, verb...)
+	return l.stamp.append(l.buf)
 }
 
 func (l *logbook) end(b []byte) {
@@ -80,7 +74,7 @@ func (l *logbook) end(b []byte) {
 	if len(b) >= logBuffer {
 		l.flush()
 	}
-	if l.lines%l.stride == 0 {
+	if l.lines&(l.stride-1) == 0 {
 		l.mark()
 	}
 }
@@ -100,7 +94,7 @@ func (l *logbook) fold() {
 func (l *logbook) mark() {
 	if l.lines < 1024 || l.lines%1024 == 0 { // seldom enough to cost nothing
 		l.fold()
-		l.marks = append(l.marks, Mark{l.lines, l.stampAt, hex.EncodeToString(l.sum.Sum(nil)[:8])})
+		l.marks = append(l.marks, Mark{l.lines, l.stamp.at, hex.EncodeToString(l.sum.Sum(nil)[:8])})
 	}
 	if len(l.marks) == maxMarks {
 		l.stride *= 2
@@ -131,22 +125,4 @@ func (l *logbook) tail(n int) []string {
 		out[i] = string(line)
 	}
 	return out
-}
-
-// appendSeconds writes nanoseconds as seconds with nine decimals.
-func appendSeconds(b []byte, ns int64) []byte {
-	b = strconv.AppendInt(b, ns/1e9, 10)
-	b = append(b, ".000000000"...)
-	// Two digits at a time, from the end.
-	at := len(b) - 1
-	rest := uint32(ns % 1e9)
-	for ; rest >= 10; at -= 2 {
-		pair := rest % 100
-		rest /= 100
-		b[at], b[at-1] = byte('0'+pair%10), byte('0'+pair/10)
-	}
-	if rest > 0 {
-		b[at] = byte('0' + rest)
-	}
-	return b
 }

@@ -37,7 +37,7 @@ func (e *engine) Observe(ev core.Event) {
 			e.check.joined(&ev, f, rec, slot)
 		}
 		g.counts[cIdempotentHits]++
-		e.write(&ev, f, rec, "hit")
+		e.write(&ev, f, rec, saysHit)
 	case core.EventDispatched:
 		e.dispatched(&ev, f)
 	case core.EventRetried:
@@ -56,18 +56,18 @@ func (e *engine) Observe(ev core.Event) {
 		f.inFlight--
 		f.group.inFlight--
 		e.slotsHeld--
-		e.write(&ev, f, rec, "free")
+		e.write(&ev, f, rec, saysFree)
 	case core.EventLateResult:
 		rec, _ := e.find(ev.ID)
 		if e.check != nil && rec != nil && rec.state != stEnded {
 			e.fail("results after the end are late", "a result for execution #%d was dropped as late, but it has not ended", rec.number)
 		}
 		g.counts[cLate]++
-		e.write(&ev, f, rec, "late")
+		e.write(&ev, f, rec, saysLate)
 	case core.EventDuplicateResult:
 		rec, _ := e.find(ev.ID)
 		g.counts[cDuplicate]++
-		e.write(&ev, f, rec, "duplicate")
+		e.write(&ev, f, rec, saysDuplicate)
 	case core.EventCleaned:
 		rec, slot := e.find(ev.ID)
 		if e.check != nil {
@@ -77,19 +77,19 @@ func (e *engine) Observe(ev core.Event) {
 			rec.cleaned = true
 		}
 		g.counts[cCleaned]++
-		e.write(&ev, f, rec, "clean")
+		e.write(&ev, f, rec, saysClean)
 	case core.EventEvicted:
 		rec, slot := e.find(ev.ID)
 		if e.check != nil {
 			e.check.evicted(&ev, rec, slot)
 		}
 		g.counts[cEvicted]++
-		e.write(&ev, f, rec, "evict")
+		e.write(&ev, f, rec, saysEvict)
 		if rec != nil {
 			e.release(slot)
 		}
 	case core.EventKeysEvicted:
-		line := append(e.log.begin(e.now, "evict-keys"), ' ')
+		line := append(e.log.begin(e.now), "evict-keys "...)
 		e.log.end(strconv.AppendInt(line, int64(ev.Count), 10))
 	case core.EventFunctionAdded:
 		e.writeFunction(f, "add")
@@ -162,7 +162,7 @@ func (e *engine) dispatched(ev *core.Event, f *fnState) {
 		rec.state, rec.holdsSlot, rec.startedMono = stRunning, true, ev.At.Mono
 	}
 	f.group.latency[seriesQueueWait].record(ev.QueueWait)
-	e.write(ev, f, rec, "start")
+	e.write(ev, f, rec, saysStart)
 }
 
 func (e *engine) retried(ev *core.Event, f *fnState) {
@@ -184,7 +184,7 @@ func (e *engine) retried(ev *core.Event, f *fnState) {
 	if ev.Cold {
 		f.group.counts[cColdStarts]++
 	}
-	e.write(ev, f, rec, "retry")
+	e.write(ev, f, rec, saysRetry)
 }
 
 func (e *engine) ended(ev *core.Event, f *fnState) {

@@ -9,7 +9,8 @@ import (
 // record is what the simulator remembers of one stored execution. It is found
 // by the slot number in the execution's id, and recycled on eviction.
 type record struct {
-	// What nearly every event looks at comes first: one cache line.
+	// What nearly every event looks at comes first: one cache line. The padding
+	// at the end keeps it one.
 	id        core.ID
 	fn        *fnState
 	number    int64 // in order of acceptance, from 1
@@ -31,7 +32,10 @@ type record struct {
 	startedMono int64 // of the running attempt
 	timeout     int64
 	key         int32 // checker: entry of its idempotency key; -1 = none
+	_           [recordSize - 108]byte
 }
+
+const recordSize = 128 // two cache lines
 
 type recordState uint8
 
@@ -48,7 +52,8 @@ type link struct{ prev, next int32 }
 // records is the table of stored executions.
 type records struct {
 	all    []record
-	free   []int32
+	used   int   // slots that are not free; the spare one is not
+	cursor int32 // where to look for a free slot
 	spare  int32 // slot for the next id; -1 = take one
 	ids    uint64
 	idSeed uint64
@@ -60,13 +65,7 @@ type records struct {
 // submission comes to nothing serves the next one.
 func (r *records) NewID() core.ID {
 	if r.spare < 0 {
-		if n := len(r.free); n > 0 {
-			r.spare = r.free[n-1]
-			r.free = r.free[:n-1]
-		} else {
-			r.spare = int32(len(r.all))
-			r.all = append(r.all, record{})
-		}
+		r.spare = r.freeSlot()
 	}
 	r.ids++
 	u := mix(r.idSeed + r.ids*golden) // one-to-one: ids never repeat
@@ -81,6 +80,25 @@ func (r *records) NewID() core.ID {
 	return id
 }
 
+// freeSlot goes round the table, so that executions which came one after the
+// other, and so mostly go one after the other too, lie side by side. A quarter of
+// the slots is kept free: it is never far to the next one.
+func (r *records) freeSlot() int32 {
+	if r.used >= len(r.all)/4*3 {
+		r.all = append(r.all, record{})
+		return int32(len(r.all) - 1)
+	}
+	for {
+		slot := r.cursor
+		if r.cursor++; int(r.cursor) == len(r.all) {
+			r.cursor = 0
+		}
+		if r.all[slot].state == stFree {
+			return slot
+		}
+	}
+}
+
 // adopt makes the record of an id that NewID has just handed out.
 func (r *records) adopt(id core.ID) (*record, int32) {
 	slot := int32(binary.BigEndian.Uint32(id[:]))
@@ -88,6 +106,7 @@ func (r *records) adopt(id core.ID) (*record, int32) {
 		return nil, -1
 	}
 	r.spare = -1
+	r.used++
 	r.number++
 	rec := &r.all[slot]
 	*rec = record{id: id, number: r.number, key: -1, queue: link{-1, -1}}
@@ -109,5 +128,5 @@ func (r *records) find(id core.ID) (*record, int32) {
 func (r *records) release(slot int32) {
 	r.all[slot].state = stFree
 	r.all[slot].fn = nil
-	r.free = append(r.free, slot)
+	r.used--
 }

@@ -111,7 +111,7 @@ func (e *engine) report(i int32) {
 }
 
 func (e *engine) writeReport(r *reporter, value float64) {
-	b := append(e.log.begin(e.now, "report"), ' ')
+	b := append(e.log.begin(e.now), "report "...)
 	b = append(append(append(b, r.b.name...), ' '), r.typ...)
 	if r.name != "" {
 		b = strconv.AppendQuote(append(b, ' '), r.name)

@@ -66,7 +66,7 @@ func (e *engine) concurrencyChanged(f *fnState, n int) {
 }
 
 func (e *engine) writeSize(f *fnState, verb string, n int) {
-	b := append(e.log.begin(e.now, verb), ' ')
+	b := append(append(e.log.begin(e.now), verb...), ' ')
 	b = append(append(b, f.backend.name...), ' ')
 	e.log.end(strconv.AppendInt(b, int64(n), 10))
 }
