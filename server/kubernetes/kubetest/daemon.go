@@ -1,0 +1,105 @@
+package kubetest
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"syscall"
+	"time"
+)
+
+// daemon is a program that runs until it is stopped.
+type daemon struct {
+	name string
+	log  string // path of its output
+	cmd  *exec.Cmd
+	done chan struct{} // closed once it has been reaped
+}
+
+// launch starts a program, which dies with this process. Its output is
+// appended to a file in dir.
+func launch(dir, path string, args ...string) (*daemon, error) {
+	d := &daemon{name: filepath.Base(path), done: make(chan struct{})}
+	d.log = filepath.Join(dir, d.name+".log")
+	out, err := os.OpenFile(d.log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	d.cmd = exec.Command(path, args...) // #nosec G204 -- the binaries of the one who runs the tests
+	d.cmd.Dir, d.cmd.Stdout, d.cmd.Stderr = dir, out, out
+	d.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setpgid: true}
+	started := make(chan error, 1)
+	go func() {
+		// The death signal comes when the starting thread ends, not the
+		// process: the thread stays as long as the program.
+		runtime.LockOSThread()
+		err := d.cmd.Start()
+		started <- err
+		if err == nil {
+			_ = d.cmd.Wait()
+		}
+		_ = out.Close()
+		close(d.done)
+	}()
+	if err := <-started; err != nil {
+		return nil, fmt.Errorf("%s: %w", d.name, err)
+	}
+	return d, nil
+}
+
+// stop sends sig and waits for the end, which is forced after a while.
+func (d *daemon) stop(sig syscall.Signal) {
+	if d == nil {
+		return
+	}
+	_ = d.cmd.Process.Signal(sig)
+	select {
+	case <-d.done:
+	case <-time.After(stopWithin):
+		_ = d.cmd.Process.Kill()
+		<-d.done
+	}
+}
+
+// await polls ready until it returns nil. It gives up when the daemon ends.
+func (d *daemon) await(ready func() error) error {
+	deadline := time.Now().Add(readyWithin)
+	for {
+		err := ready()
+		if err == nil {
+			return nil
+		}
+		select {
+		case <-d.done:
+			return fmt.Errorf("%s ended before it was ready:\n%s", d.name, d.tail())
+		case <-time.After(50 * time.Millisecond):
+		}
+		if time.Now().After(deadline) {
+			return fmt.Errorf("%s is not ready after %v: %w\n%s", d.name, readyWithin, err, d.tail())
+		}
+	}
+}
+
+// tail returns the end of the daemon's output.
+func (d *daemon) tail() string {
+	const most = 4 << 10
+	out, err := os.ReadFile(d.log)
+	if err != nil {
+		return err.Error()
+	}
+	return string(out[max(0, len(out)-most):])
+}
+
+// freePort finds a TCP port that nobody listens on at the moment.
+func freePort() (string, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", err
+	}
+	defer l.Close()
+	return strconv.Itoa(l.Addr().(*net.TCPAddr).Port), nil
+}
