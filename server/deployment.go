@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -59,10 +60,20 @@ func (s *Server) provision(spec *core.Spec) *apiError {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), providerCallTimeout)
 	defer cancel()
-	if err := s.provider.Provision(ctx, d); err != nil {
-		return &apiError{status: fasthttp.StatusServiceUnavailable, code: "PROVIDER_ERROR", message: err.Error()}
+	return providerFault(s.provider.Provision(ctx, d))
+}
+
+// providerFault tells a request the provider will never take from trouble that
+// may pass; nil of nil.
+func providerFault(err error) *apiError {
+	var invalid *provider.InvalidError
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &invalid):
+		return validationFailed(invalid.Details...)
 	}
-	return nil
+	return &apiError{status: fasthttp.StatusServiceUnavailable, code: "PROVIDER_ERROR", message: err.Error()}
 }
 
 // providerCallTimeout bounds a call that only records what is wanted.
@@ -120,7 +131,7 @@ func (s *Server) setReplicas(fn *core.Function, n int) *apiError {
 	ctx, cancel := context.WithTimeout(context.Background(), providerCallTimeout)
 	defer cancel()
 	if err := s.provider.SetReplicas(ctx, fn.Name(), n); err != nil {
-		return validationFailed("replicas: " + err.Error())
+		return providerFault(err)
 	}
 	if fn.Autoscaled() {
 		// The autoscaler goes on from there, or it would undo it.

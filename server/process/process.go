@@ -136,7 +136,7 @@ func (p *Provider) Provision(_ context.Context, d provider.Deployment) error {
 		d.RuntimeMode = provider.HTTP
 	}
 	if err := p.check(d); err != nil {
-		return err
+		return fmt.Errorf("process: cannot provision %q: %w", d.Name, err)
 	}
 	p.mu.Lock()
 	if p.closed {
@@ -178,10 +178,7 @@ func (p *Provider) check(d provider.Deployment) error {
 	if d.Replicas > p.opt.MaxReplicas {
 		errs = append(errs, fmt.Errorf("replicas: %d, at most %d are allowed", d.Replicas, p.opt.MaxReplicas))
 	}
-	if err := errors.Join(errs...); err != nil {
-		return fmt.Errorf("process: cannot provision %q: %w", d.Name, err)
-	}
-	return nil
+	return provider.Invalid(errors.Join(errs...))
 }
 
 // Deprovision implements provider.Provider.
@@ -213,7 +210,7 @@ func (p *Provider) SetReplicas(_ context.Context, name string, n int) error {
 		most = min(most, f.dep.MaxReplicas)
 	}
 	if n < 0 || n > most {
-		return fmt.Errorf("process: %d replicas of %q, 0 to %d are allowed", n, name, most)
+		return provider.Invalid(fmt.Errorf("replicas: 0 to %d are allowed, not %d", most, n))
 	}
 	f.scale(n)
 	return nil

@@ -151,3 +151,20 @@ func (d Deployment) Validate() error {
 func (d Deployment) HasCommand() bool {
 	return len(d.Commands) > 0 && d.Commands[0] != "" || strings.TrimSpace(d.RuntimeCommand) != ""
 }
+
+// InvalidError is returned by Provision and SetReplicas when it is the request
+// that is wrong: trying again does not help.
+type InvalidError struct {
+	Details []string // each "field: what is wrong", at least one
+}
+
+func (e *InvalidError) Error() string { return strings.Join(e.Details, "; ") }
+
+// Invalid makes an InvalidError of err, one detail for each of its lines; nil
+// of nil.
+func Invalid(err error) error {
+	if err == nil {
+		return nil
+	}
+	return &InvalidError{Details: strings.Split(err.Error(), "\n")}
+}

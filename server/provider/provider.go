@@ -17,7 +17,8 @@ import (
 type Provider interface {
 	// Provision makes the deployment exist as described and returns once that
 	// is recorded, not once it is ready. Provisioning an unchanged deployment
-	// changes nothing; a changed one replaces the instances.
+	// changes nothing; a changed one replaces the instances. The error is or
+	// wraps an *InvalidError when it is d that is wrong.
 	Provision(ctx context.Context, d Deployment) error
 
 	// Deprovision ends the waiting invocations of a function with
@@ -27,7 +28,8 @@ type Provider interface {
 	Deprovision(ctx context.Context, name string) error
 
 	// SetReplicas sets the number of instances wanted, 0 included. It returns
-	// once that is recorded. ErrNotFound if unknown; an error if n is out of range.
+	// once that is recorded. ErrNotFound if unknown; an *InvalidError if n is out
+	// of range or not the caller's to set.
 	SetReplicas(ctx context.Context, name string, n int) error
 
 	// Endpoints lists the ready instances of a function, oldest first; of a STDIO
