@@ -23,6 +23,7 @@ type replicaScaler struct {
 	order  []*core.Function // of wanted, oldest first; none that is in calls
 	calls  map[*core.Function]bool
 	wake   chan struct{}
+	held   bool
 
 	readyMu sync.Mutex
 }
@@ -82,7 +83,7 @@ func (s *replicaScaler) run(ctx context.Context) {
 // step makes one call; false when none is due.
 func (s *replicaScaler) step(ctx context.Context) bool {
 	s.mu.Lock()
-	if len(s.order) == 0 || ctx.Err() != nil {
+	if len(s.order) == 0 || s.held || ctx.Err() != nil {
 		s.mu.Unlock()
 		return false
 	}
@@ -119,6 +120,34 @@ func (s *replicaScaler) call(ctx context.Context, fn *core.Function, n int) {
 	default:
 		s.log.Warn("scaling failed; it is tried again", "function", fn.Name(), "replicas", n, "error", err)
 	}
+}
+
+// hold keeps calls back until release. Core asks for a new function's minimum
+// as it registers it, before adopt can tell it that there are more.
+func (s *replicaScaler) hold() { s.setHeld(true) }
+
+func (s *replicaScaler) release() {
+	s.setHeld(false)
+	s.signal()
+}
+
+func (s *replicaScaler) setHeld(held bool) {
+	s.mu.Lock()
+	s.held = held
+	s.mu.Unlock()
+}
+
+// adopt tells core what a function just registered has already: a provider may
+// take over instances that outlived the last run, and the autoscaler goes on
+// from their number rather than start at its minimum.
+func (s *replicaScaler) adopt(fn *core.Function) {
+	name := fn.Name()
+	if st, _ := s.provider.Status(name); fn.Autoscaled() && st.Desired > fn.DesiredReplicas() {
+		if err := s.core.SetReplicas(name, st.Desired); err != nil {
+			s.log.Warn("running instances were not taken over", "function", name, "replicas", st.Desired, "error", err)
+		}
+	}
+	s.tellReady(name)
 }
 
 // tellReady tells core how many instances of a function are ready. It reads

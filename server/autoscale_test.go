@@ -249,3 +249,42 @@ func TestScalerSendsOnlyTheLatestToASlowProvider(t *testing.T) {
 		t.Errorf("%d calls, overlapping: %v", got, p.overlap)
 	}
 }
+
+// keptProvider has instances from an earlier run.
+type keptProvider struct{ slowProvider }
+
+func (p *keptProvider) Provision(context.Context, provider.Deployment) error { return nil }
+func (p *keptProvider) Deprovision(context.Context, string) error            { return nil }
+func (p *keptProvider) Close(context.Context) error                          { return nil }
+func (p *keptProvider) Status(string) (provider.Status, bool) {
+	return provider.Status{Desired: 3, Ready: 2}, true
+}
+func (p *keptProvider) SetReplicas(_ context.Context, _ string, n int) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.calls = append(p.calls, n)
+	return nil
+}
+
+// TestAutoscalerGoesOnFromWhatRuns: after a restart the provider may have more
+// instances than the minimum; none is taken away before the load is known.
+func TestAutoscalerGoesOnFromWhatRuns(t *testing.T) {
+	p := &keptProvider{}
+	f := start(t, quickScaling, func(cfg *Config) {
+		cfg.Provider, cfg.ClusterProvider = ProviderKubernetes, p
+		cfg.Core.ScaleDownWindow = time.Hour
+	})
+	for _, name := range []string{"a", "b", "c", "d", "e"} {
+		f.register(name, "DEPLOYMENT", `"scalingConfig":{"strategy":"INTERNAL","minReplicas":1,"maxReplicas":5}`)
+		if got := f.gaugeOf("function_replicas_desired", name); got != 3 {
+			t.Errorf("%s: %d replicas are wanted, 3 are there", name, got)
+		}
+		f.eventually("the provider is asked", func() bool { return len(p.made()) > 0 })
+	}
+	for _, n := range p.made() {
+		if n != 3 {
+			t.Errorf("the provider was asked for %v", p.made())
+			break
+		}
+	}
+}

@@ -52,13 +52,18 @@ func (s *Server) register(spec *core.Spec) (*core.Function, *apiError) {
 	if fault := s.provision(spec); fault != nil {
 		return nil, fault
 	}
+	taken := spec.Provided() && s.scaler != nil
+	if taken {
+		s.scaler.hold()
+		defer s.scaler.release()
+	}
 	fn, err := s.core.Register(spec)
 	if err != nil {
 		s.deprovision(spec)
 		return nil, &apiError{status: fasthttp.StatusServiceUnavailable, code: core.CodeFunctionLimit, message: err.Error()}
 	}
-	if s.scaler != nil && spec.Provided() {
-		s.scaler.tellReady(spec.Name) // some may have been ready before core knew the name
+	if taken {
+		s.scaler.adopt(fn)
 	}
 	return fn, nil
 }
