@@ -13,7 +13,7 @@ func connectCluster(cfg *server.Config, log *slog.Logger) error {
 	if cfg.Provider != server.ProviderKubernetes {
 		return nil
 	}
-	client, err := kubernetes.Connect(cfg.Kubeconfig)
+	client, err := kubernetes.Connect(cfg.Kubeconfig, log)
 	if err != nil {
 		return fmt.Errorf("provider kubernetes: %w (set --kubeconfig, or run in a pod)", err)
 	}

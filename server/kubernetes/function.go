@@ -2,13 +2,15 @@ package kubernetes
 
 import (
 	"context"
-	"errors"
+	"crypto/rand"
 	"fmt"
 	"log/slog"
 	"sync"
 	"time"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 
 	"simplane/server/provider"
 )
@@ -21,16 +23,32 @@ type function struct {
 	log    *slog.Logger
 	pool   *provider.Pool
 
-	writing sync.Mutex // one apply, scale or delete at a time
+	writing  sync.Mutex // one apply, scale or delete at a time; guards the next three
+	complete bool       // the other objects have been written too
+	uid      types.UID  // of the Deployment they were written for
+	gone     bool       // deleted: nothing may be written any more
 
-	mu       sync.Mutex
-	dep      provider.Deployment
-	desired  int
-	began    time.Time // when instances were last asked for; for cold starts
-	members  map[string]*provider.HTTPInstance
-	restarts int64
-	failure  *provider.Error // why no instance becomes ready; nil while that is open
-	waking   bool            // a start from zero is under way
+	looking sync.Mutex // one refresh at a time, or an older view could win
+
+	mu         sync.Mutex
+	dep        provider.Deployment
+	desired    int
+	began      time.Time // when instances were last asked for; for cold starts
+	written    bool      // the API server has taken the Deployment
+	self       types.UID // of the Deployment
+	generation int64     // of the Deployment, when simplane last wrote it
+	origin     origin    // of the pods
+	seen, lost bool      // the Deployment was there, and somebody deleted it
+	members    map[string]member
+	restarts   int64
+	failure    *provider.Error // why no instance becomes ready; nil while that is open
+	waking     bool            // a start from zero is under way
+}
+
+// member is a ready instance.
+type member struct {
+	addr string
+	in   *provider.HTTPInstance
 }
 
 func newFunction(p *Provider, d provider.Deployment) *function {
@@ -38,21 +56,91 @@ func newFunction(p *Provider, d provider.Deployment) *function {
 		p: p, name: d.Name, object: objectName(d.Name), dep: d,
 		log:     p.log.With("function", d.Name),
 		pool:    provider.NewPool(p.opt.Pool),
-		members: map[string]*provider.HTTPInstance{},
+		members: map[string]member{},
 		began:   time.Now(),
 	}
 }
 
-// apply makes the cluster's objects those of d.
-func (f *function) apply(ctx context.Context, d provider.Deployment) error {
+// apply makes the cluster's objects those of d. fresh says that this provider
+// has not known the function before. created says that the Deployment did not
+// exist and now may.
+func (f *function) apply(ctx context.Context, d provider.Deployment, fresh bool) (created bool, err error) {
 	f.writing.Lock()
 	defer f.writing.Unlock()
-	return f.write(ctx, d, d.Replicas)
+	if f.gone {
+		return false, provider.ErrNotFound
+	}
+	existing, err := f.p.client.AppsV1().Deployments(f.p.opt.Namespace).Get(ctx, f.object, metav1.GetOptions{})
+	n := d.Replicas
+	switch {
+	case apierrors.IsNotFound(err):
+		created = true
+		f.mu.Lock()
+		f.origin.incarnation = rand.Text()
+		f.mu.Unlock()
+	case err != nil:
+		return false, fmt.Errorf("deployment %s: %w", f.object, err)
+	case !f.owns(existing):
+		return false, provider.Invalid(fmt.Errorf("name: the cluster has a Deployment %s that is not this function's", f.object))
+	default:
+		f.mu.Lock()
+		f.origin = originOf(existing.Spec.Template.Annotations)
+		f.mu.Unlock()
+		if fresh && existing.Spec.Replicas != nil {
+			// A restart of simplane takes no running instances away.
+			n = max(n, min(int(*existing.Spec.Replicas), f.most(d)))
+		}
+		if d.ScalingStrategy == provider.ScaleHPA {
+			if err := f.handOver(ctx, existing); err != nil {
+				return false, fmt.Errorf("deployment %s: %w", f.object, err)
+			}
+		}
+	}
+	f.complete = false // the other objects are to be written too
+	return created, f.write(ctx, d, n)
 }
 
-// write applies all objects; f.writing is held.
+// most is how many replicas d may have.
+func (f *function) most(d provider.Deployment) int {
+	if d.MaxReplicas > 0 {
+		return min(d.MaxReplicas, f.p.opt.MaxReplicas)
+	}
+	return f.p.opt.MaxReplicas
+}
+
+// write applies the Deployment and what else is missing; f.writing is held.
 func (f *function) write(ctx context.Context, d provider.Deployment, n int) error {
-	ns, opt := f.p.opt.Namespace, metav1.ApplyOptions{FieldManager: fieldManager, Force: true}
+	uid, err := f.writeDeployment(ctx, d, n)
+	if err != nil {
+		return fmt.Errorf("deployment %s: %w", f.object, err)
+	}
+	if f.complete && uid == f.uid {
+		return nil
+	}
+	f.complete = false
+	ns, owner := f.p.opt.Namespace, f.ownedBy(uid)
+	if _, err := f.p.client.CoreV1().Services(ns).Apply(ctx, f.service(owner), applied); err != nil {
+		return fmt.Errorf("service %s: %w", f.object, err)
+	}
+	scalers := f.p.client.AutoscalingV2().HorizontalPodAutoscalers(ns)
+	if d.ScalingStrategy != provider.ScaleHPA {
+		err = remove(ctx, f, scalers, metav1.DeleteOptions{})
+	} else if scaler, bad := f.autoscaler(d, owner); bad != nil {
+		err = bad
+	} else {
+		_, err = scalers.Apply(ctx, scaler, applied)
+	}
+	if err != nil {
+		return fmt.Errorf("autoscaler %s: %w", f.object, err)
+	}
+	f.complete, f.uid = true, uid
+	return nil
+}
+
+// applied makes simplane's word count for the fields it names.
+var applied = metav1.ApplyOptions{FieldManager: fieldManager, Force: true}
+
+func (f *function) writeDeployment(ctx context.Context, d provider.Deployment, n int) (types.UID, error) {
 	hpa := d.ScalingStrategy == provider.ScaleHPA
 	var replicas *int32
 	if !hpa {
@@ -60,35 +148,28 @@ func (f *function) write(ctx context.Context, d provider.Deployment, n int) erro
 		replicas = &r
 	}
 	f.mu.Lock()
-	f.dep = d
+	before := f.desired
 	if !hpa {
-		f.want(n)
+		f.want(n) // from now on a cold start takes time
 	}
+	config, origin := f.deployment(d, replicas, f.origin.incarnation)
 	f.mu.Unlock()
 
-	dep, err := f.p.client.AppsV1().Deployments(ns).Apply(ctx, f.deployment(d, replicas), opt)
+	dep, err := f.p.client.AppsV1().Deployments(f.p.opt.Namespace).Apply(ctx, config, applied)
+
+	f.mu.Lock()
+	defer f.mu.Unlock()
 	if err != nil {
-		return fmt.Errorf("deployment %s: %w", f.object, err)
+		f.desired = before // so that the next invocation tries to wake it again
+		return "", err
 	}
-	owner := ownedBy(dep)
-	if _, err := f.p.client.CoreV1().Services(ns).Apply(ctx, f.service(owner), opt); err != nil {
-		return fmt.Errorf("service %s: %w", f.object, err)
-	}
-	scalers := f.p.client.AutoscalingV2().HorizontalPodAutoscalers(ns)
+	f.dep, f.origin = d, origin
+	f.written, f.self, f.generation = true, dep.UID, dep.Generation
+	f.seen, f.lost = false, false
 	if !hpa {
-		if err := gone(scalers.Delete(ctx, f.object, metav1.DeleteOptions{})); err != nil {
-			return fmt.Errorf("autoscaler %s: %w", f.object, err)
-		}
-		return nil
+		f.want(n) // a look at the old state may have come in between
 	}
-	scaler, err := f.autoscaler(d, owner)
-	if err == nil {
-		_, err = scalers.Apply(ctx, scaler, opt)
-	}
-	if err != nil {
-		return fmt.Errorf("autoscaler %s: %w", f.object, err)
-	}
-	return nil
+	return dep.UID, nil
 }
 
 // want notes the number of replicas asked for. Called with f.mu held.
@@ -104,37 +185,25 @@ func (f *function) scale(ctx context.Context, n int) error {
 	f.writing.Lock()
 	defer f.writing.Unlock()
 	f.mu.Lock()
-	d := f.dep
+	d, unchanged := f.dep, n == f.desired
 	f.mu.Unlock()
-	most := f.p.opt.MaxReplicas
-	if d.MaxReplicas > 0 {
-		most = min(most, d.MaxReplicas)
-	}
-	if n < 0 || n > most {
-		return fmt.Errorf("0 to %d replicas are allowed", most)
+	if most := f.most(d); n < 0 || n > most {
+		return provider.Invalid(fmt.Errorf("replicas: 0 to %d are allowed, not %d", most, n))
 	}
 	if d.ScalingStrategy == provider.ScaleHPA {
 		return ErrScaledByHPA
+	}
+	if f.gone {
+		return provider.ErrNotFound
+	}
+	if unchanged && f.complete && f.p.watch.replicas(f) == n {
+		return nil // an autoscaler repeats itself until the instances are ready
 	}
 	if err := f.write(ctx, d, n); err != nil {
 		return err
 	}
 	f.publish()
 	return nil
-}
-
-// delete removes the objects, the one that keeps making others first.
-func (f *function) delete(ctx context.Context) error {
-	f.writing.Lock()
-	defer f.writing.Unlock()
-	ns := f.p.opt.Namespace
-	background := metav1.DeletePropagationBackground
-	opt := metav1.DeleteOptions{PropagationPolicy: &background}
-	return errors.Join(
-		gone(f.p.client.AutoscalingV2().HorizontalPodAutoscalers(ns).Delete(ctx, f.object, opt)),
-		gone(f.p.client.AppsV1().Deployments(ns).Delete(ctx, f.object, opt)),
-		gone(f.p.client.CoreV1().Services(ns).Delete(ctx, f.object, opt)),
-	)
 }
 
 func (f *function) invoke(inv provider.Invocation, done func(provider.Result)) {
@@ -163,7 +232,7 @@ func (f *function) invoke(inv provider.Invocation, done func(provider.Result)) {
 func (f *function) wake() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.desired > 0 || f.waking || f.dep.ScalingStrategy == provider.ScaleHPA {
+	if f.desired > 0 || f.waking || f.dep.ScalingStrategy == provider.ScaleHPA && !f.lost {
 		return
 	}
 	if _, waiting := f.pool.Load(); waiting == 0 {
@@ -173,7 +242,7 @@ func (f *function) wake() {
 	go func() {
 		ctx, cancel := f.p.bound(context.Background())
 		defer cancel()
-		err := f.scale(ctx, 1)
+		err := f.start(ctx)
 		f.mu.Lock()
 		f.waking = false
 		f.mu.Unlock()
@@ -182,6 +251,26 @@ func (f *function) wake() {
 			f.pool.FailWaiting(&provider.Error{Code: provider.CodeStartFailed, Message: "kubernetes: the function could not be started: " + err.Error()})
 		}
 	}()
+}
+
+// start asks for the first instance.
+func (f *function) start(ctx context.Context) error {
+	f.writing.Lock()
+	defer f.writing.Unlock()
+	f.mu.Lock()
+	d, started := f.dep, f.desired > 0
+	f.mu.Unlock()
+	switch {
+	case f.gone:
+		return provider.ErrNotFound
+	case started: // somebody else was faster
+		return nil
+	}
+	if err := f.write(ctx, d, 1); err != nil {
+		return err
+	}
+	f.publish()
+	return nil
 }
 
 func (f *function) status() provider.Status {

@@ -9,6 +9,7 @@ import (
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
+	"k8s.io/apimachinery/pkg/api/validation/path"
 	scalingac "k8s.io/client-go/applyconfigurations/autoscaling/v2"
 	metaac "k8s.io/client-go/applyconfigurations/meta/v1"
 
@@ -49,6 +50,30 @@ func checkMetrics(d provider.Deployment) error {
 	return errors.Join(errs...)
 }
 
+// idleMetrics names the resources whose utilization an autoscaler aims at
+// though d does not request them: unless the namespace has a default request,
+// it will never scale.
+func idleMetrics(d provider.Deployment) (idle []string) {
+	if d.ScalingStrategy != provider.ScaleHPA {
+		return nil
+	}
+	requests := map[string]string{"cpu": d.CPU, "memory": d.Memory}
+	for _, m := range metricsOf(d) {
+		request, isResource := requests[m.Type]
+		if _, err := strconv.Atoi(m.Target); err == nil && isResource && request == "" {
+			idle = append(idle, m.Type)
+		}
+	}
+	return idle
+}
+
+func metricsOf(d provider.Deployment) []provider.Metric {
+	if len(d.Metrics) == 0 {
+		return []provider.Metric{defaultMetric}
+	}
+	return d.Metrics
+}
+
 // autoscaler describes the wanted HorizontalPodAutoscaler.
 func (f *function) autoscaler(d provider.Deployment, owner *metaac.OwnerReferenceApplyConfiguration) (*scalingac.HorizontalPodAutoscalerApplyConfiguration, error) {
 	// Zero needs a feature gate of the cluster; one always works.
@@ -62,11 +87,7 @@ func (f *function) autoscaler(d provider.Deployment, owner *metaac.OwnerReferenc
 			WithAPIVersion("apps/v1").WithKind("Deployment").WithName(f.object)).
 		WithMinReplicas(int32(least)).
 		WithMaxReplicas(int32(max(least, most)))
-	metrics := d.Metrics
-	if len(metrics) == 0 {
-		metrics = []provider.Metric{defaultMetric}
-	}
-	for _, m := range metrics {
+	for _, m := range metricsOf(d) {
 		ms, err := metricSpec(f.name, m)
 		if err != nil {
 			return nil, err
@@ -91,6 +112,8 @@ func metricSpec(function string, m provider.Metric) (*scalingac.MetricSpecApplyC
 				return nil, fmt.Errorf("target: %d%% is not between 1 and 1000", percent)
 			}
 			target.WithType(autoscalingv2.UtilizationMetricType).WithAverageUtilization(int32(percent))
+		} else if _, err := strconv.ParseFloat(m.Target, 64); err == nil {
+			return nil, fmt.Errorf("target: %s is not a whole number of percent", m.Target)
 		} else if err := average(target, m.Target); err != nil {
 			return nil, err
 		}
@@ -108,6 +131,9 @@ func metricSpec(function string, m provider.Metric) (*scalingac.MetricSpecApplyC
 		if name == "" {
 			name = external[m.Type]
 		}
+		if err := checkMetricName(name); err != nil {
+			return nil, err
+		}
 		id := scalingac.MetricIdentifier().WithName(name).
 			WithSelector(metaac.LabelSelector().WithMatchLabels(map[string]string{"function": function}))
 		return externalSpec(id, target), nil
@@ -119,14 +145,27 @@ func metricSpec(function string, m provider.Metric) (*scalingac.MetricSpecApplyC
 		if m.Name == "" {
 			return nil, errors.New("name: a prometheus metric needs one")
 		}
-		if name, ok := strings.CutPrefix(m.Name, podsPrefix); ok {
+		name, ofPods := strings.CutPrefix(m.Name, podsPrefix)
+		if err := checkMetricName(name); err != nil {
+			return nil, err
+		}
+		if ofPods {
 			return scalingac.MetricSpec().WithType(autoscalingv2.PodsMetricSourceType).
 				WithPods(scalingac.PodsMetricSource().
 					WithMetric(scalingac.MetricIdentifier().WithName(name)).WithTarget(target)), nil
 		}
-		return externalSpec(scalingac.MetricIdentifier().WithName(m.Name), target), nil
+		return externalSpec(scalingac.MetricIdentifier().WithName(name), target), nil
 	}
 	return nil, fmt.Errorf("type: %q is none of cpu, memory, queue_depth, in_flight, rps, prometheus", m.Type)
+}
+
+// checkMetricName holds a name against what the metrics APIs take, as a part of
+// a path.
+func checkMetricName(name string) error {
+	if why := path.IsValidPathSegmentName(name); name == "" || len(why) > 0 {
+		return fmt.Errorf("name: %q is not the name of a metric", name)
+	}
+	return nil
 }
 
 func externalSpec(id *scalingac.MetricIdentifierApplyConfiguration, target *scalingac.MetricTargetApplyConfiguration) *scalingac.MetricSpecApplyConfiguration {

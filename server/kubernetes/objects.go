@@ -4,10 +4,12 @@ import (
 	"maps"
 	"slices"
 	"strconv"
+	"strings"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/intstr"
 	appsac "k8s.io/client-go/applyconfigurations/apps/v1"
 	coreac "k8s.io/client-go/applyconfigurations/core/v1"
@@ -22,7 +24,12 @@ const portName = "http"
 
 // deployment describes the wanted Deployment. replicas is nil when the
 // autoscaler sets them: a field that is not applied is left to others.
-func (f *function) deployment(d provider.Deployment, replicas *int32) *appsac.DeploymentApplyConfiguration {
+func (f *function) deployment(d provider.Deployment, replicas *int32, incarnation string) (*appsac.DeploymentApplyConfiguration, origin) {
+	template := coreac.PodTemplateSpec().
+		WithLabels(f.labels()).
+		WithAnnotations(map[string]string{annotationFunction: f.name}).
+		WithSpec(f.pod(d))
+	from := stamp(template, incarnation)
 	spec := appsac.DeploymentSpec().
 		WithSelector(metaac.LabelSelector().WithMatchLabels(f.selector())).
 		WithStrategy(appsac.DeploymentStrategy().
@@ -30,15 +37,12 @@ func (f *function) deployment(d provider.Deployment, replicas *int32) *appsac.De
 			// New pods first: a rollout must not take capacity away.
 			WithRollingUpdate(appsac.RollingUpdateDeployment().
 				WithMaxSurge(intstr.FromInt32(1)).WithMaxUnavailable(intstr.FromInt32(0)))).
-		WithTemplate(coreac.PodTemplateSpec().
-			WithLabels(f.labels()).
-			WithAnnotations(map[string]string{annotationFunction: f.name}).
-			WithSpec(f.pod(d)))
+		WithTemplate(template)
 	spec.Replicas = replicas
 	return appsac.Deployment(f.object, f.p.opt.Namespace).
 		WithLabels(f.labels()).
 		WithAnnotations(map[string]string{annotationFunction: f.name}).
-		WithSpec(spec)
+		WithSpec(spec), from
 }
 
 func (f *function) pod(d provider.Deployment) *coreac.PodSpecApplyConfiguration {
@@ -48,10 +52,30 @@ func (f *function) pod(d provider.Deployment) *coreac.PodSpecApplyConfiguration 
 		WithAutomountServiceAccountToken(false).
 		// Names of other Services as environment variables would only clash.
 		WithEnableServiceLinks(false)
-	for _, s := range d.ImagePullSecrets {
+	for _, s := range unique(d.ImagePullSecrets) {
 		pod.WithImagePullSecrets(coreac.LocalObjectReference().WithName(s))
 	}
 	return pod
+}
+
+// unique leaves out what comes again: a list keyed by name takes it once.
+func unique(names []string) (out []string) {
+	for _, n := range names {
+		if !slices.Contains(out, n) {
+			out = append(out, n)
+		}
+	}
+	return out
+}
+
+// literal makes the kubelet pass text on as it is. It replaces $(NAME) by the
+// variable and $$ by $ in commands and values, which the function protocol
+// knows nothing of.
+func literal(text string) string {
+	if strings.Contains(text, "$$") || strings.Contains(text, "$(") {
+		return strings.ReplaceAll(text, "$", "$$")
+	}
+	return text
 }
 
 func (f *function) container(d provider.Deployment) *coreac.ContainerApplyConfiguration {
@@ -64,14 +88,16 @@ func (f *function) container(d provider.Deployment) *coreac.ContainerApplyConfig
 		WithReadinessProbe(f.probe())
 	switch {
 	case len(d.Commands) > 0 && d.Commands[0] != "":
-		c.WithCommand(d.Commands...)
+		for _, arg := range d.Commands {
+			c.WithCommand(literal(arg))
+		}
 	case d.HasCommand():
-		c.WithCommand("sh", "-c", d.RuntimeCommand)
+		c.WithCommand("sh", "-c", literal(d.RuntimeCommand))
 	}
 	// Sorted, as the order counts: another one would restart the pods.
 	for _, k := range slices.Sorted(maps.Keys(d.Env)) {
 		if k != "PORT" {
-			c.WithEnv(coreac.EnvVar().WithName(k).WithValue(d.Env[k]))
+			c.WithEnv(coreac.EnvVar().WithName(k).WithValue(literal(d.Env[k])))
 		}
 	}
 	c.WithEnv(coreac.EnvVar().WithName("PORT").WithValue(strconv.Itoa(int(port))))
@@ -115,9 +141,9 @@ func (f *function) service(owner *metaac.OwnerReferenceApplyConfiguration) *core
 }
 
 // ownedBy makes the cluster delete an object together with the Deployment.
-func ownedBy(d *appsv1.Deployment) *metaac.OwnerReferenceApplyConfiguration {
+func (f *function) ownedBy(deployment types.UID) *metaac.OwnerReferenceApplyConfiguration {
 	return metaac.OwnerReference().
 		WithAPIVersion("apps/v1").WithKind("Deployment").
-		WithName(d.Name).WithUID(d.UID).
+		WithName(f.object).WithUID(deployment).
 		WithController(true).WithBlockOwnerDeletion(true)
 }

@@ -12,12 +12,16 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/validation"
 	"k8s.io/client-go/kubernetes"
 
 	"simplane/server/provider"
@@ -72,15 +76,17 @@ type Provider struct {
 	cancel context.CancelFunc
 
 	mu        sync.RWMutex
-	functions map[string]*function // by function name
-	objects   map[string]*function // by object name
+	closed    bool
+	functions map[string]*function  // by function name
+	objects   map[string]*function  // by object name
+	leaving   map[string]*departure // by object name
 }
 
 var _ provider.Provider = (*Provider)(nil)
 
 // ErrScaledByHPA is returned by SetReplicas for a function whose replicas the
 // cluster's autoscaler sets.
-var ErrScaledByHPA = errors.New("kubernetes: the function is scaled by its HorizontalPodAutoscaler")
+var ErrScaledByHPA = provider.Invalid(errors.New("replicas: the function is scaled by its HorizontalPodAutoscaler"))
 
 // New makes a provider and starts watching the cluster in the background; it
 // does not wait for the API server. Close must be called.
@@ -91,7 +97,7 @@ func New(opt Options) (*Provider, error) {
 	opt = opt.withDefaults()
 	p := &Provider{
 		opt: opt, log: opt.Logger, client: opt.Client,
-		functions: map[string]*function{}, objects: map[string]*function{},
+		functions: map[string]*function{}, objects: map[string]*function{}, leaving: map[string]*departure{},
 	}
 	p.ctx, p.cancel = context.WithCancel(context.Background())
 	var err error
@@ -115,29 +121,56 @@ func (p *Provider) Provision(ctx context.Context, d provider.Deployment) error {
 	if err := p.check(d); err != nil {
 		return fmt.Errorf("kubernetes: cannot provision %q: %w", d.Name, err)
 	}
-	p.mu.Lock()
-	if p.ctx.Err() != nil {
-		p.mu.Unlock()
-		return provider.ErrClosed
-	}
-	f := p.functions[d.Name]
-	fresh := f == nil
-	if fresh {
-		f = newFunction(p, d)
-		p.functions[d.Name], p.objects[f.object] = f, f
-	}
-	p.mu.Unlock()
-
 	ctx, cancel := p.bound(ctx)
 	defer cancel()
-	if err := f.apply(ctx, d); err != nil {
-		if fresh {
-			p.forget(f, &provider.Error{Code: provider.CodeStartFailed, Message: err.Error()})
-		}
+	f, fresh, err := p.enter(ctx, d)
+	if err != nil {
 		return fmt.Errorf("kubernetes: cannot provision %q: %w", d.Name, err)
+	}
+	created, err := f.apply(ctx, d, fresh)
+	if err != nil {
+		why := &provider.Error{Code: provider.CodeStartFailed, Message: err.Error()}
+		switch {
+		case created && fresh:
+			p.leave(f, why) // half a function is of no use
+		case fresh:
+			p.forget(f, why)
+		}
+		return fmt.Errorf("kubernetes: cannot provision %q: %w", d.Name, refusal(err))
+	}
+	if idle := idleMetrics(d); len(idle) > 0 {
+		f.log.Warn("the autoscaler aims at a share of a request that the function does not make; set its resources", "metrics", idle)
 	}
 	f.refresh()
 	return nil
+}
+
+// enter makes a deployment's function known, once nothing is left of an earlier
+// one under its name. fresh says that it was not known.
+func (p *Provider) enter(ctx context.Context, d provider.Deployment) (f *function, fresh bool, err error) {
+	object := objectName(d.Name)
+	for {
+		p.mu.Lock()
+		if p.closed {
+			p.mu.Unlock()
+			return nil, false, provider.ErrClosed
+		}
+		before := p.leaving[object]
+		if before == nil {
+			break
+		}
+		p.mu.Unlock()
+		if err := before.wait(ctx); err != nil {
+			return nil, false, fmt.Errorf("the deleted function of that name is not yet gone from the cluster: %w", err)
+		}
+	}
+	defer p.mu.Unlock()
+	if f = p.functions[d.Name]; f != nil {
+		return f, false, nil
+	}
+	f = newFunction(p, d)
+	p.functions[d.Name], p.objects[object] = f, f
+	return f, true, nil
 }
 
 func (p *Provider) check(d provider.Deployment) error {
@@ -150,29 +183,38 @@ func (p *Provider) check(d provider.Deployment) error {
 	if d.Image == "" {
 		errs = append(errs, errors.New("image: must not be empty"))
 	}
+	if strings.TrimSpace(d.Image) != d.Image { // a Deployment takes it, its pods do not
+		errs = append(errs, fmt.Errorf("image: %q begins or ends with a blank", d.Image))
+	}
 	if d.RuntimeMode != "" && d.RuntimeMode != provider.HTTP {
 		errs = append(errs, fmt.Errorf("runtimeMode: a container must serve HTTP, %s is for the process provider", d.RuntimeMode))
 	}
 	if max(d.Replicas, d.MinReplicas, d.MaxReplicas) > p.opt.MaxReplicas {
 		errs = append(errs, fmt.Errorf("replicas: at most %d are allowed", p.opt.MaxReplicas))
 	}
-	return errors.Join(errs...)
+	for i, name := range d.ImagePullSecrets {
+		if why := validation.IsDNS1123Subdomain(name); len(why) > 0 {
+			errs = append(errs, fmt.Errorf("imagePullSecrets[%d]: %q cannot be a Secret: %s", i, name, why[0]))
+		}
+	}
+	return provider.Invalid(errors.Join(errs...))
 }
 
 // Deprovision implements provider.Provider. It returns once the API server has
-// taken the deletions; the pods then end by themselves.
+// taken the deletions; the pods then end by themselves. Until it has, they are
+// tried again, if need be after Deprovision has returned.
 func (p *Provider) Deprovision(ctx context.Context, name string) error {
 	f := p.function(name)
 	if f == nil {
 		return provider.ErrNotFound
 	}
-	ctx, cancel := p.bound(ctx)
-	defer cancel()
-	err := f.delete(ctx)
-	p.forget(f, &provider.Error{Code: provider.CodeDeleted, Message: "the function was deleted"})
+	d := p.leave(f, &provider.Error{Code: provider.CodeDeleted, Message: "the function was deleted"})
+	if d == nil {
+		return provider.ErrNotFound
+	}
 	p.hub.Publish(provider.Status{Function: name, Deleted: true})
-	if err != nil {
-		return fmt.Errorf("kubernetes: objects of %q are left: %w", name, err)
+	if err := d.wait(ctx); err != nil {
+		return fmt.Errorf("kubernetes: %q is still being deleted: %w", name, err)
 	}
 	return nil
 }
@@ -239,16 +281,22 @@ func (p *Provider) Invoke(ctx context.Context, name string, inv provider.Invocat
 
 // Close implements provider.Provider. It leaves the functions running on the
 // cluster: they are the cluster's, and a restarted simplane takes them over
-// when they are provisioned again.
+// when they are provisioned again. Deletions under way get Options.CallTimeout.
 func (p *Provider) Close(ctx context.Context) error {
 	p.mu.Lock()
-	p.cancel()
-	all := p.functions
+	p.closed = true
+	all, leaving := p.functions, slices.Collect(maps.Values(p.leaving))
 	p.functions, p.objects = map[string]*function{}, map[string]*function{}
 	p.mu.Unlock()
 	for _, f := range all {
 		f.pool.Close(&provider.Error{Code: provider.CodeClosed, Message: "simplane is shutting down"})
 	}
+	patience, cancel := context.WithTimeout(ctx, p.opt.CallTimeout)
+	defer cancel()
+	for _, d := range leaving {
+		_ = d.wait(patience) // what is left is logged
+	}
+	p.cancel()
 	return p.watch.wait(ctx)
 }
 

@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -29,13 +30,22 @@ import (
 	"simplane/server/provider"
 )
 
-const hang = time.Minute
+const hang = 3 * time.Minute // for what never comes, not for what is slow
 
 var ctx = context.Background()
 
 func start(t *testing.T, client *fake.Clientset, opt Options) *Provider {
 	t.Helper()
 	opt.Client, opt.Namespace = client, "functions"
+	watches := func() (n int) {
+		for _, a := range client.Actions() {
+			if a.GetVerb() == "watch" {
+				n++
+			}
+		}
+		return n
+	}
+	before := watches()
 	p, err := New(opt)
 	if err != nil {
 		t.Fatal(err)
@@ -46,15 +56,7 @@ func start(t *testing.T, client *fake.Clientset, opt Options) *Provider {
 		}
 	})
 	// The fake, unlike a cluster, loses events between a list and its watch.
-	eventually(t, "all watches are open", func() bool {
-		watches := 0
-		for _, a := range client.Actions() {
-			if a.GetVerb() == "watch" {
-				watches++
-			}
-		}
-		return watches == 3
-	})
+	eventually(t, "all watches are open", func() bool { return watches() == before+3 })
 	return p
 }
 
@@ -286,6 +288,20 @@ func TestAutoscalerDefaultsToCPU(t *testing.T) {
 	}
 }
 
+func TestUtilizationNeedsARequest(t *testing.T) {
+	hpa := provider.Deployment{ScalingStrategy: provider.ScaleHPA}
+	all := provider.Deployment{ScalingStrategy: provider.ScaleHPA, CPU: "1", Metrics: []provider.Metric{
+		{Type: "cpu", Target: "70"}, {Type: "memory", Target: "80"}, {Type: "memory", Target: "20Mi"}, {Type: "rps", Target: "5"},
+	}}
+	none := all
+	none.ScalingStrategy = provider.ScaleNone
+	for want, d := range map[string]provider.Deployment{"[cpu]": hpa, "[memory]": all, "[]": none} {
+		if got := fmt.Sprint(idleMetrics(d)); got != want {
+			t.Errorf("%+v: %s, want %s", d, got, want)
+		}
+	}
+}
+
 func TestInvalidDeploymentsAreRefused(t *testing.T) {
 	c := fake.NewClientset()
 	p := start(t, c, Options{})
@@ -340,6 +356,116 @@ func TestTroubleWithTheAPIServerIsReported(t *testing.T) {
 	}
 	if _, known := p.Status("unlucky"); known {
 		t.Error("a function that could not be provisioned is kept")
+	}
+}
+
+// breakable makes the API server refuse one kind of request while it is broken.
+func breakable(c *fake.Clientset, verb, resource string) (broken *atomic.Bool) {
+	broken = &atomic.Bool{}
+	c.PrependReactor(verb, resource, func(ktesting.Action) (bool, runtime.Object, error) {
+		return broken.Load(), nil, apierrors.NewInternalError(errors.New("etcd is having a day"))
+	})
+	return broken
+}
+
+func TestDeletionIsTriedUntilItIsTaken(t *testing.T) {
+	c := fake.NewClientset()
+	broken := breakable(c, "delete", "deployments")
+	p := start(t, c, Options{})
+	provision(t, p, deployment("sticky"))
+	broken.Store(true)
+	soon, cancel := context.WithTimeout(ctx, 10*time.Millisecond)
+	defer cancel()
+	if err := p.Deprovision(soon, "sticky"); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("error %v", err)
+	}
+	if err := p.Provision(soon, deployment("sticky")); err == nil || !strings.Contains(err.Error(), "not yet gone") {
+		t.Errorf("its name is used before it is gone: %v", err)
+	}
+	getDeployment(t, c, "fn-sticky")
+	broken.Store(false)
+	d := deployment("sticky")
+	d.Replicas = 2
+	provision(t, p, d) // waits for the deletion, and asks for it now
+	if r := *getDeployment(t, c, "fn-sticky").Spec.Replicas; r != 2 {
+		t.Errorf("%d replicas, want 2", r)
+	}
+	if err := p.Deprovision(ctx, "sticky"); err != nil {
+		t.Error(err)
+	}
+	if list := must[*appsv1.DeploymentList](t)(c.AppsV1().Deployments("functions").List(ctx, metav1.ListOptions{})); len(list.Items) != 0 {
+		t.Error("the deployment is still there")
+	}
+}
+
+func TestAStartThatFailedIsTriedAgain(t *testing.T) {
+	c := fake.NewClientset()
+	broken := breakable(c, "patch", "deployments")
+	p := start(t, c, Options{})
+	d := deployment("drowsy")
+	d.Replicas = 0
+	provision(t, p, d)
+	broken.Store(true)
+	for range 2 {
+		if r := p.Invoke(ctx, "drowsy", provider.Invocation{Input: json.RawMessage(`1`)}); r.ErrorCode != provider.CodeStartFailed || !strings.Contains(r.ErrorMessage, "etcd") {
+			t.Errorf("%+v", r)
+		}
+	}
+	broken.Store(false)
+	p.Go("drowsy", provider.Invocation{Input: json.RawMessage(`1`), Deadline: time.Now().Add(hang)}, func(provider.Result) {})
+	eventually(t, "it is started", func() bool { return *getDeployment(t, c, "fn-drowsy").Spec.Replicas == 1 })
+}
+
+func TestARestartKeepsTheReplicas(t *testing.T) {
+	c := fake.NewClientset()
+	p := start(t, c, Options{})
+	d := deployment("kept")
+	d.MaxReplicas = 5
+	provision(t, p, d)
+	if err := p.SetReplicas(ctx, "kept", 5); err != nil {
+		t.Fatal(err)
+	}
+	for _, most := range []int{5, 3} {
+		d.MaxReplicas = most
+		provision(t, start(t, c, Options{}), d)
+		if r := *getDeployment(t, c, "fn-kept").Spec.Replicas; int(r) != most {
+			t.Errorf("%d replicas are left of 5, at most %d allowed", r, most)
+		}
+	}
+}
+
+func TestObjectsOfOthersAreLeftAlone(t *testing.T) {
+	one := int32(1)
+	c := fake.NewClientset(&appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Name: "fn-web", Namespace: "functions"}, Spec: appsv1.DeploymentSpec{Replicas: &one}})
+	p := start(t, c, Options{})
+	var invalid *provider.InvalidError
+	if err := p.Provision(ctx, deployment("web")); !errors.As(err, &invalid) || !strings.Contains(err.Error(), "fn-web") {
+		t.Errorf("error %v", err)
+	}
+	if _, known := p.Status("web"); known || len(getDeployment(t, c, "fn-web").Labels) != 0 {
+		t.Error("it was taken all the same")
+	}
+}
+
+func TestTextReachesTheFunctionLiterally(t *testing.T) {
+	for text, want := range map[string]string{
+		"": "", "$HOME": "$HOME", "a$": "a$", "$(PORT)": "$$(PORT)", "p$$w": "p$$$$w", "$A $(B)": "$$A $$(B)",
+	} {
+		if got := literal(text); got != want {
+			t.Errorf("%q becomes %q, want %q", text, got, want)
+		}
+	}
+	c := fake.NewClientset()
+	p := start(t, c, Options{})
+	d := deployment("literal")
+	d.Commands, d.Env, d.ImagePullSecrets = []string{"echo", "$(A)"}, map[string]string{"A": "$$"}, []string{"one", "two", "one"}
+	provision(t, p, d)
+	pod := getDeployment(t, c, "fn-literal").Spec.Template.Spec
+	if f := pod.Containers[0]; f.Command[1] != "$$(A)" || f.Env[0].Value != "$$$$" {
+		t.Errorf("command %q, env %v", f.Command, f.Env)
+	}
+	if len(pod.ImagePullSecrets) != 2 {
+		t.Errorf("secrets %v", pod.ImagePullSecrets)
 	}
 }
 
@@ -414,6 +540,13 @@ func TestReadinessFollowsEndpointSlices(t *testing.T) {
 	eventually(t, "the other pod is used", func() bool {
 		e := p.Endpoints("live")
 		return len(e) == 1 && e[0].ID == "pod-b"
+	})
+	// Its pod comes back elsewhere under its name.
+	other, portC := pod(t, "pod-b")
+	must[*discoveryv1.EndpointSlice](t)(slices.Update(ctx, slice("live", "live-2", portC, other), metav1.UpdateOptions{}))
+	eventually(t, "the new address is used", func() bool {
+		e := p.Endpoints("live")
+		return len(e) == 1 && strings.HasSuffix(e[0].Address, fmt.Sprint(":", portC))
 	})
 	if err := slices.Delete(ctx, "live-2", metav1.DeleteOptions{}); err != nil {
 		t.Fatal(err)
@@ -554,7 +687,7 @@ func TestDualStackPodsCountOnce(t *testing.T) {
 	v4, v6 := slice("f", "v4", 80, endpoint("10.0.0.1")), slice("f", "v6", 80, endpoint("fd00::1"))
 	v6.AddressType = discoveryv1.AddressTypeIPv6
 	for _, order := range [][]*discoveryv1.EndpointSlice{{v4, v6}, {v6, v4}} {
-		if got := addresses(order); len(got) != 1 || got["pod-a"] != "10.0.0.1:80" {
+		if got := addresses(order, nil); len(got) != 1 || got["pod-a"] != "10.0.0.1:80" {
 			t.Errorf("addresses %v", got)
 		}
 	}

@@ -95,63 +95,90 @@ func (w *watch) changed(obj any) {
 	}
 }
 
-// refresh brings a function up to date with the informers' caches.
-func (f *function) refresh() {
-	w := f.p.watch
-	selector := labels.SelectorFromSet(f.selector())
-	ready := map[string]string{}
-	if slices, err := w.slices.EndpointSlices(f.p.opt.Namespace).List(selector); err == nil {
-		ready = addresses(slices)
+// replicas is how many the Deployment wants, as far as it is known; -1 if not.
+func (w *watch) replicas(f *function) int {
+	d, err := w.deployments.Deployments(w.p.opt.Namespace).Get(f.object)
+	if err != nil || d.Spec.Replicas == nil {
+		return -1
 	}
-	var deployment *appsv1.Deployment
-	if d, err := w.deployments.Deployments(f.p.opt.Namespace).Get(f.object); err == nil {
-		deployment = d
-	}
-	pods, _ := w.pods.Pods(f.p.opt.Namespace).List(selector)
-	f.update(ready, deployment, pods)
+	return int(*d.Spec.Replicas)
 }
 
-// update takes instances into and out of balancing and notes failures.
-func (f *function) update(ready map[string]string, d *appsv1.Deployment, pods []*corev1.Pod) {
+// refresh brings a function up to date with the informers' caches.
+func (f *function) refresh() {
+	f.looking.Lock()
+	defer f.looking.Unlock()
+	w := f.p.watch
+	selector := labels.SelectorFromSet(f.selector())
+	slices, _ := w.slices.EndpointSlices(f.p.opt.Namespace).List(selector)
+	pods, _ := w.pods.Pods(f.p.opt.Namespace).List(selector)
+	deployment, err := w.deployments.Deployments(f.p.opt.Namespace).Get(f.object)
+	if err != nil {
+		deployment = nil
+	}
+	f.update(slices, deployment, pods)
+}
+
+// update takes instances into and out of balancing and notes failures. Nil d
+// means there is no Deployment. Called with f.looking held.
+func (f *function) update(slices []*discoveryv1.EndpointSlice, d *appsv1.Deployment, pods []*corev1.Pod) {
 	type joined struct {
-		id, addr string
-		in       *provider.HTTPInstance
+		id string
+		member
 	}
 	var added []joined
 	var removed []string
 
 	f.mu.Lock()
-	if d != nil && d.Spec.Replicas != nil && f.dep.ScalingStrategy == provider.ScaleHPA {
-		f.want(int(*d.Spec.Replicas))
+	if !f.written {
+		// What is there now may be left of an earlier function of that name.
+		f.mu.Unlock()
+		return
 	}
-	for id, in := range f.members {
-		if _, ok := ready[id]; !ok {
+	if d != nil && d.UID != f.self {
+		d = nil // of an earlier function of that name
+	}
+	f.follow(d)
+	strange := map[string]bool{}
+	var own, current []*corev1.Pod
+	for _, pod := range pods {
+		if f.origin.strange(pod) {
+			strange[pod.Name] = true
+			continue
+		}
+		own = append(own, pod)
+		if !f.origin.outdated(pod) {
+			current = append(current, pod)
+		}
+	}
+	ready := addresses(slices, strange)
+	for id, m := range f.members {
+		if ready[id] != m.addr { // gone, or started anew elsewhere
 			delete(f.members, id)
 			removed = append(removed, id)
-			in.Close()
+			m.in.Close()
 		}
 	}
 	for id, addr := range ready {
-		if f.members[id] == nil {
-			in := provider.NewHTTPInstance(addr, provider.HTTPOptions{MaxOutputBytes: f.p.opt.MaxOutputBytes})
-			f.members[id] = in
-			added = append(added, joined{id, addr, in})
+		if _, ok := f.members[id]; !ok {
+			m := member{addr, provider.NewHTTPInstance(addr, provider.HTTPOptions{MaxOutputBytes: f.p.opt.MaxOutputBytes})}
+			f.members[id] = m
+			added = append(added, joined{id, m})
 		}
 	}
 	took, limit := time.Since(f.began), f.dep.Concurrency()
-	f.restarts = restarts(pods)
+	f.restarts = restarts(own)
 	var fail *provider.Error
-	switch {
-	case len(f.members) > 0:
-		f.failure = nil
-	case f.desired > 0:
-		if why := startFailure(d, pods); why != "" {
+	if len(f.members) == 0 && f.desired > 0 {
+		if d != nil && d.Status.ObservedGeneration < f.generation {
+			d = nil // its status is about what was wanted before
+		}
+		if why := startFailure(d, current); why != "" {
 			fail = &provider.Error{Code: provider.CodeStartFailed, Message: why}
 		}
-		f.failure = fail
-	default:
-		f.failure = nil
 	}
+	news := fail != nil && (f.failure == nil || f.failure.Message != fail.Message)
+	f.failure = fail
 	f.p.hub.Publish(f.statusLocked())
 	f.mu.Unlock()
 
@@ -161,15 +188,36 @@ func (f *function) update(ready map[string]string, d *appsv1.Deployment, pods []
 	for _, j := range added {
 		f.pool.Add(j.id, j.addr, limit, took, j.in)
 	}
-	if fail != nil {
+	if news {
 		f.log.Error(fail.Error())
+	}
+	if fail != nil {
 		f.pool.FailWaiting(fail)
 	}
 }
 
-// addresses lists the ready endpoints of a function: id to host:port. A pod
-// with addresses of several families is listed once.
-func addresses(slices []*discoveryv1.EndpointSlice) map[string]string {
+// follow takes over how many instances the cluster wants, which others change
+// too: an autoscaler, or somebody by hand. f.mu is held.
+func (f *function) follow(d *appsv1.Deployment) {
+	switch {
+	case d == nil && f.seen:
+		f.seen, f.lost = false, true
+		f.log.Warn("the Deployment was deleted by somebody; the next invocation makes it again", "deployment", f.object)
+		f.want(0)
+	case d == nil || d.Generation < f.generation || d.DeletionTimestamp != nil:
+		// Not there yet, older than what was written last, or on its way out.
+	default:
+		f.seen = true
+		if d.Spec.Replicas != nil {
+			f.want(int(*d.Spec.Replicas))
+		}
+	}
+}
+
+// addresses lists the ready endpoints of a function but those of the pods in
+// without: id to host:port. A pod with addresses of several families is listed
+// once.
+func addresses(slices []*discoveryv1.EndpointSlice, without map[string]bool) map[string]string {
 	out := map[string]string{}
 	for _, s := range slices {
 		port := 0
@@ -190,6 +238,9 @@ func addresses(slices []*discoveryv1.EndpointSlice) map[string]string {
 			id := addr
 			if e.TargetRef != nil && e.TargetRef.Name != "" {
 				id = e.TargetRef.Name
+			}
+			if without[id] {
+				continue
 			}
 			// The smaller one, whatever the order of the slices.
 			if have, ok := out[id]; !ok || addr < have {
@@ -226,7 +277,8 @@ func startFailure(d *appsv1.Deployment, pods []*corev1.Pod) string {
 	}
 	for _, c := range d.Status.Conditions {
 		late := c.Type == appsv1.DeploymentProgressing && c.Status == corev1.ConditionFalse
-		refused := c.Type == appsv1.DeploymentReplicaFailure && c.Status == corev1.ConditionTrue
+		// With a pod on its way there is hope, even if more are refused.
+		refused := c.Type == appsv1.DeploymentReplicaFailure && c.Status == corev1.ConditionTrue && len(pods) == 0
 		if late || refused {
 			return provider.Snippet([]byte(fmt.Sprintf("deployment %s: %s: %s", d.Name, c.Reason, c.Message)))
 		}
