@@ -5,7 +5,7 @@ COMMIT  := $(shell git rev-parse --short HEAD 2>/dev/null || echo unknown)
 LDFLAGS := -s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT)
 FUZZTIME ?= 5s
 
-.PHONY: build run test vet vuln race fuzz scenarios mutants bench bench-check soak clean
+.PHONY: build run test vet vuln race fuzz scenarios mutants bench bench-check soak kube-assets kube-test clean
 
 build:
 	go build -ldflags '$(LDFLAGS)' -o bin/simplane ./cmd/simplane
@@ -49,6 +49,22 @@ mutants:
 SOAK ?= 10m
 soak:
 	go run ./server/soak --duration $(SOAK)
+
+# The Kubernetes provider against a real API server. The programs come from
+# KUBEBUILDER_ASSETS, as setup-envtest sets it; without it they are built once,
+# which takes a quarter of an hour and some gigabytes of build cache.
+KUBE_MODULE := server/kubernetes/apiserver
+KUBE_BUILT := $(CURDIR)/bin/kube
+KUBEBUILDER_ASSETS ?= $(KUBE_BUILT)
+kube-test: $(KUBEBUILDER_ASSETS)/kube-apiserver
+	KUBEBUILDER_ASSETS=$(KUBEBUILDER_ASSETS) go test -race -timeout 30m -run '^TestReal' -v ./server/kubernetes
+
+kube-assets: $(KUBE_BUILT)/kube-apiserver
+$(KUBE_BUILT)/kube-apiserver: $(KUBE_MODULE)/go.mod
+	cd $(KUBE_MODULE) && go build -o $(KUBE_BUILT)/etcd go.etcd.io/etcd/server/v3
+	cd $(KUBE_MODULE) && v=$$(go list -m -f '{{.Version}}' k8s.io/kubernetes) && \
+	  go build -ldflags "-s -w -X k8s.io/component-base/version.gitVersion=$$v" -o $(KUBE_BUILT)/ \
+	    k8s.io/kubernetes/cmd/kube-controller-manager k8s.io/kubernetes/cmd/kube-apiserver
 
 # Is this tree slower than BASE? Interleaved runs, Mann-Whitney U. For people:
 # a busy machine makes it a coin toss, so CI does not run it.
