@@ -18,7 +18,7 @@ type Task struct {
 	Input          []byte
 	Metadata       []byte // raw JSON object; nil when none was given
 	TraceID        string
-	TraceParent    string // W3C trace context, as received
+	Trace          *TraceContext // nil without one; must not be changed
 	IdempotencyKey string
 	Attempt        int           // from 1
 	Timeout        time.Duration // the attempt's deadline, counted from now
@@ -71,7 +71,7 @@ func (c *Core) start(fn *Function, ex *execution, now Instant) Task {
 	}
 	if ex.more != nil {
 		task.Metadata, task.TraceID, task.IdempotencyKey = ex.more.metadata, ex.more.traceID, ex.more.idempotencyKey
-		task.TraceParent = ex.more.traceParent
+		task.Trace = ex.more.trace.orNil()
 	}
 	return task
 }
@@ -82,7 +82,7 @@ func (c *Core) dispatch(fn *Function, ex *execution, task Task, now Instant) (co
 	if c.observed {
 		c.observer.Observe(Event{
 			Kind: EventDispatched, Function: fn, ID: ex.id, At: now, Sync: ex.sync,
-			Attempt: int32(task.Attempt), QueueWait: time.Duration(now.Mono - ex.queuedMono),
+			Attempt: int32(task.Attempt), QueueWait: time.Duration(now.Mono - ex.queuedMono), Trace: task.Trace,
 		})
 	}
 	c.dispatcher.Dispatch(task)

@@ -19,6 +19,7 @@ type ending struct {
 	coldStart bool
 	init      time.Duration
 	outBytes  int64
+	trace     *TraceContext
 }
 
 // end takes ex's waiters into the empty e and stops its clocks; the caller
@@ -30,6 +31,7 @@ func (c *Core) end(e *ending, fn *Function, ex *execution, now Instant) {
 	ex.waiter = nil
 	if ex.more != nil {
 		e.more, ex.more.waiters = ex.more.waiters, nil
+		e.trace = ex.more.trace.orNil()
 	}
 	if e.waiter != nil || e.more != nil {
 		ex.copyTo(&e.snap)
@@ -73,7 +75,7 @@ func (c *Core) tell(e *ending, now Instant) {
 		c.observer.Observe(Event{
 			Kind: EventEnded, Function: ex.fn, ID: ex.id, At: now, Status: e.status, Sync: ex.sync, Attempt: e.attempt,
 			Code: e.code, Cold: e.coldStart, Init: e.init, Service: e.service, QueueWait: e.queueWait,
-			E2E: time.Duration(now.Mono - ex.createdMono),
+			E2E: time.Duration(now.Mono - ex.createdMono), Trace: e.trace,
 		})
 	}
 	if e.waiter != nil {

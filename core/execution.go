@@ -40,7 +40,7 @@ type execution struct {
 type executionExtras struct {
 	metadata       []byte
 	traceID        string
-	traceParent    string
+	trace          TraceContext // never changes
 	idempotencyKey string
 	waiters        []Waiter
 	attemptEnded   func() // drain-once waits for the attempt in flight
@@ -52,7 +52,8 @@ func (x *executionExtras) own() {
 		return
 	}
 	x.metadata = slices.Clone(x.metadata)
-	x.traceID, x.traceParent, x.idempotencyKey = strings.Clone(x.traceID), strings.Clone(x.traceParent), strings.Clone(x.idempotencyKey)
+	x.traceID, x.idempotencyKey = strings.Clone(x.traceID), strings.Clone(x.idempotencyKey)
+	x.trace.own()
 }
 
 // joined says that a sync invocation waits for ex beside its own caller, if any.

@@ -48,15 +48,16 @@ func (k EventKind) String() string { return eventNames[k] }
 // Event is one thing that happened.
 type Event struct {
 	Kind     EventKind
-	Function *Function // nil when the name is unknown, and for EventKeysEvicted
-	ID       ID
-	At       Instant
 	Status   Status
 	Sync     bool
 	Cold     bool
 	Attempt  int32
+	Function *Function // nil when the name is unknown, and for EventKeysEvicted
+	ID       ID
+	At       Instant
 	Count    int
 	Code     string
+	Trace    *TraceContext // of EventDispatched and EventEnded; nil without one
 
 	QueueWait time.Duration
 	Service   time.Duration // of the last attempt

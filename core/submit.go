@@ -18,7 +18,7 @@ type Request struct {
 	// too: core copies what it keeps, once the request is admitted.
 	Borrowed       bool
 	TraceID        string
-	TraceParent    string // W3C trace context, handed on to the function
+	Trace          TraceContext
 	IdempotencyKey string
 	// Timeout overrides the function's; 0 = the function's. >= 0, held down to
 	// MaxTimeoutMillis.
@@ -240,8 +240,8 @@ func (c *Core) newExecution(fn *Function, r *Request, now Instant) *execution {
 		input: r.Input, timeout: int64(r.Timeout), attempt: 1, heapIndex: -1, initMs: -1, startedMono: -1,
 		sync: r.Sync, waiter: r.Waiter, waiterToken: r.WaiterToken,
 	}
-	if len(r.Metadata) > 0 || r.TraceID != "" || r.TraceParent != "" || r.IdempotencyKey != "" {
-		ex.more = &executionExtras{metadata: r.Metadata, traceID: r.TraceID, traceParent: r.TraceParent, idempotencyKey: r.IdempotencyKey}
+	if len(r.Metadata) > 0 || r.TraceID != "" || r.Trace.orNil() != nil || r.IdempotencyKey != "" {
+		ex.more = &executionExtras{metadata: r.Metadata, traceID: r.TraceID, trace: r.Trace, idempotencyKey: r.IdempotencyKey}
 	}
 	if r.Borrowed {
 		ex.input = keep(&fn.inputs, r.Input)

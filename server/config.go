@@ -64,6 +64,14 @@ type Config struct {
 	// AccessLogSample is the share of requests that get an access log line, 0
 	// to 1. Above 0, answers of 500 and more always get one.
 	AccessLogSample float64
+
+	// OTLPEndpoint is the base URL of the OpenTelemetry collector that spans
+	// go to over HTTP; empty exports none. OTLPTracesEndpoint, when set, is
+	// used in its place as it is, with its path.
+	OTLPEndpoint, OTLPTracesEndpoint string
+	// TraceSampleRatio is the share of requests that are traced when their
+	// caller has not decided, 0 to 1.
+	TraceSampleRatio float64
 }
 
 // DefaultConfig is what serve starts with. The store bounds follow the
@@ -80,6 +88,7 @@ func DefaultConfig() Config {
 		ShutdownGrace: 30 * time.Second,
 		Provider:      ProviderProcess, FunctionStartTimeout: 15 * time.Second,
 		KubeNamespace: "default", LogLevel: "info", LogFormat: "text",
+		TraceSampleRatio: 1,
 	}
 	if memory := memoryLimit(); memory > 0 {
 		const perExecution = 400

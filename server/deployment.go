@@ -144,14 +144,20 @@ func (s *Server) setReplicas(fn *core.Function, n int) *apiError {
 }
 
 // providerDispatcher hands tasks to the provider.
-type providerDispatcher struct{ provider provider.Provider }
+type providerDispatcher struct {
+	provider provider.Provider
+	trace    traceForwarding
+}
 
 func (d providerDispatcher) Dispatch(t core.Task) {
 	inv := provider.Invocation{
 		ExecutionID: t.ID.String(), Input: t.Input, Metadata: t.Metadata, TraceID: t.TraceID,
 		IdempotencyKey: t.IdempotencyKey, Attempt: t.Attempt, Deadline: time.Now().Add(t.Timeout),
 	}
-	d.provider.Go(t.Spec.Name, inv, func(r provider.Result) { t.Complete(providerOutcome(r)) })
+	if parent, state := d.trace.appendParent(nil, t); parent != nil {
+		inv.TraceParent, inv.TraceState = string(parent), state
+	}
+	d.provider.Go(t.Spec.Name, inv, func(r provider.Result) { complete(t, providerOutcome(r)) })
 }
 
 func providerOutcome(r provider.Result) core.Outcome {

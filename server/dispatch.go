@@ -18,6 +18,6 @@ func (r *dispatchRouter) Dispatch(t core.Task) {
 	case r.provider != nil:
 		r.provider.Dispatch(t)
 	default:
-		t.Complete(core.Outcome{Status: core.Error, Code: core.CodeNoProvider, Message: "no provider runs DEPLOYMENT functions here; set endpointUrl or configure one"})
+		complete(t, core.Outcome{Status: core.Error, Code: core.CodeNoProvider, Message: "no provider runs DEPLOYMENT functions here; set endpointUrl or configure one"})
 	}
 }

@@ -250,6 +250,33 @@ func FuzzSubmissionHeaders(f *testing.F) {
 	})
 }
 
+// FuzzTraceContext: whatever the headers are, a function gets valid ones or none.
+func FuzzTraceContext(f *testing.F) {
+	f.Add(callerParent, callerState)
+	f.Add(callerDecline, "")
+	f.Add(callerParent[:54], "a=\xff")
+	f.Add("", "a=1")
+	f.Fuzz(func(t *testing.T, parent, state string) {
+		var h fasthttp.RequestHeader
+		h.Set("Traceparent", parent)
+		h.Set("Tracestate", state)
+		c := traceContext(&h)
+		if c.Parent == "" {
+			if c.State != "" || validTraceParent(h.Peek("Traceparent")) {
+				t.Fatalf("%q %q became %+v", parent, state, c)
+			}
+			return
+		}
+		if c.Parent != string(h.Peek("Traceparent")) || !validTraceParent([]byte(c.Parent)) || !validTraceState(c.State) {
+			t.Fatalf("%q %q became %+v", parent, state, c)
+		}
+		sc := remoteParent(c)
+		if got := appendTraceParent(nil, sc.TraceID(), sc.SpanID(), byte(sc.TraceFlags())); string(got) != c.Parent {
+			t.Fatalf("%q reads as %q", c.Parent, got)
+		}
+	})
+}
+
 // FuzzErrorText: an error answer is JSON whatever text is in it.
 func FuzzErrorText(f *testing.F) {
 	f.Add("plain")

@@ -21,7 +21,7 @@ var headerExecutionIDBytes = []byte(headerExecutionID)
 // submission decodes what :invoke and :enqueue share.
 func (s *Server) submission(ctx *fasthttp.RequestCtx, name string) (core.Request, *apiError) {
 	req := core.Request{Function: name, Borrowed: true}
-	var timeout, key, trace, parent []byte
+	var timeout, key, traceID []byte
 	for name, v := range ctx.Request.Header.All() { // one pass, not a search for each
 		var to *[]byte
 		switch unsafeString(name) {
@@ -30,9 +30,7 @@ func (s *Server) submission(ctx *fasthttp.RequestCtx, name string) (core.Request
 		case "Idempotency-Key":
 			to = &key
 		case "X-Trace-Id":
-			to = &trace
-		case "Traceparent":
-			to = &parent
+			to = &traceID
 		}
 		if to != nil && *to == nil {
 			*to = v // the first, if there are more
@@ -48,7 +46,7 @@ func (s *Server) submission(ctx *fasthttp.RequestCtx, name string) (core.Request
 	if len(key) > maxHeaderValue {
 		return req, validationFailed(fmt.Sprintf("Idempotency-Key: must be at most %d bytes", maxHeaderValue))
 	}
-	if len(trace) > maxHeaderValue {
+	if len(traceID) > maxHeaderValue {
 		return req, validationFailed(fmt.Sprintf("X-Trace-Id: must be at most %d bytes", maxHeaderValue))
 	}
 	inv, fault := decodeInvocation(ctx.PostBody())
@@ -56,10 +54,7 @@ func (s *Server) submission(ctx *fasthttp.RequestCtx, name string) (core.Request
 		return req, fault
 	}
 	req.Input, req.Metadata = inv.input, inv.metadata
-	req.IdempotencyKey, req.TraceID = unsafeString(key), unsafeString(trace)
-	if validTraceParent(parent) {
-		req.TraceParent = unsafeString(parent)
-	}
+	req.IdempotencyKey, req.TraceID = unsafeString(key), unsafeString(traceID)
 	return req, nil
 }
 
@@ -80,29 +75,36 @@ func (s *Server) submit(req *core.Request) (core.Result, error) {
 	}
 }
 
-// refused answers for a request that core did not take.
-func (s *Server) refused(ctx *fasthttp.RequestCtx, err error) {
+// refused answers for a request that core did not take, and returns the code
+// it answered with.
+func (s *Server) refused(ctx *fasthttp.RequestCtx, err error) string {
 	var why *core.Rejection
 	if errors.As(err, &why) {
 		s.writeRejection(ctx, why)
-		return
+		return why.Code
 	}
 	writeError(ctx, fasthttp.StatusInternalServerError, codeInternal, err.Error())
+	return codeInternal
 }
 
 // handleInvoke runs a function and waits for the result.
 func (s *Server) handleInvoke(ctx *fasthttp.RequestCtx, name string) {
+	trace := traceContext(&ctx.Request.Header)
+	span := s.tracing.begin("invoke", name, &trace)
+	if span != nil {
+		defer span.end(ctx)
+	}
 	req, fault := s.submission(ctx, name)
 	if fault != nil {
-		s.refuseEarly(ctx, name, fault)
+		span.refused(s.refuseEarly(ctx, name, fault))
 		return
 	}
 	w := newWaiter()
-	req.Sync, req.Waiter, req.WaiterToken = true, w, w.token
+	req.Sync, req.Waiter, req.WaiterToken, req.Trace = true, w, w.token, trace
 	res, err := s.submit(&req)
 	if err != nil {
 		w.recycle()
-		s.refused(ctx, err)
+		span.refused(s.refused(ctx, err))
 		return
 	}
 	snap := res.Snapshot
@@ -125,6 +127,7 @@ func (s *Server) handleInvoke(ctx *fasthttp.RequestCtx, name string) {
 			w.recycle()
 		}
 	}
+	span.ended(&res, &snap)
 	if snap.Err != nil && snap.Err.Code == core.CodeQueueWait {
 		setExecutionID(ctx, res.ID)
 		s.writeRejection(ctx, &core.Rejection{Code: core.CodeQueueWait, Message: snap.Err.Message})
@@ -135,20 +138,28 @@ func (s *Server) handleInvoke(ctx *fasthttp.RequestCtx, name string) {
 
 // handleEnqueue accepts work and answers at once.
 func (s *Server) handleEnqueue(ctx *fasthttp.RequestCtx, name string) {
+	trace := traceContext(&ctx.Request.Header)
+	span := s.tracing.begin("enqueue", name, &trace)
+	if span != nil {
+		defer span.end(ctx)
+	}
 	if !s.cfg.AsyncEnabled {
+		span.refused(codeAsyncDisabled)
 		writeError(ctx, fasthttp.StatusNotImplemented, codeAsyncDisabled, "asynchronous queueing is switched off (asyncEnabled); use :invoke")
 		return
 	}
 	req, fault := s.submission(ctx, name)
 	if fault != nil {
-		s.refuseEarly(ctx, name, fault)
+		span.refused(s.refuseEarly(ctx, name, fault))
 		return
 	}
+	req.Trace = trace
 	res, err := s.submit(&req)
 	if err != nil {
-		s.refused(ctx, err)
+		span.refused(s.refused(ctx, err))
 		return
 	}
+	span.queued(&res)
 	status := core.Queued
 	if res.Existing {
 		status = res.Snapshot.Status
@@ -156,14 +167,15 @@ func (s *Server) handleEnqueue(ctx *fasthttp.RequestCtx, name string) {
 	writeInvocation(ctx, fasthttp.StatusAccepted, res.ID, status, res.Snapshot.Output, res.Snapshot.Err)
 }
 
-// refuseEarly answers a bad request; an unknown function is the more useful
-// answer when both apply.
-func (s *Server) refuseEarly(ctx *fasthttp.RequestCtx, name string, fault *apiError) {
+// refuseEarly answers a bad request, and returns the code it answered with. An
+// unknown function is the more useful answer when both apply.
+func (s *Server) refuseEarly(ctx *fasthttp.RequestCtx, name string, fault *apiError) string {
 	if s.core.Function(name) == nil {
 		s.writeRejection(ctx, core.ErrNotFound)
-		return
+		return core.CodeNotFound
 	}
 	fault.write(ctx)
+	return fault.code
 }
 
 // functionTimeout is how long an invocation of name may take. A function that

@@ -38,7 +38,7 @@ func (d *localDispatcher) Dispatch(t core.Task) {
 		d.mu.RUnlock()
 	}
 	if h == nil {
-		t.Complete(core.Outcome{Status: core.Success, Output: t.Input})
+		complete(t, core.Outcome{Status: core.Success, Output: t.Input})
 		return
 	}
 	d.start(h, t)
@@ -47,7 +47,7 @@ func (d *localDispatcher) Dispatch(t core.Task) {
 // start is apart so that an echo's task does not escape to the heap. The
 // handler runs on the new goroutine: go would evaluate an argument here.
 func (d *localDispatcher) start(h LocalHandler, t core.Task) {
-	go func() { t.Complete(d.run(h, t)) }()
+	go func() { complete(t, d.run(h, t)) }()
 }
 
 func (d *localDispatcher) run(h LocalHandler, t core.Task) (o core.Outcome) {

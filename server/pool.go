@@ -25,6 +25,7 @@ type poolDispatcher struct {
 	maxResponse int
 	blocking    func(core.Task) core.Outcome // d.call, made once
 	tokens      *completionTokens            // nil when functions need none
+	trace       traceForwarding
 }
 
 func newPoolDispatcher(cfg Config, e *egress) *poolDispatcher {
@@ -54,7 +55,7 @@ func newPoolDispatcher(cfg Config, e *egress) *poolDispatcher {
 
 func (d *poolDispatcher) Dispatch(t core.Task) {
 	if t.Spec.EndpointURL == "" {
-		t.Complete(core.Outcome{Status: core.Error, Code: core.CodePoolNoEndpoint, Message: "the function has no endpointUrl"})
+		complete(t, core.Outcome{Status: core.Error, Code: core.CodePoolNoEndpoint, Message: "the function has no endpointUrl"})
 		return
 	}
 	if !offer(t, d.blocking) {
@@ -64,7 +65,7 @@ func (d *poolDispatcher) Dispatch(t core.Task) {
 
 // start is apart so that an offered task does not escape to the heap.
 func (d *poolDispatcher) start(t core.Task) {
-	go func() { t.Complete(d.call(t)) }()
+	go func() { complete(t, d.call(t)) }()
 }
 
 // call makes one attempt and always returns within the task's timeout.
@@ -80,8 +81,12 @@ func (d *poolDispatcher) call(t core.Task) core.Outcome {
 	if t.TraceID != "" {
 		req.Header.Set("X-Trace-Id", t.TraceID)
 	}
-	if t.TraceParent != "" {
-		req.Header.Set("Traceparent", t.TraceParent)
+	var parent [traceParentLength]byte
+	if parent, state := d.trace.appendParent(parent[:0], t); len(parent) > 0 {
+		req.Header.SetBytesV(headerTraceParent, parent)
+		if state != "" {
+			req.Header.Set(headerTraceState, state)
+		}
 	}
 	if t.IdempotencyKey != "" {
 		req.Header.Set("Idempotency-Key", t.IdempotencyKey)
@@ -95,6 +100,13 @@ func (d *poolDispatcher) call(t core.Task) core.Outcome {
 	resp.Header.SetNoDefaultContentType(true)
 	begin := time.Now()
 	err := d.client.DoTimeout(req, resp, t.Timeout)
+	if x := recordOf(t.Trace); x != nil {
+		status := 0
+		if err == nil {
+			status = resp.StatusCode()
+		}
+		x.called(t, status)
+	}
 	var netErr net.Error
 	switch {
 	case errors.Is(err, fasthttp.ErrTimeout),

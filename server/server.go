@@ -25,6 +25,7 @@ type Server struct {
 	clock    *systemClock
 	local    *localDispatcher
 	metrics  *metrics
+	tracing  *tracing // nil without an exporter
 	draining atomic.Bool
 	runtime  runtimeConfig
 	provider provider.Provider // nil without one
@@ -46,7 +47,7 @@ type Server struct {
 
 // New builds a server and opens its listeners, so that a taken port is an
 // error here and both addresses are known before Serve.
-func New(cfg Config, log *slog.Logger) (*Server, error) {
+func New(cfg Config, log *slog.Logger) (_ *Server, err error) {
 	s := &Server{
 		cfg: cfg, log: log, clock: newSystemClock(), metrics: newMetrics(),
 		local:   &localDispatcher{log: log, handlers: map[string]LocalHandler{}},
@@ -54,7 +55,6 @@ func New(cfg Config, log *slog.Logger) (*Server, error) {
 		runtime: runtimeConfig{revision: 1}, refusals: newRefusalBudget(log),
 	}
 	cfg.Core.OnBacklog = s.wakeScheduler
-	var err error
 	if s.tokens, err = newTokens(cfg); err != nil {
 		return nil, err
 	}
@@ -63,17 +63,30 @@ func New(cfg Config, log *slog.Logger) (*Server, error) {
 	if s.egress, err = newEgress(cfg.EndpointAllow); err != nil {
 		return nil, err
 	}
+	if s.tracing, err = newTracing(cfg, s.clock, s.metrics.registry, log); err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			s.tracing.shutdown()
+		}
+	}()
+	var observer core.Observer = s.metrics
+	if s.tracing != nil {
+		observer = tracedMetrics{s.metrics}
+	}
 	pool := newPoolDispatcher(cfg, s.egress)
+	pool.trace = s.tracing != nil
 	if cfg.InternalToken != "" {
 		pool.tokens = s.completions
 	}
 	dispatcher := &dispatchRouter{local: s.local, pool: pool}
 	if s.provider = s.newProvider(); s.provider != nil {
-		dispatcher.provider = providerDispatcher{s.provider}
+		dispatcher.provider = providerDispatcher{s.provider, s.tracing != nil}
 		s.scaler = newReplicaScaler(s.provider, log)
 		cfg.Core.Scaler = s.scaler
 	}
-	if s.core, err = core.New(cfg.Core, s.clock, randomIDs{}, dispatcher, s.metrics); err != nil {
+	if s.core, err = core.New(cfg.Core, s.clock, randomIDs{}, dispatcher, observer); err != nil {
 		return nil, err
 	}
 	if s.scaler != nil {
@@ -236,8 +249,8 @@ func (s *Server) drain() error {
 	return nil
 }
 
-// close stops the function instances and both HTTP servers; answers being
-// written get a moment.
+// close stops the function instances and both HTTP servers, and exports the
+// last spans; answers being written get a moment.
 func (s *Server) close() error {
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
@@ -248,6 +261,7 @@ func (s *Server) close() error {
 	}
 	err := errors.Join(s.api.ShutdownWithContext(ctx), s.mgmt.ShutdownWithContext(ctx))
 	s.refusals.close()
+	s.tracing.shutdown()
 	if errors.Is(err, context.DeadlineExceeded) {
 		return nil // idle clients that do not hang up are no failure
 	}

@@ -44,6 +44,8 @@ func NewSettings(flags *pflag.FlagSet) *Settings {
 	flags.StringVar(&c.LogFormat, "log-format", c.LogFormat, "text or json")
 
 	flags.Float64Var(&c.AccessLogSample, "access-log-sample", c.AccessLogSample, "share of requests with an access log line, 0 to 1; failures always, when above 0")
+	flags.StringVar(&c.OTLPEndpoint, otlpEndpointFlag, c.OTLPEndpoint, "base `URL` of an OpenTelemetry collector (OTLP over HTTP) that traces go to; empty = OTEL_EXPORTER_OTLP_ENDPOINT, else none")
+	flags.Float64Var(&c.TraceSampleRatio, "trace-sample-ratio", c.TraceSampleRatio, "share of invocations traced when the caller's traceparent does not decide, 0 to 1")
 
 	k := &c.Core
 	flags.Int64Var(&k.RateMaxPerSecond, "rate-max-per-second", k.RateMaxPerSecond, "submissions accepted in each whole second, all functions together; 0 = no limit")
@@ -132,6 +134,7 @@ func (s *Settings) Load(getenv func(string) (string, bool)) error {
 	if s.file != "" {
 		errs = append(errs, s.loadFile(s.file, set)...)
 	}
+	errs = append(errs, s.loadOTEL(getenv)...)
 	if len(errs) == 0 {
 		for _, problem := range s.Config.problems() {
 			errs = append(errs, s.located(problem))
@@ -309,6 +312,7 @@ func (c *Config) problems() []string {
 	if !(c.AccessLogSample >= 0 && c.AccessLogSample <= 1) {
 		bad("accessLogSample", "must be between 0 and 1, not %v", c.AccessLogSample)
 	}
+	found = append(found, c.tracingProblems()...)
 	if c.LogFormat != "text" && c.LogFormat != "json" {
 		bad("logFormat", "must be text or json, not %q", c.LogFormat)
 	}

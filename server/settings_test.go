@@ -85,6 +85,8 @@ func another(f *pflag.Flag) string {
 		return "json"
 	case "scheduler":
 		return "off"
+	case "otlp-endpoint":
+		return "http://127.0.0.1:4318"
 	case "endpoint-allow":
 		return "10.0.0.0/8"
 	case "shards":

@@ -110,12 +110,12 @@ func (w *syncWaiter) wait() core.Snapshot {
 		case phaseJob:
 			if w.move(phaseJob, phaseFresh) {
 				j := w.job
-				j.task.Complete(j.call(j.task))
+				complete(j.task, j.call(j.task))
 			}
 		case phaseWokenJob:
 			// Ended at its deadline, say, with the call not made. Somebody must
 			// still answer for the dispatch, or its slot stays taken.
-			w.job.task.Complete(core.Outcome{Status: core.Timeout})
+			complete(w.job.task, core.Outcome{Status: core.Timeout})
 			return w.snap
 		case phaseWoken:
 			return w.snap

@@ -69,11 +69,15 @@ func (t *fileTarget) run(id string, inv provider.Invocation) provider.Result {
 	began := time.Now()
 	ctx, cancel := context.WithDeadline(context.Background(), inv.Deadline)
 	defer cancel()
-	c, err := t.in.launch(ctx, id, map[string]string{
+	vars := map[string]string{
 		"INPUT_FILE": input, "OUTPUT_FILE": output,
 		"EXECUTION_ID": inv.ExecutionID, "TRACE_ID": inv.TraceID, "IDEMPOTENCY_KEY": inv.IdempotencyKey,
 		"METADATA": metadata(inv.Metadata),
-	}, false)
+	}
+	if inv.TraceParent != "" {
+		vars["TRACEPARENT"], vars["TRACESTATE"] = inv.TraceParent, inv.TraceState
+	}
+	c, err := t.in.launch(ctx, id, vars, false)
 	if errors.Is(err, context.DeadlineExceeded) {
 		return provider.Failure(provider.CodeTimeout, "the deadline passed while the function was started")
 	}

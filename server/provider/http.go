@@ -93,6 +93,8 @@ func (h *HTTPInstance) Do(inv Invocation) (Result, error) {
 	req.Header.SetContentType("application/json")
 	setHeader(req, "X-Execution-Id", inv.ExecutionID)
 	setHeader(req, "X-Trace-Id", inv.TraceID)
+	setHeader(req, "Traceparent", inv.TraceParent)
+	setHeader(req, "Tracestate", inv.TraceState)
 	setHeader(req, "Idempotency-Key", inv.IdempotencyKey)
 	req.SetBodyRaw(requestBody(inv))
 	// Without this a missing content type would read as text/plain.
@@ -147,7 +149,19 @@ func AppendLine(b []byte, inv Invocation) []byte {
 	b = append(b, `{"executionId":`...)
 	id, _ := json.Marshal(inv.ExecutionID) // a string always marshals
 	b = append(append(b, id...), ',')
+	b = appendMember(b, "traceparent", inv.TraceParent)
+	b = appendMember(b, "tracestate", inv.TraceState)
 	return append(appendPayload(b, inv), '\n')
+}
+
+// appendMember appends a member of a JSON object that has a value.
+func appendMember(b []byte, name, value string) []byte {
+	if value == "" {
+		return b
+	}
+	text, _ := json.Marshal(value)
+	b = append(append(b, '"'), name...)
+	return append(append(append(b, `":`...), text...), ',')
 }
 
 func oneLine(raw json.RawMessage) json.RawMessage {

@@ -46,12 +46,13 @@ func TestHTTPCallSendsTheProtocol(t *testing.T) {
 		json.NewEncoder(w).Encode([]string{
 			r.Method, r.URL.Path, r.Host, string(body), r.Header.Get("Content-Type"),
 			r.Header.Get("X-Execution-Id"), r.Header.Get("X-Trace-Id"), r.Header.Get("Idempotency-Key"),
+			r.Header.Get("Traceparent"), r.Header.Get("Tracestate"),
 		})
 	})
 	h := NewHTTPInstance(addr, HTTPOptions{})
-	r := post(h, Invocation{ExecutionID: "e", TraceID: "t", IdempotencyKey: "k",
+	r := post(h, Invocation{ExecutionID: "e", TraceID: "t", IdempotencyKey: "k", TraceParent: "p", TraceState: "s",
 		Input: json.RawMessage(`[1, 2]`), Metadata: json.RawMessage(`{"m":"n"}`)})
-	want, _ := json.Marshal([]string{"POST", "/", addr, `{"input":[1, 2],"metadata":{"m":"n"}}`, "application/json", "e", "t", "k"})
+	want, _ := json.Marshal([]string{"POST", "/", addr, `{"input":[1, 2],"metadata":{"m":"n"}}`, "application/json", "e", "t", "k", "p", "s"})
 	if strings.TrimSpace(string(r.Output)) != string(want) {
 		t.Errorf("sent %s\nwant %s", r.Output, want)
 	}
@@ -191,6 +192,11 @@ func TestLineIsOneLine(t *testing.T) {
 	inv := Invocation{ExecutionID: "a\"b", Input: json.RawMessage("{\n \"x\": \"\\n\"\r\n}"), Metadata: json.RawMessage("{\n}")}
 	got := string(AppendLine(nil, inv))
 	if want := `{"executionId":"a\"b","input":{"x":"\n"},"metadata":{}}` + "\n"; got != want {
+		t.Errorf("line %q, want %q", got, want)
+	}
+	inv.TraceParent, inv.TraceState = "00-1", `a="b"`
+	got = string(AppendLine(nil, inv))
+	if want := `{"executionId":"a\"b","traceparent":"00-1","tracestate":"a=\"b\"","input":{"x":"\n"},"metadata":{}}` + "\n"; got != want {
 		t.Errorf("line %q, want %q", got, want)
 	}
 }

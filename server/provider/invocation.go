@@ -11,6 +11,8 @@ type Invocation struct {
 	Input          json.RawMessage // valid JSON
 	Metadata       json.RawMessage // a JSON object, or empty
 	TraceID        string
+	TraceParent    string // W3C trace context; empty for none
+	TraceState     string
 	IdempotencyKey string
 	Attempt        int // counted from 1
 
