@@ -9,7 +9,7 @@ import (
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
-	"k8s.io/apimachinery/pkg/api/validation/path"
+	"k8s.io/apimachinery/pkg/api/validate/content"
 	scalingac "k8s.io/client-go/applyconfigurations/autoscaling/v2"
 	metaac "k8s.io/client-go/applyconfigurations/meta/v1"
 
@@ -162,7 +162,7 @@ func metricSpec(function string, m provider.Metric) (*scalingac.MetricSpecApplyC
 // checkMetricName holds a name against what the metrics APIs take, as a part of
 // a path.
 func checkMetricName(name string) error {
-	if why := path.IsValidPathSegmentName(name); name == "" || len(why) > 0 {
+	if why := content.IsPathSegmentName(name); name == "" || len(why) > 0 {
 		return fmt.Errorf("name: %q is not the name of a metric", name)
 	}
 	return nil

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"time"
 
@@ -62,6 +63,11 @@ func reconcile(c *client, l *ledger, fns []*function) {
 		s := stats.Functions[f.name]
 		if f.exact {
 			mine := *l.of(f)
+			// A caller who hung up never hears that its execution waited too long
+			// and gave its key back: the server alone knows of those.
+			unheard := int(metrics[fmt.Sprintf(`sync_queue_rejected_total{function=%q,reason="queue_wait"}`, f.name)]) - l.queueWaits(f)
+			mine.Accepted, mine.Error = mine.Accepted+unheard, mine.Error+unheard
+			l.unheard(unheard)
 			theirs := counts{Accepted: s.Enqueued, Success: s.Success, Error: s.Error, Timeout: s.Timeout}
 			if mine != theirs {
 				l.violate("%s: the client counted %+v, /v1/admin/stats says %+v", f.name, mine, theirs)

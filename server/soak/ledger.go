@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 )
@@ -54,6 +55,27 @@ func (l *ledger) refuse(code string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.refused[code]++
+}
+
+// unheard books refusals after a wait whose callers had hung up.
+func (l *ledger) unheard(n int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if n != 0 {
+		l.refused["QUEUE_WAIT, caller gone"] += n
+	}
+}
+
+// queueWaits counts the executions of f that are known to have waited too long.
+func (l *ledger) queueWaits(f *function) (n int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, e := range l.ids {
+		if e.f == f && strings.HasPrefix(e.outcome, "error QUEUE_WAIT ") {
+			n++
+		}
+	}
+	return n
 }
 
 // accept notes the id that the server gave a job. again says that an earlier
