@@ -120,6 +120,9 @@ func TestDeploymentAndService(t *testing.T) {
 			t.Errorf("the selector %v does not match the pods' labels %v", got.Spec.Selector.MatchLabels, got.Spec.Template.Labels)
 		}
 	}
+	if r := got.Spec.Strategy.RollingUpdate; r.MaxUnavailable.IntValue() != 0 || r.MaxSurge.IntValue() != 1 {
+		t.Errorf("a rollout takes capacity away: %+v", r)
+	}
 	if got.Labels[labelManagedBy] != "simplane" || got.Annotations[annotationFunction] != "resize" {
 		t.Errorf("labels %v, annotations %v", got.Labels, got.Annotations)
 	}
@@ -430,6 +433,27 @@ func TestARestartKeepsTheReplicas(t *testing.T) {
 		provision(t, start(t, c, Options{}), d)
 		if r := *getDeployment(t, c, "fn-kept").Spec.Replicas; int(r) != most {
 			t.Errorf("%d replicas are left of 5, at most %d allowed", r, most)
+		}
+	}
+}
+
+// TestEventsOfAnEarlierDeploymentDoNotCount: after a deletion the caches may
+// still have the old Deployment, and lose it later.
+func TestEventsOfAnEarlierDeploymentDoNotCount(t *testing.T) {
+	p := start(t, fake.NewClientset(), Options{})
+	provision(t, p, deployment("again"))
+	f, seven := p.function("again"), int32(7)
+	eventually(t, "its own Deployment is seen", func() bool { return p.watch.replicas(f) == 1 })
+	old := &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Name: "fn-again", UID: "old", Generation: 9}, Spec: appsv1.DeploymentSpec{Replicas: &seven}}
+	f.mu.Lock()
+	f.seen = false // as right after it was made
+	f.mu.Unlock()
+	for _, d := range []*appsv1.Deployment{old, nil} {
+		f.looking.Lock()
+		f.update(nil, d, nil)
+		f.looking.Unlock()
+		if s := f.status(); s.Desired != 1 {
+			t.Errorf("with %v: status %+v", d, s)
 		}
 	}
 }

@@ -181,11 +181,17 @@ func TestRealForeignObjectsAreLeftAlone(t *testing.T) {
 	provision(t, p, deployment("mine"))
 	foreign := r.objects("mine").deployment
 	foreign.ObjectMeta = metav1.ObjectMeta{Name: "fn-theirs"}
+	// As alike as can be: nothing but its owner is in the way.
+	foreign.Spec.Selector.MatchLabels = map[string]string{labelFunction: "fn-theirs"}
+	foreign.Spec.Template.Labels = foreign.Spec.Selector.MatchLabels
 	must[*appsv1.Deployment](t)(r.admin.AppsV1().Deployments(r.ns).Create(ctx, foreign, metav1.CreateOptions{}))
 	err := p.Provision(ctx, deployment("theirs"))
 	var invalid *provider.InvalidError
-	if !errors.As(err, &invalid) || !strings.Contains(err.Error(), "fn-theirs") {
+	if !errors.As(err, &invalid) || !strings.Contains(err.Error(), "fn-theirs that is not this function's") {
 		t.Errorf("error %v", err)
+	}
+	if d := must[*appsv1.Deployment](t)(r.admin.AppsV1().Deployments(r.ns).Get(ctx, "fn-theirs", metav1.GetOptions{})); len(d.Labels) != 0 {
+		t.Errorf("it was changed: %v", d)
 	}
 	// Deleting does not take what was put in the place of ours either.
 	if err := r.admin.AppsV1().Deployments(r.ns).Delete(ctx, "fn-mine", metav1.DeleteOptions{}); err != nil {

@@ -79,6 +79,9 @@ func TestRealDeletionIsClean(t *testing.T) {
 		if err := p.Deprovision(ctx, name); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
+		if r.uid(objectName(name)) != "" {
+			t.Errorf("%s: it returned before the Deployment was deleted", name)
+		}
 	}
 	r.nothingLeft()
 	if err := p.Deprovision(ctx, "plain"); !errors.Is(err, provider.ErrNotFound) {
