@@ -106,11 +106,7 @@ func (s *executionStore) lookAt(ex *execution, due int64) {
 
 // remove takes ex out for good.
 func (s *executionStore) remove(ex *execution) {
-	sh := s.shard(ex.id)
-	sh.mu.Lock()
-	sh.records.remove(ex.id.place(sh.records.next))
-	sh.mu.Unlock()
-	s.count.Add(-1)
+	s.settle([]*execution{ex}, nil)
 }
 
 // settle removes executions and has a sweep look at others; all are of one

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"simplane/core"
+	"simplane/server/e2e/node"
 	"simplane/server/provider"
 )
 
@@ -45,17 +46,11 @@ func (f *fixture) gaugeOf(metric, function string) int {
 	if err != nil {
 		f.t.Fatal(err)
 	}
-	prefix := fmt.Sprintf("%s{function=%q} ", metric, function)
-	for line := range strings.Lines(string(a.body)) {
-		if rest, ok := strings.CutPrefix(line, prefix); ok {
-			n, err := strconv.Atoi(strings.TrimSpace(rest))
-			if err != nil {
-				f.t.Fatalf("%s: %v", line, err)
-			}
-			return n
-		}
+	n, err := node.Gauge(a.body, metric, function)
+	if err != nil {
+		f.t.Fatal(err)
 	}
-	return -1
+	return n
 }
 
 func (f *fixture) ready(name string) int { return f.gaugeOf("function_replicas_ready", name) }

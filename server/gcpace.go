@@ -21,20 +21,15 @@ func paceGC(ctx context.Context, memory int64) {
 	}
 	before := debug.SetGCPercent(100)
 	defer debug.SetGCPercent(before)
-	tick := time.NewTicker(5 * time.Second)
-	defer tick.Stop()
 	current := 0
-	for {
+	adapt := func() {
 		if p := gcPercent(liveHeap(), memory/4); p != current {
 			current = p
 			debug.SetGCPercent(p)
 		}
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-		}
 	}
+	adapt()
+	every(ctx, 5*time.Second, adapt)
 }
 
 // gcPercent lets the heap grow to budget before a collection, within 100 % and

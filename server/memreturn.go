@@ -48,16 +48,7 @@ func returnMemory(ctx context.Context, c *core.Core) {
 		sizes := c.Gauges()
 		return int64(sizes.StoredExecutions)*recordBytes + sizes.PayloadBytes
 	}}
-	tick := time.NewTicker(5 * time.Second)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-			m.tick()
-		}
-	}
+	every(ctx, 5*time.Second, func() { m.tick() })
 }
 
 func gcCycles() uint64 { return runtimeMetric("/gc/cycles/total:gc-cycles") }

@@ -175,24 +175,17 @@ func (s *Server) schedule(ctx context.Context) {
 
 // watchClock follows steps of the machine's clock.
 func (s *Server) watchClock(ctx context.Context) {
-	tick := time.NewTicker(10 * time.Second)
-	defer tick.Stop()
 	warned := false
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-			step := s.clock.rebase()
-			switch {
-			case step > time.Second:
-				s.log.Warn("the machine's clock was set forward; followed", "by", step)
-			case step < -time.Second && !warned:
-				s.log.Warn("the machine's clock was set back; timestamps run ahead of it until restart", "by", -step)
-			}
-			warned = step < -time.Second
+	every(ctx, 10*time.Second, func() {
+		step := s.clock.rebase()
+		switch {
+		case step > time.Second:
+			s.log.Warn("the machine's clock was set forward; followed", "by", step)
+		case step < -time.Second && !warned:
+			s.log.Warn("the machine's clock was set back; timestamps run ahead of it until restart", "by", -step)
 		}
-	}
+		warned = step < -time.Second
+	})
 }
 
 // Serve answers requests until ctx ends, then shuts down gracefully: readiness

@@ -132,18 +132,11 @@ func (c *certificates) changed() bool {
 
 // watch reloads the files when they change, until ctx ends.
 func (c *certificates) watch(ctx context.Context) {
-	tick := time.NewTicker(c.pace)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-			if c.changed() {
-				c.reload("a file changed")
-			}
+	every(ctx, c.pace, func() {
+		if c.changed() {
+			c.reload("a file changed")
 		}
-	}
+	})
 }
 
 // register adds the metrics to alert on before clients refuse the certificate.

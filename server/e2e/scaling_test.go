@@ -5,7 +5,6 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
-	"strings"
 	"sync"
 	"testing"
 
@@ -16,17 +15,11 @@ import (
 func (f *fixture) gauge(metric, function string) int {
 	f.t.Helper()
 	a := f.call("GET", f.Mgmt+"/actuator/prometheus", "")
-	prefix := fmt.Sprintf("%s{function=%q} ", metric, function)
-	for line := range strings.Lines(string(a.Body)) {
-		if rest, ok := strings.CutPrefix(line, prefix); ok {
-			n, err := strconv.Atoi(strings.TrimSpace(rest))
-			if err != nil {
-				f.t.Fatalf("%s: %v", line, err)
-			}
-			return n
-		}
+	n, err := node.Gauge(a.Body, metric, function)
+	if err != nil {
+		f.t.Fatal(err)
 	}
-	return -1
+	return n
 }
 
 func (f *fixture) ready(name string) int { return f.gauge("function_replicas_ready", name) }
