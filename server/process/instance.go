@@ -178,10 +178,10 @@ const drainPipes = 250 * time.Millisecond
 // cleanUp releases what belongs to a process that has exited, and makes the
 // tail of its stderr complete.
 func (c *child) cleanUp() {
-	limit := time.NewTimer(drainPipes)
-	defer limit.Stop()
+	limit, cancel := context.WithTimeout(context.Background(), drainPipes)
+	defer cancel()
 	for _, p := range c.pumps {
-		p.finish(limit.C)
+		p.finish(limit.Done())
 	}
 	if c.stdin != nil {
 		c.stdin.Close()

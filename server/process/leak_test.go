@@ -3,7 +3,9 @@ package process
 import (
 	"context"
 	"os"
+	"path/filepath"
 	"runtime"
+	"strings"
 	"testing"
 	"time"
 
@@ -64,4 +66,25 @@ func TestFileInvocationsLeaveNothingWithTheGuard(t *testing.T) {
 		t.Fatal(err)
 	}
 	eventually(t, "the guard has no children left", func() bool { return childrenOf(t, g.PID()) == 0 })
+}
+
+// What a function leaves behind with an environment of its own is not known to
+// be the function's. It may hold the pipes open, but nobody up.
+func TestUnknownStrayThatHoldsThePipesHoldsNobodyUp(t *testing.T) {
+	p := start(t, Options{})
+	dir := t.TempDir()
+	const stray = `env -i /usr/bin/setsid /bin/sh -c 'echo $$ > '$DIR'/$1; exec /bin/sleep 1000' - %s & while ! test -s $DIR/%s; do sleep 0.01; done; `
+	leave := func(name string) string { return strings.ReplaceAll(stray, "%s", name) }
+	for name, d := range map[string]provider.Deployment{
+		"file":  {RuntimeMode: provider.FILE, RuntimeCommand: leave("file") + `echo 1 > $OUTPUT_FILE`},
+		"stdio": {RuntimeMode: provider.STDIO, RuntimeCommand: leave("stdio") + `read line; echo '{"output":1}'; read line; exit 3`},
+	} {
+		d.Name, d.Replicas, d.Env = name, 1, map[string]string{"DIR": dir}
+		provision(t, p, d)
+		wantOutput(t, invoke(t, p, name, `1`), `1`)
+		if pid := readPID(t, filepath.Join(dir, name)); !exists(pid) {
+			t.Errorf("%s: the stray is gone: the test shows nothing", name)
+		}
+	}
+	wantCode(t, invoke(t, p, "stdio", `1`), provider.CodeCrashed, "code 3")
 }

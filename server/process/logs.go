@@ -61,8 +61,8 @@ func startPump(ring *provider.Ring, instance, stream string, file *os.File, t *t
 	return p
 }
 
-// finish waits for the end of the stream, until limit, and closes it.
-func (p *pump) finish(limit <-chan time.Time) {
+// finish waits for the end of the stream, until limit is closed, and closes it.
+func (p *pump) finish(limit <-chan struct{}) {
 	select {
 	case <-p.done:
 	case <-limit:
