@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -159,5 +161,32 @@ func TestProcessorTimeIsTold(t *testing.T) {
 		if got := used(script); got < 5*idle || got < time.Millisecond {
 			t.Errorf("%q used %v, and doing nothing %v", script, got, idle)
 		}
+	}
+}
+
+// A stray may be between two programs when its leader exits, and have no
+// environment then.
+func TestStrayIsLookedForAgain(t *testing.T) {
+	g := start(t)
+	file := filepath.Join(t.TempDir(), "pid")
+	script := `id=$` + InstanceEnv + `
+env -i setsid sh -c 'echo $$ > $1; sleep 0.03; exec env ` + InstanceEnv + `=$2 sleep 1000' - ` + file + ` $id &
+while ! test -s ` + file + `; do sleep 0.01; done`
+	p, out, err := shell(g, "leader", script)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer out.Close()
+	<-p.Done()
+	raw, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pid, err := strconv.Atoi(strings.TrimSpace(string(raw)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for syscall.Kill(pid, 0) == nil { // for ever, if it is not found
+		time.Sleep(time.Millisecond)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"os"
 	"strconv"
 	"syscall"
+	"time"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -41,6 +42,27 @@ func (s *server) reap() {
 	}
 	if changed {
 		s.killStrays()
+		s.lookAgainAfter(firstLook)
+	}
+}
+
+// Looks for strays come back after an exit, in pauses that double: one that
+// forks or executes something at the moment of a look is not always seen, or has
+// no environment to be read.
+const (
+	firstLook = 10 * time.Millisecond
+	lastLook  = 640 * time.Millisecond
+)
+
+func (s *server) lookAgainAfter(pause time.Duration) {
+	s.pause = pause
+	s.again.Reset(pause)
+}
+
+// lookAgain is the look after the pause.
+func (s *server) lookAgain() {
+	if s.killStrays() && s.pause < lastLook {
+		s.lookAgainAfter(2 * s.pause)
 	}
 }
 
@@ -71,12 +93,13 @@ func exitedChild() int {
 // killStrays ends what exited instances left behind outside their process
 // group. Such a process is a child of ours that we did not start; its
 // environment says which instance it came from. One whose environment was
-// cleared stays until the guard goes.
-func (s *server) killStrays() {
+// cleared stays until the guard goes. left says that there are any.
+func (s *server) killStrays() (left bool) {
 	for _, pid := range s.children() {
 		if _, leader := s.leaders[pid]; leader {
 			continue
 		}
+		left = true
 		env, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/environ")
 		if err != nil {
 			continue
@@ -93,6 +116,7 @@ func (s *server) killStrays() {
 			break
 		}
 	}
+	return left
 }
 
 // children lists the pids whose parent is this process.

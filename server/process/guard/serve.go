@@ -24,6 +24,8 @@ type server struct {
 	listed  bool           // the kernel lists children
 	leaders map[int]string // pid to instance id
 	pids    map[string]int // and back
+	again   *time.Timer    // of the next look for strays
+	pause   time.Duration  // before it
 }
 
 type incoming struct {
@@ -53,7 +55,8 @@ func run() int {
 	died := make(chan os.Signal, 1)
 	signal.Notify(died, syscall.SIGCHLD)
 
-	s := &server{conn: c.(*net.UnixConn), self: os.Getpid(), listed: proctree.Listed(), leaders: map[int]string{}, pids: map[string]int{}}
+	s := &server{conn: c.(*net.UnixConn), self: os.Getpid(), listed: proctree.Listed(), leaders: map[int]string{}, pids: map[string]int{}, again: time.NewTimer(lastLook)}
+	s.again.Stop()
 	requests := make(chan incoming)
 	go s.read(requests)
 	s.tell(event{Event: evReady, PID: s.self})
@@ -67,6 +70,8 @@ func run() int {
 			s.handle(in)
 		case <-died:
 			s.reap()
+		case <-s.again.C:
+			s.lookAgain()
 		}
 	}
 }
