@@ -245,6 +245,35 @@ func TestScalerSendsOnlyTheLatestToASlowProvider(t *testing.T) {
 	}
 }
 
+func TestScalerHoldsBackAndSendsTheLatest(t *testing.T) {
+	p := &keptProvider{}
+	s := newReplicaScaler(p, slog.New(slog.DiscardHandler))
+	var err error
+	if s.core, err = core.New(core.Config{Scaler: s}, newSystemClock(), randomIDs{}, nil, nil); err != nil {
+		t.Fatal(err)
+	}
+	name, image := "f", "img"
+	spec, err := core.ResolveSpec(core.SpecInput{Name: &name, Image: &image})
+	if err != nil {
+		t.Fatal(err)
+	}
+	fn, err := s.core.Register(spec)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.hold()
+	for _, n := range []int{1, 3} {
+		s.SetReplicas(fn, n)
+		if s.step(context.Background()) || len(p.made()) != 0 {
+			t.Fatalf("calls %v while they are held back", p.made())
+		}
+	}
+	s.release()
+	if !s.step(context.Background()) || fmt.Sprint(p.made()) != "[3]" {
+		t.Errorf("calls %v, want the latest only", p.made())
+	}
+}
+
 // keptProvider has instances from an earlier run.
 type keptProvider struct{ slowProvider }
 

@@ -703,6 +703,25 @@ func TestObjectNames(t *testing.T) {
 	}
 }
 
+// TestSlicesOfADeletedFunction: the controller's slices outlive, for a moment,
+// the pods of a deleted function. A name registered again must not use them.
+func TestSlicesOfADeletedFunction(t *testing.T) {
+	yes := true
+	var all []discoveryv1.Endpoint
+	for _, name := range []string{"mine", "earlier", "gone"} {
+		all = append(all, discoveryv1.Endpoint{
+			Addresses: []string{"10.0.0." + fmt.Sprint(len(all))}, Conditions: discoveryv1.EndpointConditions{Ready: &yes},
+			TargetRef: &corev1.ObjectReference{Kind: "Pod", Name: name},
+		})
+	}
+	s := slice("f", "s", 80, all...)
+	s.OwnerReferences = []metav1.OwnerReference{{Kind: "Service", Name: "fn-f"}}
+	got := addresses([]*discoveryv1.EndpointSlice{s}, map[string]bool{"mine": true, "earlier": false})
+	if len(got) != 1 || got["mine"] != "10.0.0.0:80" {
+		t.Errorf("addresses %v, want those of the function's own pod", got)
+	}
+}
+
 func TestDualStackPodsCountOnce(t *testing.T) {
 	yes := true
 	endpoint := func(addr string) discoveryv1.Endpoint {

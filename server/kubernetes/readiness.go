@@ -139,11 +139,11 @@ func (f *function) update(slices []*discoveryv1.EndpointSlice, d *appsv1.Deploym
 		d = nil // of an earlier function of that name
 	}
 	f.follow(d)
-	strange := map[string]bool{}
+	ours := map[string]bool{} // by pod; false for one of an earlier Deployment
 	var own, current []*corev1.Pod
 	for _, pod := range pods {
-		if f.origin.strange(pod) {
-			strange[pod.Name] = true
+		ours[pod.Name] = !f.origin.strange(pod)
+		if !ours[pod.Name] {
 			continue
 		}
 		own = append(own, pod)
@@ -151,7 +151,7 @@ func (f *function) update(slices []*discoveryv1.EndpointSlice, d *appsv1.Deploym
 			current = append(current, pod)
 		}
 	}
-	ready := addresses(slices, strange)
+	ready := addresses(slices, ours)
 	for id, m := range f.members {
 		if ready[id] != m.addr { // gone, or started anew elsewhere
 			delete(f.members, id)
@@ -214,10 +214,12 @@ func (f *function) follow(d *appsv1.Deployment) {
 	}
 }
 
-// addresses lists the ready endpoints of a function but those of the pods in
-// without: id to host:port. A pod with addresses of several families is listed
-// once.
-func addresses(slices []*discoveryv1.EndpointSlice, without map[string]bool) map[string]string {
+// addresses lists the ready endpoints of a function: id to host:port. Those of
+// pods that are not ours are left out; so are, in a slice of the cluster's
+// controller, those of pods nobody knows: they are of a function deleted just
+// now, and the slice is about to go too. A pod with addresses of several
+// families is listed once.
+func addresses(slices []*discoveryv1.EndpointSlice, ours map[string]bool) map[string]string {
 	out := map[string]string{}
 	for _, s := range slices {
 		port := 0
@@ -239,7 +241,7 @@ func addresses(slices []*discoveryv1.EndpointSlice, without map[string]bool) map
 			if e.TargetRef != nil && e.TargetRef.Name != "" {
 				id = e.TargetRef.Name
 			}
-			if without[id] {
+			if own, known := ours[id]; known && !own || !known && len(s.OwnerReferences) > 0 {
 				continue
 			}
 			// The smaller one, whatever the order of the slices.
