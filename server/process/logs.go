@@ -18,6 +18,13 @@ const (
 	droppedMark = "[output dropped: more than 4 MiB in a second]"
 )
 
+// Most functions log little, and there may be many: only one that fills the
+// small buffer gets a large one.
+const (
+	smallRead = 4 << 10
+	largeRead = 64 << 10
+)
+
 // pump moves one output stream of a process into the log. It reads on, whatever
 // the amount, so that a talkative function is not blocked by it; a flood is
 // dropped, and read slowly to keep the processor for others.
@@ -31,7 +38,7 @@ func startPump(ring *provider.Ring, instance, stream string, file *os.File, t *t
 	s := &splitter{ring: ring, instance: instance, stream: stream}
 	go func() {
 		defer close(p.done)
-		buf := make([]byte, 64<<10)
+		buf := make([]byte, smallRead)
 		var second time.Time
 		spent := 0
 		for {
@@ -55,6 +62,9 @@ func startPump(ring *provider.Ring, instance, stream string, file *os.File, t *t
 			if err != nil {
 				s.flush()
 				return
+			}
+			if n == len(buf) && n < largeRead {
+				buf = make([]byte, largeRead)
 			}
 		}
 	}()

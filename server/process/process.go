@@ -119,7 +119,7 @@ type Provider struct {
 
 var _ provider.Provider = (*Provider)(nil)
 
-// New makes a provider. Nothing is started until the first function needs it.
+// New makes a provider. Nothing is started until there is a function.
 // Close must be called.
 func New(opt Options) *Provider {
 	opt = opt.withDefaults()
@@ -155,8 +155,14 @@ func (p *Provider) Provision(_ context.Context, d provider.Deployment) error {
 	f := newFunction(p, d)
 	p.functions[d.Name] = f
 	p.running.Add(1)
+	first := len(p.functions) == 1
 	p.mu.Unlock()
 
+	if first {
+		// Its start takes longer than most functions': the first cold start
+		// should not wait for it. Should it fail, that one tries again.
+		go func() { _, _ = p.guardProcess() }()
+	}
 	if old != nil {
 		old.shutDown(&provider.Error{Code: provider.CodeDeleted, Message: "the function was replaced"}, false)
 	}

@@ -173,7 +173,7 @@ func (g *Guard) sendSpawn(id string, cmd Command, stdin, stdout, stderr *os.File
 	}
 	g.sendMu.Lock()
 	defer g.sendMu.Unlock()
-	if err := send(g.conn, request{Op: opSpawn, ID: id, Spawn: &cmd}, fds...); err != nil {
+	if err := sendFiles(g.conn, &request{Op: opSpawn, ID: id, Spawn: &cmd}, fds); err != nil {
 		return fmt.Errorf("guard: %w", err)
 	}
 	return nil
@@ -182,7 +182,7 @@ func (g *Guard) sendSpawn(id string, cmd Command, stdin, stdout, stderr *os.File
 func (g *Guard) signal(op, id string) {
 	g.sendMu.Lock()
 	defer g.sendMu.Unlock()
-	_ = send(g.conn, request{Op: op, ID: id}) // a dead guard has killed it already
+	_ = send(g.conn, &request{Op: op, ID: id}) // a dead guard has killed it already
 }
 
 // read dispatches the guard's events until it is gone.

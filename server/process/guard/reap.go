@@ -55,12 +55,21 @@ const (
 )
 
 func (s *server) lookAgainAfter(pause time.Duration) {
-	s.pause = pause
-	s.again.Reset(pause)
+	s.pause, s.again = pause, time.Now().Add(pause)
+}
+
+// untilLook is the time to the next look, in ms for poll: -1 for none, 0 when it
+// is due.
+func (s *server) untilLook() int {
+	if s.again.IsZero() {
+		return -1
+	}
+	return int(max(0, time.Until(s.again)+time.Millisecond-1) / time.Millisecond)
 }
 
 // lookAgain is the look after the pause.
 func (s *server) lookAgain() {
+	s.again = time.Time{}
 	if s.killStrays() && s.pause < lastLook {
 		s.lookAgainAfter(2 * s.pause)
 	}

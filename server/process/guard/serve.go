@@ -2,7 +2,6 @@ package guard
 
 import (
 	"fmt"
-	"net"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -16,21 +15,17 @@ import (
 	"simplane/server/process/proctree"
 )
 
-// server is the guard process. Everything runs on one locked thread, except
-// for the goroutine that reads requests.
+// server is the guard process. Everything runs on one locked thread, which
+// waits in poll for requests and for children that exit: a request wakes it
+// and nothing else, as what a start waits for is mostly wake-ups.
 type server struct {
-	conn    *net.UnixConn
+	socket  socket
 	self    int
 	listed  bool           // the kernel lists children
 	leaders map[int]string // pid to instance id
 	pids    map[string]int // and back
-	again   *time.Timer    // of the next look for strays
+	again   time.Time      // of the next look for strays; zero for none
 	pause   time.Duration  // before it
-}
-
-type incoming struct {
-	req request
-	fds []int
 }
 
 // run is the guard's main; it returns the exit code.
@@ -40,90 +35,96 @@ func run() int {
 		fmt.Fprintln(os.Stderr, "simplane guard: cannot adopt orphans:", err)
 		return 1
 	}
-	file := os.NewFile(socketFD, "owner")
-	c, err := net.FileConn(file)
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "simplane guard: no socket:", err)
-		return 1
-	}
-	file.Close()
-
+	syscall.CloseOnExec(socketFD)
 	// Signals meant for the whole terminal or service reach the guard too. The
 	// owner decides what they mean for its functions. (Not ignored: that would
 	// be inherited by the commands.)
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT)
-	died := make(chan os.Signal, 1)
-	signal.Notify(died, syscall.SIGCHLD)
+	died, err := childSignals()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "simplane guard: cannot wait for children:", err)
+		return 1
+	}
 
-	s := &server{conn: c.(*net.UnixConn), self: os.Getpid(), listed: proctree.Listed(), leaders: map[int]string{}, pids: map[string]int{}, again: time.NewTimer(lastLook)}
-	s.again.Stop()
-	requests := make(chan incoming)
-	go s.read(requests)
+	s := &server{socket: socketFD, self: os.Getpid(), listed: proctree.Listed(), leaders: map[int]string{}, pids: map[string]int{}}
 	s.tell(event{Event: evReady, PID: s.self})
+	ready := []unix.PollFd{{Fd: socketFD, Events: unix.POLLIN}, {Fd: int32(died), Events: unix.POLLIN}}
 	for {
-		select {
-		case in, ok := <-requests:
-			if !ok {
-				s.killEverything()
-				return 0
-			}
-			s.handle(in)
-		case <-died:
+		if _, err := unix.Poll(ready, s.untilLook()); err != nil {
+			continue // a signal
+		}
+		if ready[1].Revents != 0 {
+			_, _ = unix.Read(died, make([]byte, 64))
 			s.reap()
-		case <-s.again.C:
+		}
+		if s.untilLook() == 0 {
 			s.lookAgain()
 		}
+		if ready[0].Revents == 0 {
+			continue
+		}
+		var req request
+		fds, err := receive(s.socket, &req)
+		if err != nil { // the owner is gone, or talks nonsense
+			s.killEverything()
+			return 0
+		}
+		s.handle(req, fds)
 	}
 }
 
-func (s *server) read(out chan<- incoming) {
-	defer close(out)
-	for {
-		var in incoming
-		var err error
-		if in.fds, err = receive(s.conn, &in.req); err != nil {
-			return // the owner is gone, or talks nonsense
-		}
-		out <- in
+// childSignals returns a pipe that becomes readable when children have exited.
+func childSignals() (fd int, err error) {
+	var pipe [2]int
+	if err := unix.Pipe2(pipe[:], unix.O_CLOEXEC|unix.O_NONBLOCK); err != nil {
+		return 0, err
 	}
+	died := make(chan os.Signal, 1)
+	signal.Notify(died, syscall.SIGCHLD)
+	go func() {
+		for range died {
+			_, _ = unix.Write(pipe[1], []byte{0}) // a full pipe says it already
+		}
+	}()
+	return pipe[0], nil
 }
 
 // tell reports to the owner. A failure shows as the end of requests.
-func (s *server) tell(e event) { _ = send(s.conn, e) }
+func (s *server) tell(e event) { _ = send(s.socket, &e) }
 
-func (s *server) handle(in incoming) {
-	defer closeAll(in.fds)
-	switch in.req.Op {
+func (s *server) handle(req request, fds []int) {
+	defer closeAll(fds)
+	switch req.Op {
 	case opSpawn:
-		pid, err := s.spawn(in)
+		pid, err := s.spawn(req, fds)
 		if err != nil {
-			s.tell(event{Event: evFailed, ID: in.req.ID, Error: err.Error()})
+			s.tell(event{Event: evFailed, ID: req.ID, Error: err.Error()})
 			return
 		}
-		s.leaders[pid], s.pids[in.req.ID] = in.req.ID, pid
-		s.tell(event{Event: evStarted, ID: in.req.ID, PID: pid})
+		s.leaders[pid], s.pids[req.ID] = req.ID, pid
+		s.tell(event{Event: evStarted, ID: req.ID, PID: pid})
 	case opTerminate, opKill:
-		pid, ok := s.pids[in.req.ID]
+		pid, ok := s.pids[req.ID]
 		if !ok {
 			return // it has exited meanwhile
 		}
 		sig := syscall.SIGTERM
-		if in.req.Op == opKill {
+		if req.Op == opKill {
 			sig = syscall.SIGKILL
 		}
 		_ = syscall.Kill(-pid, sig)
 	}
 }
 
-func (s *server) spawn(in incoming) (int, error) {
-	cmd := in.req.Spawn
-	if cmd == nil || len(in.fds) != 3 {
+func (s *server) spawn(req request, fds []int) (int, error) {
+	cmd := req.Spawn
+	if cmd == nil || len(fds) != 3 {
 		return 0, fmt.Errorf("malformed spawn request")
 	}
 	pid, err := syscall.ForkExec(cmd.Path, cmd.Args, &syscall.ProcAttr{
 		Dir:   cmd.Dir,
-		Env:   append(cmd.Env, InstanceEnv+"="+in.req.ID),
-		Files: []uintptr{uintptr(in.fds[0]), uintptr(in.fds[1]), uintptr(in.fds[2])},
+		Env:   append(cmd.Env, InstanceEnv+"="+req.ID),
+		Files: []uintptr{uintptr(fds[0]), uintptr(fds[1]), uintptr(fds[2])},
 		Sys:   &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL},
 	})
 	if err != nil {

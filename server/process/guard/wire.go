@@ -2,16 +2,17 @@ package guard
 
 import (
 	"encoding/binary"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net"
 	"syscall"
+
+	"golang.org/x/sys/unix"
 )
 
-// The socket carries JSON frames, each after its length in four bytes. A
-// frame's file descriptors travel with its first byte.
+// The socket carries frames, each after its length in four bytes; see codec.go
+// for what is in one. A frame's file descriptors travel with its first byte.
 
 const maxFrame = 4 << 20
 
@@ -24,7 +25,7 @@ const (
 type request struct {
 	Op    string
 	ID    string
-	Spawn *Command `json:",omitempty"` // with the fds of stdin, stdout, stderr
+	Spawn *Command // with the fds of stdin, stdout, stderr; nil unless Op is opSpawn
 }
 
 const (
@@ -37,46 +38,53 @@ const (
 type event struct {
 	Event  string
 	ID     string
-	PID    int    `json:",omitempty"`
-	Error  string `json:",omitempty"`
-	Status int    `json:",omitempty"` // a wait status
-	CPU    int64  `json:",omitempty"` // ns it used, with the children it waited for
+	PID    int
+	Error  string
+	Status int   // a wait status
+	CPU    int64 // ns it used, with the children it waited for
 }
 
-func encode(v any) ([]byte, error) {
-	body, err := json.Marshal(v)
-	if err != nil {
-		return nil, err
+func encode(m message) ([]byte, error) {
+	frame := m.append(make([]byte, 4, 1024))
+	size := len(frame) - 4
+	if size > maxFrame {
+		return nil, fmt.Errorf("frame of %d bytes, at most %d are allowed", size, maxFrame)
 	}
-	if len(body) > maxFrame {
-		return nil, fmt.Errorf("frame of %d bytes, at most %d are allowed", len(body), maxFrame)
-	}
-	return append(binary.BigEndian.AppendUint32(nil, uint32(len(body))), body...), nil
+	binary.BigEndian.PutUint32(frame, uint32(size))
+	return frame, nil
 }
 
-func send(c *net.UnixConn, v any, fds ...int) error {
+func send(w io.Writer, v message) error {
+	frame, err := encode(v)
+	if err == nil {
+		_, err = w.Write(frame)
+	}
+	return err
+}
+
+// sendFiles sends a frame with file descriptors, all in one if it is not too
+// large, so that the reader wakes once.
+func sendFiles(c *net.UnixConn, v message, fds []int) error {
 	frame, err := encode(v)
 	if err != nil {
 		return err
 	}
-	if len(fds) == 0 {
-		_, err = c.Write(frame)
-		return err
+	n, _, err := c.WriteMsgUnix(frame, syscall.UnixRights(fds...), nil)
+	if err == nil && n < len(frame) {
+		_, err = c.Write(frame[n:])
 	}
-	n, _, err := c.WriteMsgUnix(frame[:4], syscall.UnixRights(fds...), nil)
-	if err == nil && n != 4 {
-		err = io.ErrShortWrite
-	}
-	if err != nil {
-		return err
-	}
-	_, err = c.Write(frame[4:])
 	return err
 }
 
-// receive reads one frame into v and returns the file descriptors that came
+// receiver is what frames with file descriptors come from.
+type receiver interface {
+	io.Reader
+	ReadMsgUnix(b, oob []byte) (n, oobn, flags int, addr *net.UnixAddr, err error)
+}
+
+// receive reads one frame into m and returns the file descriptors that came
 // with it, which the caller closes.
-func receive(c *net.UnixConn, v any) (fds []int, err error) {
+func receive(c receiver, m message) (fds []int, err error) {
 	defer func() {
 		if err != nil {
 			closeAll(fds)
@@ -108,7 +116,39 @@ func receive(c *net.UnixConn, v any) (fds []int, err error) {
 	if _, err := io.ReadFull(c, body); err != nil {
 		return fds, err
 	}
-	return fds, json.Unmarshal(body, v)
+	return fds, m.parse(body)
+}
+
+// socket is the guard's end, a descriptor in blocking mode that its one thread
+// waits on. (The owner's is a net.UnixConn, which many goroutines share.)
+type socket int
+
+func (s socket) Read(b []byte) (int, error) {
+	n, _, _, _, err := s.ReadMsgUnix(b, nil)
+	if n == 0 && err == nil {
+		err = io.EOF
+	}
+	return n, err
+}
+
+func (s socket) ReadMsgUnix(b, oob []byte) (n, oobn, flags int, addr *net.UnixAddr, err error) {
+	for {
+		n, oobn, flags, _, err = unix.Recvmsg(int(s), b, oob, unix.MSG_CMSG_CLOEXEC)
+		if err != unix.EINTR {
+			return max(n, 0), oobn, flags, nil, err
+		}
+	}
+}
+
+func (s socket) Write(b []byte) (sent int, err error) {
+	for sent < len(b) {
+		n, err := unix.SendmsgN(int(s), b[sent:], nil, nil, unix.MSG_NOSIGNAL)
+		if err != nil && err != unix.EINTR {
+			return sent, err
+		}
+		sent += max(n, 0)
+	}
+	return sent, nil
 }
 
 func rights(oob []byte) (fds []int, err error) {
