@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"simplane/server/lazyconn"
+	"simplane/server/nonblock"
+	"simplane/server/yielding"
 )
 
 // apiConn is a client's connection. It bounds how long the client may take,
@@ -27,9 +29,9 @@ type apiConn struct {
 
 	limits    connLimits
 	in, out   transfer
-	answering atomic.Bool // written to since the last read
-	idle      bool        // between an answer and the next request; the reader's
-	yielder   yielder     // the reader's
+	answering atomic.Bool      // written to since the last read
+	idle      bool             // between an answer and the next request; the reader's
+	yielder   yielding.Yielder // the reader's
 }
 
 // connLimits is how long a client may take: with one request, with one answer,
@@ -72,11 +74,11 @@ func (c *apiConn) Read(p []byte) (int, error) {
 		c.answering.Store(false)
 		c.idle = true
 		c.in.begin(c.limits.idle)
-		yielded = c.yielder.yield()
+		yielded = c.yielder.Yield()
 	}
 	n, err := c.in.run(p)
 	if yielded {
-		c.yielder.learn(!c.in.waited)
+		c.yielder.Learn(!c.in.waited)
 	}
 	if c.idle {
 		c.idle = false
@@ -98,36 +100,29 @@ func (c *apiConn) Write(p []byte) (int, error) {
 
 // readSome reads what is there; otherwise the runtime waits for more.
 func (c *apiConn) readSome(fd uintptr) (done bool) {
-	for {
-		n, err := syscall.Read(int(fd), c.in.buf)
-		switch err {
-		case nil:
-			c.in.n = n
-		case syscall.EINTR:
-			continue
-		case syscall.EAGAIN:
-			return !c.in.mayWait()
-		default:
-			c.in.err = c.opError("read", err)
-		}
-		return true
+	n, err := nonblock.Read(fd, c.in.buf)
+	if err == syscall.EAGAIN {
+		return !c.in.mayWait()
 	}
+	if err != nil {
+		c.in.err = c.opError("read", err)
+	}
+	c.in.n = n
+	return true
 }
 
 // writeSome writes what the socket takes; then the runtime waits.
 func (c *apiConn) writeSome(fd uintptr) (done bool) {
 	for c.out.n < len(c.out.buf) {
-		n, err := syscall.Write(int(fd), c.out.buf[c.out.n:])
-		switch err {
-		case nil:
-			c.out.n += n
-		case syscall.EINTR:
-		case syscall.EAGAIN:
+		n, err := nonblock.Write(fd, c.out.buf[c.out.n:])
+		if err == syscall.EAGAIN {
 			return !c.out.mayWait()
-		default:
+		}
+		if err != nil {
 			c.out.err = c.opError("write", err)
 			return true
 		}
+		c.out.n += n
 	}
 	return true
 }

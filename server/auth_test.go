@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/valyala/fasthttp"
 )
@@ -108,7 +109,7 @@ func TestEgressDeniesMetadataUnlessAllowed(t *testing.T) {
 	if _, err := newEgress("10.0.0.0/8,nonsense"); err == nil {
 		t.Error("nonsense was taken for a range")
 	}
-	if _, err := byDefault.dial("169.254.169.254:80"); err == nil {
+	if _, err := byDefault.dial("169.254.169.254:80", time.Second); err == nil {
 		t.Error("a metadata address was dialled")
 	}
 }

@@ -87,10 +87,11 @@ func translated(addr netip.Addr) netip.Addr {
 	return addr
 }
 
-// dial connects to a function's endpoint if its address is allowed.
-func (e *egress) dial(addr string) (net.Conn, error) {
+// dial connects to a function's endpoint if its address is allowed, within
+// timeout and 3 s.
+func (e *egress) dial(addr string, timeout time.Duration) (net.Conn, error) {
 	d := net.Dialer{
-		Timeout: 3 * time.Second,
+		Timeout: min(timeout, 3*time.Second),
 		Control: func(_, address string, _ syscall.RawConn) error {
 			ap, err := netip.ParseAddrPort(address)
 			if err != nil {

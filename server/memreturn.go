@@ -10,41 +10,76 @@ import (
 
 // memoryReturner gives memory back to the machine once load is over. A server
 // at rest allocates nothing, so the runtime collects every two minutes only,
-// and what the expired executions held would stay taken until then. So when
-// most of what was stored at the last collection has expired and none has run
-// since, one is run.
+// and what the load left would stay taken until then. A collection is run
+//   - when most of what was stored at the last one has expired since, and
+//   - when hardly anything was allocated for a while and most of the memory
+//     taken is garbage or was free already.
+//
+// The second one happens once after each collection by the runtime itself, so
+// at rest once.
 type memoryReturner struct {
 	stored func() int64  // bytes that the store holds, about
 	cycles func() uint64 // collections so far
+	live   func() int64  // bytes that the last collection found in use
+	taken  func() int64  // bytes taken from the machine
+	allocs func() int64  // bytes allocated so far
 	free   func()        // collects and gives free memory back
 
 	seenCycles uint64
 	atCycle    int64 // most that was stored since the last collection was noticed
+	returned   bool  // the last collection was this one's
+	allocated  int64 // when last looked
+	quiet      int   // looks in a row that found hardly anything allocated
 }
 
-// worthReturning is how many bytes must have expired.
-const worthReturning = 32 << 20
+const (
+	// worthReturning is how many bytes must have expired, or be to spare.
+	worthReturning = 32 << 20
+	// restBytes is the most that may be allocated between two looks at rest:
+	// probes and scrapes do that.
+	restBytes = 4 << 20
+	// restLooks in a row like that are rest.
+	restLooks = 3
+)
 
 // tick looks once; true when it has given memory back.
 func (m *memoryReturner) tick() bool {
-	stored, cycles := m.stored(), m.cycles()
+	stored, cycles, allocated := m.stored(), m.cycles(), m.allocs()
+	if m.quiet++; allocated-m.allocated > restBytes {
+		m.quiet = 0
+	}
+	m.allocated = allocated
 	if cycles != m.seenCycles {
-		m.seenCycles, m.atCycle = cycles, stored
+		m.seenCycles, m.atCycle, m.returned = cycles, stored, false
 		return false
 	}
 	m.atCycle = max(m.atCycle, stored)
-	if 2*stored > m.atCycle || m.atCycle-stored < worthReturning {
+	if !m.expired(stored) && !m.idle() {
 		return false
 	}
 	m.free()
-	m.seenCycles, m.atCycle = m.cycles(), stored
+	m.seenCycles, m.atCycle, m.returned = m.cycles(), stored, true
 	return true
+}
+
+func (m *memoryReturner) expired(stored int64) bool {
+	return 2*stored <= m.atCycle && m.atCycle-stored >= worthReturning
+}
+
+// idle allows for live memory twice over: that much the runtime would take
+// anyway before it collects.
+func (m *memoryReturner) idle() bool {
+	if m.returned || m.quiet < restLooks {
+		return false
+	}
+	spare := m.taken() - 2*m.live()
+	return spare >= 2*worthReturning
 }
 
 // returnMemory looks now and then until ctx ends.
 func returnMemory(ctx context.Context, c *core.Core) {
 	const recordBytes = 256
-	m := &memoryReturner{cycles: gcCycles, free: debug.FreeOSMemory, stored: func() int64 {
+	m := &memoryReturner{cycles: gcCycles, live: liveHeap, taken: takenMemory, allocs: allocatedBytes, free: debug.FreeOSMemory, stored: func() int64 {
 		sizes := c.Gauges()
 		return int64(sizes.StoredExecutions)*recordBytes + sizes.PayloadBytes
 	}}
@@ -52,3 +87,11 @@ func returnMemory(ctx context.Context, c *core.Core) {
 }
 
 func gcCycles() uint64 { return runtimeMetric("/gc/cycles/total:gc-cycles") }
+
+// takenMemory is what the runtime has mapped less what it has given back, in
+// bytes.
+func takenMemory() int64 {
+	return int64(runtimeMetric("/memory/classes/total:bytes") - runtimeMetric("/memory/classes/heap/released:bytes"))
+}
+
+func allocatedBytes() int64 { return int64(runtimeMetric("/gc/heap/allocs:bytes")) }

@@ -2,7 +2,6 @@ package server
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"net"
 	"net/url"
@@ -12,16 +11,18 @@ import (
 	"time"
 
 	"github.com/go-json-experiment/json/jsontext"
+	"github.com/valyala/bytebufferpool"
 	"github.com/valyala/fasthttp"
 
 	"simplane/core"
+	"simplane/server/exchange"
 	"simplane/server/freshconn"
 )
 
 // poolDispatcher posts tasks to the endpoint of a function that somebody else
 // runs, over kept-alive connections.
 type poolDispatcher struct {
-	client      *fasthttp.Client
+	targets     *poolTargets
 	maxResponse int
 	blocking    func(core.Task) core.Outcome // d.call, made once
 	tokens      *completionTokens            // nil when functions need none
@@ -29,26 +30,23 @@ type poolDispatcher struct {
 }
 
 func newPoolDispatcher(cfg Config, e *egress) *poolDispatcher {
-	dial := func(addr string) (net.Conn, error) {
-		c, err := e.dial(addr)
+	dial := func(addr string, timeout time.Duration) (net.Conn, error) {
+		c, err := e.dial(addr, timeout)
 		if err != nil {
 			return nil, err
 		}
 		return freshconn.Wrap(c), nil
 	}
-	d := &poolDispatcher{maxResponse: cfg.MaxResponseBytes, client: &fasthttp.Client{
-		Dial:                dial,
-		Name:                "simplane",
-		MaxConnsPerHost:     cfg.PoolMaxConnections,
-		MaxResponseBodySize: cfg.MaxResponseBytes,
-		MaxIdleConnDuration: 10 * time.Second,
-		// A resent request could run a function twice: retries are core's. Only
-		// one that was not sent takes another connection.
-		MaxIdemponentCallAttempts: cfg.PoolMaxConnections + 1,
-		RetryIfErr:                freshconn.Retry,
-		NoDefaultUserAgentHeader:  true,
-		DisablePathNormalizing:    true,
-	}}
+	d := &poolDispatcher{maxResponse: cfg.MaxResponseBytes, targets: newPoolTargets(func() *fasthttp.HostClient {
+		return &fasthttp.HostClient{
+			DialTimeout:            dial,
+			Name:                   "simplane",
+			MaxConns:               cfg.PoolMaxConnections,
+			MaxResponseBodySize:    cfg.MaxResponseBytes,
+			MaxIdleConnDuration:    10 * time.Second,
+			DisablePathNormalizing: true,
+		}
+	})}
 	d.blocking = d.call
 	return d
 }
@@ -70,36 +68,17 @@ func (d *poolDispatcher) start(t core.Task) {
 
 // call makes one attempt and always returns within the task's timeout.
 func (d *poolDispatcher) call(t core.Task) core.Outcome {
-	req, resp := fasthttp.AcquireRequest(), fasthttp.AcquireResponse()
-	defer fasthttp.ReleaseRequest(req)
+	target, err := d.targets.of(t.Spec.EndpointURL)
+	if err != nil {
+		return poolError("%s: %v", shown(t.Spec.EndpointURL), err)
+	}
+	message, resp := bytebufferpool.Get(), fasthttp.AcquireResponse()
+	defer bytebufferpool.Put(message)
 	defer fasthttp.ReleaseResponse(resp)
-	req.Header.SetMethod(fasthttp.MethodPost)
-	req.SetRequestURI(t.Spec.EndpointURL)
-	req.Header.SetContentTypeBytes(contentTypeJSON)
-	var id [36]byte
-	req.Header.SetBytesV(headerExecutionID, t.ID.AppendTo(id[:0]))
-	if t.TraceID != "" {
-		req.Header.Set("X-Trace-Id", t.TraceID)
-	}
-	var parent [traceParentLength]byte
-	if parent, state := d.trace.appendParent(parent[:0], t); len(parent) > 0 {
-		req.Header.SetBytesV(headerTraceParent, parent)
-		if state != "" {
-			req.Header.Set(headerTraceState, state)
-		}
-	}
-	if t.IdempotencyKey != "" {
-		req.Header.Set("Idempotency-Key", t.IdempotencyKey)
-	}
-	if d.tokens != nil {
-		req.Header.Set(headerCompletionToken, d.tokens.of(t.ID))
-	}
-	req.SwapBody(appendPayload(req.SwapBody(nil)[:0], t)) // the pooled request's own buffer
-
+	message.B = d.appendMessage(message.B, target, t)
 	// Without this a missing content type would read as text/plain.
 	resp.Header.SetNoDefaultContentType(true)
-	begin := time.Now()
-	err := d.client.DoTimeout(req, resp, t.Timeout)
+	err = target.Post(message.B, resp, t.Timeout)
 	if x := recordOf(t.Trace); x != nil {
 		status := 0
 		if err == nil {
@@ -107,11 +86,8 @@ func (d *poolDispatcher) call(t core.Task) core.Outcome {
 		}
 		x.called(t, status)
 	}
-	var netErr net.Error
 	switch {
-	case errors.Is(err, fasthttp.ErrTimeout),
-		// Reading the body ran into the deadline; an earlier one is the dialler's.
-		errors.As(err, &netErr) && netErr.Timeout() && time.Since(begin) >= t.Timeout:
+	case err == fasthttp.ErrTimeout:
 		return core.Outcome{Status: core.Timeout, Code: core.CodePoolTimeout}
 	case err != nil:
 		return poolError("%s: %v", shown(t.Spec.EndpointURL), err)
@@ -129,6 +105,39 @@ func (d *poolDispatcher) call(t core.Task) core.Outcome {
 		o.Init = time.Duration(max(ms, 0)) * time.Millisecond
 	}
 	return o
+}
+
+// appendMessage appends the HTTP request for a task.
+func (d *poolDispatcher) appendMessage(b []byte, target *exchange.Target, t core.Task) []byte {
+	b = target.Begin(b)
+	var id [36]byte
+	b = exchange.AppendHeader(b, headerExecutionID, t.ID.AppendTo(id[:0]))
+	if t.TraceID != "" {
+		b = exchange.AppendHeader(b, "X-Trace-Id", t.TraceID)
+	}
+	var parent [traceParentLength]byte
+	if parent, state := d.trace.appendParent(parent[:0], t); len(parent) > 0 {
+		b = exchange.AppendHeader(b, headerTraceParent, parent)
+		if state != "" {
+			b = exchange.AppendHeader(b, headerTraceState, state)
+		}
+	}
+	if t.IdempotencyKey != "" {
+		b = exchange.AppendHeader(b, "Idempotency-Key", t.IdempotencyKey)
+	}
+	if d.tokens != nil {
+		b = exchange.AppendHeader(b, headerCompletionToken, d.tokens.of(t.ID))
+	}
+	return appendPayload(exchange.End(b, payloadLen(t)), t)
+}
+
+// payloadLen is the length of what appendPayload appends.
+func payloadLen(t core.Task) int {
+	n := len(`{"input":}`) + len(t.Input)
+	if len(t.Metadata) > 0 {
+		n += len(`,"metadata":`) + len(t.Metadata)
+	}
+	return n
 }
 
 // appendPayload appends what a function is sent.

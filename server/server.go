@@ -129,9 +129,12 @@ func (s *Server) httpServer(mgmt bool, connections int) *fasthttp.Server {
 		Concurrency:        2 * connections, // the listener refuses before; its connections have the timeouts
 		ReadBufferSize:     s.cfg.MaxHeaderBytes,
 		MaxRequestBodySize: s.cfg.MaxBodyBytes,
-		TCPKeepalive:       true,
-		CloseOnShutdown:    true,
-		Logger:             fasthttpLog{s.log},
+		// Idle goroutines are for connections to come. What a flood leaves of
+		// them is not kept for longer than this.
+		MaxIdleWorkerDuration: 2 * time.Second,
+		TCPKeepalive:          true,
+		CloseOnShutdown:       true,
+		Logger:                fasthttpLog{s.log},
 		// A body is JSON whatever its Content-Type says.
 		DisablePreParseMultipartForm: true,
 		SecureErrorLogMessage:        true, // errors name no bytes of the request

@@ -10,40 +10,29 @@ package freshconn
 
 import (
 	"errors"
+	"io"
 	"net"
+	"os"
 	"syscall"
 
-	"github.com/valyala/fasthttp"
-
 	"simplane/server/lazyconn"
+	"simplane/server/nonblock"
+	"simplane/server/yielding"
 )
 
 // ErrStale says that nothing was sent: the request may safely take another
 // connection.
 var ErrStale = errors.New("the function closed this connection while it was idle")
 
-// Retry is a fasthttp.RetryIfErrFunc that resends what was not sent, and only
-// that: the client's MaxIdemponentCallAttempts has to be greater than the
-// number of its connections, which may all be stale.
-func Retry(_ *fasthttp.Request, _ int, err error) (resetTimeout, retry bool) {
-	return false, errors.Is(err, ErrStale)
-}
-
-type conn struct {
+// Conn is a TCP connection on which requests go out one at a time. Its
+// deadlines are lazy (see lazyconn). It is for one goroutine at a time.
+type Conn struct {
 	lazyconn.Conn
-	raw   syscall.RawConn
-	used  bool // has been read from since it was last written to
-	tls   bool
-	begun bool
-
-	peek  func(fd uintptr) // c.look, made once
-	fresh bool             // what it found
+	socket *socket
 }
 
-// Wrap makes writes to c fail with ErrStale when c is stale, and its deadlines
-// lazy (see lazyconn). Connections other
-// than TCP, and TLS over TCP, are only passed through: TLS has messages of its
-// own waiting.
+// Wrap makes c a Conn. Connections other than TCP are passed through. TLS over
+// TCP is not looked at: it has messages of its own waiting.
 func Wrap(c net.Conn) net.Conn {
 	tcp, ok := c.(*net.TCPConn)
 	if !ok {
@@ -53,36 +42,140 @@ func Wrap(c net.Conn) net.Conn {
 	if err != nil {
 		return c
 	}
-	f := &conn{Conn: lazyconn.Conn{Conn: c}, raw: raw}
-	f.peek = f.look
-	return f
+	s := &socket{TCPConn: tcp, raw: raw}
+	s.look, s.talk = func(fd uintptr) { s.fresh = nonblock.Quiet(fd) }, s.exchange // made once: each time would be an allocation
+	return &Conn{lazyconn.Conn{Conn: s}, s}
 }
 
-func (c *conn) Read(p []byte) (int, error) {
-	c.used = true
-	return c.Conn.Read(p)
-}
+// Send has the next Read write p first, which must stay as it is until then:
+// both in one go cost less. Read may return ErrStale then.
+func (c *Conn) Send(p []byte) { c.socket.out = p }
 
-func (c *conn) Write(p []byte) (int, error) {
-	if !c.begun {
-		c.begun = true
-		c.tls = len(p) > 0 && p[0] == 0x16 // a handshake record
+func (c *Conn) Read(p []byte) (int, error) {
+	n, err := c.Conn.Read(p)
+	if err == errFull {
+		rest := c.socket.out
+		c.socket.out = nil
+		if _, err = c.Conn.Write(rest); err == nil {
+			n, err = c.Conn.Read(p)
+		}
 	}
-	if c.used {
-		c.used = false
-		if !c.tls && c.stale() {
+	return n, err
+}
+
+// errFull says that the socket took only a part of what there is to write.
+var errFull = errors.New("the socket's buffer is full")
+
+// socket is what a Conn's lazy deadlines are put around.
+type socket struct {
+	*net.TCPConn
+	raw     syscall.RawConn
+	used    bool // has been read from since it was last written to
+	tls     bool
+	begun   bool
+	yielder yielding.Yielder
+
+	look  func(fd uintptr) // sees whether the connection is fresh
+	fresh bool
+
+	talk func(fd uintptr) (done bool) // s.exchange
+	out  []byte                       // to be written by it
+	in   []byte                       // to be read into
+	n    int                          // bytes read
+	err  error
+}
+
+// Read writes what Send has left, and reads.
+func (s *socket) Read(p []byte) (int, error) {
+	if s.out == nil {
+		s.used = true
+		return s.TCPConn.Read(p)
+	}
+	s.in, s.n, s.err = p, 0, nil
+	err := s.raw.Read(s.talk)
+	s.in = nil
+	if err == nil {
+		err = s.err
+	}
+	if err == nil && s.n == 0 && len(p) > 0 {
+		err = io.EOF
+	}
+	s.used = err == nil
+	return s.n, err
+}
+
+// exchange writes the request and reads the answer's first bytes; between the
+// two the runtime waits. The answer cannot be missed: the runtime looks out for
+// it already when the request is written.
+func (s *socket) exchange(fd uintptr) (done bool) {
+	if s.out == nil {
+		return s.receive(fd)
+	}
+	if s.used {
+		s.used = false
+		if !nonblock.Quiet(fd) {
+			s.err = ErrStale
+			return true
+		}
+	}
+	s.begun = true
+	if s.err = s.write(fd); s.err != nil {
+		return true
+	}
+	if !s.yielder.Yield() {
+		return false // nothing can be there yet
+	}
+	done = s.receive(fd)
+	s.yielder.Learn(done)
+	return done
+}
+
+// write writes what the socket takes without waiting.
+func (s *socket) write(fd uintptr) error {
+	for len(s.out) > 0 {
+		n, err := nonblock.Write(fd, s.out)
+		if err == syscall.EAGAIN {
+			return errFull
+		}
+		if err != nil {
+			return s.opError("write", err)
+		}
+		s.out = s.out[n:]
+	}
+	s.out = nil
+	return nil
+}
+
+// receive reads what is there; done is false when that is nothing.
+func (s *socket) receive(fd uintptr) (done bool) {
+	n, err := nonblock.Read(fd, s.in)
+	if err == syscall.EAGAIN {
+		return false
+	}
+	if err != nil {
+		s.err = s.opError("read", err)
+	}
+	s.n = n
+	return true
+}
+
+func (s *socket) opError(op string, err error) error {
+	return &net.OpError{Op: op, Net: "tcp", Source: s.LocalAddr(), Addr: s.RemoteAddr(), Err: os.NewSyscallError(op, err)}
+}
+
+func (s *socket) Write(p []byte) (int, error) {
+	if !s.begun {
+		s.begun = true
+		s.tls = len(p) > 0 && p[0] == 0x16 // a handshake record
+	}
+	if s.used {
+		s.used = false
+		if !s.tls && s.stale() {
 			return 0, ErrStale
 		}
 	}
-	return c.Conn.Write(p)
+	return s.TCPConn.Write(p)
 }
 
 // stale looks at the socket.
-func (c *conn) stale() bool { return c.raw.Control(c.peek) != nil || !c.fresh }
-
-// look peeks for a byte; on a healthy idle connection that would block.
-func (c *conn) look(fd uintptr) {
-	var one [1]byte
-	_, _, err := syscall.Recvfrom(int(fd), one[:], syscall.MSG_PEEK|syscall.MSG_DONTWAIT)
-	c.fresh = err == syscall.EAGAIN || err == syscall.EINTR
-}
+func (s *socket) stale() bool { return s.raw.Control(s.look) != nil || !s.fresh }

@@ -10,8 +10,10 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/valyala/bytebufferpool"
 	"github.com/valyala/fasthttp"
 
+	"simplane/server/exchange"
 	"simplane/server/freshconn"
 )
 
@@ -25,6 +27,7 @@ type HTTPOptions struct {
 // are kept and reused.
 type HTTPInstance struct {
 	client *fasthttp.HostClient
+	target *exchange.Target
 	addr   string
 }
 
@@ -41,29 +44,22 @@ func NewHTTPInstance(addr string, opt HTTPOptions) *HTTPInstance {
 	if opt.DialTimeout <= 0 {
 		opt.DialTimeout = 3 * time.Second
 	}
-	return &HTTPInstance{
-		addr: addr,
-		client: &fasthttp.HostClient{
-			Addr: addr,
-			Name: "simplane",
-			Dial: func(a string) (net.Conn, error) {
-				c, err := net.DialTimeout("tcp", a, opt.DialTimeout)
-				if err != nil {
-					return nil, err
-				}
-				return freshconn.Wrap(c), nil
-			},
-			MaxConns:            MaxEndpointConcurrency,
-			MaxIdleConnDuration: idleConnTimeout,
-			MaxResponseBodySize: opt.MaxOutputBytes,
-			ReadBufferSize:      16 << 10,
-			// The engine decides about retries; a silent second delivery here
-			// would run the function twice. Only what was not sent takes another
-			// connection.
-			MaxIdemponentCallAttempts: MaxEndpointConcurrency + 1,
-			RetryIfErr:                freshconn.Retry,
+	client := &fasthttp.HostClient{
+		Addr: addr,
+		Name: "simplane",
+		DialTimeout: func(a string, timeout time.Duration) (net.Conn, error) {
+			c, err := net.DialTimeout("tcp", a, min(timeout, opt.DialTimeout))
+			if err != nil {
+				return nil, err
+			}
+			return freshconn.Wrap(c), nil
 		},
+		MaxConns:            MaxEndpointConcurrency,
+		MaxIdleConnDuration: idleConnTimeout,
+		MaxResponseBodySize: opt.MaxOutputBytes,
+		ReadBufferSize:      16 << 10,
 	}
+	return &HTTPInstance{client, exchange.New(client, "http://"+addr+"/", "application/json"), addr}
 }
 
 // Call implements Instance.
@@ -81,26 +77,22 @@ func (h *HTTPInstance) Call(inv Invocation, done func(Result)) {
 // inv.Deadline. The error is a transport failure: nothing is known about
 // whether the function ran.
 func (h *HTTPInstance) Do(inv Invocation) (Result, error) {
-	req, resp := fasthttp.AcquireRequest(), fasthttp.AcquireResponse()
-	defer fasthttp.ReleaseRequest(req)
+	message, resp := bytebufferpool.Get(), fasthttp.AcquireResponse()
+	defer bytebufferpool.Put(message)
 	defer fasthttp.ReleaseResponse(resp)
 
-	req.Header.SetMethod(fasthttp.MethodPost)
-	req.SetRequestURI("/")
-	req.Header.SetHost(h.addr)
-	req.URI().SetScheme("http")
-	req.URI().SetHost(h.addr)
-	req.Header.SetContentType("application/json")
-	setHeader(req, "X-Execution-Id", inv.ExecutionID)
-	setHeader(req, "X-Trace-Id", inv.TraceID)
-	setHeader(req, "Traceparent", inv.TraceParent)
-	setHeader(req, "Tracestate", inv.TraceState)
-	setHeader(req, "Idempotency-Key", inv.IdempotencyKey)
-	req.SetBodyRaw(requestBody(inv))
+	b := h.target.Begin(message.B)
+	b = appendHeader(b, "X-Execution-Id", inv.ExecutionID)
+	b = appendHeader(b, "X-Trace-Id", inv.TraceID)
+	b = appendHeader(b, "Traceparent", inv.TraceParent)
+	b = appendHeader(b, "Tracestate", inv.TraceState)
+	b = appendHeader(b, "Idempotency-Key", inv.IdempotencyKey)
+	body := requestBody(inv)
+	message.B = append(exchange.End(b, len(body)), body...)
 	// Without this a missing content type would read as text/plain.
 	resp.Header.SetNoDefaultContentType(true)
 
-	err := h.client.DoDeadline(req, resp, inv.Deadline)
+	err := h.target.Post(message.B, resp, time.Until(inv.Deadline))
 	switch {
 	case err == nil:
 		return answer(resp), nil
@@ -115,10 +107,12 @@ func (h *HTTPInstance) Do(inv Invocation) (Result, error) {
 // Close drops the idle connections.
 func (h *HTTPInstance) Close() { h.client.CloseIdleConnections() }
 
-func setHeader(req *fasthttp.Request, name, value string) {
-	if value != "" {
-		req.Header.Set(name, value)
+// appendHeader appends a header that has a value.
+func appendHeader(b []byte, name, value string) []byte {
+	if value == "" {
+		return b
 	}
+	return exchange.AppendHeader(b, name, value)
 }
 
 // requestBody builds {"input":…,"metadata":…} without parsing what it wraps.

@@ -83,7 +83,8 @@ func reconcile(c *client, l *ledger, fns []*function) {
 }
 
 // forgotten waits until nothing of the load is left: past the TTLs the stores
-// must be empty to the byte, and goroutines and files back where they were.
+// must be empty to the byte, goroutines and files back where they were, and
+// most of the memory given back.
 func forgotten(c *client, l *ledger, before reading) (after reading) {
 	var left struct{ StoredExecutions, StoredKeys, PayloadBytes int64 }
 	if !until(forgetWithin, func() bool {
@@ -92,14 +93,18 @@ func forgotten(c *client, l *ledger, before reading) (after reading) {
 	}) {
 		l.violate("past every TTL the stores are not empty: %+v", left)
 	}
-	const spare = 15 // the runtime's own, and what a probe needs
+	const (
+		spare       = 15       // the runtime's own, and what a probe needs
+		spareMemory = 64 << 20 // bytes: metrics, buffers and tables that stay
+	)
 	if !until(settleWithin, func() bool {
 		c.http.CloseIdleConnections()
 		var err error
 		after, err = c.reading(time.Now())
-		return err == nil && after.Goroutines <= before.Goroutines+spare && after.Files <= before.Files+spare
+		return err == nil && after.Goroutines <= before.Goroutines+spare && after.Files <= before.Files+spare && after.Memory <= before.Memory+spareMemory
 	}) {
-		l.violate("idle again, %.0f goroutines and %.0f files are in use; before the load %.0f and %.0f", after.Goroutines, after.Files, before.Goroutines, before.Files)
+		l.violate("idle again, %.0f goroutines, %.0f files and %.0f MiB are in use; before the load %.0f, %.0f and %.0f MiB",
+			after.Goroutines, after.Files, after.Memory/(1<<20), before.Goroutines, before.Files, before.Memory/(1<<20))
 	}
 	return after
 }

@@ -44,3 +44,13 @@ func (c *client) scrape() (samples, error) {
 func (s samples) of(name, function string) float64 {
 	return s[fmt.Sprintf("%s{function=%q}", name, function)]
 }
+
+// sum adds a counter or gauge up over all functions.
+func (s samples) sum(name string) (total float64) {
+	for key, v := range s {
+		if strings.HasPrefix(key, name+"{") {
+			total += v
+		}
+	}
+	return total
+}

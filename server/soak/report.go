@@ -32,6 +32,7 @@ type report struct {
 
 	Trends        []trend `json:"trends"`
 	Before, After reading
+	Readings      []reading `json:"readings"` // over the whole run
 
 	Violations []string `json:"violations"`
 	Broken     int      `json:"violationCount"`
@@ -41,7 +42,7 @@ type report struct {
 func (r *report) fill(g *load, t *tracker, l *ledger, v *vitals, x *chaos, took time.Duration) {
 	r.Took = took.Round(time.Second).String()
 	r.Sent, r.Skipped, r.Joined = g.sent.Load(), g.dropped.Load(), g.joined.Load()
-	r.Lookups, r.Probes = t.lookups.Load(), v.probes
+	r.Lookups, r.Probes, r.Readings = t.lookups.Load(), v.probes, v.readings
 	r.Functions, r.Refused = l.counts, l.refused
 	r.Accepted = len(l.ids)
 	r.Violations, r.Broken = l.violations, l.broken

@@ -131,9 +131,7 @@ func TestFlatnessSeesALeakThroughNoise(t *testing.T) {
 		var all []reading
 		for i := range 300 {
 			v := 100e6 + slope*float64(i)
-			if i%7 == 0 {
-				v += 60e6 // before a collection
-			}
+			v += float64(i%7) * 10e6 // until a collection
 			all = append(all, reading{At: float64(i), Goroutines: 50, Files: 20, Memory: v, Heap: v})
 		}
 		return all

@@ -18,6 +18,9 @@ type reading struct {
 	Memory     float64 `json:"residentBytes"`
 	Heap       float64 `json:"heapBytes"`
 	Stored     float64 `json:"storedExecutions"`
+	// What is waiting or running: it explains goroutines and connections.
+	Queued  float64 `json:"queued"`
+	Running float64 `json:"inFlight"`
 }
 
 func (c *client) reading(began time.Time) (reading, error) {
@@ -26,6 +29,7 @@ func (c *client) reading(began time.Time) (reading, error) {
 		At: time.Since(began).Seconds(), Goroutines: s["go_goroutines"], Files: s["process_open_fds"],
 		Memory: s["process_resident_memory_bytes"], Heap: s["go_memstats_heap_alloc_bytes"],
 		Stored: s["simplane_stored_executions"],
+		Queued: s.sum("function_queue_depth"), Running: s.sum("function_in_flight"),
 	}, err
 }
 
@@ -83,6 +87,12 @@ func (t trend) String() string {
 	return fmt.Sprintf("%s: typical %.4g, grew by %.4g (allowed %.4g)", t.Name, t.Typical, t.Growth, t.Allowed)
 }
 
+// floorSpan is longer than what comes and goes with the load by itself: a
+// connection flood with the idle workers that it leaves (10 s), the time
+// between two garbage collections. The least value in each span is what stays,
+// and a leak raises just that.
+const floorSpan = 20.0 // seconds
+
 // trends judges the readings after warm-up. What may grow is a share of the
 // typical value, plus a floor below which noise rules.
 func (v *vitals) trends(warmup time.Duration) []trend {
@@ -94,13 +104,17 @@ func (v *vitals) trends(warmup time.Duration) []trend {
 			kept = append(kept, r)
 		}
 	}
-	of := func(name string, share, floor float64, value func(reading) float64) trend {
-		points := make([][2]float64, len(kept))
+	of := func(name string, share, least float64, value func(reading) float64) trend {
+		var floors [][2]float64
 		for i, r := range kept {
-			points[i] = [2]float64{r.At, value(r)}
+			if last := len(floors) - 1; i == 0 || r.At-floors[last][0] >= floorSpan {
+				floors = append(floors, [2]float64{r.At, value(r)})
+			} else {
+				floors[last][1] = min(floors[last][1], value(r))
+			}
 		}
-		t := flatness(points)
-		t.Name, t.Allowed = name, max(share*t.Typical, floor)
+		t := flatness(floors)
+		t.Name, t.Allowed = name, max(share*t.Typical, least)
 		return t
 	}
 	return []trend{
@@ -118,21 +132,16 @@ func flatness(points [][2]float64) trend {
 	if len(points) < 2 {
 		return trend{}
 	}
-	step := max(len(points)/400, 1) // pairs grow with the square
-	var thin [][2]float64
-	for i := 0; i < len(points); i += step {
-		thin = append(thin, points[i])
-	}
 	var slopes, values []float64
-	for i, a := range thin {
+	for i, a := range points {
 		values = append(values, a[1])
-		for _, b := range thin[i+1:] {
+		for _, b := range points[i+1:] {
 			if b[0] > a[0] {
 				slopes = append(slopes, (b[1]-a[1])/(b[0]-a[0]))
 			}
 		}
 	}
-	span := thin[len(thin)-1][0] - thin[0][0]
+	span := points[len(points)-1][0] - points[0][0]
 	return trend{Typical: median(values), Growth: median(slopes) * span}
 }
 

@@ -1,0 +1,123 @@
+// Package exchange posts messages to one URL with as little work for each as
+// HTTP allows. What is the same in all of them is put into bytes once.
+// Connections, answers and TLS are fasthttp's.
+package exchange
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"io"
+	"strconv"
+	"time"
+
+	"github.com/valyala/fasthttp"
+
+	"simplane/server/freshconn"
+)
+
+// Target is where messages go. It may be used by many goroutines at once.
+type Target struct {
+	conns *fasthttp.HostClient
+	head  []byte // request line and constant headers, each with its line end
+}
+
+// New makes a target of an absolute URL on the host of conns, whose DialTimeout
+// should wrap connections (freshconn.Wrap); its retries are not used.
+func New(conns *fasthttp.HostClient, url, contentType string) *Target {
+	req := fasthttp.AcquireRequest()
+	defer fasthttp.ReleaseRequest(req)
+	req.Header.SetMethod(fasthttp.MethodPost)
+	req.SetRequestURI(url)
+	req.URI().DisablePathNormalizing = conns.DisablePathNormalizing
+	req.Header.SetUserAgent(conns.Name)
+	req.Header.SetContentType(contentType)
+	var text bytes.Buffer
+	w := bufio.NewWriter(&text)
+	if err := errors.Join(req.Write(w), w.Flush()); err != nil {
+		panic(err) // the URL has no host
+	}
+	// What End appends comes last.
+	head := bytes.Replace(text.Bytes(), []byte("Content-Length: 0\r\n"), nil, 1)
+	return &Target{conns, bytes.TrimSuffix(head, []byte("\r\n"))}
+}
+
+// Begin appends the request line and the constant headers to b; the caller's
+// headers, End and the body follow.
+func (t *Target) Begin(b []byte) []byte { return append(b, t.head...) }
+
+// AppendHeader appends a header to b. Control bytes in the value, which could
+// end the line, become spaces.
+func AppendHeader[T string | []byte](b []byte, name string, value T) []byte {
+	b = append(append(b, name...), ": "...)
+	at := len(b)
+	b = append(b, value...)
+	for i, c := range b[at:] {
+		if c < ' ' && c != '\t' || c == 0x7f {
+			b[at+i] = ' '
+		}
+	}
+	return append(b, "\r\n"...)
+}
+
+// End appends the end of the headers of a message with a body of so many bytes.
+func End(b []byte, body int) []byte {
+	b = strconv.AppendInt(append(b, "Content-Length: "...), int64(body), 10)
+	return append(b, "\r\n\r\n"...)
+}
+
+// ConnsCount is how many connections there are to the target's host.
+func (t *Target) ConnsCount() int { return t.conns.ConnsCount() }
+
+// Post sends a message and reads the answer into resp. It takes no
+// longer than timeout if conns' DialTimeout does not; then the error is
+// fasthttp.ErrTimeout. A message that may have been sent is not sent again.
+func (t *Target) Post(message []byte, resp *fasthttp.Response, timeout time.Duration) error {
+	deadline := time.Now().Add(timeout)
+	for ; timeout > 0; timeout = time.Until(deadline) {
+		err := t.attempt(message, resp, timeout, deadline)
+		if err == nil || !errors.Is(err, freshconn.ErrStale) {
+			return err
+		}
+		// Not sent. That connection is closed now, and a new one is not stale,
+		// so this ends.
+	}
+	return fasthttp.ErrTimeout
+}
+
+func (t *Target) attempt(message []byte, resp *fasthttp.Response, timeout time.Duration, deadline time.Time) error {
+	cc, err := t.conns.AcquireConn(timeout, false)
+	if err != nil {
+		return err
+	}
+	conn := cc.Conn()
+	reader := t.conns.AcquireReader(conn)
+	defer t.conns.ReleaseReader(reader)
+	if err = conn.SetDeadline(deadline); err == nil {
+		if fresh, ok := conn.(*freshconn.Conn); ok {
+			fresh.Send(message)
+		} else { // TLS
+			_, err = conn.Write(message)
+		}
+	}
+	if err == nil {
+		_, err = reader.Peek(1) // ReadLimitBody would not say what went wrong
+	}
+	if err == nil {
+		err = resp.ReadLimitBody(reader, t.conns.MaxResponseBodySize)
+	}
+	// More than the answer was not asked for: the next one would be in doubt.
+	if err != nil || resp.ConnectionClose() || reader.Buffered() > 0 {
+		t.conns.CloseConn(cc)
+	} else {
+		t.conns.ReleaseConn(cc)
+	}
+	if err == io.EOF {
+		return fasthttp.ErrConnectionClosed
+	}
+	var late interface{ Timeout() bool }
+	if errors.As(err, &late) && late.Timeout() && !time.Now().Before(deadline) {
+		return fasthttp.ErrTimeout // an earlier one is the dialler's
+	}
+	return err
+}
