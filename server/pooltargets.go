@@ -18,16 +18,14 @@ type poolTargets struct {
 	mu      sync.RWMutex
 	targets map[string]*exchange.Target     // by URL
 	hosts   map[string]*fasthttp.HostClient // by scheme and address
-	most    int                             // targets to keep before some are forgotten
 }
 
-// leastTargets are kept in any case; beyond, twice as many as had connections
-// when it was last looked at.
-const leastTargets = 1000
+// mostTargets bounds what functions that are gone leave behind.
+const mostTargets = 16384
 
 func newPoolTargets(newHost func() *fasthttp.HostClient) *poolTargets {
 	return &poolTargets{
-		newHost: newHost, most: leastTargets,
+		newHost: newHost,
 		targets: map[string]*exchange.Target{}, hosts: map[string]*fasthttp.HostClient{},
 	}
 }
@@ -45,7 +43,7 @@ func (p *poolTargets) of(url string) (*exchange.Target, error) {
 	if t := p.targets[url]; t != nil {
 		return t, nil
 	}
-	if len(p.targets) >= p.most {
+	if len(p.targets) >= mostTargets {
 		p.forget()
 	}
 	t, err := p.make(url)
@@ -75,21 +73,16 @@ func (p *poolTargets) make(url string) (*exchange.Target, error) {
 		host.Addr, host.IsTLS = addr, isTLS
 		p.hosts[key] = host
 	}
-	return exchange.New(host, url, "application/json"), nil
+	return exchange.New(host, url, "application/json")
 }
 
-// forget drops the endpoints of functions that are gone: those on hosts
-// without a connection. One that is called again is made again.
+// forget makes room: what is called again is made again. Hosts that have
+// connections stay, or their bound would not hold.
 func (p *poolTargets) forget() {
+	clear(p.targets)
 	for key, host := range p.hosts {
 		if host.ConnsCount() == 0 {
 			delete(p.hosts, key)
 		}
 	}
-	for url, t := range p.targets {
-		if t.ConnsCount() == 0 {
-			delete(p.targets, url)
-		}
-	}
-	p.most = max(leastTargets, 2*len(p.targets))
 }

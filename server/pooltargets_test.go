@@ -2,6 +2,7 @@ package server
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/valyala/fasthttp"
@@ -27,15 +28,37 @@ func TestPoolTargetsShareAHost(t *testing.T) {
 	}
 }
 
-// Functions come and go; their endpoints must not pile up.
+// Functions come and go; their endpoints must not pile up, whether on one host
+// or on many.
 func TestPoolTargetsAreBounded(t *testing.T) {
-	p := newPoolTargets(func() *fasthttp.HostClient { return &fasthttp.HostClient{Name: "simplane"} })
-	for i := range 5 * leastTargets {
-		if _, err := p.of(fmt.Sprintf("http://host-%d/", i)); err != nil {
-			t.Fatal(err)
+	for _, url := range []string{"http://host-%d/", "http://host/%d"} {
+		p := newPoolTargets(func() *fasthttp.HostClient { return &fasthttp.HostClient{Name: "simplane"} })
+		for i := range 3 * mostTargets {
+			if _, err := p.of(fmt.Sprintf(url, i)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if len(p.targets) > mostTargets || len(p.hosts) > mostTargets {
+			t.Errorf("%d targets and %d hosts are kept", len(p.targets), len(p.hosts))
 		}
 	}
-	if len(p.targets) > leastTargets || len(p.hosts) > leastTargets {
-		t.Errorf("%d targets and %d hosts are kept", len(p.targets), len(p.hosts))
+}
+
+// Whatever a function's endpoint is, calling it must not end the server.
+func FuzzPoolTargets(f *testing.F) {
+	for _, s := range []string{"http://a/x", "http://[::1]:80/a b?c#d", "http://u:p%20@h:1/%0d%0a", "https://[fe80::1%25eth0]/", "http://a?x", "http://a#f", "http://%61/", "http://a\\b/", "http:", "http://127.0.0.1:1,127.0.0.1:2/"} {
+		f.Add(s)
 	}
+	f.Fuzz(func(t *testing.T, url string) {
+		p := newPoolTargets(func() *fasthttp.HostClient {
+			return &fasthttp.HostClient{Name: "simplane", DisablePathNormalizing: true}
+		})
+		target, err := p.of(url)
+		if err != nil {
+			return
+		}
+		if head := string(target.Begin(nil)); strings.Count(head, "\r\n") < 3 || strings.Contains(head, "\r\n\r\n") {
+			t.Errorf("%q: %q", url, head)
+		}
+	})
 }

@@ -132,6 +132,7 @@ func (s *Server) httpServer(mgmt bool, connections int) *fasthttp.Server {
 		// Idle goroutines are for connections to come. What a flood leaves of
 		// them is not kept for longer than this.
 		MaxIdleWorkerDuration: 2 * time.Second,
+		LazyRequestTime:       true, // nobody asks for it
 		TCPKeepalive:          true,
 		CloseOnShutdown:       true,
 		Logger:                fasthttpLog{s.log},

@@ -23,8 +23,9 @@ type Target struct {
 }
 
 // New makes a target of an absolute URL on the host of conns, whose DialTimeout
-// should wrap connections (freshconn.Wrap); its retries are not used.
-func New(conns *fasthttp.HostClient, url, contentType string) *Target {
+// should wrap connections (freshconn.Wrap); its retries are not used. The error
+// says what is wrong with the URL.
+func New(conns *fasthttp.HostClient, url, contentType string) (*Target, error) {
 	req := fasthttp.AcquireRequest()
 	defer fasthttp.ReleaseRequest(req)
 	req.Header.SetMethod(fasthttp.MethodPost)
@@ -35,11 +36,11 @@ func New(conns *fasthttp.HostClient, url, contentType string) *Target {
 	var text bytes.Buffer
 	w := bufio.NewWriter(&text)
 	if err := errors.Join(req.Write(w), w.Flush()); err != nil {
-		panic(err) // the URL has no host
+		return nil, err
 	}
 	// What End appends comes last.
 	head := bytes.Replace(text.Bytes(), []byte("Content-Length: 0\r\n"), nil, 1)
-	return &Target{conns, bytes.TrimSuffix(head, []byte("\r\n"))}
+	return &Target{conns, bytes.TrimSuffix(head, []byte("\r\n"))}, nil
 }
 
 // Begin appends the request line and the constant headers to b; the caller's

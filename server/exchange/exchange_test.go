@@ -61,7 +61,16 @@ func peer(t *testing.T, talk func(c net.Conn, r *http.Request, n int) (again boo
 			}()
 		}
 	}()
-	return New(hostOf(ln.Addr().String()), "http://"+ln.Addr().String()+"/", "application/json")
+	return targetOf(t, hostOf(ln.Addr().String()), "http://"+ln.Addr().String()+"/")
+}
+
+func targetOf(t testing.TB, host *fasthttp.HostClient, url string) *Target {
+	t.Helper()
+	target, err := New(host, url, "application/json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return target
 }
 
 func post(target *Target, body string, timeout time.Duration) (string, error) {
@@ -78,7 +87,7 @@ func answer(c net.Conn, body string) {
 
 func TestMessageIsWhatTheLibraryWouldSend(t *testing.T) {
 	url := "http://user:pass%20word@127.0.0.1:81/a//b/../c?x=1%20y&z"
-	target := New(hostOf("127.0.0.1:81"), url, "application/json")
+	target := targetOf(t, hostOf("127.0.0.1:81"), url)
 	b := AppendHeader(target.Begin(nil), "X-One", "1")
 	b = append(End(b, 2), "{}"...)
 
@@ -157,7 +166,7 @@ func TestAnEarlierDeadlineEndsNothing(t *testing.T) {
 		return true
 	})
 	for _, size := range []int{10, 16 << 20} {
-		target := New(hostOf(target.conns.Addr), "http://"+target.conns.Addr+"/", "text/plain")
+		target := targetOf(t, hostOf(target.conns.Addr), "http://"+target.conns.Addr+"/")
 		if got, err := post(target, "x", 100*time.Millisecond); got != "1 1" && err != fasthttp.ErrTimeout { // a busy machine may be too slow
 			t.Fatalf("first: %q, %v", got, err)
 		}
@@ -299,7 +308,7 @@ func TestTLS(t *testing.T) {
 	roots.AddCert(s.Certificate())
 	host := hostOf(s.Listener.Addr().String())
 	host.IsTLS, host.TLSConfig = true, &tls.Config{RootCAs: roots, ServerName: "example.com"}
-	target := New(host, s.URL, "text/plain")
+	target := targetOf(t, host, s.URL)
 	for range 3 {
 		if got, err := post(target, "hello", time.Minute); err != nil || got != "hello" {
 			t.Fatalf("%q, %v", got, err)
@@ -319,7 +328,7 @@ func BenchmarkPost(b *testing.B) {
 	go func() {
 		_ = fasthttp.Serve(ln, func(ctx *fasthttp.RequestCtx) { ctx.SetBody(ctx.PostBody()) })
 	}()
-	target := New(hostOf(ln.Addr().String()), "http://"+ln.Addr().String()+"/", "application/json")
+	target := targetOf(b, hostOf(ln.Addr().String()), "http://"+ln.Addr().String()+"/")
 	message := append(End(target.Begin(nil), 2), "{}"...)
 	resp := fasthttp.AcquireResponse()
 	b.ReportAllocs()

@@ -100,7 +100,9 @@ func (s *socket) Read(p []byte) (int, error) {
 	if err == nil && s.n == 0 && len(p) > 0 {
 		err = io.EOF
 	}
-	s.used = err == nil
+	if err == nil {
+		s.used = true // a deadline that came too early changes nothing
+	}
 	return s.n, err
 }
 

@@ -28,6 +28,7 @@ type HTTPOptions struct {
 type HTTPInstance struct {
 	client *fasthttp.HostClient
 	target *exchange.Target
+	faulty error // what is wrong with addr
 	addr   string
 }
 
@@ -59,7 +60,8 @@ func NewHTTPInstance(addr string, opt HTTPOptions) *HTTPInstance {
 		MaxResponseBodySize: opt.MaxOutputBytes,
 		ReadBufferSize:      16 << 10,
 	}
-	return &HTTPInstance{client, exchange.New(client, "http://"+addr+"/", "application/json"), addr}
+	target, err := exchange.New(client, "http://"+addr+"/", "application/json")
+	return &HTTPInstance{client, target, err, addr}
 }
 
 // Call implements Instance.
@@ -77,6 +79,9 @@ func (h *HTTPInstance) Call(inv Invocation, done func(Result)) {
 // inv.Deadline. The error is a transport failure: nothing is known about
 // whether the function ran.
 func (h *HTTPInstance) Do(inv Invocation) (Result, error) {
+	if h.faulty != nil {
+		return Result{}, h.faulty
+	}
 	message, resp := bytebufferpool.Get(), fasthttp.AcquireResponse()
 	defer bytebufferpool.Put(message)
 	defer fasthttp.ReleaseResponse(resp)

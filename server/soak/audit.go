@@ -14,6 +14,9 @@ import (
 const (
 	settleWithin = time.Minute
 	forgetWithin = 2 * time.Minute
+	// The runtime collects at rest every two minutes; what that frees is given
+	// back soon after.
+	restWithin = 4 * time.Minute
 )
 
 // until polls cond and reports whether it came true.
@@ -97,7 +100,7 @@ func forgotten(c *client, l *ledger, before reading) (after reading) {
 		spare       = 15       // the runtime's own, and what a probe needs
 		spareMemory = 64 << 20 // bytes: metrics, buffers and tables that stay
 	)
-	if !until(settleWithin, func() bool {
+	if !until(restWithin, func() bool {
 		c.http.CloseIdleConnections()
 		var err error
 		after, err = c.reading(time.Now())

@@ -118,10 +118,10 @@ func (v *vitals) trends(warmup time.Duration) []trend {
 		return t
 	}
 	return []trend{
-		of("goroutines", 0.25, 40, func(r reading) float64 { return r.Goroutines }),
-		of("open files", 0.25, 40, func(r reading) float64 { return r.Files }),
-		of("resident memory", 0.20, 16<<20, func(r reading) float64 { return r.Memory }),
-		of("heap", 0.30, 16<<20, func(r reading) float64 { return r.Heap }),
+		of("goroutines", 0.12, 40, func(r reading) float64 { return r.Goroutines }),
+		of("open files", 0.12, 40, func(r reading) float64 { return r.Files }),
+		of("resident memory", 0.10, 16<<20, func(r reading) float64 { return r.Memory }),
+		of("heap", 0.15, 16<<20, func(r reading) float64 { return r.Heap }),
 	}
 }
 
