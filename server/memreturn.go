@@ -88,10 +88,11 @@ func returnMemory(ctx context.Context, c *core.Core) {
 
 func gcCycles() uint64 { return runtimeMetric("/gc/cycles/total:gc-cycles") }
 
-// takenMemory is what the runtime has mapped less what it has given back, in
-// bytes.
+// takenMemory is what the runtime has mapped less what it has given back and
+// what stacks hold, in bytes.
 func takenMemory() int64 {
-	return int64(runtimeMetric("/memory/classes/total:bytes") - runtimeMetric("/memory/classes/heap/released:bytes"))
+	return int64(runtimeMetric("/memory/classes/total:bytes") - runtimeMetric("/memory/classes/heap/released:bytes") -
+		runtimeMetric("/memory/classes/heap/stacks:bytes"))
 }
 
 func allocatedBytes() int64 { return int64(runtimeMetric("/gc/heap/allocs:bytes")) }

@@ -3,6 +3,7 @@ package server
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 
 	"github.com/valyala/fasthttp"
@@ -64,6 +65,9 @@ func (p *poolTargets) make(url string) (*exchange.Target, error) {
 	}
 	if len(u.Host()) == 0 {
 		return nil, errors.New("no host")
+	}
+	if strings.Contains(string(u.Host()), ",") { // fasthttp would take turns
+		return nil, errors.New("more than one host")
 	}
 	addr := fasthttp.AddMissingPort(string(u.Host()), isTLS)
 	key := string(u.Scheme()) + "://" + addr

@@ -21,7 +21,7 @@ func TestPoolTargetsShareAHost(t *testing.T) {
 	if len(p.targets) != 5 {
 		t.Errorf("%d targets", len(p.targets))
 	}
-	for _, url := range []string{"ftp://a/", "http:///x", "/x", "http://a b/"} {
+	for _, url := range []string{"ftp://a/", "http:///x", "/x", "http://a b/", "http://nothing,127.0.0.1:2/"} {
 		if _, err := p.of(url); err == nil {
 			t.Errorf("%s was taken", url)
 		}

@@ -139,7 +139,7 @@ func soak(ctx context.Context, opt options) (*report, error) {
 		l.violate("%v", err)
 	}
 	b.CloseClientConnections() // else kept alive for a while
-	r.Before, r.After = before, forgotten(c, l, before)
+	r.Before, r.After = before, forgotten(c, l, before, opt.Duration >= steady)
 	farewell(n, l, script)
 	r.fill(g, t, l, v, x, time.Since(began))
 	r.Log = n.Log()

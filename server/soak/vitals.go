@@ -88,7 +88,7 @@ func (t trend) String() string {
 }
 
 // floorSpan is longer than what comes and goes with the load by itself: a
-// connection flood with the idle workers that it leaves (10 s), the time
+// connection flood with the idle workers that it leaves, the time
 // between two garbage collections. The least value in each span is what stays,
 // and a leak raises just that.
 const floorSpan = 20.0 // seconds
