@@ -25,11 +25,13 @@ func (r *real) exercise(p *Provider) error {
 	internal.ScalingStrategy = provider.ScaleInternal
 	zero := deployment("zero")
 	zero.Replicas = 0
+	zero.ScalingStrategy, zero.Metrics = provider.ScaleInternal, []provider.Metric{{Type: "cpu", Target: "50"}}
 	for _, d := range []provider.Deployment{hpa, internal, hpa, zero} {
 		if err := p.Provision(ctx, d); err != nil {
 			return err
 		}
 	}
+	p.sampler.sample(ctx, time.Now())
 	if err := p.SetReplicas(ctx, "zero", 1); err != nil {
 		return err
 	}
