@@ -249,6 +249,13 @@ func describe(r *http.Request, status int) request {
 	return q
 }
 
+// has says that there was such a request since the last take.
+func (c *recorder) has(verb, resource string) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.ContainsFunc(c.all, func(q request) bool { return q.verb == verb && q.resource == resource })
+}
+
 // take returns the requests since the last take. reads are get, list, watch.
 func (c *recorder) take() (reads, writes []request) {
 	c.mu.Lock()

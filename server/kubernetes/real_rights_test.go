@@ -71,6 +71,18 @@ func TestRealRights(t *testing.T) {
 	if err := r.exercise(p); err != nil {
 		t.Fatal(err)
 	}
+	// The cluster's garbage collector deletes a Service too, with its owner, and
+	// may be there first.
+	eventually(t, "simplane deletes a Service", func() bool {
+		if sent.has("delete", "services") {
+			return true
+		}
+		provision(t, p, deployment("again"))
+		if err := p.Deprovision(ctx, "again"); err != nil {
+			t.Error(err)
+		}
+		return false
+	})
 	reads, writes := sent.take()
 	used := map[string]bool{}
 	for _, q := range append(reads, writes...) {
