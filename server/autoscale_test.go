@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -309,6 +310,53 @@ func TestAutoscalerGoesOnFromWhatRuns(t *testing.T) {
 		if n != 3 {
 			t.Errorf("the provider was asked for %v", p.made())
 			break
+		}
+	}
+}
+
+// measuringProvider measures its instances, like one made before the server.
+type measuringProvider struct {
+	keptProvider
+	report  func(string, provider.Metric, float64)
+	problem atomic.Pointer[string]
+}
+
+func (p *measuringProvider) ReportTo(report func(string, provider.Metric, float64)) {
+	p.report = report
+}
+
+func (p *measuringProvider) Status(string) (provider.Status, bool) {
+	s := provider.Status{Desired: 3, Ready: 3}
+	if why := p.problem.Load(); why != nil {
+		s.MetricsError = *why
+	}
+	return s, true
+}
+
+// TestProviderTellsItsFigures: what a provider measures scales a function, and
+// why it cannot is shown.
+func TestProviderTellsItsFigures(t *testing.T) {
+	p := &measuringProvider{}
+	f := start(t, quickScaling, func(cfg *Config) {
+		cfg.Provider, cfg.ClusterProvider = ProviderKubernetes, p
+		cfg.Core.ScaleToZeroGrace = time.Hour
+	})
+	f.register("f", "DEPLOYMENT", `"scalingConfig":{"strategy":"INTERNAL","minReplicas":1,"maxReplicas":9,"metrics":[{"type":"cpu","target":50}]}`)
+	f.eventually("three are ready", func() bool { return f.ready("f") == 3 })
+	p.report("f", provider.Metric{Type: "cpu", Target: "50"}, 100)
+	f.eventually("twice as many are wanted", func() bool { calls := p.made(); return len(calls) > 0 && calls[len(calls)-1] == 6 })
+	// Of functions that are gone, or other ones by now, it is not an error.
+	p.report("gone", provider.Metric{Type: "cpu", Target: "50"}, 100)
+	p.report("f", provider.Metric{Type: "memory", Target: "50"}, 100)
+
+	if a := f.get("/v1/functions/f/stats").expect(200); strings.Contains(string(a.body), "metricsError") {
+		t.Errorf("while all is well: %s", a.body)
+	}
+	why := "nobody measures"
+	p.problem.Store(&why)
+	for _, path := range []string{"/v1/functions/f/stats", "/v1/admin/stats"} {
+		if a := f.get(path).expect(200); !strings.Contains(string(a.body), `"metricsError":"nobody measures"`) {
+			t.Errorf("%s: %s", path, a.body)
 		}
 	}
 }

@@ -25,6 +25,9 @@ const (
 // newProvider makes the configured provider; nil for none.
 func (s *Server) newProvider() provider.Provider {
 	if s.cfg.ClusterProvider != nil {
+		if source, ok := s.cfg.ClusterProvider.(provider.MetricSource); ok {
+			source.ReportTo(s.reportMetric)
+		}
 		return s.cfg.ClusterProvider
 	}
 	if s.cfg.Provider != ProviderProcess {
@@ -33,11 +36,14 @@ func (s *Server) newProvider() provider.Provider {
 	return process.New(process.Options{
 		Logger: s.log, StartTimeout: s.cfg.FunctionStartTimeout, CgroupRoot: s.cfg.CgroupRoot,
 		MaxFunctions: s.cfg.Core.MaxFunctions, MaxOutputBytes: s.cfg.MaxResponseBytes,
-		ReportMetric: func(function string, m provider.Metric, value float64) {
-			// An error says that the function is gone, or is another one by now.
-			_ = s.core.ReportMetric(function, m.Type, m.Name, value)
-		},
+		ReportMetric: s.reportMetric,
 	})
+}
+
+// reportMetric tells core a figure that the provider has measured.
+func (s *Server) reportMetric(function string, m provider.Metric, value float64) {
+	// An error says that the function is gone, or is another one by now.
+	_ = s.core.ReportMetric(function, m.Type, m.Name, value)
 }
 
 // provision starts what a DEPLOYMENT function needs; nil when it is not one.

@@ -25,6 +25,8 @@ type functionStats struct {
 	ColdStarts           int64 `json:"coldStarts"`
 	Rejected             int64 `json:"rejected"`
 	DeadLetters          int   `json:"deadLetters"`
+	// MetricsError is why cpu or memory, which scale the function, are not known.
+	MetricsError string `json:"metricsError,omitempty"`
 }
 
 func (s *Server) statsOf(fn *core.Function) functionStats {
@@ -37,6 +39,10 @@ func (s *Server) statsOf(fn *core.Function) functionStats {
 		st.Enqueued, st.Dispatched = count(f.enqueue), count(f.dispatch)
 		st.Success, st.Error, st.Timeout = count(f.success), count(f.failure), count(f.timeout)
 		st.Retries, st.ColdStarts, st.Rejected = count(f.retry), count(f.cold), f.refused.Load()
+	}
+	if s.provider != nil && fn.Autoscaled() {
+		status, _ := s.provider.Status(fn.Name())
+		st.MetricsError = status.MetricsError
 	}
 	return st
 }

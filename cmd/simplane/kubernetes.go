@@ -13,12 +13,12 @@ func connectCluster(cfg *server.Config, log *slog.Logger) error {
 	if cfg.Provider != server.ProviderKubernetes {
 		return nil
 	}
-	client, err := kubernetes.Connect(cfg.Kubeconfig, log)
+	client, metrics, err := kubernetes.Connect(cfg.Kubeconfig, log)
 	if err != nil {
 		return fmt.Errorf("provider kubernetes: %w (set --kubeconfig, or run in a pod)", err)
 	}
 	p, err := kubernetes.New(kubernetes.Options{
-		Client: client, Namespace: cfg.KubeNamespace, Logger: log, MaxOutputBytes: cfg.MaxResponseBytes,
+		Client: client, Metrics: metrics, Namespace: cfg.KubeNamespace, Logger: log, MaxOutputBytes: cfg.MaxResponseBytes,
 	})
 	if err != nil {
 		return fmt.Errorf("provider kubernetes: %w", err)

@@ -43,6 +43,9 @@ type function struct {
 	restarts   int64
 	failure    *provider.Error // why no instance becomes ready; nil while that is open
 	waking     bool            // a start from zero is under way
+	blind      string          // what is wrong with the figures of the pods; see sampler
+
+	activity activity
 }
 
 // member is a ready instance.
@@ -285,6 +288,10 @@ func (f *function) statusLocked() provider.Status {
 	s.InFlight, s.Waiting = f.pool.Load()
 	if f.failure != nil {
 		s.LastError = f.failure.Error()
+	}
+	s.MetricsError = f.blind
+	if t := f.p.sampler.trouble.Load(); t != nil && len(f.dep.Measured()) > 0 {
+		s.MetricsError = t.text
 	}
 	return s
 }

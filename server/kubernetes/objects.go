@@ -22,6 +22,9 @@ import (
 // EndpointSlices.
 const portName = "http"
 
+// containerName is that of a function's container.
+const containerName = "function"
+
 // deployment describes the wanted Deployment. replicas is nil when the
 // autoscaler sets them: a field that is not applied is left to others.
 func (f *function) deployment(d provider.Deployment, replicas *int32, incarnation string) (*appsac.DeploymentApplyConfiguration, origin) {
@@ -81,7 +84,7 @@ func literal(text string) string {
 func (f *function) container(d provider.Deployment) *coreac.ContainerApplyConfiguration {
 	port := f.p.opt.Port
 	c := coreac.Container().
-		WithName("function").
+		WithName(containerName).
 		WithImage(d.Image).
 		WithPorts(coreac.ContainerPort().WithName(portName).WithContainerPort(port).WithProtocol(corev1.ProtocolTCP)).
 		WithSecurityContext(coreac.SecurityContext().WithAllowPrivilegeEscalation(false)).

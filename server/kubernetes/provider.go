@@ -23,6 +23,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/validation"
 	"k8s.io/client-go/kubernetes"
+	metricsv1beta1 "k8s.io/metrics/pkg/client/clientset/versioned/typed/metrics/v1beta1"
 
 	"simplane/server/provider"
 )
@@ -32,6 +33,13 @@ type Options struct {
 	Client    kubernetes.Interface // required; see Connect
 	Namespace string               // default
 	Logger    *slog.Logger         // discards by default
+
+	// Metrics is a client of the resource metrics API. nil measures nothing:
+	// functions with strategy INTERNAL are then not scaled by cpu or memory.
+	Metrics metricsv1beta1.PodMetricsesGetter
+	// SampleInterval is the time between two looks at it, 10 s: metrics-server
+	// measures every 15 s by default.
+	SampleInterval time.Duration
 
 	// Port is the container port of the functions, handed over in PORT; 8080.
 	Port int32
@@ -59,6 +67,9 @@ func (o Options) withDefaults() Options {
 	if o.CallTimeout <= 0 {
 		o.CallTimeout = 10 * time.Second
 	}
+	if o.SampleInterval <= 0 {
+		o.SampleInterval = 10 * time.Second
+	}
 	if o.MaxReplicas <= 0 {
 		o.MaxReplicas = 256
 	}
@@ -67,13 +78,14 @@ func (o Options) withDefaults() Options {
 
 // Provider runs functions on Kubernetes. It implements provider.Provider.
 type Provider struct {
-	opt    Options
-	log    *slog.Logger
-	client kubernetes.Interface
-	hub    provider.Hub
-	watch  *watch
-	ctx    context.Context // ends with Close
-	cancel context.CancelFunc
+	opt     Options
+	log     *slog.Logger
+	client  kubernetes.Interface
+	hub     provider.Hub
+	watch   *watch
+	sampler *sampler
+	ctx     context.Context // ends with Close
+	cancel  context.CancelFunc
 
 	mu        sync.RWMutex
 	closed    bool
@@ -82,7 +94,10 @@ type Provider struct {
 	leaving   map[string]*departure // by object name
 }
 
-var _ provider.Provider = (*Provider)(nil)
+var (
+	_ provider.Provider     = (*Provider)(nil)
+	_ provider.MetricSource = (*Provider)(nil)
+)
 
 // ErrScaledByHPA is returned by SetReplicas for a function whose replicas the
 // cluster's autoscaler sets.
@@ -100,6 +115,10 @@ func New(opt Options) (*Provider, error) {
 		functions: map[string]*function{}, objects: map[string]*function{}, leaving: map[string]*departure{},
 	}
 	p.ctx, p.cancel = context.WithCancel(context.Background())
+	p.sampler = &sampler{p: p}
+	if opt.Metrics != nil {
+		p.sampler.pods = opt.Metrics.PodMetricses(opt.Namespace)
+	}
 	var err error
 	if p.watch, err = newWatch(p); err != nil {
 		p.cancel()
@@ -297,6 +316,7 @@ func (p *Provider) Close(ctx context.Context) error {
 		_ = d.wait(patience) // what is left is logged
 	}
 	p.cancel()
+	p.sampler.close()
 	return p.watch.wait(ctx)
 }
 

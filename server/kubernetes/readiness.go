@@ -104,6 +104,21 @@ func (w *watch) replicas(f *function) int {
 	return int(*d.Spec.Replicas)
 }
 
+// readySince is when a pod became ready by its own account; the zero time when
+// it is not known.
+func (w *watch) readySince(namespace, name string) time.Time {
+	pod, err := w.pods.Pods(namespace).Get(name)
+	if err != nil {
+		return time.Time{}
+	}
+	for _, c := range pod.Status.Conditions {
+		if c.Type == corev1.PodReady && c.Status == corev1.ConditionTrue {
+			return c.LastTransitionTime.Time
+		}
+	}
+	return time.Time{}
+}
+
 // refresh brings a function up to date with the informers' caches.
 func (f *function) refresh() {
 	f.looking.Lock()

@@ -23,6 +23,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/metrics/pkg/apis/metrics/v1beta1"
+	metricsv1beta1 "k8s.io/metrics/pkg/client/clientset/versioned/typed/metrics/v1beta1"
 
 	"simplane/server/kubernetes/kubetest"
 )
@@ -80,7 +82,8 @@ func (b *buffer) String() string {
 }
 
 // realCluster makes a namespace where simplane has the documented rights, but
-// for those on the resources in without.
+// for those on the resources in without: "pods", or "metrics.k8s.io/pods" of a
+// group.
 func realCluster(t *testing.T, without ...string) *real {
 	t.Helper()
 	cluster, err := sharedCluster()
@@ -103,7 +106,9 @@ func realCluster(t *testing.T, without ...string) *real {
 	r.token = must[*authenticationv1.TokenRequest](t)(r.admin.CoreV1().ServiceAccounts(r.ns).CreateToken(ctx, "simplane", &authenticationv1.TokenRequest{}, metav1.CreateOptions{})).Status.Token
 	role := documentedRole(t)
 	role.Rules = slices.DeleteFunc(role.Rules, func(rule rbacv1.PolicyRule) bool {
-		return slices.ContainsFunc(rule.Resources, func(resource string) bool { return slices.Contains(without, resource) })
+		return slices.ContainsFunc(rule.Resources, func(resource string) bool {
+			return slices.Contains(without, resource) && rule.APIGroups[0] != v1beta1.GroupName || slices.Contains(without, rule.APIGroups[0]+"/"+resource)
+		})
 	})
 	r.grant(role)
 	return r
@@ -147,6 +152,13 @@ func (r *real) grant(role *rbacv1.Role) {
 // client is one with simplane's rights, and what it sends.
 func (r *real) client() (kubernetes.Interface, *recorder) {
 	r.t.Helper()
+	client, _, sent := r.clients()
+	return client, sent
+}
+
+// clients are those of a provider.
+func (r *real) clients() (kubernetes.Interface, metricsv1beta1.PodMetricsesGetter, *recorder) {
+	r.t.Helper()
 	path := must[string](r.t)(r.cluster.Kubeconfig(r.ns, r.token))
 	config, err := restConfig(path, r.log)
 	if err != nil {
@@ -154,14 +166,18 @@ func (r *real) client() (kubernetes.Interface, *recorder) {
 	}
 	sent := &recorder{}
 	config.Wrap(sent.wrap)
-	return must[*kubernetes.Clientset](r.t)(kubernetes.NewForConfig(config)), sent
+	client, metrics, err := connect(config, r.log)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return client, metrics, sent
 }
 
 // provider starts one as simplane serve would.
 func (r *real) provider(opt Options) (*Provider, *recorder) {
 	r.t.Helper()
-	client, sent := r.client()
-	opt.Client, opt.Namespace, opt.Logger = client, r.ns, r.log
+	client, metrics, sent := r.clients()
+	opt.Client, opt.Metrics, opt.Namespace, opt.Logger = client, metrics, r.ns, r.log
 	p, err := New(opt)
 	if err != nil {
 		r.t.Fatal(err)
@@ -231,6 +247,13 @@ func describe(r *http.Request, status int) request {
 		}
 	}
 	return q
+}
+
+// has says that there was such a request since the last take.
+func (c *recorder) has(verb, resource string) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.ContainsFunc(c.all, func(q request) bool { return q.verb == verb && q.resource == resource })
 }
 
 // take returns the requests since the last take. reads are get, list, watch.

@@ -25,11 +25,13 @@ func (r *real) exercise(p *Provider) error {
 	internal.ScalingStrategy = provider.ScaleInternal
 	zero := deployment("zero")
 	zero.Replicas = 0
+	zero.ScalingStrategy, zero.Metrics = provider.ScaleInternal, []provider.Metric{{Type: "cpu", Target: "50"}}
 	for _, d := range []provider.Deployment{hpa, internal, hpa, zero} {
 		if err := p.Provision(ctx, d); err != nil {
 			return err
 		}
 	}
+	p.sampler.sample(ctx, time.Now())
 	if err := p.SetReplicas(ctx, "zero", 1); err != nil {
 		return err
 	}
@@ -69,6 +71,18 @@ func TestRealRights(t *testing.T) {
 	if err := r.exercise(p); err != nil {
 		t.Fatal(err)
 	}
+	// The cluster's garbage collector deletes a Service too, with its owner, and
+	// may be there first.
+	eventually(t, "simplane deletes a Service", func() bool {
+		if sent.has("delete", "services") {
+			return true
+		}
+		provision(t, p, deployment("again"))
+		if err := p.Deprovision(ctx, "again"); err != nil {
+			t.Error(err)
+		}
+		return false
+	})
 	reads, writes := sent.take()
 	used := map[string]bool{}
 	for _, q := range append(reads, writes...) {

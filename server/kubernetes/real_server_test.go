@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"strings"
 	"sync"
@@ -23,15 +24,20 @@ type plane struct {
 	stop func() // returns once it has shut down; may be called again
 }
 
+func (r *real) serve(p *Provider) plane { return serve(r.t, p, r.log) }
+
 // serve runs simplane until it is stopped or the test ends.
-func (r *real) serve(p *Provider) plane {
-	r.t.Helper()
+func serve(t *testing.T, p *Provider, log *slog.Logger, change ...func(*server.Config)) plane {
+	t.Helper()
 	cfg := server.DefaultConfig()
 	cfg.Addr, cfg.MgmtAddr = "127.0.0.1:0", "127.0.0.1:0"
 	cfg.Provider, cfg.ClusterProvider = server.ProviderKubernetes, p
-	s, err := server.New(cfg, r.log)
+	for _, c := range change {
+		c(&cfg)
+	}
+	s, err := server.New(cfg, log)
 	if err != nil {
-		r.t.Fatal(err)
+		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	served := make(chan error, 1)
@@ -39,11 +45,11 @@ func (r *real) serve(p *Provider) plane {
 	stop := sync.OnceFunc(func() {
 		cancel()
 		if err := <-served; err != nil {
-			r.t.Error(err)
+			t.Error(err)
 		}
 	})
-	r.t.Cleanup(stop)
-	return plane{r.t, "http://" + s.Addr(), stop}
+	t.Cleanup(stop)
+	return plane{t, "http://" + s.Addr(), stop}
 }
 
 func (p plane) do(method, path, body string) (status int, answer string) {

@@ -29,16 +29,11 @@ func newSampler(opt Options) *sampler {
 }
 
 // measured are the metrics of a deployment that a sampler tells the figures of.
-func (s *sampler) measured(d provider.Deployment) (m []provider.Metric) {
-	if s.report == nil || d.ScalingStrategy != provider.ScaleInternal {
+func (s *sampler) measured(d provider.Deployment) []provider.Metric {
+	if s.report == nil {
 		return nil
 	}
-	for _, metric := range d.Metrics {
-		if metric.Type == "cpu" || metric.Type == "memory" {
-			m = append(m, metric)
-		}
-	}
-	return m
+	return d.Measured()
 }
 
 // watch has a function measured until it has no instance.
@@ -106,7 +101,7 @@ func (s *sampler) close() {
 // gauge is what a sampler remembers of a function; only its loop uses it.
 type gauge struct {
 	metrics     []provider.Metric // empty: not measured
-	cores       float64           // what 100 % of cpu is
+	cpuUnit     float64           // cores that are 1 of a cpu metric's unit
 	memoryUnit  float64           // bytes that are 1 of a memory metric's unit
 	before      map[*instance]reading
 	invocations int
@@ -118,23 +113,11 @@ type reading struct {
 	cpu time.Duration
 }
 
-// newGauge fixes the units: percent of what an instance requests. Without a
-// request cpu is in percent of one core, memory in MiB.
 func newGauge(metrics []provider.Metric, d provider.Deployment) gauge {
-	g := gauge{metrics: metrics, cores: 1, memoryUnit: 1 << 20, invocations: -1}
-	if cpu, _ := provider.ParseCPU(d.CPU); cpu > 0 { // validated when provisioned
-		g.cores = cpu
-	}
-	if memory, _ := provider.ParseMemory(d.Memory); memory > 0 {
-		g.memoryUnit = float64(memory) / 100
-	}
+	g := gauge{metrics: metrics, invocations: -1}
+	g.cpuUnit, g.memoryUnit = d.Units()
 	return g
 }
-
-// quietAfter is how long after its last invocation a function is no longer
-// measured: longer than the grace after which an idle function's figures are
-// ignored by default, and as long as a figure counts.
-const quietAfter = 60 * time.Second
 
 // sample reports the mean over a function's ready instances; false when there
 // are none.
@@ -147,7 +130,7 @@ func (g *gauge) sample(f *function, now time.Time, report func(string, provider.
 	if inFlight, waiting := f.pool.Load(); inFlight+waiting > 0 || f.pool.Taken() != g.invocations {
 		g.invocations, g.busyAt = f.pool.Taken(), now
 	}
-	if now.Sub(g.busyAt) > quietAfter {
+	if now.Sub(g.busyAt) > provider.QuietAfter {
 		g.before = nil
 		return true
 	}
@@ -161,7 +144,7 @@ func (g *gauge) sample(f *function, now time.Time, report func(string, provider.
 		case m.Type == "memory":
 			report(f.dep.Name, m, float64(memory)/g.memoryUnit/replicas)
 		case known:
-			report(f.dep.Name, m, 100*cores/g.cores/replicas)
+			report(f.dep.Name, m, cores/g.cpuUnit/replicas)
 		}
 	}
 	return true

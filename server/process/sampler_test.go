@@ -246,11 +246,11 @@ func TestNothingIsMeasuredWithoutInstancesOrWork(t *testing.T) {
 		return after > before
 	}
 	now := time.Now()
-	if !told(now) || !told(now.Add(quietAfter-time.Second)) || told(now.Add(quietAfter+time.Second)) {
+	if !told(now) || !told(now.Add(provider.QuietAfter-time.Second)) || told(now.Add(provider.QuietAfter+time.Second)) {
 		t.Error("it is not measured for the minute after its last call, or longer")
 	}
 	wantOutput(t, invoke(t, p, "f7", `1`), `1`)
-	if !told(now.Add(2 * quietAfter)) {
+	if !told(now.Add(2 * provider.QuietAfter)) {
 		t.Error("it is not measured once it works again")
 	}
 	if err := p.SetReplicas(t.Context(), "f7", 0); err != nil {

@@ -87,5 +87,8 @@ type Status struct {
 	Waiting   int    // invocations waiting for an instance
 	Restarts  int64  // instances replaced after they failed, since provisioning
 	LastError string // why the last instance failed; empty once one is ready
-	Deleted   bool   // final: the function is gone
+	// MetricsError is why cpu or memory, by which the function is to be scaled,
+	// are not known; empty while they are.
+	MetricsError string
+	Deleted      bool // final: the function is gone
 }

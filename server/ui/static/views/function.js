@@ -2,7 +2,7 @@
 import {call, fn, get, getText} from '../api.js';
 import {Chart} from '../chart.js';
 import {confirm} from '../dialog.js';
-import {announce, h} from '../dom.js';
+import {announce, h, setText} from '../dom.js';
 import {count, json, ms, rate} from '../format.js';
 import {store} from '../store.js';
 import {deadLetters} from './deadletters.js';
@@ -17,6 +17,7 @@ export function functionView(name) {
     new Chart({title: 'In flight', span: 120, whole: true, format: count, series: [{key: 'inFlight', label: 'in flight'}, {key: 'slots', label: 'slots'}]}),
   ];
   const gone = h('p', {class: 'alert', hidden: true}, 'This function is not registered (any more).');
+  const unmeasured = h('p', {class: 'alert', hidden: true});
   const letters = deadLetters(name);
   const spec = h('pre', {tabindex: '0', 'aria-label': 'Spec'});
   const logs = h('div');
@@ -47,6 +48,9 @@ export function functionView(name) {
   function update() {
     if (!store.stats) return;
     gone.hidden = name in store.stats.functions;
+    const problem = store.stats.functions[name]?.metricsError;
+    unmeasured.hidden = !problem;
+    setText(unmeasured, problem ? `Not scaled by cpu or memory: ${problem}` : '');
     for (const c of charts) c.draw(store.points(name));
     letters.update(store.stats.functions[name]?.deadLetters);
   }
@@ -54,7 +58,7 @@ export function functionView(name) {
   const query = '#/executions?function=' + encodeURIComponent(name);
   const root = h('div', null,
     h('div', {class: 'head'}, h('h1', null, name), h('span', {class: 'actions'}, h('a', {href: query}, 'Executions'), remove)),
-    gone, h('div', {class: 'charts'}, charts.map(c => c.root)),
+    gone, unmeasured, h('div', {class: 'charts'}, charts.map(c => c.root)),
     invokeForm(name), letters.root, logs,
     h('section', null, h('h2', null, 'Spec'), spec));
   loadSpec();
