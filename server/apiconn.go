@@ -3,7 +3,6 @@ package server
 import (
 	"io"
 	"net"
-	"os"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -105,7 +104,7 @@ func (c *apiConn) readSome(fd uintptr) (done bool) {
 		return !c.in.mayWait()
 	}
 	if err != nil {
-		c.in.err = c.opError("read", err)
+		c.in.err = nonblock.OpError("read", c, err)
 	}
 	c.in.n = n
 	return true
@@ -119,16 +118,12 @@ func (c *apiConn) writeSome(fd uintptr) (done bool) {
 			return !c.out.mayWait()
 		}
 		if err != nil {
-			c.out.err = c.opError("write", err)
+			c.out.err = nonblock.OpError("write", c, err)
 			return true
 		}
 		c.out.n += n
 	}
 	return true
-}
-
-func (c *apiConn) opError(op string, err error) error {
-	return &net.OpError{Op: op, Net: "tcp", Source: c.LocalAddr(), Addr: c.RemoteAddr(), Err: os.NewSyscallError(op, err)}
 }
 
 // begin starts to count anew.

@@ -3,7 +3,6 @@ package server
 import (
 	"bytes"
 	"fmt"
-	"net"
 	"net/url"
 	"slices"
 	"strconv"
@@ -30,16 +29,9 @@ type poolDispatcher struct {
 }
 
 func newPoolDispatcher(cfg Config, e *egress) *poolDispatcher {
-	dial := func(addr string, timeout time.Duration) (net.Conn, error) {
-		c, err := e.dial(addr, timeout)
-		if err != nil {
-			return nil, err
-		}
-		return freshconn.Wrap(c), nil
-	}
 	d := &poolDispatcher{maxResponse: cfg.MaxResponseBytes, targets: newPoolTargets(func() *fasthttp.HostClient {
 		return &fasthttp.HostClient{
-			DialTimeout:            dial,
+			DialTimeout:            freshconn.Dialer(e.dial),
 			Name:                   "simplane",
 			MaxConns:               cfg.PoolMaxConnections,
 			MaxResponseBodySize:    cfg.MaxResponseBytes,
@@ -76,8 +68,6 @@ func (d *poolDispatcher) call(t core.Task) core.Outcome {
 	defer bytebufferpool.Put(message)
 	defer fasthttp.ReleaseResponse(resp)
 	message.B = d.appendMessage(message.B, target, t)
-	// Without this a missing content type would read as text/plain.
-	resp.Header.SetNoDefaultContentType(true)
 	err = target.Post(message.B, resp, t.Timeout)
 	if x := recordOf(t.Trace); x != nil {
 		status := 0

@@ -1,7 +1,6 @@
 package server
 
 import (
-	"bufio"
 	"bytes"
 	"compress/gzip"
 	"fmt"
@@ -12,6 +11,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"simplane/server/rawpeer"
 )
 
 // endpoint starts a function server that answers with h.
@@ -22,38 +23,14 @@ func endpoint(t *testing.T, h http.HandlerFunc) string {
 	return s.URL
 }
 
-// rawEndpoint starts a function server that reads a request and then does what
-// talk does with the connection; n counts the connection's requests from 1.
+// rawEndpoint is a function server that reads a request and then does what talk
+// does with the connection; n counts the connection's requests from 1.
 func rawEndpoint(t *testing.T, talk func(c net.Conn, n int) (again bool)) string {
 	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { ln.Close() })
-	go func() {
-		for {
-			c, err := ln.Accept()
-			if err != nil {
-				return
-			}
-			go func() {
-				defer c.Close()
-				r := bufio.NewReader(c)
-				for n := 1; ; n++ {
-					req, err := http.ReadRequest(r)
-					if err != nil {
-						return
-					}
-					_, _ = io.Copy(io.Discard, req.Body)
-					if !talk(c, n) {
-						return
-					}
-				}
-			}()
-		}
-	}()
-	return "http://" + ln.Addr().String()
+	return "http://" + rawpeer.Start(t, func(c net.Conn, r *http.Request, n int) bool {
+		_, _ = io.Copy(io.Discard, r.Body)
+		return talk(c, n)
+	})
 }
 
 func (f *fixture) pool(name, url string, fields ...string) {

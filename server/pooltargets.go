@@ -77,7 +77,7 @@ func (p *poolTargets) make(url string) (*exchange.Target, error) {
 		host.Addr, host.IsTLS = addr, isTLS
 		p.hosts[key] = host
 	}
-	return exchange.New(host, url, "application/json")
+	return exchange.New(host, url)
 }
 
 // forget makes room: what is called again is made again. Hosts that have

@@ -1,4 +1,4 @@
-// Package exchange posts messages to one URL with as little work for each as
+// Package exchange posts JSON messages to one URL with as little work for each as
 // HTTP allows. What is the same in all of them is put into bytes once.
 // Connections, answers and TLS are fasthttp's.
 package exchange
@@ -23,16 +23,16 @@ type Target struct {
 }
 
 // New makes a target of an absolute URL on the host of conns, whose DialTimeout
-// should wrap connections (freshconn.Wrap); its retries are not used. The error
+// should be a freshconn.Dialer; its retries are not used. The error
 // says what is wrong with the URL.
-func New(conns *fasthttp.HostClient, url, contentType string) (*Target, error) {
+func New(conns *fasthttp.HostClient, url string) (*Target, error) {
 	req := fasthttp.AcquireRequest()
 	defer fasthttp.ReleaseRequest(req)
 	req.Header.SetMethod(fasthttp.MethodPost)
 	req.SetRequestURI(url)
 	req.URI().DisablePathNormalizing = conns.DisablePathNormalizing
 	req.Header.SetUserAgent(conns.Name)
-	req.Header.SetContentType(contentType)
+	req.Header.SetContentType("application/json")
 	var text bytes.Buffer
 	w := bufio.NewWriter(&text)
 	if err := errors.Join(req.Write(w), w.Flush()); err != nil {
@@ -67,13 +67,12 @@ func End(b []byte, body int) []byte {
 	return append(b, "\r\n\r\n"...)
 }
 
-// ConnsCount is how many connections there are to the target's host.
-func (t *Target) ConnsCount() int { return t.conns.ConnsCount() }
-
 // Post sends a message and reads the answer into resp. It takes no
 // longer than timeout if conns' DialTimeout does not; then the error is
 // fasthttp.ErrTimeout. A message that may have been sent is not sent again.
 func (t *Target) Post(message []byte, resp *fasthttp.Response, timeout time.Duration) error {
+	// Without this a missing content type would read as text/plain.
+	resp.Header.SetNoDefaultContentType(true)
 	deadline := time.Now().Add(timeout)
 	for ; timeout > 0; timeout = time.Until(deadline) {
 		err := t.attempt(message, resp, timeout, deadline)

@@ -1,7 +1,6 @@
 package exchange
 
 import (
-	"bufio"
 	"bytes"
 	"crypto/tls"
 	"crypto/x509"
@@ -19,54 +18,28 @@ import (
 	"github.com/valyala/fasthttp"
 
 	"simplane/server/freshconn"
+	"simplane/server/rawpeer"
 )
 
 func hostOf(addr string) *fasthttp.HostClient {
 	return &fasthttp.HostClient{
 		Addr: addr, Name: "tester", MaxConns: 100, MaxResponseBodySize: 64 << 20, DisablePathNormalizing: true,
-		DialTimeout: func(a string, timeout time.Duration) (net.Conn, error) {
-			c, err := net.DialTimeout("tcp", a, timeout)
-			if err != nil {
-				return nil, err
-			}
-			return freshconn.Wrap(c), nil
-		},
+		DialTimeout: freshconn.Dialer(func(a string, timeout time.Duration) (net.Conn, error) {
+			return net.DialTimeout("tcp", a, timeout)
+		}),
 	}
 }
 
-// peer is a server that does with each connection what talk does; n counts the
-// connection's requests from 1.
+// peer is the target of a server that does with each connection what talk does.
 func peer(t *testing.T, talk func(c net.Conn, r *http.Request, n int) (again bool)) *Target {
 	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { ln.Close() })
-	go func() {
-		for {
-			c, err := ln.Accept()
-			if err != nil {
-				return
-			}
-			go func() {
-				defer c.Close()
-				r := bufio.NewReader(c)
-				for n := 1; ; n++ {
-					req, err := http.ReadRequest(r)
-					if err != nil || !talk(c, req, n) {
-						return
-					}
-				}
-			}()
-		}
-	}()
-	return targetOf(t, hostOf(ln.Addr().String()), "http://"+ln.Addr().String()+"/")
+	addr := rawpeer.Start(t, talk)
+	return targetOf(t, hostOf(addr), "http://"+addr+"/")
 }
 
 func targetOf(t testing.TB, host *fasthttp.HostClient, url string) *Target {
 	t.Helper()
-	target, err := New(host, url, "application/json")
+	target, err := New(host, url)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -146,7 +119,7 @@ func TestLargeMessagesArriveWhole(t *testing.T) {
 			t.Errorf("%d bytes: %d came back, %v", size, len(got), err)
 		}
 	}
-	if n := target.ConnsCount(); n != 1 {
+	if n := target.conns.ConnsCount(); n != 1 {
 		t.Errorf("%d connections were used", n)
 	}
 }
@@ -171,7 +144,7 @@ func TestAnEarlierDeadlineEndsNothing(t *testing.T) {
 			t.Fatalf("first: %q, %v", got, err)
 		}
 		want := fmt.Sprint("2 ", size)
-		if target.ConnsCount() == 0 {
+		if target.conns.ConnsCount() == 0 {
 			want = fmt.Sprint("1 ", size)
 		}
 		if got, err := post(target, strings.Repeat("x", size), time.Minute); err != nil || got != want {
@@ -188,7 +161,7 @@ func TestDeadlines(t *testing.T) {
 			t.Errorf("%d bytes: %v after %v", size, err, time.Since(began))
 		}
 	}
-	if n := mute.ConnsCount(); n != 0 {
+	if n := mute.conns.ConnsCount(); n != 0 {
 		t.Errorf("%d connections are kept on which an answer may still come", n)
 	}
 	if _, err := post(mute, "x", 0); err != fasthttp.ErrTimeout {
@@ -246,7 +219,7 @@ func TestStaleConnectionsAreReplaced(t *testing.T) {
 	if got, err := post(target, "second", time.Minute); err != nil || got != "second" || delivered.Load() != callers+1 {
 		t.Errorf("%q, %v, delivered %d times", got, err, delivered.Load())
 	}
-	if n := target.ConnsCount(); n != 1 {
+	if n := target.conns.ConnsCount(); n != 1 {
 		t.Errorf("%d connections are left", n)
 	}
 }
@@ -294,8 +267,8 @@ func TestConnectionCloseIsHonoured(t *testing.T) {
 		fmt.Fprint(c, "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok")
 		return true
 	})
-	if _, err := post(target, "x", time.Minute); err != nil || target.ConnsCount() != 0 {
-		t.Errorf("%v, %d connections kept", err, target.ConnsCount())
+	if _, err := post(target, "x", time.Minute); err != nil || target.conns.ConnsCount() != 0 {
+		t.Errorf("%v, %d connections kept", err, target.conns.ConnsCount())
 	}
 }
 
@@ -314,8 +287,8 @@ func TestTLS(t *testing.T) {
 			t.Fatalf("%q, %v", got, err)
 		}
 	}
-	if target.ConnsCount() != 1 {
-		t.Errorf("%d connections", target.ConnsCount())
+	if target.conns.ConnsCount() != 1 {
+		t.Errorf("%d connections", target.conns.ConnsCount())
 	}
 }
 

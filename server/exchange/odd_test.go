@@ -62,8 +62,8 @@ func TestInterimAnswers(t *testing.T) {
 			t.Errorf("%q, %v", got, err)
 		}
 	}
-	if target.ConnsCount() != 1 {
-		t.Errorf("%d connections", target.ConnsCount())
+	if target.conns.ConnsCount() != 1 {
+		t.Errorf("%d connections", target.conns.ConnsCount())
 	}
 }
 
@@ -92,8 +92,8 @@ func TestOddAnswers(t *testing.T) {
 				t.Errorf("%q: %q, %v", tc.raw, got, err)
 			}
 		}
-		if target.ConnsCount() != tc.conns {
-			t.Errorf("%q: %d connections", tc.raw, target.ConnsCount())
+		if target.conns.ConnsCount() != tc.conns {
+			t.Errorf("%q: %d connections", tc.raw, target.conns.ConnsCount())
 		}
 	}
 }
@@ -127,7 +127,7 @@ func TestManyTimeoutsUnderLoad(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	if n := target.ConnsCount(); n > 16 {
+	if n := target.conns.ConnsCount(); n > 16 {
 		t.Errorf("%d connections for 16 callers", n)
 	}
 }

@@ -5,15 +5,16 @@
 // such a one fails though it was never sent, and looks like one that may have
 // been. So before the first bytes of each further request the socket is looked
 // at, without waiting: closed means ErrStale, and so do bytes that nobody asked
-// for, which would be taken for this request's answer.
+// for, which would be taken for this request's answer. That is for requests that
+// go out by Send; TLS, which has messages of its own waiting, writes as usual.
 package freshconn
 
 import (
 	"errors"
 	"io"
 	"net"
-	"os"
 	"syscall"
+	"time"
 
 	"simplane/server/lazyconn"
 	"simplane/server/nonblock"
@@ -31,9 +32,18 @@ type Conn struct {
 	socket *socket
 }
 
-// Wrap makes c a Conn. Connections other than TCP are passed through. TLS over
-// TCP is not looked at: it has messages of its own waiting.
-func Wrap(c net.Conn) net.Conn {
+// Dialer is dial with TCP connections made Conns. Others are passed through.
+func Dialer(dial func(addr string, timeout time.Duration) (net.Conn, error)) func(addr string, timeout time.Duration) (net.Conn, error) {
+	return func(addr string, timeout time.Duration) (net.Conn, error) {
+		c, err := dial(addr, timeout)
+		if err != nil {
+			return nil, err
+		}
+		return wrap(c), nil
+	}
+}
+
+func wrap(c net.Conn) net.Conn {
 	tcp, ok := c.(*net.TCPConn)
 	if !ok {
 		return c
@@ -43,7 +53,7 @@ func Wrap(c net.Conn) net.Conn {
 		return c
 	}
 	s := &socket{TCPConn: tcp, raw: raw}
-	s.look, s.talk = func(fd uintptr) { s.fresh = nonblock.Quiet(fd) }, s.exchange // made once: each time would be an allocation
+	s.talk = s.exchange // made once: each time would be an allocation
 	return &Conn{lazyconn.Conn{Conn: s}, s}
 }
 
@@ -71,12 +81,7 @@ type socket struct {
 	*net.TCPConn
 	raw     syscall.RawConn
 	used    bool // has been read from since it was last written to
-	tls     bool
-	begun   bool
 	yielder yielding.Yielder
-
-	look  func(fd uintptr) // sees whether the connection is fresh
-	fresh bool
 
 	talk func(fd uintptr) (done bool) // s.exchange
 	out  []byte                       // to be written by it
@@ -120,7 +125,6 @@ func (s *socket) exchange(fd uintptr) (done bool) {
 			return true
 		}
 	}
-	s.begun = true
 	if s.err = s.write(fd); s.err != nil {
 		return true
 	}
@@ -140,7 +144,7 @@ func (s *socket) write(fd uintptr) error {
 			return errFull
 		}
 		if err != nil {
-			return s.opError("write", err)
+			return nonblock.OpError("write", s, err)
 		}
 		s.out = s.out[n:]
 	}
@@ -155,29 +159,8 @@ func (s *socket) receive(fd uintptr) (done bool) {
 		return false
 	}
 	if err != nil {
-		s.err = s.opError("read", err)
+		s.err = nonblock.OpError("read", s, err)
 	}
 	s.n = n
 	return true
 }
-
-func (s *socket) opError(op string, err error) error {
-	return &net.OpError{Op: op, Net: "tcp", Source: s.LocalAddr(), Addr: s.RemoteAddr(), Err: os.NewSyscallError(op, err)}
-}
-
-func (s *socket) Write(p []byte) (int, error) {
-	if !s.begun {
-		s.begun = true
-		s.tls = len(p) > 0 && p[0] == 0x16 // a handshake record
-	}
-	if s.used {
-		s.used = false
-		if !s.tls && s.stale() {
-			return 0, ErrStale
-		}
-	}
-	return s.TCPConn.Write(p)
-}
-
-// stale looks at the socket.
-func (s *socket) stale() bool { return s.raw.Control(s.look) != nil || !s.fresh }

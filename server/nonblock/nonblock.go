@@ -3,12 +3,21 @@
 // wait.
 package nonblock
 
-import "syscall"
+import (
+	"net"
+	"os"
+	"syscall"
+)
 
 // Read reads into p, which must not be empty; 0 bytes are the end.
-func Read(fd uintptr, p []byte) (int, error) {
+func Read(fd uintptr, p []byte) (int, error) { return uninterrupted(read, fd, p) }
+
+// Write writes some of p, which must not be empty.
+func Write(fd uintptr, p []byte) (int, error) { return uninterrupted(write, fd, p) }
+
+func uninterrupted(call func(fd uintptr, p []byte) (int, syscall.Errno), fd uintptr, p []byte) (int, error) {
 	for {
-		n, err := read(fd, p)
+		n, err := call(fd, p)
 		switch err {
 		case 0:
 			return n, nil
@@ -19,18 +28,10 @@ func Read(fd uintptr, p []byte) (int, error) {
 	}
 }
 
-// Write writes some of p, which must not be empty.
-func Write(fd uintptr, p []byte) (int, error) {
-	for {
-		n, err := write(fd, p)
-		switch err {
-		case 0:
-			return n, nil
-		case syscall.EINTR:
-		default:
-			return 0, err
-		}
-	}
+// OpError dresses an error of Read ("read") or Write ("write") on c as package
+// net does.
+func OpError(op string, c net.Conn, err error) error {
+	return &net.OpError{Op: op, Net: "tcp", Source: c.LocalAddr(), Addr: c.RemoteAddr(), Err: os.NewSyscallError(op, err)}
 }
 
 // Quiet says that the other end has neither sent anything that is not read yet

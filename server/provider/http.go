@@ -48,19 +48,15 @@ func NewHTTPInstance(addr string, opt HTTPOptions) *HTTPInstance {
 	client := &fasthttp.HostClient{
 		Addr: addr,
 		Name: "simplane",
-		DialTimeout: func(a string, timeout time.Duration) (net.Conn, error) {
-			c, err := net.DialTimeout("tcp", a, min(timeout, opt.DialTimeout))
-			if err != nil {
-				return nil, err
-			}
-			return freshconn.Wrap(c), nil
-		},
+		DialTimeout: freshconn.Dialer(func(a string, timeout time.Duration) (net.Conn, error) {
+			return net.DialTimeout("tcp", a, min(timeout, opt.DialTimeout))
+		}),
 		MaxConns:            MaxEndpointConcurrency,
 		MaxIdleConnDuration: idleConnTimeout,
 		MaxResponseBodySize: opt.MaxOutputBytes,
 		ReadBufferSize:      16 << 10,
 	}
-	target, err := exchange.New(client, "http://"+addr+"/", "application/json")
+	target, err := exchange.New(client, "http://"+addr+"/")
 	return &HTTPInstance{client, target, err, addr}
 }
 
@@ -94,8 +90,6 @@ func (h *HTTPInstance) Do(inv Invocation) (Result, error) {
 	b = appendHeader(b, "Idempotency-Key", inv.IdempotencyKey)
 	body := requestBody(inv)
 	message.B = append(exchange.End(b, len(body)), body...)
-	// Without this a missing content type would read as text/plain.
-	resp.Header.SetNoDefaultContentType(true)
 
 	err := h.target.Post(message.B, resp, time.Until(inv.Deadline))
 	switch {
