@@ -45,7 +45,7 @@ type function struct {
 	waking     bool            // a start from zero is under way
 	blind      string          // what is wrong with the figures of the pods; see sampler
 
-	activity activity
+	activity provider.Activity // the sampler's loop only
 }
 
 // member is a ready instance.

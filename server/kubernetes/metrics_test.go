@@ -196,7 +196,7 @@ func (m *measured) pod(function, name string, since time.Time) {
 	if _, err := pods.Update(ctx, pod, metav1.UpdateOptions{}); apierrors.IsNotFound(err) {
 		must[*corev1.Pod](m.t)(pods.Create(ctx, pod, metav1.CreateOptions{}))
 	}
-	eventually(m.t, "the pod is known", func() bool { return m.watch.readySince("functions", name).Unix() == since.Unix() })
+	eventually(m.t, "the pod is known", func() bool { return m.watch.readySince(name).Unix() == since.Unix() })
 }
 
 func scaledBy(name, cpu, memory string, metrics ...string) provider.Deployment {

@@ -316,7 +316,7 @@ func (p *Provider) Close(ctx context.Context) error {
 		_ = d.wait(patience) // what is left is logged
 	}
 	p.cancel()
-	p.sampler.close()
+	p.sampler.loop.Wait()
 	return p.watch.wait(ctx)
 }
 

@@ -106,8 +106,8 @@ func (w *watch) replicas(f *function) int {
 
 // readySince is when a pod became ready by its own account; the zero time when
 // it is not known.
-func (w *watch) readySince(namespace, name string) time.Time {
-	pod, err := w.pods.Pods(namespace).Get(name)
+func (w *watch) readySince(name string) time.Time {
+	pod, err := w.pods.Pods(w.p.opt.Namespace).Get(name)
 	if err != nil {
 		return time.Time{}
 	}

@@ -24,7 +24,6 @@ type sampler struct {
 	pods   metricsv1beta1.PodMetricsInterface // nil: nothing is measured
 	report func(function string, metric provider.Metric, value float64)
 	loop   sync.WaitGroup
-	stop   context.CancelFunc // ends the loop; nil until it runs
 
 	asked   bool                    // the API has been asked; used by the loop only
 	trouble atomic.Pointer[trouble] // nil while the API answers
@@ -42,9 +41,7 @@ func (p *Provider) ReportTo(report func(function string, metric provider.Metric,
 		return
 	}
 	p.sampler.report = report
-	ctx, stop := context.WithCancel(p.ctx)
-	p.sampler.stop = stop
-	p.sampler.loop.Go(func() { p.sampler.run(ctx) })
+	p.sampler.loop.Go(func() { p.sampler.run(p.ctx) })
 }
 
 func (s *sampler) run(ctx context.Context) {
@@ -57,14 +54,6 @@ func (s *sampler) run(ctx context.Context) {
 		case <-tick.C:
 			s.sample(ctx, time.Now())
 		}
-	}
-}
-
-// close ends the measuring.
-func (s *sampler) close() {
-	if s.stop != nil {
-		s.stop()
-		s.loop.Wait()
 	}
 }
 

@@ -64,12 +64,6 @@ func mean(known []float64, ready int, target float64) (value float64, ok bool) {
 	return (sum + target*missing) / (float64(len(known)) + missing), true
 }
 
-// activity is what the sampler remembers of a function; only its loop uses it.
-type activity struct {
-	invocations int
-	busyAt      time.Time
-}
-
 // measured says that the function is scaled by what its pods use, and that it
 // works: it has ready instances and was called lately, or is looked at for the
 // first time.
@@ -84,11 +78,8 @@ func (f *function) measured(now time.Time) (scaled, works bool) {
 	if !scaled {
 		return false, false
 	}
-	taken := f.pool.Taken()
-	if inFlight, waiting := f.pool.Load(); inFlight+waiting > 0 || f.activity.busyAt.IsZero() || taken != f.activity.invocations {
-		f.activity = activity{taken, now}
-	}
-	return true, ready > 0 && now.Sub(f.activity.busyAt) <= provider.QuietAfter
+	lately := f.activity.Lately(f.pool, now)
+	return true, ready > 0 && lately
 }
 
 // tell reports the means over the function's ready instances.
@@ -107,7 +98,7 @@ func (f *function) tell(pods map[string]usage, now time.Time, report func(string
 	known := make([][]float64, len(metrics))
 	without := 0 // that should have a figure by now
 	for _, pod := range ready {
-		since, complete := f.p.watch.readySince(f.p.opt.Namespace, pod), true
+		since, complete := f.p.watch.readySince(pod), true
 		for i, m := range metrics {
 			unit := cores
 			if m.Type == "memory" {

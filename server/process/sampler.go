@@ -100,12 +100,11 @@ func (s *sampler) close() {
 
 // gauge is what a sampler remembers of a function; only its loop uses it.
 type gauge struct {
-	metrics     []provider.Metric // empty: not measured
-	cpuUnit     float64           // cores that are 1 of a cpu metric's unit
-	memoryUnit  float64           // bytes that are 1 of a memory metric's unit
-	before      map[*instance]reading
-	invocations int
-	busyAt      time.Time
+	metrics    []provider.Metric // empty: not measured
+	cpuUnit    float64           // cores that are 1 of a cpu metric's unit
+	memoryUnit float64           // bytes that are 1 of a memory metric's unit
+	before     map[*instance]reading
+	activity   provider.Activity
 }
 
 type reading struct {
@@ -114,7 +113,7 @@ type reading struct {
 }
 
 func newGauge(metrics []provider.Metric, d provider.Deployment) gauge {
-	g := gauge{metrics: metrics, invocations: -1}
+	g := gauge{metrics: metrics}
 	g.cpuUnit, g.memoryUnit = d.Units()
 	return g
 }
@@ -127,10 +126,7 @@ func (g *gauge) sample(f *function, now time.Time, report func(string, provider.
 		g.before = nil
 		return false
 	}
-	if inFlight, waiting := f.pool.Load(); inFlight+waiting > 0 || f.pool.Taken() != g.invocations {
-		g.invocations, g.busyAt = f.pool.Taken(), now
-	}
-	if now.Sub(g.busyAt) > provider.QuietAfter {
+	if !g.activity.Lately(f.pool, now) {
 		g.before = nil
 		return true
 	}

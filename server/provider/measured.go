@@ -17,6 +17,23 @@ type MetricSource interface {
 // ignored by default, and as long as a figure counts.
 const QuietAfter = 60 * time.Second
 
+// Activity is what a provider that measures remembers of a function's work. The
+// zero value is ready; it is for one goroutine at a time.
+type Activity struct {
+	taken  int       // invocations, when last busy
+	busyAt time.Time // zero until it is looked at
+}
+
+// Lately looks whether the function of pool works, or did within QuietAfter. The
+// first look counts as work.
+func (a *Activity) Lately(pool *Pool, now time.Time) bool {
+	taken := pool.Taken()
+	if inFlight, waiting := pool.Load(); inFlight+waiting > 0 || a.busyAt.IsZero() || taken != a.taken {
+		a.taken, a.busyAt = taken, now
+	}
+	return now.Sub(a.busyAt) <= QuietAfter
+}
+
 // Measured are the metrics of a deployment that its provider tells the figures
 // of: cpu and memory, when simplane scales it.
 func (d Deployment) Measured() (m []Metric) {
