@@ -4,12 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"sync"
 	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // Command is a process to start.
@@ -58,11 +59,14 @@ var ErrGone = errors.New("guard: the guard process is gone")
 
 // Guard is the owner's side of a guard process.
 type Guard struct {
-	conn *net.UnixConn
-	cmd  *exec.Cmd
-	down chan struct{} // closed when the guard is gone
+	events *os.File
+	inbox  *inbox // of events
+	cmd    *exec.Cmd
+	down   chan struct{} // closed when the guard is gone
 
-	sendMu sync.Mutex
+	sendMu   sync.Mutex
+	requests socket
+	closed   bool // requests is
 
 	mu       sync.Mutex
 	starting map[string]chan started
@@ -81,42 +85,51 @@ const startTimeout = 20 * time.Second
 
 // Start runs this program's binary again as a guard.
 func Start() (*Guard, error) {
-	pair, err := syscall.Socketpair(syscall.AF_UNIX, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
+	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return nil, fmt.Errorf("guard: socketpair: %w", err)
 	}
-	ours, theirs := os.NewFile(uintptr(pair[0]), "guard"), os.NewFile(uintptr(pair[1]), "owner")
+	ours, theirs := socket(pair[0]), os.NewFile(uintptr(pair[1]), "requests")
 	defer theirs.Close()
-	c, err := net.FileConn(ours)
-	ours.Close()
+	events, theirEvents, err := os.Pipe()
 	if err != nil {
+		unix.Close(pair[0])
 		return nil, fmt.Errorf("guard: %w", err)
 	}
+	defer theirEvents.Close()
 
 	// /proc/self/exe is this very binary, even after the file was replaced.
 	cmd := exec.Command("/proc/self/exe", argument)
 	cmd.Env = []string{environ, "GOMAXPROCS=2", "PATH=" + os.Getenv("PATH")}
-	cmd.ExtraFiles = []*os.File{theirs}
+	cmd.ExtraFiles = []*os.File{theirs, theirEvents} // requestsFD, eventsFD
 	cmd.Stderr = os.Stderr
 	// Its own group, so that Ctrl-C at the terminal does not reach it.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	if err := cmd.Start(); err != nil {
-		c.Close()
-		return nil, fmt.Errorf("guard: %w", err)
-	}
 	g := &Guard{
-		conn: c.(*net.UnixConn), cmd: cmd, down: make(chan struct{}),
+		events: events, cmd: cmd, down: make(chan struct{}), requests: ours,
 		starting: map[string]chan started{}, running: map[string]*Process{},
 	}
+	g.inbox = newInbox(func(b []byte) (int, []int, error) {
+		n, err := events.Read(b)
+		return n, nil, err
+	})
+	if err := startLazy(cmd); err != nil {
+		g.closeRequests()
+		events.Close()
+		return nil, fmt.Errorf("guard: %w", err)
+	}
+	theirs.Close()
+	theirEvents.Close() // so that the guard's end is an end of events
 	var e event
-	_ = g.conn.SetReadDeadline(time.Now().Add(startTimeout))
-	if _, err := receive(g.conn, &e); err != nil || e.Event != evReady {
-		c.Close()
+	_ = events.SetReadDeadline(time.Now().Add(startTimeout))
+	if err := g.inbox.next(&e); err != nil || e.Event != evReady {
+		g.closeRequests()
+		events.Close()
 		_ = cmd.Process.Kill()
 		_ = cmd.Wait()
 		return nil, fmt.Errorf("guard: it did not come up: %w", errors.Join(err, errors.New("no greeting")))
 	}
-	_ = g.conn.SetReadDeadline(time.Time{})
+	_ = events.SetReadDeadline(time.Time{})
 	go g.read()
 	return g, nil
 }
@@ -171,30 +184,46 @@ func (g *Guard) sendSpawn(id string, cmd Command, stdin, stdout, stderr *os.File
 			return err
 		}
 	}
-	g.sendMu.Lock()
-	defer g.sendMu.Unlock()
-	if err := sendFiles(g.conn, &request{Op: opSpawn, ID: id, Spawn: &cmd}, fds); err != nil {
+	if err := g.send(&request{Op: opSpawn, ID: id, Spawn: &cmd}, fds...); err != nil {
 		return fmt.Errorf("guard: %w", err)
 	}
 	return nil
 }
 
-func (g *Guard) signal(op, id string) {
+func (g *Guard) send(r *request, fds ...int) error {
 	g.sendMu.Lock()
 	defer g.sendMu.Unlock()
-	_ = send(g.conn, &request{Op: op, ID: id}) // a dead guard has killed it already
+	if g.closed {
+		return ErrGone
+	}
+	return g.requests.send(r, fds...)
+}
+
+// closeRequests tells the guard that its owner needs it no more.
+func (g *Guard) closeRequests() {
+	g.sendMu.Lock()
+	defer g.sendMu.Unlock()
+	if !g.closed {
+		g.closed = true
+		_ = unix.Close(int(g.requests))
+	}
+}
+
+func (g *Guard) signal(op, id string) {
+	_ = g.send(&request{Op: op, ID: id}) // a dead guard has killed it already
 }
 
 // read dispatches the guard's events until it is gone.
 func (g *Guard) read() {
 	for {
 		var e event
-		if _, err := receive(g.conn, &e); err != nil {
+		if err := g.inbox.next(&e); err != nil {
 			break
 		}
 		g.handle(e)
 	}
-	g.conn.Close()
+	g.closeRequests()
+	g.events.Close()
 	_ = g.cmd.Wait()
 
 	g.mu.Lock()
@@ -247,7 +276,7 @@ func (g *Guard) Down() <-chan struct{} { return g.down }
 // Close makes the guard kill everything it started and waits until it is
 // gone, or for ctx; then the guard itself is killed.
 func (g *Guard) Close(ctx context.Context) error {
-	_ = g.conn.CloseWrite()
+	g.closeRequests()
 	select {
 	case <-g.down:
 		return nil

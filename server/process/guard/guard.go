@@ -25,7 +25,10 @@ const (
 	// so that a user who types the argument gets a usage error instead.
 	argument = "__guard"
 	environ  = "SIMPLANE_GUARD=1"
-	socketFD = 3
+
+	// The guard's ends, as it inherits them.
+	requestsFD = 3
+	eventsFD   = 4
 
 	// InstanceEnv is set to the instance id in the environment of what the
 	// guard starts. It tells whose descendant a stray process is.

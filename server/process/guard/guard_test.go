@@ -12,6 +12,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // This package has no TestMain: that these tests work at all shows that
@@ -188,5 +190,32 @@ while ! test -s ` + file + `; do sleep 0.01; done`
 	}
 	for syscall.Kill(pid, 0) == nil { // for ever, if it is not found
 		time.Sleep(time.Millisecond)
+	}
+}
+
+// What the guard has for itself must not show in what it starts: open files, a
+// blocked signal, lazy timers. What it sets for the command must.
+func TestWhatACommandInherits(t *testing.T) {
+	var cores unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_CORE, &cores); err != nil {
+		t.Fatal(err)
+	}
+	// It may be 0 already, and cannot be raised then without a privilege.
+	_ = unix.Setrlimit(unix.RLIMIT_CORE, &unix.Rlimit{Cur: 1 << 20, Max: max(1<<20, cores.Max)})
+	t.Cleanup(func() { _ = unix.Setrlimit(unix.RLIMIT_CORE, &cores) })
+	g := start(t)
+	p, out, err := shell(g, "heir", `ls /proc/$$/fd | tr '\n' ' '; echo
+cat /proc/self/timerslack_ns; ulimit -c; grep -E 'SigBlk|SigIgn' /proc/self/status
+while test "$(cat /proc/$$/oom_score_adj)" != 500; do sleep 0.01; done; echo 500`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer out.Close()
+	text, _ := io.ReadAll(out) // does not end while the score is wrong
+	<-p.Done()
+	const none = "0000000000000000"
+	want := "0 1 2 \n50000\n0\nSigBlk:\t" + none + "\nSigIgn:\t" + none + "\n500\n"
+	if string(text) != want {
+		t.Errorf("got:\n%swant:\n%s", text, want)
 	}
 }

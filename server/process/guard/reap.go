@@ -58,15 +58,6 @@ func (s *server) lookAgainAfter(pause time.Duration) {
 	s.pause, s.again = pause, time.Now().Add(pause)
 }
 
-// untilLook is the time to the next look, in ms for poll: -1 for none, 0 when it
-// is due.
-func (s *server) untilLook() int {
-	if s.again.IsZero() {
-		return -1
-	}
-	return int(max(0, time.Until(s.again)+time.Millisecond-1) / time.Millisecond)
-}
-
 // lookAgain is the look after the pause.
 func (s *server) lookAgain() {
 	s.again = time.Time{}
@@ -131,7 +122,7 @@ func (s *server) killStrays() (left bool) {
 // children lists the pids whose parent is this process.
 func (s *server) children() []int {
 	if s.listed {
-		return proctree.Children(s.self)
+		return proctree.MainChildren(s.self) // everything runs on the main thread
 	}
 	return proctree.Scan(s.self)
 }

@@ -2,6 +2,7 @@ package guard
 
 import (
 	"fmt"
+	"math"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -19,13 +20,15 @@ import (
 // waits in poll for requests and for children that exit: a request wakes it
 // and nothing else, as what a start waits for is mostly wake-ups.
 type server struct {
-	socket  socket
+	inbox   *inbox
 	self    int
 	listed  bool           // the kernel lists children
 	leaders map[int]string // pid to instance id
 	pids    map[string]int // and back
 	again   time.Time      // of the next look for strays; zero for none
 	pause   time.Duration  // before it
+	fresh   []int          // pids of leaders that settle has not seen
+	settles time.Time      // when it does; zero for never
 }
 
 // run is the guard's main; it returns the exit code.
@@ -35,7 +38,14 @@ func run() int {
 		fmt.Fprintln(os.Stderr, "simplane guard: cannot adopt orphans:", err)
 		return 1
 	}
-	syscall.CloseOnExec(socketFD)
+	syscall.CloseOnExec(requestsFD)
+	syscall.CloseOnExec(eventsFD)
+	// Nor shall a command get what whoever started the owner left open.
+	_ = unix.CloseRange(requestsFD, math.MaxInt32, unix.CLOSE_RANGE_CLOEXEC) // Linux 5.11
+	// Only the runtime's own threads are to be lazy, not what is started here.
+	_ = unix.Prctl(unix.PR_SET_TIMERSLACK, timerSlack, 0, 0, 0)
+	// Neither this nor what it starts, which inherits it, leaves a core dump.
+	_ = unix.Setrlimit(unix.RLIMIT_CORE, &unix.Rlimit{})
 	// Signals meant for the whole terminal or service reach the guard too. The
 	// owner decides what they mean for its functions. (Not ignored: that would
 	// be inherited by the commands.)
@@ -46,31 +56,52 @@ func run() int {
 		return 1
 	}
 
-	s := &server{socket: socketFD, self: os.Getpid(), listed: proctree.Listed(), leaders: map[int]string{}, pids: map[string]int{}}
+	s := &server{
+		inbox: newInbox(socket(requestsFD).receive), self: os.Getpid(), listed: proctree.Listed(),
+		leaders: map[int]string{}, pids: map[string]int{},
+	}
 	s.tell(event{Event: evReady, PID: s.self})
-	ready := []unix.PollFd{{Fd: socketFD, Events: unix.POLLIN}, {Fd: int32(died), Events: unix.POLLIN}}
+	ready := []unix.PollFd{{Fd: requestsFD, Events: unix.POLLIN}, {Fd: int32(died), Events: unix.POLLIN}}
 	for {
-		if _, err := unix.Poll(ready, s.untilLook()); err != nil {
+		if _, err := unix.Poll(ready, earlier(until(s.again), until(s.settles))); err != nil {
 			continue // a signal
+		}
+		// Requests come first: a caller waits for what they start.
+		for more := ready[0].Revents != 0; more; more = s.inbox.holds() {
+			var req request
+			if err := s.inbox.next(&req); err != nil { // the owner is gone, or talks nonsense
+				s.killEverything()
+				return 0
+			}
+			s.handle(req)
 		}
 		if ready[1].Revents != 0 {
 			_, _ = unix.Read(died, make([]byte, 64))
 			s.reap()
 		}
-		if s.untilLook() == 0 {
+		if until(s.again) == 0 {
 			s.lookAgain()
 		}
-		if ready[0].Revents == 0 {
-			continue
+		if until(s.settles) == 0 {
+			s.settle()
 		}
-		var req request
-		fds, err := receive(s.socket, &req)
-		if err != nil { // the owner is gone, or talks nonsense
-			s.killEverything()
-			return 0
-		}
-		s.handle(req, fds)
 	}
+}
+
+// until is the time to t, in ms for poll: -1 for a zero t, 0 when it has come.
+func until(t time.Time) int {
+	if t.IsZero() {
+		return -1
+	}
+	return int(max(0, time.Until(t)+time.Millisecond-1) / time.Millisecond)
+}
+
+// earlier is the shorter of two times for poll.
+func earlier(a, b int) int {
+	if a < 0 || b >= 0 && b < a {
+		return b
+	}
+	return a
 }
 
 // childSignals returns a pipe that becomes readable when children have exited.
@@ -90,19 +121,36 @@ func childSignals() (fd int, err error) {
 }
 
 // tell reports to the owner. A failure shows as the end of requests.
-func (s *server) tell(e event) { _ = send(s.socket, &e) }
+func (s *server) tell(e event) {
+	frame, _ := encode(&e) // it is small
+	for len(frame) > 0 {
+		n, err := unix.Write(eventsFD, frame)
+		if err != nil && err != unix.EINTR {
+			return
+		}
+		frame = frame[max(n, 0):]
+	}
+}
 
-func (s *server) handle(req request, fds []int) {
-	defer closeAll(fds)
+func (s *server) handle(req request) {
 	switch req.Op {
 	case opSpawn:
-		pid, err := s.spawn(req, fds)
+		fds, err := s.inbox.files()
+		defer closeAll(fds)
+		pid := 0
+		if err == nil {
+			pid, err = s.spawn(req, fds)
+		}
 		if err != nil {
 			s.tell(event{Event: evFailed, ID: req.ID, Error: err.Error()})
 			return
 		}
 		s.leaders[pid], s.pids[req.ID] = req.ID, pid
 		s.tell(event{Event: evStarted, ID: req.ID, PID: pid})
+		s.fresh = append(s.fresh, pid)
+		if s.settles.IsZero() {
+			s.settles = time.Now().Add(settleAfter)
+		}
 	case opTerminate, opKill:
 		pid, ok := s.pids[req.ID]
 		if !ok {
@@ -118,9 +166,6 @@ func (s *server) handle(req request, fds []int) {
 
 func (s *server) spawn(req request, fds []int) (int, error) {
 	cmd := req.Spawn
-	if cmd == nil || len(fds) != 3 {
-		return 0, fmt.Errorf("malformed spawn request")
-	}
 	pid, err := syscall.ForkExec(cmd.Path, cmd.Args, &syscall.ProcAttr{
 		Dir:   cmd.Dir,
 		Env:   append(cmd.Env, InstanceEnv+"="+req.ID),
@@ -140,7 +185,6 @@ func limit(pid int, cmd *Command) {
 	set := func(what int, n uint64) {
 		_ = unix.Prlimit(pid, what, &unix.Rlimit{Cur: n, Max: n}, nil)
 	}
-	set(unix.RLIMIT_CORE, 0)
 	if cmd.MaxData > 0 {
 		set(unix.RLIMIT_DATA, cmd.MaxData)
 	}
@@ -150,8 +194,21 @@ func limit(pid int, cmd *Command) {
 	if cmd.Cgroup != "" {
 		_ = os.WriteFile(filepath.Join(cmd.Cgroup, "cgroup.procs"), []byte(strconv.Itoa(pid)), 0o644)
 	}
-	// When memory runs out, a function should go before the control plane.
-	_ = os.WriteFile("/proc/"+strconv.Itoa(pid)+"/oom_score_adj", []byte("500"), 0)
+}
+
+// settleAfter is when settle looks after a new process. Anything done sooner
+// takes the processor from its start: the guard often shares it.
+const settleAfter = 20 * time.Millisecond
+
+// settle does for the new processes what has time. When memory runs out, a
+// function should go before the control plane.
+func (s *server) settle() {
+	for _, pid := range s.fresh {
+		if _, runs := s.leaders[pid]; runs {
+			_ = os.WriteFile("/proc/"+strconv.Itoa(pid)+"/oom_score_adj", []byte("500"), 0)
+		}
+	}
+	s.fresh, s.settles = nil, time.Time{}
 }
 
 // killEverything ends all descendants. Killing a child hands its own children
@@ -173,6 +230,6 @@ func (s *server) killEverything() {
 				break
 			}
 		}
-		time.Sleep(time.Millisecond)
+		_, _ = unix.Poll(nil, 1) // a sleep of the runtime's may be late; see lazy.go
 	}
 }

@@ -2,17 +2,16 @@ package guard
 
 import (
 	"encoding/binary"
-	"errors"
 	"fmt"
-	"io"
-	"net"
-	"syscall"
 
 	"golang.org/x/sys/unix"
 )
 
-// The socket carries frames, each after its length in four bytes; see codec.go
-// for what is in one. A frame's file descriptors travel with its first byte.
+// Requests go to the guard over a socket, which can carry file descriptors, and
+// events come back through a pipe; one socket for both would wake the owner
+// whenever the guard has read something, just when it has to start a process.
+// Both carry frames, each after its length in four bytes; see codec.go for what
+// is in one. A frame's file descriptors travel with its first byte.
 
 const maxFrame = 4 << 20
 
@@ -54,113 +53,59 @@ func encode(m message) ([]byte, error) {
 	return frame, nil
 }
 
-func send(w io.Writer, v message) error {
-	frame, err := encode(v)
-	if err == nil {
-		_, err = w.Write(frame)
-	}
-	return err
-}
+// socket is an end of the socket for requests, in blocking mode.
+type socket int
 
-// sendFiles sends a frame with file descriptors, all in one if it is not too
+// send sends a frame with file descriptors or none, all in one if it is not too
 // large, so that the reader wakes once.
-func sendFiles(c *net.UnixConn, v message, fds []int) error {
-	frame, err := encode(v)
+func (s socket) send(m message, fds ...int) error {
+	frame, err := encode(m)
 	if err != nil {
 		return err
 	}
-	n, _, err := c.WriteMsgUnix(frame, syscall.UnixRights(fds...), nil)
-	if err == nil && n < len(frame) {
-		_, err = c.Write(frame[n:])
+	var oob []byte
+	if len(fds) > 0 {
+		oob = unix.UnixRights(fds...)
 	}
-	return err
-}
-
-// receiver is what frames with file descriptors come from.
-type receiver interface {
-	io.Reader
-	ReadMsgUnix(b, oob []byte) (n, oobn, flags int, addr *net.UnixAddr, err error)
-}
-
-// receive reads one frame into m and returns the file descriptors that came
-// with it, which the caller closes.
-func receive(c receiver, m message) (fds []int, err error) {
-	defer func() {
+	for len(frame) > 0 {
+		n, err := unix.SendmsgN(int(s), frame, oob, nil, unix.MSG_NOSIGNAL)
+		if err == unix.EINTR {
+			continue
+		}
 		if err != nil {
-			closeAll(fds)
-			fds = nil
+			return err
 		}
-	}()
-	var head [4]byte
-	oob := make([]byte, syscall.CmsgSpace(3*4))
-	for got := 0; got < len(head); {
-		n, oobn, _, _, err := c.ReadMsgUnix(head[got:], oob)
-		if err != nil {
-			return fds, err
-		}
-		if n == 0 {
-			return fds, io.EOF
-		}
-		got += n
-		more, err := rights(oob[:oobn])
-		fds = append(fds, more...)
-		if err != nil {
-			return fds, err
-		}
+		frame, oob = frame[n:], nil
 	}
-	size := binary.BigEndian.Uint32(head[:])
-	if size > maxFrame {
-		return fds, errors.New("frame too large")
-	}
-	body := make([]byte, size)
-	if _, err := io.ReadFull(c, body); err != nil {
-		return fds, err
-	}
-	return fds, m.parse(body)
+	return nil
 }
 
-// socket is the guard's end, a descriptor in blocking mode that its one thread
-// waits on. (The owner's is a net.UnixConn, which many goroutines share.)
-type socket int
-
-func (s socket) Read(b []byte) (int, error) {
-	n, _, _, _, err := s.ReadMsgUnix(b, nil)
-	if n == 0 && err == nil {
-		err = io.EOF
-	}
-	return n, err
-}
-
-func (s socket) ReadMsgUnix(b, oob []byte) (n, oobn, flags int, addr *net.UnixAddr, err error) {
+// receive is for an inbox.
+func (s socket) receive(b []byte) (n int, fds []int, err error) {
+	oob := make([]byte, unix.CmsgSpace(spawnFDs*4))
 	for {
-		n, oobn, flags, _, err = unix.Recvmsg(int(s), b, oob, unix.MSG_CMSG_CLOEXEC)
-		if err != unix.EINTR {
-			return max(n, 0), oobn, flags, nil, err
+		n, oobn, _, _, err := unix.Recvmsg(int(s), b, oob, unix.MSG_CMSG_CLOEXEC)
+		if err == unix.EINTR {
+			continue
 		}
-	}
-}
-
-func (s socket) Write(b []byte) (sent int, err error) {
-	for sent < len(b) {
-		n, err := unix.SendmsgN(int(s), b[sent:], nil, nil, unix.MSG_NOSIGNAL)
-		if err != nil && err != unix.EINTR {
-			return sent, err
+		if err != nil {
+			return 0, nil, err
 		}
-		sent += max(n, 0)
+		fds, err := rights(oob[:oobn])
+		return n, fds, err
 	}
-	return sent, nil
 }
 
 func rights(oob []byte) (fds []int, err error) {
 	if len(oob) == 0 {
 		return nil, nil
 	}
-	msgs, err := syscall.ParseSocketControlMessage(oob)
+	msgs, err := unix.ParseSocketControlMessage(oob)
 	if err != nil {
 		return nil, err
 	}
 	for _, m := range msgs {
-		got, err := syscall.ParseUnixRights(&m)
+		got, err := unix.ParseUnixRights(&m)
 		if err != nil {
 			return fds, err
 		}
@@ -171,6 +116,6 @@ func rights(oob []byte) (fds []int, err error) {
 
 func closeAll(fds []int) {
 	for _, fd := range fds {
-		_ = syscall.Close(fd)
+		_ = unix.Close(fd)
 	}
 }
