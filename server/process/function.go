@@ -14,6 +14,7 @@ import (
 type function struct {
 	p       *Provider
 	dep     provider.Deployment
+	env     []string // of its processes, but for what one of them gets for itself
 	log     *slog.Logger
 	pool    *provider.Pool
 	logs    *provider.Ring
@@ -45,7 +46,7 @@ type function struct {
 
 func newFunction(p *Provider, d provider.Deployment) *function {
 	f := &function{
-		p: p, dep: d,
+		p: p, dep: d, env: environment(d, nil),
 		log:      p.log.With("function", d.Name),
 		pool:     provider.NewPool(p.opt.Pool),
 		logs:     provider.NewRing(p.opt.LogLines, p.opt.LogBytes),

@@ -91,6 +91,7 @@ type child struct {
 	meter  *meter
 	stdin  *os.File // ends of the pipes that simplane holds; nil if not kept
 	stdout *os.File
+	spares *spares
 }
 
 // launch starts the deployment's command; it takes milliseconds, and the guard
@@ -98,7 +99,10 @@ type child struct {
 // the caller; otherwise stdin is empty and stdout is log.
 func (in *instance) launch(ctx context.Context, id string, extra map[string]string, protocol bool) (*child, error) {
 	d, opt := in.f.dep, in.f.p.opt
-	env := environment(d, extra)
+	env := in.f.env
+	if len(extra) > 0 {
+		env = environment(d, extra)
+	}
 	args := argv(d)
 	dir := d.WorkDir
 	if dir == "" {
@@ -122,9 +126,9 @@ func (in *instance) launch(ctx context.Context, id string, extra map[string]stri
 		return nil, err
 	}
 
-	var pipes pipes
+	pipes := pipes{spares: &in.f.p.pipes}
 	defer pipes.closeTheirs()
-	c := &child{tail: &tail{}, cgroup: cmd.Cgroup, meter: in.meter}
+	c := &child{tail: &tail{}, cgroup: cmd.Cgroup, meter: in.meter, spares: &in.f.p.pipes}
 	fail := func(err error) (*child, error) {
 		pipes.closeOurs()
 		removeCgroup(c.cgroup)
@@ -168,6 +172,7 @@ func (in *instance) launch(ctx context.Context, id string, extra map[string]stri
 	} else {
 		c.pumps = append(c.pumps, startPump(in.f.logs, in.id, provider.Stdout, ourOut, nil))
 	}
+	c.spares.refillSoon()
 	return c, nil
 }
 
@@ -191,6 +196,7 @@ func (c *child) cleanUp() {
 	}
 	c.meter.remove(c)
 	removeCgroup(c.cgroup)
+	c.spares.fill() // a good moment, and the next start may be near
 }
 
 // end stops a process: SIGTERM, a grace, SIGKILL.

@@ -43,9 +43,9 @@ func TestNothingLeaks(t *testing.T) {
 			settled = openFiles(t)
 		}
 	}
-	// Some are open for a moment longer; a leak of one per fault would add
-	// dozens for good.
-	eventually(t, "the number of open files is as after the first round", func() bool { return openFiles(t) <= settled+4 })
+	// Some are open for a moment longer, and spare pipes may have been missing; a
+	// leak of one per fault would add dozens for good.
+	eventually(t, "the number of open files is as after the first round", func() bool { return openFiles(t) <= settled+10 })
 
 	if err := p.Close(context.Background()); err != nil {
 		t.Fatal(err)

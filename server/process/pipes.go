@@ -1,41 +1,65 @@
 package process
 
 import (
+	"errors"
 	"os"
 
 	"golang.org/x/sys/unix"
 )
 
-// pipes are the pipes of one process. Simplane's ends are non-blocking, so
-// that they take deadlines and closing one wakes its reader; the function's
-// are ordinary blocking ones.
+// pipe connects simplane and a function. Simplane's end is non-blocking, so
+// that it takes deadlines and closing it wakes its reader; the function's is an
+// ordinary blocking one.
+type pipe struct {
+	ours, theirs *os.File
+}
+
+// direction says which end of a pipe the function has.
+type direction int
+
+const (
+	toFunction   direction = 0 // it reads
+	fromFunction direction = 1 // it writes
+)
+
+func newPipe(d direction) (pipe, error) {
+	var fds [2]int
+	if err := unix.Pipe2(fds[:], unix.O_CLOEXEC); err != nil {
+		return pipe{}, os.NewSyscallError("pipe2", err)
+	}
+	if err := unix.SetNonblock(fds[1-d], true); err != nil {
+		return pipe{}, errors.Join(os.NewSyscallError("fcntl", err), unix.Close(fds[0]), unix.Close(fds[1]))
+	}
+	return pipe{theirs: os.NewFile(uintptr(fds[d]), "pipe"), ours: os.NewFile(uintptr(fds[1-d]), "pipe")}, nil
+}
+
+func (p pipe) close() {
+	p.ours.Close()
+	p.theirs.Close()
+}
+
+// pipes are the streams of one process.
 type pipes struct {
+	spares       *spares
 	ours, theirs []*os.File
 }
 
 // in makes a pipe the function reads.
-func (p *pipes) in() (theirs, ours *os.File, err error) { return p.make(0) }
+func (p *pipes) in() (theirs, ours *os.File, err error) { return p.get(toFunction) }
 
 // out makes a pipe the function writes.
 func (p *pipes) out() (ours, theirs *os.File, err error) {
-	theirs, ours, err = p.make(1)
+	theirs, ours, err = p.get(fromFunction)
 	return ours, theirs, err
 }
 
-// make opens a pipe and gives the function the given end, 0 to read, 1 to write.
-func (p *pipes) make(end int) (theirs, ours *os.File, err error) {
-	var fds [2]int
-	if err := unix.Pipe2(fds[:], unix.O_CLOEXEC); err != nil {
-		return nil, nil, os.NewSyscallError("pipe2", err)
+func (p *pipes) get(d direction) (theirs, ours *os.File, err error) {
+	got, err := p.spares.take(d)
+	if err != nil {
+		return nil, nil, err
 	}
-	if err := unix.SetNonblock(fds[1-end], true); err != nil {
-		unix.Close(fds[0])
-		unix.Close(fds[1])
-		return nil, nil, os.NewSyscallError("fcntl", err)
-	}
-	theirs, ours = os.NewFile(uintptr(fds[end]), "pipe"), os.NewFile(uintptr(fds[1-end]), "pipe")
-	p.theirs, p.ours = append(p.theirs, theirs), append(p.ours, ours)
-	return theirs, ours, nil
+	p.theirs, p.ours = append(p.theirs, got.theirs), append(p.ours, got.ours)
+	return got.theirs, got.ours, nil
 }
 
 // null is an empty standard input.

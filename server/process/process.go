@@ -105,6 +105,7 @@ type Provider struct {
 	log   *slog.Logger
 	hub   provider.Hub
 	ports ports
+	pipes spares
 
 	sampler *sampler
 
@@ -159,15 +160,27 @@ func (p *Provider) Provision(_ context.Context, d provider.Deployment) error {
 	p.mu.Unlock()
 
 	if first {
-		// Its start takes longer than most functions': the first cold start
-		// should not wait for it. Should it fail, that one tries again.
-		go func() { _, _ = p.guardProcess() }()
+		p.warmUp()
 	}
 	if old != nil {
 		old.shutDown(&provider.Error{Code: provider.CodeDeleted, Message: "the function was replaced"}, false)
 	}
 	f.scale(d.Replicas)
 	return nil
+}
+
+// warmUp makes ready what the first cold start would wait for; a guard's start
+// takes longer than most functions'. Should it fail, that cold start tries again.
+func (p *Provider) warmUp() {
+	p.pipes.fill()
+	if !p.guardMu.TryLock() {
+		return // one is being started
+	}
+	needed := p.guard == nil
+	p.guardMu.Unlock()
+	if needed {
+		go func() { _, _ = p.guardProcess() }()
+	}
 }
 
 func (p *Provider) check(d provider.Deployment) error {
@@ -282,6 +295,7 @@ func (p *Provider) Close(ctx context.Context) error {
 		err = ctx.Err()
 	}
 
+	p.pipes.close()
 	p.guardMu.Lock()
 	g := p.guard
 	p.guardMu.Unlock()
