@@ -3,7 +3,6 @@ package process
 import (
 	"bufio"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -69,7 +68,8 @@ type worker struct {
 	broken chan struct{} // closed when the conversation is out of step
 	eof    chan struct{} // closed at the end of stdout
 
-	chatter int // bytes of stdout since the last answer that were none; read's
+	chatter int         // bytes of stdout since the last answer that were none; read's
+	replies replyReader // read's
 
 	mu       sync.Mutex
 	current  *call
@@ -82,7 +82,8 @@ type worker struct {
 type call struct {
 	inv   provider.Invocation
 	done  func(provider.Result)
-	timer *time.Timer
+	timer *time.Timer   // ends it
+	look  *time.Timer   // at whether the function is ready; first call only
 	size  int           // of the line that was sent
 	sent  atomic.Bool   // at least a part of it
 	init  time.Duration // first call only: until the function read it
@@ -106,10 +107,10 @@ func (w *worker) Call(inv provider.Invocation, done func(provider.Result)) {
 	w.calls++
 	first := w.answered == 0
 	c.timer = time.AfterFunc(time.Until(inv.Deadline), func() { w.expire(c) })
-	w.mu.Unlock()
 	if first {
-		go w.timeInit(c)
+		c.look = time.AfterFunc(firstInitLook, func() { w.timeInit(c, 0) })
 	}
+	w.mu.Unlock()
 	w.send(c, line)
 }
 
@@ -144,27 +145,26 @@ func (w *worker) send(c *call, line []byte) {
 // nothing (PIPE_BUF).
 const pipeAtomic = 4096
 
-// timeInit notes when the function first reads its input, which is when it is
-// ready for work: interpreters take their time from start to there. It looks
-// seldom, as each look takes the processor from what is starting, and so knows
-// the time to a fifth of it.
-func (w *worker) timeInit(c *call) {
-	for before := time.Duration(0); ; {
-		time.Sleep(max(time.Millisecond, time.Since(w.began)/2))
-		now := time.Since(w.began)
-		w.mu.Lock()
-		pending := w.current == c
-		if pending && w.unread() == 0 {
-			c.init = (before + now) / 2
-			pending = false
-		}
-		w.mu.Unlock()
-		if !pending {
-			return
-		}
-		before = now
+// timeInit looks whether the function has read its input by now, which is when
+// it is ready for work: interpreters take their time from start to there. It
+// looks seldom, as each look takes the processor from what is starting, and so
+// knows the time to a fifth of it.
+func (w *worker) timeInit(c *call, before time.Duration) {
+	now := time.Since(w.began)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	switch {
+	case w.current != c:
+	case w.unread() == 0:
+		c.init = (before + now) / 2
+	default:
+		c.look = time.AfterFunc(max(firstInitLook, now/2), func() { w.timeInit(c, now) })
 	}
 }
+
+// firstInitLook is when a function that was called before it has started is
+// first looked at.
+const firstInitLook = 5 * time.Millisecond
 
 // unread is the number of bytes in the pipe that the function has not read.
 func (w *worker) unread() int {
@@ -184,6 +184,9 @@ func (w *worker) complete(c *call, r provider.Result, answered bool) {
 	}
 	w.current = nil
 	c.timer.Stop()
+	if c.look != nil {
+		c.look.Stop()
+	}
 	if answered {
 		w.answered++
 		if w.answered == 1 {
@@ -291,7 +294,7 @@ func (w *worker) answers() int {
 // read takes answers until stdout ends.
 func (w *worker) read() {
 	defer close(w.eof)
-	r := bufio.NewReaderSize(w.child.stdout, 64<<10)
+	r := bufio.NewReaderSize(w.child.stdout, smallRead)
 	for {
 		line, err := readLine(r, w.in.f.p.opt.MaxOutputBytes)
 		if errors.Is(err, errLineTooLong) {
@@ -326,26 +329,14 @@ func (w *worker) refuse(why string) {
 	})
 }
 
-// reply is a line of the function protocol. The execution id is optional; a
-// function that returns it cannot have its answers mixed up.
-type reply struct {
-	ExecutionID string          `json:"executionId"`
-	Output      json.RawMessage `json:"output"`
-	Error       *struct {
-		Code    string `json:"code"`
-		Message string `json:"message"`
-	} `json:"error"`
-}
-
 // take handles one line of output; more says that another one has arrived.
 func (w *worker) take(line []byte, more bool) {
 	w.mu.Lock()
 	c := w.current
 	w.mu.Unlock()
 
-	var a reply
-	err := json.Unmarshal(line, &a)
-	isAnswer := err == nil && (a.Output != nil || a.Error != nil)
+	a, err := w.replies.parse(line)
+	isAnswer := err == nil && a.isAnswer()
 	named := isAnswer && a.ExecutionID != ""
 	switch {
 	case c == nil && !isAnswer:
