@@ -12,7 +12,7 @@ func TestEveryFunctionStartsBothWays(t *testing.T) {
 	}
 	defer cleanUp()
 	for _, s := range subjects {
-		r, err := compare(t.Context(), s, 3)
+		r, err := compare(t.Context(), s, 3, 0)
 		if err != nil {
 			t.Fatalf("%s: %v", s.name, err)
 		}

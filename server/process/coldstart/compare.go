@@ -31,7 +31,7 @@ type result struct {
 }
 
 // compare starts s in turns: bare first in every second round.
-func compare(ctx context.Context, s subject, rounds int) (*result, error) {
+func compare(ctx context.Context, s subject, rounds int, pause time.Duration) (*result, error) {
 	dir, err := os.Getwd()
 	if err != nil {
 		return nil, err
@@ -42,6 +42,7 @@ func compare(ctx context.Context, s subject, rounds int) (*result, error) {
 	for i := range rounds + warmUp {
 		var took [2]time.Duration
 		for turn := range took {
+			time.Sleep(pause)
 			which := (turn + i) % 2
 			if which == 0 {
 				took[0], err = bare(s, dir)

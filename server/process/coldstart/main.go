@@ -23,6 +23,7 @@ import (
 	"path/filepath"
 	"strings"
 	"syscall"
+	"time"
 
 	"simplane/bench/machine"
 	"simplane/server/provider"
@@ -33,10 +34,11 @@ func main() { os.Exit(run()) }
 func run() int {
 	rounds := flag.Int("rounds", 200, "pairs of starts of each function, 3 to 100000")
 	limit := flag.Float64("limit", 0, "greatest share of the provider in a cold start, such as 0.05; 0 for none")
+	pause := flag.Duration("pause", 20*time.Millisecond, "time between starts, so that the end of one does not run into the next, 0 to 1s")
 	only := flag.String("only", "", "only functions whose name contains this")
 	flag.Parse()
-	if flag.NArg() > 0 || *rounds < 3 || *rounds > 100_000 || *limit < 0 || *limit > 1 {
-		fmt.Fprintln(os.Stderr, "coldstart: no arguments are taken; --rounds within 3 and 100000, --limit within 0 and 1")
+	if flag.NArg() > 0 || *rounds < 3 || *rounds > 100_000 || *limit < 0 || *limit > 1 || *pause < 0 || *pause > time.Second {
+		fmt.Fprintln(os.Stderr, "coldstart: no arguments are taken; --rounds within 3 and 100000, --limit within 0 and 1, --pause within 0 and 1s")
 		return 2
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -45,7 +47,7 @@ func run() int {
 	if err == nil {
 		defer cleanUp()
 		var above bool
-		if above, err = compareAll(ctx, subjects, *only, *rounds, *limit); err == nil && above {
+		if above, err = compareAll(ctx, subjects, *only, *rounds, *pause, *limit); err == nil && above {
 			return 1
 		}
 	}
@@ -101,16 +103,16 @@ func functions(ctx context.Context) (all []subject, cleanUp func(), err error) {
 	}, cleanUp, nil
 }
 
-func compareAll(ctx context.Context, subjects []subject, only string, rounds int, limit float64) (above bool, err error) {
+func compareAll(ctx context.Context, subjects []subject, only string, rounds int, pause time.Duration, limit float64) (above bool, err error) {
 	m := machine.Read()
-	fmt.Printf("%s, %d cores, %s, %s, load average before: %s. %d pairs of each.\n\n", m.CPU, m.Cores, m.Kernel, m.Go, m.LoadAverage, rounds)
+	fmt.Printf("%s, %d cores, %s, %s, load average before: %s. %d pairs of each, %v apart.\n\n", m.CPU, m.Cores, m.Kernel, m.Go, m.LoadAverage, rounds, pause)
 	fmt.Println("| function | bare ms (median) | provider ms (median) | provider / bare, 95 % interval | median of the ratios | share of the provider |")
 	fmt.Println("|---|--:|--:|--:|--:|--:|")
 	for _, s := range subjects {
 		if !strings.Contains(s.name, only) {
 			continue
 		}
-		r, err := compare(ctx, s, rounds)
+		r, err := compare(ctx, s, rounds, pause)
 		if err != nil {
 			return above, fmt.Errorf("%s: %w", s.name, err)
 		}
