@@ -112,12 +112,15 @@ func (t *Target) attempt(message []byte, resp *fasthttp.Response, timeout time.D
 	} else {
 		t.conns.ReleaseConn(cc)
 	}
-	if err == io.EOF {
+	switch {
+	case err == nil:
+		return nil
+	case !time.Now().Before(deadline):
+		// Not all errors that a deadline causes say so, and one by a timer of
+		// the dialler's may come earlier.
+		return fasthttp.ErrTimeout
+	case err == io.EOF:
 		return fasthttp.ErrConnectionClosed
-	}
-	var late interface{ Timeout() bool }
-	if errors.As(err, &late) && late.Timeout() && !time.Now().Before(deadline) {
-		return fasthttp.ErrTimeout // an earlier one is the dialler's
 	}
 	return err
 }

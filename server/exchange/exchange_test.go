@@ -167,15 +167,22 @@ func TestDeadlines(t *testing.T) {
 	if _, err := post(mute, "x", 0); err != fasthttp.ErrTimeout {
 		t.Errorf("no time at all: %v", err)
 	}
-	half := peer(t, func(c net.Conn, _ *http.Request, _ int) bool {
-		fmt.Fprint(c, "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf")
-		time.Sleep(time.Minute)
-		return false
-	})
-	if _, err := post(half, "x", 50*time.Millisecond); err != fasthttp.ErrTimeout {
-		t.Errorf("half an answer: %v", err)
+	for _, part := range []string{
+		"HTTP/1.1 2", "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n", "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf",
+		"HTTP/1.1 200 OK\r\n\r\nuntil it closes", chunked, chunked + "a", chunked + "a;x", chunked + "a\r", chunked + "4\r\nha", chunked + "4\r\nhalf\r", chunked + "4\r\nhalf\r\n0\r\nX-T: ",
+	} {
+		target := peer(t, func(c net.Conn, _ *http.Request, _ int) bool {
+			fmt.Fprint(c, part)
+			time.Sleep(time.Minute)
+			return false
+		})
+		if _, err := post(target, "x", 50*time.Millisecond); err != fasthttp.ErrTimeout {
+			t.Errorf("%q: %v", part, err)
+		}
 	}
 }
+
+const chunked = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 
 // Each message is delivered once, although all kept connections were closed
 // by the other end meanwhile.
