@@ -135,6 +135,7 @@ func renderTop(before, now client.Stats, elapsed time.Duration) string {
 		return strconv.FormatFloat(float64(max(b-a, 0))/elapsed.Seconds(), 'f', 1, 64)
 	}
 	number := func(n int64) string { return strconv.FormatInt(n, 10) }
+	troubles := ""
 	t := newTable("FUNCTION", "IN/s", "OK/s", "ERR/s", "TIMEOUT/s", "REJECT/s", "QUEUED", "IN FLIGHT", "P50 ms", "P99 ms")
 	for _, name := range slices.Sorted(maps.Keys(now.Functions)) {
 		f := now.Functions[name]
@@ -149,10 +150,13 @@ func renderTop(before, now client.Stats, elapsed time.Duration) string {
 		t.row(clipText(name, 32), rate(b.Enqueued, f.Enqueued), rate(b.Success, f.Success), rate(b.Error, f.Error),
 			rate(b.Timeout, f.Timeout), rate(b.Rejected, f.Rejected), number(f.QueueDepth)+"/"+number(f.QueueSize),
 			number(f.InFlight)+"/"+number(f.EffectiveConcurrency), p50, p99)
+		if f.MetricsError != "" {
+			troubles += fmt.Sprintf("%s is not scaled by its cpu or memory: %s\n", clipText(name, 32), f.MetricsError)
+		}
 	}
 	return fmt.Sprintf("up %s, %d functions, %d executions and %d keys kept, %s of payload, sync queue %d\n",
 		shortDuration(time.Duration(now.UptimeSeconds*float64(time.Second)).Round(time.Second)), len(now.Functions),
-		now.StoredExecutions, now.StoredKeys, byteSize(now.PayloadBytes), now.SyncQueueDepth) + t.text()
+		now.StoredExecutions, now.StoredKeys, byteSize(now.PayloadBytes), now.SyncQueueDepth) + t.text() + troubles
 }
 
 func latency(ms float64) string {

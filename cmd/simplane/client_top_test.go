@@ -33,11 +33,11 @@ func TestRatesAreDifferencesOverTime(t *testing.T) {
 	now := client.Stats{UptimeSeconds: 3700, PayloadBytes: 3 << 20, Functions: map[string]client.FunctionStats{
 		"f":     {Enqueued: 300, Success: 290, Error: 5, QueueDepth: 7, QueueSize: 9, InFlight: 2, EffectiveConcurrency: 3, LatencyMs: &client.Latency{P50: 1.5, P99: 120}},
 		"again": {Enqueued: 3, Success: 3}, // deleted and registered again in between
-		"new":   {Enqueued: 10},
+		"new":   {Enqueued: 10, MetricsError: "no metrics-server"},
 	}}
 	got := strings.Join(strings.Fields(renderTop(before, now, 2*time.Second)), " ")
 	for _, want := range []string{
-		"f 100.0 100.0 0.5 0.0 0.0 7/9 2/3 1.50 120", "again 0.0 0.0 0.0", "new 0.0 0.0", "up 1h1m40s", "3.0 MiB",
+		"f 100.0 100.0 0.5 0.0 0.0 7/9 2/3 1.50 120", "again 0.0 0.0 0.0", "new 0.0 0.0", "up 1h1m40s", "3.0 MiB", "new is not scaled by its cpu or memory: no metrics-server",
 	} {
 		if !strings.Contains(got, want) {
 			t.Errorf("no %q in: %s", want, got)

@@ -78,7 +78,8 @@ type FunctionStats struct {
 	Retries              int64    `json:"retries"`
 	ColdStarts           int64    `json:"coldStarts"`
 	Rejected             int64    `json:"rejected"`
-	LatencyMs            *Latency `json:"latencyMs"` // not every server has it
+	LatencyMs            *Latency `json:"latencyMs"`    // not every server has it
+	MetricsError         string   `json:"metricsError"` // why cpu or memory cannot scale it; empty if they can
 }
 
 // Latency of the last minute, in milliseconds.
