@@ -126,10 +126,11 @@ func (in *instance) launch(ctx context.Context, id string, extra map[string]stri
 		return nil, err
 	}
 
-	pipes := pipes{spares: &in.f.p.pipes}
+	pipes := pipes{spares: &in.f.p.spares}
 	defer pipes.closeTheirs()
-	c := &child{tail: &tail{}, cgroup: cmd.Cgroup, meter: in.meter, spares: &in.f.p.pipes}
+	c := &child{tail: &tail{}, cgroup: cmd.Cgroup, meter: in.meter, spares: &in.f.p.spares}
 	fail := func(err error) (*child, error) {
+		c.spares.refillSoon()
 		pipes.closeOurs()
 		removeCgroup(c.cgroup)
 		return nil, err

@@ -101,11 +101,11 @@ func (o Options) withDefaults() Options {
 
 // Provider runs functions as local processes. It implements provider.Provider.
 type Provider struct {
-	opt   Options
-	log   *slog.Logger
-	hub   provider.Hub
-	ports ports
-	pipes spares
+	opt    Options
+	log    *slog.Logger
+	hub    provider.Hub
+	ports  ports
+	spares spares
 
 	sampler *sampler
 
@@ -172,13 +172,13 @@ func (p *Provider) Provision(_ context.Context, d provider.Deployment) error {
 // warmUp makes ready what the first cold start would wait for; a guard's start
 // takes longer than most functions'. Should it fail, that cold start tries again.
 func (p *Provider) warmUp() {
-	p.pipes.fill()
+	p.spares.fill()
 	if !p.guardMu.TryLock() {
 		return // one is being started
 	}
-	needed := p.guard == nil
+	there := p.guard != nil && p.guard.Alive()
 	p.guardMu.Unlock()
-	if needed {
+	if !there {
 		go func() { _, _ = p.guardProcess() }()
 	}
 }
@@ -295,7 +295,7 @@ func (p *Provider) Close(ctx context.Context) error {
 		err = ctx.Err()
 	}
 
-	p.pipes.close()
+	p.spares.close()
 	p.guardMu.Lock()
 	g := p.guard
 	p.guardMu.Unlock()
@@ -320,12 +320,10 @@ func (p *Provider) guardProcess() (*guard.Guard, error) {
 	p.guardMu.Lock()
 	defer p.guardMu.Unlock()
 	if p.guard != nil {
-		select {
-		case <-p.guard.Down():
-			p.log.Warn("the guard process died; its functions died with it and are started again")
-		default:
+		if p.guard.Alive() {
 			return p.guard, nil
 		}
+		p.log.Warn("the guard process died; its functions died with it and are started again")
 	}
 	p.mu.RLock()
 	closed := p.closed

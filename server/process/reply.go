@@ -40,6 +40,7 @@ func (r *replyReader) parse(line []byte) (reply, error) {
 	r.dec.Reset(&r.buf, jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
 	a, err := r.object(line)
 	r.buf = bytes.Buffer{}
+	r.dec.Reset(&r.buf) // it keeps the line otherwise
 	return a, err
 }
 

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"encoding/json"
 	"reflect"
+	"runtime"
+	"strings"
 	"testing"
 )
 
@@ -44,6 +46,29 @@ func FuzzReply(f *testing.F) {
 			t.Errorf("%q became %q", before, line)
 		}
 	})
+}
+
+// An idle worker must not keep the last answer.
+func TestAnswersAreNotKept(t *testing.T) {
+	const readers, size = 20, 4 << 20
+	all := make([]replyReader, readers)
+	heap := func() int64 {
+		runtime.GC()
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		return int64(m.HeapAlloc)
+	}
+	before := heap()
+	for i := range all {
+		line := []byte(`{"output":"` + strings.Repeat("x", size) + `"}`)
+		if a, err := all[i].parse(line); err != nil || len(a.Output) != size+2 {
+			t.Fatal(len(a.Output), err)
+		}
+	}
+	if grew := heap() - before; grew > readers*size/4 {
+		t.Errorf("%d MiB are kept", grew>>20)
+	}
+	runtime.KeepAlive(all)
 }
 
 func BenchmarkReply(b *testing.B) {

@@ -108,7 +108,7 @@ func (w *worker) Call(inv provider.Invocation, done func(provider.Result)) {
 	first := w.answered == 0
 	c.timer = time.AfterFunc(time.Until(inv.Deadline), func() { w.expire(c) })
 	if first {
-		c.look = time.AfterFunc(firstInitLook, func() { w.timeInit(c, 0) })
+		c.look = time.AfterFunc(leastLookPause, func() { w.timeInit(c, 0) })
 	}
 	w.mu.Unlock()
 	w.send(c, line)
@@ -148,23 +148,23 @@ const pipeAtomic = 4096
 // timeInit looks whether the function has read its input by now, which is when
 // it is ready for work: interpreters take their time from start to there. It
 // looks seldom, as each look takes the processor from what is starting, and so
-// knows the time to a fifth of it.
+// knows the time to a fifth of it, or to half of leastLookPause.
 func (w *worker) timeInit(c *call, before time.Duration) {
 	now := time.Since(w.began)
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	switch {
 	case w.current != c:
-	case w.unread() == 0:
+	case c.sent.Load() && w.unread() == 0:
 		c.init = (before + now) / 2
 	default:
-		c.look = time.AfterFunc(max(firstInitLook, now/2), func() { w.timeInit(c, now) })
+		c.look = time.AfterFunc(max(leastLookPause, now/2), func() { w.timeInit(c, now) })
 	}
 }
 
-// firstInitLook is when a function that was called before it has started is
-// first looked at.
-const firstInitLook = 5 * time.Millisecond
+// leastLookPause is the time before the first look, and the least between two. A
+// small program has answered by then and needs none.
+const leastLookPause = 5 * time.Millisecond
 
 // unread is the number of bytes in the pipe that the function has not read.
 func (w *worker) unread() int {
@@ -291,10 +291,13 @@ func (w *worker) answers() int {
 	return w.answered
 }
 
+// answerRead is how much is read of stdout at a time.
+const answerRead = 16 << 10
+
 // read takes answers until stdout ends.
 func (w *worker) read() {
 	defer close(w.eof)
-	r := bufio.NewReaderSize(w.child.stdout, smallRead)
+	r := bufio.NewReaderSize(w.child.stdout, answerRead)
 	for {
 		line, err := readLine(r, w.in.f.p.opt.MaxOutputBytes)
 		if errors.Is(err, errLineTooLong) {

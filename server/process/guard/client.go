@@ -91,6 +91,9 @@ func Start() (*Guard, error) {
 	}
 	ours, theirs := socket(pair[0]), os.NewFile(uintptr(pair[1]), "requests")
 	defer theirs.Close()
+	// A guard that leaves its requests unread that long is stuck; see send.
+	limit := unix.NsecToTimeval(startTimeout.Nanoseconds())
+	_ = unix.SetsockoptTimeval(pair[0], unix.SOL_SOCKET, unix.SO_SNDTIMEO, &limit)
 	events, theirEvents, err := os.Pipe()
 	if err != nil {
 		unix.Close(pair[0])
@@ -150,6 +153,13 @@ func (g *Guard) Spawn(ctx context.Context, id string, cmd Command, stdin, stdout
 		g.mu.Lock()
 		delete(g.starting, id)
 		g.mu.Unlock()
+		if err == ErrGone {
+			select {
+			case <-g.down: // so that whoever tries again gets another guard
+			case <-ctx.Done():
+				err = ctx.Err()
+			}
+		}
 		return nil, err
 	}
 	timeout := time.NewTimer(startTimeout)
@@ -184,19 +194,25 @@ func (g *Guard) sendSpawn(id string, cmd Command, stdin, stdout, stderr *os.File
 			return err
 		}
 	}
-	if err := g.send(&request{Op: opSpawn, ID: id, Spawn: &cmd}, fds...); err != nil {
-		return fmt.Errorf("guard: %w", err)
-	}
-	return nil
+	return g.send(&request{Op: opSpawn, ID: id, Spawn: &cmd}, fds...)
 }
 
+// send returns ErrGone when the guard is gone, or has to go as it reads nothing.
 func (g *Guard) send(r *request, fds ...int) error {
 	g.sendMu.Lock()
 	defer g.sendMu.Unlock()
 	if g.closed {
 		return ErrGone
 	}
-	return g.requests.send(r, fds...)
+	err := g.requests.send(r, fds...)
+	switch err {
+	case unix.EAGAIN: // a part of the request may have been sent
+		_ = g.cmd.Process.Kill()
+		return ErrGone
+	case unix.EPIPE, unix.ECONNRESET:
+		return ErrGone
+	}
+	return err
 }
 
 // closeRequests tells the guard that its owner needs it no more.
@@ -229,10 +245,6 @@ func (g *Guard) read() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.gone = true
-	for id, answer := range g.starting {
-		delete(g.starting, id)
-		answer <- started{err: ErrGone}
-	}
 	for id, p := range g.running {
 		delete(g.running, id)
 		// The kernel kills the leader with the guard; the group is for us.
@@ -241,6 +253,10 @@ func (g *Guard) read() {
 		close(p.done)
 	}
 	close(g.down)
+	for id, answer := range g.starting {
+		delete(g.starting, id)
+		answer <- started{err: ErrGone}
+	}
 }
 
 func (g *Guard) handle(e event) {
@@ -273,10 +289,20 @@ func (g *Guard) PID() int { return g.cmd.Process.Pid }
 // Down is closed when the guard is gone, and everything it started with it.
 func (g *Guard) Down() <-chan struct{} { return g.down }
 
+// Alive reports whether the guard is not gone.
+func (g *Guard) Alive() bool {
+	select {
+	case <-g.down:
+		return false
+	default:
+		return true
+	}
+}
+
 // Close makes the guard kill everything it started and waits until it is
 // gone, or for ctx; then the guard itself is killed.
 func (g *Guard) Close(ctx context.Context) error {
-	g.closeRequests()
+	go g.closeRequests() // it waits for a sender, who may wait for a stuck guard
 	select {
 	case <-g.down:
 		return nil

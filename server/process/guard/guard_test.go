@@ -1,10 +1,12 @@
 package guard
 
 import (
+	"bufio"
 	"context"
 	"fmt"
 	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -205,17 +207,205 @@ func TestWhatACommandInherits(t *testing.T) {
 	t.Cleanup(func() { _ = unix.Setrlimit(unix.RLIMIT_CORE, &cores) })
 	g := start(t)
 	p, out, err := shell(g, "heir", `ls /proc/$$/fd | tr '\n' ' '; echo
-cat /proc/self/timerslack_ns; ulimit -c; grep -E 'SigBlk|SigIgn' /proc/self/status
-while test "$(cat /proc/$$/oom_score_adj)" != 500; do sleep 0.01; done; echo 500`)
+cat /proc/self/timerslack_ns; ulimit -c; grep -E 'SigBlk|SigIgn' /proc/self/status`)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer out.Close()
-	text, _ := io.ReadAll(out) // does not end while the score is wrong
+	text, _ := io.ReadAll(out)
 	<-p.Done()
 	const none = "0000000000000000"
-	want := "0 1 2 \n50000\n0\nSigBlk:\t" + none + "\nSigIgn:\t" + none + "\n500\n"
+	want := "0 1 2 \n50000\n0\nSigBlk:\t" + none + "\nSigIgn:\t" + none + "\n"
 	if string(text) != want {
 		t.Errorf("got:\n%swant:\n%s", text, want)
+	}
+}
+
+// When memory runs out, all of a function's processes go before the owner, those
+// included that it starts at once.
+func TestAllProcessesOfACommandAreFirstToGo(t *testing.T) {
+	g := start(t)
+	p, out, err := shell(g, "family", `sh -c 'sleep 1000 & echo $!; sleep 1000 & echo $!; wait' & echo $!; echo $$; wait`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer out.Close()
+	lines := bufio.NewScanner(out)
+	for range 4 {
+		if !lines.Scan() {
+			t.Fatal("the command ended")
+		}
+		score := func() string {
+			text, err := os.ReadFile("/proc/" + lines.Text() + "/oom_score_adj")
+			if err != nil {
+				t.Fatal(err)
+			}
+			return strings.TrimSpace(string(text))
+		}
+		for score() != "500" { // for ever, if it is not set
+			time.Sleep(time.Millisecond)
+		}
+	}
+	p.Kill()
+	<-p.Done()
+}
+
+// A process that has got the pid of one that is gone is left alone.
+func TestSettleKnowsItsOwn(t *testing.T) {
+	other := exec.Command("sleep", "1000")
+	if err := other.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = other.Process.Kill(); _ = other.Wait() }()
+	score := func() string {
+		text, _ := os.ReadFile(fmt.Sprintf("/proc/%d/oom_score_adj", other.Process.Pid))
+		return string(text)
+	}
+	before := score()
+	s := &server{leaders: map[int]string{}, fresh: []int{other.Process.Pid}}
+	s.settle()
+	if after := score(); after != before || len(s.fresh) != 0 {
+		t.Errorf("the score of another process went from %q to %q; %d left", before, after, len(s.fresh))
+	}
+	s.leaders[other.Process.Pid], s.fresh = "mine", []int{other.Process.Pid}
+	s.settle()
+	if after := score(); after == before {
+		t.Errorf("the score of an own process is still %q: the test shows nothing", after)
+	}
+}
+
+func TestStuckGuardIsKilledOnClose(t *testing.T) {
+	g, err := Start()
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, out, err := shell(g, "f", "exec sleep 1000")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer out.Close()
+	if err := syscall.Kill(g.PID(), syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	full := make(chan struct{})
+	sent := make(chan struct{}, 1)
+	go func() {
+		defer close(full)
+		for g.Alive() { // until the socket is full, and then until the guard is gone
+			p.Terminate()
+			select {
+			case sent <- struct{}{}:
+			default:
+			}
+		}
+	}()
+	for stuck := false; !stuck; { // nothing more is sent
+		select {
+		case <-sent:
+		case <-time.After(300 * time.Millisecond):
+			stuck = true
+		}
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
+	defer cancel()
+	if err := g.Close(ctx); err != context.DeadlineExceeded {
+		t.Errorf("closed with %v", err)
+	}
+	<-full
+	<-p.Done()
+	if _, lost := p.Status(); !lost {
+		t.Error("the process is not said to be lost")
+	}
+}
+
+// Whatever moment a guard dies at, those who start processes learn that it is
+// gone, and that another one is needed.
+func TestSpawnsOfADyingGuard(t *testing.T) {
+	for range 60 {
+		g, err := Start()
+		if err != nil {
+			t.Fatal(err)
+		}
+		var wg sync.WaitGroup
+		for worker := range 8 {
+			wg.Go(func() {
+				for i := 0; ; i++ {
+					p, out, err := shell(g, fmt.Sprint(worker, "-", i), "true")
+					if err != nil {
+						if err != ErrGone || g.Alive() {
+							t.Errorf("%v; alive: %v", err, g.Alive())
+						}
+						return
+					}
+					out.Close()
+					<-p.Done()
+				}
+			})
+		}
+		time.Sleep(5 * time.Millisecond)
+		_ = syscall.Kill(g.PID(), syscall.SIGKILL)
+		wg.Wait()
+		<-g.Down()
+	}
+}
+
+// The socket may show that the guard is gone before the end of its events does.
+func TestSpawnWaitsUntilTheGuardIsKnownToBeGone(t *testing.T) {
+	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	unix.Close(pair[1])
+	g := &Guard{down: make(chan struct{}), requests: socket(pair[0]), starting: map[string]chan started{}}
+	defer g.closeRequests()
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	if _, err := g.Spawn(ctx, "a", Command{}, os.Stdin, os.Stdout, os.Stderr); err != context.Canceled {
+		t.Errorf("%v; not until the caller gave up", err)
+	}
+	time.AfterFunc(20*time.Millisecond, func() { close(g.down) })
+	if _, err := g.Spawn(context.Background(), "b", Command{}, os.Stdin, os.Stdout, os.Stderr); err != ErrGone || g.Alive() {
+		t.Errorf("%v; alive: %v", err, g.Alive())
+	}
+	if len(g.starting) != 0 {
+		t.Errorf("%d starts are still waited for", len(g.starting))
+	}
+}
+
+// A request whose files cannot be opened fails, and does not leave any for the
+// next one.
+func TestGuardWithoutFilesLeft(t *testing.T) {
+	g := start(t)
+	var usual unix.Rlimit
+	if err := unix.Prlimit(g.PID(), unix.RLIMIT_NOFILE, nil, &usual); err != nil {
+		t.Fatal(err)
+	}
+	fds, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", g.PID()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for spare := range uint64(spawnFDs + 1) {
+		limit := usual
+		limit.Cur = uint64(len(fds)) + spare
+		if err := unix.Prlimit(g.PID(), unix.RLIMIT_NOFILE, &limit, nil); err != nil {
+			t.Fatal(err)
+		}
+		if _, out, err := shell(g, "poor", "echo poor"); err == nil {
+			out.Close()
+			t.Errorf("with room for %d files a command started", spare)
+		}
+		if err := unix.Prlimit(g.PID(), unix.RLIMIT_NOFILE, &usual, nil); err != nil {
+			t.Fatal(err)
+		}
+		p, out, err := shell(g, "rich", "echo rich")
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, _ := io.ReadAll(out)
+		out.Close()
+		<-p.Done()
+		if string(text) != "rich\n" {
+			t.Errorf("with room for %d files before, the next command wrote %q", spare, text)
+		}
 	}
 }

@@ -59,6 +59,9 @@ func (in *inbox) files() ([]int, error) {
 	}
 	fds := in.fds[:spawnFDs:spawnFDs]
 	in.fds = in.fds[spawnFDs:]
+	if fds[0] < 0 {
+		return nil, errors.New("too many open files in the guard process")
+	}
 	return fds, nil
 }
 
@@ -88,7 +91,7 @@ func (in *inbox) drop(n int) {
 
 func (in *inbox) read() error {
 	if len(in.buf) == cap(in.buf) {
-		in.buf = append(make([]byte, 0, 2*cap(in.buf)), in.buf...)
+		in.buf = append(make([]byte, 0, max(2*cap(in.buf), int(4+binary.BigEndian.Uint32(in.buf)))), in.buf...)
 	}
 	n, fds, err := in.from(in.buf[len(in.buf):cap(in.buf)])
 	in.buf, in.fds = in.buf[:len(in.buf)+n], append(in.fds, fds...)

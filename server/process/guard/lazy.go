@@ -1,8 +1,10 @@
 package guard
 
 import (
+	"os"
 	"os/exec"
 	"runtime"
+	"strconv"
 
 	"golang.org/x/sys/unix"
 )
@@ -12,18 +14,27 @@ import (
 // is nothing to look after, and a function starts just then, on the same
 // processors. The kernel lets a thread's timers go off late by its timer slack,
 // which a new process has from the thread that started it.
-const (
-	lazySlack  = 20_000_000 // ns, for the guard's threads
-	timerSlack = 50_000     // ns, the kernel's default, for what the guard starts
-)
+const lazySlack = 20_000_000 // ns
+
+// slackEnv tells the guard the owner's own slack, in ns, which is for what it
+// starts.
+const slackEnv = "SIMPLANE_TIMER_SLACK"
 
 // startLazy starts a command whose threads' timers may be late.
 func startLazy(cmd *exec.Cmd) error {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	if before, err := unix.PrctlRetInt(unix.PR_GET_TIMERSLACK, 0, 0, 0, 0); err == nil {
+		cmd.Env = append(cmd.Env, slackEnv+"="+strconv.Itoa(before))
 		_ = unix.Prctl(unix.PR_SET_TIMERSLACK, lazySlack, 0, 0, 0)
 		defer func() { _ = unix.Prctl(unix.PR_SET_TIMERSLACK, uintptr(before), 0, 0, 0) }()
 	}
 	return cmd.Start()
+}
+
+// usualSlack gives the calling thread, and what it starts, the owner's slack.
+func usualSlack() {
+	if slack, err := strconv.ParseUint(os.Getenv(slackEnv), 10, 63); err == nil {
+		_ = unix.Prctl(unix.PR_SET_TIMERSLACK, uintptr(slack), 0, 0, 0)
+	}
 }

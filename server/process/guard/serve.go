@@ -43,7 +43,7 @@ func run() int {
 	// Nor shall a command get what whoever started the owner left open.
 	_ = unix.CloseRange(requestsFD, math.MaxInt32, unix.CLOSE_RANGE_CLOEXEC) // Linux 5.11
 	// Only the runtime's own threads are to be lazy, not what is started here.
-	_ = unix.Prctl(unix.PR_SET_TIMERSLACK, timerSlack, 0, 0, 0)
+	usualSlack()
 	// Neither this nor what it starts, which inherits it, leaves a core dump.
 	_ = unix.Setrlimit(unix.RLIMIT_CORE, &unix.Rlimit{})
 	// Signals meant for the whole terminal or service reach the guard too. The
@@ -60,6 +60,9 @@ func run() int {
 		inbox: newInbox(socket(requestsFD).receive), self: os.Getpid(), listed: proctree.Listed(),
 		leaders: map[int]string{}, pids: map[string]int{},
 	}
+	// The first file that is read opens files of the runtime's, which ends the
+	// process if it cannot: not later, when there may be none left.
+	s.children()
 	s.tell(event{Event: evReady, PID: s.self})
 	ready := []unix.PollFd{{Fd: requestsFD, Events: unix.POLLIN}, {Fd: int32(died), Events: unix.POLLIN}}
 	for {
@@ -201,12 +204,16 @@ func limit(pid int, cmd *Command) {
 const settleAfter = 20 * time.Millisecond
 
 // settle does for the new processes what has time. When memory runs out, a
-// function should go before the control plane.
+// function should go before the control plane: its processes, and those that
+// they start later and that inherit it.
 func (s *server) settle() {
-	for _, pid := range s.fresh {
-		if _, runs := s.leaders[pid]; runs {
-			_ = os.WriteFile("/proc/"+strconv.Itoa(pid)+"/oom_score_adj", []byte("500"), 0)
+	for _, leader := range s.fresh {
+		if _, runs := s.leaders[leader]; !runs {
+			continue // another process may have its pid
 		}
+		proctree.Walk(leader, func(pid int) bool {
+			return os.WriteFile("/proc/"+strconv.Itoa(pid)+"/oom_score_adj", []byte("500"), 0) == nil
+		})
 	}
 	s.fresh, s.settles = nil, time.Time{}
 }

@@ -80,11 +80,12 @@ func (s socket) send(m message, fds ...int) error {
 	return nil
 }
 
-// receive is for an inbox.
+// receive is for an inbox. File descriptors that could not be taken over are -1,
+// all of a request's.
 func (s socket) receive(b []byte) (n int, fds []int, err error) {
 	oob := make([]byte, unix.CmsgSpace(spawnFDs*4))
 	for {
-		n, oobn, _, _, err := unix.Recvmsg(int(s), b, oob, unix.MSG_CMSG_CLOEXEC)
+		n, oobn, flags, _, err := unix.Recvmsg(int(s), b, oob, unix.MSG_CMSG_CLOEXEC)
 		if err == unix.EINTR {
 			continue
 		}
@@ -92,6 +93,10 @@ func (s socket) receive(b []byte) (n int, fds []int, err error) {
 			return 0, nil, err
 		}
 		fds, err := rights(oob[:oobn])
+		if flags&unix.MSG_CTRUNC != 0 { // some could not be opened here
+			closeAll(fds)
+			fds = []int{-1, -1, -1}
+		}
 		return n, fds, err
 	}
 }
@@ -116,6 +121,8 @@ func rights(oob []byte) (fds []int, err error) {
 
 func closeAll(fds []int) {
 	for _, fd := range fds {
-		_ = unix.Close(fd)
+		if fd >= 0 {
+			_ = unix.Close(fd)
+		}
 	}
 }

@@ -29,15 +29,22 @@ const maxProcesses = 4096
 // Where the kernel does not list children, only pid itself is read.
 func Of(pid int) (Usage, bool) {
 	var u Usage
-	if !u.add(pid) {
-		return u, false
+	ok := Walk(pid, u.add)
+	return u, ok
+}
+
+// Walk calls visit for pid and its descendants, parents first. It looks for the
+// children of those that visit is true for, and returns what it is for pid.
+func Walk(pid int, visit func(pid int) bool) bool {
+	if !visit(pid) {
+		return false
 	}
 	for pids := Children(pid); len(pids) > 0 && len(pids) < maxProcesses; pids = pids[1:] {
-		if u.add(pids[0]) {
+		if visit(pids[0]) {
 			pids = append(pids, Children(pids[0])...)
 		}
 	}
-	return u, true
+	return true
 }
 
 // add adds what one process uses.
