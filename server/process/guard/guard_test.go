@@ -211,14 +211,14 @@ func TestWhatACommandInherits(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, out, err := shell(g, "heir", `ls /proc/$$/fd | tr '\n' ' '; echo; ulimit -c; `+same)
+	p, out, err := shell(g, "heir", `ls /proc/$$/fd; ulimit -c; `+same)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer out.Close()
 	text, _ := io.ReadAll(out)
 	<-p.Done()
-	want := "0 1 2 \n0\n" + string(without)
+	want := "0\n1\n2\n0\n" + string(without)
 	if string(text) != want {
 		t.Errorf("got:\n%swant:\n%s", text, want)
 	}
