@@ -14,7 +14,6 @@ import (
 type function struct {
 	p       *Provider
 	dep     provider.Deployment
-	env     []string // of its processes, but for what one of them gets for itself
 	log     *slog.Logger
 	pool    *provider.Pool
 	logs    *provider.Ring
@@ -46,7 +45,7 @@ type function struct {
 
 func newFunction(p *Provider, d provider.Deployment) *function {
 	f := &function{
-		p: p, dep: d, env: environment(d, nil),
+		p: p, dep: d,
 		log:      p.log.With("function", d.Name),
 		pool:     provider.NewPool(p.opt.Pool),
 		logs:     provider.NewRing(p.opt.LogLines, p.opt.LogBytes),

@@ -99,10 +99,7 @@ type child struct {
 // the caller; otherwise stdin is empty and stdout is log.
 func (in *instance) launch(ctx context.Context, id string, extra map[string]string, protocol bool) (*child, error) {
 	d, opt := in.f.dep, in.f.p.opt
-	env := in.f.env
-	if len(extra) > 0 {
-		env = environment(d, extra)
-	}
+	env := environment(d, extra)
 	args := argv(d)
 	dir := d.WorkDir
 	if dir == "" {
@@ -126,11 +123,11 @@ func (in *instance) launch(ctx context.Context, id string, extra map[string]stri
 		return nil, err
 	}
 
-	pipes := pipes{spares: &in.f.p.spares}
-	defer pipes.closeTheirs()
 	c := &child{tail: &tail{}, cgroup: cmd.Cgroup, meter: in.meter, spares: &in.f.p.spares}
+	defer c.spares.refillSoon()
+	pipes := pipes{spares: c.spares}
+	defer pipes.closeTheirs()
 	fail := func(err error) (*child, error) {
-		c.spares.refillSoon()
 		pipes.closeOurs()
 		removeCgroup(c.cgroup)
 		return nil, err
@@ -173,7 +170,6 @@ func (in *instance) launch(ctx context.Context, id string, extra map[string]stri
 	} else {
 		c.pumps = append(c.pumps, startPump(in.f.logs, in.id, provider.Stdout, ourOut, nil))
 	}
-	c.spares.refillSoon()
 	return c, nil
 }
 

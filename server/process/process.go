@@ -160,27 +160,16 @@ func (p *Provider) Provision(_ context.Context, d provider.Deployment) error {
 	p.mu.Unlock()
 
 	if first {
-		p.warmUp()
+		p.spares.fill()
+		// Its start takes longer than most functions': the first cold start
+		// should not wait for it. Should it fail, that one tries again.
+		go func() { _, _ = p.guardProcess() }()
 	}
 	if old != nil {
 		old.shutDown(&provider.Error{Code: provider.CodeDeleted, Message: "the function was replaced"}, false)
 	}
 	f.scale(d.Replicas)
 	return nil
-}
-
-// warmUp makes ready what the first cold start would wait for; a guard's start
-// takes longer than most functions'. Should it fail, that cold start tries again.
-func (p *Provider) warmUp() {
-	p.spares.fill()
-	if !p.guardMu.TryLock() {
-		return // one is being started
-	}
-	there := p.guard != nil && p.guard.Alive()
-	p.guardMu.Unlock()
-	if !there {
-		go func() { _, _ = p.guardProcess() }()
-	}
 }
 
 func (p *Provider) check(d provider.Deployment) error {

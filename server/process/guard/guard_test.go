@@ -238,19 +238,21 @@ func TestAllProcessesOfACommandAreFirstToGo(t *testing.T) {
 		if !lines.Scan() {
 			t.Fatal("the command ended")
 		}
-		score := func() string {
-			text, err := os.ReadFile("/proc/" + lines.Text() + "/oom_score_adj")
-			if err != nil {
-				t.Fatal(err)
-			}
-			return strings.TrimSpace(string(text))
-		}
-		for score() != "500" { // for ever, if it is not set
+		for oomScore(t, lines.Text()) != "500" { // for ever, if it is not set
 			time.Sleep(time.Millisecond)
 		}
 	}
 	p.Kill()
 	<-p.Done()
+}
+
+func oomScore(t *testing.T, pid string) string {
+	t.Helper()
+	text, err := os.ReadFile("/proc/" + pid + "/oom_score_adj")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.TrimSpace(string(text))
 }
 
 // A process that has got the pid of one that is gone is left alone.
@@ -260,10 +262,7 @@ func TestSettleKnowsItsOwn(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = other.Process.Kill(); _ = other.Wait() }()
-	score := func() string {
-		text, _ := os.ReadFile(fmt.Sprintf("/proc/%d/oom_score_adj", other.Process.Pid))
-		return string(text)
-	}
+	score := func() string { return oomScore(t, strconv.Itoa(other.Process.Pid)) }
 	before := score()
 	s := &server{leaders: map[int]string{}, fresh: []int{other.Process.Pid}}
 	s.settle()

@@ -20,7 +20,8 @@ import (
 // waits in poll for requests and for children that exit: a request wakes it
 // and nothing else, as what a start waits for is mostly wake-ups.
 type server struct {
-	inbox   *inbox
+	inbox   *inbox   // of requests
+	events  *os.File // in blocking mode, too
 	self    int
 	listed  bool           // the kernel lists children
 	leaders map[int]string // pid to instance id
@@ -57,8 +58,8 @@ func run() int {
 	}
 
 	s := &server{
-		inbox: newInbox(socket(requestsFD).receive), self: os.Getpid(), listed: proctree.Listed(),
-		leaders: map[int]string{}, pids: map[string]int{},
+		inbox: newInbox(socket(requestsFD).receive), events: os.NewFile(eventsFD, "events"), self: os.Getpid(),
+		listed: proctree.Listed(), leaders: map[int]string{}, pids: map[string]int{},
 	}
 	// The first file that is read opens files of the runtime's, which ends the
 	// process if it cannot: not later, when there may be none left.
@@ -126,13 +127,7 @@ func childSignals() (fd int, err error) {
 // tell reports to the owner. A failure shows as the end of requests.
 func (s *server) tell(e event) {
 	frame, _ := encode(&e) // it is small
-	for len(frame) > 0 {
-		n, err := unix.Write(eventsFD, frame)
-		if err != nil && err != unix.EINTR {
-			return
-		}
-		frame = frame[max(n, 0):]
-	}
+	_, _ = s.events.Write(frame)
 }
 
 func (s *server) handle(req request) {

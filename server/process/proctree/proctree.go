@@ -99,7 +99,7 @@ func Children(pid int) []int {
 	}
 	var pids []int
 	for _, t := range threads {
-		pids = append(pids, listed(dir+"/"+t.Name())...)
+		pids = append(pids, childrenOf(dir+"/"+t.Name())...)
 	}
 	return pids
 }
@@ -108,11 +108,11 @@ func Children(pid int) []int {
 // That takes a small part of the time: what a process adopts as a subreaper goes
 // to its first thread alive (find_new_reaper in the kernel's exit.c).
 func MainChildren(pid int) []int {
-	return listed("/proc/" + strconv.Itoa(pid) + "/task/" + strconv.Itoa(pid))
+	return childrenOf("/proc/" + strconv.Itoa(pid) + "/task/" + strconv.Itoa(pid))
 }
 
-// listed reads the children of one thread; none if it has just ended.
-func listed(thread string) (pids []int) {
+// childrenOf reads the children of one thread; none if it has just ended.
+func childrenOf(thread string) (pids []int) {
 	data, _ := os.ReadFile(thread + "/children")
 	for _, f := range bytes.Fields(data) {
 		pids = append(pids, int(number(f)))
