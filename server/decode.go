@@ -10,6 +10,8 @@ import (
 	"sync"
 
 	"github.com/go-json-experiment/json/jsontext"
+
+	"simplane/server/jsonobject"
 )
 
 // invocation is a decoded request body. Both slices point into it.
@@ -38,16 +40,6 @@ func (r *bodyReader) close() {
 	bodyReaders.Put(r)
 }
 
-// value reads the next value and returns it as a part of body.
-func (r *bodyReader) value(body []byte) ([]byte, error) {
-	v, err := r.dec.ReadValue()
-	if err != nil {
-		return nil, err
-	}
-	end := r.dec.InputOffset()
-	return body[end-int64(len(v)) : end], nil
-}
-
 // object reads one JSON object that is the whole body and calls member for
 // each key in it; member may read the value, or leave it to be skipped. It
 // reports malformed JSON with the byte offset.
@@ -55,38 +47,14 @@ func (r *bodyReader) object(body []byte, member func(name []byte) (read bool, er
 	if len(bytes.TrimSpace(body)) == 0 {
 		return badRequest(codeMalformedJSON, "the request body is empty; send a JSON object")
 	}
-	if r.dec.PeekKind() != '{' {
-		if _, err := r.dec.ReadValue(); err != nil {
-			return malformed(err)
-		}
+	switch err := jsonobject.Read(&r.dec, member); err {
+	case nil:
+		return nil
+	case jsonobject.ErrOther:
 		return badRequest(codeMalformedJSON, "the request body must be a JSON object (offset 0)")
-	}
-	if _, err := r.dec.ReadToken(); err != nil {
+	default:
 		return malformed(err)
 	}
-	for r.dec.PeekKind() != '}' {
-		name, err := r.dec.ReadValue()
-		if err != nil {
-			return malformed(err)
-		}
-		read, err := member(plainName(name))
-		if err == nil && !read {
-			err = r.dec.SkipValue()
-		}
-		if err != nil {
-			return malformed(err)
-		}
-	}
-	if _, err := r.dec.ReadToken(); err != nil {
-		return malformed(err)
-	}
-	if _, err := r.dec.ReadToken(); err != io.EOF {
-		if err == nil {
-			err = fmt.Errorf("unexpected data after the object at byte offset %d", r.dec.InputOffset())
-		}
-		return malformed(err)
-	}
-	return nil
 }
 
 // wholeObject checks that body is one JSON object and nothing else.
@@ -94,15 +62,6 @@ func wholeObject(body []byte) *apiError {
 	r := readBody(body)
 	defer r.close()
 	return r.object(body, func([]byte) (bool, error) { return false, nil })
-}
-
-// plainName strips the quotes of a key, and undoes its escapes if it has any.
-func plainName(quoted []byte) []byte {
-	if bytes.IndexByte(quoted, '\\') < 0 {
-		return quoted[1 : len(quoted)-1]
-	}
-	name, _ := jsontext.AppendUnquote(nil, quoted)
-	return name
 }
 
 // decodeInvocation reads {"input":…,"metadata":…}. Unknown keys are ignored.
@@ -115,7 +74,7 @@ func decodeInvocation(body []byte) (invocation, *apiError) {
 		var err error
 		switch string(name) {
 		case "input":
-			inv.input, err = r.value(body)
+			inv.input, err = jsonobject.Value(&r.dec, body)
 			return true, err
 		case "metadata":
 			inv.metadata, problem, err = r.metadata(body)

@@ -11,6 +11,7 @@ import (
 	"github.com/valyala/fasthttp"
 
 	"simplane/core"
+	"simplane/server/jsonobject"
 )
 
 func (s *Server) handleRegister(ctx *fasthttp.RequestCtx) {
@@ -76,7 +77,7 @@ func decodeSpec(body []byte) (in core.SpecInput, wrong map[string]string, fault 
 	defer r.close()
 	wrong = map[string]string{}
 	fault = r.object(body, func(name []byte) (bool, error) {
-		value, err := r.value(body)
+		value, err := jsonobject.Value(&r.dec, body)
 		if err != nil {
 			return true, err
 		}

@@ -4,10 +4,11 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
-	"io"
 	"strings"
 
 	"github.com/go-json-experiment/json/jsontext"
+
+	"simplane/server/jsonobject"
 )
 
 // reply is a line of the function protocol. The execution id is optional; a
@@ -45,52 +46,24 @@ func (r *replyReader) parse(line []byte) (reply, error) {
 }
 
 func (r *replyReader) object(line []byte) (a reply, err error) {
-	if r.dec.PeekKind() != '{' {
-		return a, errors.New("not a JSON object")
-	}
-	if _, err := r.dec.ReadToken(); err != nil {
-		return a, err
-	}
-	for r.dec.PeekKind() != '}' {
-		name, err := r.dec.ReadValue()
+	err = jsonobject.Read(&r.dec, func(name []byte) (read bool, err error) {
+		value, err := jsonobject.Value(&r.dec, line)
 		if err != nil {
-			return a, err
+			return true, err
 		}
-		key := text(name)
-		value, err := r.dec.ReadValue()
-		if err != nil {
-			return a, err
-		}
-		switch {
-		case strings.EqualFold(key, "executionId"):
-			switch value.Kind() {
-			case '"':
-				a.ExecutionID = text(value)
-			case 'n':
-			default:
-				err = errors.New("executionId is not a string")
-			}
-		case strings.EqualFold(key, "output"):
-			end := r.dec.InputOffset()
-			a.Output = line[end-int64(len(value)) : end : end]
-		case strings.EqualFold(key, "error"):
+		is := func(want string) bool { return strings.EqualFold(string(name), want) }
+		switch kind := jsontext.Value(value).Kind(); {
+		case is("output"):
+			a.Output = value
+		case is("error"):
 			err = json.Unmarshal(value, &a.Error)
+		case is("executionId") && kind == '"':
+			text, _ := jsontext.AppendUnquote(nil, value) // what is no UTF-8 is replaced
+			a.ExecutionID = string(text)
+		case is("executionId") && kind != 'n':
+			err = errors.New("executionId is not a string")
 		}
-		if err != nil {
-			return a, err
-		}
-	}
-	if _, err := r.dec.ReadToken(); err != nil {
-		return a, err
-	}
-	if _, err := r.dec.ReadToken(); err != io.EOF {
-		return a, errors.New("something follows the JSON object")
-	}
-	return a, nil
-}
-
-// text is what a JSON string says; what is no UTF-8 in it is replaced.
-func text(quoted jsontext.Value) string {
-	plain, _ := jsontext.AppendUnquote(nil, quoted)
-	return string(plain)
+		return true, err
+	})
+	return a, err
 }
