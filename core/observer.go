@@ -56,6 +56,7 @@ type Event struct {
 	ID       ID
 	At       Instant
 	Count    int
+	Tag      uint64 // Request.Tag, of EventAccepted, EventRejected and EventIdempotentHit
 	Code     string
 	Trace    *TraceContext // of EventDispatched and EventEnded; nil without one
 

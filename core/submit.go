@@ -27,6 +27,9 @@ type Request struct {
 	// WaiterToken is handed on as Task.CallerToken: it tells a Waiter that is
 	// used again from what it was before.
 	WaiterToken uint32
+	// Tag is the caller's own mark. Core does not read it: it is handed on with
+	// the events that this call causes (Event.Tag).
+	Tag uint64
 	// OnSettled is called once after Submit returned ErrPending, when the
 	// concurrent claim on the idempotency key has ended: then submit
 	// the same Request again; it counts once against the rate limits.
@@ -126,7 +129,7 @@ func (c *Core) join(fn *Function, id ID, r *Request, now Instant) (Result, bool)
 		res.Waiting = true
 	}
 	owner.mu.Unlock()
-	c.observe(Event{Kind: EventIdempotentHit, Function: fn, ID: id, At: now, Sync: r.Sync})
+	c.observe(Event{Kind: EventIdempotentHit, Function: fn, ID: id, At: now, Sync: r.Sync, Tag: r.Tag})
 	if res.Waiting && c.cfg.SchedulerOff {
 		c.kick(owner) // nobody else drives its queue
 	}
@@ -193,7 +196,7 @@ func (c *Core) admit(fn *Function, r *Request, now Instant, token uint64) (ID, e
 		_ = c.keys.Publish(fn.name, r.IdempotencyKey, token, id, now.Wall)
 	}
 	c.armSweep(now)
-	c.observe(Event{Kind: EventAccepted, Function: fn, ID: id, At: now, Sync: r.Sync, Attempt: 1})
+	c.observe(Event{Kind: EventAccepted, Function: fn, ID: id, At: now, Sync: r.Sync, Attempt: 1, Tag: r.Tag})
 	if woken {
 		c.wakeAutoscale(fn, now)
 	}
@@ -261,6 +264,6 @@ func (c *Core) newExecution(fn *Function, r *Request, now Instant) *execution {
 }
 
 func (c *Core) reject(fn *Function, r *Request, now Instant, why *Rejection) *Rejection {
-	c.observe(Event{Kind: EventRejected, Function: fn, At: now, Sync: r.Sync, Code: why.Code})
+	c.observe(Event{Kind: EventRejected, Function: fn, At: now, Sync: r.Sync, Code: why.Code, Tag: r.Tag})
 	return why
 }
