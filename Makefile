@@ -51,16 +51,16 @@ mutants:
 # Minutes of mixed load with faults; asserts that every execution ends once.
 SOAK ?= 10m
 soak:
-	go run ./server/soak --duration $(SOAK)
+	go run ./server/harness/soak --duration $(SOAK)
 
 # The Kubernetes provider against a real API server. The programs come from
 # KUBEBUILDER_ASSETS, as setup-envtest sets it; without it they are built once,
 # which takes a quarter of an hour and some gigabytes of build cache.
-KUBE_MODULE := server/kubernetes/apiserver
+KUBE_MODULE := server/harness/apiserver
 KUBE_BUILT := $(CURDIR)/bin/kube
 KUBEBUILDER_ASSETS ?= $(KUBE_BUILT)
 kube-test: $(KUBEBUILDER_ASSETS)/kube-apiserver
-	KUBEBUILDER_ASSETS=$(KUBEBUILDER_ASSETS) go test -race -timeout 30m -run '^TestReal' -v ./server/kubernetes
+	KUBEBUILDER_ASSETS=$(KUBEBUILDER_ASSETS) go test -race -timeout 30m -run '^TestReal' -v ./server/provider/kubernetes
 
 kube-assets: $(KUBE_BUILT)/kube-apiserver
 $(KUBE_BUILT)/kube-apiserver: $(KUBE_MODULE)/go.mod

@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"simplane/core"
-	"simplane/server/e2e/node"
+	"simplane/server/harness/node"
 	"simplane/server/provider"
 )
 

@@ -11,8 +11,8 @@ import (
 	"github.com/valyala/fasthttp"
 
 	"simplane/core"
-	"simplane/server/process"
 	"simplane/server/provider"
+	"simplane/server/provider/process"
 )
 
 // Providers of DEPLOYMENT functions.

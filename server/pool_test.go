@@ -12,7 +12,7 @@ import (
 	"testing"
 	"time"
 
-	"simplane/server/rawpeer"
+	"simplane/server/harness/rawpeer"
 )
 
 // endpoint starts a function server that answers with h.

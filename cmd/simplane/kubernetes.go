@@ -5,7 +5,7 @@ import (
 	"log/slog"
 
 	"simplane/server"
-	"simplane/server/kubernetes"
+	"simplane/server/provider/kubernetes"
 )
 
 // connectCluster gives cfg the Kubernetes provider when it asks for it.

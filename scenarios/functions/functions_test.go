@@ -13,7 +13,7 @@ import (
 	"testing"
 	"time"
 
-	"simplane/server/process"
+	"simplane/server/provider/process"
 	"simplane/server/provider"
 )
 

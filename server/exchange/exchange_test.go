@@ -18,7 +18,7 @@ import (
 	"github.com/valyala/fasthttp"
 
 	"simplane/server/freshconn"
-	"simplane/server/rawpeer"
+	"simplane/server/harness/rawpeer"
 )
 
 func hostOf(addr string) *fasthttp.HostClient {

@@ -14,7 +14,7 @@ import (
 	"syscall"
 	"time"
 
-	"simplane/server/e2e/node"
+	"simplane/server/harness/node"
 )
 
 // chaos is what goes wrong, or merely happens, beside the load.

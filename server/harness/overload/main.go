@@ -3,7 +3,7 @@
 // reason; then how long it takes to recover from an outage while clients
 // retry.
 //
-//	go run ./server/e2e/overload
+//	go run ./server/harness/overload
 //
 // It exits with 1 when less than --keep of the function's runs are of use to a
 // caller, when goodput falls below half of that share of the capacity, or when

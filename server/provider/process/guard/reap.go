@@ -10,7 +10,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"simplane/server/process/proctree"
+	"simplane/server/provider/process/proctree"
 )
 
 // reap collects the children that have exited. A leader is looked at before it

@@ -12,7 +12,7 @@ import (
 	"testing"
 	"time"
 
-	"simplane/server/e2e/node"
+	"simplane/server/harness/node"
 )
 
 // hangGuard ends a wait for something that never comes. It is no time limit on

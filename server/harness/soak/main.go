@@ -1,7 +1,7 @@
 // Command soak runs simplane for minutes under mixed load while things go
 // wrong around it, and holds every promise it made against what became of it:
 //
-//	go run ./server/soak --duration 10m
+//	go run ./server/harness/soak --duration 10m
 //
 // It exits with 1 when a promise was broken.
 package main

@@ -9,7 +9,7 @@ import (
 	"strings"
 	"time"
 
-	"simplane/server/e2e/node"
+	"simplane/server/harness/node"
 )
 
 type options struct {

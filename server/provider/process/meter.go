@@ -8,7 +8,7 @@ import (
 	"sync"
 	"time"
 
-	"simplane/server/process/proctree"
+	"simplane/server/provider/process/proctree"
 )
 
 // meter adds up what the processes of one instance use. A nil meter, that of a

@@ -22,8 +22,8 @@ import (
 	"sync"
 	"time"
 
-	"simplane/server/process/guard"
 	"simplane/server/provider"
+	"simplane/server/provider/process/guard"
 )
 
 // Options tunes a Provider; zero fields take the defaults named here.

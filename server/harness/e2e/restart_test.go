@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"simplane/server/e2e/node"
+	"simplane/server/harness/node"
 )
 
 // counter is a POOL function that counts its runs by idempotency key.

@@ -7,7 +7,7 @@ import (
 	"syscall"
 	"testing"
 
-	"simplane/server/e2e/node"
+	"simplane/server/harness/node"
 )
 
 // stdioScript answers each line after it has found the file "go" beside it:

@@ -5,7 +5,7 @@ import (
 	"os"
 	"testing"
 
-	"simplane/server/e2e/node"
+	"simplane/server/harness/node"
 )
 
 // works makes a node log a lot and do its job.

@@ -7,7 +7,7 @@
 //
 // and prints the ratio of the two.
 //
-//	go run ./server/process/coldstart
+//	go run ./server/harness/coldstart
 //
 // It exits with 1 when the provider's share is above --limit for any function.
 // (The last line, where the guard process has yet to start, is not judged.)

@@ -1,7 +1,7 @@
 // This module only builds the programs that make kube-test runs against:
 // kube-apiserver, kube-controller-manager and etcd (make kube-assets). Nothing
 // of simplane needs it, and it has no code of its own.
-module simplane/server/kubernetes/apiserver
+module simplane/server/harness/apiserver
 
 go 1.26.0
 

@@ -13,7 +13,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"simplane/server/e2e/node"
+	"simplane/server/harness/node"
 )
 
 // dial opens connections that say nothing; they are closed at the test's end.

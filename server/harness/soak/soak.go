@@ -10,7 +10,7 @@ import (
 	"path/filepath"
 	"time"
 
-	"simplane/server/e2e/node"
+	"simplane/server/harness/node"
 )
 
 //go:embed worker.py

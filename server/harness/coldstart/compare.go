@@ -10,8 +10,8 @@ import (
 	"time"
 
 	"simplane/bench/ratio"
-	"simplane/server/process"
 	"simplane/server/provider"
+	"simplane/server/provider/process"
 )
 
 // warmUp rounds come before those that count: the files are read from disk,

@@ -26,7 +26,7 @@ import (
 	"k8s.io/metrics/pkg/apis/metrics/v1beta1"
 	metricsv1beta1 "k8s.io/metrics/pkg/client/clientset/versioned/typed/metrics/v1beta1"
 
-	"simplane/server/kubernetes/kubetest"
+	"simplane/server/harness/kubetest"
 )
 
 // The tests in real_*_test.go run against a real kube-apiserver and are skipped
@@ -117,7 +117,7 @@ func realCluster(t *testing.T, without ...string) *real {
 // documentedRole is the Role of docs/kubernetes.md.
 func documentedRole(t *testing.T) *rbacv1.Role {
 	t.Helper()
-	page := string(must[[]byte](t)(os.ReadFile("../../docs/kubernetes.md")))
+	page := string(must[[]byte](t)(os.ReadFile("../../../docs/kubernetes.md")))
 	for _, block := range strings.Split(page, "```")[1:] {
 		if yaml, ok := strings.CutPrefix(block, "yaml\n"); ok && strings.Contains(yaml, "kind: Role\n") {
 			object, _, err := scheme.Codecs.UniversalDeserializer().Decode([]byte(yaml), nil, nil)

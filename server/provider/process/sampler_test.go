@@ -8,8 +8,8 @@ import (
 	"testing"
 	"time"
 
-	"simplane/server/process/guard"
 	"simplane/server/provider"
+	"simplane/server/provider/process/guard"
 )
 
 // figures keeps the last figure reported of each function's metrics.

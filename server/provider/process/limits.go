@@ -6,8 +6,8 @@ import (
 	"path/filepath"
 	"strconv"
 
-	"simplane/server/process/guard"
 	"simplane/server/provider"
+	"simplane/server/provider/process/guard"
 )
 
 // dataHeadroom is added to a memory limit enforced with RLIMIT_DATA, which

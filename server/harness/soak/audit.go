@@ -6,7 +6,7 @@ import (
 	"net/http"
 	"time"
 
-	"simplane/server/e2e/node"
+	"simplane/server/harness/node"
 )
 
 // Patience of the checks at the end. They poll; nothing waits this long when

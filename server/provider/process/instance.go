@@ -10,8 +10,8 @@ import (
 	"syscall"
 	"time"
 
-	"simplane/server/process/guard"
 	"simplane/server/provider"
+	"simplane/server/provider/process/guard"
 )
 
 // instance is one replica from its start to its end.

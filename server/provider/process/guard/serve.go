@@ -13,7 +13,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"simplane/server/process/proctree"
+	"simplane/server/provider/process/proctree"
 )
 
 // server is the guard process. Everything runs on one locked thread, which

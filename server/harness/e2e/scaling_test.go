@@ -8,7 +8,7 @@ import (
 	"sync"
 	"testing"
 
-	"simplane/server/e2e/node"
+	"simplane/server/harness/node"
 )
 
 // gauge reads a function's gauge off the metrics page; -1 when it is absent.
