@@ -151,7 +151,7 @@ func (c *Core) SetReplicas(name string, n int) error {
 		return ErrNotFound
 	}
 	var v violations
-	v.within("replicas", n, 0, MaxReplicasBound)
+	v.count("", n, Limits.Replicas)
 	if !fn.Autoscaled() {
 		v.add("scalingConfig", "the function is not scaled by strategy INTERNAL")
 	}

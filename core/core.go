@@ -1,17 +1,16 @@
 package core
 
 import (
-	"fmt"
 	"math/bits"
 	"sync/atomic"
 	"time"
 )
 
-// Config sizes a Core. Zero fields take the defaults of DefaultConfig, but for
-// RateMaxPerSecond, where 0 means no limit.
+// Config sizes a Core. Limits has the range of each field. Zero fields take the
+// defaults, but for RateMaxPerSecond, where 0 means no limit.
 type Config struct {
 	// RateMaxPerSecond is the global limit of accepted and joined submissions
-	// in each whole second. 0 = none, at most MaxRatePerSecond.
+	// in each whole second. 0 = none.
 	RateMaxPerSecond int64
 	// TTL is how long an ended execution is kept, CleanupTTL how long its
 	// payload and output are. StaleTTL is the age, from creation, at which one
@@ -60,96 +59,78 @@ type Config struct {
 	OnBacklog func()
 }
 
-// DefaultConfig is the contract's defaults. Its store bound is a count;
-// servers size it by the machine's memory.
+// DefaultConfig is the contract's defaults, those of Limits. Its store bound is
+// a count; servers size it by the machine's memory.
 func DefaultConfig() Config {
-	return Config{
-		RateMaxPerSecond: 1000,
-		TTL:              300 * time.Second, CleanupTTL: 120 * time.Second, StaleTTL: 600 * time.Second,
-		IdempotencyTTL: 300 * time.Second,
-		MaxFunctions:   10_000, MaxExecutions: 10_000_000, MaxIdempotencyKeys: 1_000_000, MaxPayloadBytes: 4 << 30,
-		MaxDeadLetters: 100, MaxDeadLetterBytes: 256 << 20,
-		Shards:            64,
-		AutoscaleInterval: time.Second, ScaleUpCooldown: 3 * time.Second, ScaleDownCooldown: 10 * time.Second,
-		ScaleDownWindow: 60 * time.Second, ScaleToZeroGrace: 30 * time.Second,
-		SyncQueue: SyncQueueConfig{
-			MaxConcurrency: 100, MaxDepth: 100,
-			MaxEstimatedWait: 2 * time.Second, MaxQueueWait: 2 * time.Second, RetryAfter: 2 * time.Second,
-		},
+	cfg := Config{RateMaxPerSecond: Limits.RateMaxPerSecond.Default}
+	for _, s := range cfg.settings() {
+		s.fill()
 	}
+	return cfg
 }
 
 // Validate returns what New would say about cfg.
 func (cfg Config) Validate() error { return cfg.complete() }
 
-func orDefault[T comparable](p *T, def T) {
-	var zero T
-	if *p == zero {
-		*p = def
+// setting is one field of a configuration with its bound.
+type setting struct {
+	fill  func() // 0 becomes the default
+	check func(*violations)
+}
+
+func bounded[I int | int64 | time.Duration, T int64 | time.Duration](field *I, b Bound[T]) setting {
+	return setting{
+		fill: func() {
+			if *field == 0 {
+				*field = I(b.Default)
+			}
+		},
+		check: func(v *violations) { inRange(v, b.Name, T(*field), b) },
+	}
+}
+
+// settings are the fields where 0 means the default.
+func (cfg *Config) settings() []setting {
+	l := &Limits
+	return append([]setting{
+		bounded(&cfg.TTL, l.TTL), bounded(&cfg.CleanupTTL, l.CleanupTTL), bounded(&cfg.StaleTTL, l.StaleTTL),
+		bounded(&cfg.IdempotencyTTL, l.IdempotencyTTL), bounded(&cfg.SweepInterval, l.SweepInterval),
+		bounded(&cfg.MaxFunctions, l.MaxFunctions), bounded(&cfg.MaxExecutions, l.MaxExecutions),
+		bounded(&cfg.MaxIdempotencyKeys, l.MaxIdempotencyKeys), bounded(&cfg.MaxPayloadBytes, l.MaxPayloadBytes),
+		bounded(&cfg.MaxDeadLetters, l.MaxDeadLetters), bounded(&cfg.MaxDeadLetterBytes, l.MaxDeadLetterBytes),
+		bounded(&cfg.Shards, l.Shards), bounded(&cfg.AutoscaleInterval, l.AutoscaleInterval),
+		bounded(&cfg.ScaleUpCooldown, l.ScaleUpCooldown), bounded(&cfg.ScaleDownCooldown, l.ScaleDownCooldown),
+		bounded(&cfg.ScaleDownWindow, l.ScaleDownWindow), bounded(&cfg.ScaleToZeroGrace, l.ScaleToZeroGrace),
+	}, cfg.SyncQueue.settings()...)
+}
+
+func (cfg *SyncQueueConfig) settings() []setting {
+	l := &Limits
+	retryAfter := l.SyncQueueRetryAfter
+	retryAfter.Name = "syncQueueRetryAfterSeconds" // as the runtime configuration has it
+	return []setting{
+		bounded(&cfg.MaxConcurrency, l.SyncQueueMaxConcurrency), bounded(&cfg.MaxDepth, l.SyncQueueMaxDepth),
+		bounded(&cfg.MaxEstimatedWait, l.SyncQueueMaxEstimatedWait), bounded(&cfg.MaxQueueWait, l.SyncQueueMaxQueueWait),
+		bounded(&cfg.RetryAfter, retryAfter),
 	}
 }
 
 // complete fills in defaults and checks ranges.
 func (cfg *Config) complete() error {
-	def := DefaultConfig()
-	orDefault(&cfg.TTL, def.TTL)
-	orDefault(&cfg.CleanupTTL, def.CleanupTTL)
-	orDefault(&cfg.StaleTTL, def.StaleTTL)
-	orDefault(&cfg.IdempotencyTTL, def.IdempotencyTTL)
-	orDefault(&cfg.MaxFunctions, def.MaxFunctions)
-	orDefault(&cfg.MaxExecutions, def.MaxExecutions)
-	orDefault(&cfg.MaxIdempotencyKeys, def.MaxIdempotencyKeys)
-	orDefault(&cfg.MaxPayloadBytes, def.MaxPayloadBytes)
-	orDefault(&cfg.MaxDeadLetters, def.MaxDeadLetters)
-	orDefault(&cfg.MaxDeadLetterBytes, def.MaxDeadLetterBytes)
-	orDefault(&cfg.Shards, def.Shards)
-	orDefault(&cfg.AutoscaleInterval, def.AutoscaleInterval)
-	orDefault(&cfg.ScaleUpCooldown, def.ScaleUpCooldown)
-	orDefault(&cfg.ScaleDownCooldown, def.ScaleDownCooldown)
-	orDefault(&cfg.ScaleDownWindow, def.ScaleDownWindow)
-	orDefault(&cfg.ScaleToZeroGrace, def.ScaleToZeroGrace)
-	orDefault(&cfg.SyncQueue.MaxConcurrency, def.SyncQueue.MaxConcurrency)
-	orDefault(&cfg.SyncQueue.MaxDepth, def.SyncQueue.MaxDepth)
-	orDefault(&cfg.SyncQueue.MaxEstimatedWait, def.SyncQueue.MaxEstimatedWait)
-	orDefault(&cfg.SyncQueue.MaxQueueWait, def.SyncQueue.MaxQueueWait)
-	orDefault(&cfg.SyncQueue.RetryAfter, def.SyncQueue.RetryAfter)
-	orDefault(&cfg.SweepInterval, defaultSweep(cfg.TTL, cfg.CleanupTTL, cfg.StaleTTL, cfg.IdempotencyTTL))
-
 	var v violations
-	v.span("ttl", cfg.TTL)
-	v.span("cleanupTtl", cfg.CleanupTTL)
-	v.span("staleTtl", cfg.StaleTTL)
-	v.span("idempotencyTtl", cfg.IdempotencyTTL)
-	v.span("sweepInterval", cfg.SweepInterval)
-	v.span("autoscaleInterval", cfg.AutoscaleInterval)
-	v.span("scaleUpCooldown", cfg.ScaleUpCooldown)
-	v.span("scaleDownCooldown", cfg.ScaleDownCooldown)
-	v.span("scaleDownWindow", cfg.ScaleDownWindow)
-	v.span("scaleToZeroGrace", cfg.ScaleToZeroGrace)
-	v.positive("maxFunctions", int64(cfg.MaxFunctions))
-	v.positive("maxExecutions", int64(cfg.MaxExecutions))
-	v.positive("maxIdempotencyKeys", int64(cfg.MaxIdempotencyKeys))
-	v.positive("maxPayloadBytes", cfg.MaxPayloadBytes)
-	v.within("shards", cfg.Shards, 1, 4096)
-	if cfg.RateMaxPerSecond < 0 || cfg.RateMaxPerSecond > MaxRatePerSecond {
-		v.add("rateMaxPerSecond", fmt.Sprintf("must be 0 (no limit) to %d", uint32(MaxRatePerSecond)))
+	inRange(&v, Limits.RateMaxPerSecond.Name, cfg.RateMaxPerSecond, Limits.RateMaxPerSecond)
+	for _, s := range cfg.settings() {
+		s.fill()
+		s.check(&v)
 	}
-	cfg.SyncQueue.check(&v)
 	if err := v.err(); err != nil {
 		return err
 	}
+	if cfg.SweepInterval == 0 {
+		cfg.SweepInterval = defaultSweep(cfg.TTL, cfg.CleanupTTL, cfg.StaleTTL, cfg.IdempotencyTTL)
+	}
 	cfg.Shards = 1 << bits.Len(uint(cfg.Shards-1))
 	return nil
-}
-
-func (cfg *SyncQueueConfig) check(v *violations) {
-	v.positive("syncQueueMaxConcurrency", int64(cfg.MaxConcurrency))
-	v.positive("syncQueueMaxDepth", int64(cfg.MaxDepth))
-	v.span("syncQueueMaxEstimatedWait", cfg.MaxEstimatedWait)
-	v.span("syncQueueMaxQueueWait", cfg.MaxQueueWait)
-	if cfg.RetryAfter < time.Second {
-		v.add("syncQueueRetryAfterSeconds", "must be at least 1")
-	}
 }
 
 // Core is one control plane: its functions, their queues and the executions.
@@ -214,7 +195,9 @@ func (c *Core) RateMaxPerSecond() int64 { return c.limiter.Limit() }
 // Validate reports every field out of range as a *ValidationError.
 func (cfg SyncQueueConfig) Validate() error {
 	var v violations
-	cfg.check(&v)
+	for _, s := range cfg.settings() {
+		s.check(&v)
+	}
 	return v.err()
 }
 

@@ -62,10 +62,10 @@ func (c *Core) Reconfigure(name string, queueSize, concurrency *int) error {
 	}
 	var v violations
 	if queueSize != nil {
-		v.within("queueSize", *queueSize, 1, MaxQueueSize)
+		v.count("", *queueSize, Limits.QueueSize)
 	}
 	if concurrency != nil {
-		v.within("concurrency", *concurrency, 1, MaxConcurrency)
+		v.count("", *concurrency, Limits.Concurrency)
 	}
 	if err := v.err(); err != nil {
 		return err

@@ -8,16 +8,6 @@ import (
 	"strings"
 )
 
-// Upper bounds of a spec's sizes: beyond any use, and small enough that no
-// count overflows.
-const (
-	MaxConcurrency   = 1_000_000
-	MaxQueueSize     = 1_000_000
-	MaxRetriesBound  = 10_000
-	MaxTimeoutMillis = 7 * 24 * 3600 * 1000
-	MaxReplicasBound = 10_000
-)
-
 // SpecInput is a spec as a user writes it: nil means "not given". Its JSON
 // form has the aliases timeoutMs and url.
 type SpecInput struct {
@@ -69,15 +59,16 @@ var namePattern = regexp.MustCompile(`^[a-zA-Z0-9]([a-zA-Z0-9._-]{0,126}[a-zA-Z0
 // *ValidationError that names every violation.
 func ResolveSpec(in SpecInput) (*Spec, error) {
 	var v violations
+	l := &Limits
 	s := &Spec{
 		Name:             or(in.Name, ""),
 		Image:            or(in.Image, ""),
 		ExecutionMode:    or(in.ExecutionMode, ModeDeployment),
 		RuntimeMode:      or(in.RuntimeMode, RuntimeHTTP),
-		Concurrency:      or(in.Concurrency, 4),
-		QueueSize:        or(in.QueueSize, 100),
-		MaxRetries:       or(in.MaxRetries, 3),
-		TimeoutMillis:    or(in.TimeoutMillis, or(in.TimeoutMs, 30_000)),
+		Concurrency:      or(in.Concurrency, int(l.Concurrency.Default)),
+		QueueSize:        or(in.QueueSize, int(l.QueueSize.Default)),
+		MaxRetries:       or(in.MaxRetries, int(l.MaxRetries.Default)),
+		TimeoutMillis:    or(in.TimeoutMillis, or(in.TimeoutMs, int(l.TimeoutMillis.Default))),
 		EndpointURL:      or(in.EndpointURL, or(in.URL, "")),
 		Commands:         append([]string{}, in.Commands...),
 		RuntimeCommand:   or(in.RuntimeCommand, ""),
@@ -85,7 +76,7 @@ func ResolveSpec(in SpecInput) (*Spec, error) {
 		Env:              in.Env,
 		Resources:        in.Resources,
 		ImagePullSecrets: append([]string{}, in.ImagePullSecrets...),
-		RateMaxPerSecond: or(in.RateMaxPerSecond, 0),
+		RateMaxPerSecond: or(in.RateMaxPerSecond, int(l.FunctionRate.Default)),
 	}
 	if s.Env == nil {
 		s.Env = map[string]string{}
@@ -101,11 +92,11 @@ func ResolveSpec(in SpecInput) (*Spec, error) {
 	}
 	v.oneOf("executionMode", s.ExecutionMode, ModeLocal, ModePool, ModeDeployment)
 	v.oneOf("runtimeMode", s.RuntimeMode, RuntimeHTTP, RuntimeStdio, RuntimeFile)
-	v.within("concurrency", s.Concurrency, 1, MaxConcurrency)
-	v.within("queueSize", s.QueueSize, 1, MaxQueueSize)
-	v.within("maxRetries", s.MaxRetries, 0, MaxRetriesBound)
-	v.within("timeoutMillis", s.TimeoutMillis, 1, MaxTimeoutMillis)
-	v.within("rateMaxPerSecond", s.RateMaxPerSecond, 0, MaxRatePerSecond)
+	v.count("", s.Concurrency, l.Concurrency)
+	v.count("", s.QueueSize, l.QueueSize)
+	v.count("", s.MaxRetries, l.MaxRetries)
+	v.count("", s.TimeoutMillis, l.TimeoutMillis)
+	v.count("", s.RateMaxPerSecond, l.FunctionRate)
 	if s.EndpointURL != "" {
 		v.endpoint(s.EndpointURL)
 	}
@@ -126,15 +117,16 @@ func resolveScaling(in *ScalingConfigInput, v *violations) *ScalingConfig {
 	if in == nil {
 		return nil
 	}
+	l := &Limits
 	s := &ScalingConfig{
 		Strategy:    or(in.Strategy, "INTERNAL"),
-		MinReplicas: or(in.MinReplicas, 1),
+		MinReplicas: or(in.MinReplicas, int(l.MinReplicas.Default)),
 		Metrics:     append([]ScalingMetric{}, in.Metrics...),
 	}
-	s.MaxReplicas = or(in.MaxReplicas, max(10, s.MinReplicas))
+	s.MaxReplicas = or(in.MaxReplicas, max(int(l.MaxReplicas.Default), s.MinReplicas))
 	v.oneOf("scalingConfig.strategy", s.Strategy, "HPA", "INTERNAL", "NONE")
-	v.within("scalingConfig.minReplicas", s.MinReplicas, 0, MaxReplicasBound)
-	v.within("scalingConfig.maxReplicas", s.MaxReplicas, 1, MaxReplicasBound)
+	v.count("scalingConfig.", s.MinReplicas, l.MinReplicas)
+	v.count("scalingConfig.", s.MaxReplicas, l.MaxReplicas)
 	if s.MaxReplicas < s.MinReplicas {
 		v.add("scalingConfig.maxReplicas", "must not be below minReplicas")
 	}
@@ -156,29 +148,31 @@ func resolveConcurrencyControl(in *ConcurrencyControlInput, v *violations) *Conc
 	if in == nil {
 		return nil
 	}
-	target := or(in.TargetInFlightPerPod, 2)
+	l := &Limits
+	target := or(in.TargetInFlightPerPod, int(l.TargetPerPod.Default))
 	c := &ConcurrencyControl{
 		Mode:                    or(in.Mode, "FIXED"),
 		TargetInFlightPerPod:    target,
-		MinTargetInFlightPerPod: or(in.MinTargetInFlightPerPod, 1),
-		MaxTargetInFlightPerPod: or(in.MaxTargetInFlightPerPod, max(8, target)),
-		UpscaleCooldownMs:       or(in.UpscaleCooldownMs, 30_000),
-		DownscaleCooldownMs:     or(in.DownscaleCooldownMs, 60_000),
-		HighLoadThreshold:       or(in.HighLoadThreshold, 0.85),
-		LowLoadThreshold:        or(in.LowLoadThreshold, 0.35),
+		MinTargetInFlightPerPod: or(in.MinTargetInFlightPerPod, int(l.MinTargetPerPod.Default)),
+		MaxTargetInFlightPerPod: or(in.MaxTargetInFlightPerPod, max(int(l.MaxTargetPerPod.Default), target)),
+		UpscaleCooldownMs:       or(in.UpscaleCooldownMs, int(l.UpscaleCooldown.Default)),
+		DownscaleCooldownMs:     or(in.DownscaleCooldownMs, int(l.DownscaleCooldown.Default)),
+		HighLoadThreshold:       or(in.HighLoadThreshold, l.HighLoad.Default),
+		LowLoadThreshold:        or(in.LowLoadThreshold, l.LowLoad.Default),
 	}
 	const at = "scalingConfig.concurrencyControl."
 	v.oneOf(at+"mode", c.Mode, "FIXED", "STATIC_PER_POD", "ADAPTIVE_PER_POD")
-	v.within(at+"targetInFlightPerPod", c.TargetInFlightPerPod, 1, MaxConcurrency)
-	v.within(at+"minTargetInFlightPerPod", c.MinTargetInFlightPerPod, 1, MaxConcurrency)
-	v.within(at+"maxTargetInFlightPerPod", c.MaxTargetInFlightPerPod, 1, MaxConcurrency)
+	v.count(at, c.TargetInFlightPerPod, l.TargetPerPod)
+	v.count(at, c.MinTargetInFlightPerPod, l.MinTargetPerPod)
+	v.count(at, c.MaxTargetInFlightPerPod, l.MaxTargetPerPod)
 	if c.MinTargetInFlightPerPod > c.MaxTargetInFlightPerPod {
 		v.add(at+"minTargetInFlightPerPod", "must not be above maxTargetInFlightPerPod")
 	}
-	v.within(at+"upscaleCooldownMs", c.UpscaleCooldownMs, 0, MaxTimeoutMillis)
-	v.within(at+"downscaleCooldownMs", c.DownscaleCooldownMs, 0, MaxTimeoutMillis)
-	if !(c.LowLoadThreshold >= 0 && c.LowLoadThreshold < c.HighLoadThreshold) {
-		v.add(at+"lowLoadThreshold", "must be 0 or greater and below highLoadThreshold")
+	v.count(at, c.UpscaleCooldownMs, l.UpscaleCooldown)
+	v.count(at, c.DownscaleCooldownMs, l.DownscaleCooldown)
+	inRange(v, at+l.HighLoad.Name, c.HighLoadThreshold, l.HighLoad)
+	if !(c.LowLoadThreshold >= l.LowLoad.Min && c.LowLoadThreshold < c.HighLoadThreshold) {
+		v.add(at+l.LowLoad.Name, "must be 0 or greater and below highLoadThreshold")
 	}
 	return c
 }

@@ -1,10 +1,6 @@
 package core
 
-import (
-	"fmt"
-	"strings"
-	"time"
-)
+import "strings"
 
 // ValidationError names everything that is wrong with a value, as
 // "field: what is wrong".
@@ -19,30 +15,16 @@ type violations struct{ details []string }
 
 func (v *violations) add(field, what string) { v.details = append(v.details, field+": "+what) }
 
-func (v *violations) positive(field string, n int64) {
-	if n <= 0 {
-		v.add(field, "must be greater than 0")
-	}
+// count adds what is wrong with n as the bound's field below a prefix, if
+// anything.
+func (v *violations) count(prefix string, n int, b Bound[int64]) {
+	inRange(v, prefix+b.Name, int64(n), b)
 }
 
-// maxSpan keeps the sum of a time and a span within 64 bits.
-const maxSpan = 100 * 365 * 24 * time.Hour
-
-func (v *violations) span(field string, d time.Duration) {
-	v.positive(field, int64(d))
-	if d > maxSpan {
-		v.add(field, "must be at most 100 years")
-	}
-}
-
-func (v *violations) within(field string, n, low, high int) {
-	switch {
-	case n < low && low == 0:
-		v.add(field, "must be 0 or greater")
-	case n < low && low == 1:
-		v.add(field, "must be greater than 0")
-	case n < low || n > high:
-		v.add(field, fmt.Sprintf("must be between %d and %d", low, high))
+// inRange adds what is wrong with n as the field, if anything.
+func inRange[T Number](v *violations, field string, n T, b Bound[T]) {
+	if problem := b.Problem(n); problem != "" {
+		v.add(field, problem)
 	}
 }
 
