@@ -26,7 +26,7 @@ vet:
 # usual way gets a run of its own.
 race:
 	go test -race -timeout 20m ./...
-	go test -count=1 ./server/nonblock ./server/exchange ./server/yielding
+	go test -count=1 ./server/nonblock ./server/internal/fncall ./server/yielding
 
 fuzz:
 	@for pkg in $$(go list ./...); do \

@@ -3,11 +3,9 @@ package server
 import (
 	"crypto/sha256"
 	"fmt"
-	"net/netip"
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/valyala/fasthttp"
 )
@@ -81,35 +79,5 @@ func TestCompletionTokenOpensItsExecutionOnly(t *testing.T) {
 	}
 	if newCompletionTokens().valid(a, []byte(c.of(a))) {
 		t.Error("the token of another process was taken")
-	}
-}
-
-func TestEgressDeniesMetadataUnlessAllowed(t *testing.T) {
-	byDefault, _ := newEgress("")
-	listed, err := newEgress("10.0.0.0/8, 169.254.169.254, ::1")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, tc := range []struct {
-		addr            string
-		byDefault, list bool
-	}{
-		{"127.0.0.1", true, false}, {"10.1.2.3", true, true}, {"169.254.169.254", false, true}, {"169.254.1.1", false, false},
-		{"::ffff:169.254.1.1", false, false}, {"fe80::1", false, false}, {"fe80::1%eth0", false, false}, {"fd00:ec2::254", false, false},
-		{"100.100.100.200", false, false}, {"0.0.0.0", false, false}, {"224.0.0.1", false, false}, {"::1", true, true}, {"8.8.8.8", true, false},
-	} {
-		addr := netip.MustParseAddr(tc.addr)
-		if got := byDefault.allowed(addr); got != tc.byDefault {
-			t.Errorf("%s by default: %v, want %v", tc.addr, got, tc.byDefault)
-		}
-		if got := listed.allowed(addr); got != tc.list {
-			t.Errorf("%s with the list: %v, want %v", tc.addr, got, tc.list)
-		}
-	}
-	if _, err := newEgress("10.0.0.0/8,nonsense"); err == nil {
-		t.Error("nonsense was taken for a range")
-	}
-	if _, err := byDefault.dial("169.254.169.254:80", time.Second); err == nil {
-		t.Error("a metadata address was dialled")
 	}
 }

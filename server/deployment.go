@@ -149,37 +149,6 @@ func (s *Server) setReplicas(fn *core.Function, n int) *apiError {
 	return nil
 }
 
-// providerDispatcher hands tasks to the provider.
-type providerDispatcher struct {
-	provider provider.Provider
-	trace    traceForwarding
-}
-
-func (d providerDispatcher) Dispatch(t core.Task) {
-	inv := provider.Invocation{
-		ExecutionID: t.ID.String(), Input: t.Input, Metadata: t.Metadata, TraceID: t.TraceID,
-		IdempotencyKey: t.IdempotencyKey, Attempt: t.Attempt, Deadline: time.Now().Add(t.Timeout),
-	}
-	if parent, state := d.trace.appendParent(nil, t); parent != nil {
-		inv.TraceParent, inv.TraceState = string(parent), state
-	}
-	d.provider.Go(t.Spec.Name, inv, func(r provider.Result) { complete(t, providerOutcome(r)) })
-}
-
-func providerOutcome(r provider.Result) core.Outcome {
-	o := core.Outcome{
-		Status: core.Success, Output: r.Output, Code: r.ErrorCode, Message: r.ErrorMessage,
-		ColdStart: r.ColdStart, Init: r.InitDuration,
-	}
-	switch {
-	case r.TimedOut:
-		o.Status = core.Timeout
-	case !r.OK():
-		o.Status = core.Error
-	}
-	return o
-}
-
 // handleLogs shows what a DEPLOYMENT function's instances wrote.
 func (s *Server) handleLogs(ctx *fasthttp.RequestCtx, name string) {
 	tail, fault := limitArg(ctx, "tail", 200, 10_000)

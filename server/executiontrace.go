@@ -11,6 +11,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"simplane/core"
+	"simplane/server/internal/dispatch"
 )
 
 // executionTrace is the record that a sampled request's execution carries. It
@@ -168,9 +169,13 @@ func (x *executionTrace) waited(ev core.Event, since time.Time, code, message st
 	span.End(trace.WithTimestamp(spanTime(ev.At)))
 }
 
-// called adds what is known of an HTTP call to its attempt's span; status is 0
-// when there was no answer.
-func (x *executionTrace) called(t core.Task, status int) {
+// called adds what is known of an HTTP call to its attempt's span, if there is
+// one; status is 0 when there was no answer.
+func called(t core.Task, status int) {
+	x := recordOf(t.Trace)
+	if x == nil {
+		return
+	}
 	x.mu.Lock()
 	span := x.attempt
 	if x.number != int32(t.Attempt) {
@@ -180,7 +185,7 @@ func (x *executionTrace) called(t core.Task, status int) {
 	if span == nil {
 		return
 	}
-	attrs := []attribute.KeyValue{semconv.HTTPRequestMethodPost, semconv.URLFull(spanText(shown(t.Spec.EndpointURL), maxSpanText))}
+	attrs := []attribute.KeyValue{semconv.HTTPRequestMethodPost, semconv.URLFull(spanText(dispatch.ShownURL(t.Spec.EndpointURL), maxSpanText))}
 	if u, err := url.Parse(t.Spec.EndpointURL); err == nil {
 		attrs = append(attrs, serverAddress(spanText(u.Host, maxSpanText))...)
 	}

@@ -28,7 +28,7 @@ func (s *Server) handleRegister(ctx *fasthttp.RequestCtx) {
 		return
 	}
 	if u, err := url.Parse(spec.EndpointURL); err == nil && u.Host != "" {
-		if err := s.egress.checkHost(u.Hostname()); err != nil {
+		if err := s.egress.CheckHost(u.Hostname()); err != nil {
 			validationFailed("endpointUrl: " + err.Error()).write(ctx)
 			return
 		}

@@ -14,6 +14,7 @@ import (
 	"github.com/valyala/fasthttp"
 
 	"simplane/core"
+	"simplane/server/internal/dispatch"
 	"simplane/server/provider"
 )
 
@@ -23,7 +24,6 @@ type Server struct {
 	log      *slog.Logger
 	core     *core.Core
 	clock    *systemClock
-	local    *localDispatcher
 	metrics  *metrics
 	tracing  *tracing // nil without an exporter
 	draining atomic.Bool
@@ -33,7 +33,8 @@ type Server struct {
 
 	tokens       tokens
 	completions  *completionTokens
-	egress       *egress
+	dispatcher   *dispatch.Dispatcher
+	egress       *dispatch.Egress
 	unauthorized *prometheus.CounterVec
 	refusals     *refusalBudget
 	certs        *certificates // nil without TLS
@@ -50,7 +51,6 @@ type Server struct {
 func New(cfg Config, log *slog.Logger) (_ *Server, err error) {
 	s := &Server{
 		cfg: cfg, log: log, clock: newSystemClock(), metrics: newMetrics(),
-		local:   &localDispatcher{log: log, handlers: map[string]LocalHandler{}},
 		backlog: make(chan struct{}, 1),
 		runtime: runtimeConfig{revision: 1}, refusals: newRefusalBudget(log),
 	}
@@ -60,7 +60,7 @@ func New(cfg Config, log *slog.Logger) (_ *Server, err error) {
 	}
 	s.completions = newCompletionTokens()
 	s.unauthorized = newUnauthorizedCounter(s.metrics.registry)
-	if s.egress, err = newEgress(cfg.EndpointAllow); err != nil {
+	if s.egress, err = dispatch.NewEgress(cfg.EndpointAllow); err != nil {
 		return nil, err
 	}
 	if s.tracing, err = newTracing(cfg, s.clock, s.metrics.registry, log); err != nil {
@@ -75,18 +75,12 @@ func New(cfg Config, log *slog.Logger) (_ *Server, err error) {
 	if s.tracing != nil {
 		observer = tracedMetrics{s.metrics}
 	}
-	pool := newPoolDispatcher(cfg, s.egress)
-	pool.trace = s.tracing != nil
-	if cfg.InternalToken != "" {
-		pool.tokens = s.completions
-	}
-	dispatcher := &dispatchRouter{local: s.local, pool: pool}
 	if s.provider = s.newProvider(); s.provider != nil {
-		dispatcher.provider = providerDispatcher{s.provider, s.tracing != nil}
 		s.scaler = newReplicaScaler(s.provider, log)
 		cfg.Core.Scaler = s.scaler
 	}
-	if s.core, err = core.New(cfg.Core, s.clock, randomIDs{}, dispatcher, observer); err != nil {
+	s.dispatcher = s.newDispatcher()
+	if s.core, err = core.New(cfg.Core, s.clock, randomIDs{}, s.dispatcher, observer); err != nil {
 		return nil, err
 	}
 	if s.scaler != nil {
@@ -148,9 +142,32 @@ type fasthttpLog struct{ log *slog.Logger }
 
 func (l fasthttpLog) Printf(format string, args ...any) { l.log.Debug(fmt.Sprintf(format, args...)) }
 
+// newDispatcher makes what runs the tasks of core.
+func (s *Server) newDispatcher() *dispatch.Dispatcher {
+	hooks := dispatch.Hooks{
+		Complete: complete, Offer: offer,
+		AppendTraceParent: traceForwarding(s.tracing != nil).appendParent,
+	}
+	if s.tracing != nil {
+		hooks.Called = called
+	}
+	if s.cfg.InternalToken != "" {
+		hooks.CompletionToken = s.completions.of
+	}
+	return dispatch.New(dispatch.Options{
+		Log: s.log, Egress: s.egress, Provider: s.provider,
+		MaxConnections: s.cfg.PoolMaxConnections, MaxResponseBytes: s.cfg.MaxResponseBytes,
+		Hooks: hooks,
+	})
+}
+
+// LocalHandler runs a LOCAL function in this process. Its output must be valid
+// JSON.
+type LocalHandler = dispatch.LocalHandler
+
 // HandleLocal sets the handler of LOCAL functions with this name; without one
 // they answer with their input.
-func (s *Server) HandleLocal(name string, h LocalHandler) { s.local.handle(name, h) }
+func (s *Server) HandleLocal(name string, h LocalHandler) { s.dispatcher.HandleLocal(name, h) }
 
 // Addr is the bound address of the API, MgmtAddr that of management.
 func (s *Server) Addr() string     { return s.apiAddr.Addr().String() }

@@ -14,6 +14,7 @@ import (
 	"gopkg.in/yaml.v3"
 
 	"simplane/core"
+	"simplane/server/internal/dispatch"
 )
 
 // Settings binds a Config to its three sources. Each key exists once, as a
@@ -306,7 +307,7 @@ func (c *Config) problems() []string {
 	if _, err := newTokens(*c); err != nil {
 		found = append(found, err.Error())
 	}
-	if _, err := newEgress(c.EndpointAllow); err != nil {
+	if _, err := dispatch.NewEgress(c.EndpointAllow); err != nil {
 		found = append(found, err.Error())
 	}
 	if !(c.AccessLogSample >= 0 && c.AccessLogSample <= 1) {

@@ -13,8 +13,8 @@ import (
 	"github.com/valyala/bytebufferpool"
 	"github.com/valyala/fasthttp"
 
-	"simplane/server/exchange"
 	"simplane/server/freshconn"
+	"simplane/server/internal/fncall"
 )
 
 // HTTPOptions tunes an HTTPInstance; zero fields take the defaults named here.
@@ -27,7 +27,7 @@ type HTTPOptions struct {
 // are kept and reused.
 type HTTPInstance struct {
 	client *fasthttp.HostClient
-	target *exchange.Target
+	target *fncall.Target
 	faulty error // what is wrong with addr
 	addr   string
 }
@@ -56,7 +56,7 @@ func NewHTTPInstance(addr string, opt HTTPOptions) *HTTPInstance {
 		MaxResponseBodySize: opt.MaxOutputBytes,
 		ReadBufferSize:      16 << 10,
 	}
-	target, err := exchange.New(client, "http://"+addr+"/")
+	target, err := fncall.New(client, "http://"+addr+"/")
 	return &HTTPInstance{client, target, err, addr}
 }
 
@@ -89,7 +89,7 @@ func (h *HTTPInstance) Do(inv Invocation) (Result, error) {
 	b = appendHeader(b, "Tracestate", inv.TraceState)
 	b = appendHeader(b, "Idempotency-Key", inv.IdempotencyKey)
 	body := requestBody(inv)
-	message.B = append(exchange.End(b, len(body)), body...)
+	message.B = append(fncall.End(b, len(body)), body...)
 
 	err := h.target.Post(message.B, resp, time.Until(inv.Deadline))
 	switch {
@@ -111,7 +111,7 @@ func appendHeader(b []byte, name, value string) []byte {
 	if value == "" {
 		return b
 	}
-	return exchange.AppendHeader(b, name, value)
+	return fncall.AppendHeader(b, name, value)
 }
 
 // requestBody builds {"input":…,"metadata":…} without parsing what it wraps.

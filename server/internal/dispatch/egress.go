@@ -1,4 +1,4 @@
-package server
+package dispatch
 
 import (
 	"errors"
@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// egress decides which addresses POOL functions may be called at. Whoever can
+// Egress decides which addresses POOL functions may be called at. Whoever can
 // register a function could otherwise read what only this machine can reach,
 // such as a cloud's metadata service (server-side request forgery).
 //
@@ -19,16 +19,16 @@ import (
 // multicast and unspecified addresses; with one, only what it names. The check
 // is made on the address that is dialled, after DNS, so that a name cannot
 // resolve to something else later.
-type egress struct{ allow []netip.Prefix }
+type Egress struct{ allow []netip.Prefix }
 
 // metadata addresses that are not link-local: AWS over IPv6, Alibaba Cloud.
 var metadataAddresses = []netip.Addr{netip.MustParseAddr("fd00:ec2::254"), netip.MustParseAddr("100.100.100.200")}
 
 var errForbiddenAddress = errors.New("the address is not allowed for functions (endpointAllow)")
 
-// newEgress reads a comma-separated list of addresses and CIDR ranges.
-func newEgress(list string) (*egress, error) {
-	e := &egress{}
+// NewEgress reads a comma-separated list of addresses and CIDR ranges.
+func NewEgress(list string) (*Egress, error) {
+	e := &Egress{}
 	for part := range strings.SplitSeq(list, ",") {
 		part = strings.TrimSpace(part)
 		if part == "" {
@@ -50,7 +50,7 @@ func newEgress(list string) (*egress, error) {
 	return e, nil
 }
 
-func (e *egress) allowed(addr netip.Addr) bool {
+func (e *Egress) allowed(addr netip.Addr) bool {
 	addr = addr.Unmap().WithZone("")
 	for _, p := range e.allow {
 		if p.Contains(addr) {
@@ -89,7 +89,7 @@ func translated(addr netip.Addr) netip.Addr {
 
 // dial connects to a function's endpoint if its address is allowed, within
 // timeout and 3 s.
-func (e *egress) dial(addr string, timeout time.Duration) (net.Conn, error) {
+func (e *Egress) dial(addr string, timeout time.Duration) (net.Conn, error) {
 	d := net.Dialer{
 		Timeout: min(timeout, 3*time.Second),
 		Control: func(_, address string, _ syscall.RawConn) error {
@@ -106,9 +106,9 @@ func (e *egress) dial(addr string, timeout time.Duration) (net.Conn, error) {
 	return d.Dial("tcp", addr)
 }
 
-// checkHost refuses an endpoint whose host is a forbidden address already when
+// CheckHost refuses an endpoint whose host is a forbidden address already when
 // it is registered; names are judged when they are dialled.
-func (e *egress) checkHost(host string) error {
+func (e *Egress) CheckHost(host string) error {
 	addr, err := netip.ParseAddr(strings.Trim(host, "[]"))
 	if err == nil && !e.allowed(addr) {
 		return errForbiddenAddress

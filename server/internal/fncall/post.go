@@ -1,7 +1,7 @@
-// Package exchange posts JSON messages to one URL with as little work for each as
+// Package fncall posts JSON messages to one URL with as little work for each as
 // HTTP allows. What is the same in all of them is put into bytes once.
 // Connections, answers and TLS are fasthttp's.
-package exchange
+package fncall
 
 import (
 	"bufio"

@@ -1,4 +1,4 @@
-package exchange
+package fncall
 
 import (
 	"bytes"

@@ -1,4 +1,4 @@
-package server
+package dispatch
 
 import (
 	"bytes"
@@ -14,8 +14,8 @@ import (
 	"github.com/valyala/fasthttp"
 
 	"simplane/core"
-	"simplane/server/exchange"
 	"simplane/server/freshconn"
+	"simplane/server/internal/fncall"
 )
 
 // poolDispatcher posts tasks to the endpoint of a function that somebody else
@@ -24,17 +24,16 @@ type poolDispatcher struct {
 	targets     *poolTargets
 	maxResponse int
 	blocking    func(core.Task) core.Outcome // d.call, made once
-	tokens      *completionTokens            // nil when functions need none
-	trace       traceForwarding
+	hooks       Hooks
 }
 
-func newPoolDispatcher(cfg Config, e *egress) *poolDispatcher {
-	d := &poolDispatcher{maxResponse: cfg.MaxResponseBytes, targets: newPoolTargets(func() *fasthttp.HostClient {
+func newPoolDispatcher(o Options) *poolDispatcher {
+	d := &poolDispatcher{hooks: o.Hooks, maxResponse: o.MaxResponseBytes, targets: newPoolTargets(func() *fasthttp.HostClient {
 		return &fasthttp.HostClient{
-			DialTimeout:            freshconn.Dialer(e.dial),
+			DialTimeout:            freshconn.Dialer(o.Egress.dial),
 			Name:                   "simplane",
-			MaxConns:               cfg.PoolMaxConnections,
-			MaxResponseBodySize:    cfg.MaxResponseBytes,
+			MaxConns:               o.MaxConnections,
+			MaxResponseBodySize:    o.MaxResponseBytes,
 			MaxIdleConnDuration:    10 * time.Second,
 			DisablePathNormalizing: true,
 		}
@@ -45,48 +44,48 @@ func newPoolDispatcher(cfg Config, e *egress) *poolDispatcher {
 
 func (d *poolDispatcher) Dispatch(t core.Task) {
 	if t.Spec.EndpointURL == "" {
-		complete(t, core.Outcome{Status: core.Error, Code: core.CodePoolNoEndpoint, Message: "the function has no endpointUrl"})
+		d.hooks.Complete(t, core.Outcome{Status: core.Error, Code: core.CodePoolNoEndpoint, Message: "the function has no endpointUrl"})
 		return
 	}
-	if !offer(t, d.blocking) {
+	if !d.hooks.Offer(t, d.blocking) {
 		d.start(t)
 	}
 }
 
 // start is apart so that an offered task does not escape to the heap.
 func (d *poolDispatcher) start(t core.Task) {
-	go func() { complete(t, d.call(t)) }()
+	go func() { d.hooks.Complete(t, d.call(t)) }()
 }
 
 // call makes one attempt and always returns within the task's timeout.
 func (d *poolDispatcher) call(t core.Task) core.Outcome {
 	target, err := d.targets.of(t.Spec.EndpointURL)
 	if err != nil {
-		return poolError("%s: %v", shown(t.Spec.EndpointURL), err)
+		return poolError("%s: %v", ShownURL(t.Spec.EndpointURL), err)
 	}
 	message, resp := bytebufferpool.Get(), fasthttp.AcquireResponse()
 	defer bytebufferpool.Put(message)
 	defer fasthttp.ReleaseResponse(resp)
 	message.B = d.appendMessage(message.B, target, t)
 	err = target.Post(message.B, resp, t.Timeout)
-	if x := recordOf(t.Trace); x != nil {
+	if d.hooks.Called != nil {
 		status := 0
 		if err == nil {
 			status = resp.StatusCode()
 		}
-		x.called(t, status)
+		d.hooks.Called(t, status)
 	}
 	switch {
 	case err == fasthttp.ErrTimeout:
 		return core.Outcome{Status: core.Timeout, Code: core.CodePoolTimeout}
 	case err != nil:
-		return poolError("%s: %v", shown(t.Spec.EndpointURL), err)
+		return poolError("%s: %v", ShownURL(t.Spec.EndpointURL), err)
 	case resp.StatusCode() >= 300:
-		return poolError("%s answered with status %d: %s", shown(t.Spec.EndpointURL), resp.StatusCode(), clip(resp.Body(), 200))
+		return poolError("%s answered with status %d: %s", ShownURL(t.Spec.EndpointURL), resp.StatusCode(), clip(resp.Body(), 200))
 	}
 	output, err := poolOutput(resp, d.maxResponse)
 	if err != nil {
-		return poolError("%s: %v", shown(t.Spec.EndpointURL), err)
+		return poolError("%s: %v", ShownURL(t.Spec.EndpointURL), err)
 	}
 	o := core.Outcome{Status: core.Success, Output: output}
 	if bytes.EqualFold(resp.Header.Peek("X-Cold-Start"), []byte("true")) {
@@ -98,27 +97,40 @@ func (d *poolDispatcher) call(t core.Task) core.Outcome {
 }
 
 // appendMessage appends the HTTP request for a task.
-func (d *poolDispatcher) appendMessage(b []byte, target *exchange.Target, t core.Task) []byte {
+func (d *poolDispatcher) appendMessage(b []byte, target *fncall.Target, t core.Task) []byte {
 	b = target.Begin(b)
 	var id [36]byte
-	b = exchange.AppendHeader(b, headerExecutionID, t.ID.AppendTo(id[:0]))
+	b = fncall.AppendHeader(b, "X-Execution-Id", t.ID.AppendTo(id[:0]))
 	if t.TraceID != "" {
-		b = exchange.AppendHeader(b, "X-Trace-Id", t.TraceID)
+		b = fncall.AppendHeader(b, "X-Trace-Id", t.TraceID)
 	}
-	var parent [traceParentLength]byte
-	if parent, state := d.trace.appendParent(parent[:0], t); len(parent) > 0 {
-		b = exchange.AppendHeader(b, headerTraceParent, parent)
-		if state != "" {
-			b = exchange.AppendHeader(b, headerTraceState, state)
-		}
+	if d.hooks.AppendTraceParent != nil {
+		b = d.appendTrace(b, t)
 	}
 	if t.IdempotencyKey != "" {
-		b = exchange.AppendHeader(b, "Idempotency-Key", t.IdempotencyKey)
+		b = fncall.AppendHeader(b, "Idempotency-Key", t.IdempotencyKey)
 	}
-	if d.tokens != nil {
-		b = exchange.AppendHeader(b, headerCompletionToken, d.tokens.of(t.ID))
+	if d.hooks.CompletionToken != nil {
+		b = fncall.AppendHeader(b, "X-Completion-Token", d.hooks.CompletionToken(t.ID))
 	}
-	return appendPayload(exchange.End(b, payloadLen(t)), t)
+	return appendPayload(fncall.End(b, payloadLen(t)), t)
+}
+
+// appendTrace appends the trace context's headers, if the function gets any. The
+// hook writes into b, so that its buffer need not escape to the heap.
+func (d *poolDispatcher) appendTrace(b []byte, t core.Task) []byte {
+	before := len(b)
+	b = append(b, "Traceparent: "...)
+	named := len(b)
+	b, state := d.hooks.AppendTraceParent(b, t)
+	if len(b) == named {
+		return b[:before]
+	}
+	b = append(b, "\r\n"...)
+	if state != "" {
+		b = fncall.AppendHeader(b, "Tracestate", state)
+	}
+	return b
 }
 
 // payloadLen is the length of what appendPayload appends.
@@ -151,7 +163,7 @@ func poolOutput(resp *fasthttp.Response, limit int) ([]byte, error) {
 	}
 	contentType := resp.Header.ContentType()
 	const text = "text/plain"
-	if len(contentType) >= len(text) && strings.EqualFold(unsafeString(contentType[:len(text)]), text) {
+	if len(contentType) >= len(text) && strings.EqualFold(string(contentType[:len(text)]), text) {
 		return jsontext.AppendQuote(nil, body)
 	}
 	if len(bytes.TrimSpace(body)) == 0 {
@@ -164,15 +176,23 @@ func poolOutput(resp *fasthttp.Response, limit int) ([]byte, error) {
 	return slices.Clone(bytes.TrimSpace(body)), nil
 }
 
-// shown is an endpoint as callers may see it: without the password and the
+// ShownURL is an endpoint as callers may see it: without the password and the
 // query, where keys are.
-func shown(endpoint string) string {
+func ShownURL(endpoint string) string {
 	u, err := url.Parse(endpoint)
 	if err != nil {
 		return "the endpoint"
 	}
 	u.User, u.RawQuery, u.Fragment = nil, "", ""
 	return u.String()
+}
+
+// clip shortens untrusted text for a message.
+func clip(b []byte, n int) string {
+	if len(b) > n {
+		return string(b[:n]) + "…"
+	}
+	return string(b)
 }
 
 func poolError(format string, args ...any) core.Outcome {

@@ -1,4 +1,4 @@
-package server
+package dispatch
 
 import (
 	"errors"
@@ -8,7 +8,7 @@ import (
 
 	"github.com/valyala/fasthttp"
 
-	"simplane/server/exchange"
+	"simplane/server/internal/fncall"
 )
 
 // poolTargets keeps what is needed to call each endpoint. Endpoints on one
@@ -17,7 +17,7 @@ type poolTargets struct {
 	newHost func() *fasthttp.HostClient
 
 	mu      sync.RWMutex
-	targets map[string]*exchange.Target     // by URL
+	targets map[string]*fncall.Target       // by URL
 	hosts   map[string]*fasthttp.HostClient // by scheme and address
 }
 
@@ -27,12 +27,12 @@ const mostTargets = 16384
 func newPoolTargets(newHost func() *fasthttp.HostClient) *poolTargets {
 	return &poolTargets{
 		newHost: newHost,
-		targets: map[string]*exchange.Target{}, hosts: map[string]*fasthttp.HostClient{},
+		targets: map[string]*fncall.Target{}, hosts: map[string]*fasthttp.HostClient{},
 	}
 }
 
 // of returns the target of an endpoint.
-func (p *poolTargets) of(url string) (*exchange.Target, error) {
+func (p *poolTargets) of(url string) (*fncall.Target, error) {
 	p.mu.RLock()
 	t := p.targets[url]
 	p.mu.RUnlock()
@@ -54,7 +54,7 @@ func (p *poolTargets) of(url string) (*exchange.Target, error) {
 	return t, err
 }
 
-func (p *poolTargets) make(url string) (*exchange.Target, error) {
+func (p *poolTargets) make(url string) (*fncall.Target, error) {
 	var u fasthttp.URI
 	if err := u.Parse(nil, []byte(url)); err != nil {
 		return nil, err
@@ -77,7 +77,7 @@ func (p *poolTargets) make(url string) (*exchange.Target, error) {
 		host.Addr, host.IsTLS = addr, isTLS
 		p.hosts[key] = host
 	}
-	return exchange.New(host, url)
+	return fncall.New(host, url)
 }
 
 // forget makes room: what is called again is made again. Hosts that have

@@ -1,4 +1,4 @@
-package server
+package dispatch
 
 import (
 	"fmt"
@@ -18,6 +18,7 @@ type LocalHandler func(t core.Task) (output []byte, err error)
 // and answers with the input when there is no handler.
 type localDispatcher struct {
 	log      *slog.Logger
+	complete func(core.Task, core.Outcome)
 	mu       sync.RWMutex
 	handlers map[string]LocalHandler
 	any      atomic.Bool // there are handlers: spares the echo a look
@@ -38,7 +39,7 @@ func (d *localDispatcher) Dispatch(t core.Task) {
 		d.mu.RUnlock()
 	}
 	if h == nil {
-		complete(t, core.Outcome{Status: core.Success, Output: t.Input})
+		d.complete(t, core.Outcome{Status: core.Success, Output: t.Input})
 		return
 	}
 	d.start(h, t)
@@ -47,7 +48,7 @@ func (d *localDispatcher) Dispatch(t core.Task) {
 // start is apart so that an echo's task does not escape to the heap. The
 // handler runs on the new goroutine: go would evaluate an argument here.
 func (d *localDispatcher) start(h LocalHandler, t core.Task) {
-	go func() { complete(t, d.run(h, t)) }()
+	go func() { d.complete(t, d.run(h, t)) }()
 }
 
 func (d *localDispatcher) run(h LocalHandler, t core.Task) (o core.Outcome) {

@@ -1,0 +1,88 @@
+// Package dispatch runs the tasks that core hands out: LOCAL handlers in this
+// process, POOL functions at their endpoints, and DEPLOYMENT functions through
+// a provider.
+package dispatch
+
+import (
+	"log/slog"
+
+	"simplane/core"
+	"simplane/server/provider"
+)
+
+// Options is what a Dispatcher needs. Hooks that are nil are left out.
+type Options struct {
+	Log    *slog.Logger
+	Egress *Egress // which addresses POOL functions may have
+
+	MaxConnections   int // to one POOL host
+	MaxResponseBytes int // of a POOL function's answer, unpacked
+
+	// Provider runs DEPLOYMENT functions without an endpoint; nil for none.
+	Provider provider.Provider
+
+	Hooks
+}
+
+// Hooks are the server's share in a call.
+type Hooks struct {
+	// Complete reports an attempt's outcome to core; nil is Task.Complete.
+	Complete func(core.Task, core.Outcome)
+	// Offer leaves a task's blocking call to somebody who waits for the task
+	// and reports whether that will make it. The taker completes the task.
+	Offer func(t core.Task, call func(core.Task) core.Outcome) bool
+	// AppendTraceParent appends the traceparent that the function gets, if it
+	// gets one, and returns the tracestate that goes with it.
+	AppendTraceParent func(b []byte, t core.Task) (parent []byte, state string)
+	// Called hears of each POOL call's HTTP status, 0 when there was no answer.
+	Called func(t core.Task, status int)
+	// CompletionToken makes the token by which a function may complete the
+	// execution itself.
+	CompletionToken func(core.ID) string
+}
+
+// Dispatcher is a core.Dispatcher that sends each task to the transport of its
+// function's execution mode.
+type Dispatcher struct {
+	local    *localDispatcher
+	pool     core.Dispatcher
+	provider core.Dispatcher // nil for none
+	complete func(core.Task, core.Outcome)
+}
+
+// New makes a dispatcher.
+func New(o Options) *Dispatcher {
+	if o.Complete == nil {
+		o.Complete = core.Task.Complete
+	}
+	if o.Offer == nil {
+		o.Offer = func(core.Task, func(core.Task) core.Outcome) bool { return false }
+	}
+	d := &Dispatcher{
+		local:    &localDispatcher{log: o.Log, complete: o.Complete, handlers: map[string]LocalHandler{}},
+		pool:     newPoolDispatcher(o),
+		complete: o.Complete,
+	}
+	if o.Provider != nil {
+		d.provider = providerDispatcher{o.Provider, o.Hooks}
+	}
+	return d
+}
+
+// HandleLocal sets the handler of LOCAL functions with this name; without one
+// they answer with their input.
+func (d *Dispatcher) HandleLocal(name string, h LocalHandler) { d.local.handle(name, h) }
+
+// Dispatch implements core.Dispatcher.
+func (d *Dispatcher) Dispatch(t core.Task) {
+	switch {
+	case t.Spec.ExecutionMode == core.ModeLocal:
+		d.local.Dispatch(t)
+	case t.Spec.ExecutionMode == core.ModePool || t.Spec.EndpointURL != "":
+		d.pool.Dispatch(t)
+	case d.provider != nil:
+		d.provider.Dispatch(t)
+	default:
+		d.complete(t, core.Outcome{Status: core.Error, Code: core.CodeNoProvider, Message: "no provider runs DEPLOYMENT functions here; set endpointUrl or configure one"})
+	}
+}

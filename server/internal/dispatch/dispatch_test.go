@@ -1,0 +1,56 @@
+package dispatch
+
+import (
+	"log/slog"
+	"testing"
+
+	"simplane/core"
+	"simplane/server/provider"
+)
+
+// tookIt is a provider that says that it was asked.
+type tookIt struct {
+	provider.Provider
+}
+
+func (tookIt) Go(_ string, _ provider.Invocation, done func(provider.Result)) {
+	done(provider.Failure("PROVIDER", ""))
+}
+
+func TestDispatcherRouter(t *testing.T) {
+	anywhere, err := NewEgress("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tc := range []struct {
+		mode, url string
+		provider  bool
+		want      string
+	}{
+		{"LOCAL", "", true, "local"},
+		{"LOCAL", "http://h", true, "local"},
+		{"POOL", "http://h", true, "pool"},
+		{"POOL", "", true, core.CodePoolNoEndpoint},
+		{"DEPLOYMENT", "http://h", true, "pool"},
+		{"DEPLOYMENT", "", true, "PROVIDER"},
+		{"DEPLOYMENT", "", false, core.CodeNoProvider},
+	} {
+		took := ""
+		o := Options{Log: slog.New(slog.DiscardHandler), Egress: anywhere, Hooks: Hooks{
+			Offer: func(core.Task, func(core.Task) core.Outcome) bool { took = "pool"; return true },
+			Complete: func(_ core.Task, o core.Outcome) {
+				if took = o.Code; o.Status == core.Success {
+					took = "local"
+				}
+			},
+		}}
+		if tc.provider {
+			o.Provider = tookIt{}
+		}
+		spec := &core.Spec{Name: "fn", ExecutionMode: tc.mode, EndpointURL: tc.url}
+		New(o).Dispatch(core.Task{Spec: spec, Input: []byte("1")})
+		if took != tc.want {
+			t.Errorf("%+v ended in %q", tc, took)
+		}
+	}
+}

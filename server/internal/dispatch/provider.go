@@ -1,0 +1,41 @@
+package dispatch
+
+import (
+	"time"
+
+	"simplane/core"
+	"simplane/server/provider"
+)
+
+// providerDispatcher hands tasks to the provider.
+type providerDispatcher struct {
+	provider provider.Provider
+	hooks    Hooks
+}
+
+func (d providerDispatcher) Dispatch(t core.Task) {
+	inv := provider.Invocation{
+		ExecutionID: t.ID.String(), Input: t.Input, Metadata: t.Metadata, TraceID: t.TraceID,
+		IdempotencyKey: t.IdempotencyKey, Attempt: t.Attempt, Deadline: time.Now().Add(t.Timeout),
+	}
+	if d.hooks.AppendTraceParent != nil {
+		if parent, state := d.hooks.AppendTraceParent(nil, t); parent != nil {
+			inv.TraceParent, inv.TraceState = string(parent), state
+		}
+	}
+	d.provider.Go(t.Spec.Name, inv, func(r provider.Result) { d.hooks.Complete(t, outcome(r)) })
+}
+
+func outcome(r provider.Result) core.Outcome {
+	o := core.Outcome{
+		Status: core.Success, Output: r.Output, Code: r.ErrorCode, Message: r.ErrorMessage,
+		ColdStart: r.ColdStart, Init: r.InitDuration,
+	}
+	switch {
+	case r.TimedOut:
+		o.Status = core.Timeout
+	case !r.OK():
+		o.Status = core.Error
+	}
+	return o
+}
