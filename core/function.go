@@ -48,7 +48,7 @@ func newFunction(c *Core, spec *Spec) *Function {
 	fn.auto = newAutoscale(c, spec)
 	fn.resize()
 	if spec.RateMaxPerSecond > 0 {
-		fn.limiter = NewRateLimiter(int64(spec.RateMaxPerSecond))
+		fn.limiter = NewRateLimiter(spec.RateMaxPerSecond)
 	}
 	fn.onTimer = func() { c.onDeadline(fn) }
 	fn.handle = c.observer.FunctionAdded(fn)

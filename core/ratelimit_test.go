@@ -121,7 +121,7 @@ func TestRateLimiterModel(t *testing.T) {
 
 func TestRateLimitOfCoreGlobalAndPerFunction(t *testing.T) {
 	b := newBed(t, func(cfg *Config) { cfg.RateMaxPerSecond = 5 })
-	b.register("f", func(in *SpecInput) { in.RateMaxPerSecond = ptr(2) })
+	b.register("f", func(in *SpecInput) { in.RateMaxPerSecond = ptr[int64](2) })
 	b.register("g", slots(100))
 	submit := func(name string) error {
 		_, err := b.Submit(&Request{Function: name, Input: []byte(`1`)})

@@ -35,7 +35,7 @@ type Spec struct {
 	ScalingConfig    *ScalingConfig    `json:"scalingConfig,omitempty"`
 	// RateMaxPerSecond limits this function alone, beside the global limit.
 	// 0 = no limit of its own.
-	RateMaxPerSecond int `json:"rateMaxPerSecond,omitempty"`
+	RateMaxPerSecond int64 `json:"rateMaxPerSecond,omitempty"`
 }
 
 // Resources are per instance, in Kubernetes notation ("500m", "128Mi").

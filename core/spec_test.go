@@ -133,7 +133,7 @@ func second[A, B any](_ A, b B) B { return b }
 func TestValidationOfUpperBounds(t *testing.T) {
 	_, err := ResolveSpec(SpecInput{
 		Name: ptr("f"), Image: ptr("i"), Concurrency: ptr(MaxConcurrency + 1), QueueSize: ptr(MaxQueueSize + 1),
-		MaxRetries: ptr(MaxRetriesBound + 1), TimeoutMillis: ptr(MaxTimeoutMillis + 1), RateMaxPerSecond: ptr(MaxRatePerSecond + 1),
+		MaxRetries: ptr(MaxRetriesBound + 1), TimeoutMillis: ptr(MaxTimeoutMillis + 1), RateMaxPerSecond: ptr[int64](MaxRatePerSecond + 1),
 	})
 	wantEqual(t, "violations", len(details(t, err)), 5)
 }

@@ -29,7 +29,7 @@ type SpecInput struct {
 	Resources        *Resources          `json:"resources"`
 	ImagePullSecrets []string            `json:"imagePullSecrets"`
 	ScalingConfig    *ScalingConfigInput `json:"scalingConfig"`
-	RateMaxPerSecond *int                `json:"rateMaxPerSecond"`
+	RateMaxPerSecond *int64              `json:"rateMaxPerSecond"`
 }
 
 // ScalingConfigInput is a scaling config as a user writes it.
@@ -76,7 +76,7 @@ func ResolveSpec(in SpecInput) (*Spec, error) {
 		Env:              in.Env,
 		Resources:        in.Resources,
 		ImagePullSecrets: append([]string{}, in.ImagePullSecrets...),
-		RateMaxPerSecond: or(in.RateMaxPerSecond, int(l.FunctionRate.Default)),
+		RateMaxPerSecond: or(in.RateMaxPerSecond, l.FunctionRate.Default),
 	}
 	if s.Env == nil {
 		s.Env = map[string]string{}
@@ -96,7 +96,7 @@ func ResolveSpec(in SpecInput) (*Spec, error) {
 	v.count("", s.QueueSize, l.QueueSize)
 	v.count("", s.MaxRetries, l.MaxRetries)
 	v.count("", s.TimeoutMillis, l.TimeoutMillis)
-	v.count("", s.RateMaxPerSecond, l.FunctionRate)
+	inRange(&v, l.FunctionRate.Name, s.RateMaxPerSecond, l.FunctionRate)
 	if s.EndpointURL != "" {
 		v.endpoint(s.EndpointURL)
 	}
