@@ -2,6 +2,7 @@ package core
 
 import (
 	"fmt"
+	"strconv"
 	"time"
 )
 
@@ -148,14 +149,16 @@ func (b Bound[T]) Range() string {
 
 // shown is a bound as people write it.
 func shown[T Number](n T) string {
-	switch d, isSpan := any(n).(time.Duration); {
-	case !isSpan:
-		return fmt.Sprint(n)
-	case d == MaxSpan:
-		return "100 years"
-	case d == 0:
-		return "0"
-	default:
-		return d.String()
+	switch n := any(n).(type) {
+	case float64:
+		return strconv.FormatFloat(n, 'f', -1, 64)
+	case time.Duration:
+		switch n {
+		case 0:
+			return "0"
+		case MaxSpan:
+			return "100 years"
+		}
 	}
+	return fmt.Sprint(n)
 }

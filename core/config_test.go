@@ -2,6 +2,7 @@ package core
 
 import (
 	"math"
+	"strconv"
 	"testing"
 	"time"
 )
@@ -50,4 +51,22 @@ func TestCoreConfigRefusesTTLsThatOverflow(t *testing.T) {
 		SyncQueue: SyncQueueConfig{MaxQueueWait: math.MaxInt64},
 	}, newTestClock(), &seqIDs{}, echo{}, nil)
 	wantEqual(t, "violations", len(details(t, err)), 5)
+}
+
+func TestBoundsSayWhatIsWrong(t *testing.T) {
+	l := &Limits
+	for i, c := range []struct{ got, want string }{
+		{l.Shards.Problem(1), ""}, {l.Shards.Problem(4096), ""},
+		{l.Shards.Problem(0), "must be greater than 0"}, {l.Shards.Problem(4097), "must be between 1 and 4096"},
+		{l.MaxRetries.Problem(-1), "must be 0 or greater"},
+		{l.RateMaxPerSecond.Problem(-1), "must be 0 (no limit) to 4294967295"},
+		{l.MaxDeadLetters.Problem(-2), "must be between -1 and 1000000000"},
+		{l.TTL.Problem(0), "must be greater than 0"}, {l.TTL.Problem(MaxSpan + 1), "must be at most 100 years"},
+		{l.SyncQueueRetryAfter.Problem(time.Millisecond), "must be at least 1s"},
+		{l.LowLoad.Problem(math.NaN()), "must be between 0 and 1000000"}, {l.LowLoad.Problem(0.5), ""},
+		{l.Shards.Range(), "1 to 4096"}, {l.RateMaxPerSecond.Range(), "0 (no limit) to 4294967295"},
+		{l.TTL.Range(), "above 0, at most 100 years"}, {l.SyncQueueRetryAfter.Range(), "1s to 100 years"},
+	} {
+		wantEqual(t, strconv.Itoa(i), c.got, c.want)
+	}
 }

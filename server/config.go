@@ -82,13 +82,13 @@ func DefaultConfig() Config {
 		Addr: "127.0.0.1:8080", MgmtAddr: "127.0.0.1:8081",
 		Core:         core.DefaultConfig(),
 		AsyncEnabled: true,
-		MaxBodyBytes: 4 << 20, MaxHeaderBytes: 8 << 10, MaxResponseBytes: 4 << 20,
-		MaxConnections: 65_536, PoolMaxConnections: 4096,
-		ReadTimeout: 60 * time.Second, WriteTimeout: 60 * time.Second, IdleTimeout: 60 * time.Second,
-		ShutdownGrace: 30 * time.Second,
-		Provider:      ProviderProcess, FunctionStartTimeout: 15 * time.Second,
+		MaxBodyBytes: int(limits.MaxBodyBytes.Default), MaxHeaderBytes: int(limits.MaxHeaderBytes.Default), MaxResponseBytes: int(limits.MaxResponseBytes.Default),
+		MaxConnections: int(limits.MaxConnections.Default), PoolMaxConnections: int(limits.PoolMaxConnections.Default),
+		ReadTimeout: limits.ReadTimeout.Default, WriteTimeout: limits.WriteTimeout.Default, IdleTimeout: limits.IdleTimeout.Default,
+		ShutdownGrace: limits.ShutdownGrace.Default,
+		Provider:      ProviderProcess, FunctionStartTimeout: limits.FunctionStartTimeout.Default,
 		KubeNamespace: "default", LogLevel: "info", LogFormat: "text",
-		TraceSampleRatio: 1,
+		AccessLogSample: limits.AccessLogSample.Default, TraceSampleRatio: limits.TraceSampleRatio.Default,
 	}
 	if memory := memoryLimit(); memory > 0 {
 		const perExecution = 400

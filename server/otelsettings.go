@@ -69,8 +69,5 @@ func (c *Config) tracingProblems() (found []string) {
 			found = append(found, "otlpEndpoint: must not have a query or a fragment")
 		}
 	}
-	if !(c.TraceSampleRatio >= 0 && c.TraceSampleRatio <= 1) {
-		found = append(found, fmt.Sprintf("traceSampleRatio: must be between 0 and 1, not %v", c.TraceSampleRatio))
-	}
 	return found
 }

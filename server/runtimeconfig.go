@@ -112,8 +112,8 @@ func (s *Server) merged(p runtimePatch, estimated, queued *time.Duration) (rate 
 	set(&q.MaxDepth, p.SyncQueueMaxDepth)
 
 	var details []string
-	if rate < 0 || rate > core.MaxRatePerSecond {
-		details = append(details, fmt.Sprintf("rateMaxPerSecond: must be 0 (no limit) to %d", uint32(core.MaxRatePerSecond)))
+	if problem := core.Limits.RateMaxPerSecond.Problem(rate); problem != "" {
+		details = append(details, core.Limits.RateMaxPerSecond.Name+": "+problem)
 	}
 	var invalid *core.ValidationError
 	if errors.As(q.Validate(), &invalid) {

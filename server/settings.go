@@ -13,7 +13,6 @@ import (
 	"github.com/spf13/pflag"
 	"gopkg.in/yaml.v3"
 
-	"simplane/core"
 	"simplane/server/internal/dispatch"
 )
 
@@ -33,38 +32,32 @@ type Settings struct {
 func NewSettings(flags *pflag.FlagSet) *Settings {
 	s := &Settings{Config: DefaultConfig(), flags: flags, origin: map[string]string{}}
 	c := &s.Config
+	for _, b := range c.bounded() {
+		name := flagName(b.key)
+		switch field := b.field.(type) {
+		case *int:
+			flags.IntVar(field, name, *field, b.usage)
+		case *int64:
+			flags.Int64Var(field, name, *field, b.usage)
+		case *float64:
+			flags.Float64Var(field, name, *field, b.usage)
+		case *time.Duration:
+			flags.DurationVar(field, name, *field, b.usage)
+		}
+	}
 	flags.StringVar(&s.file, "config", "", "config `file` (YAML); its keys are the flag names in camelCase")
 	flags.StringVar(&c.Addr, "addr", c.Addr, "`address` of the API (port 0 picks a free one)")
 	flags.StringVar(&c.MgmtAddr, "mgmt-addr", c.MgmtAddr, "`address` of health, metrics and administration")
 	flags.StringVar(&c.Provider, "provider", c.Provider, "what runs DEPLOYMENT functions: process, kubernetes or none")
 	flags.StringVar(&c.Kubeconfig, "kubeconfig", c.Kubeconfig, "client configuration `file` of the Kubernetes provider; empty = KUBECONFIG or the pod's service account")
 	flags.StringVar(&c.KubeNamespace, "kube-namespace", c.KubeNamespace, "namespace the Kubernetes provider runs functions in")
-	flags.DurationVar(&c.FunctionStartTimeout, "function-start-timeout", c.FunctionStartTimeout, "time an instance has to be ready")
 	flags.StringVar(&c.CgroupRoot, "cgroup-root", c.CgroupRoot, "delegated cgroup v2 `directory` for the instances' limits")
 	flags.StringVar(&c.LogLevel, "log-level", c.LogLevel, "debug, info, warn or error")
 	flags.StringVar(&c.LogFormat, "log-format", c.LogFormat, "text or json")
 
-	flags.Float64Var(&c.AccessLogSample, "access-log-sample", c.AccessLogSample, "share of requests with an access log line, 0 to 1; failures always, when above 0")
 	flags.StringVar(&c.OTLPEndpoint, otlpEndpointFlag, c.OTLPEndpoint, "base `URL` of an OpenTelemetry collector (OTLP over HTTP) that traces go to; empty = OTEL_EXPORTER_OTLP_ENDPOINT, else none")
-	flags.Float64Var(&c.TraceSampleRatio, "trace-sample-ratio", c.TraceSampleRatio, "share of invocations traced when the caller's traceparent does not decide, 0 to 1")
 
 	k := &c.Core
-	flags.Int64Var(&k.RateMaxPerSecond, "rate-max-per-second", k.RateMaxPerSecond, "submissions accepted in each whole second, all functions together; 0 = no limit")
-	flags.DurationVar(&k.TTL, "ttl", k.TTL, "how long an ended execution is kept")
-	flags.DurationVar(&k.CleanupTTL, "cleanup-ttl", k.CleanupTTL, "how long its payload and output are kept")
-	flags.DurationVar(&k.StaleTTL, "stale-ttl", k.StaleTTL, "age at which an execution that has not ended is force-ended")
-	flags.DurationVar(&k.IdempotencyTTL, "idempotency-ttl", k.IdempotencyTTL, "how long an idempotency key is remembered")
-	flags.DurationVar(&k.SweepInterval, "sweep-interval", k.SweepInterval, "time between expiry sweeps; 0 = 1/100 of the shortest TTL, 10ms to 1s")
-	flags.IntVar(&k.MaxFunctions, "max-functions", k.MaxFunctions, "functions that can be registered")
-	flags.IntVar(&k.MaxExecutions, "max-executions", k.MaxExecutions, "executions kept at once; beyond it 503 STORE_FULL")
-	flags.Int64Var(&k.MaxPayloadBytes, "max-payload-bytes", k.MaxPayloadBytes, "input and output bytes kept at once; beyond it 503 STORE_FULL")
-	flags.IntVar(&k.MaxIdempotencyKeys, "max-idempotency-keys", k.MaxIdempotencyKeys, "idempotency keys kept at once")
-	flags.DurationVar(&k.AutoscaleInterval, "autoscale-interval", k.AutoscaleInterval, "time between looks at a function with scaling strategy INTERNAL")
-	flags.DurationVar(&k.ScaleUpCooldown, "scale-up-cooldown", k.ScaleUpCooldown, "pause between steps up that do not double the replicas")
-	flags.DurationVar(&k.ScaleDownCooldown, "scale-down-cooldown", k.ScaleDownCooldown, "pause between a step and the next one down")
-	flags.DurationVar(&k.ScaleDownWindow, "scale-down-window", k.ScaleDownWindow, "replicas fall to the most that was wanted this long")
-	flags.DurationVar(&k.ScaleToZeroGrace, "scale-to-zero-grace", k.ScaleToZeroGrace, "time without work after which replicas fall to their minimum")
-	flags.IntVar(&k.Shards, "shards", k.Shards, "shards of each store (a power of two)")
 	flags.Var((*offSwitch)(&k.SchedulerOff), "scheduler", "on or off; off leaves enqueued work to drain-once")
 	flags.BoolVar(&k.PassOverLate, "pass-over-late", k.PassOverLate, "let queued sync invocations that will hardly meet their deadline wait behind those that can")
 	flags.BoolVar(&c.AsyncEnabled, "async-enabled", c.AsyncEnabled, "take :enqueue; otherwise it is answered with 501")
@@ -73,11 +66,6 @@ func NewSettings(flags *pflag.FlagSet) *Settings {
 	flags.BoolVar(&q.Enabled, "sync-queue-enabled", q.Enabled, "judge sync invocations by their expected wait")
 	flags.Var((*negated)(&q.EstimateDisabled), "sync-queue-admission-enabled", "with the sync queue on, refuse on estimated wait too")
 	flags.Lookup("sync-queue-admission-enabled").NoOptDefVal = "true" // as for every other boolean flag
-	flags.IntVar(&q.MaxConcurrency, "sync-queue-max-concurrency", q.MaxConcurrency, "sync invocations in flight that are admitted without a look")
-	flags.IntVar(&q.MaxDepth, "sync-queue-max-depth", q.MaxDepth, "sync invocations queued at which newcomers are refused")
-	flags.DurationVar(&q.MaxEstimatedWait, "sync-queue-max-estimated-wait", q.MaxEstimatedWait, "longest estimated wait that is admitted")
-	flags.DurationVar(&q.MaxQueueWait, "sync-queue-max-queue-wait", q.MaxQueueWait, "longest real wait for the first attempt; past it the caller is rejected")
-	flags.DurationVar(&q.RetryAfter, "sync-queue-retry-after", q.RetryAfter, "Retry-After of a sync-queue rejection")
 
 	flags.BoolVar(&c.InternalOnMgmtOnly, "internal-on-mgmt-only", c.InternalOnMgmtOnly, "serve /v1/internal and /v1/admin on the management address only")
 	flags.BoolVar(&c.ManageOnMgmtOnly, "manage-on-mgmt-only", c.ManageOnMgmtOnly, "register, delete and scale functions on the management address only")
@@ -88,16 +76,6 @@ func NewSettings(flags *pflag.FlagSet) *Settings {
 	flags.StringVar(&c.TLSKey, "tls-key", c.TLSKey, "PEM `file` of its key")
 	flags.StringVar(&c.TLSClientCA, "tls-client-ca", c.TLSClientCA, "PEM `file` of the CA whose client certificates are required")
 	flags.StringVar(&c.EndpointAllow, "endpoint-allow", c.EndpointAllow, "addresses and CIDR `ranges` POOL functions may be at; empty = all but link-local and metadata")
-	flags.IntVar(&c.MaxBodyBytes, "max-body-bytes", c.MaxBodyBytes, "request body bound; beyond it 413")
-	flags.IntVar(&c.MaxHeaderBytes, "max-header-bytes", c.MaxHeaderBytes, "request header bound; beyond it 431")
-	flags.IntVar(&c.MaxResponseBytes, "max-response-bytes", c.MaxResponseBytes, "bound of what a function may answer")
-	flags.IntVar(&c.MaxConnections, "max-connections", c.MaxConnections, "open connections on the API address")
-	flags.IntVar(&c.MaxConnectionsPerIP, "max-connections-per-ip", c.MaxConnectionsPerIP, "open connections of one source (IPv4 address or IPv6 /64, not loopback) on each address; beyond it 429; 0 = no limit")
-	flags.IntVar(&c.PoolMaxConnections, "pool-max-connections", c.PoolMaxConnections, "open connections to one POOL endpoint")
-	flags.DurationVar(&c.ReadTimeout, "read-timeout", c.ReadTimeout, "time to read one request")
-	flags.DurationVar(&c.WriteTimeout, "write-timeout", c.WriteTimeout, "time to write one answer")
-	flags.DurationVar(&c.IdleTimeout, "idle-timeout", c.IdleTimeout, "silence after which a kept-alive connection is closed")
-	flags.DurationVar(&c.ShutdownGrace, "shutdown-grace", c.ShutdownGrace, "time accepted work has to finish after SIGTERM")
 	return s
 }
 
@@ -147,8 +125,7 @@ func (s *Settings) Load(getenv func(string) (string, bool)) error {
 // located puts where its value came from before a problem "key: what".
 func (s *Settings) located(problem string) error {
 	key, _, _ := strings.Cut(problem, ":")
-	flag := strings.TrimSuffix(flagName(key), "-seconds") // core says syncQueueRetryAfterSeconds
-	if from, known := s.origin[flag]; known {
+	if from, known := s.origin[flagName(key)]; known {
 		return fmt.Errorf("%s: %s", from, problem)
 	}
 	return errors.New(problem)
@@ -261,46 +238,16 @@ func (s *Settings) suggest(name string) string {
 func (c *Config) problems() []string {
 	var found []string
 	bad := func(key, format string, args ...any) { found = append(found, key+": "+fmt.Sprintf(format, args...)) }
-	atLeast := func(key string, got, least int64) {
-		if got < least {
-			bad(key, "must be at least %d, not %d", least, got)
+	// Core fills in its defaults for zeros, and fasthttp knows no limit then:
+	// whoever writes a zero that has no meaning of its own wants neither.
+	for _, b := range c.bounded() {
+		if problem := b.problem(); problem != "" {
+			found = append(found, problem)
 		}
 	}
-	atLeast("maxBodyBytes", int64(c.MaxBodyBytes), 1)
-	atLeast("maxHeaderBytes", int64(c.MaxHeaderBytes), 1024)
-	atLeast("maxResponseBytes", int64(c.MaxResponseBytes), 1)
-	atLeast("maxConnections", int64(c.MaxConnections), 1)
-	atLeast("maxConnectionsPerIp", int64(c.MaxConnectionsPerIP), 0)
-	atLeast("poolMaxConnections", int64(c.PoolMaxConnections), 1)
 	if !slices.Contains([]string{ProviderProcess, ProviderKubernetes, ProviderNone}, c.Provider) {
 		bad("provider", "must be process, kubernetes or none, not %q", c.Provider)
 	}
-	atLeast("shutdownGrace", int64(c.ShutdownGrace), 0)
-	// Zero would mean the default to core, and no limit to fasthttp: whoever
-	// writes it means neither.
-	k, q := &c.Core, &c.Core.SyncQueue
-	for _, span := range []struct {
-		key   string
-		value time.Duration
-	}{
-		{"readTimeout", c.ReadTimeout}, {"writeTimeout", c.WriteTimeout}, {"idleTimeout", c.IdleTimeout},
-		{"functionStartTimeout", c.FunctionStartTimeout},
-		{"ttl", k.TTL}, {"cleanupTtl", k.CleanupTTL}, {"staleTtl", k.StaleTTL}, {"idempotencyTtl", k.IdempotencyTTL},
-		{"autoscaleInterval", k.AutoscaleInterval}, {"scaleUpCooldown", k.ScaleUpCooldown}, {"scaleDownCooldown", k.ScaleDownCooldown},
-		{"scaleDownWindow", k.ScaleDownWindow}, {"scaleToZeroGrace", k.ScaleToZeroGrace},
-		{"syncQueueMaxEstimatedWait", q.MaxEstimatedWait}, {"syncQueueMaxQueueWait", q.MaxQueueWait}, {"syncQueueRetryAfter", q.RetryAfter},
-	} {
-		if span.value <= 0 {
-			bad(span.key, "must be greater than 0, not %v", span.value)
-		}
-	}
-	atLeast("maxFunctions", int64(k.MaxFunctions), 1)
-	atLeast("maxExecutions", int64(k.MaxExecutions), 1)
-	atLeast("maxPayloadBytes", k.MaxPayloadBytes, 1)
-	atLeast("maxIdempotencyKeys", int64(k.MaxIdempotencyKeys), 1)
-	atLeast("shards", int64(k.Shards), 1)
-	atLeast("syncQueueMaxConcurrency", int64(q.MaxConcurrency), 1)
-	atLeast("syncQueueMaxDepth", int64(q.MaxDepth), 1)
 	if !slices.Contains([]string{"debug", "info", "warn", "error"}, c.LogLevel) {
 		bad("logLevel", "must be debug, info, warn or error, not %q", c.LogLevel)
 	}
@@ -310,19 +257,9 @@ func (c *Config) problems() []string {
 	if _, err := dispatch.NewEgress(c.EndpointAllow); err != nil {
 		found = append(found, err.Error())
 	}
-	if !(c.AccessLogSample >= 0 && c.AccessLogSample <= 1) {
-		bad("accessLogSample", "must be between 0 and 1, not %v", c.AccessLogSample)
-	}
 	found = append(found, c.tracingProblems()...)
 	if c.LogFormat != "text" && c.LogFormat != "json" {
 		bad("logFormat", "must be text or json, not %q", c.LogFormat)
-	}
-	if len(found) > 0 {
-		return found
-	}
-	var invalid *core.ValidationError
-	if err := k.Validate(); errors.As(err, &invalid) {
-		found = invalid.Details
 	}
 	return found
 }

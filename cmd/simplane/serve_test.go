@@ -197,7 +197,7 @@ func TestServeUsageErrors(t *testing.T) {
 		want string
 	}{
 		{[]string{"serve", "--config", unknown}, unknown + `:2: unknown key "addres"; did you mean "addr"?`},
-		{[]string{"serve", "--config", wrong}, wrong + ":2: maxFunctions: must be at least 1"},
+		{[]string{"serve", "--config", wrong}, wrong + ":2: maxFunctions: must be greater than 0"},
 		{[]string{"serve", "--config", syntax}, syntax + ":"},
 		{[]string{"serve", "--config", filepath.Join(dir, "none.yaml")}, "none.yaml: no such file"},
 		{[]string{"serve", "--no-such-flag"}, "unknown flag: --no-such-flag (see 'simplane serve --help')"},

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"simplane/core"
 )
 
 const valid = `name: ok
@@ -271,6 +273,37 @@ func TestSchema(t *testing.T) {
 	}
 	if _, ok := s.Properties["functions"].Items.Properties["queueSize"]; !ok {
 		t.Error("the schema does not know functions[].queueSize")
+	}
+}
+
+// TestSchemaKeepsTheBounds: what a scenario hands to core has core's bounds in
+// the schema.
+func TestSchemaKeepsTheBounds(t *testing.T) {
+	var schema map[string]any
+	if err := json.Unmarshal(Schema(), &schema); err != nil {
+		t.Fatal(err)
+	}
+	l := &core.Limits
+	for path, b := range map[string]core.Bound[int64]{
+		"core.rateMaxPerSecond": l.RateMaxPerSecond, "core.maxExecutions": l.MaxExecutions, "core.maxIdempotencyKeys": l.MaxIdempotencyKeys,
+		"core.syncQueue.maxConcurrency": l.SyncQueueMaxConcurrency, "core.syncQueue.maxDepth": l.SyncQueueMaxDepth,
+		"functions.concurrency": l.Concurrency, "functions.queueSize": l.QueueSize, "functions.maxRetries": l.MaxRetries,
+		"functions.timeoutMillis": l.TimeoutMillis, "load.timeoutMillis": l.TimeoutMillis,
+		"faults.queueSize": l.QueueSize, "faults.concurrency": l.Concurrency,
+		"functions.scaling.minReplicas": l.MinReplicas, "functions.scaling.maxReplicas": l.MaxReplicas,
+		"functions.scaling.concurrencyControl.targetInFlightPerPod": l.TargetPerPod,
+		"functions.scaling.concurrencyControl.upscaleCooldownMs":    l.UpscaleCooldown,
+	} {
+		at := schema
+		for _, key := range strings.Split(path, ".") {
+			if items, ok := at["items"].(map[string]any); ok {
+				at = items
+			}
+			at, _ = at["properties"].(map[string]any)[key].(map[string]any)
+		}
+		if at["minimum"] != float64(b.Min) || at["maximum"] != float64(b.Max) {
+			t.Errorf("%s: %v to %v, want %d to %d", path, at["minimum"], at["maximum"], b.Min, b.Max)
+		}
 	}
 }
 

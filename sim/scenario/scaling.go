@@ -51,8 +51,10 @@ func newScaling() Scaling {
 
 func newConcurrencyControl() ConcurrencyControl {
 	return ConcurrencyControl{
-		Mode: core.ConcurrencyFixed, Target: 2, MinTarget: 1, MaxTarget: 8,
-		UpscaleCooldown: 30_000, DownscaleCooldown: 60_000, HighLoad: 0.85, LowLoad: 0.35,
+		Mode:   core.ConcurrencyFixed,
+		Target: int(limits.TargetPerPod.Default), MinTarget: int(limits.MinTargetPerPod.Default), MaxTarget: int(limits.MaxTargetPerPod.Default),
+		UpscaleCooldown: int(limits.UpscaleCooldown.Default), DownscaleCooldown: int(limits.DownscaleCooldown.Default),
+		HighLoad: limits.HighLoad.Default, LowLoad: limits.LowLoad.Default,
 	}
 }
 
@@ -64,8 +66,8 @@ var scalingTable = &record[Scaling]{
 	what: "scaling", fresh: newScaling,
 	fields: []field[Scaling]{
 		{key: "strategy", doc: "INTERNAL: core's autoscaler; NONE: nobody, it stays at minReplicas.", typ: choice{[]string{"INTERNAL", "NONE"}}, at: func(s *Scaling) any { return &s.Strategy }},
-		{key: "minReplicas", doc: "Instances at least.", typ: integer{0, core.MaxReplicasBound}, must: true, at: func(s *Scaling) any { return &s.MinReplicas }},
-		{key: "maxReplicas", doc: "Instances at most.", typ: integer{1, core.MaxReplicasBound}, must: true, at: func(s *Scaling) any { return &s.MaxReplicas }},
+		{key: "minReplicas", doc: "Instances at least.", typ: counted(limits.MinReplicas), must: true, at: func(s *Scaling) any { return &s.MinReplicas }},
+		{key: "maxReplicas", doc: "Instances at most.", typ: counted(limits.MaxReplicas), must: true, at: func(s *Scaling) any { return &s.MaxReplicas }},
 		{key: "metrics", doc: "Figures to hold at their target; without any, all work at targetInFlightPerPod.", typ: list[Metric]{metricTable, 0}, at: func(s *Scaling) any { return &s.Metrics }},
 		{key: "concurrencyControl", doc: "How many executions an instance is given at once.", typ: concurrencyTable, at: func(s *Scaling) any { return &s.ConcurrencyControl }},
 	},
@@ -75,13 +77,13 @@ var concurrencyTable = &record[ConcurrencyControl]{
 	what: "concurrencyControl", flow: true, fresh: newConcurrencyControl,
 	fields: []field[ConcurrencyControl]{
 		{key: "mode", doc: "FIXED: the function's concurrency; the others grow with the instances.", typ: choice{[]string{core.ConcurrencyFixed, core.ConcurrencyStatic, core.ConcurrencyAdaptive}}, at: func(c *ConcurrencyControl) any { return &c.Mode }},
-		{key: "targetInFlightPerPod", doc: "Executions for each instance; ADAPTIVE_PER_POD begins with it.", typ: integer{1, core.MaxConcurrency}, at: func(c *ConcurrencyControl) any { return &c.Target }},
-		{key: "minTargetInFlightPerPod", doc: "ADAPTIVE_PER_POD: at least.", typ: integer{1, core.MaxConcurrency}, at: func(c *ConcurrencyControl) any { return &c.MinTarget }},
-		{key: "maxTargetInFlightPerPod", doc: "ADAPTIVE_PER_POD: at most.", typ: integer{1, core.MaxConcurrency}, at: func(c *ConcurrencyControl) any { return &c.MaxTarget }},
-		{key: "upscaleCooldownMs", doc: "ADAPTIVE_PER_POD: pause before a rise.", typ: integer{0, core.MaxTimeoutMillis}, at: func(c *ConcurrencyControl) any { return &c.UpscaleCooldown }},
-		{key: "downscaleCooldownMs", doc: "ADAPTIVE_PER_POD: pause before a fall.", typ: integer{0, core.MaxTimeoutMillis}, at: func(c *ConcurrencyControl) any { return &c.DownscaleCooldown }},
-		{key: "highLoadThreshold", doc: "ADAPTIVE_PER_POD: share of slots in use from which it rises.", typ: number{1e-6, 1e6}, at: func(c *ConcurrencyControl) any { return &c.HighLoad }},
-		{key: "lowLoadThreshold", doc: "ADAPTIVE_PER_POD: share up to which it falls.", typ: number{0, 1e6}, at: func(c *ConcurrencyControl) any { return &c.LowLoad }},
+		{key: "targetInFlightPerPod", doc: "Executions for each instance; ADAPTIVE_PER_POD begins with it.", typ: counted(limits.TargetPerPod), at: func(c *ConcurrencyControl) any { return &c.Target }},
+		{key: "minTargetInFlightPerPod", doc: "ADAPTIVE_PER_POD: at least.", typ: counted(limits.MinTargetPerPod), at: func(c *ConcurrencyControl) any { return &c.MinTarget }},
+		{key: "maxTargetInFlightPerPod", doc: "ADAPTIVE_PER_POD: at most.", typ: counted(limits.MaxTargetPerPod), at: func(c *ConcurrencyControl) any { return &c.MaxTarget }},
+		{key: "upscaleCooldownMs", doc: "ADAPTIVE_PER_POD: pause before a rise.", typ: counted(limits.UpscaleCooldown), at: func(c *ConcurrencyControl) any { return &c.UpscaleCooldown }},
+		{key: "downscaleCooldownMs", doc: "ADAPTIVE_PER_POD: pause before a fall.", typ: counted(limits.DownscaleCooldown), at: func(c *ConcurrencyControl) any { return &c.DownscaleCooldown }},
+		{key: "highLoadThreshold", doc: "ADAPTIVE_PER_POD: share of slots in use from which it rises.", typ: shared(limits.HighLoad), at: func(c *ConcurrencyControl) any { return &c.HighLoad }},
+		{key: "lowLoadThreshold", doc: "ADAPTIVE_PER_POD: share up to which it falls.", typ: shared(limits.LowLoad), at: func(c *ConcurrencyControl) any { return &c.LowLoad }},
 	},
 }
 
@@ -89,7 +91,7 @@ var providerTable = &record[Provider]{
 	what: "provider", flow: true, fresh: newProvider,
 	fields: []field[Provider]{
 		{key: "startup", doc: "From the call for an instance until it is ready.", typ: anyTime, at: func(p *Provider) any { return &p.Startup }},
-		{key: "capacity", doc: "Executions an instance runs at a time.", typ: integer{1, core.MaxConcurrency}, at: func(p *Provider) any { return &p.Capacity }},
+		{key: "capacity", doc: "Executions an instance runs at a time.", typ: counted(limits.Concurrency), at: func(p *Provider) any { return &p.Capacity }},
 		{key: "cpuPerExecution", doc: "Percent of an instance's cpu that an execution takes while it runs; the ready instances' mean is then reported. 0 = it is not.", typ: number{0, 100}, at: func(p *Provider) any { return &p.CPUPerExecution }},
 		{key: "reportInterval", doc: "How often, and the time that the mean is over.", typ: reportInterval, at: func(p *Provider) any { return &p.ReportInterval }},
 	},
@@ -98,11 +100,11 @@ var providerTable = &record[Provider]{
 var autoscaleTable = &record[Autoscale]{
 	what: "autoscale", flow: true, fresh: func() Autoscale { return New().Core.Autoscale },
 	fields: []field[Autoscale]{
-		{key: "interval", doc: "Time between looks at a function.", typ: positiveTime, at: func(a *Autoscale) any { return &a.Interval }},
-		{key: "scaleUpCooldown", doc: "Pause between steps up that do not double.", typ: positiveTime, at: func(a *Autoscale) any { return &a.UpCooldown }},
-		{key: "scaleDownCooldown", doc: "Pause between a step and the next one down.", typ: positiveTime, at: func(a *Autoscale) any { return &a.DownCooldown }},
-		{key: "scaleDownWindow", doc: "Replicas fall to the most that was wanted this long.", typ: positiveTime, at: func(a *Autoscale) any { return &a.DownWindow }},
-		{key: "scaleToZeroGrace", doc: "Time without work after which they fall to the minimum.", typ: positiveTime, at: func(a *Autoscale) any { return &a.ToZeroGrace }},
+		{key: "interval", doc: "Time between looks at a function.", typ: lasting(limits.AutoscaleInterval), at: func(a *Autoscale) any { return &a.Interval }},
+		{key: "scaleUpCooldown", doc: "Pause between steps up that do not double.", typ: lasting(limits.ScaleUpCooldown), at: func(a *Autoscale) any { return &a.UpCooldown }},
+		{key: "scaleDownCooldown", doc: "Pause between a step and the next one down.", typ: lasting(limits.ScaleDownCooldown), at: func(a *Autoscale) any { return &a.DownCooldown }},
+		{key: "scaleDownWindow", doc: "Replicas fall to the most that was wanted this long.", typ: lasting(limits.ScaleDownWindow), at: func(a *Autoscale) any { return &a.DownWindow }},
+		{key: "scaleToZeroGrace", doc: "Time without work after which they fall to the minimum.", typ: lasting(limits.ScaleToZeroGrace), at: func(a *Autoscale) any { return &a.ToZeroGrace }},
 	},
 }
 

@@ -15,6 +15,19 @@ const (
 	maxCount = 1_000_000_000
 )
 
+// counted is a whole number within a bound of core's.
+func counted(b core.Bound[int64]) integer { return integer{b.Min, b.Max} }
+
+// lasting is a duration within a bound of core's, and within what a scenario
+// can last.
+func lasting(b core.Bound[time.Duration]) span { return span{b.Min, min(b.Max, maxTime)} }
+
+// shared is a real number within a bound of core's.
+func shared(b core.Bound[float64]) number { return number{b.Min, b.Max} }
+
+// limits has the bounds of what scenarios hand to core.
+var limits = &core.Limits
+
 // Names that expect entries may use.
 var (
 	CountNames = []string{"offered", "accepted", "success", "error", "timeout", "retries",
@@ -67,14 +80,14 @@ var scenarioTable = &record[Scenario]{
 var coreTable = &record[Core]{
 	what: "core", fresh: func() Core { return New().Core },
 	fields: []field[Core]{
-		{key: "rateMaxPerSecond", doc: "Global limit in each whole second; 0 = none.", typ: integer{0, core.MaxRatePerSecond}, at: func(c *Core) any { return &c.RateMaxPerSecond }},
-		{key: "ttl", doc: "How long an ended execution is kept.", typ: positiveTime, at: func(c *Core) any { return &c.TTL }},
-		{key: "cleanupTtl", doc: "How long its payload is kept.", typ: positiveTime, at: func(c *Core) any { return &c.CleanupTTL }},
-		{key: "staleTtl", doc: "Age at which an unended execution is force-ended.", typ: positiveTime, at: func(c *Core) any { return &c.StaleTTL }},
-		{key: "idempotencyTtl", doc: "How long an idempotency key is remembered.", typ: positiveTime, at: func(c *Core) any { return &c.IdempotencyTTL }},
-		{key: "sweepInterval", doc: "Time between expiry sweeps; 0 = a hundredth of the shortest TTL, within 10ms and 1s.", typ: anyTime, at: func(c *Core) any { return &c.SweepInterval }},
-		{key: "maxExecutions", doc: "Bound of the execution store.", typ: integer{1, maxCount}, at: func(c *Core) any { return &c.MaxExecutions }},
-		{key: "maxIdempotencyKeys", doc: "Bound of the idempotency store.", typ: integer{1, maxCount}, at: func(c *Core) any { return &c.MaxIdempotencyKeys }},
+		{key: "rateMaxPerSecond", doc: "Global limit in each whole second; 0 = none.", typ: counted(limits.RateMaxPerSecond), at: func(c *Core) any { return &c.RateMaxPerSecond }},
+		{key: "ttl", doc: "How long an ended execution is kept.", typ: lasting(limits.TTL), at: func(c *Core) any { return &c.TTL }},
+		{key: "cleanupTtl", doc: "How long its payload is kept.", typ: lasting(limits.CleanupTTL), at: func(c *Core) any { return &c.CleanupTTL }},
+		{key: "staleTtl", doc: "Age at which an unended execution is force-ended.", typ: lasting(limits.StaleTTL), at: func(c *Core) any { return &c.StaleTTL }},
+		{key: "idempotencyTtl", doc: "How long an idempotency key is remembered.", typ: lasting(limits.IdempotencyTTL), at: func(c *Core) any { return &c.IdempotencyTTL }},
+		{key: "sweepInterval", doc: "Time between expiry sweeps; 0 = a hundredth of the shortest TTL, within 10ms and 1s.", typ: lasting(limits.SweepInterval), at: func(c *Core) any { return &c.SweepInterval }},
+		{key: "maxExecutions", doc: "Bound of the execution store.", typ: counted(limits.MaxExecutions), at: func(c *Core) any { return &c.MaxExecutions }},
+		{key: "maxIdempotencyKeys", doc: "Bound of the idempotency store.", typ: counted(limits.MaxIdempotencyKeys), at: func(c *Core) any { return &c.MaxIdempotencyKeys }},
 		{key: "passOverLate", doc: "Queued sync calls that will hardly be done in time wait behind those that still can.", typ: boolean{}, at: func(c *Core) any { return &c.PassOverLate }},
 		{key: "syncQueue", doc: "Sync admission.", typ: syncQueueTable, at: func(c *Core) any { return &c.SyncQueue }},
 		{key: "autoscale", doc: "Times of the autoscaler.", typ: autoscaleTable, at: func(c *Core) any { return &c.Autoscale }},
@@ -85,10 +98,10 @@ var syncQueueTable = &record[SyncQueue]{
 	what: "syncQueue", flow: true, fresh: func() SyncQueue { return New().Core.SyncQueue },
 	fields: []field[SyncQueue]{
 		{key: "enabled", doc: "Switches sync admission on.", typ: boolean{}, at: func(q *SyncQueue) any { return &q.Enabled }},
-		{key: "maxConcurrency", doc: "Sync executions in flight before newcomers are judged.", typ: integer{1, maxCount}, at: func(q *SyncQueue) any { return &q.MaxConcurrency }},
-		{key: "maxDepth", doc: "Queued sync invocations at which newcomers are refused.", typ: integer{1, maxCount}, at: func(q *SyncQueue) any { return &q.MaxDepth }},
-		{key: "maxEstimatedWait", doc: "Longest estimated wait that is admitted.", typ: positiveTime, at: func(q *SyncQueue) any { return &q.MaxEstimatedWait }},
-		{key: "maxQueueWait", doc: "Longest real wait.", typ: positiveTime, at: func(q *SyncQueue) any { return &q.MaxQueueWait }},
+		{key: "maxConcurrency", doc: "Sync executions in flight before newcomers are judged.", typ: counted(limits.SyncQueueMaxConcurrency), at: func(q *SyncQueue) any { return &q.MaxConcurrency }},
+		{key: "maxDepth", doc: "Queued sync invocations at which newcomers are refused.", typ: counted(limits.SyncQueueMaxDepth), at: func(q *SyncQueue) any { return &q.MaxDepth }},
+		{key: "maxEstimatedWait", doc: "Longest estimated wait that is admitted.", typ: lasting(limits.SyncQueueMaxEstimatedWait), at: func(q *SyncQueue) any { return &q.MaxEstimatedWait }},
+		{key: "maxQueueWait", doc: "Longest real wait.", typ: lasting(limits.SyncQueueMaxQueueWait), at: func(q *SyncQueue) any { return &q.MaxQueueWait }},
 	},
 }
 
@@ -97,10 +110,10 @@ var functionTable = &record[Function]{
 	fields: []field[Function]{
 		{key: "name", doc: "Name; 'total' is taken.", typ: text{}, must: true, at: func(f *Function) any { return &f.Name }},
 		{key: "copies", doc: "Registers this many alike, NAME-1 to NAME-n; load, faults and checks of NAME address all.", typ: integer{1, 10_000}, at: func(f *Function) any { return &f.Copies }},
-		{key: "concurrency", doc: "Slots: executions in flight at most.", typ: integer{1, core.MaxConcurrency}, at: func(f *Function) any { return &f.Concurrency }},
-		{key: "queueSize", doc: "Executions queued at most.", typ: integer{1, core.MaxQueueSize}, at: func(f *Function) any { return &f.QueueSize }},
-		{key: "maxRetries", doc: "Retries of a failed dispatch.", typ: integer{0, core.MaxRetriesBound}, at: func(f *Function) any { return &f.MaxRetries }},
-		{key: "timeoutMillis", doc: "Timeout of an attempt, and of a sync caller.", typ: integer{1, core.MaxTimeoutMillis}, at: func(f *Function) any { return &f.TimeoutMillis }},
+		{key: "concurrency", doc: "Slots: executions in flight at most.", typ: counted(limits.Concurrency), at: func(f *Function) any { return &f.Concurrency }},
+		{key: "queueSize", doc: "Executions queued at most.", typ: counted(limits.QueueSize), at: func(f *Function) any { return &f.QueueSize }},
+		{key: "maxRetries", doc: "Retries of a failed dispatch.", typ: counted(limits.MaxRetries), at: func(f *Function) any { return &f.MaxRetries }},
+		{key: "timeoutMillis", doc: "Timeout of an attempt, and of a sync caller.", typ: counted(limits.TimeoutMillis), at: func(f *Function) any { return &f.TimeoutMillis }},
 		{key: "behavior", doc: "How dispatches go; without it they answer at once.", typ: behaviorTable, at: func(f *Function) any { return &f.Behavior }},
 		{key: "scaling", doc: "Its scalingConfig; with it a simulated provider runs its instances.", typ: scalingTable, at: func(f *Function) any { return &f.Scaling }},
 		{key: "provider", doc: "How that provider's instances are, with scaling.", typ: providerTable, at: func(f *Function) any { return &f.Provider }},
@@ -149,7 +162,7 @@ var loadTable = &record[Load]{
 		{key: "function", doc: "Which function is called.", typ: text{}, must: true, at: func(l *Load) any { return &l.Function }},
 		{key: "mode", doc: "invoke waits for the result, enqueue does not.", typ: choice{[]string{"invoke", "enqueue"}}, at: func(l *Load) any { return &l.Mode }},
 		{key: "arrivals", doc: "When calls arrive.", typ: arrivalsTable, must: true, at: func(l *Load) any { return &l.Arrivals }},
-		{key: "timeoutMillis", doc: "Timeout of these calls, as X-Timeout-Ms; the function's by default.", typ: integer{1, core.MaxTimeoutMillis}, at: func(l *Load) any { return &l.TimeoutMillis }},
+		{key: "timeoutMillis", doc: "Timeout of these calls, as X-Timeout-Ms; the function's by default.", typ: counted(limits.TimeoutMillis), at: func(l *Load) any { return &l.TimeoutMillis }},
 		{key: "idempotencyKeys", doc: "Calls carry a key drawn from this many.", typ: integer{1, 10_000_000}, at: func(l *Load) any { return &l.IdempotencyKeys }},
 	},
 }
@@ -179,8 +192,8 @@ var faultTable = &record[Fault]{
 		{key: "for", doc: "outage, slowdown, provider-outage: how long.", typ: positiveTime, at: func(f *Fault) any { return &f.For }},
 		{key: "factor", doc: "slowdown: service times are multiplied by this.", typ: number{1e-6, 1e6}, at: func(f *Fault) any { return &f.Factor }},
 		{key: "by", doc: "clock-jump: how far, back when negative.", typ: span{-maxTime, maxTime}, at: func(f *Fault) any { return &f.By }},
-		{key: "queueSize", doc: "reconfigure: the new size.", typ: integer{1, core.MaxQueueSize}, at: func(f *Fault) any { return &f.QueueSize }},
-		{key: "concurrency", doc: "reconfigure: the new number of slots.", typ: integer{1, core.MaxConcurrency}, at: func(f *Fault) any { return &f.Concurrency }},
+		{key: "queueSize", doc: "reconfigure: the new size.", typ: counted(limits.QueueSize), at: func(f *Fault) any { return &f.QueueSize }},
+		{key: "concurrency", doc: "reconfigure: the new number of slots.", typ: counted(limits.Concurrency), at: func(f *Fault) any { return &f.Concurrency }},
 	},
 }
 

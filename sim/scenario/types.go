@@ -180,7 +180,11 @@ func New() Scenario {
 
 // NewFunction is a function with the spec's defaults, answering at once.
 func NewFunction() Function {
-	return Function{Copies: 1, Concurrency: 4, QueueSize: 100, MaxRetries: 3, TimeoutMillis: 30_000, Behavior: Behavior{Latency: newLatency()}, Scaling: newScaling(), Provider: newProvider()}
+	return Function{
+		Copies: 1, Concurrency: int(limits.Concurrency.Default), QueueSize: int(limits.QueueSize.Default),
+		MaxRetries: int(limits.MaxRetries.Default), TimeoutMillis: int(limits.TimeoutMillis.Default),
+		Behavior: Behavior{Latency: newLatency()}, Scaling: newScaling(), Provider: newProvider(),
+	}
 }
 
 func newLatency() Latency { return Latency{Distribution: "constant"} }

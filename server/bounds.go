@@ -1,0 +1,94 @@
+package server
+
+import (
+	"fmt"
+	"math"
+	"time"
+
+	"simplane/core"
+)
+
+// limits is the range of the settings that core does not know; core.Limits has
+// the others.
+var limits = struct {
+	MaxBodyBytes, MaxHeaderBytes, MaxResponseBytes                              core.Bound[int64]
+	MaxConnections, MaxConnectionsPerIP, PoolMaxConnections                     core.Bound[int64]
+	ReadTimeout, WriteTimeout, IdleTimeout, ShutdownGrace, FunctionStartTimeout core.Bound[time.Duration]
+	AccessLogSample, TraceSampleRatio                                           core.Bound[float64]
+}{
+	MaxBodyBytes:         core.Bound[int64]{Name: "maxBodyBytes", Min: 1, Max: math.MaxInt32, Default: 4 << 20},
+	MaxHeaderBytes:       core.Bound[int64]{Name: "maxHeaderBytes", Min: 1024, Max: math.MaxInt32, Default: 8 << 10},
+	MaxResponseBytes:     core.Bound[int64]{Name: "maxResponseBytes", Min: 1, Max: math.MaxInt32, Default: 4 << 20},
+	MaxConnections:       core.Bound[int64]{Name: "maxConnections", Min: 1, Max: math.MaxInt32, Default: 65_536},
+	MaxConnectionsPerIP:  core.Bound[int64]{Name: "maxConnectionsPerIp", Min: 0, Max: math.MaxInt32, Zero: "no limit"},
+	PoolMaxConnections:   core.Bound[int64]{Name: "poolMaxConnections", Min: 1, Max: math.MaxInt32, Default: 4096},
+	ReadTimeout:          core.Bound[time.Duration]{Name: "readTimeout", Min: 1, Max: core.MaxSpan, Default: 60 * time.Second},
+	WriteTimeout:         core.Bound[time.Duration]{Name: "writeTimeout", Min: 1, Max: core.MaxSpan, Default: 60 * time.Second},
+	IdleTimeout:          core.Bound[time.Duration]{Name: "idleTimeout", Min: 1, Max: core.MaxSpan, Default: 60 * time.Second},
+	ShutdownGrace:        core.Bound[time.Duration]{Name: "shutdownGrace", Min: 0, Max: core.MaxSpan, Default: 30 * time.Second},
+	FunctionStartTimeout: core.Bound[time.Duration]{Name: "functionStartTimeout", Min: 1, Max: core.MaxSpan, Default: 15 * time.Second},
+	AccessLogSample:      core.Bound[float64]{Name: "accessLogSample", Min: 0, Max: 1},
+	TraceSampleRatio:     core.Bound[float64]{Name: "traceSampleRatio", Min: 0, Max: 1, Default: 1},
+}
+
+// setting is one bounded field of a Config: its key, what its flag's help says,
+// and what is wrong with its value, "" for nothing.
+type setting struct {
+	key, usage string
+	field      any // pointer to it
+	problem    func() string
+}
+
+func bounded[I int | int64 | float64 | time.Duration, T core.Number](field *I, b core.Bound[T], usage string) setting {
+	return setting{b.Name, usage + "; " + b.Range(), field, func() string {
+		problem := b.Problem(T(*field))
+		if problem != "" {
+			problem = fmt.Sprintf("%s: %s, not %v", b.Name, problem, *field)
+		}
+		return problem
+	}}
+}
+
+// bounded are the settings with a range, each once.
+func (c *Config) bounded() []setting {
+	k, q, of := &c.Core, &c.Core.SyncQueue, &core.Limits
+	return []setting{
+		bounded(&c.FunctionStartTimeout, limits.FunctionStartTimeout, "time an instance has to be ready"),
+		bounded(&c.AccessLogSample, limits.AccessLogSample, "share of requests with an access log line; failures always, when above 0"),
+		bounded(&c.TraceSampleRatio, limits.TraceSampleRatio, "share of invocations traced when the caller's traceparent does not decide"),
+
+		bounded(&k.RateMaxPerSecond, of.RateMaxPerSecond, "submissions accepted in each whole second, all functions together"),
+		bounded(&k.TTL, of.TTL, "how long an ended execution is kept"),
+		bounded(&k.CleanupTTL, of.CleanupTTL, "how long its payload and output are kept"),
+		bounded(&k.StaleTTL, of.StaleTTL, "age at which an execution that has not ended is force-ended"),
+		bounded(&k.IdempotencyTTL, of.IdempotencyTTL, "how long an idempotency key is remembered"),
+		bounded(&k.SweepInterval, of.SweepInterval, "time between expiry sweeps"),
+		bounded(&k.MaxFunctions, of.MaxFunctions, "functions that can be registered"),
+		bounded(&k.MaxExecutions, of.MaxExecutions, "executions kept at once; beyond it 503 STORE_FULL"),
+		bounded(&k.MaxPayloadBytes, of.MaxPayloadBytes, "input and output bytes kept at once; beyond it 503 STORE_FULL"),
+		bounded(&k.MaxIdempotencyKeys, of.MaxIdempotencyKeys, "idempotency keys kept at once"),
+		bounded(&k.AutoscaleInterval, of.AutoscaleInterval, "time between looks at a function with scaling strategy INTERNAL"),
+		bounded(&k.ScaleUpCooldown, of.ScaleUpCooldown, "pause between steps up that do not double the replicas"),
+		bounded(&k.ScaleDownCooldown, of.ScaleDownCooldown, "pause between a step and the next one down"),
+		bounded(&k.ScaleDownWindow, of.ScaleDownWindow, "replicas fall to the most that was wanted this long"),
+		bounded(&k.ScaleToZeroGrace, of.ScaleToZeroGrace, "time without work after which replicas fall to their minimum"),
+		bounded(&k.Shards, of.Shards, "shards of each store, rounded up to a power of two"),
+
+		bounded(&q.MaxConcurrency, of.SyncQueueMaxConcurrency, "sync invocations in flight that are admitted without a look"),
+		bounded(&q.MaxDepth, of.SyncQueueMaxDepth, "sync invocations queued at which newcomers are refused"),
+		bounded(&q.MaxEstimatedWait, of.SyncQueueMaxEstimatedWait, "longest estimated wait that is admitted"),
+		bounded(&q.MaxQueueWait, of.SyncQueueMaxQueueWait, "longest real wait for the first attempt; past it the caller is rejected"),
+		bounded(&q.RetryAfter, of.SyncQueueRetryAfter, "Retry-After of a sync-queue rejection"),
+
+		bounded(&c.MaxBodyBytes, limits.MaxBodyBytes, "request body bound; beyond it 413"),
+		bounded(&c.MaxHeaderBytes, limits.MaxHeaderBytes, "request header bound; beyond it 431"),
+		bounded(&c.MaxResponseBytes, limits.MaxResponseBytes, "bound of what a function may answer"),
+		bounded(&c.MaxConnections, limits.MaxConnections, "open connections on the API address"),
+		bounded(&c.MaxConnectionsPerIP, limits.MaxConnectionsPerIP, "open connections of one source (IPv4 address or IPv6 /64, not loopback) on each address; beyond it 429"),
+		bounded(&c.PoolMaxConnections, limits.PoolMaxConnections, "open connections to one POOL endpoint"),
+		bounded(&c.ReadTimeout, limits.ReadTimeout, "time to read one request"),
+		bounded(&c.WriteTimeout, limits.WriteTimeout, "time to write one answer"),
+		bounded(&c.IdleTimeout, limits.IdleTimeout, "silence after which a kept-alive connection is closed"),
+		bounded(&c.ShutdownGrace, limits.ShutdownGrace, "time accepted work has to finish after SIGTERM"),
+	}
+}
