@@ -1,18 +1,16 @@
 package server
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/spf13/pflag"
-	"gopkg.in/yaml.v3"
 
+	"simplane/core/strictyaml"
 	"simplane/server/internal/dispatch"
 )
 
@@ -148,90 +146,86 @@ func (s *Settings) loadFile(path string, set map[string]bool) []error {
 	if err != nil {
 		return []error{fmt.Errorf("config file: %w", err)}
 	}
-	var doc, second yaml.Node
-	decoder := yaml.NewDecoder(bytes.NewReader(raw))
-	if err := decoder.Decode(&doc); err == io.EOF {
-		return nil // an empty file sets nothing
-	} else if err != nil {
-		return []error{yamlError(path, err)}
+	docs, err := strictyaml.Parse(path, raw)
+	if err != nil {
+		return []error{err}
 	}
-	if err := decoder.Decode(&second); err == nil {
-		return []error{fmt.Errorf("%s:%d: only one YAML document is read; join them", path, second.Line)}
-	} else if err != io.EOF {
-		return []error{yamlError(path, err)}
+	problems := strictyaml.Problems{File: path}
+	switch len(docs) {
+	case 0: // an empty file sets nothing
+	case 1:
+		s.readMapping(&problems, "", docs[0], set, map[string]bool{})
+	default:
+		problems.Add(docs[1].Line, "only one YAML document is read; join them")
 	}
-	var errs []error
-	s.readMapping(path, "", doc.Content[0], set, map[string]bool{}, &errs)
-	return errs
+	if err := problems.Err(); err != nil {
+		return []error{err}
+	}
+	return nil
 }
 
 // readMapping sets the flag of every key; a nested mapping prefixes its keys,
 // so that syncQueue: {maxDepth: 5} is syncQueueMaxDepth.
-func (s *Settings) readMapping(path, prefix string, node *yaml.Node, set, seen map[string]bool, errs *[]error) {
-	fail := func(n *yaml.Node, format string, args ...any) {
-		*errs = append(*errs, fmt.Errorf("%s:%d: %s", path, n.Line, fmt.Sprintf(format, args...)))
-	}
-	if node.Kind != yaml.MappingNode {
-		fail(node, "expected a mapping of keys to values")
+func (s *Settings) readMapping(p *strictyaml.Problems, prefix string, node *strictyaml.Node, set, seen map[string]bool) {
+	if node.Kind != strictyaml.Mapping {
+		p.Add(node.Line, "expected a mapping of keys to values")
 		return
 	}
-	for i := 0; i+1 < len(node.Content); i += 2 {
-		key, value := node.Content[i], node.Content[i+1]
-		name := flagName(key.Value)
+	for key, value := range p.Pairs("", node) {
+		name := flagName(key.Text)
 		if prefix != "" {
 			name = prefix + "-" + name
 		}
-		if value.Kind == yaml.MappingNode && s.flags.Lookup(name) == nil {
-			s.readMapping(path, name, value, set, seen, errs)
+		flag := s.flags.Lookup(name)
+		if value.Kind == strictyaml.Mapping && flag == nil {
+			s.readMapping(p, name, value, set, seen)
 			continue
 		}
-		if value.Kind == yaml.SequenceNode && tokenFlags[name] {
-			flat, where, wrong := tokenList(value)
-			if wrong != "" {
-				fail(where, "%s: %s", key.Value, wrong)
+		text := value.Text
+		if value.Kind == strictyaml.List && tokenFlags[name] {
+			var where *strictyaml.Node
+			var wrong string
+			if text, where, wrong = tokenList(p, value); wrong != "" {
+				p.Add(where.Line, "%s: %s", key.Text, wrong)
 				continue
 			}
-			value = flat
+		} else if value.Kind != strictyaml.Scalar && flag != nil {
+			p.Add(value.Line, "%s: expected a single value", key.Text)
+			continue
 		}
-		flag := s.flags.Lookup(name)
 		switch {
 		case flag == nil || name == "config" || name == "help":
-			fail(key, "unknown key %q; %s", key.Value, s.suggest(name))
+			p.Add(key.Line, "unknown key %q%s", key.Text, s.suggest(name))
 		case seen[name]:
-			fail(key, "key %q is given twice", key.Value)
-		case value.Kind != yaml.ScalarNode:
-			fail(value, "%s: expected a single value", key.Value)
-		case value.Tag == "!!null":
-			fail(key, "%s: has no value; leave the key out for the default", key.Value)
+			p.Add(key.Line, "key %q is given twice; leave one", key.Text)
+		case value.Null():
+			p.Add(key.Line, "%s: has no value; leave the key out for the default", key.Text)
 		default:
 			seen[name] = true
 			if set[name] {
 				continue // flag or environment wins
 			}
-			s.origin[name] = fmt.Sprintf("%s:%d", path, value.Line)
-			if err := flag.Value.Set(value.Value); err != nil {
-				fail(value, "%s: %q is not valid (%s)", key.Value, value.Value, flag.Usage)
+			s.origin[name] = fmt.Sprintf("%s:%d", p.File, value.Line)
+			if err := flag.Value.Set(text); err != nil {
+				p.Add(value.Line, "%s: %q is not valid (%s)", key.Text, text, flag.Usage)
 			}
 		}
 	}
 }
 
-// suggest names the known key that shares the longest prefix.
+// suggest names the known key nearest to a flag's name.
 func (s *Settings) suggest(name string) string {
-	best, length := "", 0
+	var known []string
 	s.flags.VisitAll(func(f *pflag.Flag) {
-		n := 0
-		for n < len(name) && n < len(f.Name) && name[n] == f.Name[n] {
-			n++
-		}
-		if n > length && f.Name != "config" {
-			best, length = f.Name, n
+		if f.Name != "config" && f.Name != "help" {
+			known = append(known, camelCase(f.Name))
 		}
 	})
-	if length < 3 {
-		return "see 'simplane serve --help' for the keys"
+	near := strictyaml.Nearest(camelCase(name), known)
+	if !strings.Contains(near, "did you mean") {
+		return "; see 'simplane serve --help' for the keys"
 	}
-	return fmt.Sprintf("did you mean %q?", camelCase(best))
+	return near
 }
 
 // problems are what is wrong with a configuration, each as "key: what".
@@ -262,15 +256,6 @@ func (c *Config) problems() []string {
 		bad("logFormat", "must be text or json, not %q", c.LogFormat)
 	}
 	return found
-}
-
-// yamlError makes "yaml: line 3: x" read "path:3: x".
-func yamlError(path string, err error) error {
-	message := strings.TrimPrefix(err.Error(), "yaml: ")
-	if rest, ok := strings.CutPrefix(message, "line "); ok {
-		return fmt.Errorf("%s:%s", path, rest)
-	}
-	return fmt.Errorf("%s: %s", path, message)
 }
 
 func envName(flag string) string {

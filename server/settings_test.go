@@ -217,7 +217,9 @@ func TestSettingsFileErrors(t *testing.T) {
 		{"just text\n", "FILE:1: expected a mapping"},
 		{"ttl: 5s\n  broken: [\n", "FILE:2:"},
 		{"ttl: \"unclosed\nmore\n", "FILE:"},
-		{"ttl: 5s\n---\nttl: 6s\n", "FILE:2: only one YAML document"},
+		{"ttl: 5s\n---\nttl: 6s\n", "FILE:3: only one YAML document"},
+		{"a: &a [*a]\n", `FILE:1: the anchor "a" contains itself`},
+		{"ttl: \x00\n", "FILE:1: not a text file"},
 		// An empty token would silently open what it should close.
 		{"a: 1\ninternalToken:\n", "FILE:2: internalToken: has no value"},
 		{"internalToken: null\n", "FILE:1: internalToken: has no value"},

@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"strings"
 
-	"gopkg.in/yaml.v3"
+	"simplane/core/strictyaml"
 )
 
 // tokenFlags may be lists in the config file, with a name for each token:
@@ -16,39 +16,38 @@ var tokenFlags = map[string]bool{"invoke-token": true, "manage-token": true, "in
 
 // tokenList turns the list into the form that flags take, "ci=sha256:…,…".
 // What is wrong comes with its place and tells nothing of the tokens.
-func tokenList(list *yaml.Node) (flat *yaml.Node, where *yaml.Node, wrong string) {
+func tokenList(p *strictyaml.Problems, list *strictyaml.Node) (flat string, where *strictyaml.Node, wrong string) {
 	var parts []string
-	for _, entry := range list.Content {
+	for _, entry := range list.Items {
 		switch {
-		case entry.Kind == yaml.ScalarNode && !strings.Contains(entry.Value, ","):
-			parts = append(parts, entry.Value)
-		case entry.Kind == yaml.MappingNode:
-			part, where, wrong := namedToken(entry)
+		case entry.Kind == strictyaml.Scalar && !strings.Contains(entry.Text, ","):
+			parts = append(parts, entry.Text)
+		case entry.Kind == strictyaml.Mapping:
+			part, where, wrong := namedToken(p, entry)
 			if wrong != "" {
-				return nil, where, wrong
+				return "", where, wrong
 			}
 			parts = append(parts, part)
 		default:
-			return nil, entry, "each entry must be a token, or a mapping of name and hash"
+			return "", entry, "each entry must be a token, or a mapping of name and hash"
 		}
 	}
 	if len(parts) == 0 {
-		return nil, list, "there is no token in the list; leave the key out to require none"
+		return "", list, "there is no token in the list; leave the key out to require none"
 	}
-	return &yaml.Node{Kind: yaml.ScalarNode, Value: strings.Join(parts, ","), Line: list.Line}, nil, ""
+	return strings.Join(parts, ","), nil, ""
 }
 
-func namedToken(entry *yaml.Node) (part string, where *yaml.Node, wrong string) {
+func namedToken(p *strictyaml.Problems, entry *strictyaml.Node) (part string, where *strictyaml.Node, wrong string) {
 	given := map[string]string{}
-	for i := 0; i+1 < len(entry.Content); i += 2 {
-		key, value := entry.Content[i], entry.Content[i+1]
+	for key, value := range p.Pairs("", entry) {
 		switch {
-		case key.Value != "name" && key.Value != "hash":
-			return "", key, fmt.Sprintf("unknown key %q of a token; it has name and hash", key.Value)
-		case value.Kind != yaml.ScalarNode:
-			return "", value, key.Value + ": expected a single value"
+		case key.Text != "name" && key.Text != "hash":
+			return "", key, fmt.Sprintf("unknown key %q of a token; it has name and hash", key.Text)
+		case value.Kind != strictyaml.Scalar:
+			return "", value, key.Text + ": expected a single value"
 		}
-		given[key.Value] = value.Value
+		given[key.Text] = value.Text
 	}
 	name, hash := given["name"], given["hash"]
 	switch {

@@ -3,7 +3,7 @@ package main
 import (
 	"io"
 
-	"gopkg.in/yaml.v3"
+	"go.yaml.in/yaml/v3"
 )
 
 // printSpecYAML shows JSON as YAML with the keys in their order, so that what

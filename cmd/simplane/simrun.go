@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"simplane/bench/progress"
+	"simplane/core/strictyaml"
 	"simplane/sim"
 	"simplane/sim/scenario"
 )
@@ -99,7 +100,7 @@ func readScenarios(cmd *cobra.Command, paths []string) ([]*scenario.Scenario, er
 	bad := false
 	for _, path := range paths {
 		sc, err := scenario.ReadFile(path)
-		var problems *scenario.Error
+		var problems *strictyaml.Error
 		switch {
 		case errors.As(err, &problems):
 			bad = true

@@ -4,7 +4,10 @@ import (
 	"regexp"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
+
+	"simplane/core/strictyaml"
 )
 
 var namePattern = regexp.MustCompile(`^[a-zA-Z0-9]([a-zA-Z0-9._-]{0,126}[a-zA-Z0-9])?$`)
@@ -20,11 +23,11 @@ func check(s *Scenario, p *problems) {
 		f := &s.Functions[i]
 		switch {
 		case !namePattern.MatchString(f.Name) || len(f.Name) > 120:
-			p.add(f.Line, "functions[%d].name: %s is not a function name; use up to 120 letters, digits, '.', '_' or '-', beginning and ending with a letter or digit", i, shown(f.Name))
+			p.Add(f.Line, "functions[%d].name: %s is not a function name; use up to 120 letters, digits, '.', '_' or '-', beginning and ending with a letter or digit", i, shown(f.Name))
 		case f.Name == "total":
-			p.add(f.Line, "functions[%d].name: 'total' stands for the sums in reports; choose another", i)
+			p.Add(f.Line, "functions[%d].name: 'total' stands for the sums in reports; choose another", i)
 		case names[f.Name]:
-			p.add(f.Line, "functions[%d].name: %q is declared twice; choose another", i, f.Name)
+			p.Add(f.Line, "functions[%d].name: %q is declared twice; choose another", i, f.Name)
 		}
 		names[f.Name] = true
 		total += f.Copies
@@ -34,12 +37,12 @@ func check(s *Scenario, p *problems) {
 	for i := range s.Functions {
 		for n := 1; s.Functions[i].Copies > 1 && n <= s.Functions[i].Copies; n++ {
 			if copy := s.Functions[i].Name + "-" + strconv.Itoa(n); names[copy] {
-				p.add(s.Functions[i].Line, "functions[%d]: its copy %q has the name of another function; rename one", i, copy)
+				p.Add(s.Functions[i].Line, "functions[%d]: its copy %q has the name of another function; rename one", i, copy)
 			}
 		}
 	}
 	if total > maxFunctions {
-		p.add(s.Functions[0].Line, "functions: %d with copies; use at most %d", total, maxFunctions)
+		p.Add(s.Functions[0].Line, "functions: %d with copies; use at most %d", total, maxFunctions)
 	}
 	for i := range s.Load {
 		s.Load[i].Arrivals.check(s, p)
@@ -66,7 +69,7 @@ func references(s *Scenario, p *problems) {
 	}
 	known := func(line int, where string, i int, name string) {
 		if name != "" && !slices.Contains(names, name) {
-			p.add(line, "%s[%d]: function %s is not declared%s", where, i, shown(name), nearest(name, names))
+			p.Add(line, "%s[%d]: function %s is not declared%s", where, i, shown(name), strictyaml.Nearest(name, names))
 		}
 	}
 	for i := range s.Load {
@@ -87,19 +90,19 @@ func references(s *Scenario, p *problems) {
 func variant(p *problems, line int, what, name string, given, always, must, may []string) {
 	for _, key := range must {
 		if !slices.Contains(given, key) {
-			p.add(line, "%s %s needs %q; add it", name, what, key)
+			p.Add(line, "%s %s needs %q; add it", name, what, key)
 		}
 	}
 	for _, key := range given {
 		if !slices.Contains(always, key) && !slices.Contains(must, key) && !slices.Contains(may, key) {
-			p.add(line, "%s %s does not take %q; remove it (it takes: %s)", name, what, key, join(slices.Concat(must, may)))
+			p.Add(line, "%s %s does not take %q; remove it (it takes: %s)", name, what, key, strings.Join(slices.Concat(must, may), ", "))
 		}
 	}
 }
 
 func (b *Behavior) check(line int, p *problems) {
 	if sum := b.FailureRate + b.HangRate + b.LateCompletionRate; sum > 1 {
-		p.add(line, "behavior: failureRate + hangRate + lateCompletionRate is %v; make it at most 1", sum)
+		p.Add(line, "behavior: failureRate + hangRate + lateCompletionRate is %v; make it at most 1", sum)
 	}
 	l := &b.Latency
 	if l.given == nil {
@@ -125,11 +128,11 @@ func (b *Behavior) check(line int, p *problems) {
 	variant(p, line, "latency", l.Distribution, l.given, []string{"distribution"}, must, may)
 	switch {
 	case l.Distribution == "uniform" && l.Max < l.Min:
-		p.add(line, "latency: max %v is below min %v; swap them", l.Max, l.Min)
+		p.Add(line, "latency: max %v is below min %v; swap them", l.Max, l.Min)
 	case l.Distribution == "lognormal" && l.P99 < l.P50:
-		p.add(line, "latency: p99 %v is below p50 %v; swap them", l.P99, l.P50)
+		p.Add(line, "latency: p99 %v is below p50 %v; swap them", l.P99, l.P50)
 	case l.Distribution == "empirical" && slices.Contains(l.given, "percentiles") && len(l.Percentiles) == 0:
-		p.add(line, "latency: no percentiles; give at least one")
+		p.Add(line, "latency: no percentiles; give at least one")
 	}
 }
 
@@ -147,13 +150,13 @@ func (a *Arrivals) check(s *Scenario, p *problems) {
 	variant(p, line, "arrivals", a.Process, a.given, []string{"process"}, must, may)
 	switch {
 	case a.To != 0 && a.To <= a.From:
-		p.add(line, "arrivals: to %v is not after from %v; no call would ever arrive", a.To, a.From)
+		p.Add(line, "arrivals: to %v is not after from %v; no call would ever arrive", a.To, a.From)
 	case a.From >= s.Duration || a.At >= s.Duration:
-		p.add(line, "arrivals: begin at %v, but load stops at %v; raise duration", max(a.From, a.At), s.Duration)
+		p.Add(line, "arrivals: begin at %v, but load stops at %v; raise duration", max(a.From, a.At), s.Duration)
 	case a.Process == "trace" && len(a.Counts) == 0:
-		p.add(line, "arrivals: no counts; give one for each minute")
+		p.Add(line, "arrivals: no counts; give one for each minute")
 	case len(a.Counts) > int(maxTime/time.Minute):
-		p.add(line, "arrivals: %d minutes of counts; use at most %d", len(a.Counts), int(maxTime/time.Minute))
+		p.Add(line, "arrivals: %d minutes of counts; use at most %d", len(a.Counts), int(maxTime/time.Minute))
 	}
 }
 
@@ -172,7 +175,7 @@ func (f *Fault) check(p *problems) {
 	case "reconfigure":
 		must, may = []string{"function"}, []string{"queueSize", "concurrency"}
 		if f.QueueSize == 0 && f.Concurrency == 0 {
-			p.add(f.Line, "fault reconfigure changes nothing; give queueSize or concurrency")
+			p.Add(f.Line, "fault reconfigure changes nothing; give queueSize or concurrency")
 		}
 	}
 	variant(p, f.Line, "fault", f.Kind, f.given, always, must, may)
@@ -186,7 +189,7 @@ func (c *Check) check(p *problems) {
 		}
 	}
 	if n != 1 {
-		p.add(c.Line, "a check needs exactly one of count, latency and gauge; it has %d", n)
+		p.Add(c.Line, "a check needs exactly one of count, latency and gauge; it has %d", n)
 		return
 	}
 	at := slices.Contains(c.given, "at")
@@ -195,21 +198,21 @@ func (c *Check) check(p *problems) {
 	case c.Latency != "":
 		var d time.Duration
 		if d, err = time.ParseDuration(c.Value); err != nil {
-			p.add(c.Line, "value: %s is not a duration; a latency is compared with one such as 250ms", shown(c.Value))
+			p.Add(c.Line, "value: %s is not a duration; a latency is compared with one such as 250ms", shown(c.Value))
 		}
 		c.Want = int64(d)
 		if at {
-			p.add(c.Line, "a latency check is on the whole run; remove 'at'")
+			p.Add(c.Line, "a latency check is on the whole run; remove 'at'")
 		}
 	default:
 		if c.Want, err = strconv.ParseInt(c.Value, 10, 64); err != nil {
-			p.add(c.Line, "value: %s is not a whole number; a %s is compared with one", shown(c.Value), map[bool]string{true: "count", false: "gauge"}[c.Count != ""])
+			p.Add(c.Line, "value: %s is not a whole number; a %s is compared with one", shown(c.Value), map[bool]string{true: "count", false: "gauge"}[c.Count != ""])
 		}
 	}
 	if c.Gauge != "" && !at {
-		p.add(c.Line, "a gauge check needs 'at'; add the time to read it")
+		p.Add(c.Line, "a gauge check needs 'at'; add the time to read it")
 	}
 	if (c.Gauge == "stored_executions" || c.Gauge == "stored_keys") && c.Function != "" {
-		p.add(c.Line, "%s is of all functions together; remove 'function'", c.Gauge)
+		p.Add(c.Line, "%s is of all functions together; remove 'function'", c.Gauge)
 	}
 }

@@ -9,52 +9,38 @@ import (
 	"strings"
 	"time"
 
-	"gopkg.in/yaml.v3"
+	"simplane/core/strictyaml"
 )
 
 // kind is the type of a field: it decodes, prints and describes its values.
 // into and from are pointers to the field.
 type kind interface {
-	decode(d *decoder, n *yaml.Node, where string, into any)
+	decode(p *problems, n *strictyaml.Node, where string, into any)
 	print(w *printer, from any)
 	schema() map[string]any
 }
 
-// value gives the text of a scalar node of one of the tags, else reports.
-func (d *decoder) value(n *yaml.Node, where, want string, tags ...string) (string, bool) {
-	if n = d.enter(n); n == nil {
-		return "", false
-	}
-	defer d.leave()
+// scalarText gives the text of a scalar node of one of the tags, else reports.
+func scalarText(p *problems, n *strictyaml.Node, where, want string, tags ...string) (string, bool) {
 	switch {
-	case n.Kind != yaml.ScalarNode:
-		d.add(n.Line, "%s: a %s where %s is expected", where, kindName(n), want)
-	case n.ShortTag() == "!!null":
-		d.add(n.Line, "%s: no value; write %s, or leave the key out", where, want)
-	case !slices.Contains(tags, n.ShortTag()):
-		d.add(n.Line, "%s: %s is not %s", where, shown(n.Value), want)
+	case n.Kind != strictyaml.Scalar:
+		p.Add(n.Line, "%s: %s where %s is expected", where, found(n), want)
+	case n.Null():
+		p.Add(n.Line, "%s: no value; write %s, or leave the key out", where, want)
+	case !slices.Contains(tags, n.Tag):
+		p.Add(n.Line, "%s: %s is not %s", where, shown(n.Text), want)
 	default:
-		return n.Value, true
+		return n.Text, true
 	}
 	return "", false
 }
 
-func kindName(n *yaml.Node) string {
-	switch n.Kind {
-	case yaml.MappingNode:
-		return "mapping"
-	case yaml.SequenceNode:
-		return "list"
-	}
-	return "scalar"
-}
-
 type text struct{}
 
-func (text) decode(d *decoder, n *yaml.Node, where string, into any) {
-	s, ok := d.value(n, where, "text", "!!str", "!!int", "!!float", "!!bool")
+func (text) decode(p *problems, n *strictyaml.Node, where string, into any) {
+	s, ok := scalarText(p, n, where, "text", "!!str", "!!int", "!!float", "!!bool")
 	if ok && strings.TrimSpace(s) == "" {
-		d.add(n.Line, "%s: blank; write some text", where)
+		p.Add(n.Line, "%s: blank; write some text", where)
 	}
 	*into.(*string) = s
 }
@@ -65,16 +51,16 @@ func (text) schema() map[string]any     { return map[string]any{"type": "string"
 // neighbours.
 type scalar struct{}
 
-func (scalar) decode(d *decoder, n *yaml.Node, where string, into any) {
-	*into.(*string), _ = d.value(n, where, "a number or a duration", "!!str", "!!int", "!!float")
+func (scalar) decode(p *problems, n *strictyaml.Node, where string, into any) {
+	*into.(*string), _ = scalarText(p, n, where, "a number or a duration", "!!str", "!!int", "!!float")
 }
 func (scalar) print(w *printer, from any) { w.raw(*from.(*string)) }
 func (scalar) schema() map[string]any     { return map[string]any{"type": []string{"string", "integer"}} }
 
 type boolean struct{}
 
-func (boolean) decode(d *decoder, n *yaml.Node, where string, into any) {
-	s, ok := d.value(n, where, "true or false", "!!bool")
+func (boolean) decode(p *problems, n *strictyaml.Node, where string, into any) {
+	s, ok := scalarText(p, n, where, "true or false", "!!bool")
 	*into.(*bool) = ok && strings.EqualFold(s, "true")
 }
 func (boolean) print(w *printer, from any) { w.raw(strconv.FormatBool(*from.(*bool))) }
@@ -82,10 +68,10 @@ func (boolean) schema() map[string]any     { return map[string]any{"type": "bool
 
 type choice struct{ words []string }
 
-func (c choice) decode(d *decoder, n *yaml.Node, where string, into any) {
-	s, ok := d.value(n, where, "one of "+strings.Join(c.words, ", "), "!!str", "!!int", "!!float", "!!bool")
+func (c choice) decode(p *problems, n *strictyaml.Node, where string, into any) {
+	s, ok := scalarText(p, n, where, "one of "+strings.Join(c.words, ", "), "!!str", "!!int", "!!float", "!!bool")
 	if ok && !slices.Contains(c.words, s) {
-		d.add(n.Line, "%s: %s is unknown%s", where, shown(s), nearest(s, c.words))
+		p.Add(n.Line, "%s: %s is unknown%s", where, shown(s), strictyaml.Nearest(s, c.words))
 	}
 	*into.(*string) = s
 }
@@ -97,14 +83,14 @@ func (c choice) schema() map[string]any {
 // integer is a whole number in [low, high].
 type integer struct{ low, high int64 }
 
-func (t integer) decode(d *decoder, n *yaml.Node, where string, into any) {
-	s, ok := d.value(n, where, "a whole number", "!!int")
+func (t integer) decode(p *problems, n *strictyaml.Node, where string, into any) {
+	s, ok := scalarText(p, n, where, "a whole number", "!!int")
 	if !ok {
 		return
 	}
 	v, err := strconv.ParseInt(strings.ReplaceAll(s, "_", ""), 0, 64)
 	if err != nil || v < t.low || v > t.high {
-		d.add(n.Line, "%s: %s is out of range; use %d to %d", where, shown(s), t.low, t.high)
+		p.Add(n.Line, "%s: %s is out of range; use %d to %d", where, shown(s), t.low, t.high)
 		return
 	}
 	switch p := into.(type) {
@@ -133,14 +119,14 @@ func (t integer) schema() map[string]any {
 // number is a finite real number in [low, high].
 type number struct{ low, high float64 }
 
-func (t number) decode(d *decoder, n *yaml.Node, where string, into any) {
-	s, ok := d.value(n, where, "a number", "!!int", "!!float")
+func (t number) decode(p *problems, n *strictyaml.Node, where string, into any) {
+	s, ok := scalarText(p, n, where, "a number", "!!int", "!!float")
 	if !ok {
 		return
 	}
 	v, err := strconv.ParseFloat(strings.ReplaceAll(s, "_", ""), 64)
 	if err != nil || math.IsNaN(v) || v < t.low || v > t.high {
-		d.add(n.Line, "%s: %s is out of range; use %v to %v", where, shown(s), t.low, t.high)
+		p.Add(n.Line, "%s: %s is out of range; use %v to %v", where, shown(s), t.low, t.high)
 		return
 	}
 	*into.(*float64) = v
@@ -155,19 +141,19 @@ func (t number) schema() map[string]any {
 // span is a duration in [low, high].
 type span struct{ low, high time.Duration }
 
-func (t span) decode(d *decoder, n *yaml.Node, where string, into any) {
-	s, ok := d.value(n, where, "a duration such as 250ms or 10m", "!!str", "!!int", "!!float")
+func (t span) decode(p *problems, n *strictyaml.Node, where string, into any) {
+	s, ok := scalarText(p, n, where, "a duration such as 250ms or 10m", "!!str", "!!int", "!!float")
 	if !ok {
 		return
 	}
 	v, err := time.ParseDuration(s)
 	switch {
 	case err != nil && isNumber(s):
-		d.add(n.Line, "%s: %s has no unit; write %sms or %ss", where, shown(s), s, s)
+		p.Add(n.Line, "%s: %s has no unit; write %sms or %ss", where, shown(s), s, s)
 	case err != nil:
-		d.add(n.Line, "%s: %s is not a duration, or too long; write one such as 250ms or 10m", where, shown(s))
+		p.Add(n.Line, "%s: %s is not a duration, or too long; write one such as 250ms or 10m", where, shown(s))
 	case v < t.low || v > t.high:
-		d.add(n.Line, "%s: %s is out of range; use %v to %v", where, shown(s), t.low, t.high)
+		p.Add(n.Line, "%s: %s is out of range; use %v to %v", where, shown(s), t.low, t.high)
 	default:
 		*into.(*time.Duration) = v
 	}
@@ -191,18 +177,14 @@ func (t span) schema() map[string]any {
 // counts is a list of whole numbers, 0 or more.
 type counts struct{}
 
-func (counts) decode(d *decoder, n *yaml.Node, where string, into any) {
-	if n = d.enter(n); n == nil {
+func (counts) decode(p *problems, n *strictyaml.Node, where string, into any) {
+	if n.Kind != strictyaml.List {
+		p.Add(n.Line, "%s: %s where a list of whole numbers is expected", where, found(n))
 		return
 	}
-	defer d.leave()
-	if n.Kind != yaml.SequenceNode {
-		d.add(n.Line, "%s: a %s where a list of whole numbers is expected", where, kindName(n))
-		return
-	}
-	out := make([]int, len(n.Content))
-	for i, item := range n.Content {
-		integer{0, maxCount}.decode(d, item, fmt.Sprintf("%s[%d]", where, i), &out[i])
+	out := make([]int, len(n.Items))
+	for i, item := range n.Items {
+		integer{0, maxCount}.decode(p, item, fmt.Sprintf("%s[%d]", where, i), &out[i])
 	}
 	*into.(*[]int) = out
 }
@@ -223,31 +205,26 @@ func (counts) schema() map[string]any {
 // percentiles is a mapping such as {p50: 40ms, p99.9: 1s}.
 type percentiles struct{}
 
-func (percentiles) decode(d *decoder, n *yaml.Node, where string, into any) {
-	if n = d.enter(n); n == nil {
-		return
-	}
-	defer d.leave()
-	if n.Kind != yaml.MappingNode {
-		d.add(n.Line, "%s: a %s where percentiles such as {p50: 40ms, p99: 1s} are expected", where, kindName(n))
+func (percentiles) decode(p *problems, n *strictyaml.Node, where string, into any) {
+	if n.Kind != strictyaml.Mapping {
+		p.Add(n.Line, "%s: %s where percentiles such as {p50: 40ms, p99: 1s} are expected", where, found(n))
 		return
 	}
 	var out []Percentile
-	for i := 0; i+1 < len(n.Content); i += 2 {
-		key := n.Content[i]
-		rank, err := strconv.ParseFloat(strings.TrimPrefix(key.Value, "p"), 64)
-		if err != nil || !(rank >= 0 && rank <= 100) || key.Kind != yaml.ScalarNode {
-			d.add(key.Line, "%s: %s is not a percentile; write p0 to p100", where, shown(key.Value))
+	for key, value := range p.Pairs(where, n) {
+		rank, err := strconv.ParseFloat(strings.TrimPrefix(key.Text, "p"), 64)
+		if err != nil || !(rank >= 0 && rank <= 100) {
+			p.Add(key.Line, "%s: %s is not a percentile; write p0 to p100", where, shown(key.Text))
 			continue
 		}
-		p := Percentile{Rank: rank}
-		anyTime.decode(d, n.Content[i+1], where+"."+key.Value, &p.Value)
-		out = append(out, p)
+		point := Percentile{Rank: rank}
+		anyTime.decode(p, value, strictyaml.Path(where, key.Text), &point.Value)
+		out = append(out, point)
 	}
 	sort.SliceStable(out, func(i, j int) bool { return out[i].Rank < out[j].Rank })
 	for i := 1; i < len(out); i++ {
 		if out[i].Rank == out[i-1].Rank || out[i].Value < out[i-1].Value {
-			d.add(n.Line, "%s: p%v must have one value, not below that of p%v", where, out[i].Rank, out[i-1].Rank)
+			p.Add(n.Line, "%s: p%v must have one value, not below that of p%v", where, out[i].Rank, out[i-1].Rank)
 		}
 	}
 	*into.(*[]Percentile) = out
@@ -280,4 +257,20 @@ func duration(v time.Duration) string {
 		s = s[:len(s)-2]
 	}
 	return s
+}
+
+// found names what is there in place of what is expected.
+func found(n *strictyaml.Node) string {
+	if n.Null() {
+		return "nothing"
+	}
+	return n.What()
+}
+
+// shown is a value as a message quotes it: short, and on one line.
+func shown(s string) string {
+	if len(s) > 40 {
+		s = s[:40] + "…"
+	}
+	return fmt.Sprintf("%q", s)
 }

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"simplane/core"
+	"simplane/core/strictyaml"
 )
 
 const valid = `name: ok
@@ -44,7 +45,7 @@ func TestBadFiles(t *testing.T) {
 		"a list":             {"- name: x\n", "bad.yaml:1: a list where a mapping is expected"},
 		"unknown key":        {valid + "durration: 1s\n", `bad.yaml:8: unknown key "durration" in scenario; did you mean "duration"?`},
 		"unknown deep key":   {strings.Replace(valid, "rate: 5", "rate: 5, ratee: 6", 1), `bad.yaml:7: load[0].arrivals: unknown key "ratee" in arrivals; did you mean "rate"?`},
-		"key twice":          {valid + "name: y\n", `bad.yaml:8: key "name" is there twice`},
+		"key twice":          {valid + "name: y\n", `bad.yaml:8: key "name" is given twice`},
 		"missing key":        {"name: x\nfunctions: [{name: f}]\n", `scenario without "duration"`},
 		"wrong type":         {strings.Replace(valid, "rate: 5", "rate: fast", 1), `bad.yaml:7: load[0].arrivals.rate: "fast" is not a number`},
 		"no value":           {strings.Replace(valid, "rate: 5", "rate: ", 1), "no value"},
@@ -107,9 +108,9 @@ func TestBadFiles(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := Parse("bad.yaml", []byte(c.text))
-			var e *Error
+			var e *strictyaml.Error
 			if !errors.As(err, &e) {
-				t.Fatalf("error is %v, not a *Error", err)
+				t.Fatalf("error is %v, not a *strictyaml.Error", err)
 			}
 			if !strings.Contains(err.Error(), c.want) {
 				t.Errorf("got:\n%v\nwant: %s", err, c.want)
@@ -307,7 +308,7 @@ func TestSchemaKeepsTheBounds(t *testing.T) {
 	}
 }
 
-// FuzzParse: whatever the bytes, Parse returns a scenario or a *Error whose
+// FuzzParse: whatever the bytes, Parse returns a scenario or a *strictyaml.Error whose
 // problems have places; what it accepts can be written and read back.
 func FuzzParse(f *testing.F) {
 	f.Add([]byte(valid))
@@ -324,12 +325,12 @@ func FuzzParse(f *testing.F) {
 	f.Fuzz(func(t *testing.T, data []byte) {
 		s, err := Parse("fuzz.yaml", data)
 		if err != nil {
-			var e *Error
+			var e *strictyaml.Error
 			if !errors.As(err, &e) || len(e.Problems) == 0 {
 				t.Fatalf("%v", err)
 			}
 			for _, p := range e.Problems {
-				if p.Line < 1 || p.What == "" || strings.Contains(p.String(), "\n") {
+				if p.Line < 1 || p.What == "" || strings.Contains(p.Error(), "\n") {
 					t.Fatalf("problem without a place, or on several lines: %q", p)
 				}
 			}

@@ -4,8 +4,9 @@ import (
 	"fmt"
 	"reflect"
 	"slices"
+	"strings"
 
-	"gopkg.in/yaml.v3"
+	"simplane/core/strictyaml"
 )
 
 // record is a mapping with declared fields, decoded into a T.
@@ -43,46 +44,32 @@ func (r *record[T]) find(key string) *field[T] {
 	return nil
 }
 
-func (r *record[T]) decode(d *decoder, n *yaml.Node, where string, into any) {
-	if n = d.enter(n); n == nil {
-		return
-	}
-	defer d.leave()
+func (r *record[T]) decode(p *problems, n *strictyaml.Node, where string, into any) {
 	t := into.(*T)
 	if r.line != nil {
 		*r.line(t) = n.Line
 	}
-	if r.short != "" && n.Kind == yaml.ScalarNode {
-		r.find(r.short).typ.decode(d, n, where, r.find(r.short).at(t))
+	if r.short != "" && n.Kind == strictyaml.Scalar {
+		r.find(r.short).typ.decode(p, n, where, r.find(r.short).at(t))
 		return
 	}
-	if n.Kind != yaml.MappingNode {
-		d.add(n.Line, "%sa %s where a mapping is expected; it takes: %s", prefix(where), kindName(n), join(r.keys()))
+	if n.Kind != strictyaml.Mapping {
+		p.Add(n.Line, "%s%s where a mapping is expected; it takes: %s", prefix(where), found(n), strings.Join(r.keys(), ", "))
 		return
 	}
 	var seen []string
-	for i := 0; i+1 < len(n.Content); i += 2 {
-		key, value := n.Content[i], n.Content[i+1]
-		if key.Kind != yaml.ScalarNode {
-			d.add(key.Line, "%sa %s as a key; write one of: %s", prefix(where), kindName(key), join(r.keys()))
+	for key, value := range p.Pairs(where, n) {
+		f := r.find(key.Text)
+		if f == nil {
+			p.Add(key.Line, "%sunknown key %s in %s%s", prefix(where), shown(key.Text), r.what, strictyaml.Nearest(key.Text, r.keys()))
 			continue
 		}
-		f := r.find(key.Value)
-		switch {
-		case f == nil && key.Value == "<<":
-			d.add(key.Line, "%smerge keys are not supported; write the fields out", prefix(where))
-		case f == nil:
-			d.add(key.Line, "%sunknown key %s in %s%s", prefix(where), shown(key.Value), r.what, nearest(key.Value, r.keys()))
-		case slices.Contains(seen, f.key):
-			d.add(key.Line, "%skey %q is there twice; leave one", prefix(where), f.key)
-		default:
-			seen = append(seen, f.key)
-			f.typ.decode(d, value, dotted(where, f.key), f.at(t))
-		}
+		seen = append(seen, f.key)
+		f.typ.decode(p, value, strictyaml.Path(where, f.key), f.at(t))
 	}
 	for _, f := range r.fields {
 		if f.must && !slices.Contains(seen, f.key) {
-			d.add(n.Line, "%s%s without %q; add it (%s)", prefix(where), r.what, f.key, f.doc)
+			p.Add(n.Line, "%s%s without %q; add it (%s)", prefix(where), r.what, f.key, f.doc)
 		}
 	}
 	if r.given != nil {
@@ -95,24 +82,6 @@ func prefix(where string) string {
 		return ""
 	}
 	return where + ": "
-}
-
-func dotted(where, key string) string {
-	if where == "" {
-		return key
-	}
-	return where + "." + key
-}
-
-func join(words []string) string {
-	s := ""
-	for i, w := range words {
-		if i > 0 {
-			s += ", "
-		}
-		s += w
-	}
-	return s
 }
 
 func (r *record[T]) print(w *printer, from any) { w.fields(r.flow, r.changed(from.(*T))) }
@@ -163,26 +132,19 @@ type list[T any] struct {
 	min int
 }
 
-func (l list[T]) decode(d *decoder, n *yaml.Node, where string, into any) {
-	if n = d.enter(n); n == nil {
+func (l list[T]) decode(p *problems, n *strictyaml.Node, where string, into any) {
+	if n.Kind != strictyaml.List {
+		p.Add(n.Line, "%s: %s where a list of %ss is expected; begin each with '- '", where, found(n), l.of.what)
 		return
 	}
-	defer d.leave()
-	if n.Kind != yaml.SequenceNode {
-		d.add(n.Line, "%s: a %s where a list of %ss is expected; begin each with '- '", where, kindName(n), l.of.what)
-		return
+	if len(n.Items) < l.min {
+		p.Add(n.Line, "%s: empty; it needs at least %d", where, l.min)
 	}
-	if len(n.Content) < l.min {
-		d.add(n.Line, "%s: empty; it needs at least %d", where, l.min)
-	}
-	out := make([]T, 0, len(n.Content))
-	for i, item := range n.Content {
+	out := make([]T, 0, len(n.Items))
+	for i, item := range n.Items {
 		t := l.of.fresh()
-		l.of.decode(d, item, fmt.Sprintf("%s[%d]", where, i), &t)
+		l.of.decode(p, item, fmt.Sprintf("%s[%d]", where, i), &t)
 		out = append(out, t)
-		if d.spent {
-			break
-		}
 	}
 	*into.(*[]T) = out
 }

@@ -76,12 +76,12 @@ func (f *Function) checkMetrics(p *problems) {
 	switch {
 	case model.CPUPerExecution == 0:
 		if model.ReportInterval != newProvider().ReportInterval {
-			p.add(f.Line, "provider: reportInterval without cpuPerExecution reports nothing; add cpuPerExecution or remove it")
+			p.Add(f.Line, "provider: reportInterval without cpuPerExecution reports nothing; add cpuPerExecution or remove it")
 		}
 	case !cpu || !f.autoscaled():
-		p.add(f.Line, "provider: nobody looks at cpuPerExecution; it needs scaling with strategy INTERNAL and {type: cpu} in its metrics")
+		p.Add(f.Line, "provider: nobody looks at cpuPerExecution; it needs scaling with strategy INTERNAL and {type: cpu} in its metrics")
 	case model.CPUPerExecution*float64(model.Capacity) > 100:
-		p.add(f.Line, "provider: cpuPerExecution %v times capacity %d is above the 100 percent of an instance; lower one of them", model.CPUPerExecution, model.Capacity)
+		p.Add(f.Line, "provider: cpuPerExecution %v times capacity %d is above the 100 percent of an instance; lower one of them", model.CPUPerExecution, model.Capacity)
 	}
 }
 
@@ -89,9 +89,9 @@ func (f *Function) checkMetrics(p *problems) {
 func checkName(p *problems, line int, what, typ, name string) {
 	switch {
 	case typ == "prometheus" && name == "":
-		p.add(line, "prometheus %s needs %q; add it", what, "name")
+		p.Add(line, "prometheus %s needs %q; add it", what, "name")
 	case typ != "prometheus" && name != "":
-		p.add(line, "%s %s does not take %q; remove it", typ, what, "name")
+		p.Add(line, "%s %s does not take %q; remove it", typ, what, "name")
 	}
 }
 
@@ -104,9 +104,9 @@ func checkReports(s *Scenario, p *problems) {
 		switch {
 		case f == nil: // references reports it
 		case !f.takes(r):
-			p.add(r.Line, "report: function %q is not scaled by %s; add it to the metrics of its scaling, with strategy INTERNAL", r.Function, r.metric())
+			p.Add(r.Line, "report: function %q is not scaled by %s; add it to the metrics of its scaling, with strategy INTERNAL", r.Function, r.metric())
 		case r.Type == "cpu" && f.Provider.CPUPerExecution > 0:
-			p.add(r.Line, "report: the cpu of function %q follows from provider.cpuPerExecution; remove one of them", r.Function)
+			p.Add(r.Line, "report: the cpu of function %q follows from provider.cpuPerExecution; remove one of them", r.Function)
 		}
 	}
 }

@@ -115,15 +115,15 @@ func (f *Function) checkScaling(p *problems) {
 		return
 	}
 	if s.MinReplicas > s.MaxReplicas {
-		p.add(f.Line, "scaling: minReplicas %d is above maxReplicas %d; swap them", s.MinReplicas, s.MaxReplicas)
+		p.Add(f.Line, "scaling: minReplicas %d is above maxReplicas %d; swap them", s.MinReplicas, s.MaxReplicas)
 	}
 	if c := &s.ConcurrencyControl; c.MinTarget > c.MaxTarget {
-		p.add(f.Line, "concurrencyControl: minTargetInFlightPerPod %d is above maxTargetInFlightPerPod %d; swap them", c.MinTarget, c.MaxTarget)
+		p.Add(f.Line, "concurrencyControl: minTargetInFlightPerPod %d is above maxTargetInFlightPerPod %d; swap them", c.MinTarget, c.MaxTarget)
 	} else if c.LowLoad >= c.HighLoad {
-		p.add(f.Line, "concurrencyControl: lowLoadThreshold %v is not below highLoadThreshold %v", c.LowLoad, c.HighLoad)
+		p.Add(f.Line, "concurrencyControl: lowLoadThreshold %v is not below highLoadThreshold %v", c.LowLoad, c.HighLoad)
 	}
 	if b.ColdStart.InitDuration > 0 || b.HangRate > 0 || b.DuplicateCompletionRate > 0 || b.LateCompletionRate > 0 {
-		p.add(f.Line, "functions: %q has scaling, with which coldStart, hangRate, duplicateCompletionRate and lateCompletionRate cannot be combined; its cold starts follow from provider.startup", f.Name)
+		p.Add(f.Line, "functions: %q has scaling, with which coldStart, hangRate, duplicateCompletionRate and lateCompletionRate cannot be combined; its cold starts follow from provider.startup", f.Name)
 	}
 }
 
@@ -132,7 +132,7 @@ func scaledFaults(s *Scenario, p *problems) {
 	for i := range s.Faults {
 		f := &s.Faults[i]
 		if fn := s.Find(f.Function); f.Kind == "provider-outage" && fn != nil && !fn.Scaled() {
-			p.add(f.Line, "fault provider-outage: function %q has no scaling, so no provider; add scaling to it", f.Function)
+			p.Add(f.Line, "fault provider-outage: function %q has no scaling, so no provider; add scaling to it", f.Function)
 		}
 	}
 }

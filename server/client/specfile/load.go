@@ -5,18 +5,13 @@
 package specfile
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
-	"fmt"
-	"io"
 	"reflect"
-	"slices"
 	"strings"
 
-	"gopkg.in/yaml.v3"
-
 	"simplane/core"
+	"simplane/core/strictyaml"
 )
 
 // Spec is one function spec of a file.
@@ -27,80 +22,34 @@ type Spec struct {
 	Resolved *core.Spec      // with the defaults filled in, to be compared
 }
 
-// Problem is one mistake.
-type Problem struct {
-	File string
-	Line int
-	Text string
-}
-
-func (p Problem) Error() string { return fmt.Sprintf("%s:%d: %s", p.File, p.Line, p.Text) }
-
-// Load reads every spec in text; documents of YAML are separated by "---".
-// The error joins all Problems found.
+// Load reads every spec in text; documents of YAML are separated by "---". The
+// error is a *strictyaml.Error.
 func Load(file string, text []byte) ([]Spec, error) {
-	docs, err := documents(file, text)
+	docs, err := strictyaml.Parse(file, text)
 	if err != nil {
 		return nil, err
 	}
-	var specs []Spec
-	var errs []error
-	for _, doc := range docs {
-		s, problems := read(file, doc)
-		errs = append(errs, problems...)
-		specs = append(specs, s)
-	}
+	problems := strictyaml.Problems{File: file}
 	if len(docs) == 0 {
-		errs = append(errs, Problem{file, 1, "the file holds no function spec"})
+		problems.Add(1, "the file holds no function spec")
 	}
-	if len(errs) > 0 {
-		return nil, errors.Join(errs...)
+	var specs []Spec
+	for _, doc := range docs {
+		specs = append(specs, read(&problems, doc))
+	}
+	if err := problems.Err(); err != nil {
+		return nil, err
 	}
 	return specs, nil
 }
 
-// documents parses text into trees that know their lines.
-func documents(file string, text []byte) ([]*yaml.Node, error) {
-	if t := bytes.TrimSpace(text); len(t) > 0 && t[0] == '{' {
-		doc, line, err := parseJSON(text)
-		if err != nil {
-			return nil, Problem{file, line, err.Error()}
-		}
-		return []*yaml.Node{doc}, nil
-	}
-	var docs []*yaml.Node
-	for dec := yaml.NewDecoder(bytes.NewReader(text)); ; {
-		var doc yaml.Node
-		err := dec.Decode(&doc)
-		if err == io.EOF {
-			return docs, nil
-		}
-		if err != nil {
-			return nil, yamlProblem(file, err)
-		}
-		if len(doc.Content) > 0 && doc.Content[0].Tag != "!!null" {
-			docs = append(docs, doc.Content[0])
-		}
-	}
-}
-
-// yamlProblem takes the line out of the parser's message.
-func yamlProblem(file string, err error) Problem {
-	p := Problem{File: file, Line: 1, Text: strings.TrimPrefix(err.Error(), "yaml: ")}
-	var rest string
-	if n, _ := fmt.Sscanf(p.Text, "line %d:", &p.Line); n == 1 {
-		_, rest, _ = strings.Cut(p.Text, ": ")
-		p.Text = rest
-	}
-	return p
-}
-
-func read(file string, doc *yaml.Node) (Spec, []error) {
-	s := Spec{File: file, Line: doc.Line}
-	r := reader{file: file, lines: map[string]int{}}
+func read(problems *strictyaml.Problems, doc *strictyaml.Node) Spec {
+	s := Spec{File: problems.File, Line: doc.Line}
+	r := reader{Problems: strictyaml.Problems{File: problems.File}, lines: map[string]int{}}
 	value := r.value("", doc, reflect.TypeFor[core.SpecInput]())
-	if len(r.problems) > 0 {
-		return s, r.problems
+	if r.Any() {
+		problems.Join(&r.Problems)
+		return s
 	}
 	var in core.SpecInput
 	var err error
@@ -108,17 +57,17 @@ func read(file string, doc *yaml.Node) (Spec, []error) {
 		err = json.Unmarshal(s.Body, &in)
 	}
 	if err != nil {
-		return s, []error{Problem{file, doc.Line, err.Error()}}
+		problems.Add(doc.Line, "%v", err)
+		return s
 	}
 	s.Resolved, err = core.ResolveSpec(in)
 	var invalid *core.ValidationError
 	if errors.As(err, &invalid) {
 		for _, detail := range invalid.Details {
-			r.problems = append(r.problems, Problem{file, r.lineOf(detail, doc.Line), detail})
+			problems.Add(r.lineOf(detail, doc.Line), "%s", detail)
 		}
-		slices.SortStableFunc(r.problems, func(a, b error) int { return a.(Problem).Line - b.(Problem).Line })
 	}
-	return s, r.problems
+	return s
 }
 
 // lineOf finds where the field of a "field: what is wrong" is; for one that

@@ -2,35 +2,30 @@ package specfile
 
 import (
 	"fmt"
+	"iter"
 	"reflect"
-	"strings"
 
-	"gopkg.in/yaml.v3"
+	"simplane/core/strictyaml"
 )
 
 // reader turns a tree into plain values under the guidance of a Go type, and
 // collects what does not fit.
 type reader struct {
-	file     string
-	problems []error
-	lines    map[string]int // where each field is, by its path
+	strictyaml.Problems
+	lines map[string]int // where each field is, by its path
 }
 
-func (r *reader) fail(n *yaml.Node, format string, args ...any) any {
-	r.problems = append(r.problems, Problem{r.file, n.Line, fmt.Sprintf(format, args...)})
+func (r *reader) fail(n *strictyaml.Node, format string, args ...any) any {
+	r.Add(n.Line, format, args...)
 	return nil
 }
 
-// value reads the node at path as a t. It cannot run away on an alias that
-// contains itself: t is no recursive type.
-func (r *reader) value(path string, n *yaml.Node, t reflect.Type) any {
-	for n.Kind == yaml.AliasNode {
-		n = n.Alias
-	}
+// value reads the node at path as a t.
+func (r *reader) value(path string, n *strictyaml.Node, t reflect.Type) any {
 	if t.Kind() == reflect.Pointer {
 		t = t.Elem()
 	}
-	if n.Tag == "!!null" && path != "" {
+	if n.Null() && path != "" {
 		return nil // like leaving it out
 	}
 	switch t.Kind() {
@@ -44,73 +39,64 @@ func (r *reader) value(path string, n *yaml.Node, t reflect.Type) any {
 	return r.scalar(path, n, t)
 }
 
-func (r *reader) object(path string, n *yaml.Node, t reflect.Type) any {
-	if n.Kind != yaml.MappingNode {
-		return r.fail(n, "%smust be a mapping of keys to values, not %s", prefix(path), kindName(n))
+func (r *reader) object(path string, n *strictyaml.Node, t reflect.Type) any {
+	if n.Kind != strictyaml.Mapping {
+		return r.fail(n, "%smust be a mapping of keys to values, not %s", prefix(path), n.What())
 	}
 	out := map[string]any{}
-	r.pairs(path, n, func(key, value *yaml.Node, at string) {
-		field, ok := fieldOf(t, key.Value)
+	for key, value := range r.pairs(path, n) {
+		at := strictyaml.Path(path, key.Text)
+		field, ok := fieldOf(t, key.Text)
 		if !ok {
-			r.fail(key, "unknown key %q%s", at, suggestion(t, key.Value))
-			return
+			r.fail(key, "unknown key %q%s", at, strictyaml.Nearest(key.Text, keys(t)))
+			continue
 		}
 		if v := r.value(at, value, field.Type); v != nil {
-			out[key.Value] = v
+			out[key.Text] = v
 		}
-	})
+	}
 	return out
 }
 
-// pairs visits a mapping's keys once each.
-func (r *reader) pairs(path string, n *yaml.Node, visit func(key, value *yaml.Node, at string)) {
-	seen := map[string]bool{}
-	for i := 0; i+1 < len(n.Content); i += 2 {
-		key := n.Content[i]
-		at := key.Value
-		if path != "" {
-			at = path + "." + at
+// pairs are a mapping's keys and values; it notes where each is.
+func (r *reader) pairs(path string, n *strictyaml.Node) iter.Seq2[*strictyaml.Node, *strictyaml.Node] {
+	return func(yield func(key, value *strictyaml.Node) bool) {
+		for key, value := range r.Pairs(path, n) {
+			r.lines[strictyaml.Path(path, key.Text)] = key.Line
+			if !yield(key, value) {
+				return
+			}
 		}
-		if seen[key.Value] {
-			r.fail(key, "key %q is given twice", at)
-			continue
-		}
-		seen[key.Value] = true
-		r.lines[at] = key.Line
-		visit(key, n.Content[i+1], at)
 	}
 }
 
 // stringMap reads env. A number or boolean there means its own text: nobody
 // who writes PORT: 8080 wants to be told to quote it.
-func (r *reader) stringMap(path string, n *yaml.Node) any {
-	if n.Kind != yaml.MappingNode {
-		return r.fail(n, "%s: must be a mapping of names to strings, not %s", path, kindName(n))
+func (r *reader) stringMap(path string, n *strictyaml.Node) any {
+	if n.Kind != strictyaml.Mapping {
+		return r.fail(n, "%s: must be a mapping of names to strings, not %s", path, n.What())
 	}
 	out := map[string]any{}
-	r.pairs(path, n, func(key, value *yaml.Node, at string) {
-		if value.Kind == yaml.AliasNode {
-			value = value.Alias
+	for key, value := range r.pairs(path, n) {
+		if value.Kind != strictyaml.Scalar || value.Null() {
+			r.fail(value, "%s: must be a string, not %s", strictyaml.Path(path, key.Text), value.What())
+			continue
 		}
-		if value.Kind != yaml.ScalarNode || value.Tag == "!!null" {
-			r.fail(value, "%s: must be a string, not %s", at, kindName(value))
-			return
-		}
-		out[key.Value] = value.Value
-	})
+		out[key.Text] = value.Text
+	}
 	return out
 }
 
-func (r *reader) list(path string, n *yaml.Node, t reflect.Type) any {
-	if n.Kind != yaml.SequenceNode {
-		return r.fail(n, "%s: must be a list, not %s", path, kindName(n))
+func (r *reader) list(path string, n *strictyaml.Node, t reflect.Type) any {
+	if n.Kind != strictyaml.List {
+		return r.fail(n, "%s: must be a list, not %s", path, n.What())
 	}
 	out := []any{}
-	for i, item := range n.Content {
+	for i, item := range n.Items {
 		at := fmt.Sprintf("%s[%d]", path, i)
 		r.lines[at] = item.Line
 		v := r.value(at, item, t.Elem())
-		if v == nil && item.Tag == "!!null" {
+		if v == nil && item.Null() {
 			r.fail(item, "%s: must not be empty", at)
 		}
 		out = append(out, v)
@@ -118,28 +104,26 @@ func (r *reader) list(path string, n *yaml.Node, t reflect.Type) any {
 	return out
 }
 
-func (r *reader) scalar(path string, n *yaml.Node, t reflect.Type) any {
-	if n.Kind != yaml.ScalarNode {
-		return r.fail(n, "%s: must be %s, not %s", path, typeName(t), kindName(n))
+func (r *reader) scalar(path string, n *strictyaml.Node, t reflect.Type) any {
+	if n.Kind != strictyaml.Scalar {
+		return r.fail(n, "%s: must be %s, not %s", path, typeName(t), n.What())
 	}
 	switch t.Kind() {
 	case reflect.String:
 		if n.Tag == "!!str" {
-			return n.Value
+			return n.Text
 		}
-		return r.fail(n, "%s: must be a string, not %s; put it in quotes", path, kindName(n))
+		return r.fail(n, "%s: must be a string, not %s; put it in quotes", path, n.What())
 	case reflect.Int:
-		var i int
-		if n.Tag == "!!int" && n.Decode(&i) == nil {
+		if i, ok := n.Int(); ok && int64(int(i)) == i {
 			return i
 		}
 	case reflect.Float64:
-		var f float64
-		if (n.Tag == "!!int" || n.Tag == "!!float") && n.Decode(&f) == nil {
+		if f, ok := n.Float(); ok {
 			return f
 		}
 	}
-	return r.fail(n, "%s: must be %s, not %q", path, typeName(t), n.Value)
+	return r.fail(n, "%s: must be %s, not %q", path, typeName(t), n.Text)
 }
 
 func prefix(path string) string {
@@ -157,24 +141,4 @@ func typeName(t reflect.Type) string {
 		return "a number"
 	}
 	return "a string"
-}
-
-func kindName(n *yaml.Node) string {
-	switch n.Kind {
-	case yaml.MappingNode:
-		return "a mapping"
-	case yaml.SequenceNode:
-		return "a list"
-	}
-	switch n.Tag {
-	case "!!int", "!!float":
-		return "a number"
-	case "!!bool":
-		return "a boolean"
-	case "!!null":
-		return "empty"
-	case "!!str":
-		return "a string"
-	}
-	return "a " + strings.TrimPrefix(n.Tag, "!!")
 }
