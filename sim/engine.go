@@ -168,7 +168,7 @@ func (e *engine) addFunctions() error {
 		f := &e.sc.Functions[i]
 		g := &group{name: f.Name, decl: f}
 		for s := range g.latency {
-			g.latency[s].digits = digits
+			g.latency[s].Precision = precision(digits)
 		}
 		e.groups = append(e.groups, g)
 		for _, name := range registeredNames(f) {

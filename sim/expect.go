@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"simplane/bench/latency"
 	"simplane/sim/scenario"
 )
 
@@ -39,8 +40,8 @@ func (e *engine) evaluate(i int) {
 		got := e.gauge(c.Gauge, groups)
 		r.Got, r.Holds = strconv.FormatInt(got, 10), compare(got, got, c.Op, c.Want)
 	default:
-		name, stat, _ := strings.Cut(c.Latency, ".")
-		value, low, high := mergedSeries(groups, name).stat(stat)
+		name, figure, _ := strings.Cut(c.Latency, ".")
+		value, low, high := stat(merged(groups, name), figure)
 		r.Got, r.Holds = time.Duration(value).String(), compare(low, high, c.Op, c.Want)
 	}
 	e.checks[i] = r
@@ -89,15 +90,15 @@ func (e *engine) gauge(name string, groups []*group) int64 {
 	return int64(n)
 }
 
-func mergedSeries(groups []*group, name string) *series {
+func merged(groups []*group, name string) *latency.Histogram {
 	at := seriesIndex(name)
 	if len(groups) == 1 {
 		return &groups[0].latency[at]
 	}
-	sum := &series{digits: 3}
+	sum := &latency.Histogram{}
 	for _, g := range groups {
-		sum.digits = g.latency[at].digits
-		sum.merge(&g.latency[at])
+		sum.Precision = g.latency[at].Precision
+		sum.Merge(&g.latency[at])
 	}
 	return sum
 }

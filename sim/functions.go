@@ -3,6 +3,7 @@ package sim
 import (
 	"strconv"
 
+	"simplane/bench/latency"
 	"simplane/core"
 	"simplane/sim/scenario"
 )
@@ -13,7 +14,7 @@ type group struct {
 	decl     *scenario.Function
 	backends []*backend
 	counts   Counts
-	latency  [3]series // by scenario.LatencySeries
+	latency  [3]latency.Histogram // by scenario.LatencySeries
 	queued   int
 	inFlight int
 }

@@ -161,7 +161,7 @@ func (e *engine) dispatched(ev *core.Event, f *fnState) {
 		e.unlink(f, rec)
 		rec.state, rec.holdsSlot, rec.startedMono = stRunning, true, ev.At.Mono
 	}
-	f.group.latency[seriesQueueWait].record(ev.QueueWait)
+	f.group.latency[seriesQueueWait].Record(int64(ev.QueueWait))
 	e.write(ev, f, rec, saysStart)
 }
 
@@ -202,7 +202,7 @@ func (e *engine) ended(ev *core.Event, f *fnState) {
 			g.queued--
 			e.unlink(f, rec)
 		} else {
-			g.latency[seriesService].record(ev.Service)
+			g.latency[seriesService].Record(int64(ev.Service))
 		}
 		rec.state, rec.finished = stEnded, ev.At.Wall
 		rec.stale = ev.Code == core.CodeStale
@@ -226,7 +226,7 @@ func (e *engine) ended(ev *core.Event, f *fnState) {
 	if ev.Cold {
 		g.counts[cColdStarts]++
 	}
-	g.latency[seriesE2E].record(ev.E2E)
+	g.latency[seriesE2E].Record(int64(ev.E2E))
 	if e.plot != nil {
 		e.plot.ended(ev)
 	}

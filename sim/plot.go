@@ -3,6 +3,7 @@ package sim
 import (
 	"time"
 
+	"simplane/bench/latency"
 	"simplane/core"
 )
 
@@ -32,22 +33,22 @@ const plotSteps = 300
 type plot struct {
 	e    *engine
 	out  Plot
-	next int64  // end of the running step
-	step series // latencies of the running step
+	next int64             // end of the running step
+	step latency.Histogram // latencies of the running step
 }
 
 func newPlot(e *engine) *plot {
 	p := &plot{e: e}
 	p.out.Step = max((e.sc.Duration+e.sc.Settle)/plotSteps, time.Microsecond)
 	p.next = int64(p.out.Step)
-	p.step.digits = 2
+	p.step.Precision = precision(2)
 	for _, g := range e.groups {
 		p.out.Functions = append(p.out.Functions, PlotFunction{Name: g.name})
 	}
 	return p
 }
 
-func (p *plot) ended(ev *core.Event) { p.step.record(ev.E2E) }
+func (p *plot) ended(ev *core.Event) { p.step.Record(int64(ev.E2E)) }
 
 // sampleUntil closes the steps that end before a time.
 func (p *plot) sampleUntil(to int64) {
@@ -71,13 +72,10 @@ func (p *plot) sample() {
 			f.Starting, f.Slots = append(f.Starting, now.starting), append(f.Slots, now.slots)
 		}
 	}
-	p.out.Ended = append(p.out.Ended, p.step.n)
-	p.out.P50 = append(p.out.P50, p.step.percentile(50))
-	p.out.P99 = append(p.out.P99, p.step.percentile(99))
-	if p.step.n > 0 {
-		p.step.h.Reset()
-		p.step.n, p.step.sum, p.step.max = 0, 0, 0
-	}
+	p.out.Ended = append(p.out.Ended, p.step.Count())
+	p.out.P50 = append(p.out.P50, p.step.Percentile(50))
+	p.out.P99 = append(p.out.P99, p.step.Percentile(99))
+	p.step.Reset()
 }
 
 // halve joins each two steps: sizes are those at the end, counts add up, and
@@ -111,7 +109,7 @@ func (p *plot) halve() {
 
 func (p *plot) done(e *engine) *Plot {
 	p.sampleUntil(e.now)
-	if p.step.n > 0 {
+	if p.step.Count() > 0 {
 		p.sample()
 	}
 	return &p.out

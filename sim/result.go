@@ -3,7 +3,7 @@ package sim
 import (
 	"time"
 
-	hdr "github.com/HdrHistogram/hdrhistogram-go"
+	"simplane/bench/latency"
 )
 
 // Result is what a run came to.
@@ -32,7 +32,7 @@ type FunctionResult struct {
 	// MeanQueued and MeanInFlight are averages over the whole virtual time.
 	MeanQueued, MeanInFlight float64
 
-	histograms [3]*hdr.Histogram // by scenario.LatencySeries; nil when empty
+	histograms [3]*latency.Histogram // by scenario.LatencySeries; nil when empty
 }
 
 // Holds reports whether every check and invariant held.
@@ -57,10 +57,12 @@ func (e *engine) result() *Result {
 		}
 		f := FunctionResult{
 			Name: g.name, Counts: g.counts,
-			QueueWait: g.latency[seriesQueueWait].summary(), Service: g.latency[seriesService].summary(), E2E: g.latency[seriesE2E].summary(),
+			QueueWait: summary(&g.latency[seriesQueueWait]), Service: summary(&g.latency[seriesService]), E2E: summary(&g.latency[seriesE2E]),
 		}
 		for i := range g.latency {
-			f.histograms[i] = g.latency[i].h
+			if g.latency[i].Count() > 0 {
+				f.histograms[i] = &g.latency[i]
+			}
 		}
 		for _, b := range g.backends {
 			for _, fn := range b.incarnations {
@@ -94,8 +96,8 @@ func (e *engine) result() *Result {
 	return r
 }
 
-// Histogram is a function's latency histogram in microseconds, nil when the
+// Histogram is a function's latency histogram, nil when the
 // series (a name of scenario.LatencySeries) has no values.
-func (f *FunctionResult) Histogram(series string) *hdr.Histogram {
+func (f *FunctionResult) Histogram(series string) *latency.Histogram {
 	return f.histograms[seriesIndex(series)]
 }

@@ -12,8 +12,6 @@ import (
 	"strings"
 	"time"
 
-	hdr "github.com/HdrHistogram/hdrhistogram-go"
-
 	"simplane/bench/latency"
 )
 
@@ -191,7 +189,7 @@ type sum struct {
 	rates              []float64
 	ops, allocs, bytes float64
 	cpu                float64 // seconds
-	samples            *hdr.Histogram
+	samples            *latency.Histogram
 }
 
 func (s *sum) add(r run) {

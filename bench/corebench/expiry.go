@@ -79,7 +79,7 @@ func probe(op func(n uint64), work func()) latency.Summary {
 		for n := uint64(0); !stop.Load(); n++ {
 			t := time.Now()
 			op(n)
-			latency.Record(h, int64(time.Since(t)))
+			h.Record(int64(time.Since(t)))
 		}
 	})
 	<-started

@@ -6,8 +6,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	hdr "github.com/HdrHistogram/hdrhistogram-go"
-
 	"simplane/bench/latency"
 	"simplane/bench/machine"
 )
@@ -22,7 +20,7 @@ type run struct {
 	elapsed       time.Duration
 	allocs, bytes uint64
 	usage         machine.Usage
-	samples       *hdr.Histogram
+	samples       *latency.Histogram
 }
 
 // measure calls op from the given number of goroutines for about d.
@@ -31,7 +29,7 @@ func measure(op operation, goroutines int, d time.Duration) run {
 	var ready, done sync.WaitGroup
 	begin := make(chan struct{})
 	ops, bad := make([]int64, goroutines), make([]int64, goroutines)
-	samples := make([]*hdr.Histogram, goroutines)
+	samples := make([]*latency.Histogram, goroutines)
 	for w := range goroutines {
 		samples[w] = latency.NewHistogram()
 		ready.Add(1)
@@ -42,7 +40,7 @@ func measure(op operation, goroutines int, d time.Duration) run {
 			for !stop.Load() {
 				t := time.Now()
 				ok := op(w)
-				latency.Record(samples[w], int64(time.Since(t)))
+				samples[w].Record(int64(time.Since(t)))
 				if !ok {
 					failed++
 				}

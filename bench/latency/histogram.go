@@ -3,79 +3,136 @@ package latency
 
 import (
 	"io"
+	"iter"
+	"sort"
+	"time"
 
 	hdr "github.com/HdrHistogram/hdrhistogram-go"
 )
 
-// Range and precision of every histogram: 1 ns to Highest with three
-// significant digits (0.1 %), about 230 kB each.
-const (
-	// Highest is the largest duration kept apart, 120 s in nanoseconds.
-	// Longer ones are counted as Highest.
-	Highest = 120e9
-	digits  = 3
-)
+// Highest is the largest duration that a measured histogram keeps apart, 120 s
+// in nanoseconds. Longer ones are counted as Highest.
+const Highest = 120e9
 
-// NewHistogram returns an empty histogram of nanoseconds.
-func NewHistogram() *hdr.Histogram { return hdr.New(1, Highest, digits) }
-
-// Record adds one duration in nanoseconds, clamped to 0..Highest.
-func Record(h *hdr.Histogram, ns int64) {
-	// After clamping, RecordValue has no error left to return.
-	_ = h.RecordValue(max(0, min(ns, Highest)))
+// Precision is what a histogram tells apart: times of Unit to Highest with a
+// number of significant digits.
+type Precision struct {
+	Unit, Highest time.Duration
+	Digits        int
 }
 
-// Point is one step of a percentile curve.
-type Point struct {
-	Percentile float64 `json:"percentile"` // 0..100
-	Ms         float64 `json:"ms"`
+// Measured is the precision of what is measured: 0.1 %, about 230 kB each.
+var Measured = Precision{Unit: time.Nanosecond, Highest: Highest, Digits: 3}
+
+// Histogram is a record of durations: an HDR histogram, with their number, sum
+// and extremes kept exactly beside it. Its memory is taken with the first
+// value. It is not safe for concurrent use; see Sharded.
+type Histogram struct {
+	Precision           // must not change once a value is recorded
+	h                   *hdr.Histogram
+	n, sum, least, most int64 // ns
 }
 
-// Summary holds a histogram's usual figures, in milliseconds.
-type Summary struct {
-	Count  int64   `json:"count"`
-	MinMs  float64 `json:"minMs"`
-	MeanMs float64 `json:"meanMs"`
-	P50Ms  float64 `json:"p50Ms"`
-	P90Ms  float64 `json:"p90Ms"`
-	P99Ms  float64 `json:"p99Ms"`
-	P999Ms float64 `json:"p99.9Ms"`
-	P9999  float64 `json:"p99.99Ms"`
-	MaxMs  float64 `json:"maxMs"`
-	Curve  []Point `json:"curve,omitempty"`
-	// HDR is the whole histogram in the HdrHistogram V2 compressed
-	// encoding, base64: results can be merged later without loss.
-	HDR string `json:"hdr,omitempty"`
-}
+// NewHistogram returns an empty histogram of precision Measured.
+func NewHistogram() *Histogram { return &Histogram{Precision: Measured} }
 
-// Summarize reads the usual percentiles. With full set it also fills Curve
-// and HDR.
-func Summarize(h *hdr.Histogram, full bool) Summary {
-	at := func(p float64) float64 { return ms(h.ValueAtPercentile(p)) }
-	s := Summary{
-		Count: h.TotalCount(), MinMs: ms(h.Min()), MeanMs: h.Mean() / 1e6,
-		P50Ms: at(50), P90Ms: at(90), P99Ms: at(99), P999Ms: at(99.9), P9999: at(99.99),
-		MaxMs: ms(h.Max()),
+// Record adds one duration in nanoseconds; a negative one counts as 0.
+func (h *Histogram) Record(ns int64) {
+	ns = max(ns, 0)
+	if h.h == nil {
+		h.allocate()
 	}
-	if full && s.Count > 0 {
-		for _, b := range h.CumulativeDistributionWithTicks(5) {
-			s.Curve = append(s.Curve, Point{Percentile: b.Quantile, Ms: ms(b.ValueAt)})
-		}
-		if enc, err := h.Encode(hdr.V2CompressedEncodingCookieBase); err == nil {
-			s.HDR = string(enc)
-		}
+	if h.n == 0 || ns < h.least {
+		h.least = ns
 	}
-	return s
+	h.n++
+	h.sum += ns
+	h.most = max(h.most, ns)
+	_ = h.h.RecordValue(min(ns, int64(h.Highest)) / int64(h.Unit)) // in range
 }
 
-// Percentile returns the value at p (0..100) in milliseconds.
-func Percentile(h *hdr.Histogram, p float64) float64 { return ms(h.ValueAtPercentile(p)) }
+func (h *Histogram) allocate() {
+	h.h = hdr.New(1, int64(h.Highest/h.Unit), h.Digits)
+}
+
+// Merge adds what another histogram of the same precision has.
+func (h *Histogram) Merge(other *Histogram) {
+	if other.n == 0 {
+		return
+	}
+	if h.h == nil {
+		h.allocate()
+	}
+	if h.n == 0 || other.least < h.least {
+		h.least = other.least
+	}
+	h.n += other.n
+	h.sum += other.sum
+	h.most = max(h.most, other.most)
+	h.h.Merge(other.h)
+}
+
+// Reset empties the histogram.
+func (h *Histogram) Reset() {
+	if h.n > 0 {
+		h.h.Reset()
+		h.n, h.sum, h.least, h.most = 0, 0, 0, 0
+	}
+}
+
+// Count is the number of durations.
+func (h *Histogram) Count() int64 { return h.n }
+
+// Mean is their exact mean in nanoseconds, rounded down; 0 when there are none.
+func (h *Histogram) Mean() int64 { return h.sum / max(h.n, 1) }
+
+// Min is the shortest in nanoseconds, exactly; 0 when there are none.
+func (h *Histogram) Min() int64 { return h.least }
+
+// Max is the longest in nanoseconds, exactly; 0 when there are none.
+func (h *Histogram) Max() int64 { return h.most }
+
+// Percentile is the duration at p (0 to 100) in nanoseconds, at the histogram's
+// precision; 0 when there are none.
+func (h *Histogram) Percentile(p float64) int64 {
+	if h.n == 0 {
+		return 0
+	}
+	return min(h.h.ValueAtPercentile(p)*int64(h.Unit), h.most)
+}
+
+// PercentileRange is the range of nanoseconds that the histogram cannot tell
+// from the percentile p.
+func (h *Histogram) PercentileRange(p float64) (low, high int64) {
+	if h.n == 0 {
+		return 0, 0
+	}
+	at := h.h.ValueAtPercentile(p)
+	lowest := sort.Search(int(at), func(v int) bool { return h.h.ValuesAreEquivalent(int64(v), at) })
+	return int64(lowest) * int64(h.Unit), (at+1)*int64(h.Unit) - 1
+}
+
+// Bars are the histogram's buckets that are not empty: where they begin, in
+// nanoseconds, and what is in them.
+func (h *Histogram) Bars() iter.Seq2[int64, int64] {
+	return func(yield func(from, count int64) bool) {
+		if h.n == 0 {
+			return
+		}
+		for _, bar := range h.h.Distribution() {
+			if bar.Count > 0 && !yield(bar.From*int64(h.Unit), bar.Count) {
+				return
+			}
+		}
+	}
+}
 
 // WriteHgrm writes the percentile distribution in milliseconds in the text
 // form that HdrHistogram's plotters read.
-func WriteHgrm(w io.Writer, h *hdr.Histogram) error {
-	_, err := h.PercentilesPrint(w, 5, 1e6)
+func (h *Histogram) WriteHgrm(w io.Writer) error {
+	if h.h == nil {
+		h.allocate()
+	}
+	_, err := h.h.PercentilesPrint(w, 5, float64(time.Millisecond/h.Unit))
 	return err
 }
-
-func ms(ns int64) float64 { return float64(ns) / 1e6 }

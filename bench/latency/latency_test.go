@@ -13,10 +13,10 @@ import (
 	hdr "github.com/HdrHistogram/hdrhistogram-go"
 )
 
-func ramp(n int) *hdr.Histogram {
+func ramp(n int) *Histogram {
 	h := NewHistogram()
 	for i := 1; i <= n; i++ {
-		Record(h, int64(i)*int64(time.Microsecond))
+		h.Record(int64(i) * int64(time.Microsecond))
 	}
 	return h
 }
@@ -38,20 +38,20 @@ func TestSummarizeUniformRamp(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if again := Summarize(back, false); again.P99Ms != s.P99Ms || again.Count != s.Count {
-		t.Errorf("decoded histogram differs: %+v", again)
+	if back.TotalCount() != s.Count || ms(back.ValueAtPercentile(99)) != s.P99Ms {
+		t.Errorf("decoded histogram has %d values, p99 %d ns", back.TotalCount(), back.ValueAtPercentile(99))
 	}
 }
 
 func TestRecordClamps(t *testing.T) {
 	h := NewHistogram()
-	Record(h, -5)
-	Record(h, math.MaxInt64)
-	if h.TotalCount() != 2 {
-		t.Fatalf("count %d, want both values kept", h.TotalCount())
+	h.Record(-5)
+	h.Record(10 * Highest)
+	if h.Count() != 2 || h.Min() != 0 || h.Max() != 10*Highest || h.Mean() != 5*Highest {
+		t.Fatalf("%d values, %d to %d, mean %d", h.Count(), h.Min(), h.Max(), h.Mean())
 	}
-	if got := float64(h.Max()); math.Abs(got/Highest-1) > 0.001 {
-		t.Errorf("max %v, want the upper bound", got)
+	if got := float64(h.Percentile(100)); math.Abs(got/Highest-1) > 0.001 {
+		t.Errorf("p100 %v, want the upper bound", got)
 	}
 }
 
@@ -59,7 +59,7 @@ func TestRecordClamps(t *testing.T) {
 func TestHgrmParsesBack(t *testing.T) {
 	h := ramp(50_000)
 	var buf bytes.Buffer
-	if err := WriteHgrm(&buf, h); err != nil {
+	if err := h.WriteHgrm(&buf); err != nil {
 		t.Fatal(err)
 	}
 	var rows, lastCount int64
@@ -113,10 +113,46 @@ func TestShardedLosesNothing(t *testing.T) {
 	}
 	wg.Wait()
 	s.Drain(drained)
-	if got := drained.TotalCount(); got != 8000 {
+	if got := drained.Count(); got != 8000 {
 		t.Errorf("drained %d, want 8000", got)
 	}
-	if got := s.Merged().TotalCount(); got != 0 {
+	if got := s.Merged().Count(); got != 0 {
 		t.Errorf("%d left after drain", got)
+	}
+}
+
+// Extremes and mean are exact whatever the precision; percentiles are not, and
+// the range around one says by how much.
+func TestPrecision(t *testing.T) {
+	h := &Histogram{Precision: Precision{Unit: time.Microsecond, Highest: 24 * time.Hour, Digits: 2}}
+	if h.Percentile(50) != 0 || h.Min() != 0 || h.Mean() != 0 {
+		t.Error("an empty histogram has values")
+	}
+	values := []int64{1_234_567_891, 700, 5_000_000_000}
+	other := &Histogram{Precision: h.Precision}
+	for i, v := range values {
+		[]*Histogram{h, other}[i%2].Record(v)
+	}
+	h.Merge(other)
+	h.Merge(&Histogram{Precision: h.Precision})
+	if h.Count() != 3 || h.Min() != 700 || h.Max() != 5_000_000_000 || h.Mean() != (values[0]+values[1]+values[2])/3 {
+		t.Errorf("%d values, %d to %d, mean %d", h.Count(), h.Min(), h.Max(), h.Mean())
+	}
+	if low, high := h.PercentileRange(50); low > values[0] || high < values[0] || float64(high-low) > 0.01*float64(values[0]) || h.Percentile(50) != high-999 {
+		t.Errorf("p50 %d is in %d to %d, want %d in there", h.Percentile(50), low, high, values[0])
+	}
+	if low, high := h.PercentileRange(0); low != 0 || high != 999 {
+		t.Errorf("p0 is in %d to %d", low, high)
+	}
+	var counted int64
+	for _, n := range h.Bars() {
+		counted += n
+	}
+	if counted != 3 {
+		t.Errorf("%d values in the bars", counted)
+	}
+	h.Reset()
+	if h.Count() != 0 || h.Percentile(99) != 0 || h.Max() != 0 {
+		t.Error("not empty after Reset")
 	}
 }

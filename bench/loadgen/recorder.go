@@ -6,8 +6,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	hdr "github.com/HdrHistogram/hdrhistogram-go"
-
 	"simplane/bench/latency"
 )
 
@@ -67,7 +65,7 @@ func (r *recorder) add(worker, target int, s shot, open bool) {
 }
 
 // latency merges all targets.
-func (r *recorder) latency() *hdr.Histogram {
+func (r *recorder) latency() *latency.Histogram {
 	h := latency.NewHistogram()
 	for _, t := range r.targets {
 		h.Merge(t.Merged())
@@ -113,4 +111,4 @@ func (r *recorder) result(o *Options, whole bool) (*Result, Histograms) {
 }
 
 // Histograms are a run's raw recordings in nanoseconds, for export.
-type Histograms struct{ Latency, Service *hdr.Histogram }
+type Histograms struct{ Latency, Service *latency.Histogram }

@@ -177,7 +177,7 @@ func (r *run) watch(ctx context.Context, progress func(Progress)) func() ([]Inte
 			P50Ms: latency.Percentile(scratch, 50), P99Ms: latency.Percentile(scratch, 99), MaxMs: latency.Percentile(scratch, 100),
 		}
 		if d := at - lastAt; d > 0 {
-			iv.Rate = float64(scratch.TotalCount()) / d.Seconds()
+			iv.Rate = float64(scratch.Count()) / d.Seconds()
 		}
 		lastAt, lastFailed = at, failed
 		if len(series) < 2*maxIntervals {

@@ -19,7 +19,7 @@ func model(capacity float64, clientLimited bool, hiccup map[int]bool) runner {
 		if o.Rate > capacity || hiccup[step] {
 			took = 100 * time.Millisecond
 		}
-		latency.Record(h, int64(took))
+		h.Record(int64(took))
 		return &Result{OK: 1, ClientLimited: clientLimited && o.Rate > capacity}, Histograms{Latency: h, Service: h}, nil
 	}
 }
@@ -84,9 +84,9 @@ func TestSearchRejects(t *testing.T) {
 func TestMisses(t *testing.T) {
 	h := latency.NewHistogram()
 	for range 99 {
-		latency.Record(h, int64(time.Millisecond))
+		h.Record(int64(time.Millisecond))
 	}
-	latency.Record(h, int64(time.Second))
+	h.Record(int64(time.Second))
 	hs := Histograms{Latency: h}
 	limit := func(text string) []Limit {
 		l, err := ParseLimit(text)

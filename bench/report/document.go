@@ -12,7 +12,6 @@ import (
 
 	"simplane/bench/compare"
 	"simplane/bench/corebench"
-	"simplane/bench/latency"
 	"simplane/bench/loadgen"
 	"simplane/bench/machine"
 )
@@ -56,8 +55,8 @@ func Write(dir string, d *Document, h loadgen.Histograms) error {
 		"report.html": func(f *os.File) error { return d.HTML(f) },
 	}
 	if h.Latency != nil {
-		files["latency.hgrm"] = func(f *os.File) error { return latency.WriteHgrm(f, h.Latency) }
-		files["service.hgrm"] = func(f *os.File) error { return latency.WriteHgrm(f, h.Service) }
+		files["latency.hgrm"] = func(f *os.File) error { return h.Latency.WriteHgrm(f) }
+		files["service.hgrm"] = func(f *os.File) error { return h.Service.WriteHgrm(f) }
 	}
 	for name, write := range files {
 		if err := writeFile(filepath.Join(dir, name), write); err != nil {

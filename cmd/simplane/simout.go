@@ -46,8 +46,7 @@ func (o *simOutput) finish(sc *scenario.Scenario, r *sim.Result) error {
 		for _, series := range scenario.LatencySeries {
 			if h := f.Histogram(series); h != nil {
 				err = errors.Join(err, writeFile(filepath.Join(o.dir, f.Name+"-"+series+".hgrm"), func(w *bufio.Writer) error {
-					_, err := h.PercentilesPrint(w, 5, 1000) // milliseconds
-					return err
+					return h.WriteHgrm(w)
 				}))
 			}
 		}

@@ -250,12 +250,9 @@ func histogram(r *sim.Result) template.HTML {
 		if h == nil {
 			continue
 		}
-		for _, bar := range h.Distribution() {
-			if bar.Count == 0 {
-				continue
-			}
-			bin := int(math.Floor(4 * math.Log2(math.Max(1, float64(bar.From)))))
-			bins[bin] += bar.Count
+		for from, n := range h.Bars() {
+			bin := int(math.Floor(4 * math.Log2(math.Max(1, float64(from)/1000))))
+			bins[bin] += n
 			first, last = min(first, bin), max(last, bin)
 		}
 	}
