@@ -22,11 +22,9 @@ vet:
 	go tool staticcheck ./...
 	@unformatted=$$(gofmt -l .); if [ -n "$$unformatted" ]; then echo "run gofmt -w on: $$unformatted"; exit 1; fi
 
-# Sockets are read and written in another way under the race detector, so the
-# usual way gets a run of its own.
 race:
 	go test -race -timeout 20m ./...
-	go test -count=1 ./server/nonblock ./server/internal/fncall ./server/yielding
+	go test -timeout 10m ./server/...
 
 fuzz:
 	@for pkg in $$(go list ./...); do \

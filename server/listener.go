@@ -14,6 +14,8 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/valyala/fasthttp"
+
+	"simplane/server/internal/sock"
 )
 
 // connBounds are how many connections may be open on one address.
@@ -65,7 +67,6 @@ func listen(key, addr string, bounds connBounds, cfg Config, certs *certificates
 type apiListener struct {
 	net.Listener
 	bounds   connBounds
-	limits   connLimits
 	open     *atomic.Int64
 	refusing chan struct{} // bounds how many are being refused; nil with TLS
 }
@@ -74,7 +75,6 @@ const refusedAtOnce = 64
 
 func newAPIListener(ln net.Listener, bounds connBounds, cfg Config) apiListener {
 	l := apiListener{Listener: ln, bounds: bounds, open: new(atomic.Int64)}
-	l.limits = connLimits{read: cfg.ReadTimeout, write: cfg.WriteTimeout, idle: cfg.IdleTimeout}
 	if cfg.TLSCert == "" { // a peer that expects a handshake could not read the refusal
 		l.refusing = make(chan struct{}, refusedAtOnce)
 	}
@@ -97,11 +97,7 @@ func (l apiListener) Accept() (net.Conn, error) {
 			l.refuse(c, refusedForAll)
 			continue
 		}
-		conn, err := newAPIConn(c.(*net.TCPConn), l.limits, func() { l.release(source) })
-		if err == nil {
-			return conn, nil
-		}
-		l.release(source) // it is closed already
+		return sock.New(c.(*net.TCPConn), func() { l.release(source) }), nil
 	}
 }
 
@@ -146,15 +142,16 @@ func refuseConnection(c net.Conn, status, message string) {
 // is sent.
 func (s *Server) expectContinue(ctx *fasthttp.RequestCtx) int {
 	if ctx.Request.Header.ContentLength() <= s.cfg.MaxBodyBytes {
+		s.renewWriteDeadline(ctx)
 		return fasthttp.StatusContinue
 	}
-	refuseRequest(ctx, fasthttp.ErrBodyTooLarge)
+	s.refuseRequest(ctx, fasthttp.ErrBodyTooLarge)
 	return fasthttp.StatusRequestEntityTooLarge
 }
 
 // refuseRequest answers a request that could not be read; fasthttp closes the
 // connection after it.
-func refuseRequest(ctx *fasthttp.RequestCtx, err error) {
+func (s *Server) refuseRequest(ctx *fasthttp.RequestCtx, err error) {
 	var tooSmall *fasthttp.ErrSmallBuffer
 	var netErr net.Error
 	switch {
@@ -167,11 +164,18 @@ func refuseRequest(ctx *fasthttp.RequestCtx, err error) {
 	default:
 		writeError(ctx, fasthttp.StatusBadRequest, codeBadRequest, "not a valid HTTP/1.1 request: "+clip([]byte(err.Error()), 200))
 	}
+	s.renewWriteDeadline(ctx)
 	conn := ctx.Conn()
 	if secure, ok := conn.(*tls.Conn); ok {
 		conn = secure.NetConn()
 	}
-	if c, ok := conn.(*apiConn); ok {
-		c.linger.Store(true)
+	if c, ok := conn.(*sock.Conn); ok {
+		c.LingerOnClose()
 	}
+}
+
+// renewWriteDeadline is for what fasthttp writes before a request's answer: it
+// leaves the deadline of the connection's last answer in force there.
+func (s *Server) renewWriteDeadline(ctx *fasthttp.RequestCtx) {
+	_ = ctx.Conn().SetWriteDeadline(time.Now().Add(s.cfg.WriteTimeout)) // without it writing fails, too
 }

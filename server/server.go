@@ -119,8 +119,11 @@ func (s *Server) httpServer(mgmt bool, connections int) *fasthttp.Server {
 	return &fasthttp.Server{
 		Name:               "simplane",
 		Handler:            s.handler(mgmt),
-		ErrorHandler:       refuseRequest,
-		Concurrency:        2 * connections, // the listener refuses before; its connections have the timeouts
+		ErrorHandler:       s.refuseRequest,
+		Concurrency:        2 * connections, // the listener refuses before
+		ReadTimeout:        s.cfg.ReadTimeout,
+		WriteTimeout:       s.cfg.WriteTimeout,
+		IdleTimeout:        s.cfg.IdleTimeout,
 		ReadBufferSize:     s.cfg.MaxHeaderBytes,
 		MaxRequestBodySize: s.cfg.MaxBodyBytes,
 		// Idle goroutines are for connections to come. What a flood leaves of

@@ -13,8 +13,8 @@ import (
 	"github.com/valyala/bytebufferpool"
 	"github.com/valyala/fasthttp"
 
-	"simplane/server/freshconn"
 	"simplane/server/internal/fncall"
+	"simplane/server/internal/sock"
 )
 
 // HTTPOptions tunes an HTTPInstance; zero fields take the defaults named here.
@@ -33,7 +33,7 @@ type HTTPInstance struct {
 }
 
 // idleConnTimeout is shorter than the keep-alive time of common servers (Node
-// closes after 5 s): one that is closed meanwhile is noticed (freshconn), one
+// closes after 5 s): one that is closed meanwhile is noticed (sock.Send), one
 // that is being closed just now is not.
 const idleConnTimeout = 3 * time.Second
 
@@ -48,7 +48,7 @@ func NewHTTPInstance(addr string, opt HTTPOptions) *HTTPInstance {
 	client := &fasthttp.HostClient{
 		Addr: addr,
 		Name: "simplane",
-		DialTimeout: freshconn.Dialer(func(a string, timeout time.Duration) (net.Conn, error) {
+		DialTimeout: sock.Dialer(func(a string, timeout time.Duration) (net.Conn, error) {
 			return net.DialTimeout("tcp", a, min(timeout, opt.DialTimeout))
 		}),
 		MaxConns:            MaxEndpointConcurrency,

@@ -14,8 +14,8 @@ import (
 	"github.com/valyala/fasthttp"
 
 	"simplane/core"
-	"simplane/server/freshconn"
 	"simplane/server/internal/fncall"
+	"simplane/server/internal/sock"
 )
 
 // poolDispatcher posts tasks to the endpoint of a function that somebody else
@@ -30,7 +30,7 @@ type poolDispatcher struct {
 func newPoolDispatcher(o Options) *poolDispatcher {
 	d := &poolDispatcher{hooks: o.Hooks, maxResponse: o.MaxResponseBytes, targets: newPoolTargets(func() *fasthttp.HostClient {
 		return &fasthttp.HostClient{
-			DialTimeout:            freshconn.Dialer(o.Egress.dial),
+			DialTimeout:            sock.Dialer(o.Egress.dial),
 			Name:                   "simplane",
 			MaxConns:               o.MaxConnections,
 			MaxResponseBodySize:    o.MaxResponseBytes,

@@ -13,7 +13,7 @@ import (
 
 	"github.com/valyala/fasthttp"
 
-	"simplane/server/freshconn"
+	"simplane/server/internal/sock"
 )
 
 // Target is where messages go. It may be used by many goroutines at once.
@@ -23,7 +23,7 @@ type Target struct {
 }
 
 // New makes a target of an absolute URL on the host of conns, whose DialTimeout
-// should be a freshconn.Dialer; its retries are not used. The error
+// should be a sock.Dialer; its retries are not used. The error
 // says what is wrong with the URL.
 func New(conns *fasthttp.HostClient, url string) (*Target, error) {
 	req := fasthttp.AcquireRequest()
@@ -76,7 +76,7 @@ func (t *Target) Post(message []byte, resp *fasthttp.Response, timeout time.Dura
 	deadline := time.Now().Add(timeout)
 	for ; timeout > 0; timeout = time.Until(deadline) {
 		err := t.attempt(message, resp, timeout, deadline)
-		if err == nil || !errors.Is(err, freshconn.ErrStale) {
+		if err == nil || !errors.Is(err, sock.ErrStale) {
 			return err
 		}
 		// Not sent. That connection is closed now, and a new one is not stale,
@@ -94,11 +94,7 @@ func (t *Target) attempt(message []byte, resp *fasthttp.Response, timeout time.D
 	reader := t.conns.AcquireReader(conn)
 	defer t.conns.ReleaseReader(reader)
 	if err = conn.SetDeadline(deadline); err == nil {
-		if fresh, ok := conn.(*freshconn.Conn); ok {
-			fresh.Send(message)
-		} else { // TLS
-			_, err = conn.Write(message)
-		}
+		err = sock.Send(conn, message)
 	}
 	if err == nil {
 		_, err = reader.Peek(1) // ReadLimitBody would not say what went wrong

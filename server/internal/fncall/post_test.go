@@ -17,14 +17,14 @@ import (
 
 	"github.com/valyala/fasthttp"
 
-	"simplane/server/freshconn"
 	"simplane/server/harness/rawpeer"
+	"simplane/server/internal/sock"
 )
 
 func hostOf(addr string) *fasthttp.HostClient {
 	return &fasthttp.HostClient{
 		Addr: addr, Name: "tester", MaxConns: 100, MaxResponseBodySize: 64 << 20, DisablePathNormalizing: true,
-		DialTimeout: freshconn.Dialer(func(a string, timeout time.Duration) (net.Conn, error) {
+		DialTimeout: sock.Dialer(func(a string, timeout time.Duration) (net.Conn, error) {
 			return net.DialTimeout("tcp", a, timeout)
 		}),
 	}

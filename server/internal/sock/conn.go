@@ -1,0 +1,154 @@
+// Package sock has the connections that the server speaks HTTP on: those of
+// its clients and those to functions.
+//
+// Both kinds are a Conn. What it adds to a TCP connection of package net is
+// deadlines that cost nothing while they only move later, a close that does not
+// destroy an answer on its way, and, for connections that requests go out on, a
+// look whether a kept one is still open.
+package sock
+
+import (
+	"io"
+	"net"
+	"os"
+	"sync/atomic"
+	"syscall"
+	"time"
+)
+
+// Conn is a TCP connection. One goroutine may read, with the read deadline,
+// while another one writes, with the write deadline. Close may be called at any
+// time. Setting a deadline does not end a Read or Write that another goroutine
+// is in.
+type Conn struct {
+	*net.TCPConn
+	read, write deadline
+
+	closed  atomic.Bool
+	onClose func()
+	linger  atomic.Bool
+
+	// For connections that requests go out on.
+	raw     syscall.RawConn
+	used    bool             // a request went out before
+	instant bool             // Read does not wait
+	peek    func(fd uintptr) // c.tryRead, made once: each time would be an allocation
+	one     [1]byte          // what is read in vain
+	buf     []byte           // for tryRead, with its results
+	n       int
+	err     error
+}
+
+// New wraps a connection. onClose is called once, after it was closed.
+func New(tcp *net.TCPConn, onClose func()) *Conn {
+	return &Conn{TCPConn: tcp, onClose: onClose}
+}
+
+// SetReadDeadline implements net.Conn.
+func (c *Conn) SetReadDeadline(t time.Time) error {
+	if !c.read.set(t) {
+		return nil
+	}
+	return c.TCPConn.SetReadDeadline(t)
+}
+
+// SetWriteDeadline implements net.Conn.
+func (c *Conn) SetWriteDeadline(t time.Time) error {
+	if !c.write.set(t) {
+		return nil
+	}
+	return c.TCPConn.SetWriteDeadline(t)
+}
+
+// SetDeadline implements net.Conn.
+func (c *Conn) SetDeadline(t time.Time) error {
+	if err := c.SetReadDeadline(t); err != nil {
+		return err
+	}
+	return c.SetWriteDeadline(t)
+}
+
+// Read implements net.Conn.
+func (c *Conn) Read(p []byte) (int, error) {
+	if c.instant {
+		return c.readInstantly(p)
+	}
+	for {
+		n, err := c.TCPConn.Read(p)
+		if n > 0 || err == nil || !c.read.early(err) {
+			return n, err
+		}
+		if err := c.TCPConn.SetReadDeadline(c.read.want); err != nil {
+			return 0, err
+		}
+	}
+}
+
+// Write implements net.Conn.
+func (c *Conn) Write(p []byte) (int, error) {
+	done := 0
+	for {
+		n, err := c.TCPConn.Write(p[done:])
+		done += n
+		if err == nil || !c.write.early(err) {
+			return done, err
+		}
+		if err := c.TCPConn.SetWriteDeadline(c.write.want); err != nil {
+			return done, err
+		}
+	}
+}
+
+// LingerOnClose makes Close wait until the other end has nothing more to say.
+// It is for an answer that goes out before the request was read whole: a peer
+// that is still sending would otherwise get a reset in place of the answer.
+func (c *Conn) LingerOnClose() { c.linger.Store(true) }
+
+// What the other end may still send after LingerOnClose, and for how long,
+// before the connection is cut.
+const (
+	lingerBytes = 64 << 20
+	lingerTime  = 2 * time.Second
+)
+
+// Close implements net.Conn.
+func (c *Conn) Close() error {
+	if c.linger.Swap(false) && c.CloseWrite() == nil {
+		_ = c.TCPConn.SetReadDeadline(time.Now().Add(lingerTime))
+		_, _ = io.CopyN(io.Discard, c.TCPConn, lingerBytes)
+	}
+	err := c.TCPConn.Close()
+	if c.onClose != nil && !c.closed.Swap(true) {
+		c.onClose()
+	}
+	return err
+}
+
+// readInstantly is Read with a deadline that has come: it returns what is there.
+func (c *Conn) readInstantly(p []byte) (int, error) {
+	if len(p) == 0 {
+		return 0, nil
+	}
+	c.buf = p
+	err := c.raw.Control(c.peek)
+	c.buf = nil
+	switch {
+	case err != nil:
+		return 0, err
+	case c.err == syscall.EAGAIN:
+		return 0, os.ErrDeadlineExceeded
+	case c.err == nil && c.n == 0:
+		return 0, io.EOF
+	case c.err != nil:
+		return 0, &net.OpError{Op: "read", Net: "tcp", Source: c.LocalAddr(), Addr: c.RemoteAddr(), Err: os.NewSyscallError("read", c.err)}
+	}
+	return c.n, nil
+}
+
+func (c *Conn) tryRead(fd uintptr) {
+	for {
+		if c.n, c.err = syscall.Read(int(fd), c.buf); c.err != syscall.EINTR {
+			return
+		}
+	}
+}
