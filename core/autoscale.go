@@ -42,7 +42,7 @@ type autoscale struct {
 
 	timer   Timer
 	armed   bool
-	waking  bool // wakeAutoscale is about to be called
+	waking  bool // a look is about to be taken
 	due     bool // SetReplicas is to be called
 	asking  bool // SetReplicas is being called
 	askedAt int64
@@ -92,20 +92,19 @@ func (c *Core) ReplicasReady(name string, ready int) {
 		return
 	}
 	ready = min(ready, MaxReplicasBound)
-	now := c.clock.Now()
-	fn.mu.Lock()
+	c.take(fn, &input{kind: stepReplicas, now: c.clock.Now(), n: ready})
+}
+
+// replicasAre applies the number of ready instances; the caller holds fn.mu.
+func (fn *Function) replicasAre(ready int, fx *effects) {
 	changed := fn.replicasReady.Swap(int32(ready)) != int32(ready)
-	resized := changed && fn.resize()
+	if changed {
+		fn.resize(fx)
+		fx.happened = true
+		fx.event = Event{Kind: EventReplicasReady, Function: fn, At: fx.now, Count: ready}
+	}
 	if a := fn.auto; a != nil && !a.armed && !a.met(fn) && !fn.deleted {
-		fn.armAutoscale(c.cfg.AutoscaleInterval)
-	}
-	fn.mu.Unlock()
-	if !changed {
-		return
-	}
-	c.observe(Event{Kind: EventReplicasReady, Function: fn, At: now, Count: ready})
-	if resized {
-		c.concurrencyChanged(fn, now)
+		fn.armAutoscale(fn.core.cfg.AutoscaleInterval)
 	}
 }
 
@@ -129,15 +128,20 @@ func (c *Core) ReportMetric(function, metric, name string, value float64) error 
 	if err := v.err(); err != nil {
 		return err
 	}
-	now := c.clock.Now()
-	fn.mu.Lock()
-	fn.auto.report(metric, name, value, fn.ReadyReplicas(), now.Mono)
-	asleep := !fn.auto.armed
-	fn.mu.Unlock()
-	if asleep {
-		c.wakeAutoscale(fn, now)
-	}
+	c.take(fn, &input{kind: stepReport, now: c.clock.Now(), report: &metricReport{metric, name, value}})
 	return nil
+}
+
+// metricReport is one call of ReportMetric.
+type metricReport struct {
+	metric, name string
+	value        float64
+}
+
+// takeReport keeps a reported figure; the caller holds fn.mu.
+func (fn *Function) takeReport(r *metricReport, fx *effects) {
+	fn.auto.report(r.metric, r.name, r.value, fn.ReadyReplicas(), fx.now.Mono)
+	fx.wake = !fn.auto.armed
 }
 
 // SetReplicas sets an autoscaled function's replicas by hand; n may be outside
@@ -158,20 +162,20 @@ func (c *Core) SetReplicas(name string, n int) error {
 	if err := v.err(); err != nil {
 		return err
 	}
-	now := c.clock.Now()
-	fn.mu.Lock()
+	c.take(fn, &input{kind: stepSetReplicas, now: c.clock.Now(), n: n})
+	return nil
+}
+
+// setReplicas wants n instances from now on; the caller holds fn.mu.
+func (fn *Function) setReplicas(n int, fx *effects) {
 	a := fn.auto
-	a.busyAt = now.Mono
-	changed := a.policy.set(now.Mono, n)
+	a.busyAt = fx.now.Mono
+	fx.scaled = a.policy.set(fx.now.Mono, n)
 	a.due = true // also when unchanged: asking again is a reason to try again
 	fn.replicasWanted.Store(int32(n))
 	if !a.armed && !fn.deleted {
-		fn.armAutoscale(c.cfg.AutoscaleInterval)
+		fn.armAutoscale(fn.core.cfg.AutoscaleInterval)
 	}
-	fn.mu.Unlock()
-	if changed {
-		c.observe(Event{Kind: EventScaled, Function: fn, At: now, Count: n})
-	}
-	c.ask(fn, now)
-	return nil
+	fx.count = n
+	fn.askIfDue(fx)
 }

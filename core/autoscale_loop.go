@@ -6,13 +6,6 @@ import "time"
 // there is something to scale, from a timer of the function's own; a function
 // at rest has none.
 
-// startScaling asks for the instances a new function begins with.
-func (c *Core) startScaling(fn *Function) {
-	if fn.Autoscaled() && fn.auto.spec.MinReplicas > 0 {
-		c.wakeAutoscale(fn, c.clock.Now())
-	}
-}
-
 // noticeWork counts an accepted execution and reports whether the autoscaler
 // must be woken: it sleeps, or nothing runs yet. The caller holds fn.mu.
 func (a *autoscale) noticeWork() bool {
@@ -24,117 +17,92 @@ func (a *autoscale) noticeWork() bool {
 	return true
 }
 
-// wakeAutoscale looks at once, and again soon.
-func (c *Core) wakeAutoscale(fn *Function, now Instant) {
-	fn.mu.Lock()
-	fn.auto.waking = false
-	if fn.deleted {
-		fn.mu.Unlock()
-		return
-	}
-	done := c.look(fn, now)
-	fn.armAutoscale(max(c.cfg.AutoscaleInterval/wakeDivisor, 1))
-	fn.mu.Unlock()
-	c.follow(fn, done, now)
-}
-
 // armAutoscale sets the function's timer; the caller holds fn.mu.
 func (fn *Function) armAutoscale(wait time.Duration) {
 	a := fn.auto
 	a.armed = true
 	if a.timer == nil {
-		a.timer = fn.core.clock.AfterFunc(wait, func() { fn.core.onAutoscale(fn) })
+		c := fn.core
+		a.timer = c.clock.AfterFunc(wait, func() { c.take(fn, &input{kind: stepLookAgain, now: c.clock.Now()}) })
 		return
 	}
 	a.timer.Reset(wait)
 }
 
-func (c *Core) onAutoscale(fn *Function) {
-	now := c.clock.Now()
-	fn.mu.Lock()
+// look looks at once, and again soon. The caller holds fn.mu, as for all below.
+func (fn *Function) look(fx *effects) {
+	fn.auto.waking = false
 	if fn.deleted {
-		fn.auto.armed = false
-		fn.mu.Unlock()
 		return
 	}
-	done := c.look(fn, now)
+	fn.judge(fx)
+	fn.armAutoscale(max(fn.core.cfg.AutoscaleInterval/wakeDivisor, 1))
+	fn.askIfDue(fx)
+}
+
+// lookAgain looks, and again after an interval unless the function is at rest.
+func (fn *Function) lookAgain(fx *effects) {
+	if fn.deleted {
+		fn.auto.armed = false
+		return
+	}
+	fn.judge(fx)
 	if fn.atRest() {
 		fn.auto.armed = false
 	} else {
-		fn.armAutoscale(c.cfg.AutoscaleInterval)
+		fn.armAutoscale(fn.core.cfg.AutoscaleInterval)
 	}
-	fn.mu.Unlock()
-	c.follow(fn, done, now)
+	fn.askIfDue(fx)
 }
 
-// looked is what a look has changed.
-type looked struct {
-	scaled, resized bool
-	wanted          int
-}
-
-// look judges a function's load and changes what it wants; the caller holds
-// fn.mu and calls follow without it.
-func (c *Core) look(fn *Function, now Instant) (done looked) {
-	a := fn.auto
-	at := load{queued: fn.queue.live, inFlight: fn.InFlight(), slots: fn.EffectiveConcurrency(), ready: fn.ReadyReplicas(), now: now.Mono}
+// judge judges a function's load and changes what it wants.
+func (fn *Function) judge(fx *effects) {
+	a, cfg := fn.auto, &fn.core.cfg
+	at := load{queued: fn.queue.live, inFlight: fn.InFlight(), slots: fn.EffectiveConcurrency(), ready: fn.ReadyReplicas(), now: fx.now.Mono}
 	if a.perPod.adapt(a.spec.ConcurrencyControl, at) {
-		done.resized = fn.resize()
+		fn.resize(fx)
 	}
 	if !a.scaled {
-		return done
+		return
 	}
-	a.arrivals.sample(now.Mono, a.arrived)
+	a.arrivals.sample(at.now, a.arrived)
 	want, outside := a.want(fn, at)
 	if at.queued+at.inFlight > 0 || a.arrived != a.judged || outside {
-		a.busyAt = now.Mono
+		a.busyAt = at.now
 	}
 	a.judged = a.arrived
-	times := scaleTimes{int64(c.cfg.ScaleUpCooldown), int64(c.cfg.ScaleDownCooldown), int64(c.cfg.ScaleDownWindow)}
-	idle := a.idle(at, int64(c.cfg.ScaleToZeroGrace))
+	times := scaleTimes{int64(cfg.ScaleUpCooldown), int64(cfg.ScaleDownCooldown), int64(cfg.ScaleDownWindow)}
+	idle := a.idle(at, int64(cfg.ScaleToZeroGrace))
 	if idle {
 		want = a.spec.MinReplicas
 	}
-	done.scaled = a.policy.decide(now.Mono, want, idle, times)
-	done.wanted = a.policy.desired
-	fn.replicasWanted.Store(int32(done.wanted))
-	if done.scaled || (!a.met(fn) && now.Mono-a.askedAt >= int64(askAgain)) {
+	fx.scaled = a.policy.decide(at.now, want, idle, times)
+	fx.count = a.policy.desired
+	fn.replicasWanted.Store(int32(fx.count))
+	if fx.scaled || (!a.met(fn) && at.now-a.askedAt >= int64(askAgain)) {
 		a.due = true
 	}
-	return done
 }
 
-// follow tells others what a look has changed.
-func (c *Core) follow(fn *Function, done looked, now Instant) {
-	if done.resized {
-		c.concurrencyChanged(fn, now)
-	}
-	if done.scaled {
-		c.observe(Event{Kind: EventScaled, Function: fn, At: now, Count: done.wanted})
-	}
-	c.ask(fn, now)
-}
-
-// ask calls the Scaler if that is due, one call at a time for a function and
-// without its lock, so that the last call has the last word.
-func (c *Core) ask(fn *Function, now Instant) {
+// askIfDue has the Scaler called if that is due: one call at a time for a
+// function, so that the last call has the last word. stepAsked follows it.
+func (fn *Function) askIfDue(fx *effects) {
 	a := fn.auto
-	if !a.scaled {
+	if !a.due || a.asking || fn.deleted {
 		return
 	}
-	fn.mu.Lock()
-	defer fn.mu.Unlock()
-	if a.asking {
-		return
-	}
-	for a.asking = true; a.due && !fn.deleted; {
-		a.due, a.askedAt = false, now.Mono
-		n := a.policy.desired
-		fn.mu.Unlock()
+	a.asking, a.due, a.askedAt = true, false, fx.now.Mono
+	fx.ask, fx.count = true, a.policy.desired
+}
+
+// askScaler calls the Scaler, again for what became due meanwhile.
+func (c *Core) askScaler(fn *Function, n int, now Instant) {
+	for again := true; again; {
 		c.cfg.Scaler.SetReplicas(fn, n)
-		fn.mu.Lock()
+		var fx effects
+		fn.step(&input{kind: stepAsked, now: now}, &fx)
+		again, n = fx.ask, fx.count
 	}
-	a.asking = false
 }
 
 // met says that as many instances are ready as wanted.

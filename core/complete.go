@@ -1,5 +1,15 @@
 package core
 
+import "time"
+
+// Complete reports the attempt's outcome. Only the first call for an attempt
+// counts; later ones, and results of executions that have ended meanwhile,
+// are counted as events and dropped.
+func (t Task) Complete(o Outcome) {
+	c, attempt := t.ex.fn.core, int32(t.Attempt)
+	c.conclude(&input{kind: stepAnswer, now: c.clock.Now(), ex: t.ex, attempt: attempt, outcome: o})
+}
+
 // Complete ends an execution from outside, as a completion callback does. The
 // outcome is final: an error is not retried. An execution that has ended
 // already stays as it is. The error is ErrExecutionGone.
@@ -8,33 +18,78 @@ func (c *Core) Complete(id ID, o Outcome) error {
 	if ex == nil {
 		return ErrExecutionGone
 	}
-	fn := ex.fn
-	now := c.clock.Now()
-	fn.mu.Lock()
-	if c.expired(ex, now) {
-		fn.mu.Unlock()
-		return ErrExecutionGone
-	}
-	if ex.status.Terminal() {
-		fn.mu.Unlock()
-		c.event(EventDuplicateResult, ex, now)
-		return nil
-	}
-	if ex.status == Queued {
-		fn.unqueue(ex)
-	}
-	ex.answered = true
-	inline := ex.handoff.CompareAndSwap(handoffWord(ex.attempt, handoffDispatching), handoffWord(ex.attempt, handoffCompleted))
-	released, attemptEnded := fn.releaseSlot(ex)
-	c.conclude(ex, &o, now)
-	c.admission.completed(fn, now)
-	var e ending
-	c.end(&e, fn, ex, now)
-	fn.mu.Unlock()
-	c.settle(&e, now)
-	c.slotReleased(ex, released, attemptEnded, now)
-	if !inline {
-		c.kick(fn)
+	if why := c.conclude(&input{kind: stepComplete, now: c.clock.Now(), ex: ex, outcome: o}); why != nil {
+		return why
 	}
 	return nil
+}
+
+// conclude takes a step that may free a slot, and serves whoever can run now,
+// unless the loop that is dispatching will.
+func (c *Core) conclude(in *input) *Rejection {
+	var fx effects
+	fn := in.ex.fn
+	fn.step(in, &fx)
+	c.carryOut(&fx)
+	if fx.did && !fx.inside {
+		c.serve()
+	}
+	return fx.why
+}
+
+// answer applies the outcome of an attempt; the caller holds fn.mu.
+func (fn *Function) answer(in *input, fx *effects) {
+	ex, o := in.ex, &in.outcome
+	if in.attempt != ex.attempt || ex.answered {
+		fx.happen(EventDuplicateResult, ex)
+		return
+	}
+	ex.answered = true
+	if o.Status == Success && ex.startedMono >= 0 {
+		fn.service.add(fx.now.Mono - ex.startedMono)
+	}
+	fx.did, fx.inside = true, ex.completedInside(in.attempt)
+	fn.releaseSlot(fx, ex)
+	if ex.status.Terminal() {
+		fn.watch(ex, fx.now)
+		fx.happen(EventLateResult, ex)
+	} else {
+		how := o.ending()
+		how.deadLetter = true
+		ex.noteStart(o)
+		if how.status != Error || !fn.retry(fx, ex, how.err) {
+			fn.end(fx, ex, how)
+		}
+	}
+	fn.noteReady(fx)
+}
+
+// completed applies a completion from outside; the caller holds fn.mu.
+func (fn *Function) completed(in *input, fx *effects) {
+	ex := in.ex
+	if fn.core.expired(ex, fx.now) {
+		fx.why = ErrExecutionGone
+		return
+	}
+	if ex.status.Terminal() {
+		fx.happen(EventDuplicateResult, ex)
+		return
+	}
+	ex.answered = true
+	fx.did, fx.inside = true, ex.completedInside(ex.attempt)
+	fn.releaseSlot(fx, ex)
+	ex.noteStart(&in.outcome)
+	fn.end(fx, ex, in.outcome.ending())
+	fn.noteReady(fx)
+}
+
+// noteStart records a cold start that the outcome reports.
+func (ex *execution) noteStart(o *Outcome) {
+	if !o.ColdStart {
+		return
+	}
+	ex.coldStart = true
+	if o.Init > 0 {
+		ex.initMs = int32(o.Init / time.Millisecond)
+	}
 }

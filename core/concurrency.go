@@ -79,22 +79,24 @@ func (p *perPodTarget) atFloor(cc *ConcurrencyControl) bool {
 
 func millis(n int) time.Duration { return time.Duration(n) * time.Millisecond }
 
-// resize brings the number of slots up to date and reports whether it changed.
-// Fewer slots than are in use take nothing from what runs: new work waits
-// until enough are free. The caller holds fn.mu.
-func (fn *Function) resize() bool {
+// resize brings the number of slots up to date, and lets work into new ones.
+// Fewer slots than are in use take nothing from what runs: new work waits until
+// enough are free. The caller holds fn.mu.
+func (fn *Function) resize(fx *effects) {
+	n := fn.slotsNow()
+	if fn.slots.Swap(n) != n {
+		fx.resized = true
+		fn.noteReady(fx)
+	}
+}
+
+// slotsNow is how many slots there are to be; the caller holds fn.mu.
+func (fn *Function) slotsNow() int32 {
 	target := defaultPerPod
 	if fn.auto != nil {
 		target = fn.auto.perPod.target
 	} else if sc := fn.spec.Load().ScalingConfig; sc != nil {
 		target = newPerPodTarget(sc.ConcurrencyControl).target
 	}
-	n := int32(effectiveConcurrency(fn.spec.Load(), target, fn.ReadyReplicas()))
-	return fn.slots.Swap(n) != n
-}
-
-// concurrencyChanged tells of it and lets work into new slots.
-func (c *Core) concurrencyChanged(fn *Function, now Instant) {
-	c.observe(Event{Kind: EventConcurrencyChanged, Function: fn, At: now, Count: fn.EffectiveConcurrency()})
-	c.kick(fn)
+	return int32(effectiveConcurrency(fn.spec.Load(), target, fn.ReadyReplicas()))
 }

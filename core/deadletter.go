@@ -65,14 +65,14 @@ func (d *deadLetters) find(id ID) int {
 
 // bury makes a dead letter of an execution that has just failed for good; the
 // caller holds fn.mu.
-func (c *Core) bury(fn *Function, ex *execution) {
+func (fn *Function) bury(ex *execution) {
 	// Copies: a dead letter outlives its execution, and so would all that its
 	// input was allocated with.
 	l := DeadLetter{Snapshot: ex.snapshot(), Input: slices.Clone(ex.input)}
 	if ex.more != nil {
 		l.Metadata = slices.Clone(ex.more.metadata)
 	}
-	fn.dead.add(l, &c.deadBudget)
+	fn.dead.add(l, &fn.core.deadBudget)
 }
 
 // DeadLetters returns a function's dead letters, newest first, and how many
@@ -98,22 +98,26 @@ func (c *Core) Redrive(name string, id ID) (Result, error) {
 	if fn == nil {
 		return Result{}, ErrNotFound
 	}
-	fn.mu.Lock()
-	i := fn.dead.find(id)
-	if i < 0 {
-		fn.mu.Unlock()
+	// Taken out first, so that two callers cannot both redrive it.
+	var fx effects
+	fn.step(&input{kind: stepTakeLetter, now: c.clock.Now(), letterID: id}, &fx)
+	l := fx.letter
+	if l == nil {
 		return Result{}, ErrNotFound
 	}
-	// Taken out first, so that two callers cannot both redrive it.
-	l := fn.dead.take(i, &c.deadBudget)
-	fn.mu.Unlock()
 	res, err := c.Submit(&Request{Function: name, Input: l.Input, Metadata: l.Metadata, TraceID: l.TraceID})
 	if err != nil {
-		fn.mu.Lock()
-		fn.dead.add(l, &c.deadBudget)
-		fn.mu.Unlock()
+		c.take(fn, &input{kind: stepPutLetter, now: c.clock.Now(), letter: l})
 	}
 	return res, err
+}
+
+// takeLetter takes the dead letter of an execution out; the caller holds fn.mu.
+func (fn *Function) takeLetter(id ID, fx *effects) {
+	if i := fn.dead.find(id); i >= 0 {
+		l := fn.dead.take(i, &fn.core.deadBudget)
+		fx.letter = &l
+	}
 }
 
 // PurgeDeadLetters forgets a function's dead letters and returns how many
@@ -123,16 +127,17 @@ func (c *Core) PurgeDeadLetters(name string) (int, error) {
 	if fn == nil {
 		return 0, ErrNotFound
 	}
-	fn.mu.Lock()
-	defer fn.mu.Unlock()
-	return c.purge(fn), nil
+	var fx effects
+	fn.step(&input{kind: stepPurgeLetters, now: c.clock.Now()}, &fx)
+	return fx.count, nil
 }
 
-// purge empties fn's dead letters; the caller holds fn.mu.
-func (c *Core) purge(fn *Function) int {
+// purgeLetters empties fn's dead letters and returns how many there were; the
+// caller holds fn.mu.
+func (fn *Function) purgeLetters() int {
 	n := len(fn.dead.items)
 	for len(fn.dead.items) > 0 {
-		fn.dead.take(len(fn.dead.items)-1, &c.deadBudget)
+		fn.dead.take(len(fn.dead.items)-1, &fn.core.deadBudget)
 	}
 	return n
 }

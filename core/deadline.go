@@ -3,67 +3,52 @@ package core
 // onDeadline ends what is due at fn. It is called by the function's timer; a
 // call too many does nothing.
 func (c *Core) onDeadline(fn *Function) {
-	for c.nextDue(fn) {
+	now := c.clock.Now()
+	for more := true; more; {
+		var fx effects
+		fn.step(&input{kind: stepDue, now: now}, &fx)
+		c.carryOut(&fx)
+		more = fx.more
 	}
-	c.kick(fn)
+	c.serve()
 }
 
-// nextDue handles the earliest due execution, or arms the timer for it.
-func (c *Core) nextDue(fn *Function) bool {
-	now := c.clock.Now()
-	fn.mu.Lock()
+// endDue handles the earliest due execution, or arms the timer for it and
+// leaves fx.more false; the caller holds fn.mu.
+func (fn *Function) endDue(fx *effects) {
 	at, ex, ok := fn.deadlines.next()
-	if !ok || at > now.Mono {
+	if !ok || at > fx.now.Mono {
 		fn.armedAt = 0
-		fn.arm(now)
-		fn.mu.Unlock()
-		return false
+		fn.arm(fx.now)
+		return
 	}
-	var (
-		e            ending
-		ended        bool
-		attemptEnded func()
-		released     bool
-		refused      bool
-	)
+	fx.more = true
 	switch {
+	case ex.status == Queued && ex.waitedTooLong(fx.now):
+		fn.end(fx, ex, ending{status: Error, err: &ExecError{Code: CodeQueueWait, Message: "waited in the queue longer than maxQueueWait"}})
+		fx.freeKey = ex
 	case ex.status == Queued:
-		// The caller's deadline, or the longest first wait sync admission allows.
-		fn.unqueue(ex)
-		if ex.queueDeadline > 0 && ex.queueDeadline <= now.Mono && ex.callerDeadline() > now.Mono {
-			ex.markError(&ExecError{Code: CodeQueueWait, Message: "waited in the queue longer than maxQueueWait"}, now)
-			refused = true
-		} else {
-			ex.markTimeout(nil, now)
-		}
-		c.end(&e, fn, ex, now)
-		ended = true
-	case ex.holdsSlot && ex.attemptDeadline() <= now.Mono:
+		fn.end(fx, ex, ending{status: Timeout})
+	case ex.holdsSlot && ex.attemptDeadline() <= fx.now.Mono:
 		// The dispatch has not answered within its time: the slot is free for
 		// others, and whatever it still answers is late.
-		released, attemptEnded = fn.releaseSlot(ex)
-		if ex.markTimeout(nil, now) {
-			c.end(&e, fn, ex, now)
-			ended = true
-		} else {
-			fn.watch(ex, now)
+		fn.releaseSlot(fx, ex)
+		if !fn.end(fx, ex, ending{status: Timeout}) {
+			fn.watch(ex, fx.now)
 		}
-	case ex.markTimeout(nil, now):
-		// The caller's deadline during a run: the slot stays with the dispatch.
-		c.end(&e, fn, ex, now)
-		ended = true
 	default:
-		fn.watch(ex, now)
+		// The caller's deadline during a run: the slot stays with the dispatch.
+		if !fn.end(fx, ex, ending{status: Timeout}) {
+			fn.watch(ex, fx.now)
+		}
 	}
-	fn.mu.Unlock()
-	if refused {
-		c.freeKey(ex)
-	}
-	if ended {
-		c.settle(&e, now)
-	}
-	c.slotReleased(ex, released, attemptEnded, now)
-	return true
+	fn.noteReady(fx)
+}
+
+// waitedTooLong says that a queued execution's deadline is the longest first
+// wait that sync admission allows, and not yet its caller's.
+func (ex *execution) waitedTooLong(now Instant) bool {
+	return ex.queueDeadline > 0 && ex.queueDeadline <= now.Mono && ex.callerDeadline() > now.Mono
 }
 
 // freeKey gives back the idempotency key of an execution that never ran: its

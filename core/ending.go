@@ -2,108 +2,76 @@ package core
 
 import "time"
 
-// ending carries what is left to do, without the function's lock, for an
-// execution that has just ended or been requeued.
+// ending is how an execution ends. There is one way to end for all that can end
+// one: an answer, a completion from outside, a deadline, a sweep, a deletion.
 type ending struct {
-	ex      *execution
-	retried bool
-	attempt int32
-
-	waiter    Waiter
-	more      []Waiter
-	snap      Snapshot
-	code      string
-	status    Status
-	service   time.Duration
-	queueWait time.Duration
-	coldStart bool
-	init      time.Duration
-	outBytes  int64
-	trace     *TraceContext
+	status Status     // terminal
+	output []byte     // of Success
+	err    *ExecError // of Error, and of a Timeout that says why
+	// byFunction says that the function's own work led to it: it counts as a
+	// completion for the estimate of waits.
+	byFunction bool
+	// deadLetter says that the work is kept for a redrive when it has failed.
+	deadLetter bool
 }
 
-// end takes ex's waiters into the empty e and stops its clocks; the caller
-// holds fn.mu and has made the transition. It counts on ex not being queued any
-// more.
-func (c *Core) end(e *ending, fn *Function, ex *execution, now Instant) {
-	e.ex, e.waiter, e.status = ex, ex.waiter, ex.status
-	e.attempt, e.coldStart, e.init = ex.attempt, ex.coldStart, -1
-	ex.waiter = nil
-	if ex.more != nil {
-		e.more, ex.more.waiters = ex.more.waiters, nil
-		e.trace = ex.more.trace.orNil()
+// end makes the transition, takes ex out of the queue and its waiters into fx,
+// and stops its clocks; the caller holds fn.mu. It is refused, and changes
+// nothing, when ex has ended already. A slot that ex holds stays with it.
+func (fn *Function) end(fx *effects, ex *execution, how ending) bool {
+	wasQueued := ex.status == Queued
+	if !ex.markEnded(how.status, how.output, how.err, fx.now) {
+		return false
 	}
-	if e.waiter != nil || e.more != nil {
-		ex.copyTo(&e.snap)
+	if wasQueued {
+		fn.unqueue(ex)
 	}
-	if ex.err != nil {
-		e.code = ex.err.Code
+	c := fn.core
+	if how.byFunction {
+		c.admission.completed(fn, fx.now)
 	}
-	if ex.startedMono >= 0 {
-		e.service = time.Duration(now.Mono - ex.startedMono)
-		e.queueWait = time.Duration(ex.startedMono - ex.queuedMono)
-	}
-	if ex.initMs >= 0 {
-		e.init = time.Duration(ex.initMs) * time.Millisecond
+	if how.deadLetter && how.status == Error && !fn.deleted {
+		fn.bury(ex)
 	}
 	if !sameBytes(ex.input, ex.output) {
-		e.outBytes = int64(len(ex.output))
+		c.store.bytes.Add(int64(len(ex.output)))
 	}
-	fn.watch(ex, now)
+	fn.tellEnd(fx, ex)
+	fn.watch(ex, fx.now)
 	if due := c.store.ttl.firstStep(ex.finished); due < ex.lookAt {
 		c.store.lookAt(ex, due) // only when the wall clock was set back meanwhile
 	}
+	return true
 }
 
-// settle tells the store, the observer and the waiters.
-func (c *Core) settle(e *ending, now Instant) {
-	ex := e.ex
-	if e.retried {
-		c.observe(Event{Kind: EventRetried, Function: ex.fn, ID: ex.id, At: now, Sync: ex.sync, Attempt: e.attempt, Cold: e.coldStart})
+// tellEnd takes what observer and waiters are told of ex's end into fx; the
+// caller holds fn.mu.
+func (fn *Function) tellEnd(fx *effects, ex *execution) {
+	fx.waiter, ex.waiter = ex.waiter, nil
+	if ex.more != nil {
+		fx.joined, ex.more.waiters = ex.more.waiters, nil
+	}
+	if fx.waiter != nil || fx.joined != nil {
+		ex.copyTo(&fx.told)
+	}
+	if !fn.core.observed {
 		return
 	}
-	if e.outBytes > 0 {
-		c.store.bytes.Add(e.outBytes)
+	fx.happen(EventEnded, ex)
+	ev := &fx.event
+	ev.Status, ev.Attempt, ev.Cold, ev.Init = ex.status, ex.attempt, ex.coldStart, -1
+	ev.E2E = time.Duration(fx.now.Mono - ex.createdMono)
+	if ex.more != nil {
+		ev.Trace = ex.more.trace.orNil()
 	}
-	c.tell(e, now)
-}
-
-// tell informs the observer and wakes the waiters.
-func (c *Core) tell(e *ending, now Instant) {
-	ex := e.ex
-	if c.observed {
-		c.observer.Observe(Event{
-			Kind: EventEnded, Function: ex.fn, ID: ex.id, At: now, Status: e.status, Sync: ex.sync, Attempt: e.attempt,
-			Code: e.code, Cold: e.coldStart, Init: e.init, Service: e.service, QueueWait: e.queueWait,
-			E2E: time.Duration(now.Mono - ex.createdMono), Trace: e.trace,
-		})
+	if ex.err != nil {
+		ev.Code = ex.err.Code
 	}
-	if e.waiter != nil {
-		e.waiter.Wake(e.snap)
+	if ex.startedMono >= 0 {
+		ev.Service = time.Duration(fx.now.Mono - ex.startedMono)
+		ev.QueueWait = time.Duration(ex.startedMono - ex.queuedMono)
 	}
-	for _, w := range e.more {
-		w.Wake(e.snap)
-	}
-}
-
-// slotReleased tells what Function.releaseSlot did, once its lock is given up.
-func (c *Core) slotReleased(ex *execution, released bool, attemptEnded func(), now Instant) {
-	if released {
-		c.event(EventSlotReleased, ex, now)
-	}
-	if attemptEnded != nil {
-		attemptEnded()
-	}
-}
-
-func (c *Core) observe(ev Event) {
-	if c.observed {
-		c.observer.Observe(ev)
-	}
-}
-
-func (c *Core) event(kind EventKind, ex *execution, now Instant) {
-	if c.observed {
-		c.observer.Observe(Event{Kind: kind, Function: ex.fn, ID: ex.id, At: now, Sync: ex.sync})
+	if ex.initMs >= 0 {
+		ev.Init = time.Duration(ex.initMs) * time.Millisecond
 	}
 }

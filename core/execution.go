@@ -23,13 +23,12 @@ type execution struct {
 	more          *executionExtras
 	waiter        Waiter
 
-	timeout     int64 // ns
-	queuePos    uint64
-	attempt     int32
-	heapIndex   int32
-	waiterToken uint32
-	initMs      int32         // -1 = not reported
-	handoff     atomic.Uint32 // see dispatch.go
+	timeout   int64 // ns
+	queuePos  uint64
+	attempt   int32
+	heapIndex int32
+	initMs    int32         // -1 = not reported
+	handoff   atomic.Uint32 // see dispatch.go
 
 	status                                                 Status
 	sync, holdsSlot, answered, coldStart, cleaned, evicted bool
@@ -77,38 +76,20 @@ func (ex *execution) markRunning(now Instant) bool {
 	return true
 }
 
-// markSuccess sets the output and clears the error.
-func (ex *execution) markSuccess(output []byte, now Instant) bool {
-	if !ex.status.mayBecome(Success) {
+// markEnded makes a terminal transition: output belongs to Success, err to Error
+// and to a Timeout that says why.
+func (ex *execution) markEnded(status Status, output []byte, err *ExecError, now Instant) bool {
+	if !ex.status.mayBecome(status) {
 		return false
 	}
-	ex.status, ex.output, ex.err, ex.finished = Success, output, nil, now.Wall
+	ex.status, ex.output, ex.err, ex.finished = status, output, err, now.Wall
 	return true
 }
 
-// markError sets the error and clears the output.
-func (ex *execution) markError(err *ExecError, now Instant) bool {
-	if !ex.status.mayBecome(Error) {
-		return false
-	}
-	ex.status, ex.output, ex.err, ex.finished = Error, nil, err, now.Wall
-	return true
-}
-
-// markTimeout keeps neither output nor error, but for the reason of a stale
-// execution.
-func (ex *execution) markTimeout(reason *ExecError, now Instant) bool {
-	if !ex.status.mayBecome(Timeout) {
-		return false
-	}
-	ex.status, ex.output, ex.err, ex.finished = Timeout, nil, reason, now.Wall
-	return true
-}
-
-// resetForRetry applies ERROR to QUEUED: it clears what belonged to the failed
-// attempt and keeps id, input and creation time.
-func (ex *execution) resetForRetry(now Instant) bool {
-	if ex.status != Error || !ex.status.mayBecome(Queued) {
+// requeue puts an execution whose attempt has failed back for the next one: it
+// clears what belonged to the attempt and keeps id, input and creation time.
+func (ex *execution) requeue(now Instant) bool {
+	if ex.status == Queued || !ex.status.mayBecome(Queued) {
 		return false
 	}
 	ex.status = Queued

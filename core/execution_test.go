@@ -74,11 +74,11 @@ func TestExecutionRecordTransitions(t *testing.T) {
 	at := Instant{Wall: 77, Mono: 7}
 	boom := &ExecError{Code: "BOOM"}
 	moves := map[Status]func(*execution) bool{
-		Queued:  func(ex *execution) bool { return ex.resetForRetry(at) },
+		Queued:  func(ex *execution) bool { return ex.requeue(at) },
 		Running: func(ex *execution) bool { return ex.markRunning(at) },
-		Success: func(ex *execution) bool { return ex.markSuccess([]byte("new"), at) },
-		Error:   func(ex *execution) bool { return ex.markError(boom, at) },
-		Timeout: func(ex *execution) bool { return ex.markTimeout(nil, at) },
+		Success: func(ex *execution) bool { return ex.markEnded(Success, []byte("new"), nil, at) },
+		Error:   func(ex *execution) bool { return ex.markEnded(Error, nil, boom, at) },
+		Timeout: func(ex *execution) bool { return ex.markEnded(Timeout, nil, nil, at) },
 	}
 	for from := Queued; from <= Timeout; from++ {
 		for to := Queued; to <= Timeout; to++ {
@@ -94,8 +94,8 @@ func TestExecutionRecordTransitions(t *testing.T) {
 			}
 			before := fields()
 			allowed := !from.Terminal() || (from == Error && to == Queued)
-			if to == Queued && from != Error {
-				allowed = false // requeueing is for a failed attempt only
+			if to == Queued && from == Queued {
+				allowed = false // requeueing is for an attempt that has failed
 			}
 			if got := moves[to](ex); got != allowed {
 				t.Errorf("%s to %s: allowed %v, want %v", from, to, got, allowed)

@@ -46,7 +46,7 @@ func newFunction(c *Core, spec *Spec) *Function {
 	fn.spec.Store(spec)
 	fn.queueSize.Store(int32(spec.QueueSize))
 	fn.auto = newAutoscale(c, spec)
-	fn.resize()
+	fn.slots.Store(fn.slotsNow())
 	if spec.RateMaxPerSecond > 0 {
 		fn.limiter = NewRateLimiter(spec.RateMaxPerSecond)
 	}
@@ -97,7 +97,7 @@ func (fn *Function) slotFree() bool { return fn.running.Load() < fn.slots.Load()
 // runnable says that a scheduler tick would dispatch something. With the
 // scheduler off only a waiting sync invocation drives its queue.
 func (fn *Function) runnable() bool {
-	return fn.queue.live > 0 && fn.slotFree() && (!fn.core.cfg.SchedulerOff || fn.syncQueued+fn.joinQueued > 0)
+	return fn.queue.live > 0 && fn.slotFree() && !fn.deleted && (!fn.core.cfg.SchedulerOff || fn.syncQueued+fn.joinQueued > 0)
 }
 
 // enqueue appends ex; the caller has checked the bound.
@@ -139,21 +139,21 @@ func (fn *Function) takeSlot(ex *execution) {
 	}
 }
 
-// releaseSlot gives ex's slot back if it holds one and returns what waits for
-// the end of the attempt (to be called without the lock).
-func (fn *Function) releaseSlot(ex *execution) (released bool, ended func()) {
+// releaseSlot gives ex's slot back if it holds one, and has carryOut tell of it
+// and call who waits for the end of the attempt.
+func (fn *Function) releaseSlot(fx *effects, ex *execution) {
 	if !ex.holdsSlot {
-		return false, nil
+		return
 	}
 	ex.holdsSlot = false
 	fn.running.Store(fn.running.Load() - 1)
 	if ex.sync {
 		fn.core.admission.inFlight.Add(-1)
 	}
-	if ex.more != nil && ex.more.attemptEnded != nil {
-		ended, ex.more.attemptEnded = ex.more.attemptEnded, nil
+	fx.released = ex
+	if ex.more != nil {
+		fx.attemptEnded, ex.more.attemptEnded = ex.more.attemptEnded, nil
 	}
-	return true, ended
 }
 
 // watch puts ex at its next deadline, or nowhere when it has none, and arms

@@ -12,8 +12,11 @@ func (c *Core) Register(spec *Spec) (*Function, error) {
 	if err != nil {
 		return nil, err
 	}
-	c.observe(Event{Kind: EventFunctionAdded, Function: fn, At: c.clock.Now()})
-	c.startScaling(fn)
+	now := c.clock.Now()
+	c.observe(&Event{Kind: EventFunctionAdded, Function: fn, At: now})
+	if fn.Autoscaled() && fn.auto.spec.MinReplicas > 0 {
+		c.take(fn, &input{kind: stepLook, now: now}) // for the instances it begins with
+	}
 	return fn, nil
 }
 
@@ -32,22 +35,34 @@ func (c *Core) Delete(name string) (*Function, error) {
 		return nil, ErrNotFound
 	}
 	now := c.clock.Now()
-	var ended []ending
 	c.leaving.add(fn)
-	fn.mu.Lock()
-	fn.deleted = true
-	for ex := fn.dequeue(); ex != nil; ex = fn.dequeue() {
-		ex.markError(&ExecError{Code: CodeFunctionDeleted, Message: "the function was deleted before this execution started"}, now)
-		ended = append(ended, ending{})
-		c.end(&ended[len(ended)-1], fn, ex, now)
+	c.take(fn, &input{kind: stepClose, now: now})
+	for more := true; more; { // others' steps go between
+		var fx effects
+		fn.step(&input{kind: stepEmpty, now: now}, &fx)
+		c.carryOut(&fx)
+		more = fx.more
 	}
-	c.purge(fn)
-	fn.mu.Unlock()
-	for i := range ended {
-		c.settle(&ended[i], now)
-	}
-	c.observe(Event{Kind: EventFunctionDeleted, Function: fn, At: now})
+	c.observe(&Event{Kind: EventFunctionDeleted, Function: fn, At: now})
 	return fn, nil
+}
+
+// close makes a deleted function take no more work and start none; the caller
+// holds fn.mu.
+func (fn *Function) close() {
+	fn.deleted = true
+	fn.purgeLetters()
+}
+
+var errFunctionDeleted = &ExecError{Code: CodeFunctionDeleted, Message: "the function was deleted before this execution started"}
+
+// endQueued ends the head of a deleted function's queue and says whether there
+// was one; the caller holds fn.mu.
+func (fn *Function) endQueued(fx *effects) {
+	if ex := fn.queue.first(); ex != nil {
+		fn.end(fx, ex, ending{status: Error, err: errFunctionDeleted})
+		fx.more = true
+	}
 }
 
 // Reconfigure changes a function's queue size and concurrency while it runs;
@@ -70,24 +85,24 @@ func (c *Core) Reconfigure(name string, queueSize, concurrency *int) error {
 	if err := v.err(); err != nil {
 		return err
 	}
-	fn.mu.Lock()
+	c.take(fn, &input{kind: stepReconfigure, now: c.clock.Now(), queueSize: queueSize, concurrency: concurrency})
+	return nil
+}
+
+// reconfigure applies new bounds; the caller holds fn.mu.
+func (fn *Function) reconfigure(in *input, fx *effects) {
 	spec := *fn.spec.Load()
-	if queueSize != nil {
-		spec.QueueSize = *queueSize
-		fn.queueSize.Store(int32(*queueSize))
+	if in.queueSize != nil {
+		spec.QueueSize = *in.queueSize
+		fn.queueSize.Store(int32(*in.queueSize))
 	}
-	if concurrency != nil {
-		spec.Concurrency = *concurrency
+	if in.concurrency != nil {
+		spec.Concurrency = *in.concurrency
 	}
 	fn.spec.Store(&spec)
-	resized := fn.resize()
-	fn.mu.Unlock()
-	now := c.clock.Now()
-	c.observe(Event{Kind: EventReconfigured, Function: fn, At: now})
-	if resized {
-		c.concurrencyChanged(fn, now)
-	}
-	return nil
+	fx.happened = true
+	fx.event = Event{Kind: EventReconfigured, Function: fn, At: fx.now}
+	fn.resize(fx)
 }
 
 // leaving are the deleted functions that may still have work in flight.
@@ -100,7 +115,7 @@ type leaving struct {
 func (l *leaving) add(fn *Function) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.functions = append(slices.DeleteFunc(l.functions, func(fn *Function) bool { return fn.InFlight() == 0 }), fn)
+	l.functions = append(slices.DeleteFunc(l.functions, func(fn *Function) bool { return fn.InFlight() == 0 && fn.QueueDepth() == 0 }), fn)
 }
 
 func (l *leaving) list() []*Function {

@@ -166,32 +166,57 @@ func (s *IdempotencyStore) ClaimIfMatches(function, key string, old ID) (ClaimSt
 
 // Publish ends a claim with the execution it led to.
 func (s *IdempotencyStore) Publish(function, key string, token uint64, id ID, now int64) error {
-	return s.settle(function, key, token, func(sh *idempotencyShard, e *idempotencyEntry) []func() {
-		return s.store(sh, e, id, now)
-	})
+	settled, err := s.publish(&claim{function, key, token}, id, now)
+	callAll(settled)
+	return err
 }
 
 // Abandon ends a claim that led to nothing: the next caller may claim the key.
 func (s *IdempotencyStore) Abandon(function, key string, token uint64) error {
-	return s.settle(function, key, token, func(sh *idempotencyShard, e *idempotencyEntry) []func() {
-		settled := e.settled
-		s.evict(sh, e)
-		return settled
-	})
+	settled, err := s.abandon(&claim{function, key, token})
+	callAll(settled)
+	return err
 }
 
-func (s *IdempotencyStore) settle(function, key string, token uint64, end func(*idempotencyShard, *idempotencyEntry) []func()) error {
-	k := idempotencyKey{function, key}
+// claim is the right to start the execution of a key.
+type claim struct {
+	function, key string
+	token         uint64
+}
+
+// publish is Publish, and leaves those who wait for the key to be called.
+func (s *IdempotencyStore) publish(c *claim, id ID, now int64) (settled []func(), err error) {
+	k := idempotencyKey{c.function, c.key}
 	sh := s.shard(k)
 	sh.mu.Lock()
-	e := sh.entries[k]
-	if e == nil || token == 0 || e.token != token {
-		sh.mu.Unlock()
-		return ErrWrongToken
+	defer sh.mu.Unlock()
+	e := sh.claimed(k, c.token)
+	if e == nil {
+		return nil, ErrWrongToken
 	}
-	settled := end(sh, e)
-	sh.mu.Unlock()
-	callAll(settled)
+	return s.store(sh, e, id, now), nil
+}
+
+// abandon is Abandon, and leaves those who wait for the key to be called.
+func (s *IdempotencyStore) abandon(c *claim) (settled []func(), err error) {
+	k := idempotencyKey{c.function, c.key}
+	sh := s.shard(k)
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	e := sh.claimed(k, c.token)
+	if e == nil {
+		return nil, ErrWrongToken
+	}
+	s.evict(sh, e)
+	return e.settled, nil
+}
+
+// claimed is the entry that token claims, nil when there is none; the caller
+// holds sh.mu.
+func (sh *idempotencyShard) claimed(k idempotencyKey, token uint64) *idempotencyEntry {
+	if e := sh.entries[k]; e != nil && token != 0 && e.token == token {
+		return e
+	}
 	return nil
 }
 

@@ -59,6 +59,17 @@ func (q *lanes) push(ex *execution) {
 	q.live++
 }
 
+// first is what pop would take; it stays where it is.
+func (q *lanes) first() *execution {
+	switch {
+	case q.fresh.live > 0:
+		return q.fresh.first()
+	case q.late.live > 0:
+		return q.late.first()
+	}
+	return nil
+}
+
 // pop takes the oldest that was not passed over, or else the oldest; nil when
 // there is none.
 func (q *lanes) pop() *execution {
@@ -85,8 +96,8 @@ func (q *lanes) remove(ex *execution) {
 // dequeueNext takes the execution to run next: the first one that is not late,
 // or else the first one, since to run it harms nobody then. Each is passed over
 // once at most. The caller holds fn.mu and has seen that the queue is not empty.
-func (c *Core) dequeueNext(fn *Function, now Instant) *execution {
-	if c.cfg.PassOverLate {
+func (fn *Function) dequeueNext(now Instant) *execution {
+	if fn.core.cfg.PassOverLate {
 		q := &fn.queue
 		for q.fresh.live > 0 && fn.late(q.fresh.first(), now) {
 			ex := q.fresh.pop()

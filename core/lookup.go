@@ -33,10 +33,5 @@ func (c *Core) Forget(id ID, w Waiter) {
 	if ex == nil {
 		return
 	}
-	ex.fn.mu.Lock()
-	defer ex.fn.mu.Unlock()
-	if ex.waiter == w {
-		ex.waiter = nil
-	}
-	ex.fn.removeWaiter(ex, w)
+	c.take(ex.fn, &input{kind: stepForget, now: c.clock.Now(), ex: ex, waiter: w})
 }

@@ -51,7 +51,7 @@ func TestCoreHasNoIO(t *testing.T) {
 			}
 			for _, s := range gen.Specs {
 				for _, name := range s.(*ast.ValueSpec).Names {
-					if !constants[name.Name] && !strings.HasPrefix(name.Name, "Err") {
+					if !constants[name.Name] && !strings.HasPrefix(strings.ToLower(name.Name), "err") {
 						t.Errorf("%s: package-level variable %s", files.Position(name.Pos()), name.Name)
 					}
 				}

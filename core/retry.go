@@ -3,25 +3,27 @@ package core
 import "fmt"
 
 // retry requeues an execution whose attempt has just failed, at the tail,
-// while attempt <= maxRetries. When the queue is full then, the execution
-// keeps its error, which then says so. The caller holds fn.mu.
-func (c *Core) retry(fn *Function, ex *execution, now Instant) bool {
+// while attempt <= maxRetries. It does not end in between: nobody sees it
+// failed. When the queue is full, failed says so and the execution is to end
+// with it. The caller holds fn.mu.
+func (fn *Function) retry(fx *effects, ex *execution, failed *ExecError) bool {
 	maxRetries := fn.spec.Load().MaxRetries
 	if int(ex.attempt) > maxRetries || fn.deleted {
 		return false
 	}
 	if fn.queue.live >= fn.QueueSize() {
-		ex.err = &ExecError{
+		*failed = ExecError{
 			Code: CodeQueueFull,
 			Message: fmt.Sprintf("retry %d of %d refused: the function's queue is full; the attempt failed with %s: %s",
-				ex.attempt, maxRetries, ex.err.Code, ex.err.Message),
+				ex.attempt, maxRetries, failed.Code, failed.Message),
 		}
 		return false
 	}
-	if !ex.resetForRetry(now) {
-		return false
-	}
+	cold := ex.coldStart
+	ex.requeue(fx.now)
 	fn.enqueue(ex)
-	fn.watch(ex, now)
+	fn.watch(ex, fx.now)
+	fx.happen(EventRetried, ex)
+	fx.event.Attempt, fx.event.Cold = ex.attempt, cold
 	return true
 }

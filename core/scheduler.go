@@ -63,55 +63,21 @@ func (c *Core) Pump(budget int) (more bool) {
 		if fn == nil {
 			return false
 		}
-		c.tick(fn)
+		c.take(fn, &input{kind: stepTick, now: c.clock.Now()})
 	}
 	return c.ready.count.Load() > 0
 }
 
-// tick dispatches the head of fn's queue, or who goes before it (late.go), if
-// there is one and a slot is free,
-// and puts fn back at the end of the ready list if more can run.
-func (c *Core) tick(fn *Function) {
-	now := c.clock.Now()
-	fn.mu.Lock()
+// tick dispatches the head of the queue, or who goes before it (late.go), if
+// there is one and a slot is free, and puts fn back at the end of the ready list
+// if more can run. The caller holds fn.mu.
+func (fn *Function) tick(fx *effects) {
 	fn.ready = false
 	if !fn.runnable() {
-		fn.mu.Unlock()
 		return
 	}
-	ex := c.dequeueNext(fn, now)
-	task := c.start(fn, ex, now)
-	fn.ready = fn.runnable()
-	again := fn.ready
-	fn.mu.Unlock()
-	if again {
-		c.ready.push(fn)
-	}
-	if c.dispatch(fn, ex, task, now) {
-		c.signal(fn)
-	}
-}
-
-// signal puts fn into the ready list if a tick would dispatch something.
-func (c *Core) signal(fn *Function) {
-	if fn.depth.Load() == 0 {
-		return
-	}
-	fn.mu.Lock()
-	add := !fn.ready && fn.runnable()
-	if add {
-		fn.ready = true
-	}
-	fn.mu.Unlock()
-	if add {
-		c.ready.push(fn)
-	}
-}
-
-// kick signals fn and serves the ready list.
-func (c *Core) kick(fn *Function) {
-	c.signal(fn)
-	c.serve()
+	fn.start(fx, fn.dequeueNext(fx.now))
+	fn.noteReady(fx)
 }
 
 // serve works the ready list off, or as much of it as one call should.
@@ -136,18 +102,21 @@ func (c *Core) DrainOnce(name string, done func()) (bool, error) {
 	if fn == nil {
 		return false, ErrNotFound
 	}
-	now := c.clock.Now()
-	fn.mu.Lock()
-	if fn.queue.live == 0 || !fn.slotFree() {
-		fn.mu.Unlock()
-		return false, nil
+	var fx effects
+	fn.step(&input{kind: stepDrain, now: c.clock.Now(), done: done}, &fx)
+	if c.carryOut(&fx) {
+		c.serve()
+	}
+	return fx.dispatch != nil, nil
+}
+
+// drainOne starts the head of the queue if there is one and a slot is free; the
+// caller holds fn.mu.
+func (fn *Function) drainOne(in *input, fx *effects) {
+	if fn.queue.live == 0 || !fn.slotFree() || fn.deleted {
+		return
 	}
 	ex := fn.dequeue()
-	ex.extras().attemptEnded = done
-	task := c.start(fn, ex, now)
-	fn.mu.Unlock()
-	if c.dispatch(fn, ex, task, now) {
-		c.kick(fn)
-	}
-	return true, nil
+	ex.extras().attemptEnded = in.done
+	fn.start(fx, ex)
 }

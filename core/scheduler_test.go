@@ -37,12 +37,18 @@ func TestSchedulerServesRoundRobinInSignalledOrder(t *testing.T) {
 	for _, task := range first {
 		fn := task.Function
 		fn.mu.Lock()
-		fn.releaseSlot(task.ex)
+		fn.releaseSlot(&effects{}, task.ex)
 		fn.mu.Unlock()
 	}
 	for _, n := range []string{"y", "z", "x"} {
-		b.signal(b.Function(n))
-		b.signal(b.Function(n)) // a second signal does not queue it twice
+		fn := b.Function(n)
+		for range 2 { // a second time does not list it twice
+			fx := effects{fn: fn}
+			fn.mu.Lock()
+			fn.noteReady(&fx)
+			fn.mu.Unlock()
+			b.carryOut(&fx)
+		}
 	}
 	if got := readyNames(b.Core); !slices.Equal(got, []string{"y", "z", "x"}) {
 		t.Fatalf("ready: %v", got)
@@ -80,10 +86,11 @@ func TestSchedulerBlockedFunctionHoldsNobody(t *testing.T) {
 func TestSchedulerTickWithoutTaskOrSlotDoesNothing(t *testing.T) {
 	b := newBed(t)
 	fn := b.register("f", slots(1))
-	b.tick(fn) // no task
+	tick := func() { b.take(fn, &input{kind: stepTick, now: b.clock.Now()}) }
+	tick() // no task
 	b.enqueue("f")
 	b.enqueue("f")
-	b.tick(fn) // no slot
+	tick() // no slot
 	b.wantLoad("f", 1, 1)
 	wantEqual(t, "dispatched", b.work.pending(), 1)
 	wantEqual(t, "pump of an empty ready list", b.Pump(10), false)

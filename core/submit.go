@@ -24,9 +24,10 @@ type Request struct {
 	// MaxTimeoutMillis.
 	Timeout time.Duration
 	Waiter  Waiter
-	// WaiterToken is handed on as Task.CallerToken: it tells a Waiter that is
-	// used again from what it was before.
-	WaiterToken uint32
+	// CallerRuns says that the caller of a Sync request makes the first attempt
+	// itself when a slot is free at once: Result.Run is that attempt then, and
+	// the Dispatcher is not asked.
+	CallerRuns bool
 	// Tag is the caller's own mark. Core does not read it: it is handed on with
 	// the events that this call causes (Event.Tag).
 	Tag uint64
@@ -48,6 +49,10 @@ type Result struct {
 	// Waiting says that Waiter.Wake is called (or has been already). It is
 	// false for an Existing execution that had already ended.
 	Waiting bool
+	// Run is the attempt that the caller has to make, in answer to
+	// Request.CallerRuns: it calls Run.Complete once. Run.Attempt is 0 when there
+	// is none.
+	Run Task
 }
 
 // Submit admits, records, queues and, when a slot is free, dispatches a
@@ -68,11 +73,7 @@ func (c *Core) Submit(r *Request) (Result, error) {
 	if r.IdempotencyKey != "" {
 		return c.submitOnce(fn, r, now)
 	}
-	id, err := c.admit(fn, r, now, 0)
-	if err != nil {
-		return Result{}, err
-	}
-	return Result{ID: id, Waiting: r.Sync}, nil
+	return c.admit(fn, r, now, claim{})
 }
 
 // withinRate takes a place in the windows of the function and of all. The
@@ -102,11 +103,7 @@ func (c *Core) submitOnce(fn *Function, r *Request, now Instant) (Result, error)
 		case KeysFull:
 			return Result{}, c.reject(fn, r, now, ErrIdempotencyFull)
 		}
-		id, err := c.admit(fn, r, now, token)
-		if err != nil {
-			return Result{}, err
-		}
-		return Result{ID: id, Waiting: r.Sync}, nil
+		return c.admit(fn, r, now, claim{fn.name, r.IdempotencyKey, token})
 	}
 }
 
@@ -117,23 +114,36 @@ func (c *Core) join(fn *Function, id ID, r *Request, now Instant) (Result, bool)
 	if ex == nil {
 		return Result{}, false
 	}
-	owner := ex.fn // may be an earlier function of the same name
-	owner.mu.Lock()
-	if c.expired(ex, now) {
-		owner.mu.Unlock()
+	in := input{kind: stepJoin, now: now, ex: ex}
+	if r.Sync {
+		in.waiter = r.Waiter
+	}
+	var fx effects
+	ex.fn.step(&in, &fx) // of an earlier function of the same name, maybe
+	if fx.why != nil {
 		return Result{}, false
 	}
-	res := Result{ID: id, Existing: true, Snapshot: c.visible(ex, now)}
-	if r.Sync && r.Waiter != nil && !ex.status.Terminal() {
-		owner.addWaiter(ex, r.Waiter)
-		res.Waiting = true
+	c.observe(&Event{Kind: EventIdempotentHit, Function: fn, ID: id, At: now, Sync: r.Sync, Tag: r.Tag})
+	c.carryOut(&fx)
+	if fx.ready {
+		c.serve() // with the scheduler off nobody else drives its queue
 	}
-	owner.mu.Unlock()
-	c.observe(Event{Kind: EventIdempotentHit, Function: fn, ID: id, At: now, Sync: r.Sync, Tag: r.Tag})
-	if res.Waiting && c.cfg.SchedulerOff {
-		c.kick(owner) // nobody else drives its queue
+	return Result{ID: id, Existing: true, Snapshot: fx.told, Waiting: fx.did}, true
+}
+
+// join has in.waiter, if any, woken at the end of an execution that has not
+// ended, and reads its state; the caller holds fn.mu.
+func (fn *Function) join(in *input, fx *effects) {
+	if fn.core.expired(in.ex, fx.now) {
+		fx.why = ErrExecutionGone
+		return
 	}
-	return res, true
+	fx.told = fn.core.visible(in.ex, fx.now)
+	if in.waiter != nil && !in.ex.status.Terminal() {
+		fn.addWaiter(in.ex, in.waiter)
+		fx.did = true
+	}
+	fn.noteReady(fx)
 }
 
 // addWaiter has w woken at the end of ex; the caller holds fn.mu.
@@ -144,8 +154,11 @@ func (fn *Function) addWaiter(ex *execution, w Waiter) {
 	ex.extras().waiters = append(ex.extras().waiters, w)
 }
 
-// removeWaiter undoes addWaiter; the caller holds fn.mu.
+// removeWaiter makes sure that w is not woken for ex any more; the caller holds fn.mu.
 func (fn *Function) removeWaiter(ex *execution, w Waiter) {
+	if ex.waiter == w {
+		ex.waiter = nil
+	}
 	if !ex.joined() {
 		return
 	}
@@ -155,62 +168,73 @@ func (fn *Function) removeWaiter(ex *execution, w Waiter) {
 	}
 }
 
-// admit records and queues a request, holding the claim token (0 = none) of
-// its idempotency key.
-func (c *Core) admit(fn *Function, r *Request, now Instant, token uint64) (ID, error) {
+// admit records and queues a request, or starts it, and settles the claim on its
+// idempotency key, if it has one.
+func (c *Core) admit(fn *Function, r *Request, now Instant, key claim) (res Result, err error) {
 	ex, why := c.place(fn, r, now)
 	if why != nil {
-		return ID{}, c.refuse(fn, r, now, token, why)
+		return Result{}, c.refuse(fn, r, now, key, why)
 	}
-	var task Task
-	woken := false
-	fn.mu.Lock()
-	// An idle function with a free slot would be signalled and served next:
-	// take that tick here, under the same lock.
-	direct := fn.queue.live == 0 && fn.slotFree() && (r.Sync || !c.cfg.SchedulerOff)
-	switch {
-	case fn.deleted: // between look-up and here
-		why = ErrNotFound
-	case !direct && fn.queue.live >= fn.QueueSize():
-		why = ErrQueueFull
-	default:
-		c.store.put(ex) // under the lock: a sweep must not meet it half admitted
-		fn.recent.add(ex.id)
-		if direct {
-			task = c.start(fn, ex, now)
-		} else {
-			fn.enqueue(ex)
-			fn.watch(ex, now)
-		}
-		woken = fn.auto != nil && fn.auto.noticeWork()
-	}
-	fn.mu.Unlock()
-	if why != nil {
+	var fx effects
+	fn.step(&input{kind: stepAccept, now: now, ex: ex, key: key, callerRuns: r.CallerRuns, tag: r.Tag}, &fx)
+	if fx.why != nil {
 		c.store.release(ex.payloadBytes())
-		return ID{}, c.refuse(fn, r, now, token, why)
+		return Result{}, c.refuse(fn, r, now, key, fx.why)
 	}
-
 	id := ex.id
-	if token != 0 {
-		// It fails only when a Put took the key over, whose mapping then stands.
-		_ = c.keys.Publish(fn.name, r.IdempotencyKey, token, id, now.Wall)
-	}
-	c.armSweep(now)
-	c.observe(Event{Kind: EventAccepted, Function: fn, ID: id, At: now, Sync: r.Sync, Attempt: 1, Tag: r.Tag})
-	if woken {
-		c.wakeAutoscale(fn, now)
-	}
-	if !direct || c.dispatch(fn, ex, task, now) {
-		c.kick(fn)
+	completed := c.carryOut(&fx)
+	switch {
+	case fx.inHand:
+		res.Run = fx.task
+	case fx.dispatch == nil || completed:
+		c.serve()
 	}
 	c.helpSweep(id, now)
-	return id, nil
+	res.ID, res.Waiting = id, r.Sync
+	return res, nil
+}
+
+// accept stores a new execution and starts or queues it, unless a bound forbids
+// that; the caller holds fn.mu.
+func (fn *Function) accept(in *input, fx *effects) {
+	c, ex := fn.core, in.ex
+	// An idle function with a free slot would be signalled and served next:
+	// take that tick here, in the same step.
+	direct := fn.queue.live == 0 && fn.slotFree() && (ex.sync || !c.cfg.SchedulerOff)
+	switch {
+	case fn.deleted: // between look-up and here
+		fx.why = ErrNotFound
+		return
+	case !direct && fn.queue.live >= fn.QueueSize():
+		fx.why = ErrQueueFull
+		return
+	}
+	c.store.put(ex) // in the step: a sweep must not meet it half admitted
+	fn.recent.add(ex.id)
+	if direct {
+		fn.start(fx, ex)
+		if fx.inHand = in.callerRuns && ex.sync; fx.inHand {
+			ex.handoff.Store(handoffWord(ex.attempt, handoffReturned))
+		}
+	} else {
+		fn.enqueue(ex)
+		fn.watch(ex, fx.now)
+		fn.noteReady(fx)
+	}
+	if in.key.token != 0 {
+		// It fails only when a Put took the key over, whose mapping then stands.
+		fx.settled, _ = c.keys.publish(&in.key, ex.id, fx.now.Wall)
+	}
+	fx.wake = fn.auto != nil && fn.auto.noticeWork()
+	fx.accepted = true
+	fx.happen(EventAccepted, ex)
+	fx.event.Attempt, fx.event.Tag = 1, in.tag
 }
 
 // refuse abandons the claim, if any, so that the key's next request may run.
-func (c *Core) refuse(fn *Function, r *Request, now Instant, token uint64, why *Rejection) *Rejection {
-	if token != 0 {
-		_ = c.keys.Abandon(fn.name, r.IdempotencyKey, token)
+func (c *Core) refuse(fn *Function, r *Request, now Instant, key claim, why *Rejection) *Rejection {
+	if key.token != 0 {
+		_ = c.keys.Abandon(key.function, key.key, key.token)
 	}
 	return c.reject(fn, r, now, why)
 }
@@ -241,7 +265,7 @@ func (c *Core) newExecution(fn *Function, r *Request, now Instant) *execution {
 	*ex = execution{
 		id: c.ids.NewID(), fn: fn, created: now.Wall, createdMono: now.Mono, queuedMono: now.Mono,
 		input: r.Input, timeout: int64(r.Timeout), attempt: 1, heapIndex: -1, initMs: -1, startedMono: -1,
-		sync: r.Sync, waiter: r.Waiter, waiterToken: r.WaiterToken,
+		sync: r.Sync, waiter: r.Waiter,
 	}
 	if len(r.Metadata) > 0 || r.TraceID != "" || r.Trace.orNil() != nil || r.IdempotencyKey != "" {
 		ex.more = &executionExtras{metadata: r.Metadata, traceID: r.TraceID, trace: r.Trace, idempotencyKey: r.IdempotencyKey}
@@ -264,6 +288,6 @@ func (c *Core) newExecution(fn *Function, r *Request, now Instant) *execution {
 }
 
 func (c *Core) reject(fn *Function, r *Request, now Instant, why *Rejection) *Rejection {
-	c.observe(Event{Kind: EventRejected, Function: fn, At: now, Sync: r.Sync, Code: why.Code, Tag: r.Tag})
+	c.observe(&Event{Kind: EventRejected, Function: fn, At: now, Sync: r.Sync, Code: why.Code, Tag: r.Tag})
 	return why
 }

@@ -28,7 +28,7 @@ func (c *Core) Sweep() {
 		for more := true; more; {
 			var evicted int
 			if evicted, more = c.keys.sweep(i, now.Wall); evicted > 0 {
-				c.observe(Event{Kind: EventKeysEvicted, At: now, Count: evicted})
+				c.observe(&Event{Kind: EventKeysEvicted, At: now, Count: evicted})
 			}
 		}
 	}
@@ -60,15 +60,18 @@ type sweeper struct {
 // may be more to do.
 func (c *Core) sweepBucket(s *sweeper, i int, now Instant) (more bool) {
 	s.due, more = c.store.popDue(i, now.Wall, s.due[:0])
-	for rest := s.due; len(rest) > 0; {
-		rest = rest[c.expire(&s.work, rest, now):]
+	for rest := s.due; len(rest) > 0; rest = rest[s.work.looked:] {
+		s.work.begin(rest)
+		c.take(rest[0].item.fn, &input{kind: stepExpire, now: now, expiry: &s.work})
 	}
 	return more
 }
 
-// expiry is what a sweep has yet to do for executions of one function and one
-// shard when it has given up the function's lock.
+// expiry is the input of a step of a sweep, and what that has yet to do when it
+// has given up the function's lock: all of one function and one shard.
 type expiry struct {
+	due     []appointment[execution]
+	looked  int // of due
 	evicted []*execution
 	looks   []appointment[execution]
 	events  []expiryEvent
@@ -80,53 +83,51 @@ type expiryEvent struct {
 	ex   *execution
 }
 
+// begin empties w for another step.
+func (w *expiry) begin(due []appointment[execution]) {
+	*w = expiry{due: due, evicted: w.evicted[:0], looks: w.looks[:0], events: w.events[:0]}
+}
+
 // expireAtOnce bounds how long a function's lock is held for expiry.
 const expireAtOnce = 32
 
 // expire takes executions one step on: payload dropped, evicted, or ended as
-// stale. All that are due are of one shard; those at the head that are of one
-// function too are dealt with, and their number is returned. Taking the locks
-// once for many is what lets a sweep keep pace with all cores submitting.
-func (c *Core) expire(work *expiry, due []appointment[execution], now Instant) (n int) {
-	*work = expiry{evicted: work.evicted[:0], looks: work.looks[:0], events: work.events[:0]}
-	fn := due[0].item.fn
-	fn.mu.Lock()
-	for n < min(len(due), expireAtOnce) && due[n].item.fn == fn {
-		ex := due[n].item
-		if ex.lookAt == due[n].due && !ex.evicted && !ex.status.Terminal() && c.store.ttl.isStale(ex.created, now.Wall) {
-			if n > 0 {
-				break // in its turn
-			}
-			c.evict(ex, c.endStale(fn, ex, now), now) // unlocks
-			return 1
+// stale. All that are due are of one shard; those at the head that are of this
+// function too are dealt with. Taking the locks once for many is what lets a
+// sweep keep pace with all cores submitting. The caller holds fn.mu.
+func (fn *Function) expire(work *expiry, fx *effects) {
+	fx.expiry = work
+	ttl := fn.core.store.ttl
+	for work.looked < min(len(work.due), expireAtOnce) {
+		a := work.due[work.looked]
+		ex := a.item
+		if ex.fn != fn {
+			return
 		}
-		c.age(work, ex, due[n].due, now)
-		n++
+		stale := ex.lookAt == a.due && !ex.evicted && !ex.status.Terminal() && ttl.isStale(ex.created, fx.now.Wall)
+		if stale && work.looked > 0 {
+			return // a step ends one execution at most
+		}
+		work.looked++
+		if stale {
+			fn.endStale(work, ex, fx)
+			return
+		}
+		fn.age(work, ex, a.due, fx.now)
 	}
-	fn.mu.Unlock()
-	c.store.bytes.Add(-work.freed)
-	c.store.settle(work.evicted, work.looks)
-	for _, ev := range work.events {
-		c.event(ev.kind, ev.ex, now)
-	}
-	return n
 }
 
-// age takes one execution a step on; the caller holds its function's lock. It
-// answers the look that was set for due; one that was set for another time
-// since is still to come.
-func (c *Core) age(work *expiry, ex *execution, due int64, now Instant) {
-	ttl, next := c.store.ttl, int64(0)
+// age takes one execution a step on; the caller holds fn.mu. It answers the look
+// that was set for due; one that was set for another time since is still to come.
+func (fn *Function) age(work *expiry, ex *execution, due int64, now Instant) {
+	ttl, next := fn.core.store.ttl, int64(0)
 	switch {
 	case ex.evicted || ex.lookAt != due:
 		return
 	case !ex.status.Terminal():
 		next = ttl.nextLook(ex.created, now.Wall)
 	case ttl.evictable(ex.finished, now.Wall):
-		ex.evicted = true
-		work.freed += ex.dropPayload()
-		work.evicted = append(work.evicted, ex)
-		work.events = append(work.events, expiryEvent{EventEvicted, ex})
+		work.evict(ex)
 		return
 	case !ex.cleaned && ttl.cleanable(ex.finished, now.Wall):
 		work.freed += ex.dropPayload()
@@ -141,32 +142,30 @@ func (c *Core) age(work *expiry, ex *execution, due int64, now Instant) {
 	work.looks = append(work.looks, appointment[execution]{item: ex, due: next})
 }
 
-// endStale force-ends an execution that never ended by itself: its slot is
-// freed and its waiter woken before it goes. The caller holds fn.mu, which is
-// unlocked here. It returns the payload bytes that this frees.
-func (c *Core) endStale(fn *Function, ex *execution, now Instant) (freed int64) {
-	if ex.status == Queued {
-		fn.unqueue(ex)
-	}
-	released, attemptEnded := fn.releaseSlot(ex)
-	ex.markTimeout(&ExecError{Code: CodeStale, Message: "not finished within staleTtl of its creation"}, now)
-	var e ending
-	c.end(&e, fn, ex, now)
+// evict takes ex out of the store for good; the caller holds its function's lock.
+func (w *expiry) evict(ex *execution) {
 	ex.evicted = true
-	freed = ex.dropPayload()
-	fn.mu.Unlock()
-	c.tell(&e, now)
-	c.slotReleased(ex, released, attemptEnded, now)
-	c.signal(fn) // served at the end of the sweep: what waits may be stale as well
-	return freed
+	w.freed += ex.dropPayload()
+	w.evicted = append(w.evicted, ex)
+	w.events = append(w.events, expiryEvent{EventEvicted, ex})
 }
 
-// evict takes ex, which the caller has marked evicted, out of the store and
-// freed bytes off its account.
-func (c *Core) evict(ex *execution, freed int64, now Instant) {
-	c.store.bytes.Add(-freed)
-	c.store.remove(ex)
-	c.event(EventEvicted, ex, now)
+// endStale force-ends an execution that never ended by itself: its slot is
+// freed and its waiter woken before it goes. The caller holds fn.mu.
+func (fn *Function) endStale(work *expiry, ex *execution, fx *effects) {
+	fn.releaseSlot(fx, ex)
+	fn.end(fx, ex, ending{status: Timeout, err: &ExecError{Code: CodeStale, Message: "not finished within staleTtl of its creation"}})
+	work.evict(ex)
+	fn.noteReady(fx) // served at the end of the sweep: what waits may be stale as well
+}
+
+// carryOutExpiry does what a step of a sweep has left to be done.
+func (c *Core) carryOutExpiry(work *expiry, now Instant) {
+	c.store.bytes.Add(-work.freed)
+	c.store.settle(work.evicted, work.looks)
+	for _, ev := range work.events {
+		c.event(ev.kind, ev.ex, now)
+	}
 }
 
 // expired says that ex is past its TTL though no sweep has met it yet. The

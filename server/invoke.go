@@ -100,7 +100,7 @@ func (s *Server) handleInvoke(ctx *fasthttp.RequestCtx, name string) {
 		return
 	}
 	w := newWaiter()
-	req.Sync, req.Waiter, req.WaiterToken, req.Trace = true, w, w.token, trace
+	req.Sync, req.Waiter, req.CallerRuns, req.Trace = true, w, true, trace
 	res, err := s.submit(&req)
 	if err != nil {
 		w.recycle()
@@ -110,6 +110,9 @@ func (s *Server) handleInvoke(ctx *fasthttp.RequestCtx, name string) {
 	snap := res.Snapshot
 	switch {
 	case !res.Existing:
+		if res.Run.Attempt > 0 {
+			s.dispatcher.Run(res.Run)
+		}
 		snap = w.wait()
 		w.recycle()
 	case res.Waiting:

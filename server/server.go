@@ -148,7 +148,7 @@ func (l fasthttpLog) Printf(format string, args ...any) { l.log.Debug(fmt.Sprint
 // newDispatcher makes what runs the tasks of core.
 func (s *Server) newDispatcher() *dispatch.Dispatcher {
 	hooks := dispatch.Hooks{
-		Complete: complete, Offer: offer,
+		Complete:          complete,
 		AppendTraceParent: traceForwarding(s.tracing != nil).appendParent,
 	}
 	if s.tracing != nil {

@@ -28,9 +28,6 @@ type Options struct {
 type Hooks struct {
 	// Complete reports an attempt's outcome to core; nil is Task.Complete.
 	Complete func(core.Task, core.Outcome)
-	// Offer leaves a task's blocking call to somebody who waits for the task
-	// and reports whether that will make it. The taker completes the task.
-	Offer func(t core.Task, call func(core.Task) core.Outcome) bool
 	// AppendTraceParent appends the traceparent that the function gets, if it
 	// gets one, and returns the tracestate that goes with it.
 	AppendTraceParent func(b []byte, t core.Task) (parent []byte, state string)
@@ -45,7 +42,7 @@ type Hooks struct {
 // function's execution mode.
 type Dispatcher struct {
 	local    *localDispatcher
-	pool     core.Dispatcher
+	pool     *poolDispatcher
 	provider core.Dispatcher // nil for none
 	complete func(core.Task, core.Outcome)
 }
@@ -54,9 +51,6 @@ type Dispatcher struct {
 func New(o Options) *Dispatcher {
 	if o.Complete == nil {
 		o.Complete = core.Task.Complete
-	}
-	if o.Offer == nil {
-		o.Offer = func(core.Task, func(core.Task) core.Outcome) bool { return false }
 	}
 	d := &Dispatcher{
 		local:    &localDispatcher{log: o.Log, complete: o.Complete, handlers: map[string]LocalHandler{}},
@@ -75,14 +69,32 @@ func (d *Dispatcher) HandleLocal(name string, h LocalHandler) { d.local.handle(n
 
 // Dispatch implements core.Dispatcher.
 func (d *Dispatcher) Dispatch(t core.Task) {
-	switch {
-	case t.Spec.ExecutionMode == core.ModeLocal:
-		d.local.Dispatch(t)
-	case t.Spec.ExecutionMode == core.ModePool || t.Spec.EndpointURL != "":
-		d.pool.Dispatch(t)
-	case d.provider != nil:
-		d.provider.Dispatch(t)
-	default:
+	transport := d.transport(t.Spec)
+	if transport == nil {
 		d.complete(t, core.Outcome{Status: core.Error, Code: core.CodeNoProvider, Message: "no provider runs DEPLOYMENT functions here; set endpointUrl or configure one"})
+		return
 	}
+	transport.Dispatch(t)
+}
+
+// Run is Dispatch for a caller that does nothing but wait for t: a call that
+// waits for its function is made on the caller's goroutine, which saves another
+// one and two switches.
+func (d *Dispatcher) Run(t core.Task) {
+	if pool, ok := d.transport(t.Spec).(*poolDispatcher); ok {
+		d.complete(t, pool.call(t))
+	} else {
+		d.Dispatch(t)
+	}
+}
+
+// transport is what runs functions of a spec; nil for none.
+func (d *Dispatcher) transport(spec *core.Spec) core.Dispatcher {
+	switch {
+	case spec.ExecutionMode == core.ModeLocal:
+		return d.local
+	case spec.ExecutionMode == core.ModePool || spec.EndpointURL != "":
+		return d.pool
+	}
+	return d.provider
 }

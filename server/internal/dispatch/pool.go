@@ -23,7 +23,6 @@ import (
 type poolDispatcher struct {
 	targets     *poolTargets
 	maxResponse int
-	blocking    func(core.Task) core.Outcome // d.call, made once
 	hooks       Hooks
 }
 
@@ -38,27 +37,18 @@ func newPoolDispatcher(o Options) *poolDispatcher {
 			DisablePathNormalizing: true,
 		}
 	})}
-	d.blocking = d.call
 	return d
 }
 
 func (d *poolDispatcher) Dispatch(t core.Task) {
-	if t.Spec.EndpointURL == "" {
-		d.hooks.Complete(t, core.Outcome{Status: core.Error, Code: core.CodePoolNoEndpoint, Message: "the function has no endpointUrl"})
-		return
-	}
-	if !d.hooks.Offer(t, d.blocking) {
-		d.start(t)
-	}
-}
-
-// start is apart so that an offered task does not escape to the heap.
-func (d *poolDispatcher) start(t core.Task) {
 	go func() { d.hooks.Complete(t, d.call(t)) }()
 }
 
 // call makes one attempt and always returns within the task's timeout.
 func (d *poolDispatcher) call(t core.Task) core.Outcome {
+	if t.Spec.EndpointURL == "" {
+		return core.Outcome{Status: core.Error, Code: core.CodePoolNoEndpoint, Message: "the function has no endpointUrl"}
+	}
 	target, err := d.targets.of(t.Spec.EndpointURL)
 	if err != nil {
 		return poolError("%s: %v", ShownURL(t.Spec.EndpointURL), err)

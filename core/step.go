@@ -1,0 +1,246 @@
+package core
+
+import "time"
+
+// A step is one decision about a function: with the function's lock held,
+// (state, input) becomes (state', effects). Everything that changes a function,
+// its queue, its slots or its executions is a step, and all that a step depends
+// on beside the function's state is in its input: one instant, and the operands
+// of its kind. A step calls nobody outside core but the clock, to arm the
+// function's own timers: two steps must not arm one timer in another order than
+// they were taken in. What else is to be done it leaves in effects, and carryOut
+// does that without the lock.
+
+// stepKind says what a step decides about.
+type stepKind uint8
+
+const (
+	stepAccept       stepKind = iota // a submission: starts, is queued, or is refused
+	stepJoin                         // a caller waits for an execution of its key
+	stepForget                       // a caller waits no longer
+	stepTick                         // the scheduler's turn
+	stepDrain                        // drain-once's turn
+	stepAnswer                       // a dispatch has answered
+	stepComplete                     // a completion from outside
+	stepDue                          // the function's timer: the earliest deadline
+	stepExpire                       // a sweep: what is due for a look
+	stepClose                        // the function is deleted
+	stepEmpty                        // the next queued execution of a deleted function
+	stepReconfigure                  // other bounds
+	stepLook                         // the autoscaler looks, woken by work or news
+	stepLookAgain                    // the autoscaler looks, by its timer
+	stepAsked                        // the Scaler has been called
+	stepSetReplicas                  // replicas set by hand
+	stepReplicas                     // as many instances are ready
+	stepReport                       // a reported metric
+	stepTakeLetter                   // a dead letter is to be redriven
+	stepPutLetter                    // and comes back
+	stepPurgeLetters                 // dead letters are forgotten
+)
+
+// input is a step's kind, its instant and its operands.
+type input struct {
+	kind stepKind
+	now  Instant
+
+	ex         *execution
+	attempt    int32 // stepAnswer
+	outcome    Outcome
+	callerRuns bool   // stepAccept: the caller makes the first attempt itself
+	tag        uint64 // stepAccept
+	waiter     Waiter
+	key        claim  // stepAccept: to be published; token 0 = none
+	n          int    // stepSetReplicas, stepReplicas
+	done       func() // stepDrain
+
+	expiry                 *expiry // stepExpire
+	queueSize, concurrency *int    // stepReconfigure; nil = as it is
+	report                 *metricReport
+	letter                 *DeadLetter // stepPutLetter
+	letterID               ID          // stepTakeLetter
+}
+
+// effects is what a step leaves to be done without the function's lock.
+type effects struct {
+	fn  *Function
+	now Instant
+
+	// The step's answer to whoever asked for it.
+	why    *Rejection
+	did    bool
+	inside bool // the completion comes from inside Dispatch
+	more   bool
+	count  int
+	letter *DeadLetter
+
+	ready   bool // fn was put down for the ready list
+	freeKey *execution
+	settled []func() // submissions that wait for the key
+
+	happened bool // event is to be observed
+	accepted bool // a sweep is needed from now on
+	wake     bool // the autoscaler is to look
+	released *execution
+	resized  bool
+	scaled   bool
+	ask      bool // the Scaler is to be called for count replicas
+	dispatch *execution
+	inHand   bool // the caller has the dispatched task
+
+	event        Event
+	task         Task
+	queueWait    time.Duration // before it
+	waiter       Waiter
+	joined       []Waiter
+	told         Snapshot // to waiter and joined; stepJoin: what the caller finds
+	attemptEnded func()
+	expiry       *expiry
+}
+
+// step takes one step of fn.
+func (fn *Function) step(in *input, fx *effects) {
+	fx.fn, fx.now = fn, in.now
+	fn.mu.Lock()
+	fn.decide(in, fx)
+	fn.mu.Unlock()
+}
+
+// decide is a step's decision; the caller holds fn.mu.
+func (fn *Function) decide(in *input, fx *effects) {
+	switch in.kind {
+	case stepAccept:
+		fn.accept(in, fx)
+	case stepAnswer:
+		fn.answer(in, fx)
+	case stepTick:
+		fn.tick(fx)
+	case stepExpire:
+		fn.expire(in.expiry, fx)
+	case stepDue:
+		fn.endDue(fx)
+	case stepJoin:
+		fn.join(in, fx)
+	case stepForget:
+		fn.removeWaiter(in.ex, in.waiter)
+	case stepComplete:
+		fn.completed(in, fx)
+	case stepDrain:
+		fn.drainOne(in, fx)
+	case stepClose:
+		fn.close()
+	case stepEmpty:
+		fn.endQueued(fx)
+	case stepReconfigure:
+		fn.reconfigure(in, fx)
+	case stepLook:
+		fn.look(fx)
+	case stepLookAgain:
+		fn.lookAgain(fx)
+	case stepAsked:
+		fn.auto.asking = false
+		fn.askIfDue(fx)
+	case stepSetReplicas:
+		fn.setReplicas(in.n, fx)
+	case stepReplicas:
+		fn.replicasAre(in.n, fx)
+	case stepReport:
+		fn.takeReport(in.report, fx)
+	case stepTakeLetter:
+		fn.takeLetter(in.letterID, fx)
+	case stepPutLetter:
+		fn.dead.add(*in.letter, &fn.core.deadBudget)
+	case stepPurgeLetters:
+		fx.count = fn.purgeLetters()
+	}
+}
+
+// noteReady puts fn down for the scheduler's ready list if a tick would
+// dispatch something and it is not in the list yet; the caller holds fn.mu.
+func (fn *Function) noteReady(fx *effects) {
+	if !fn.ready && fn.runnable() {
+		fn.ready, fx.ready = true, true
+	}
+}
+
+// carryOut does what a step has left to be done, in this order: the ready list
+// and the keys, the event and those who waited for it, the slot, the store's
+// records, the instances, and last the dispatch, which may take further steps
+// before it returns. It reports whether the dispatch completed on the spot: the
+// caller then goes on with the ready list.
+func (c *Core) carryOut(fx *effects) (completed bool) {
+	if fx.ready {
+		c.ready.push(fx.fn)
+	}
+	if fx.freeKey != nil {
+		c.freeKey(fx.freeKey)
+	}
+	for _, f := range fx.settled {
+		f()
+	}
+	if fx.accepted {
+		c.armSweep(fx.now)
+	}
+	if fx.happened {
+		c.observe(&fx.event)
+	}
+	if fx.waiter != nil {
+		fx.waiter.Wake(fx.told)
+	}
+	for _, w := range fx.joined {
+		w.Wake(fx.told)
+	}
+	if fx.released != nil {
+		c.event(EventSlotReleased, fx.released, fx.now)
+	}
+	if fx.attemptEnded != nil {
+		fx.attemptEnded()
+	}
+	if fx.expiry != nil {
+		c.carryOutExpiry(fx.expiry, fx.now)
+	}
+	if fx.wake {
+		c.take(fx.fn, &input{kind: stepLook, now: fx.now})
+	}
+	if fx.resized {
+		c.observe(&Event{Kind: EventConcurrencyChanged, Function: fx.fn, At: fx.now, Count: fx.fn.EffectiveConcurrency()})
+		c.serve()
+	}
+	if fx.scaled {
+		c.observe(&Event{Kind: EventScaled, Function: fx.fn, At: fx.now, Count: fx.count})
+	}
+	if fx.ask {
+		c.askScaler(fx.fn, fx.count, fx.now)
+	}
+	if fx.dispatch != nil {
+		return c.dispatch(fx)
+	}
+	return false
+}
+
+// take takes a step of fn and carries its effects out, where nobody asks for
+// more than that.
+func (c *Core) take(fn *Function, in *input) {
+	var fx effects
+	fn.step(in, &fx)
+	c.carryOut(&fx)
+}
+
+// observe tells the observer, when there is one.
+func (c *Core) observe(ev *Event) {
+	if c.observed {
+		c.observer.Observe(*ev)
+	}
+}
+
+func (c *Core) event(kind EventKind, ex *execution, now Instant) {
+	if c.observed {
+		c.observer.Observe(Event{Kind: kind, Function: ex.fn, ID: ex.id, At: now, Sync: ex.sync})
+	}
+}
+
+// happen has carryOut observe an event about ex; the caller holds fn.mu.
+func (fx *effects) happen(kind EventKind, ex *execution) {
+	fx.happened = true
+	ev := &fx.event
+	ev.Kind, ev.Function, ev.ID, ev.At, ev.Sync = kind, fx.fn, ex.id, fx.now, ex.sync
+}
