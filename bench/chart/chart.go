@@ -1,4 +1,4 @@
-// Package chart draws line charts as SVG that takes its colours from the
+// Package chart draws lines and bars as SVG that takes its colours from the
 // page's style sheet, so that one drawing suits light and dark.
 package chart
 
@@ -7,11 +7,12 @@ import (
 	"html"
 	"html/template"
 	"math"
+	"slices"
 	"strings"
 )
 
 // Point is one value of a line. Low and High, where they differ, draw a
-// whisker.
+// whisker. A NaN as Y is a gap.
 type Point struct{ X, Y, Low, High float64 }
 
 // Line is one data series.
@@ -19,13 +20,20 @@ type Line struct {
 	Name   string
 	Points []Point
 	Dots   bool // draw points instead of a line
+	Steps  bool // a value stays until the next one; else points are joined straight
+	Dashed bool // and grey, so that a line below shows
+	Bare   bool // no dots on the line
 }
+
+// Bar is a value of everything from From to To.
+type Bar struct{ From, To, Y float64 }
 
 // Chart describes one drawing. Empty lines are left out.
 type Chart struct {
 	Title, XLabel, YLabel string
 	X, Y                  Scale
 	Lines                 []Line
+	Bars                  []Bar
 	FromZero              bool // start a linear y axis at zero
 }
 
@@ -33,7 +41,8 @@ const (
 	width, height            = 720, 300
 	left, right, top, bottom = 64, 28, 16, 44
 	// MaxLines is the number of colours the style sheet defines.
-	MaxLines = 6
+	MaxLines = 7
+	grey     = 5
 )
 
 // SVG draws the chart; it is empty when there is nothing to draw.
@@ -62,39 +71,83 @@ func (c Chart) SVG() template.HTML {
 	}
 	fmt.Fprintf(&b, `<text class="axis" text-anchor="middle" x="%d" y="%d">%s</text>`, (left+width-right)/2, height-8, html.EscapeString(c.XLabel))
 	fmt.Fprintf(&b, `<text class="axis" text-anchor="middle" transform="translate(14 %d) rotate(-90)">%s</text>`, (top+height-bottom)/2, html.EscapeString(c.YLabel))
+	for _, bar := range c.Bars {
+		x, y := px(bar.From), py(bar.Y)
+		fmt.Fprintf(&b, `<rect class="dot c0" x="%.1f" y="%.1f" width="%.1f" height="%.1f"><title>%s to %s: %s</title></rect>`,
+			x, y, max(px(bar.To)-x-1, 0.5), py(y0)-y, number(bar.From), number(bar.To), number(bar.Y))
+	}
 	for i, l := range c.Lines {
-		l.draw(&b, i%MaxLines, px, py)
+		l.draw(&b, l.class(i), px, py)
 	}
 	b.WriteString("</svg>")
 	return template.HTML(c.legend() + b.String()) // #nosec G203 -- all text above is escaped
 }
 
-func (l Line) draw(b *strings.Builder, colour int, px, py func(float64) float64) {
-	if !l.Dots && len(l.Points) > 1 {
-		fmt.Fprintf(b, `<polyline class="line c%d" points="`, colour)
-		for _, p := range l.Points {
-			fmt.Fprintf(b, "%.1f,%.1f ", px(p.X), py(p.Y))
+// class is the style of the i-th line and of its name.
+func (l Line) class(i int) string {
+	if l.Dashed {
+		return fmt.Sprintf("c%d dashed", grey)
+	}
+	return fmt.Sprintf("c%d", i%MaxLines)
+}
+
+func (l Line) draw(b *strings.Builder, class string, px, py func(float64) float64) {
+	if !l.Dots {
+		for rest := l.Points; len(rest) > 0; {
+			gap := slices.IndexFunc(rest, func(p Point) bool { return math.IsNaN(p.Y) })
+			if gap < 0 {
+				gap = len(rest)
+			}
+			l.stroke(b, class, rest[:gap], px, py)
+			rest = rest[min(gap+1, len(rest)):]
 		}
-		b.WriteString(`"/>`)
 	}
 	radius := 1.5
 	if l.Dots {
 		radius = 4
 	}
 	for _, p := range l.Points {
-		if p.Low != p.High {
-			fmt.Fprintf(b, `<line class="line c%d" x1="%.1f" x2="%.1f" y1="%.1f" y2="%.1f"/>`, colour, px(p.X), px(p.X), py(p.Low), py(p.High))
+		if math.IsNaN(p.Y) {
+			continue
 		}
-		fmt.Fprintf(b, `<circle class="dot c%d" cx="%.1f" cy="%.1f" r="%.1f"><title>%s: %s at %s</title></circle>`,
-			colour, px(p.X), py(p.Y), radius, html.EscapeString(l.Name), number(p.Y), trim(p.X))
+		if p.Low != p.High {
+			fmt.Fprintf(b, `<line class="line %s" x1="%.1f" x2="%.1f" y1="%.1f" y2="%.1f"/>`, class, px(p.X), px(p.X), py(p.Low), py(p.High))
+		}
+		if l.Bare && len(l.Points) > 1 {
+			continue
+		}
+		fmt.Fprintf(b, `<circle class="dot %s" cx="%.1f" cy="%.1f" r="%.1f"><title>%s: %s at %s</title></circle>`,
+			class, px(p.X), py(p.Y), radius, html.EscapeString(l.Name), number(p.Y), trim(p.X))
 	}
+}
+
+// stroke draws a stretch without gaps. A lone point is a short line of its own,
+// unless a dot shows it.
+func (l Line) stroke(b *strings.Builder, class string, points []Point, px, py func(float64) float64) {
+	if len(points) < 2 && !l.Bare || len(points) == 0 {
+		return
+	}
+	fmt.Fprintf(b, `<polyline class="line %s" points="`, class)
+	for i, p := range points {
+		x, y := px(p.X), py(p.Y)
+		switch {
+		case len(points) == 1:
+			fmt.Fprintf(b, "%.1f,%.1f ", x-1, y)
+		case i > 0 && l.Steps:
+			fmt.Fprintf(b, "%.1f,%.1f ", x, py(points[i-1].Y))
+		}
+		fmt.Fprintf(b, "%.1f,%.1f ", x, y)
+	}
+	b.WriteString(`"/>`)
 }
 
 func (c Chart) legend() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, `<figcaption>%s`, html.EscapeString(c.Title))
 	for i, l := range c.Lines {
-		fmt.Fprintf(&b, ` <span class="key c%d">%s</span>`, i%MaxLines, html.EscapeString(l.Name))
+		if l.Name != "" {
+			fmt.Fprintf(&b, ` <span class="key %s">%s</span>`, l.class(i), html.EscapeString(l.Name))
+		}
 	}
 	b.WriteString("</figcaption>")
 	return b.String()
@@ -105,6 +158,9 @@ func (c Chart) bounds() (x0, x1, y0, y1 float64, any bool) {
 	x0, y0, x1, y1 = math.Inf(1), math.Inf(1), math.Inf(-1), math.Inf(-1)
 	for _, l := range c.Lines {
 		for _, p := range l.Points {
+			if math.IsNaN(p.Y) {
+				continue
+			}
 			any = true
 			x0, x1 = math.Min(x0, p.X), math.Max(x1, p.X)
 			y0, y1 = math.Min(y0, p.Y), math.Max(y1, p.Y)
@@ -112,6 +168,11 @@ func (c Chart) bounds() (x0, x1, y0, y1 float64, any bool) {
 				y0, y1 = math.Min(y0, p.Low), math.Max(y1, p.High)
 			}
 		}
+	}
+	for _, bar := range c.Bars {
+		any = true
+		x0, x1 = math.Min(x0, bar.From), math.Max(x1, bar.To)
+		y0, y1 = math.Min(y0, 0), math.Max(y1, bar.Y)
 	}
 	if c.Y == Log {
 		y0, y1 = math.Max(y0, 1e-6)*0.9, math.Max(y1, 1e-6)*1.1

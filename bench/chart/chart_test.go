@@ -2,6 +2,7 @@ package chart
 
 import (
 	"encoding/xml"
+	"fmt"
 	"io"
 	"math"
 	"strings"
@@ -28,6 +29,10 @@ func TestTicks(t *testing.T) {
 		{Log, 0.5, 20, "0.5 1 2 5 10 20"},
 		{Log, 0.01, 10_000, "0.01 0.1 1 10 100 1k 10k"},
 		{Percentile, 0, 99.95, "0% 50% 90% 99% 99.9%"},
+		{Seconds, 0, 4, "0s 1s 2s 3s 4s"},
+		{Seconds, 0, 60, "0s 15s 30s 45s 1m"},
+		{Seconds, 0, 6000, "0s 30m 1h 1h30m"},
+		{Seconds, 0, 3 * 86400, "0s 24h 48h 72h"},
 	} {
 		if got := labels(c.s.ticks(c.lo, c.hi)); got != c.want {
 			t.Errorf("ticks %v..%v: %q, want %q", c.lo, c.hi, got, c.want)
@@ -72,6 +77,41 @@ func TestSVGIsWellFormedAndWithinItsFrame(t *testing.T) {
 	}
 	if strings.Contains(svg, "NaN") || strings.Contains(svg, "Inf") {
 		t.Errorf("coordinates are not numbers: %s", svg)
+	}
+}
+
+func TestLinesWithGapsAndSteps(t *testing.T) {
+	nan := math.NaN()
+	points := []Point{{X: 1, Y: 1}, {X: 2, Y: 3}, {X: 3, Y: nan}, {X: 4, Y: 2}, {X: 5, Y: nan}}
+	svg := string(Chart{Lines: []Line{{Name: "a", Points: points, Steps: true, Bare: true}}}.SVG())
+	var strokes []int // pairs of coordinates in each
+	for _, part := range strings.Split(svg, `points="`)[1:] {
+		line, _, _ := strings.Cut(part, `"`)
+		strokes = append(strokes, len(strings.Fields(line)))
+	}
+	// Two points joined by a corner, and a lone one with a width.
+	if len(strokes) != 2 || strokes[0] != 3 || strokes[1] != 2 || strings.Contains(svg, "NaN") || strings.Contains(svg, "<circle") {
+		t.Errorf("strokes %v in %s", strokes, svg)
+	}
+	dashed := string(Chart{Lines: []Line{{Name: "a", Points: points[:2], Dashed: true}}}.SVG())
+	if !strings.Contains(dashed, `class="line c5 dashed"`) || !strings.Contains(dashed, `class="key c5 dashed"`) {
+		t.Error(dashed)
+	}
+	if got := (Chart{Lines: []Line{{Points: []Point{{Y: nan}}}}}).SVG(); got != "" {
+		t.Errorf("of a gap alone: %s", got)
+	}
+}
+
+func TestBars(t *testing.T) {
+	svg := string(Chart{X: Log, Bars: []Bar{{1, 2, 10}, {2, 4, 5}}}.SVG())
+	var x, y, w, h [2]float64
+	for i, part := range strings.Split(svg, "<rect ")[1:] {
+		if _, err := fmt.Sscanf(part, `class="dot c0" x="%f" y="%f" width="%f" height="%f"`, &x[i], &y[i], &w[i], &h[i]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if x[0] != left || x[1] <= x[0]+w[0] || math.Abs(w[0]-w[1]) > 0.2 || math.Abs(h[0]-2*h[1]) > 0.3 || math.Abs(y[0]+h[0]-(height-bottom)) > 0.2 {
+		t.Errorf("x %v, y %v, width %v, height %v", x, y, w, h)
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"strings"
+	"time"
 )
 
 // Scale maps values to an axis.
@@ -14,6 +15,8 @@ const (
 	Log
 	// Percentile spreads 0..100 by the number of nines, as HDR plots do.
 	Percentile
+	// Seconds is linear, with labels such as 90s as 1m30s.
+	Seconds
 )
 
 // position maps v into an unbounded coordinate that is linear on the axis.
@@ -62,6 +65,11 @@ func (s Scale) ticks(lo, hi float64) []tick {
 			}
 			out = kept
 		}
+	case Seconds:
+		step := niceSeconds((hi - lo) / 5)
+		for v := math.Ceil(lo/step) * step; v <= hi+step/1e6; v += step {
+			add(v, span(v))
+		}
 	default:
 		step := niceStep((hi - lo) / 5)
 		for v := math.Ceil(lo/step) * step; v <= hi+step/1e6; v += step {
@@ -82,6 +90,36 @@ func niceStep(raw float64) float64 {
 		}
 	}
 	return 10 * base
+}
+
+// niceSeconds is niceStep for times that people read in minutes and hours.
+func niceSeconds(raw float64) float64 {
+	const minute, hour, day = 60, 3600, 24 * 3600
+	switch {
+	case raw <= 10:
+		return niceStep(raw)
+	case raw > day:
+		return day * niceStep(raw/day)
+	}
+	for _, step := range []float64{15, 30, minute, 2 * minute, 5 * minute, 10 * minute, 15 * minute, 30 * minute, hour, 2 * hour, 6 * hour, 12 * hour} {
+		if raw <= step {
+			return step
+		}
+	}
+	return day
+}
+
+// span writes seconds without the zero parts of a Duration: 1h, not 1h0m0s.
+func span(seconds float64) string {
+	s := time.Duration(math.Round(seconds * 1e9)).String()
+	s = strings.TrimSuffix(s, "0s")
+	if !strings.HasSuffix(s, "m") {
+		return time.Duration(math.Round(seconds * 1e9)).String()
+	}
+	if strings.HasSuffix(s, "h0m") {
+		s = strings.TrimSuffix(s, "0m")
+	}
+	return s
 }
 
 // number writes v briefly: 1.5k, 20, 0.05.

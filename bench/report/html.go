@@ -1,35 +1,19 @@
 package report
 
 import (
-	_ "embed"
 	"fmt"
-	"html/template"
 	"io"
 	"maps"
 	"slices"
+
+	"simplane/bench/page"
 )
 
-//go:embed page.html
-var pageText string
-
-var page = template.Must(template.New("page").Parse(pageText))
-
-// section is one block of the page.
-type section struct {
-	Heading string
-	Note    string
-	Cards   []card
-	Charts  []template.HTML
-	Tables  []table
-}
-
-type card struct{ Label, Value string }
-
-type table struct {
-	Caption string
-	Head    []string
-	Rows    [][]string
-}
+type (
+	section = page.Section
+	card    = page.Card
+	table   = page.Table
+)
 
 // HTML writes the page. It needs no network and follows the reader's light or
 // dark setting.
@@ -45,12 +29,22 @@ func (d *Document) HTML(w io.Writer) error {
 	case d.Core != nil:
 		sections = coreSections(d.Core)
 	}
-	return page.Execute(w, struct {
-		*Document
-		Findings []string
-		Sections []section
-		About    []table
-	}{d, d.findings(), sections, d.about()})
+	p := page.Page{
+		Title: "simplane bench " + d.Kind, Passed: d.Passed,
+		Notes:  []string{fmt.Sprintf("%s, simplane %s, commit %s", d.Started.Format("2006-01-02 15:04:05 MST"), d.Version, d.Commit)},
+		Code:   d.Command,
+		Misses: d.Misses, Findings: d.findings(),
+		Sections: append(sections, section{Heading: "Where and how", Tables: d.about()}),
+	}
+	switch {
+	case d.Passed:
+		p.Verdict = "all limits and assertions held"
+	case len(d.Misses) == 0:
+		p.Verdict = "the run did not complete"
+	default:
+		p.Verdict = "failed"
+	}
+	return p.Write(w)
 }
 
 func (d *Document) findings() []string {

@@ -106,7 +106,7 @@ func outcomeSection(r *loadgen.Result) section {
 
 func searchSections(r *loadgen.SearchResult) []section {
 	kept, missed := chart.Line{Name: "p99 where the limits held", Dots: true}, chart.Line{Name: "p99 where they did not", Dots: true}
-	t := table{Caption: "Steps, in the order they ran", Head: []string{"rate", "attempt", "verdict", "answered", "p50", "p99", "max", "why"}}
+	t := table{Caption: "Steps, in the order they ran", Head: []string{"rate", "attempt", "verdict", "answered", "p50", "p99", "max", "why"}, Good: "kept", Bad: "missed"}
 	for _, s := range r.Steps {
 		verdict, line := "missed", &missed
 		if s.Pass {
