@@ -158,11 +158,11 @@ func (c Chart) bounds() (x0, x1, y0, y1 float64, any bool) {
 	x0, y0, x1, y1 = math.Inf(1), math.Inf(1), math.Inf(-1), math.Inf(-1)
 	for _, l := range c.Lines {
 		for _, p := range l.Points {
+			x0, x1 = math.Min(x0, p.X), math.Max(x1, p.X)
 			if math.IsNaN(p.Y) {
 				continue
 			}
 			any = true
-			x0, x1 = math.Min(x0, p.X), math.Max(x1, p.X)
 			y0, y1 = math.Min(y0, p.Y), math.Max(y1, p.Y)
 			if p.Low != p.High {
 				y0, y1 = math.Min(y0, p.Low), math.Max(y1, p.High)

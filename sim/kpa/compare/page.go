@@ -1,36 +1,31 @@
 package main
 
 import (
-	_ "embed"
+	"fmt"
 	"html/template"
 	"os"
 	"path/filepath"
 
 	"simplane/bench/chart"
+	"simplane/bench/page"
 )
-
-//go:embed page.html
-var pageText string
-
-var page = template.Must(template.New("page").Parse(pageText))
 
 // writePage writes plots of each scenario's first seed, and the table.
 func writePage(path string, all []comparison, seeds int) error {
-	type part struct {
-		comparison
-		Charts []template.HTML
-		Rows   [][]string
+	p := page.Page{
+		Title: "Autoscaling: simplane and a model of Knative's KPA",
+		Notes: []string{fmt.Sprintf("The same scenarios, load, queues and simulated provider; only the decision on replicas differs. Plots: one seed. Tables: means over %d seeds.", seeds)},
 	}
-	data := struct {
-		Seeds int
-		Head  []string
-		Parts []part
-	}{Seeds: seeds, Head: head}
-	for _, c := range all {
-		data.Parts = append(data.Parts, part{comparison: c, Rows: c.rows(), Charts: []template.HTML{
-			c.chart("Ready instances", "instances", func(f *figures) []int { return f.plot.Functions[f.function].Replicas }),
-			c.chart("Queued executions", "executions", func(f *figures) []int { return f.plot.Functions[f.function].Queued }),
-		}})
+	for i := range all {
+		c := &all[i]
+		p.Sections = append(p.Sections, page.Section{
+			Heading: c.Scenario, Note: c.Description,
+			Charts: []template.HTML{
+				c.chart("Ready instances", "instances", func(f *figures) []int { return f.plot.Functions[f.function].Replicas }),
+				c.chart("Queued executions", "executions", func(f *figures) []int { return f.plot.Functions[f.function].Queued }),
+			},
+			Tables: []page.Table{{Head: head, Rows: c.rows()}},
+		})
 	}
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return err
@@ -40,14 +35,14 @@ func writePage(path string, all []comparison, seeds int) error {
 		return err
 	}
 	defer w.Close()
-	if err := page.Execute(w, data); err != nil {
+	if err := p.Write(w); err != nil {
 		return err
 	}
 	return w.Close()
 }
 
 func (c *comparison) chart(title, unit string, values func(*figures) []int) template.HTML {
-	out := chart.Chart{Title: title, XLabel: "virtual seconds", YLabel: unit, FromZero: true}
+	out := chart.Chart{Title: title, XLabel: "virtual time", YLabel: unit, X: chart.Seconds, FromZero: true}
 	for i := range c.Figures {
 		f := &c.Figures[i]
 		l := chart.Line{Name: f.Name}
