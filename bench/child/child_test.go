@@ -133,14 +133,31 @@ func alive(pid int) bool {
 	return !strings.HasPrefix(rest, "Z") && !strings.HasPrefix(rest, "X")
 }
 
-func TestParseCPU(t *testing.T) {
-	line := "12 (a ) b) S 1 12 12 0 -1 4194304 100 0 0 0 150 50 0 0 20 0 5 0 100 0 0"
-	if got := parseCPU([]byte(line)); got != 2*time.Second {
-		t.Errorf("got %v, want 2s", got)
+func TestCPUOfAProcess(t *testing.T) {
+	from, own := cpuOf(os.Getpid()), ownCPU(t)
+	for ownCPU(t)-own < 50*time.Millisecond {
 	}
-	for _, bad := range []string{"", "12 (x", "12 (x) S 1", "12 (x) S 1 12 12 0 -1 4194304 100 0 0 0 a b 0"} {
-		if got := parseCPU([]byte(bad)); got != 0 {
-			t.Errorf("%q gave %v", bad, got)
-		}
+	if got := cpuOf(os.Getpid()) - from; got < 40*time.Millisecond {
+		t.Errorf("50 ms of work show as %v", got)
 	}
+	p, err := start(t, "server", 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if p.CPU() <= 0 {
+		t.Error("a process that has started used no CPU time")
+	}
+	p.Stop()
+	if got := p.CPU(); got != 0 {
+		t.Errorf("a process that is gone has used %v", got)
+	}
+}
+
+func ownCPU(t *testing.T) time.Duration {
+	t.Helper()
+	var r syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &r); err != nil {
+		t.Fatal(err)
+	}
+	return time.Duration(r.Utime.Nano() + r.Stime.Nano())
 }

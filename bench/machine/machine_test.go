@@ -30,7 +30,7 @@ func TestCPUModel(t *testing.T) {
 
 func TestReadCPUTimes(t *testing.T) {
 	got, ok := readCPUTimes(write(t, "cpu  10 1 5 100 4 0 2 3 0 0\ncpu0 1 1 1 1\n"))
-	if want := (cpuTimes{total: 125, idle: 104, steal: 3}); !ok || got != want {
+	if want := (cpuTimes{total: 125, tasks: 16, idle: 104, steal: 3}); !ok || got != want {
 		t.Errorf("got %+v %v, want %+v", got, ok, want)
 	}
 	if _, ok := readCPUTimes(write(t, "nonsense")); ok {

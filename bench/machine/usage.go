@@ -18,6 +18,9 @@ type Usage struct {
 	// MachineCPU is the share of all cores that anything kept busy;
 	// -1 where it cannot be read.
 	MachineCPU float64 `json:"machineCpu"`
+	// TaskCPU is the part of MachineCPU that processes used, without
+	// interrupts, which nobody can be blamed for; -1 where it cannot be read.
+	TaskCPU float64 `json:"taskCpu"`
 	// Steal is the share the hypervisor gave to somebody else; -1 unknown.
 	Steal float64 `json:"steal"`
 	// ProcessSeconds is the CPU time behind ProcessCPU.
@@ -67,7 +70,7 @@ func Now() Mark {
 // Since returns the usage between from and now.
 func Since(from Mark) Usage {
 	to := Now()
-	u := Usage{MachineCPU: -1, Steal: -1}
+	u := Usage{MachineCPU: -1, TaskCPU: -1, Steal: -1}
 	process := (to.process - from.process).Seconds()
 	if avail := to.wall.Sub(from.wall).Seconds() * float64(runtime.GOMAXPROCS(0)); avail > 0 {
 		u.ProcessCPU = process / avail
@@ -79,6 +82,7 @@ func Since(from Mark) Usage {
 	if from.statOK && to.statOK {
 		if total := float64(to.stat.total - from.stat.total); total > 0 {
 			u.MachineCPU = 1 - float64(to.stat.idle-from.stat.idle)/total
+			u.TaskCPU = float64(to.stat.tasks-from.stat.tasks) / total
 			u.Steal = float64(to.stat.steal-from.stat.steal) / total
 		}
 	}
@@ -95,7 +99,7 @@ func processCPU() time.Duration {
 }
 
 // cpuTimes are ticks since boot, summed over all cores.
-type cpuTimes struct{ total, idle, steal uint64 }
+type cpuTimes struct{ total, tasks, idle, steal uint64 }
 
 func readCPUTimes(path string) (cpuTimes, bool) {
 	f, err := os.Open(path)
@@ -110,7 +114,7 @@ func readCPUTimes(path string) (cpuTimes, bool) {
 	}
 	return cpuTimes{
 		total: user + nice + system + idle + iowait + irq + softirq + steal,
-		idle:  idle + iowait, steal: steal,
+		tasks: user + nice + system, idle: idle + iowait, steal: steal,
 	}, true
 }
 
