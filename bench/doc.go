@@ -3,6 +3,7 @@
 //   - arrival: when requests are due (constant and Poisson schedules)
 //   - latency: HDR recording, summaries and .hgrm export
 //   - loadgen: open-loop and closed-loop HTTP load, rate search, findings
+//   - epollload: the light client of comparisons, one thread on epoll
 //   - child, baseline: servers started by the harness, and its yardsticks
 //   - ratio, compare: A against B with a confidence interval
 //   - corebench: the engine in process, without HTTP

@@ -1,0 +1,43 @@
+package epollload
+
+import (
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// The system calls of the loop do not announce themselves to Go's scheduler as
+// those of unix do. The runtime's monitor takes an announced call that lasts
+// as a reason to wake up every 20 microseconds and to move the client to
+// another thread, which costs 16 % of the client's CPU time per request at 64
+// connections and 34 % at 2. Nothing in this process waits for the client: a
+// run starts no goroutine and allocates nothing while it measures. Where
+// something does, as in tests with a server in the same process, the monitor
+// interrupts a waiting client after 10 ms.
+
+// read receives from a socket without blocking.
+func read(fd int, b []byte) (int, error) {
+	n, _, errno := unix.RawSyscall6(unix.SYS_RECVFROM, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(b))), uintptr(len(b)), 0, 0, 0)
+	if errno != 0 {
+		return -1, errno
+	}
+	return int(n), nil
+}
+
+// write sends to a socket without blocking.
+func write(fd int, b []byte) (int, error) {
+	n, _, errno := unix.RawSyscall6(unix.SYS_SENDTO, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(b))), uintptr(len(b)), unix.MSG_NOSIGNAL, 0, 0)
+	if errno != 0 {
+		return -1, errno
+	}
+	return int(n), nil
+}
+
+// wait is epoll_wait; ms is the longest time it may take.
+func wait(epoll int, events []unix.EpollEvent, ms int) (int, error) {
+	n, _, errno := unix.RawSyscall6(unix.SYS_EPOLL_PWAIT, uintptr(epoll), uintptr(unsafe.Pointer(unsafe.SliceData(events))), uintptr(len(events)), uintptr(ms), 0, 0)
+	if errno != 0 {
+		return -1, errno
+	}
+	return int(n), nil
+}
