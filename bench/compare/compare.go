@@ -10,16 +10,20 @@ import (
 	"time"
 
 	"simplane/bench/arrival"
+	"simplane/bench/epollload"
+	"simplane/bench/latency"
 	"simplane/bench/loadgen"
 	"simplane/bench/ratio"
 )
 
 // Options of a comparison.
 type Options struct {
-	Rounds      int           // pairs, ratio.MinPairs..MaxRounds
-	Round       time.Duration // measured time of one side in one round
-	Warmup      time.Duration // before each, not measured
-	Connections int
+	Rounds int           // pairs, ratio.MinPairs..MaxRounds
+	Round  time.Duration // measured time of one side in one round
+	Warmup time.Duration // before each, not measured
+	// Connections are the numbers of connections to measure with, one after
+	// the other: 1 to MaxSteps different ones.
+	Connections []int
 	Timeout     time.Duration
 	Seed        uint64
 	Confidence  float64 // such as 0.95
@@ -28,8 +32,11 @@ type Options struct {
 	OpenFraction float64
 }
 
-// MaxRounds bounds a comparison.
-const MaxRounds = 1000
+// Bounds of a comparison.
+const (
+	MaxRounds = 1000
+	MaxSteps  = 16
+)
 
 // Validate reports what makes the options unusable.
 func (o Options) Validate() error {
@@ -40,29 +47,32 @@ func (o Options) Validate() error {
 		return fmt.Errorf("open fraction %v is out of range: want 0 to 1", o.OpenFraction)
 	case !(o.Confidence > 0 && o.Confidence < 1):
 		return fmt.Errorf("confidence %v is out of range: want between 0 and 1", o.Confidence)
+	case len(o.Connections) == 0 || len(o.Connections) > MaxSteps:
+		return fmt.Errorf("%d numbers of connections: want 1 to %d, such as 2,16,64", len(o.Connections), MaxSteps)
 	}
-	probe := o.load(loadgen.Target{Name: "x", URL: "http://x/", Method: "GET", Weight: 1}, 0, 0)
-	return probe.Validate()
+	for i, n := range o.Connections {
+		if slices.Contains(o.Connections[:i], n) {
+			return fmt.Errorf("connections %d is given twice", n)
+		}
+	}
+	return o.Check(loadgen.Target{Name: "x", URL: "http://x/", Method: "GET", Weight: 1})
 }
 
-func (o Options) load(t loadgen.Target, rate float64, round int) loadgen.Options {
+// Check reports why a target cannot be compared with these options.
+func (o Options) Check(t loadgen.Target) error {
+	for _, n := range o.Connections {
+		if err := epollload.Validate(o.load(t, n, 0, 0)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (o Options) load(t loadgen.Target, connections int, rate float64, round int) loadgen.Options {
 	return loadgen.Options{
-		Targets: []loadgen.Target{t}, Connections: o.Connections, Rate: rate, Arrival: arrival.Poisson,
+		Targets: []loadgen.Target{t}, Connections: connections, Rate: rate, Arrival: arrival.Poisson,
 		Seed: o.Seed + uint64(round), Warmup: o.Warmup, Duration: o.Round, Timeout: o.Timeout,
 	}
-}
-
-// Sample is one side in one round.
-type Sample struct {
-	Throughput float64 `json:"throughput"` // successes per second
-	P50Ms      float64 `json:"p50Ms"`
-	P99Ms      float64 `json:"p99Ms"`
-	Failed     int64   `json:"failed"`
-	Unsent     int64   `json:"unsent"`
-	// ServerCPUMicros is the server's CPU time per request; 0 when the
-	// server is not a child of this run.
-	ServerCPUMicros float64 `json:"serverCpuMicros"`
-	ClientLimited   bool    `json:"clientLimited"`
 }
 
 // Round is one pair.
@@ -72,24 +82,23 @@ type Round struct {
 	B     Sample `json:"b"`
 }
 
-// Row is one figure's comparison. Medians are over the rounds.
-type Row struct {
-	Name    string          `json:"name"`
-	Unit    string          `json:"unit"`
-	Higher  bool            `json:"higherIsBetter"`
-	A       float64         `json:"medianA"`
-	B       float64         `json:"medianB"`
-	Ratio   *ratio.Estimate `json:"ratio,omitempty"` // A/B
-	Problem string          `json:"problem,omitempty"`
+// Phase is one kind of load at one number of connections.
+type Phase struct {
+	Connections int     `json:"connections"`
+	Name        string  `json:"name"`
+	Rate        float64 `json:"rate,omitempty"` // asked per second in an open loop; 0 in a closed one
+	Rounds      []Round `json:"rounds"`
+	Rows        []Row   `json:"rows"`
+	// Withheld says why the phase gives no verdict: too many of its rounds
+	// were saturated elsewhere than in the subject. Empty when it does.
+	Withheld string `json:"withheld,omitempty"`
+	// LatencyA and LatencyB hold all rounds together.
+	LatencyA latency.Summary `json:"latencyA"`
+	LatencyB latency.Summary `json:"latencyB"`
 }
 
-// Phase is one kind of load.
-type Phase struct {
-	Name   string  `json:"name"`
-	Rate   float64 `json:"rate,omitempty"` // open loop
-	Rounds []Round `json:"rounds"`
-	Rows   []Row   `json:"rows"`
-}
+// Title names the phase together with its number of connections.
+func (p Phase) Title() string { return fmt.Sprintf("%d connections, %s", p.Connections, p.Name) }
 
 // Result of a comparison.
 type Result struct {
@@ -106,24 +115,20 @@ type Result struct {
 // Run compares a with b. progress, when not nil, is told what is being
 // measured.
 func Run(ctx context.Context, a, b *Subject, o Options, progress func(string)) (*Result, error) {
+	return run(ctx, a, b, o, progress, measure)
+}
+
+func run(ctx context.Context, a, b *Subject, o Options, progress func(string), m measurer) (*Result, error) {
 	if err := o.Validate(); err != nil {
 		return nil, err
 	}
 	if progress == nil {
 		progress = func(string) {}
 	}
-	r := &runner{o: o, a: a, b: b, progress: progress, out: &Result{A: a.Name, B: b.Name, Method: ratio.Method}}
-	if err := r.phase(ctx, "closed loop, saturating", 0); err != nil {
-		return nil, err
-	}
-	if o.OpenFraction > 0 && ctx.Err() == nil {
-		rows := r.out.Phases[0].Rows
-		rate := o.OpenFraction * math.Min(rows[0].A, rows[0].B)
-		if rate >= 1 {
-			name := fmt.Sprintf("open loop, Poisson arrivals at %.0f%% of the slower side's throughput", 100*o.OpenFraction)
-			if err := r.phase(ctx, name, rate); err != nil {
-				return nil, err
-			}
+	r := &runner{o: o, a: a, b: b, measure: m, progress: progress, out: &Result{A: a.Name, B: b.Name, Method: ratio.Method}}
+	for _, n := range o.Connections {
+		if err := r.step(ctx, n); err != nil {
+			return nil, err
 		}
 	}
 	r.out.Interrupted = ctx.Err() != nil
@@ -143,14 +148,35 @@ func (e errorCount) share() float64 {
 type runner struct {
 	o        Options
 	a, b     *Subject
+	measure  measurer
 	progress func(string)
 	out      *Result
 	errs     [2]errorCount
 	seen     map[string]bool
 }
 
-func (r *runner) phase(ctx context.Context, name string, rate float64) error {
-	p := Phase{Name: name, Rate: rate}
+// step measures with one number of connections: first what the two can do,
+// then both at the same rate.
+func (r *runner) step(ctx context.Context, connections int) error {
+	if ctx.Err() != nil {
+		return nil
+	}
+	closed := Phase{Connections: connections, Name: "closed loop, saturating"}
+	if err := r.phase(ctx, &closed); err != nil {
+		return err
+	}
+	rate := r.o.OpenFraction * math.Min(closed.Rows[0].A, closed.Rows[0].B)
+	if rate < 1 || ctx.Err() != nil {
+		return nil
+	}
+	return r.phase(ctx, &Phase{
+		Connections: connections, Rate: rate,
+		Name: fmt.Sprintf("open loop, Poisson arrivals at %.0f%% of the slower side's throughput", 100*r.o.OpenFraction),
+	})
+}
+
+func (r *runner) phase(ctx context.Context, p *Phase) error {
+	all := [2]*latency.Histogram{latency.NewHistogram(), latency.NewHistogram()}
 	// The first round of each side warms it up and is thrown away.
 	for round := -1; round < r.o.Rounds && ctx.Err() == nil; round++ {
 		pair := Round{Order: "AB"}
@@ -162,67 +188,56 @@ func (r *runner) phase(ctx context.Context, name string, rate float64) error {
 			if side == 'B' {
 				subject, into = r.b, &pair.B
 			}
-			r.progress(fmt.Sprintf("%s: round %d of %d, %s", name, round+1, r.o.Rounds, subject.Name))
-			s, err := r.measure(ctx, subject, side, rate, round)
+			r.progress(fmt.Sprintf("%s: round %d of %d, %s", p.Title(), round+1, r.o.Rounds, subject.Name))
+			m, err := r.measure(ctx, subject, r.o.load(subject.Target, p.Connections, p.Rate, max(0, round)))
 			if err != nil {
-				return err
+				return fmt.Errorf("%s: %w", subject.Name, err)
 			}
-			*into = s
+			if *into = m.Sample; round >= 0 {
+				r.count(subject, side, m)
+				all[side-'A'].Merge(m.latency)
+			}
 		}
 		if round >= 0 && ctx.Err() == nil {
 			p.Rounds = append(p.Rounds, pair)
 		}
 	}
-	r.findLimited(p)
-	p.Rows = rows(p.Rounds, rate, r.o.Confidence)
-	r.out.Phases = append(r.out.Phases, p)
+	p.LatencyA, p.LatencyB = summary(all[0]), summary(all[1])
+	p.Rows = rows(p.Rounds, p.Rate, r.o.Confidence)
+	r.judge(p)
+	r.out.Phases = append(r.out.Phases, *p)
 	return nil
 }
 
-func (r *runner) measure(ctx context.Context, s *Subject, side rune, rate float64, round int) (Sample, error) {
-	// The CPU clock runs through the warm-up as well, so its use per second
-	// stands for the recorded part.
-	before, start := s.cpu(), time.Now()
-	res, _, err := loadgen.Run(ctx, r.o.load(s.Target, rate, max(0, round)), nil)
-	if err != nil {
-		return Sample{}, fmt.Errorf("%s: %w", s.Name, err)
-	}
-	used, wall := s.cpu()-before, time.Since(start)
-	out := Sample{
-		Throughput: res.Throughput, P50Ms: res.Latency.P50Ms, P99Ms: res.Latency.P99Ms,
-		Failed: res.Failed, Unsent: res.Unsent, ClientLimited: res.ClientLimited,
-	}
-	if res.OK > 0 && s.server != nil {
-		perSecond := float64(used.Microseconds()) / wall.Seconds()
-		out.ServerCPUMicros = perSecond * res.ElapsedSeconds / float64(res.OK)
-	}
-	if round >= 0 {
-		e := &r.errs[side-'A']
-		e.bad += res.Failed + res.Unsent
-		e.due += res.Total() + res.Unsent
-		for _, f := range res.Failures {
-			r.find(fmt.Sprintf("%s: %s (%s)", s.Name, f.Kind, f.Sample))
-		}
-	}
-	return out, nil
+// summary leaves the encoded histogram out: a report holds many.
+func summary(h *latency.Histogram) latency.Summary {
+	s := latency.Summarize(h, true)
+	s.HDR = ""
+	return s
 }
 
-// findLimited says where the client, or the machine it shares with the
-// servers, was the bottleneck.
-func (r *runner) findLimited(p Phase) {
-	var a, b int
-	for _, round := range p.Rounds {
-		if round.A.ClientLimited {
-			a++
-		}
-		if round.B.ClientLimited {
-			b++
-		}
+// count adds a measurement to the side's errors.
+func (r *runner) count(s *Subject, side rune, m measurement) {
+	e := &r.errs[side-'A']
+	e.bad += m.Failed + m.Unsent
+	e.due += m.ok + m.Failed + m.Unsent
+	for _, f := range m.failures {
+		r.find(fmt.Sprintf("%s: %s (%s)", s.Name, f.Kind, f.Sample))
 	}
-	if a+b > 0 {
-		r.find(fmt.Sprintf("%s: the client or the machine it shares was saturated in %d rounds of A and %d of B, of %d; a difference may be larger than shown",
-			p.Name, a, b, len(p.Rounds)))
+}
+
+// judge says which rounds were saturated and withholds the verdict when they
+// are too many.
+func (r *runner) judge(p *Phase) {
+	why := saturation(p.Rounds)
+	if why == "" {
+		return
 	}
+	if saturatedPairs(p.Rounds) > withholdShare*float64(len(p.Rounds)) {
+		p.Withheld = why
+		why += "; no verdict"
+	}
+	r.find(p.Title() + ": " + why)
 }
 
 // find adds a finding once.
@@ -230,75 +245,8 @@ func (r *runner) find(text string) {
 	if r.seen == nil {
 		r.seen = make(map[string]bool)
 	}
-	if len(r.out.Findings) < 20 && !r.seen[text] {
+	if len(r.out.Findings) < 40 && !r.seen[text] {
 		r.seen[text] = true
 		r.out.Findings = append(r.out.Findings, text)
 	}
-}
-
-// rows compares every figure over the rounds. In an open loop throughput is
-// what was asked, so it is left out.
-func rows(rounds []Round, rate, confidence float64) []Row {
-	defs := []struct {
-		Row
-		optional bool // left out when a side cannot tell
-		of       func(Sample) float64
-	}{
-		{Row{Name: "throughput", Unit: "/s", Higher: true}, false, func(s Sample) float64 { return s.Throughput }},
-		{Row{Name: "latency p50", Unit: "ms"}, false, func(s Sample) float64 { return s.P50Ms }},
-		{Row{Name: "latency p99", Unit: "ms"}, false, func(s Sample) float64 { return s.P99Ms }},
-		{Row{Name: "server CPU per request", Unit: "µs"}, true, func(s Sample) float64 { return s.ServerCPUMicros }},
-	}
-	if rate > 0 {
-		defs = defs[1:]
-	}
-	var out []Row
-	for _, d := range defs {
-		var a, b []float64
-		for _, r := range rounds {
-			a, b = append(a, d.of(r.A)), append(b, d.of(r.B))
-		}
-		if d.optional && (slices.Max(append(a, 0)) == 0 || slices.Max(append(b, 0)) == 0) {
-			continue
-		}
-		row := d.Row
-		row.A, row.B = median(a), median(b)
-		if e, err := ratio.Paired(a, b, confidence); err != nil {
-			row.Problem = err.Error()
-		} else {
-			row.Ratio = &e
-		}
-		out = append(out, row)
-	}
-	return out
-}
-
-func median(xs []float64) float64 {
-	if len(xs) == 0 {
-		return 0
-	}
-	s := slices.Sorted(slices.Values(xs))
-	if n := len(s); n%2 == 0 {
-		return (s[n/2-1] + s[n/2]) / 2
-	}
-	return s[len(s)/2]
-}
-
-// Verdict puts a row into words.
-func (row Row) Verdict(a, b string) string {
-	if row.Ratio == nil {
-		return row.Problem
-	}
-	if !row.Ratio.Differs() {
-		return "no difference shown"
-	}
-	better, worse := a, b
-	if (row.Ratio.Ratio > 1) != row.Higher {
-		better, worse = b, a
-	}
-	f := row.Ratio.Ratio
-	if f < 1 {
-		f = 1 / f
-	}
-	return fmt.Sprintf("%s is better than %s by a factor of %.2f", better, worse, f)
 }

@@ -41,6 +41,9 @@ type Subject struct {
 // Launcher starts subjects from this program's own executable.
 type Launcher struct {
 	Executable string
+	// Server is the simplane binary that subjects of simplane run; empty
+	// means Executable. Yardsticks and backends are always Executable's.
+	Server string
 	// BaselineArgs is the command line, after Executable, of a yardstick.
 	BaselineArgs func(kind, backend string) []string
 	// Defaults hold body, headers and expectations, the same for both sides.
@@ -52,6 +55,12 @@ type Launcher struct {
 // FromURL makes a subject of something that already runs.
 func (l *Launcher) FromURL(rawURL string) *Subject {
 	return &Subject{Name: rawURL, Target: loadgen.URLTarget(l.Defaults, rawURL)}
+}
+
+// RunsSimplane reports whether the named subject is a simplane server rather
+// than a yardstick.
+func RunsSimplane(name string) bool {
+	return name == SimplaneInvoke || name == SimplaneEnqueue || name == SimplanePool
 }
 
 // CheckName reports a name that Launch does not know.
@@ -89,7 +98,11 @@ func (l *Launcher) Launch(ctx context.Context, name string) (s *Subject, err err
 		s.Target, err = l.echoTarget(name, s.server.Addrs[0])
 		return s, err
 	}
-	s.server, err = child.Start(ctx, name, 2, l.Executable, "serve",
+	binary := l.Executable
+	if l.Server != "" {
+		binary, s.Name = l.Server, fmt.Sprintf("%s of %s", name, l.Server)
+	}
+	s.server, err = child.Start(ctx, s.Name, 2, binary, "serve",
 		"--addr", "127.0.0.1:0", "--mgmt-addr", "127.0.0.1:0", "--rate-max-per-second", "0")
 	if err != nil {
 		return s, err
@@ -166,4 +179,12 @@ func (s *Subject) cpu() time.Duration {
 		return 0
 	}
 	return s.server.CPU()
+}
+
+// helperCPU is the CPU time its backends have used.
+func (s *Subject) helperCPU() (sum time.Duration) {
+	for _, p := range s.helpers {
+		sum += p.CPU()
+	}
+	return sum
 }

@@ -91,11 +91,17 @@ func TestPagesAreSelfContainedAndEscaped(t *testing.T) {
 	}
 	comparison := *plain
 	est := ratio.Estimate{Ratio: 0.5, Low: 0.4, High: 0.6, Confidence: 0.95, Pairs: 3}
-	comparison.HTTP, comparison.Compare = nil, &compare.Result{A: "<a>", B: "b", Method: ratio.Method, Phases: []compare.Phase{{
-		Name:   "closed loop",
-		Rounds: []compare.Round{{A: compare.Sample{Throughput: 1, P50Ms: 1, P99Ms: 2}, B: compare.Sample{Throughput: 2, P50Ms: 2, P99Ms: 4}}},
-		Rows:   []compare.Row{{Name: "throughput", Unit: "/s", Higher: true, A: 1, B: 2, Ratio: &est}},
-	}}}
+	phase := func(connections int, withheld string) compare.Phase {
+		return compare.Phase{
+			Connections: connections, Name: "closed loop", Withheld: withheld,
+			Rounds:   []compare.Round{{A: compare.Sample{Throughput: 1, P50Ms: 1, P99Ms: 2}, B: compare.Sample{Throughput: 2, P50Ms: 2, P99Ms: 4, ServerCores: -1}}},
+			Rows:     []compare.Row{{Figure: "throughput", Name: "throughput", Unit: "/s", Higher: true, A: 1, B: 2, Ratio: &est}},
+			LatencyA: plain.HTTP.Latency, LatencyB: plain.HTTP.Service,
+		}
+	}
+	comparison.HTTP, comparison.Compare = nil, &compare.Result{
+		A: "<a>", B: "b", Method: ratio.Method, Phases: []compare.Phase{phase(2, ""), phase(64, "no <core> left")},
+	}
 	engine := *plain
 	engine.HTTP, engine.Core = nil, &corebench.Result{
 		Rows: []corebench.Row{
@@ -112,7 +118,7 @@ func TestPagesAreSelfContainedAndEscaped(t *testing.T) {
 	}{
 		"http":    {plain, []string{"body without the expected text", "&lt;script&gt;", "too &lt;slow&gt;", "Latency by percentile", "Throughput"}, 3},
 		"search":  {&search, []string{"100/s keeps p99=5ms (200/s does not)", "&lt;b&gt;slow"}, 1},
-		"compare": {&comparison, []string{"0.400 to 0.600 (95%)", "b is better than &lt;a&gt; by a factor of 2.00"}, 1},
+		"compare": {&comparison, []string{"0.400 to 0.600 (95%)", "b is better than &lt;a&gt; by a factor of 2.00", "<h2>2 connections", "<h2>64 connections", "saturated: no &lt;core&gt; left", "0.50 (0.40–0.60)", "unknown"}, 5},
 		"core":    {&engine, []string{"a &lt;cycle&gt;", "1.50M", "1.50<", "123 ns", "456 B"}, 2},
 	} {
 		var buf bytes.Buffer
@@ -133,6 +139,29 @@ func TestPagesAreSelfContainedAndEscaped(t *testing.T) {
 		}
 		if strings.Contains(html, "NaN") {
 			t.Errorf("%s: page shows NaN", name)
+		}
+	}
+}
+
+func TestComparisonAsText(t *testing.T) {
+	est := ratio.Estimate{Ratio: 0.5, Low: 0.4, High: 0.6, Confidence: 0.95, Pairs: 3}
+	row := compare.Row{Figure: "p99", Name: "latency p99", Unit: "ms", A: 1, B: 2, Ratio: &est}
+	d := Document{Compare: &compare.Result{A: "one", B: "two", Phases: []compare.Phase{
+		{Connections: 2, Name: "closed loop", Rows: []compare.Row{row}},
+		{Connections: 64, Name: "closed loop", Rows: []compare.Row{row}, Withheld: "too busy"},
+		{Connections: 64, Name: "open loop", Rate: 7, Rows: []compare.Row{row}},
+	}}}
+	var buf bytes.Buffer
+	if err := d.Text(&buf); err != nil {
+		t.Fatal(err)
+	}
+	text := regexp.MustCompile(` +`).ReplaceAllString(buf.String(), " ")
+	for _, want := range []string{
+		"2 connections, closed loop\n", "64 connections, open loop\n", "one is better than two by a factor of 2.00", "verdict withheld, saturated: too busy\n",
+		"A/B in the closed loop, by connections\nconnections p99 verdict\n2 0.50 (0.40–0.60) given\n64 0.50 (0.40–0.60) withheld\n",
+	} {
+		if !strings.Contains(text, want) {
+			t.Errorf("no %q in\n%s", want, text)
 		}
 	}
 }

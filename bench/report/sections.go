@@ -8,7 +8,6 @@ import (
 	"strings"
 
 	"simplane/bench/chart"
-	"simplane/bench/compare"
 	"simplane/bench/latency"
 	"simplane/bench/loadgen"
 )
@@ -126,47 +125,4 @@ func searchSections(r *loadgen.SearchResult) []section {
 		}.SVG()},
 		Tables: []table{t},
 	}}
-}
-
-func compareSections(r *compare.Result) []section {
-	var out []section
-	for _, p := range r.Phases {
-		t := table{Head: []string{"figure", "A/B", "interval", "pairs", "verdict", "median A", "median B"}}
-		for _, row := range p.Rows {
-			cells := []string{row.Name, "-", "-", "-", row.Verdict(r.A, r.B), unitText(row.A, row.Unit), unitText(row.B, row.Unit)}
-			if e := row.Ratio; e != nil {
-				cells[1] = fmt.Sprintf("%.3f", e.Ratio)
-				cells[2] = fmt.Sprintf("%.3f to %.3f (%.0f%%)", e.Low, e.High, 100*e.Confidence)
-				cells[3] = fmt.Sprint(e.Pairs)
-			}
-			t.Rows = append(t.Rows, cells)
-		}
-		out = append(out, section{
-			Heading: p.Name, Note: fmt.Sprintf("A is %s, B is %s. The interval is a %s.", r.A, r.B, r.Method),
-			Tables: []table{t}, Charts: []template.HTML{roundsChart(p)},
-		})
-	}
-	return out
-}
-
-// roundsChart shows the pairs behind the ratio: a trend or an outlier here is
-// a reason to measure again.
-func roundsChart(p compare.Phase) template.HTML {
-	lines := []chart.Line{{Name: "throughput"}, {Name: "p50"}, {Name: "p99"}}
-	add := func(l *chart.Line, x int, a, b float64) {
-		if a > 0 && b > 0 {
-			l.Points = append(l.Points, chart.Point{X: float64(x), Y: a / b})
-		}
-	}
-	for i, r := range p.Rounds {
-		if p.Rate == 0 {
-			add(&lines[0], i+1, r.A.Throughput, r.B.Throughput)
-		}
-		add(&lines[1], i+1, r.A.P50Ms, r.B.P50Ms)
-		add(&lines[2], i+1, r.A.P99Ms, r.B.P99Ms)
-	}
-	if p.Rate > 0 {
-		lines = lines[1:]
-	}
-	return chart.Chart{Title: "A/B by round", XLabel: "round", YLabel: "ratio A/B", Y: chart.Log, Lines: lines}.SVG()
 }

@@ -70,18 +70,3 @@ func (d *Document) searchText(w io.Writer) {
 	}
 	fmt.Fprintf(w, "\n%s\n", d.Search)
 }
-
-func (d *Document) compareText(w io.Writer) {
-	c := d.Compare
-	fmt.Fprintf(w, "A = %s, B = %s; interval: %s\n", c.A, c.B, c.Method)
-	for _, p := range c.Phases {
-		fmt.Fprintf(w, "\n%s\n\tA/B\tinterval\tmedian A\tmedian B\tverdict\n", p.Name)
-		for _, row := range p.Rows {
-			est, interval := "-", "-"
-			if e := row.Ratio; e != nil {
-				est, interval = fmt.Sprintf("%.3f", e.Ratio), fmt.Sprintf("%.3f to %.3f (%.0f%%)", e.Low, e.High, 100*e.Confidence)
-			}
-			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", row.Name, est, interval, unitText(row.A, row.Unit), unitText(row.B, row.Unit), row.Verdict(c.A, c.B))
-		}
-	}
-}

@@ -74,6 +74,15 @@ func TestBenchRefusesBadFlags(t *testing.T) {
 		{"compare --a=magic --b=fasthttp-echo", "magic"},
 		{"compare --a=fasthttp-echo --b=nethttp-echo --rounds=1", "rounds"},
 		{"compare --a=fasthttp-echo --b=nethttp-echo --open-fraction=3", "fraction"},
+		{"compare --a=fasthttp-echo --b=nethttp-echo --connections=0", "connections 0"},
+		{"compare --a=fasthttp-echo --b=nethttp-echo --connections=2,many", "connections"},
+		{"compare --a=fasthttp-echo --b=nethttp-echo --connections=2,16,2", "given twice"},
+		{"compare --a=fasthttp-echo --b=nethttp-echo --expect=p98<=1", "p98"},
+		{"compare --a=fasthttp-echo --b=nethttp-echo --expect=throughput", "throughput>=0.92"},
+		{"compare --a=fasthttp-echo --b=nethttp-echo --expect=p99@3<=1", "3 connections are not measured"},
+		{"compare --a=fasthttp-echo --b=nethttp-echo --a-binary=/bin/true", "--a-binary"},
+		{"compare --a=fasthttp-echo --b=simplane-invoke --b-binary=/does/not/exist", "/does/not/exist"},
+		{"compare --a=fasthttp-echo --b-url=https://127.0.0.1:1/", "plain http"},
 		{"core --case=magic", "magic"},
 		{"core --sizes=many", "many"},
 		{"core --sizes=1e9", "size"},
@@ -150,6 +159,28 @@ func TestBenchSearchPasses(t *testing.T) {
 		"--duration", "100ms", "--warmup", "0s")
 	if code != 0 || !strings.Contains(stdout, "100/s, the highest rate tried, keeps p50=1m0s") {
 		t.Errorf("exit %d, %q, output %q", code, line, stdout)
+	}
+}
+
+func TestBenchCompareWritesAReport(t *testing.T) {
+	out := filepath.Join(t.TempDir(), "r")
+	quick := []string{"compare", "--a-url", fineServer(t), "--b-url", fineServer(t), "--connections", "1,2", "--rounds", "3", "--round", "50ms", "--warmup", "0s",
+		"--open-fraction", "0"}
+	stdout, line, code := bench(t, append(quick, "--out", out)...)
+	if code != 0 || !strings.Contains(stdout, "2 connections, closed loop") {
+		t.Fatalf("exit %d, %q, output %q", code, line, stdout)
+	}
+	d, err := report.Load(filepath.Join(out, "result.json"))
+	if err != nil || len(d.Compare.Phases) != 2 || d.Compare.Phases[1].Connections != 2 || d.Compare.Phases[1].Rounds[0].A.P999Ms <= 0 {
+		t.Errorf("%v, compare %+v", err, d.Compare)
+	}
+	page, err := os.ReadFile(filepath.Join(out, "report.html"))
+	if err != nil || !bytes.Contains(page, []byte("<h2>1 connections")) || !bytes.Contains(page, []byte("<h2>2 connections")) {
+		t.Errorf("%v: the page lacks a section", err)
+	}
+	_, line, code = bench(t, append(quick, "--expect", "p50@2<=0.000001")...)
+	if code != 1 || !strings.Contains(line, "expected p50@2<=0.000001 at 2 connections") {
+		t.Errorf("missed expectation: exit %d, %q", code, line)
 	}
 }
 
