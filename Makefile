@@ -5,7 +5,8 @@ COMMIT  := $(shell git rev-parse --short HEAD 2>/dev/null || echo unknown)
 LDFLAGS := -s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT)
 FUZZTIME ?= 5s
 
-.PHONY: build run test vet vuln race fuzz scenarios mutants bench bench-check soak kube-assets kube-test clean
+HOTPATH := results-invoke results-pool results-enqueue results-nethttp
+.PHONY: build run test vet vuln race fuzz scenarios mutants bench bench-check results-hotpath $(HOTPATH) results-before soak kube-assets kube-test clean
 
 build:
 	go build -ldflags '$(LDFLAGS)' -o bin/simplane ./cmd/simplane
@@ -73,6 +74,29 @@ BASE ?= HEAD
 bench-check: build
 	./bin/simplane bench check --base $(BASE)
 	./bin/simplane bench check --base $(BASE) --package ./core
+
+# The hot path's comparisons in results/, half an hour on an otherwise idle
+# machine. Each is measured although an earlier one missed what it should reach.
+# BEFORE names an earlier simplane binary, bin/simplane-before for one; with it
+# this tree is also compared with that.
+CONNECTIONS ?= 2,16,64,256
+COMPARE := ./bin/simplane bench compare --rounds 12 --round 1s --connections $(CONNECTIONS)
+
+results-hotpath: build
+	@$(MAKE) --no-print-directory -k $(HOTPATH) $(if $(BEFORE),results-before)
+
+TAILS := --expect 'p99@16,64,256<=1.2' --expect 'p99.9@16,64,256<=1.3'
+results-invoke:
+	$(COMPARE) --a simplane-invoke --b fasthttp-echo --expect 'throughput>=0.92' $(TAILS) --out results/invoke-vs-fasthttp-echo
+results-pool:
+	$(COMPARE) --a simplane-pool --b fasthttp-proxy --expect 'throughput>=0.9' $(TAILS) --out results/pool-vs-fasthttp-proxy
+results-enqueue:
+	$(COMPARE) --a simplane-enqueue --b fasthttp-echo --expect 'throughput>=0.85' --out results/enqueue-vs-fasthttp-echo
+results-nethttp:
+	$(COMPARE) --a simplane-invoke --b nethttp-echo --out results/invoke-vs-nethttp-echo
+results-before:
+	$(COMPARE) --a simplane-invoke --b simplane-invoke --b-binary $(BEFORE) --out results/invoke-vs-before
+	$(COMPARE) --a simplane-pool --b simplane-pool --b-binary $(BEFORE) --out results/pool-vs-before
 
 bench:
 	go test -run '^$$' -bench . -benchmem ./core
