@@ -184,21 +184,14 @@ type httpTarget struct {
 	child *child
 }
 
-// noticeCrash is how long an exit may take to be known after a connection
-// broke.
-const noticeCrash = 150 * time.Millisecond
-
 // Call implements provider.Instance.
 func (t *httpTarget) Call(inv provider.Invocation, done func(provider.Result)) {
 	go func() {
 		r, err := t.Do(inv)
 		if err != nil {
-			wait := time.NewTimer(noticeCrash)
-			defer wait.Stop()
-			select {
-			case <-t.child.Done():
+			if t.child.exits() {
 				r = provider.Failure(provider.CodeCrashed, "with the invocation running, the function "+t.child.describe())
-			case <-wait.C:
+			} else {
 				r = provider.Failure(provider.CodeError, "the function could not be called: "+err.Error())
 			}
 		}

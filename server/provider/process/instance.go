@@ -12,6 +12,7 @@ import (
 
 	"simplane/server/provider"
 	"simplane/server/provider/process/guard"
+	"simplane/server/provider/process/proctree"
 )
 
 // instance is one replica from its start to its end.
@@ -90,7 +91,7 @@ type child struct {
 	cgroup string
 	meter  *meter
 	stdin  *os.File // ends of the pipes that simplane holds; nil if not kept
-	stdout *os.File
+	stdout *stream
 	spares *spares
 }
 
@@ -164,11 +165,11 @@ func (in *instance) launch(ctx context.Context, id string, extra map[string]stri
 		}
 	}
 	c.meter.add(c)
-	c.pumps = append(c.pumps, startPump(in.f.logs, in.id, provider.Stderr, ourErr, c.tail))
+	c.pumps = append(c.pumps, startPump(in.f.logs, in.id, provider.Stderr, &stream{File: ourErr}, c.tail))
 	if protocol {
-		c.stdout = ourOut
+		c.stdout = &stream{File: ourOut}
 	} else {
-		c.pumps = append(c.pumps, startPump(in.f.logs, in.id, provider.Stdout, ourOut, nil))
+		c.pumps = append(c.pumps, startPump(in.f.logs, in.id, provider.Stdout, &stream{File: ourOut}, nil))
 	}
 	return c, nil
 }
@@ -194,6 +195,30 @@ func (c *child) cleanUp() {
 	c.meter.remove(c)
 	removeCgroup(c.cgroup)
 	c.spares.fill() // a good moment, and the next start may be near
+}
+
+// noticeCrash is how long a process is given to exit after its conversation
+// broke off.
+const noticeCrash = 150 * time.Millisecond
+
+// exits reports whether a process whose conversation broke off has crashed, and
+// waits until its exit is known. One that is on its way out, which the kernel
+// tells, is waited for as long as it takes: how busy the machine is must not
+// decide what an invocation ends with. One that lives was given noticeCrash,
+// as the command may be a shell that exits after what it ran.
+func (c *child) exits() bool {
+	wait := time.NewTimer(noticeCrash)
+	defer wait.Stop()
+	select {
+	case <-c.Done():
+		return true
+	case <-wait.C:
+	}
+	if !proctree.Exiting(c.PID) {
+		return false
+	}
+	<-c.Done()
+	return true
 }
 
 // end stops a process: SIGTERM, a grace, SIGKILL.

@@ -2,7 +2,6 @@ package process
 
 import (
 	"bytes"
-	"os"
 	"strings"
 	"sync"
 	"time"
@@ -29,13 +28,13 @@ const (
 // the amount, so that a talkative function is not blocked by it; a flood is
 // dropped, and read slowly to keep the processor for others.
 type pump struct {
-	file *os.File
+	file *stream
 	done chan struct{}
 }
 
-func startPump(ring *provider.Ring, instance, stream string, file *os.File, t *tail) *pump {
+func startPump(ring *provider.Ring, instance, name string, file *stream, t *tail) *pump {
 	p := &pump{file: file, done: make(chan struct{})}
-	s := &splitter{ring: ring, instance: instance, stream: stream}
+	s := &splitter{ring: ring, instance: instance, stream: name}
 	go func() {
 		defer close(p.done)
 		buf := make([]byte, smallRead)
@@ -71,14 +70,16 @@ func startPump(ring *provider.Ring, instance, stream string, file *os.File, t *t
 	return p
 }
 
-// finish waits for the end of the stream, until limit is closed, and closes it.
+// finish waits for the end of the stream, until limit is closed, then for the
+// end of what was written by then, and closes it.
 func (p *pump) finish(limit <-chan struct{}) {
 	select {
 	case <-p.done:
 	case <-limit:
+		p.file.finish()
+		<-p.done
 	}
 	p.file.Close()
-	<-p.done
 }
 
 // splitter cuts a stream into log lines.

@@ -39,9 +39,7 @@ func (in *instance) runStdio() exit {
 			in.f.pool.Remove(in.id)
 			c.Kill() // what it still does is of no use
 			<-c.Done()
-			w.finish(false)
-			c.cleanUp()
-			return exit{recycled: w.calls > 0}
+			return w.gaveUp()
 		case <-in.stop:
 			in.drain(c.Done())
 			c.stdin.Close()
@@ -72,6 +70,7 @@ type worker struct {
 	replies replyReader // read's
 
 	mu       sync.Mutex
+	exited   bool // and nothing is to be written any more
 	current  *call
 	calls    int // invocations so far
 	answered int // answers so far
@@ -85,6 +84,7 @@ type call struct {
 	timer *time.Timer   // ends it
 	look  *time.Timer   // at whether the function is ready; first call only
 	size  int           // of the line that was sent
+	send  sync.Mutex    // held while it is written
 	sent  atomic.Bool   // at least a part of it
 	init  time.Duration // first call only: until the function read it
 }
@@ -117,21 +117,19 @@ func (w *worker) Call(inv provider.Invocation, done func(provider.Result)) {
 // send writes a line. A small one goes out at once unless the function leaves
 // its input unread; then, and for a large one, a goroutine takes the time.
 func (w *worker) send(c *call, line []byte) {
-	if len(line) <= pipeAtomic {
-		if raw, err := w.child.stdin.SyscallConn(); err == nil {
-			var werr error
-			err = raw.Write(func(fd uintptr) bool {
-				_, werr = unix.Write(int(fd), line)
-				return true
-			})
-			if err == nil && werr == nil {
-				c.sent.Store(true)
-				return
-			}
-		}
+	if len(line) <= pipeAtomic && w.sendAtOnce(c, line) {
+		return
 	}
 	go func() {
+		c.send.Lock()
+		defer c.send.Unlock()
+		w.mu.Lock()
+		if w.exited {
+			w.mu.Unlock()
+			return
+		}
 		_ = w.child.stdin.SetWriteDeadline(c.inv.Deadline)
+		w.mu.Unlock()
 		// An error needs no handling: the deadline or the exit of the process
 		// ends the call.
 		if n, _ := w.child.stdin.Write(line); n > 0 {
@@ -139,6 +137,40 @@ func (w *worker) send(c *call, line []byte) {
 		}
 		_ = w.child.stdin.SetWriteDeadline(time.Time{})
 	}()
+}
+
+func (w *worker) sendAtOnce(c *call, line []byte) bool {
+	raw, err := w.child.stdin.SyscallConn()
+	if err != nil {
+		return false
+	}
+	c.send.Lock()
+	defer c.send.Unlock()
+	var werr error
+	err = raw.Write(func(fd uintptr) bool {
+		_, werr = unix.Write(int(fd), line)
+		return true
+	})
+	if err != nil || werr != nil {
+		return false
+	}
+	c.sent.Store(true)
+	return true
+}
+
+// sendingEnds waits until nothing is being written any more, now that the
+// process has exited, and returns the current call.
+func (w *worker) sendingEnds() *call {
+	w.mu.Lock()
+	w.exited = true
+	_ = w.child.stdin.SetWriteDeadline(time.Now())
+	c := w.current
+	w.mu.Unlock()
+	if c != nil {
+		c.send.Lock()
+		defer c.send.Unlock()
+	}
+	return c
 }
 
 // pipeAtomic is the size up to which the kernel writes to a pipe all or
@@ -231,14 +263,33 @@ func (w *worker) breakOff(why string, level slog.Level, end func()) {
 	end()
 }
 
+// readingEnds waits until everything is read that the process wrote before it
+// exited.
+func (w *worker) readingEnds() {
+	limit := time.NewTimer(drainPipes)
+	defer limit.Stop()
+	select {
+	case <-w.eof:
+	case <-limit.C:
+		w.child.stdout.finish()
+		<-w.eof
+	}
+}
+
+// gaveUp is the end of a process that was given up with breakOff.
+func (w *worker) gaveUp() exit {
+	w.finish(false)
+	w.child.cleanUp()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return exit{recycled: w.calls > 0}
+}
+
 // finish waits for the rest of stdout, when it matters, and ends what still
 // waits for an answer.
 func (w *worker) finish(drain bool) {
 	if drain {
-		select {
-		case <-w.eof:
-		case <-time.After(drainPipes):
-		}
+		w.readingEnds()
 	}
 	w.child.stdout.Close()
 	<-w.eof
@@ -252,18 +303,25 @@ func (w *worker) finish(drain bool) {
 	w.complete(c, provider.Failure(err.Code, err.Message), false)
 }
 
-// died tells a process that could not start from one that crashed: the former
+// died is the end of a process that exited by itself. What an invocation ends
+// with follows from what came first: what the process wrote before it exited
+// counts, an answer as well as what is none; then a deadline that has passed;
+// and only then the exit.
+//
+// A process that could not start is told from one that crashed: the former
 // never answered, nor read what it was sent.
 func (w *worker) died() exit {
-	select {
-	case <-w.eof:
-	case <-time.After(drainPipes):
-	}
+	c := w.sendingEnds()
+	w.readingEnds()
 	w.mu.Lock()
-	unread := w.unread()
+	givenUp := w.why != ""
 	neverStarted := w.answered == 0 &&
-		(w.current == nil || !w.current.sent.Load() || unread >= min(w.current.size, pipeAtomic))
+		(c == nil || !c.sent.Load() || w.unread() >= min(c.size, pipeAtomic))
 	w.mu.Unlock()
+	if givenUp {
+		<-w.broken // it ends the current call
+		return w.gaveUp()
+	}
 	w.child.cleanUp()
 
 	var how exit
@@ -309,9 +367,7 @@ func (w *worker) read() {
 			if errors.Is(err, os.ErrClosed) {
 				return
 			}
-			select {
-			case <-w.child.Done():
-			case <-time.After(noticeCrash):
+			if !w.child.exits() {
 				// It lives, but cannot answer any more.
 				w.refuse("the function closed its standard output")
 			}

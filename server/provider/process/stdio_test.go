@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -183,5 +184,63 @@ func TestInitDurationIsTheTimeUntilTheInputIsRead(t *testing.T) {
 	// The look before the one that sees it may have been at two thirds of the time.
 	if r.InitDuration < 200*time.Millisecond || r.InitDuration > took-400*time.Millisecond {
 		t.Errorf("ready after %v, and answered after %v", r.InitDuration, took)
+	}
+}
+
+// An exit that becomes known late, as on a busy machine, is a crash all the
+// same, whatever the invocation was waiting for.
+func TestACrashThatIsKnownLateIsACrash(t *testing.T) {
+	p := start(t, Options{})
+	for _, d := range []provider.Deployment{stdio(t), self(t, "http")} {
+		provision(t, p, d)
+		wantOutcome := func(input string) <-chan provider.Result {
+			out := make(chan provider.Result, 1)
+			go func() { out <- invoke(t, p, d.Name, input) }()
+			return out
+		}
+		if r := <-wantOutcome(`"well"`); !r.OK() {
+			t.Fatalf("%+v", r)
+		}
+		g, err := p.guardProcess()
+		if err != nil {
+			t.Fatal(err)
+		}
+		// The guard, which tells of exits, stands still.
+		if err := syscall.Kill(g.PID(), syscall.SIGSTOP); err != nil {
+			t.Fatal(err)
+		}
+		out := wantOutcome(`"do:exit"`)
+		time.Sleep(3 * noticeCrash)
+		if err := syscall.Kill(g.PID(), syscall.SIGCONT); err != nil {
+			t.Fatal(err)
+		}
+		wantCode(t, <-out, provider.CodeCrashed, "code 7", "about to die")
+	}
+}
+
+// A function that answers, or writes what is no answer, and then exits leaving a
+// process that holds its output open: what it wrote counts before how it ended.
+func TestWhatWasWrittenBeforeTheExitCounts(t *testing.T) {
+	p := start(t, Options{BackoffBase: time.Microsecond, BackoffMax: time.Microsecond})
+	for name, script := range map[string]string{
+		"answer":  `sleep 1000 & read line; echo '{"output":1}'; exit 3`,
+		"garbage": `sleep 1000 & read line; echo garbage; exit 3`,
+		"nothing": `sleep 1000 & read line; exit 3`,
+	} {
+		provision(t, p, provider.Deployment{Name: name, RuntimeMode: provider.STDIO, Replicas: 1, RuntimeCommand: script})
+	}
+	for range 5 {
+		wantOutput(t, invoke(t, p, "answer", `0`), `1`)
+		wantCode(t, invoke(t, p, "garbage", `0`), provider.CodeBadOutput)
+		wantCode(t, invoke(t, p, "nothing", `0`), provider.CodeCrashed, "code 3")
+	}
+}
+
+// A function that has read its input was started, however soon it ends.
+func TestACrashOnTheFirstInputIsNoFailedStart(t *testing.T) {
+	p := start(t, Options{BackoffBase: time.Microsecond, BackoffMax: time.Microsecond})
+	provision(t, p, provider.Deployment{Name: "brief", RuntimeMode: provider.STDIO, Replicas: 2, RuntimeCommand: `read line; exit 3`})
+	for range 30 {
+		wantCode(t, invoke(t, p, "brief", `0`), provider.CodeCrashed, "code 3")
 	}
 }

@@ -66,7 +66,9 @@ const tick = 10 * time.Millisecond
 
 // Fields of a process's stat file that come after its name, by index.
 const (
+	state  = 0
 	ppid   = 1
+	flags  = 6
 	utime  = 11
 	stime  = 12
 	cutime = 13
@@ -82,6 +84,16 @@ func stat(pid int) [][]byte {
 		return nil
 	}
 	return bytes.Fields(data[bytes.LastIndexByte(data, ')')+1:])
+}
+
+// exiting is the kernel's PF_EXITING: the process has begun to end. It is set
+// before the process's files are closed.
+const exiting = 0x4
+
+// Exiting reports whether a process is about to end, or has ended already.
+func Exiting(pid int) bool {
+	f := stat(pid)
+	return len(f) <= flags || f[state][0] == 'Z' || f[state][0] == 'X' || number(f[flags])&exiting != 0
 }
 
 func number(b []byte) int64 {

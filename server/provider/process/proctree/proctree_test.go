@@ -9,6 +9,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 )
 
 // shell starts a script and waits for its first line. What it started dies at
@@ -118,5 +119,24 @@ func TestProcessThatIsGone(t *testing.T) {
 func BenchmarkOf(b *testing.B) {
 	for b.Loop() {
 		Of(os.Getpid())
+	}
+}
+
+func TestExiting(t *testing.T) {
+	cmd := exec.Command("sleep", "1000")
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	pid := cmd.Process.Pid
+	if Exiting(pid) {
+		t.Error("a process that sleeps is said to be exiting")
+	}
+	_ = cmd.Process.Kill()
+	for !Exiting(pid) { // for ever, if it is not seen
+		time.Sleep(time.Millisecond)
+	}
+	_ = cmd.Wait()
+	if !Exiting(pid) {
+		t.Error("a process that is gone is not said to be exiting")
 	}
 }
