@@ -6,7 +6,7 @@ LDFLAGS := -s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT)
 FUZZTIME ?= 5s
 
 HOTPATH := results-invoke results-pool results-enqueue results-nethttp
-.PHONY: build run test vet vuln race fuzz scenarios mutants bench bench-check results-hotpath $(HOTPATH) results-before soak kube-assets kube-test clean
+.PHONY: build run test slow-test vet vuln race cores plain fuzz scenarios cross mutants bench bench-check results-hotpath $(HOTPATH) results-before soak kube-assets kube-test clean
 
 build:
 	go build -ldflags '$(LDFLAGS)' -o bin/simplane ./cmd/simplane
@@ -14,18 +14,44 @@ build:
 run: build
 	./bin/simplane serve
 
-# Everything CI runs: vet, race tests (contract tests included), a short fuzz
-# of every target, and all scenarios replayed against their golden digests.
-test: vet vuln race fuzz scenarios
+# Everything CI runs, on any machine, however busy: each stage runs although an
+# earlier one failed, and those that failed are named at the end.
+STAGES := vet vuln race cores plain fuzz scenarios cross
+test:
+	@MAKE='$(MAKE)' .ci/stages $(STAGES)
+
+# What asks for figures: a machine with nothing else to do. These tests have the
+# build tag slow and are named TestSlow….
+slow-test:
+	go test -tags slow -p 1 -count=1 -timeout 30m -run '^TestSlow' ./...
 
 vet:
 	go vet ./...
+	go vet -tags slow ./...
 	go tool staticcheck ./...
 	@unformatted=$$(gofmt -l .); if [ -n "$$unformatted" ]; then echo "run gofmt -w on: $$unformatted"; exit 1; fi
+	@git ls-files -z '*.go' '*.md' '*.yaml' Makefile .ci | xargs -0 go tool misspell -error -i addres
 
 race:
-	go test -race -timeout 20m ./...
-	go test -timeout 10m ./server/...
+	go test -race -timeout 30m ./...
+
+# Some orders of events need one processor, some need more than there are.
+cores:
+	go test -race -timeout 20m -cpu 1,2,8 ./core
+
+# The race detector changes the times, and what is built with it is not what
+# ships.
+plain:
+	go test -timeout 20m ./server/...
+
+# core is a library for machines of 32 bits too. Its tests run where this
+# machine can run programs for 386 (Linux on amd64 usually can).
+cross:
+	GOARCH=arm64 go vet ./core
+	GOARCH=386 go vet ./core
+	@GOARCH=386 go test -c -o bin/core-386.test ./core && cd core && \
+	if ../bin/core-386.test -test.run '^$$' >/dev/null 2>&1; then ../bin/core-386.test -test.timeout 20m; \
+	else echo "this machine runs no programs for 386: core's tests were compiled only"; fi
 
 fuzz:
 	@for pkg in $$(go list ./...); do \

@@ -11,6 +11,8 @@ require (
 	k8s.io/metrics v0.37.2
 )
 
+require github.com/client9/misspell v0.3.4 // indirect
+
 require (
 	github.com/BurntSushi/toml v1.4.1-0.20240526193622-a339e1f7089c // indirect
 	github.com/HdrHistogram/hdrhistogram-go v1.4.0
@@ -104,6 +106,7 @@ require (
 )
 
 tool (
+	github.com/client9/misspell/cmd/misspell
 	golang.org/x/vuln/cmd/govulncheck
 	honnef.co/go/tools/cmd/staticcheck
 )

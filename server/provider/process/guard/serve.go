@@ -48,8 +48,9 @@ func run() int {
 	// Neither this nor what it starts, which inherits it, leaves a core dump.
 	_ = unix.Setrlimit(unix.RLIMIT_CORE, &unix.Rlimit{})
 	// Signals meant for the whole terminal or service reach the guard too. The
-	// owner decides what they mean for its functions. (Not ignored: that would
-	// be inherited by the commands.)
+	// owner decides what they mean for its functions. They are caught rather
+	// than ignored, as the commands would inherit that; for the same reason this
+	// undoes what nohup or a shell ignored for simplane.
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT)
 	died, err := childSignals()
 	if err != nil {
