@@ -23,8 +23,7 @@ type metrics struct {
 
 	enqueue, dispatch, success, failure, timeout, retry, cold, warm *prometheus.CounterVec
 	admitted, rejected, refused, late, duplicate                    *prometheus.CounterVec
-	latency, e2e, initDuration                                      *prometheus.HistogramVec
-	queueWait, syncWait                                             *zeroCounting
+	latency, queueWait, e2e, initDuration, syncWait                 *prometheus.HistogramVec
 
 	mu      sync.Mutex // guards which series exist
 	current map[string]*functionMetrics
@@ -35,7 +34,6 @@ type functionMetrics struct {
 	enqueue, dispatch, success, failure, timeout, retry, cold, warm prometheus.Counter
 	admitted, late, duplicate                                       prometheus.Counter
 	latency, queueWait, e2e, initDuration, syncWait                 prometheus.Observer
-	unwaited                                                        waits
 	refused                                                         atomic.Int64 // all reasons; for stats
 
 	rejectedBy, refusedBy reasonCounters
@@ -80,10 +78,10 @@ func newMetrics() *metrics {
 	m.late = counter("function_late_result_total", "Results dropped because the execution had ended.")
 	m.duplicate = counter("function_duplicate_result_total", "Second results for one dispatch, dropped.")
 	m.latency = histogram("function_latency_ms", "From the last attempt's dispatch to the end, in milliseconds.")
-	m.queueWait = &zeroCounting{HistogramVec: histogram("function_queue_wait_ms", "Wait in the queue before a dispatch, in milliseconds.")}
+	m.queueWait = histogram("function_queue_wait_ms", "Wait in the queue before a dispatch, in milliseconds.")
 	m.e2e = histogram("function_e2e_latency_ms", "From acceptance to the end, in milliseconds.")
 	m.initDuration = histogram("function_init_duration_ms", "Cold-start time that functions reported, in milliseconds.")
-	m.syncWait = &zeroCounting{HistogramVec: histogram("sync_queue_wait_ms", "Wait of sync invocations before a dispatch, in milliseconds.")}
+	m.syncWait = histogram("sync_queue_wait_ms", "Wait of sync invocations before a dispatch, in milliseconds.")
 	m.registry.MustRegister(m.latency, m.queueWait, m.e2e, m.initDuration, m.syncWait)
 	m.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	m.handler = fasthttpadaptor.NewFastHTTPHandler(promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{}))
@@ -103,11 +101,9 @@ func (m *metrics) FunctionAdded(fn *core.Function) any {
 		cold: m.cold.WithLabelValues(name), warm: m.warm.WithLabelValues(name),
 		admitted: m.admitted.WithLabelValues(name), late: m.late.WithLabelValues(name),
 		duplicate: m.duplicate.WithLabelValues(name),
-		latency:   m.latency.WithLabelValues(name),
-		e2e:       m.e2e.WithLabelValues(name), initDuration: m.initDuration.WithLabelValues(name),
+		latency:   m.latency.WithLabelValues(name), queueWait: m.queueWait.WithLabelValues(name), syncWait: m.syncWait.WithLabelValues(name),
+		e2e: m.e2e.WithLabelValues(name), initDuration: m.initDuration.WithLabelValues(name),
 	}
-	f.queueWait = m.queueWait.of(name, f.unwaited.ofAll)
-	f.syncWait = m.syncWait.of(name, f.unwaited.ofSync)
 	m.current[name] = f
 	return f
 }
@@ -175,16 +171,9 @@ func (m *metrics) Observe(ev core.Event) {
 }
 
 func (f *functionMetrics) waited(ev core.Event) {
-	switch {
-	case ev.QueueWait == 0 && ev.Sync:
-		f.unwaited.sync.Add(1)
-	case ev.QueueWait == 0:
-		f.unwaited.async.Add(1)
-	default:
-		f.queueWait.Observe(millis(ev.QueueWait))
-		if ev.Sync {
-			f.syncWait.Observe(millis(ev.QueueWait))
-		}
+	f.queueWait.Observe(millis(ev.QueueWait))
+	if ev.Sync {
+		f.syncWait.Observe(millis(ev.QueueWait))
 	}
 }
 
@@ -234,11 +223,9 @@ func (m *metrics) drop(name string) {
 	for _, c := range []*prometheus.CounterVec{m.enqueue, m.dispatch, m.success, m.failure, m.timeout, m.retry, m.cold, m.warm, m.admitted, m.rejected, m.refused, m.late, m.duplicate} {
 		c.DeletePartialMatch(labels)
 	}
-	for _, h := range []*prometheus.HistogramVec{m.latency, m.e2e, m.initDuration} {
+	for _, h := range []*prometheus.HistogramVec{m.latency, m.queueWait, m.e2e, m.initDuration, m.syncWait} {
 		h.DeletePartialMatch(labels)
 	}
-	m.queueWait.forget(name)
-	m.syncWait.forget(name)
 }
 
 func millis(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }

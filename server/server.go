@@ -222,8 +222,6 @@ func (s *Server) Serve(ctx context.Context) error {
 	defer stop()
 	workers.Go(func() { s.schedule(background) })
 	workers.Go(func() { s.watchClock(background) })
-	workers.Go(func() { paceGC(background, memoryLimit()) })
-	workers.Go(func() { returnMemory(background, s.core) })
 	if s.scaler != nil {
 		workers.Go(func() { s.scaler.run(background) })
 	}

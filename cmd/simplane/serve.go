@@ -33,6 +33,7 @@ func serveCommand() *cobra.Command {
 		if err := connectCluster(&cfg, log); err != nil {
 			return err
 		}
+		server.TuneGC()
 		s, err := server.New(cfg, log)
 		if err != nil {
 			return err
