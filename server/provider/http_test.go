@@ -62,45 +62,6 @@ func TestHTTPCallSendsTheProtocol(t *testing.T) {
 	}
 }
 
-func TestHTTPAnswers(t *testing.T) {
-	for _, c := range []struct {
-		name, contentType, body string
-		status                  int
-		output, code            string
-	}{
-		{"json", "application/json; charset=utf-8", `{"a":1}`, 200, `{"a":1}`, ""},
-		{"json without type", "", `[1]`, 200, `[1]`, ""},
-		{"text", "text/plain", "a \"b\"\n", 200, `"a \"b\"\n"`, ""},
-		{"empty text", "text/plain", "", 200, `""`, ""},
-		{"empty", "application/json", "", 200, `null`, ""},
-		{"no content", "", "", 204, `null`, ""},
-		{"html", "text/html", "<p>", 200, "", CodeBadOutput},
-		{"cut json", "application/json", `{"a":`, 200, "", CodeBadOutput},
-		{"two values", "application/json", `1 2`, 200, "", CodeBadOutput},
-		{"text that is not", "text/plain", "\xff\xfe", 200, "", CodeBadOutput},
-		{"client error", "application/json", `{"e":1}`, 404, "", CodeError},
-		{"server error", "text/plain", "boom", 503, "", CodeError},
-		{"redirect", "", "", 302, `null`, ""},
-		{"too large", "application/json", `"` + strings.Repeat("x", 2000) + `"`, 200, "", CodeBadOutput},
-	} {
-		addr, _ := serve(t, func(w http.ResponseWriter, _ *http.Request) {
-			w.Header()["Content-Type"] = nil
-			if c.contentType != "" {
-				w.Header().Set("Content-Type", c.contentType)
-			}
-			w.WriteHeader(c.status)
-			io.WriteString(w, c.body)
-		})
-		r := post(NewHTTPInstance(addr, HTTPOptions{MaxOutputBytes: 1000}), Invocation{Input: json.RawMessage(`1`)})
-		if string(r.Output) != c.output || r.ErrorCode != c.code {
-			t.Errorf("%s: output %s code %q (%s), want %s %q", c.name, r.Output, r.ErrorCode, r.ErrorMessage, c.output, c.code)
-		}
-		if c.code == CodeError && !strings.Contains(r.ErrorMessage, fmt.Sprint(c.status)) {
-			t.Errorf("%s: message %q hides the status", c.name, r.ErrorMessage)
-		}
-	}
-}
-
 func TestHTTPConnectionsAreReused(t *testing.T) {
 	addr, conns := serve(t, func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "ok") })
 	h := NewHTTPInstance(addr, HTTPOptions{})
@@ -185,19 +146,6 @@ func TestHTTPNobodyListens(t *testing.T) {
 	r := post(NewHTTPInstance(addr, HTTPOptions{}), Invocation{Input: json.RawMessage(`1`)})
 	if r.ErrorCode != CodeError || !strings.Contains(r.ErrorMessage, addr) {
 		t.Errorf("%+v", r)
-	}
-}
-
-func TestLineIsOneLine(t *testing.T) {
-	inv := Invocation{ExecutionID: "a\"b", Input: json.RawMessage("{\n \"x\": \"\\n\"\r\n}"), Metadata: json.RawMessage("{\n}")}
-	got := string(AppendLine(nil, inv))
-	if want := `{"executionId":"a\"b","input":{"x":"\n"},"metadata":{}}` + "\n"; got != want {
-		t.Errorf("line %q, want %q", got, want)
-	}
-	inv.TraceParent, inv.TraceState = "00-1", `a="b"`
-	got = string(AppendLine(nil, inv))
-	if want := `{"executionId":"a\"b","traceparent":"00-1","tracestate":"a=\"b\"","input":{"x":"\n"},"metadata":{}}` + "\n"; got != want {
-		t.Errorf("line %q, want %q", got, want)
 	}
 }
 

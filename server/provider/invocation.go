@@ -2,23 +2,15 @@ package provider
 
 import (
 	"encoding/json"
+	"errors"
 	"time"
+
+	"simplane/server/internal/fncall"
 )
 
-// Invocation is one attempt to run a function.
-type Invocation struct {
-	ExecutionID    string
-	Input          json.RawMessage // valid JSON
-	Metadata       json.RawMessage // a JSON object, or empty
-	TraceID        string
-	TraceParent    string // W3C trace context; empty for none
-	TraceState     string
-	IdempotencyKey string
-	Attempt        int // counted from 1
-
-	// Deadline ends the attempt; zero means the deployment's timeout from now.
-	Deadline time.Time
-}
+// Invocation is one attempt to run a function. A zero Deadline means the
+// deployment's timeout from now.
+type Invocation = fncall.Request
 
 // Result is how an invocation ended: Output when ErrorCode is empty.
 type Result struct {
@@ -40,11 +32,11 @@ func (r Result) OK() bool { return r.ErrorCode == "" }
 const (
 	CodeStartFailed = "FUNCTION_START_FAILED" // not found, exited or silent before it was ready
 	CodeCrashed     = "FUNCTION_CRASHED"      // died with the invocation running
-	CodeBadOutput   = "FUNCTION_BAD_OUTPUT"   // answer not JSON, or too large
+	CodeBadOutput   = "FUNCTION_BAD_OUTPUT"   // answer not JSON in UTF-8, or too large
 	CodeFailed      = "FUNCTION_FAILED"       // said so itself, or exited non-zero (FILE)
 	CodeNotFound    = "FUNCTION_NOT_FOUND"    // not provisioned
 	CodeDeleted     = "FUNCTION_DELETED"      // deprovisioned before it ran
-	CodeError       = "POOL_ERROR"            // status >= 400 or a transport failure
+	CodeError       = "POOL_ERROR"            // status >= 300 or a transport failure
 	CodeTimeout     = "POOL_TIMEOUT"          // deadline passed
 	CodeSaturated   = "POOL_SATURATED"        // too many invocations wait for an instance
 	CodeCanceled    = "POOL_CANCELED"         // the waiting caller gave up
@@ -62,6 +54,34 @@ func (e *Error) Error() string { return e.Code + ": " + e.Message }
 // Failure is the Result of a failure.
 func Failure(code, message string) Result {
 	return Result{ErrorCode: code, ErrorMessage: message, TimedOut: code == CodeTimeout}
+}
+
+// ResultOf is the Result of a call that fncall has made or read; an error that
+// is no *fncall.Error counts as transport failure.
+func ResultOf(a fncall.Answer, err error) Result {
+	if err == nil {
+		return Result{Output: a.Output, ColdStart: a.ColdStart, InitDuration: a.Init}
+	}
+	var e *fncall.Error
+	if !errors.As(err, &e) {
+		return Failure(CodeError, err.Error())
+	}
+	switch e.Kind {
+	case fncall.TimedOut:
+		return Failure(CodeTimeout, e.Message)
+	case fncall.BadOutput:
+		return Failure(CodeBadOutput, e.Message)
+	case fncall.Refused:
+		return Failure(CodeError, "the function "+e.Message)
+	case fncall.Failed:
+		r := Failure(e.Code, e.Message)
+		if r.ErrorCode == "" {
+			r.ErrorCode = CodeFailed
+		}
+		r.TimedOut = false // the function's own word for it
+		return r
+	}
+	return Failure(CodeError, e.Message)
 }
 
 // faulty says whether a result speaks against the instance that gave it, as

@@ -14,6 +14,7 @@ import (
 
 	"github.com/valyala/fasthttp"
 
+	"simplane/server/internal/fncall"
 	"simplane/server/provider"
 )
 
@@ -67,7 +68,7 @@ func bare(s subject, dir string) (time.Duration, error) {
 // bareLines sends the line of a STDIO function and reads its answer. The
 // protocol has no other sign of readiness.
 func bareLines(_ *exec.Cmd, stdin io.Writer, stdout io.Reader) (string, error) {
-	if _, err := stdin.Write(provider.AppendLine(nil, provider.Invocation{ExecutionID: "e", Input: input})); err != nil {
+	if _, err := stdin.Write(fncall.AppendLine(nil, provider.Invocation{ExecutionID: "e", Input: input})); err != nil {
 		return "", err
 	}
 	line, err := bufio.NewReader(stdout).ReadString('\n')

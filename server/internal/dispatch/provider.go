@@ -1,8 +1,6 @@
 package dispatch
 
 import (
-	"time"
-
 	"simplane/core"
 	"simplane/server/provider"
 )
@@ -14,15 +12,7 @@ type providerDispatcher struct {
 }
 
 func (d providerDispatcher) Dispatch(t core.Task) {
-	inv := provider.Invocation{
-		ExecutionID: t.ID.String(), Input: t.Input, Metadata: t.Metadata, TraceID: t.TraceID,
-		IdempotencyKey: t.IdempotencyKey, Attempt: t.Attempt, Deadline: time.Now().Add(t.Timeout),
-	}
-	if d.hooks.AppendTraceParent != nil {
-		if parent, state := d.hooks.AppendTraceParent(nil, t); parent != nil {
-			inv.TraceParent, inv.TraceState = string(parent), state
-		}
-	}
+	inv := d.hooks.request(t, make([]byte, 0, textSize))
 	d.provider.Go(t.Spec.Name, inv, func(r provider.Result) { d.hooks.Complete(t, outcome(r)) })
 }
 

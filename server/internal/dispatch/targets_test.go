@@ -2,7 +2,6 @@ package dispatch
 
 import (
 	"fmt"
-	"strings"
 	"testing"
 
 	"github.com/valyala/fasthttp"
@@ -42,23 +41,4 @@ func TestPoolTargetsAreBounded(t *testing.T) {
 			t.Errorf("%d targets and %d hosts are kept", len(p.targets), len(p.hosts))
 		}
 	}
-}
-
-// Whatever a function's endpoint is, calling it must not end the server.
-func FuzzPoolTargets(f *testing.F) {
-	for _, s := range []string{"http://a/x", "http://[::1]:80/a b?c#d", "http://u:p%20@h:1/%0d%0a", "https://[fe80::1%25eth0]/", "http://a?x", "http://a#f", "http://%61/", "http://a\\b/", "http:", "http://127.0.0.1:1,127.0.0.1:2/"} {
-		f.Add(s)
-	}
-	f.Fuzz(func(t *testing.T, url string) {
-		p := newPoolTargets(func() *fasthttp.HostClient {
-			return &fasthttp.HostClient{Name: "simplane", DisablePathNormalizing: true}
-		})
-		target, err := p.of(url)
-		if err != nil {
-			return
-		}
-		if head := string(target.Begin(nil)); strings.Count(head, "\r\n") < 3 || strings.Contains(head, "\r\n\r\n") {
-			t.Errorf("%q: %q", url, head)
-		}
-	})
 }

@@ -1,22 +1,23 @@
-// Package fncall posts JSON messages to one URL with as little work for each as
-// HTTP allows. What is the same in all of them is put into bytes once.
-// Connections, answers and TLS are fasthttp's.
 package fncall
 
 import (
 	"bufio"
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
-	"strconv"
+	"strings"
 	"time"
 
+	"github.com/valyala/bytebufferpool"
 	"github.com/valyala/fasthttp"
 
 	"simplane/server/internal/sock"
 )
 
-// Target is where messages go. It may be used by many goroutines at once.
+// Target is the URL of a function that speaks HTTP. What all requests to it
+// share is put into bytes once; connections, answers and TLS are fasthttp's. It
+// may be used by many goroutines at once.
 type Target struct {
 	conns *fasthttp.HostClient
 	head  []byte // request line and constant headers, each with its line end
@@ -29,7 +30,7 @@ func New(conns *fasthttp.HostClient, url string) (*Target, error) {
 	req := fasthttp.AcquireRequest()
 	defer fasthttp.ReleaseRequest(req)
 	req.Header.SetMethod(fasthttp.MethodPost)
-	req.SetRequestURI(url)
+	req.SetRequestURI(escaped(url))
 	req.URI().DisablePathNormalizing = conns.DisablePathNormalizing
 	req.Header.SetUserAgent(conns.Name)
 	req.Header.SetContentType("application/json")
@@ -38,49 +39,76 @@ func New(conns *fasthttp.HostClient, url string) (*Target, error) {
 	if err := errors.Join(req.Write(w), w.Flush()); err != nil {
 		return nil, err
 	}
-	// What End appends comes last.
+	// What appendEnd appends comes last.
 	head := bytes.Replace(text.Bytes(), []byte("Content-Length: 0\r\n"), nil, 1)
 	return &Target{conns, bytes.TrimSuffix(head, []byte("\r\n"))}, nil
 }
 
-// Begin appends the request line and the constant headers to b; the caller's
-// headers, End and the body follow.
-func (t *Target) Begin(b []byte) []byte { return append(b, t.head...) }
-
-// AppendHeader appends a header to b. Control bytes in the value, which could
-// end the line, become spaces.
-func AppendHeader[T string | []byte](b []byte, name string, value T) []byte {
-	b = append(append(b, name...), ": "...)
-	at := len(b)
-	b = append(b, value...)
-	for i, c := range b[at:] {
-		if c < ' ' && c != '\t' || c == 0x7f {
-			b[at+i] = ' '
+// escaped is url with percent signs for the bytes behind its host that cannot
+// stand in a request line: blanks, control bytes and all that is not ASCII.
+func escaped(url string) string {
+	_, rest, _ := strings.Cut(url, "://")
+	path := strings.IndexAny(rest, "/?#")
+	if path < 0 {
+		return url
+	}
+	path += len(url) - len(rest)
+	var b strings.Builder
+	b.WriteString(url[:path])
+	for _, c := range []byte(url[path:]) {
+		if c <= ' ' || c >= 0x7f {
+			fmt.Fprintf(&b, "%%%02X", c)
+		} else {
+			b.WriteByte(c)
 		}
 	}
-	return append(b, "\r\n"...)
+	return b.String()
 }
 
-// End appends the end of the headers of a message with a body of so many bytes.
-func End(b []byte, body int) []byte {
-	b = strconv.AppendInt(append(b, "Content-Length: "...), int64(body), 10)
-	return append(b, "\r\n\r\n"...)
+// Call makes one call and returns by the request's deadline if conns'
+// DialTimeout keeps its time. The error is an *Error. A request that may have
+// been sent is not sent again.
+func (t *Target) Call(r *Request) (Answer, error) {
+	message, resp := bytebufferpool.Get(), fasthttp.AcquireResponse()
+	defer bytebufferpool.Put(message)
+	defer fasthttp.ReleaseResponse(resp)
+	message.B = t.appendRequest(message.B, r)
+	err := t.post(message.B, resp, time.Until(r.Deadline))
+	switch {
+	case err == nil:
+		return decode(resp, t.conns.MaxResponseBodySize)
+	case err == fasthttp.ErrTimeout:
+		return Answer{}, &Error{Kind: TimedOut, Message: "the function did not answer within its deadline"}
+	case errors.Is(err, fasthttp.ErrBodyTooLarge):
+		return Answer{Status: resp.StatusCode()}, tooLarge(t.conns.MaxResponseBodySize)
+	}
+	return Answer{}, &Error{Kind: Unreachable, Message: Snippet([]byte(err.Error()))}
 }
 
-// Post sends a message and reads the answer into resp. It takes no
+// post sends a message and reads the answer into resp. It takes no
 // longer than timeout if conns' DialTimeout does not; then the error is
 // fasthttp.ErrTimeout. A message that may have been sent is not sent again.
-func (t *Target) Post(message []byte, resp *fasthttp.Response, timeout time.Duration) error {
+func (t *Target) post(message []byte, resp *fasthttp.Response, timeout time.Duration) error {
 	// Without this a missing content type would read as text/plain.
 	resp.Header.SetNoDefaultContentType(true)
 	deadline := time.Now().Add(timeout)
 	for ; timeout > 0; timeout = time.Until(deadline) {
 		err := t.attempt(message, resp, timeout, deadline)
-		if err == nil || !errors.Is(err, sock.ErrStale) {
+		switch {
+		case err == nil:
+			return nil
+		case errors.Is(err, sock.ErrStale):
+			// Not sent. That connection is closed now, and a new one is not
+			// stale, so this ends.
+			continue
+		case err == io.EOF:
+			err = fasthttp.ErrConnectionClosed
+		}
+		if time.Now().Before(deadline) {
 			return err
 		}
-		// Not sent. That connection is closed now, and a new one is not stale,
-		// so this ends.
+		// Not all errors that a deadline causes say so: a dial that took all
+		// the time, or an end of the connection in the middle of an answer.
 	}
 	return fasthttp.ErrTimeout
 }
@@ -96,27 +124,15 @@ func (t *Target) attempt(message []byte, resp *fasthttp.Response, timeout time.D
 	if err = conn.SetDeadline(deadline); err == nil {
 		err = sock.Send(conn, message)
 	}
+	more := false
 	if err == nil {
-		_, err = reader.Peek(1) // ReadLimitBody would not say what went wrong
-	}
-	if err == nil {
-		err = resp.ReadLimitBody(reader, t.conns.MaxResponseBodySize)
+		more, err = read(resp, reader, t.conns.MaxResponseBodySize)
 	}
 	// More than the answer was not asked for: the next one would be in doubt.
-	if err != nil || resp.ConnectionClose() || reader.Buffered() > 0 {
+	if err != nil || more || resp.ConnectionClose() {
 		t.conns.CloseConn(cc)
 	} else {
 		t.conns.ReleaseConn(cc)
-	}
-	switch {
-	case err == nil:
-		return nil
-	case !time.Now().Before(deadline):
-		// Not all errors that a deadline causes say so, and one by a timer of
-		// the dialler's may come earlier.
-		return fasthttp.ErrTimeout
-	case err == io.EOF:
-		return fasthttp.ErrConnectionClosed
 	}
 	return err
 }

@@ -46,11 +46,14 @@ func targetOf(t testing.TB, host *fasthttp.HostClient, url string) *Target {
 	return target
 }
 
+func message(target *Target, body string) []byte {
+	return append(appendEnd(bytes.Clone(target.head), len(body)), body...)
+}
+
 func post(target *Target, body string, timeout time.Duration) (string, error) {
 	resp := fasthttp.AcquireResponse()
 	defer fasthttp.ReleaseResponse(resp)
-	message := append(End(target.Begin(nil), len(body)), body...)
-	err := target.Post(message, resp, timeout)
+	err := target.post(message(target, body), resp, timeout)
 	return string(resp.Body()), err
 }
 
@@ -61,8 +64,8 @@ func answer(c net.Conn, body string) {
 func TestMessageIsWhatTheLibraryWouldSend(t *testing.T) {
 	url := "http://user:pass%20word@127.0.0.1:81/a//b/../c?x=1%20y&z"
 	target := targetOf(t, hostOf("127.0.0.1:81"), url)
-	b := AppendHeader(target.Begin(nil), "X-One", "1")
-	b = append(End(b, 2), "{}"...)
+	b := appendHeader(bytes.Clone(target.head), "X-One", "1")
+	b = append(appendEnd(b, 2), "{}"...)
 
 	req := fasthttp.AcquireRequest()
 	defer fasthttp.ReleaseRequest(req)
@@ -96,7 +99,7 @@ func TestMessageIsWhatTheLibraryWouldSend(t *testing.T) {
 }
 
 func TestHeadersCannotBeBrokenOutOf(t *testing.T) {
-	got := string(AppendHeader(nil, "X-A", "a\r\nX-B: b\x00\x7f\tc"))
+	got := string(appendHeader(nil, "X-A", "a\r\nX-B: b\x00\x7f\tc"))
 	if got != "X-A: a  X-B: b  \tc\r\n" {
 		t.Errorf("%q", got)
 	}
@@ -309,11 +312,11 @@ func BenchmarkPost(b *testing.B) {
 		_ = fasthttp.Serve(ln, func(ctx *fasthttp.RequestCtx) { ctx.SetBody(ctx.PostBody()) })
 	}()
 	target := targetOf(b, hostOf(ln.Addr().String()), "http://"+ln.Addr().String()+"/")
-	message := append(End(target.Begin(nil), 2), "{}"...)
+	message := message(target, "{}")
 	resp := fasthttp.AcquireResponse()
 	b.ReportAllocs()
 	for b.Loop() {
-		if err := target.Post(message, resp, time.Minute); err != nil {
+		if err := target.post(message, resp, time.Minute); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -18,6 +18,7 @@ import (
 	discoverylisters "k8s.io/client-go/listers/discovery/v1"
 	"k8s.io/client-go/tools/cache"
 
+	"simplane/server/internal/fncall"
 	"simplane/server/provider"
 )
 
@@ -285,7 +286,7 @@ func startFailure(d *appsv1.Deployment, pods []*corev1.Pod) string {
 				if t := c.LastTerminationState.Terminated; t != nil {
 					why += fmt.Sprintf("; it last exited with code %d %s", t.ExitCode, t.Message)
 				}
-				return provider.Snippet([]byte(why))
+				return fncall.Snippet([]byte(why))
 			}
 		}
 	}
@@ -297,7 +298,7 @@ func startFailure(d *appsv1.Deployment, pods []*corev1.Pod) string {
 		// With a pod on its way there is hope, even if more are refused.
 		refused := c.Type == appsv1.DeploymentReplicaFailure && c.Status == corev1.ConditionTrue && len(pods) == 0
 		if late || refused {
-			return provider.Snippet([]byte(fmt.Sprintf("deployment %s: %s: %s", d.Name, c.Reason, c.Message)))
+			return fncall.Snippet([]byte(fmt.Sprintf("deployment %s: %s: %s", d.Name, c.Reason, c.Message)))
 		}
 	}
 	return ""

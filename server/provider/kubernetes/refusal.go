@@ -6,6 +6,7 @@ import (
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
+	"simplane/server/internal/fncall"
 	"simplane/server/provider"
 )
 
@@ -21,7 +22,7 @@ func refusal(err error) error {
 		var all []error
 		if d := status.ErrStatus.Details; d != nil {
 			for _, c := range d.Causes {
-				all = append(all, fmt.Errorf("the cluster refuses %s: %s", c.Field, provider.Snippet([]byte(c.Message))))
+				all = append(all, fmt.Errorf("the cluster refuses %s: %s", c.Field, fncall.Snippet([]byte(c.Message))))
 			}
 		}
 		if all == nil {

@@ -13,6 +13,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	metricsv1beta1 "k8s.io/metrics/pkg/client/clientset/versioned/typed/metrics/v1beta1"
 
+	"simplane/server/internal/fncall"
 	"simplane/server/provider"
 )
 
@@ -149,7 +150,7 @@ func unmeasured(err error, namespace string) (reason, text string) {
 	case apierrors.IsForbidden(err):
 		return "forbidden", fmt.Sprintf("simplane may not list pods.metrics.k8s.io in namespace %s: add that to its Role, see docs/kubernetes.md", namespace)
 	}
-	return "failing", "the resource metrics API (metrics.k8s.io) does not answer: " + provider.Snippet([]byte(err.Error()))
+	return "failing", "the resource metrics API (metrics.k8s.io) does not answer: " + fncall.Snippet([]byte(err.Error()))
 }
 
 // all are the functions there are.

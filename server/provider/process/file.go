@@ -1,7 +1,6 @@
 package process
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -15,6 +14,7 @@ import (
 	"syscall"
 	"time"
 
+	"simplane/server/internal/fncall"
 	"simplane/server/provider"
 )
 
@@ -129,10 +129,9 @@ func (t *fileTarget) outcome(c *child, output string) provider.Result {
 		return provider.Failure(provider.CodeBadOutput, "OUTPUT_FILE could not be read: "+err.Error())
 	case len(data) > limit:
 		return provider.Failure(provider.CodeBadOutput, fmt.Sprintf("the answer is larger than %d bytes", limit))
-	case !json.Valid(data):
-		return provider.Failure(provider.CodeBadOutput, "the answer is not JSON: "+provider.Snippet(data))
 	}
-	return provider.Result{Output: bytes.TrimSpace(data)}
+	answer, err := fncall.JSON(data)
+	return provider.ResultOf(fncall.Answer{Output: answer}, err)
 }
 
 // exitNotFound is what a shell exits with when it cannot find the command.

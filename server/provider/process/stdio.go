@@ -14,6 +14,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"simplane/server/internal/fncall"
 	"simplane/server/provider"
 )
 
@@ -66,8 +67,8 @@ type worker struct {
 	broken chan struct{} // closed when the conversation is out of step
 	eof    chan struct{} // closed at the end of stdout
 
-	chatter int         // bytes of stdout since the last answer that were none; read's
-	replies replyReader // read's
+	chatter int                // bytes of stdout since the last answer that were none; read's
+	replies fncall.ReplyReader // read's
 
 	mu       sync.Mutex
 	exited   bool // and nothing is to be written any more
@@ -91,7 +92,7 @@ type call struct {
 
 // Call implements provider.Instance.
 func (w *worker) Call(inv provider.Invocation, done func(provider.Result)) {
-	line := provider.AppendLine(make([]byte, 0, len(inv.Input)+len(inv.Metadata)+128), inv)
+	line := fncall.AppendLine(make([]byte, 0, len(inv.Input)+len(inv.Metadata)+128), inv)
 	c := &call{inv: inv, done: done, size: len(line)}
 	w.mu.Lock()
 	if w.dead != nil || w.why != "" {
@@ -394,8 +395,8 @@ func (w *worker) take(line []byte, more bool) {
 	c := w.current
 	w.mu.Unlock()
 
-	a, err := w.replies.parse(line)
-	isAnswer := err == nil && a.isAnswer()
+	a, err := w.replies.Parse(line)
+	isAnswer := err == nil && a.IsAnswer()
 	named := isAnswer && a.ExecutionID != ""
 	switch {
 	case c == nil && !isAnswer:
@@ -407,25 +408,18 @@ func (w *worker) take(line []byte, more bool) {
 		w.in.f.logs.Add(provider.LogLine{Time: time.Now(), Instance: w.in.id, Stream: provider.Stdout, Text: logText(line)})
 		return
 	case named && (c == nil || a.ExecutionID != c.inv.ExecutionID):
-		w.in.note(slog.LevelWarn, "dropped an answer to execution "+provider.Snippet([]byte(a.ExecutionID))+", which is not running here")
+		w.in.note(slog.LevelWarn, "dropped an answer to execution "+fncall.Snippet([]byte(a.ExecutionID))+", which is not running here")
 		return
 	case c == nil:
-		w.breakOff("replaced: it answered twice; the second answer was dropped: "+provider.Snippet(line), slog.LevelError, func() {})
+		w.breakOff("replaced: it answered twice; the second answer was dropped: "+fncall.Snippet(line), slog.LevelError, func() {})
 		return
 	case !isAnswer:
-		w.refuse("the answer is not a line of the protocol: " + provider.Snippet(line))
+		w.refuse("the answer is not a line of the protocol: " + fncall.Snippet(line))
 		return
 	}
 
 	w.chatter = 0
-	r := provider.Result{Output: a.Output}
-	if a.Error != nil {
-		r = provider.Failure(a.Error.Code, a.Error.Message)
-		if r.ErrorCode == "" {
-			r.ErrorCode = provider.CodeFailed
-		}
-		r.TimedOut = false // the function's own word for it
-	}
+	r := provider.ResultOf(a.Answer())
 	if more && !named {
 		// What follows belongs to no invocation, and must not meet the next.
 		w.breakOff("replaced: it answered execution "+c.inv.ExecutionID+" more than once; all but the first answer were dropped",

@@ -87,6 +87,19 @@ func TestStdioFaults(t *testing.T) {
 	wantOutput(t, invoke(t, p, "bystander", `"do:pid"`), string(untouched.Output))
 }
 
+// A program that writes Latin-1 is told so. It answered in step, so it stays.
+func TestOutputThatIsNotUTF8IsRefused(t *testing.T) {
+	p := start(t, Options{})
+	provision(t, p, provider.Deployment{Name: "stdio", RuntimeMode: provider.STDIO, Replicas: 1,
+		RuntimeCommand: `read line; printf '{"output":"caf\351"}\n'; read line; echo '{"output":"the same process"}'`})
+	wantCode(t, invoke(t, p, "stdio", `1`), provider.CodeBadOutput, "not UTF-8")
+	wantOutput(t, invoke(t, p, "stdio", `2`), `"the same process"`)
+
+	provision(t, p, provider.Deployment{Name: "file", RuntimeMode: provider.FILE,
+		RuntimeCommand: `printf '"caf\351"' > "$OUTPUT_FILE"`})
+	wantCode(t, invoke(t, p, "file", `1`), provider.CodeBadOutput, "not UTF-8")
+}
+
 func TestStdioSecondAnswerIsDropped(t *testing.T) {
 	p := start(t, Options{})
 	provision(t, p, stdio(t))

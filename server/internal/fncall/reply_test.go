@@ -1,4 +1,4 @@
-package process
+package fncall
 
 import (
 	"bytes"
@@ -10,14 +10,14 @@ import (
 )
 
 // stdReply is a reply as the standard library reads it.
-func stdReply(line []byte) (reply, error) {
+func stdReply(line []byte) (Reply, error) {
 	var a struct {
 		ExecutionID string          `json:"executionId"`
 		Output      json.RawMessage `json:"output"`
 		Error       *replyError     `json:"error"`
 	}
 	err := json.Unmarshal(line, &a)
-	return reply{ExecutionID: a.ExecutionID, Output: a.Output, Error: a.Error}, err
+	return Reply{ExecutionID: a.ExecutionID, Output: a.Output, Error: a.Error}, err
 }
 
 func FuzzReply(f *testing.F) {
@@ -29,13 +29,13 @@ func FuzzReply(f *testing.F) {
 	} {
 		f.Add([]byte(line))
 	}
-	var r replyReader // one for all, as a worker has
+	var r ReplyReader // one for all, as a worker has
 	f.Fuzz(func(t *testing.T, line []byte) {
 		want, wantErr := stdReply(line)
 		before := bytes.Clone(line)
-		got, err := r.parse(line)
+		got, err := r.Parse(line)
 		// Neither kind of line is an answer.
-		none := func(a reply, err error) bool { return err != nil || !a.isAnswer() }
+		none := func(a Reply, err error) bool { return err != nil || !a.IsAnswer() }
 		if none(got, err) && none(want, wantErr) {
 			return
 		}
@@ -51,7 +51,7 @@ func FuzzReply(f *testing.F) {
 // An idle worker must not keep the last answer.
 func TestAnswersAreNotKept(t *testing.T) {
 	const readers, size = 20, 4 << 20
-	all := make([]replyReader, readers)
+	all := make([]ReplyReader, readers)
 	heap := func() int64 {
 		runtime.GC()
 		var m runtime.MemStats
@@ -61,7 +61,7 @@ func TestAnswersAreNotKept(t *testing.T) {
 	before := heap()
 	for i := range all {
 		line := []byte(`{"output":"` + strings.Repeat("x", size) + `"}`)
-		if a, err := all[i].parse(line); err != nil || len(a.Output) != size+2 {
+		if a, err := all[i].Parse(line); err != nil || len(a.Output) != size+2 {
 			t.Fatal(len(a.Output), err)
 		}
 	}
@@ -75,9 +75,9 @@ func BenchmarkReply(b *testing.B) {
 	line := []byte(`{"executionId":"8f14e45f-ceea-467f-a0e6-9b8f3c1d7a01","output":{"roman":"MMXXVI"}}`)
 	b.Run("reader", func(b *testing.B) {
 		b.ReportAllocs()
-		var r replyReader
+		var r ReplyReader
 		for b.Loop() {
-			if a, err := r.parse(line); err != nil || !a.isAnswer() {
+			if a, err := r.Parse(line); err != nil || !a.IsAnswer() {
 				b.Fatal(a, err)
 			}
 		}
@@ -85,7 +85,7 @@ func BenchmarkReply(b *testing.B) {
 	b.Run("encoding-json", func(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {
-			if a, err := stdReply(line); err != nil || !a.isAnswer() {
+			if a, err := stdReply(line); err != nil || !a.IsAnswer() {
 				b.Fatal(a, err)
 			}
 		}

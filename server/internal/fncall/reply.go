@@ -1,4 +1,4 @@
-package process
+package fncall
 
 import (
 	"bytes"
@@ -11,9 +11,9 @@ import (
 	"simplane/server/jsonobject"
 )
 
-// reply is a line of the function protocol. The execution id is optional; a
+// Reply is a line of the function protocol. The execution id is optional; a
 // function that returns it cannot have its answers mixed up.
-type reply struct {
+type Reply struct {
 	ExecutionID string
 	Output      json.RawMessage // nil for none
 	Error       *replyError     // nil for none
@@ -24,19 +24,28 @@ type replyError struct {
 	Message string `json:"message"`
 }
 
-// isAnswer tells a reply from any other line of JSON.
-func (r *reply) isAnswer() bool { return r.Output != nil || r.Error != nil }
+// IsAnswer tells a reply from any other line of JSON.
+func (r *Reply) IsAnswer() bool { return r.Output != nil || r.Error != nil }
 
-// replyReader parses replies as encoding/json would, with neither its
+// Answer is what a reply says about the call. The error is an *Error.
+func (r *Reply) Answer() (Answer, error) {
+	if r.Error != nil {
+		return Answer{}, &Error{Kind: Failed, Code: r.Error.Code, Message: r.Error.Message}
+	}
+	output, err := JSON(r.Output)
+	return Answer{Output: output}, err
+}
+
+// ReplyReader parses replies as encoding/json would, with neither its
 // allocations nor, on the first line of a function, its start-up: that comes
 // while the caller of a cold start waits.
-type replyReader struct {
+type ReplyReader struct {
 	buf bytes.Buffer
 	dec jsontext.Decoder
 }
 
-// parse reads a line; Output is a part of it.
-func (r *replyReader) parse(line []byte) (reply, error) {
+// Parse reads a line; Output is a part of it.
+func (r *ReplyReader) Parse(line []byte) (Reply, error) {
 	r.buf = *bytes.NewBuffer(line)
 	r.dec.Reset(&r.buf, jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
 	a, err := r.object(line)
@@ -45,7 +54,7 @@ func (r *replyReader) parse(line []byte) (reply, error) {
 	return a, err
 }
 
-func (r *replyReader) object(line []byte) (a reply, err error) {
+func (r *ReplyReader) object(line []byte) (a Reply, err error) {
 	err = jsonobject.Read(&r.dec, func(name []byte) (read bool, err error) {
 		value, err := jsonobject.Value(&r.dec, line)
 		if err != nil {

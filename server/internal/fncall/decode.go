@@ -1,0 +1,113 @@
+package fncall
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/go-json-experiment/json/jsontext"
+	"github.com/valyala/fasthttp"
+)
+
+// decode reads an HTTP answer. A status of 300 or more is an error. Text
+// becomes a JSON string, an empty body null, anything else must be JSON
+// whatever it is called. limit holds for the body, unpacked if it is
+// compressed.
+func decode(resp *fasthttp.Response, limit int) (Answer, error) {
+	a := Answer{Status: resp.StatusCode()}
+	body, err := unpacked(resp, limit)
+	switch {
+	case a.Status >= 300:
+		if err != nil {
+			body = resp.Body()
+		}
+		return a, &Error{Kind: Refused, Message: fmt.Sprintf("answered with status %d: %s", a.Status, Snippet(body))}
+	case errors.Is(err, fasthttp.ErrBodyTooLarge):
+		return a, tooLarge(limit)
+	case err != nil:
+		return a, &Error{Kind: BadOutput, Message: "undecodable body: " + Snippet([]byte(err.Error()))}
+	}
+	contentType := resp.Header.ContentType()
+	isText, charset := mediaType(contentType)
+	body = inUTF8(body, charset)
+	switch {
+	case isText:
+		// What is no text becomes U+FFFD, and the error says no more than that.
+		a.Output, _ = jsontext.AppendQuote(nil, body)
+	case len(bytes.TrimSpace(body)) == 0:
+		a.Output = json.RawMessage("null")
+	default:
+		output, err := JSON(body)
+		if err != nil {
+			return a, &Error{Kind: BadOutput, Message: fmt.Sprintf("%s (Content-Type %q)", err, Snippet(contentType))}
+		}
+		a.Output = bytes.Clone(output) // the body goes back to fasthttp's pool
+	}
+	if bytes.EqualFold(resp.Header.Peek("X-Cold-Start"), []byte("true")) {
+		a.ColdStart = true
+		ms, _ := strconv.ParseInt(string(resp.Header.Peek("X-Init-Duration-Ms")), 10, 32)
+		a.Init = time.Duration(max(ms, 0)) * time.Millisecond
+	}
+	return a, nil
+}
+
+// unpacked is the body without its Content-Encoding.
+func unpacked(resp *fasthttp.Response, limit int) ([]byte, error) {
+	body, coding := resp.Body(), resp.Header.ContentEncoding()
+	switch {
+	case len(coding) == 0, len(body) == 0, bytes.EqualFold(coding, []byte("identity")):
+		return body, nil
+	case bytes.EqualFold(coding, []byte("x-gzip")): // RFC 9110, section 8.4.1.3
+		resp.Header.SetContentEncoding("gzip")
+	}
+	return resp.BodyUncompressedWithLimit(limit)
+}
+
+// JSON is a function's output without the blanks around it and a byte order
+// mark, if it is JSON in UTF-8. It is a part of raw. The error is an *Error.
+func JSON(raw []byte) ([]byte, error) {
+	output := bytes.TrimSpace(bytes.TrimPrefix(raw, []byte(byteOrderMark)))
+	if !utf8.Valid(output) {
+		return nil, &Error{Kind: BadOutput, Message: "the answer is not UTF-8: " + Snippet(raw)}
+	}
+	// Names that stand twice and halves of surrogate pairs as escapes are legal
+	// JSON. Bytes that are no UTF-8 have been found already.
+	value := jsontext.Value(output)
+	if !value.IsValid(jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true)) {
+		return nil, &Error{Kind: BadOutput, Message: "the answer is not JSON: " + Snippet(raw)}
+	}
+	return output, nil
+}
+
+func tooLarge(limit int) *Error {
+	return &Error{Kind: BadOutput, Message: fmt.Sprintf("the answer is larger than %d bytes", limit)}
+}
+
+// Snippet makes the start of arbitrary bytes fit for a message: one line of
+// printable text, at most 200 bytes of it.
+func Snippet(b []byte) string {
+	const limit = 200
+	cut := len(b) > limit
+	if cut {
+		b = b[:limit]
+	}
+	s := strings.Map(func(r rune) rune {
+		switch {
+		case r == '\n', r == '\t', r == '\r':
+			return ' '
+		case r < ' ', r == utf8.RuneError, r == 0x7f:
+			return '?'
+		}
+		return r
+	}, string(b))
+	s = strings.TrimSpace(s)
+	if cut {
+		s += "…"
+	}
+	return s
+}

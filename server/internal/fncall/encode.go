@@ -1,0 +1,113 @@
+package fncall
+
+import (
+	"bytes"
+	"encoding/json"
+	"strconv"
+)
+
+// appendRequest appends the HTTP request that makes the call.
+func (t *Target) appendRequest(b []byte, r *Request) []byte {
+	b = append(b, t.head...)
+	for _, h := range [...]struct{ name, value string }{
+		{"X-Execution-Id", r.ExecutionID},
+		{"X-Trace-Id", r.TraceID},
+		{"Traceparent", r.TraceParent},
+		{"Tracestate", r.TraceState},
+		{"Idempotency-Key", r.IdempotencyKey},
+		{"X-Completion-Token", r.CompletionToken},
+	} {
+		if h.value != "" {
+			b = appendHeader(b, h.name, h.value)
+		}
+	}
+	b = appendEnd(b, 1+payloadLen(r))
+	return appendPayload(append(b, '{'), r)
+}
+
+// appendHeader appends a header to b. Control bytes in the value, which could
+// end the line, become spaces.
+func appendHeader(b []byte, name, value string) []byte {
+	b = append(append(b, name...), ": "...)
+	at := len(b)
+	b = append(b, value...)
+	for i, c := range b[at:] {
+		if c < ' ' && c != '\t' || c == 0x7f {
+			b[at+i] = ' '
+		}
+	}
+	return append(b, "\r\n"...)
+}
+
+// appendEnd appends the end of the headers of a message with a body of so many
+// bytes.
+func appendEnd(b []byte, body int) []byte {
+	b = strconv.AppendInt(append(b, "Content-Length: "...), int64(body), 10)
+	return append(b, "\r\n\r\n"...)
+}
+
+const (
+	noInput    = "null"
+	noMetadata = "{}"
+)
+
+// appendPayload appends "input" and "metadata", both always there, and the
+// closing brace.
+func appendPayload(b []byte, r *Request) []byte {
+	b = append(b, `"input":`...)
+	if len(r.Input) == 0 {
+		b = append(b, noInput...)
+	}
+	b = append(b, r.Input...)
+	b = append(b, `,"metadata":`...)
+	if len(r.Metadata) == 0 {
+		b = append(b, noMetadata...)
+	}
+	b = append(b, r.Metadata...)
+	return append(b, '}')
+}
+
+// payloadLen is the length of what appendPayload appends.
+func payloadLen(r *Request) int {
+	n := len(`"input":,"metadata":}`) + len(r.Input) + len(r.Metadata)
+	if len(r.Input) == 0 {
+		n += len(noInput)
+	}
+	if len(r.Metadata) == 0 {
+		n += len(noMetadata)
+	}
+	return n
+}
+
+// AppendLine appends the call as the one line that a STDIO function reads,
+// newline included. JSON that spans lines is compacted.
+func AppendLine(b []byte, r Request) []byte {
+	r.Input, r.Metadata = oneLine(r.Input), oneLine(r.Metadata)
+	b = append(b, `{"executionId":`...)
+	id, _ := json.Marshal(r.ExecutionID) // a string always marshals
+	b = append(append(b, id...), ',')
+	b = appendMember(b, "traceparent", r.TraceParent)
+	b = appendMember(b, "tracestate", r.TraceState)
+	return append(appendPayload(b, &r), '\n')
+}
+
+// appendMember appends a member of a JSON object that has a value.
+func appendMember(b []byte, name, value string) []byte {
+	if value == "" {
+		return b
+	}
+	text, _ := json.Marshal(value)
+	b = append(append(b, '"'), name...)
+	return append(append(append(b, `":`...), text...), ',')
+}
+
+func oneLine(raw json.RawMessage) json.RawMessage {
+	if bytes.IndexByte(raw, '\n') < 0 && bytes.IndexByte(raw, '\r') < 0 {
+		return raw
+	}
+	var out bytes.Buffer
+	if json.Compact(&out, raw) != nil {
+		return json.RawMessage("null") // callers promise valid JSON
+	}
+	return out.Bytes()
+}

@@ -1,0 +1,63 @@
+package fncall
+
+import (
+	"bytes"
+	"encoding/json"
+	"strings"
+	"testing"
+
+	"github.com/valyala/fasthttp"
+)
+
+func TestLineIsOneLine(t *testing.T) {
+	r := Request{ExecutionID: "a\"b", Input: json.RawMessage("{\n \"x\": \"\\n\"\r\n}"), Metadata: json.RawMessage("{\n}")}
+	got := string(AppendLine(nil, r))
+	if want := `{"executionId":"a\"b","input":{"x":"\n"},"metadata":{}}` + "\n"; got != want {
+		t.Errorf("line %q, want %q", got, want)
+	}
+	r.TraceParent, r.TraceState = "00-1", `a="b"`
+	got = string(AppendLine(nil, r))
+	if want := `{"executionId":"a\"b","traceparent":"00-1","tracestate":"a=\"b\"","input":{"x":"\n"},"metadata":{}}` + "\n"; got != want {
+		t.Errorf("line %q, want %q", got, want)
+	}
+}
+
+// Whatever a function's endpoint is, calling it must not end the server, and
+// what is sent must be a request.
+func FuzzTarget(f *testing.F) {
+	for _, s := range []string{"http://a/x", "http://[::1]:80/a b?c#d", "http://u:p%20@h:1/%0d%0a", "https://[fe80::1%25eth0]/", "http://a?x", "http://a#f", "http://%61/", "http://a\\b/", "http:", "http://127.0.0.1:1,127.0.0.1:2/", "http://a/\u65e5?\u65e5"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, url string) {
+		target, err := New(&fasthttp.HostClient{Name: "simplane", DisablePathNormalizing: true}, url)
+		if err != nil {
+			return
+		}
+		head := string(target.head)
+		if strings.Count(head, "\r\n") < 3 || strings.Contains(head, "\r\n\r\n") {
+			t.Errorf("%q: %q", url, head)
+		}
+		line, _, _ := strings.Cut(head, "\r\n")
+		if strings.Count(line, " ") != 2 || bytes.ContainsFunc([]byte(line), func(r rune) bool { return r < ' ' || r >= 0x7f }) {
+			t.Errorf("%q: request line %q", url, line)
+		}
+	})
+}
+
+func TestRequestTargetIsEscaped(t *testing.T) {
+	for url, want := range map[string]string{
+		"http://h/my fn/\u65e5?q=a b&\u65e5#f": "POST /my%20fn/%E6%97%A5?q=a%20b&%E6%97%A5 HTTP/1.1",
+		"http://h/a%20b/%2F?x=%00":             "POST /a%20b/%2F?x=%00 HTTP/1.1",
+		"http://h?q=\u00e9":                    "POST /?q=%C3%A9 HTTP/1.1",
+		"http://h":                             "POST / HTTP/1.1",
+	} {
+		target, err := New(&fasthttp.HostClient{Name: "simplane", DisablePathNormalizing: true}, url)
+		if err != nil {
+			t.Errorf("%s: %v", url, err)
+			continue
+		}
+		if line, _, _ := strings.Cut(string(target.head), "\r\n"); line != want {
+			t.Errorf("%s: %q, want %q", url, line, want)
+		}
+	}
+}

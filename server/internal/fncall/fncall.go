@@ -1,0 +1,62 @@
+// Package fncall is one call to a function: how a request is written and how an
+// answer is read. POOL endpoints, HTTP instances of providers and STDIO
+// processes all go through it, so that a function behaves the same wherever it
+// runs. The bytes travel over HTTP with Target.Call; a STDIO process's pipes
+// are its owner's.
+package fncall
+
+import (
+	"encoding/json"
+	"time"
+)
+
+// Request is one attempt to run a function. Empty texts are left out.
+type Request struct {
+	ExecutionID    string
+	Input          json.RawMessage // valid JSON
+	Metadata       json.RawMessage // a JSON object, or empty
+	TraceID        string
+	TraceParent    string // W3C trace context
+	TraceState     string
+	IdempotencyKey string
+	Attempt        int // counted from 1
+
+	// CompletionToken lets the function complete the execution itself.
+	CompletionToken string
+
+	// Deadline ends the attempt.
+	Deadline time.Time
+}
+
+// Answer is what a function said.
+type Answer struct {
+	Output    json.RawMessage // valid JSON in UTF-8
+	Status    int             // of HTTP; 0 when there was none. Set beside an error, too.
+	ColdStart bool            // the function says that it was started for this call
+	Init      time.Duration   // its start took so long; 0 when it does not say
+}
+
+// Kind says what is wrong with a call.
+type Kind int
+
+const (
+	// Unreachable is trouble on the way: whether the function ran is unknown.
+	Unreachable Kind = iota
+	// TimedOut is a deadline that has passed.
+	TimedOut
+	// Refused is an HTTP status of 300 or more.
+	Refused
+	// BadOutput is an answer that is too large or not JSON.
+	BadOutput
+	// Failed is an error that the function itself reports, see Error.Code.
+	Failed
+)
+
+// Error is a call without an output.
+type Error struct {
+	Kind    Kind
+	Code    string // the function's own, with Failed; may be empty
+	Message string // fit for a user: valid UTF-8 and short, but for Failed
+}
+
+func (e *Error) Error() string { return e.Message }
