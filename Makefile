@@ -71,7 +71,7 @@ vuln:
 	case "$$out" in *"fetching vulnerabilities"*) echo "vulnerability database not reachable: nothing was checked"; exit 0;; esac; exit $$code
 
 mutants:
-	go run ./sim/mutants
+	go run ./sim/harness/mutants
 
 # Minutes of mixed load with faults; asserts that every execution ends once.
 SOAK ?= 10m

@@ -1,7 +1,7 @@
 // Command compare replays scenarios with simplane's autoscaler and with the
 // model of Knative's, over several seeds, and prints both as a Markdown table.
 //
-//	go run ./sim/kpa/compare [-seeds 20] [-html FILE] scenarios/autoscale-*.yaml
+//	go run ./sim/harness/kpa/compare [-seeds 20] [-html FILE] scenarios/autoscale-*.yaml
 //
 // Of each scenario the first function with scaling is compared. One that scales
 // by reported figures (cpu, memory, prometheus) is left out: KPA knows
@@ -14,7 +14,7 @@ import (
 	"os"
 
 	"simplane/sim"
-	"simplane/sim/kpa"
+	"simplane/sim/harness/kpa"
 	"simplane/sim/scenario"
 )
 

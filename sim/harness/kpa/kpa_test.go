@@ -87,7 +87,7 @@ func TestLastInstanceStaysForTheGrace(t *testing.T) {
 }
 
 func TestItScalesAScenario(t *testing.T) {
-	sc, err := scenario.ReadFile("../../scenarios/autoscale-ramp.yaml")
+	sc, err := scenario.ReadFile("../../../scenarios/autoscale-ramp.yaml")
 	if err != nil {
 		t.Fatal(err)
 	}
