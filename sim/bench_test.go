@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"math"
 	"testing"
 
 	"simplane/sim/scenario"
@@ -30,28 +31,20 @@ func BenchmarkPlain(b *testing.B) {
 	for name, opts := range map[string]Options{"checked": {}, "unchecked": {Unchecked: true}} {
 		b.Run(name, func(b *testing.B) {
 			b.ReportAllocs()
-			e, err := newEngine(plainScenario(b), opts)
+			r, err := newRun(plainScenario(b), opts)
 			if err != nil {
 				b.Fatal(err)
 			}
+			w := r.witness
 			until := func(n int64) {
-				for e.groups[0].counts[cOffered] < n && e.violation == nil {
-					ev := e.q.pop()
-					if ev.what == evTimer && e.armed[ev.index] == nil {
-						e.due(ev.index)
-						continue
-					}
-					if ev.at > e.now {
-						e.advance(ev.at)
-					}
-					e.handle(ev)
+				for w.groups[0].counts[cOffered] < n && w.violation == nil && r.step(math.MaxInt64) {
 				}
 			}
 			until(100_000) // the store has its steady size
 			b.ResetTimer()
 			until(100_000 + int64(b.N))
-			if e.violation != nil {
-				b.Fatal(e.violation)
+			if w.violation != nil {
+				b.Fatal(w.violation)
 			}
 		})
 	}

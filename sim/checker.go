@@ -13,7 +13,7 @@ import (
 //
 // It decides nothing: Options.Unchecked leaves it out and changes no event.
 type checker struct {
-	e     *engine
+	w     *witness
 	cfg   core.Config
 	jumps bool  // some clock-jump has happened
 	jump  int64 // virtual time of the last one
@@ -24,7 +24,7 @@ type checker struct {
 	syncQueued   int
 	syncInFlight int
 
-	touched []*fnState // since time last moved
+	touched []*generation // since time last moved
 
 	window int64 // wall second of the running rate window
 	taken  int64 // places taken in it
@@ -39,15 +39,20 @@ type checker struct {
 	probes [2]probes // and when: at cleanupTtl, at ttl
 }
 
-func newChecker(e *engine) *checker {
-	c := &checker{e: e, cfg: e.core.Config(), window: -1, live: newAgeList(), done: newAgeList(), dirty: newAgeList()}
+func newChecker(w *witness) *checker {
+	c := &checker{w: w, window: -1, live: newAgeList(), done: newAgeList(), dirty: newAgeList()}
 	c.keys.fresh, c.keys.due = newAgeList(), newAgeList()
-	c.probes[0].limit, c.probes[1].limit = int64(c.cfg.CleanupTTL), int64(c.cfg.TTL)
 	return c
 }
 
+// configure tells the checker what core has been configured with.
+func (c *checker) configure(cfg core.Config) {
+	c.cfg = cfg
+	c.probes[0].limit, c.probes[1].limit = int64(cfg.CleanupTTL), int64(cfg.TTL)
+}
+
 // touch has a function looked at before virtual time moves.
-func (c *checker) touch(f *fnState) {
+func (c *checker) touch(f *generation) {
 	if !f.touched {
 		f.touched = true
 		c.touched = append(c.touched, f)
@@ -55,55 +60,59 @@ func (c *checker) touch(f *fnState) {
 }
 
 // submitted checks that Submit's answer is what its event said.
-func (c *checker) submitted(b *backend, res *core.Result, err error) {
+func (c *checker) submitted(f *function, res *core.Result, err error) {
 	c.offers++
 	switch {
 	case err != nil:
 		if why := (*core.Rejection)(nil); !errors.As(err, &why) {
-			c.e.fail("submissions are accepted or rejected", "%s: %v", b.name, err)
+			c.w.fail("submissions are accepted or rejected", "%s: %v", f.name, err)
 		}
 	case res.Existing:
 	case res.ID == core.ID{}:
-		c.e.fail("submissions are accepted or rejected", "%s: accepted without an id", b.name)
+		c.w.fail("submissions are accepted or rejected", "%s: accepted without an id", f.name)
 	}
 	if c.offers != c.accepts+c.hits+c.rejects {
-		c.e.fail("conservation", "offered %d is not accepted %d + idempotent hits %d + rejected %d", c.offers, c.accepts, c.hits, c.rejects)
+		c.w.fail("conservation", "offered %d is not accepted %d + idempotent hits %d + rejected %d", c.offers, c.accepts, c.hits, c.rejects)
 	}
 }
 
 // settled checks, before virtual time moves, what must hold once everything of
 // the old time has happened.
 func (c *checker) settled() {
-	e := c.e
+	w := c.w
 	for _, f := range c.touched {
 		f.touched = false
 		switch {
-		case f.fn.QueueDepth() != f.queued:
-			e.fail("conservation", "%s: core has %d queued, its events add up to %d", f.backend.name, f.fn.QueueDepth(), f.queued)
-		case f.fn.InFlight() != f.inFlight:
-			e.fail("conservation", "%s: core has %d in flight, its events add up to %d", f.backend.name, f.fn.InFlight(), f.inFlight)
+		case f.core.QueueDepth() != f.queued:
+			w.fail("conservation", "%s: core has %d queued, its events add up to %d", f.name, f.core.QueueDepth(), f.queued)
+		case f.core.InFlight() != f.inFlight:
+			w.fail("conservation", "%s: core has %d in flight, its events add up to %d", f.name, f.core.InFlight(), f.inFlight)
 		case f.queued > 0 && f.inFlight < f.slots:
-			e.fail("work conserving", "%s: %d queued and %d of %d slots in use while virtual time passes", f.backend.name, f.queued, f.inFlight, f.slots)
+			w.fail("work conserving", "%s: %d queued and %d of %d slots in use while virtual time passes", f.name, f.queued, f.inFlight, f.slots)
+		case f.emptied && !f.deleted:
+			w.fail("status transitions", "%s: executions have ended for its deletion, which did not happen", f.name)
+		case f.deleted && f.function.current == f:
+			w.fail("delete-function", "%s: deleted, and nobody has asked for it", f.name)
 		case f.deleted && f.queued > 0:
-			e.fail("conservation", "%s: deleted with %d still queued", f.backend.name, f.queued)
+			w.fail("conservation", "%s: deleted with %d still queued", f.name, f.queued)
 		}
 		if !f.deleted {
 			c.served(f)
 		}
 	}
 	c.touched = c.touched[:0]
-	g := e.core.Gauges()
+	g := w.core.Gauges()
 	switch {
 	case g.StoredExecutions != c.stored:
-		e.fail("conservation", "core stores %d executions, accepted - evicted is %d", g.StoredExecutions, c.stored)
+		w.fail("conservation", "core stores %d executions, accepted - evicted is %d", g.StoredExecutions, c.stored)
 	case g.PayloadBytes != c.payload:
-		e.fail("payload bytes", "core counts %d, what it holds is %d", g.PayloadBytes, c.payload)
+		w.fail("payload bytes", "core counts %d, what it holds is %d", g.PayloadBytes, c.payload)
 	case g.SyncQueueDepth != c.syncQueued:
-		e.fail("sync queue depth", "core says %d, its events add up to %d", g.SyncQueueDepth, c.syncQueued)
+		w.fail("sync queue depth", "core says %d, its events add up to %d", g.SyncQueueDepth, c.syncQueued)
 	case g.SyncInFlight != c.syncInFlight:
-		e.fail("sync in flight", "core says %d, its events add up to %d", g.SyncInFlight, c.syncInFlight)
+		w.fail("sync in flight", "core says %d, its events add up to %d", g.SyncInFlight, c.syncInFlight)
 	case c.owed != 0:
-		e.fail("callers are answered", "%d sync callers of ended executions were not woken", c.owed)
+		w.fail("callers are answered", "%d sync callers of ended executions were not woken", c.owed)
 	}
 	c.retained()
 	c.keysRetained(g.StoredKeys)
@@ -115,29 +124,29 @@ func (c *checker) settled() {
 
 // baseline checks that nothing is left once settle has outlasted every TTL.
 func (c *checker) baseline(settled int64) {
-	e, cfg := c.e, &c.cfg
+	w, cfg := c.w, &c.cfg
 	if settled <= int64(max(cfg.TTL, cfg.IdempotencyTTL)+2*cfg.SweepInterval) || c.jumps {
 		return // lateness has been checked record by record all along
 	}
-	g := e.core.Gauges()
+	g := w.core.Gauges()
 	if g != (core.Gauges{}) {
-		e.fail("memory returns to the baseline", "after settling core still holds %+v", g)
+		w.fail("memory returns to the baseline", "after settling core still holds %+v", g)
 	}
-	if e.live > 0 && settled > int64(cfg.StaleTTL) && !c.scalesByReport() {
-		e.fail("memory returns to the baseline", "after settling %d timers are still pending", e.live)
+	if w.loop.Timers() > 0 && settled > int64(cfg.StaleTTL) && !c.scalesByReport() {
+		w.fail("memory returns to the baseline", "after settling %d timers are still pending", w.loop.Timers())
 	}
 }
 
 // compare holds core's public view of an execution against the record.
 func (c *checker) compare(id core.ID) {
-	e := c.e
-	rec, _ := e.find(id)
-	s, ok := e.core.Execution(id)
-	wall := e.wall()
+	w := c.w
+	rec, _ := w.find(id)
+	s, ok := w.core.Execution(id)
+	wall := w.clock.Wall()
 	gone := rec == nil || (rec.state == stEnded && wall-rec.finished > int64(c.cfg.TTL))
 	switch {
 	case ok == gone:
-		e.fail("executions are found until their TTL", "execution %s: core says found %v, expected %v", id, ok, !gone)
+		w.fail("executions are found until their TTL", "execution %s: core says found %v, expected %v", id, ok, !gone)
 		return
 	case gone:
 		return
@@ -152,28 +161,28 @@ func (c *checker) compare(id core.ID) {
 	}
 	hasOutput := rec.success && !cleaned
 	switch {
-	case s.ID != id || s.Function != rec.fn.backend.name:
-		e.fail("consistent snapshots", "execution #%d: id or function differ: %+v", rec.number, s)
+	case s.ID != id || s.Function != rec.fn.name:
+		w.fail("consistent snapshots", "execution #%d: id or function differ: %+v", rec.number, s)
 	case s.Status != want || s.Status.Terminal() != (rec.state == stEnded) || (s.Status == core.Success) != (rec.success && rec.state == stEnded):
-		e.fail("consistent snapshots", "execution #%d: status is %v", rec.number, s.Status)
+		w.fail("consistent snapshots", "execution #%d: status is %v", rec.number, s.Status)
 	case s.CleanedUp != cleaned:
-		e.fail("payloads are dropped after cleanupTtl", "execution #%d: cleaned up is %v, expected %v", rec.number, s.CleanedUp, cleaned)
+		w.fail("payloads are dropped after cleanupTtl", "execution #%d: cleaned up is %v, expected %v", rec.number, s.CleanedUp, cleaned)
 	case (s.Output != nil) != hasOutput:
-		e.fail("consistent snapshots", "execution #%d (%v, cleaned up %v): output present is %v, expected %v", rec.number, s.Status, cleaned, s.Output != nil, hasOutput)
+		w.fail("consistent snapshots", "execution #%d (%v, cleaned up %v): output present is %v, expected %v", rec.number, s.Status, cleaned, s.Output != nil, hasOutput)
 	case s.Status == core.Success && s.Err != nil:
-		e.fail("consistent snapshots", "execution #%d: success with error %v", rec.number, s.Err)
+		w.fail("consistent snapshots", "execution #%d: success with error %v", rec.number, s.Err)
 	case s.Status == core.Error && s.Err == nil:
-		e.fail("consistent snapshots", "execution #%d: error without one", rec.number)
+		w.fail("consistent snapshots", "execution #%d: error without one", rec.number)
 	case s.CreatedAtMillis != rec.created/1e6:
-		e.fail("consistent snapshots", "execution #%d: created at %d, expected %d", rec.number, s.CreatedAtMillis, rec.created/1e6)
+		w.fail("consistent snapshots", "execution #%d: created at %d, expected %d", rec.number, s.CreatedAtMillis, rec.created/1e6)
 	case rec.state == stEnded && s.FinishedAtMillis != rec.finished/1e6:
-		e.fail("consistent snapshots", "execution #%d: finished at %d, expected %d", rec.number, s.FinishedAtMillis, rec.finished/1e6)
+		w.fail("consistent snapshots", "execution #%d: finished at %d, expected %d", rec.number, s.FinishedAtMillis, rec.finished/1e6)
 	case rec.state != stEnded && s.FinishedAtMillis != 0:
-		e.fail("consistent snapshots", "execution #%d has not ended and has a finish time", rec.number)
+		w.fail("consistent snapshots", "execution #%d has not ended and has a finish time", rec.number)
 	case rec.state == stQueued && s.StartedAtMillis != 0:
-		e.fail("consistent snapshots", "execution #%d is queued and has a start time", rec.number)
+		w.fail("consistent snapshots", "execution #%d is queued and has a start time", rec.number)
 	case s.Attempt != rec.attempt:
-		e.fail("consistent snapshots", "execution #%d: attempt %d, expected %d", rec.number, s.Attempt, rec.attempt)
+		w.fail("consistent snapshots", "execution #%d: attempt %d, expected %d", rec.number, s.Attempt, rec.attempt)
 	}
 }
 

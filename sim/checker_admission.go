@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"simplane/core"
+	"simplane/sim/internal/world"
 )
 
 // acquired counts one place taken in a rate window.
@@ -13,7 +14,7 @@ func (c *checker) acquired(at core.Instant) {
 	}
 	c.taken++
 	if limit := c.cfg.RateMaxPerSecond; limit > 0 && c.taken > limit {
-		c.e.fail("rate window", "place %d taken in a window of %d", c.taken, limit)
+		c.w.fail("rate window", "place %d taken in a window of %d", c.taken, limit)
 	}
 }
 
@@ -23,22 +24,23 @@ func (c *checker) opensWindow(at core.Instant) bool {
 	return at.Wall/int64(time.Second) > c.window
 }
 
-func (c *checker) accepted(ev *core.Event, f *fnState, rec *record, slot int32) {
-	e := c.e
+func (c *checker) accepted(ev *core.Event, f *generation, rec *record, slot int32) {
+	w := c.w
 	c.accepts++
 	c.acquired(ev.At)
+	called := w.caller(world.Tag(ev.Tag))
 	switch {
-	case f.deleted || e.calling == nil || e.calling.fn != f:
-		e.fail("accepted work belongs to the function called", "execution #%d was accepted at %s", rec.number, f.backend.name)
+	case f.deleted || called == nil || called.current != f:
+		w.fail("accepted work belongs to the function called", "execution #%d was accepted at %s", rec.number, f.name)
 	case f.queued >= f.queueSize:
-		e.fail("queue bound", "%s: accepted with %d queued of %d", f.backend.name, f.queued, f.queueSize)
+		w.fail("queue bound", "%s: accepted with %d queued of %d", f.name, f.queued, f.queueSize)
 	case c.stored >= c.cfg.MaxExecutions:
-		e.fail("store bound", "accepted with %d executions stored of %d", c.stored, c.cfg.MaxExecutions)
+		w.fail("store bound", "accepted with %d executions stored of %d", c.stored, c.cfg.MaxExecutions)
 	case ev.Sync && c.cfg.SyncQueue.Enabled && c.syncInFlight >= c.cfg.SyncQueue.MaxConcurrency && c.syncQueued >= c.cfg.SyncQueue.MaxDepth:
-		e.fail("sync queue bound", "accepted with %d sync in flight and %d queued", c.syncInFlight, c.syncQueued)
+		w.fail("sync queue bound", "accepted with %d sync in flight and %d queued", c.syncInFlight, c.syncQueued)
 	}
 	c.stored++
-	c.payload += int64(len(input))
+	c.payload += int64(len(world.Input))
 	if ev.Sync {
 		c.syncQueued++
 		rec.waiters = 1
@@ -46,20 +48,21 @@ func (c *checker) accepted(ev *core.Event, f *fnState, rec *record, slot int32) 
 	c.live.push(slot)
 	c.touch(f)
 	c.look(rec)
-	if e.key >= 0 {
-		c.claimed(e.calling, e.key, rec, ev.At.Wall)
+	if key := world.Tag(ev.Tag).Key(); key >= 0 && called != nil {
+		c.claimed(called, key, rec, ev.At.Wall)
 	}
 }
 
-func (c *checker) rejected(ev *core.Event, f *fnState) {
-	e := c.e
+func (c *checker) rejected(ev *core.Event, f *generation) {
+	w := c.w
 	c.rejects++
-	if e.calling == nil {
-		e.fail("submissions are accepted or rejected", "a rejection %s outside a submission", ev.Code)
+	called := w.caller(world.Tag(ev.Tag))
+	if called == nil {
+		w.fail("submissions are accepted or rejected", "a rejection %s outside a submission", ev.Code)
 		return
 	}
-	if (f == nil) != (ev.Code == core.CodeNotFound) || (f == nil) != (e.calling.fn == nil) {
-		e.fail("deleted functions are not found", "%s exists %v, rejected with %s", e.calling.name, e.calling.fn != nil, ev.Code)
+	if (f == nil) != (ev.Code == core.CodeNotFound) || (f == nil) != (called.current == nil) {
+		w.fail("deleted functions are not found", "%s exists %v, rejected with %s", called.name, called.current != nil, ev.Code)
 		return
 	}
 	q := &c.cfg.SyncQueue
@@ -69,34 +72,34 @@ func (c *checker) rejected(ev *core.Event, f *fnState) {
 		return
 	case core.CodeRateLimited:
 		if c.opensWindow(ev.At) || c.taken < c.cfg.RateMaxPerSecond {
-			e.fail("rate window", "refused with %d of %d places taken in the window", c.taken, c.cfg.RateMaxPerSecond)
+			w.fail("rate window", "refused with %d of %d places taken in the window", c.taken, c.cfg.RateMaxPerSecond)
 		}
 		return
 	case core.CodeQueueFull:
 		if f.queued < f.queueSize {
-			e.fail("work is refused for a reason", "%s: QUEUE_FULL with %d queued of %d", f.backend.name, f.queued, f.queueSize)
+			w.fail("work is refused for a reason", "%s: QUEUE_FULL with %d queued of %d", f.name, f.queued, f.queueSize)
 		}
 	case core.CodeDepth:
 		if !full || c.syncQueued < q.MaxDepth {
-			e.fail("work is refused for a reason", "DEPTH with %d sync in flight of %d and %d queued of %d", c.syncInFlight, q.MaxConcurrency, c.syncQueued, q.MaxDepth)
+			w.fail("work is refused for a reason", "DEPTH with %d sync in flight of %d and %d queued of %d", c.syncInFlight, q.MaxConcurrency, c.syncQueued, q.MaxDepth)
 		}
 	case core.CodeEstWait:
 		if !full || c.syncQueued+f.queued == 0 {
-			e.fail("work is refused for a reason", "EST_WAIT with %d sync in flight of %d, %d sync queued and %d at %s", c.syncInFlight, q.MaxConcurrency, c.syncQueued, f.queued, f.backend.name)
+			w.fail("work is refused for a reason", "EST_WAIT with %d sync in flight of %d, %d sync queued and %d at %s", c.syncInFlight, q.MaxConcurrency, c.syncQueued, f.queued, f.name)
 		}
 	case core.CodeStoreFull:
 		if c.stored < c.cfg.MaxExecutions {
-			e.fail("work is refused for a reason", "STORE_FULL with %d executions of %d", c.stored, c.cfg.MaxExecutions)
+			w.fail("work is refused for a reason", "STORE_FULL with %d executions of %d", c.stored, c.cfg.MaxExecutions)
 		}
 	case core.CodeIdempotencyFull:
 		if c.keys.stored < c.cfg.MaxIdempotencyKeys {
-			e.fail("work is refused for a reason", "IDEMPOTENCY_STORE_FULL with %d keys of %d", c.keys.stored, c.cfg.MaxIdempotencyKeys)
+			w.fail("work is refused for a reason", "IDEMPOTENCY_STORE_FULL with %d keys of %d", c.keys.stored, c.cfg.MaxIdempotencyKeys)
 		}
 	default:
-		e.fail("work is refused for a reason", "unexpected rejection %s", ev.Code)
+		w.fail("work is refused for a reason", "unexpected rejection %s", ev.Code)
 	}
 	c.acquired(ev.At) // refused after the limiter: the place is spent
-	if e.key >= 0 && ev.Code != core.CodeIdempotencyFull {
-		c.abandoned(e.calling, e.key)
+	if key := world.Tag(ev.Tag).Key(); key >= 0 && ev.Code != core.CodeIdempotencyFull {
+		c.abandoned(called, key)
 	}
 }

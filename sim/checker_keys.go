@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"simplane/core"
+	"simplane/sim/internal/world"
 )
 
 // keyModel is which idempotency keys core must hold. Core's events do not say
@@ -22,15 +23,15 @@ type keyEntry struct {
 }
 
 // key is the entry of a function's key.
-func (c *checker) key(b *backend, n int) int32 {
-	for n >= len(b.keys) {
-		b.keys = append(b.keys, -1)
+func (c *checker) key(f *function, n int) int32 {
+	for n >= len(f.keys) {
+		f.keys = append(f.keys, -1)
 	}
-	if b.keys[n] < 0 {
-		b.keys[n] = int32(len(c.keys.entries))
+	if f.keys[n] < 0 {
+		f.keys[n] = int32(len(c.keys.entries))
 		c.keys.entries = append(c.keys.entries, keyEntry{})
 	}
-	return b.keys[n]
+	return f.keys[n]
 }
 
 // liveKey says that a key has an execution which a new request must join.
@@ -38,16 +39,16 @@ func (c *checker) liveKey(k *keyEntry, wall int64) bool {
 	if !k.stored || k.storedAt+int64(c.cfg.IdempotencyTTL) < wall {
 		return false
 	}
-	rec, _ := c.e.find(k.id)
+	rec, _ := c.w.find(k.id)
 	return rec != nil && !(rec.state == stEnded && wall-rec.finished > int64(c.cfg.TTL))
 }
 
 // claimed notes that an execution was accepted under a key.
-func (c *checker) claimed(b *backend, n int, rec *record, wall int64) {
-	i := c.key(b, n)
+func (c *checker) claimed(f *function, n int, rec *record, wall int64) {
+	i := c.key(f, n)
 	k := &c.keys.entries[i]
 	if c.liveKey(k, wall) {
-		c.e.fail("one execution per live idempotency key", "%s: execution #%d was started under key %d, whose execution is %s", b.name, rec.number, n, k.id)
+		c.w.fail("one execution per live idempotency key", "%s: execution #%d was started under key %d, whose execution is %s", f.name, rec.number, n, k.id)
 	}
 	c.forget(i)
 	k.id, k.storedAt, k.stored = rec.id, wall, true
@@ -58,10 +59,10 @@ func (c *checker) claimed(b *backend, n int, rec *record, wall int64) {
 
 // abandoned notes that a request under a key was refused: the key's mapping,
 // dead before, is gone.
-func (c *checker) abandoned(b *backend, n int) {
-	i := c.key(b, n)
-	if c.liveKey(&c.keys.entries[i], c.e.wall()) {
-		c.e.fail("one execution per live idempotency key", "%s: a request under key %d was refused, whose execution is %s", b.name, n, c.keys.entries[i].id)
+func (c *checker) abandoned(f *function, n int) {
+	i := c.key(f, n)
+	if c.liveKey(&c.keys.entries[i], c.w.clock.Wall()) {
+		c.w.fail("one execution per live idempotency key", "%s: a request under key %d was refused, whose execution is %s", f.name, n, c.keys.entries[i].id)
 	}
 	c.forget(i)
 }
@@ -83,20 +84,21 @@ func (c *checker) forget(i int32) {
 }
 
 // joined checks that a request got its key's execution.
-func (c *checker) joined(ev *core.Event, f *fnState, rec *record, _ int32) {
-	e := c.e
+func (c *checker) joined(ev *core.Event, f *generation, rec *record, _ int32) {
+	w := c.w
 	c.hits++
 	c.acquired(ev.At)
-	if e.calling == nil || e.key < 0 {
-		e.fail("one execution per live idempotency key", "a hit for a request without a key")
+	called, key := w.caller(world.Tag(ev.Tag)), world.Tag(ev.Tag).Key()
+	if called == nil || key < 0 {
+		w.fail("one execution per live idempotency key", "a hit for a request without a key")
 		return
 	}
-	k := &c.keys.entries[c.key(e.calling, e.key)]
+	k := &c.keys.entries[c.key(called, key)]
 	switch {
 	case rec == nil || !k.stored || k.id != ev.ID:
-		e.fail("one execution per live idempotency key", "%s: key %d led to execution %s, expected %s", f.backend.name, e.key, ev.ID, k.id)
+		w.fail("one execution per live idempotency key", "%s: key %d led to execution %s, expected %s", f.name, key, ev.ID, k.id)
 	case !c.liveKey(k, ev.At.Wall):
-		e.fail("nothing outlives its TTL", "%s: key %d led to execution #%d, though one of them has expired", f.backend.name, e.key, rec.number)
+		w.fail("nothing outlives its TTL", "%s: key %d led to execution #%d, though one of them has expired", f.name, key, rec.number)
 	case ev.Sync && rec.state != stEnded:
 		rec.waiters++
 	}
@@ -110,7 +112,7 @@ func (c *checker) keysRetained(stored int) {
 	}
 	for s := 0; s < len(m.fresh.segments); {
 		i := m.fresh.segments[s].head
-		if i < 0 || m.entries[i].storedAt+ttl >= c.e.wall() {
+		if i < 0 || m.entries[i].storedAt+ttl >= c.w.clock.Wall() {
 			s++
 			continue
 		}
@@ -124,13 +126,13 @@ func (c *checker) keysRetained(stored int) {
 	}
 	switch {
 	case m.stored > stored:
-		c.e.fail("nothing is evicted early", "core holds %d idempotency keys, %d have not expired", stored, m.stored)
+		c.w.fail("nothing is evicted early", "core holds %d idempotency keys, %d have not expired", stored, m.stored)
 	case m.stored < stored:
-		c.e.fail("conservation", "core holds %d idempotency keys, at most %d were stored and not evicted", stored, m.stored)
+		c.w.fail("conservation", "core holds %d idempotency keys, at most %d were stored and not evicted", stored, m.stored)
 	}
 	if i := m.due.segments[0].head; i >= 0 {
 		if over := c.overdue(m.entries[i].storedAt, ttl); over > int64(c.cfg.SweepInterval) {
-			c.e.fail("nothing outlives its TTL by more than a sweep", "an idempotency key should have been evicted %d ns ago", over)
+			c.w.fail("nothing outlives its TTL by more than a sweep", "an idempotency key should have been evicted %d ns ago", over)
 		}
 	}
 }

@@ -25,8 +25,8 @@ func (p *probes) add(now int64, id core.ID) {
 	p.queue = append(p.queue, probe{now + p.limit, id})
 }
 
-// probeUntil looks at everything due before a virtual time. It sets the clock
-// for that: core is only read, and no event happens.
+// probeUntil looks at everything due before a virtual time, with the clock at
+// that time: core is only read, and no event happens.
 func (c *checker) probeUntil(to int64) {
 	for i := range c.probes {
 		p := &c.probes[i]
@@ -34,7 +34,7 @@ func (c *checker) probeUntil(to int64) {
 			next := p.queue[p.first]
 			p.first++
 			for _, at := range []int64{next.at, next.at + 1} {
-				if at >= c.e.now && at < to {
+				if at >= c.w.loop.Now() && at < to {
 					c.at(at, next.id)
 				}
 			}
@@ -44,8 +44,5 @@ func (c *checker) probeUntil(to int64) {
 
 // at compares an execution at a virtual time between two events.
 func (c *checker) at(at int64, id core.ID) {
-	now := c.e.now
-	c.e.now = at
-	c.compare(id)
-	c.e.now = now
+	c.w.loop.Look(at, func() { c.compare(id) })
 }

@@ -1,12 +1,15 @@
 package sim
 
-import "simplane/core"
+import (
+	"simplane/core"
+	"simplane/sim/internal/world"
+)
 
 // clockJumps is told before a clock jump.
 func (c *checker) clockJumps() {
 	c.settled()
 	c.jumps = true
-	c.jump = c.e.now
+	c.jump = c.w.loop.Now()
 	c.live.cut()
 	c.done.cut()
 	c.dirty.cut()
@@ -14,16 +17,16 @@ func (c *checker) clockJumps() {
 }
 
 func (c *checker) cleaned(ev *core.Event, rec *record, slot int32) {
-	e := c.e
+	w := c.w
 	switch {
 	case rec == nil:
-		e.fail("retention", "execution %s was cleaned up, which is not stored", ev.ID)
+		w.fail("retention", "execution %s was cleaned up, which is not stored", ev.ID)
 		return
 	case rec.state != stEnded || rec.cleaned:
-		e.fail("retention", "execution #%d was cleaned up before its end or twice", rec.number)
+		w.fail("retention", "execution #%d was cleaned up before its end or twice", rec.number)
 		return
 	case ev.At.Wall-rec.finished <= int64(c.cfg.CleanupTTL):
-		e.fail("nothing is cleaned up early", "execution #%d was cleaned up %d ns after its end", rec.number, ev.At.Wall-rec.finished)
+		w.fail("nothing is cleaned up early", "execution #%d was cleaned up %d ns after its end", rec.number, ev.At.Wall-rec.finished)
 	}
 	c.dropPayload(rec)
 	c.dirty.remove(slot)
@@ -31,18 +34,18 @@ func (c *checker) cleaned(ev *core.Event, rec *record, slot int32) {
 }
 
 func (c *checker) evicted(ev *core.Event, rec *record, slot int32) {
-	e := c.e
+	w := c.w
 	switch {
 	case rec == nil:
-		e.fail("retention", "execution %s was evicted, which is not stored", ev.ID)
+		w.fail("retention", "execution %s was evicted, which is not stored", ev.ID)
 		return
 	case rec.state != stEnded:
-		e.fail("retention", "execution #%d was evicted before its end", rec.number)
+		w.fail("retention", "execution #%d was evicted before its end", rec.number)
 		return
 	case !rec.stale && ev.At.Wall-rec.finished <= int64(c.cfg.TTL):
-		e.fail("nothing is evicted early", "execution #%d was evicted %d ns after its end", rec.number, ev.At.Wall-rec.finished)
+		w.fail("nothing is evicted early", "execution #%d was evicted %d ns after its end", rec.number, ev.At.Wall-rec.finished)
 	case rec.waiters > 0:
-		e.fail("callers are answered", "execution #%d was evicted with %d callers waiting", rec.number, rec.waiters)
+		w.fail("callers are answered", "execution #%d was evicted with %d callers waiting", rec.number, rec.waiters)
 	}
 	if !rec.cleaned {
 		c.dropPayload(rec)
@@ -54,9 +57,9 @@ func (c *checker) evicted(ev *core.Event, rec *record, slot int32) {
 }
 
 func (c *checker) dropPayload(rec *record) {
-	c.payload -= int64(len(input))
+	c.payload -= int64(len(world.Input))
 	if rec.success {
-		c.payload -= int64(len(output))
+		c.payload -= int64(len(world.Output))
 	}
 }
 
@@ -65,33 +68,33 @@ func (c *checker) retained() {
 	ttl, cleanup, stale := int64(c.cfg.TTL), int64(c.cfg.CleanupTTL), int64(c.cfg.StaleTTL)
 	for _, s := range c.done.segments {
 		if s.head >= 0 {
-			c.notOverdue("evicted", s.head, c.e.all[s.head].finished, ttl)
+			c.notOverdue("evicted", s.head, c.w.all[s.head].finished, ttl)
 		}
 	}
 	for _, s := range c.dirty.segments {
 		if s.head >= 0 && cleanup < ttl {
-			c.notOverdue("cleaned up", s.head, c.e.all[s.head].finished, cleanup)
+			c.notOverdue("cleaned up", s.head, c.w.all[s.head].finished, cleanup)
 		}
 	}
 	for _, s := range c.live.segments {
 		if s.head >= 0 {
-			c.notOverdue("ended as stale", s.head, c.e.all[s.head].created, stale)
+			c.notOverdue("ended as stale", s.head, c.w.all[s.head].created, stale)
 		}
 	}
 }
 
 func (c *checker) notOverdue(what string, slot int32, since, limit int64) {
 	if over := c.overdue(since, limit); over > int64(c.cfg.SweepInterval) {
-		c.e.fail("nothing outlives its TTL by more than a sweep", "execution #%d should have been %s %d ns ago", c.e.all[slot].number, what, over)
+		c.w.fail("nothing outlives its TTL by more than a sweep", "execution #%d should have been %s %d ns ago", c.w.all[slot].number, what, over)
 	}
 }
 
 // overdue is for how long the wall clock has read more than limit past since.
 // What a jump of the clock made overdue has been so since the jump.
 func (c *checker) overdue(since, limit int64) int64 {
-	over := c.e.wall() - since - limit
+	over := c.w.clock.Wall() - since - limit
 	if over > 0 && c.jumps {
-		over = min(over, c.e.now-c.jump)
+		over = min(over, c.w.loop.Now()-c.jump)
 	}
 	return over
 }

@@ -7,35 +7,35 @@ import (
 )
 
 // wantsReplicas checks a new number of wanted instances.
-func (c *checker) wantsReplicas(f *fnState, n int) {
-	e, s := c.e, &f.group.decl.Scaling
+func (c *checker) wantsReplicas(f *generation, n int) {
+	w, s := c.w, &f.group.decl.Scaling
 	switch {
-	case f.backend.fleet == nil || s.Strategy != "INTERNAL":
-		e.fail("replicas", "%s: %d replicas are wanted of a function that is not autoscaled", f.backend.name, n)
+	case !f.group.decl.Scaled() || s.Strategy != "INTERNAL":
+		w.fail("replicas", "%s: %d replicas are wanted of a function that is not autoscaled", f.name, n)
 	case n < s.MinReplicas || n > s.MaxReplicas:
-		e.fail("replicas", "%s: %d replicas are wanted, outside %d to %d", f.backend.name, n, s.MinReplicas, s.MaxReplicas)
+		w.fail("replicas", "%s: %d replicas are wanted, outside %d to %d", f.name, n, s.MinReplicas, s.MaxReplicas)
 	case n == f.wanted:
-		e.fail("replicas", "%s: %d replicas are announced as a change and were wanted before", f.backend.name, n)
+		w.fail("replicas", "%s: %d replicas are announced as a change and were wanted before", f.name, n)
 	case n == 0 && f.queued+f.inFlight > 0:
-		e.fail("replicas", "%s: no replicas are wanted with %d queued and %d in flight", f.backend.name, f.queued, f.inFlight)
-	case n < f.wanted && f.queued+f.inFlight > 0 && e.now-f.scaledUpAt < int64(c.cfg.ScaleDownWindow):
-		e.fail("replicas", "%s: from %d to %d replicas with work, %d ns after a step up", f.backend.name, f.wanted, n, e.now-f.scaledUpAt)
+		w.fail("replicas", "%s: no replicas are wanted with %d queued and %d in flight", f.name, f.queued, f.inFlight)
+	case n < f.wanted && f.queued+f.inFlight > 0 && w.loop.Now()-f.scaledUpAt < int64(c.cfg.ScaleDownWindow):
+		w.fail("replicas", "%s: from %d to %d replicas with work, %d ns after a step up", f.name, f.wanted, n, w.loop.Now()-f.scaledUpAt)
 	}
 	if n > f.wanted {
-		f.scaledUpAt = e.now
+		f.scaledUpAt = w.loop.Now()
 	}
 }
 
 // replicasReady checks that core has taken in what the provider says.
-func (c *checker) replicasReady(f *fnState, n int) {
-	if fleet := f.backend.fleet; fleet == nil || fleet.ready != n {
-		c.e.fail("replicas", "%s: core announces %d ready instances", f.backend.name, n)
+func (c *checker) replicasReady(f *generation, n int) {
+	if c.w.fleets.Instances(f.function.number).Ready != n {
+		c.w.fail("replicas", "%s: core announces %d ready instances", f.name, n)
 	}
 }
 
 // resized checks the slots of a function with concurrency control.
-func (c *checker) resized(f *fnState, n int) {
-	cc, pods := &f.group.decl.Scaling.ConcurrencyControl, max(1, f.fn.ReadyReplicas())
+func (c *checker) resized(f *generation, n int) {
+	cc, pods := &f.group.decl.Scaling.ConcurrencyControl, max(1, f.core.ReadyReplicas())
 	var low, high int
 	switch cc.Mode {
 	case core.ConcurrencyStatic:
@@ -46,7 +46,7 @@ func (c *checker) resized(f *fnState, n int) {
 		return // reconfigured
 	}
 	if n < low || n > high {
-		c.e.fail("slots", "%s: %d slots with %d ready instances, expected %d to %d", f.backend.name, n, pods, low, high)
+		c.w.fail("slots", "%s: %d slots with %d ready instances, expected %d to %d", f.name, n, pods, low, high)
 	}
 }
 
@@ -57,13 +57,13 @@ func (c *checker) scalesByReport() bool {
 	const counts = 60 * time.Second
 	cfg := &c.cfg
 	lasts := counts + max(cfg.ScaleDownWindow, cfg.ScaleToZeroGrace) + cfg.ScaleDownCooldown + 2*cfg.AutoscaleInterval
-	return c.e.reportedAt >= 0 && c.e.now-c.e.reportedAt <= int64(lasts)
+	return c.w.reportedAt >= 0 && c.w.loop.Now()-c.w.reportedAt <= int64(lasts)
 }
 
 // served checks that a function with work has an instance, or has asked for
 // one.
-func (c *checker) served(f *fnState) {
-	if f.fn.Autoscaled() && f.queued+f.inFlight > 0 && f.fn.DesiredReplicas() == 0 {
-		c.e.fail("replicas", "%s: %d queued and %d in flight while no replica is wanted", f.backend.name, f.queued, f.inFlight)
+func (c *checker) served(f *generation) {
+	if f.core.Autoscaled() && f.queued+f.inFlight > 0 && f.core.DesiredReplicas() == 0 {
+		c.w.fail("replicas", "%s: %d queued and %d in flight while no replica is wanted", f.name, f.queued, f.inFlight)
 	}
 }

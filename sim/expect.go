@@ -20,11 +20,11 @@ type CheckResult struct {
 }
 
 // evaluate settles expect entry i from the state as it is now.
-func (e *engine) evaluate(i int) {
-	c := &e.sc.Expect[i]
+func (w *witness) evaluate(i int) {
+	c := &w.expect[i]
 	r := CheckResult{Check: checkName(c), Want: c.Op + " " + c.Value, Line: c.Line}
 	var groups []*group
-	for _, g := range e.groups {
+	for _, g := range w.groups {
 		if c.Function == "" || c.Function == g.name {
 			groups = append(groups, g)
 		}
@@ -37,14 +37,14 @@ func (e *engine) evaluate(i int) {
 		}
 		r.Got, r.Holds = strconv.FormatInt(got, 10), compare(got, got, c.Op, c.Want)
 	case c.Gauge != "":
-		got := e.gauge(c.Gauge, groups)
+		got := w.gauge(c.Gauge, groups)
 		r.Got, r.Holds = strconv.FormatInt(got, 10), compare(got, got, c.Op, c.Want)
 	default:
 		name, figure, _ := strings.Cut(c.Latency, ".")
 		value, low, high := stat(merged(groups, name), figure)
 		r.Got, r.Holds = time.Duration(value).String(), compare(low, high, c.Op, c.Want)
 	}
-	e.checks[i] = r
+	w.checks[i] = r
 }
 
 func checkName(c *scenario.Check) string {
@@ -63,27 +63,27 @@ func checkName(c *scenario.Check) string {
 	return what
 }
 
-func (e *engine) gauge(name string, groups []*group) int64 {
+func (w *witness) gauge(name string, groups []*group) int64 {
 	n := 0
 	switch name {
 	case "stored_executions":
-		return int64(e.core.Gauges().StoredExecutions)
+		return int64(w.core.Gauges().StoredExecutions)
 	case "stored_keys":
-		return int64(e.core.Gauges().StoredKeys)
+		return int64(w.core.Gauges().StoredKeys)
 	}
 	// Asked of core, not of the event stream's account.
 	for _, g := range groups {
-		for _, b := range g.backends {
+		for _, fn := range g.functions {
 			switch {
-			case b.fn == nil:
+			case fn.current == nil:
 			case name == "queue_depth":
-				n += b.fn.fn.QueueDepth()
+				n += fn.current.core.QueueDepth()
 			case name == "replicas":
-				n += b.fn.fn.ReadyReplicas()
+				n += fn.current.core.ReadyReplicas()
 			case name == "replicas_wanted":
-				n += b.fn.fn.DesiredReplicas()
+				n += fn.current.core.DesiredReplicas()
 			default:
-				n += b.fn.fn.InFlight()
+				n += fn.current.core.InFlight()
 			}
 		}
 	}

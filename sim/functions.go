@@ -1,22 +1,21 @@
 package sim
 
 import (
-	"strconv"
-
 	"simplane/bench/latency"
 	"simplane/core"
+	"simplane/sim/internal/world"
 	"simplane/sim/scenario"
 )
 
 // group is a declared function with all its copies: what is reported together.
 type group struct {
-	name     string
-	decl     *scenario.Function
-	backends []*backend
-	counts   Counts
-	latency  [3]latency.Histogram // by scenario.LatencySeries
-	queued   int
-	inFlight int
+	name      string
+	decl      *scenario.Function
+	functions []*function
+	counts    Counts
+	latency   [3]latency.Histogram // by scenario.LatencySeries
+	queued    int
+	inFlight  int
 }
 
 const (
@@ -25,13 +24,26 @@ const (
 	seriesE2E
 )
 
-// fnState is what the event stream says about one registered core.Function: a
-// function deleted and created again has two.
-type fnState struct {
-	fn      *core.Function
-	backend *backend
-	group   *group
-	deleted bool
+// function is one registered name.
+type function struct {
+	number      int
+	name        string
+	group       *group
+	exists      bool        // by the world's calls and core's answers to them
+	current     *generation // by core's events; nil while deleted
+	generations []*generation
+	keys        []int32 // checker: key number to entry, -1 = never used
+}
+
+// generation is one registration of a name: a function deleted and created
+// again has two. It holds what core's events say about it.
+type generation struct {
+	core     *core.Function
+	function *function
+	group    *group
+	name     string
+	deleted  bool
+	emptied  bool // its queued executions have ended for its deletion
 
 	queued, inFlight   int
 	slots, queueSize   int   // what was last configured
@@ -50,8 +62,11 @@ type fnState struct {
 	queueArea, runningArea int64 // executions * ns
 }
 
+// Number implements world.Handle.
+func (f *generation) Number() int { return f.function.number }
+
 // elapse brings the time integrals up to now.
-func (f *fnState) elapse(now int64) {
+func (f *generation) elapse(now int64) {
 	if dt := now - f.changedAt; dt > 0 {
 		f.queueArea += dt * int64(f.queued)
 		f.runningArea += dt * int64(f.inFlight)
@@ -59,50 +74,56 @@ func (f *fnState) elapse(now int64) {
 	}
 }
 
+// perPod says that slots follow the ready instances, not spec.concurrency.
+func (f *generation) perPod() bool {
+	decl := f.group.decl
+	return decl.Scaled() && decl.Scaling.ConcurrencyControl.Mode != core.ConcurrencyFixed
+}
+
+// manyFunctions is where histograms go down to two digits, to save memory.
+const manyFunctions = 64
+
+// addFunctions makes the groups and functions of a scenario.
+func (w *witness) addFunctions(sc *scenario.Scenario, names []world.Function) {
+	digits := 3
+	if len(sc.Functions) > manyFunctions {
+		digits = 2
+	}
+	groups := map[*scenario.Function]*group{}
+	for i := range sc.Functions {
+		f := &sc.Functions[i]
+		g := &group{name: f.Name, decl: f}
+		for s := range g.latency {
+			g.latency[s].Precision = precision(digits)
+		}
+		groups[f] = g
+		w.groups = append(w.groups, g)
+	}
+	w.byName = map[string]*function{}
+	for i, n := range names {
+		f := &function{number: i, name: n.Name, group: groups[n.Decl]}
+		f.group.functions = append(f.group.functions, f)
+		w.functions = append(w.functions, f)
+		w.byName[n.Name] = f
+	}
+}
+
 // FunctionAdded implements core.Observer.
-func (e *engine) FunctionAdded(fn *core.Function) any {
-	b := e.byName[fn.Name()]
-	f := &fnState{
-		fn: fn, backend: b, group: b.group, head: -1, tail: -1, lateHead: -1, lateTail: -1, changedAt: e.now,
-		slots: b.group.decl.Concurrency, queueSize: b.group.decl.QueueSize,
+func (w *witness) FunctionAdded(fn *core.Function) any {
+	named := w.byName[fn.Name()]
+	g := named.group
+	f := &generation{
+		core: fn, function: named, group: g, name: named.name,
+		head: -1, tail: -1, lateHead: -1, lateTail: -1, changedAt: w.loop.Now(),
+		slots: g.decl.Concurrency, queueSize: g.decl.QueueSize,
 	}
-	if b.fleet != nil {
+	if g.decl.Scaled() {
 		f.slots = fn.EffectiveConcurrency()
-		if b.spec.ScalingConfig.Strategy == "NONE" {
-			f.wanted = b.group.decl.Scaling.MinReplicas
-			b.fleet.set(b.group.decl.Scaling.MinReplicas)
+		if sc := fn.Spec().ScalingConfig; sc != nil && sc.Strategy == "NONE" {
+			f.wanted = g.decl.Scaling.MinReplicas
 		}
 	}
-	b.fn = f
-	b.incarnations = append(b.incarnations, f)
+	named.current = f
+	named.generations = append(named.generations, f)
 	return f
-}
-
-// spec is a function's specification, resolved as the server resolves it.
-func spec(name string, f *scenario.Function, rival bool) (*core.Spec, error) {
-	image, mode := "simulated", core.ModeLocal
-	var scaling *core.ScalingConfigInput
-	if f.Scaled() {
-		mode, scaling = core.ModeDeployment, scalingInput(&f.Scaling)
-		if rival {
-			none := "NONE"
-			scaling.Strategy = &none
-		}
-	}
-	return core.ResolveSpec(core.SpecInput{
-		Name: &name, Image: &image, ExecutionMode: &mode, ScalingConfig: scaling,
-		Concurrency: &f.Concurrency, QueueSize: &f.QueueSize, MaxRetries: &f.MaxRetries, TimeoutMillis: &f.TimeoutMillis,
-	})
-}
-
-// registeredNames are the names a declared function is registered under.
-func registeredNames(f *scenario.Function) []string {
-	if f.Copies <= 1 {
-		return []string{f.Name}
-	}
-	names := make([]string, f.Copies)
-	for i := range names {
-		names[i] = f.Name + "-" + strconv.Itoa(i+1)
-	}
-	return names
 }

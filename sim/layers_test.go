@@ -4,14 +4,13 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 )
 
-// files parses the non-test Go files of a directory.
+// files parses the non-test Go files of a directory, by name.
 func files(t *testing.T, dir string) map[string]*ast.File {
 	t.Helper()
 	paths, err := filepath.Glob(filepath.Join(dir, "*.go"))
@@ -27,76 +26,104 @@ func files(t *testing.T, dir string) map[string]*ast.File {
 		if err != nil {
 			t.Fatal(err)
 		}
-		out[filepath.Base(path)] = f
+		out[path] = f
 	}
 	return out
+}
+
+// imports are what the files of a directory import.
+func imports(t *testing.T, dir string) (all []string) {
+	for _, f := range files(t, dir) {
+		for _, i := range f.Imports {
+			all = append(all, strings.Trim(i.Path.Value, `"`))
+		}
+	}
+	return all
+}
+
+// calls are the files of a directory that call a method of one of the names.
+func calls(t *testing.T, dir string, names []string) (all []string) {
+	for path, f := range files(t, dir) {
+		ast.Inspect(f, func(n ast.Node) bool {
+			if call, ok := n.(*ast.CallExpr); ok {
+				if sel, ok := call.Fun.(*ast.SelectorExpr); ok && slices.Contains(names, sel.Sel.Name) {
+					all = append(all, path+" calls "+sel.Sel.Name)
+				}
+			}
+			return true
+		})
+	}
+	return all
 }
 
 // TestCoreKnowsNothingOfSim: core must be the same engine in production, so it
 // may import nothing of this module, and no random numbers.
 func TestCoreKnowsNothingOfSim(t *testing.T) {
-	for name, f := range files(t, "../core") {
-		for _, i := range f.Imports {
-			path := strings.Trim(i.Path.Value, `"`)
-			if strings.HasPrefix(path, "simplane/") || strings.HasPrefix(path, "math/rand") {
-				t.Errorf("core/%s imports %s", name, path)
-			}
+	for _, path := range imports(t, "../core") {
+		if strings.HasPrefix(path, "simplane/") || strings.HasPrefix(path, "math/rand") {
+			t.Errorf("core imports %s", path)
 		}
 	}
 }
 
-// TestSimulatorDecidesNothing: the files that drive core may use its public
-// methods to bring things about, and nothing that tells them what core thinks,
-// which they would need to decide anything in its place. Reading is for those
-// that watch: the checker and the checks of a scenario. (That the checker has
-// no influence is shown by TestReplay, which leaves it out.)
-func TestSimulatorDecidesNothing(t *testing.T) {
-	reads := []string{"Execution", "Gauges", "Unfinished", "QueueDepth", "InFlight", "EffectiveConcurrency", "QueueSize", "Functions", "Recent"}
-	watchers := []string{"expect.go", "functions.go"} // functions.go: the account the checker starts from
-	readers := 0
-	for name, f := range files(t, ".") {
-		watches := strings.HasPrefix(name, "checker") || slices.Contains(watchers, name)
-		ast.Inspect(f, func(n ast.Node) bool {
-			call, ok := n.(*ast.CallExpr)
-			if !ok {
-				return true
-			}
-			sel, ok := call.Fun.(*ast.SelectorExpr)
-			if !ok || !slices.Contains(reads, sel.Sel.Name) {
-				return true
-			}
-			readers++
-			if !watches {
-				t.Errorf("%s calls %s: only what watches may read core's state", name, sel.Sel.Name)
-			}
-			return true
-		})
+// TestLoopKnowsNothingOfFunctions: the loop is virtual time and nothing else.
+func TestLoopKnowsNothingOfFunctions(t *testing.T) {
+	for _, path := range imports(t, "internal/loop") {
+		if strings.HasPrefix(path, "simplane/") && path != "simplane/sim/internal/random" {
+			t.Errorf("internal/loop imports %s", path)
+		}
 	}
-	if readers == 0 {
+}
+
+var (
+	// What reads core's state.
+	reads = []string{"Execution", "Gauges", "Unfinished", "QueueDepth", "InFlight", "EffectiveConcurrency", "QueueSize",
+		"Spec", "ReadyReplicas", "DesiredReplicas", "Functions", "Recent"}
+	// What changes it.
+	drives = []string{"Submit", "Complete", "CompleteByID", "Register", "Delete", "Reconfigure", "ReplicasReady", "ReportMetric",
+		"SetReplicas", "Drain", "DrainOnce", "Pump", "Redrive", "SetRateMaxPerSecond", "SetSyncQueue"}
+)
+
+// TestWorldDecidesNothing: what drives core must not know what core thinks,
+// which it would need to decide anything in its place.
+func TestWorldDecidesNothing(t *testing.T) {
+	for _, call := range calls(t, "internal/world", reads) {
+		t.Errorf("%s: only the witness may read core's state", call)
+	}
+	if len(calls(t, "internal/world", drives)) == 0 {
+		t.Error("nothing drives core: this test looks for the wrong names")
+	}
+}
+
+// TestWitnessOnlyWatches: what keeps the account changes nothing in core. (That
+// its checker has no influence is shown by TestReplay, which leaves it out.)
+func TestWitnessOnlyWatches(t *testing.T) {
+	for _, call := range calls(t, ".", drives) {
+		t.Errorf("%s: only the world may drive core", call)
+	}
+	if len(calls(t, ".", reads)) == 0 {
 		t.Error("no reads found: this test looks for the wrong names")
 	}
 }
 
 // TestOnlyRunReadsTheWallClock: nothing but Result.Wall depends on the machine.
 func TestOnlyRunReadsTheWallClock(t *testing.T) {
-	for name, f := range files(t, ".") {
-		ast.Inspect(f, func(n ast.Node) bool {
-			sel, ok := n.(*ast.SelectorExpr)
-			if !ok {
+	var found []string
+	for _, dir := range []string{".", "internal/loop", "internal/random", "internal/world"} {
+		for path, f := range files(t, dir) {
+			ast.Inspect(f, func(n ast.Node) bool {
+				if sel, ok := n.(*ast.SelectorExpr); ok {
+					pkg, ok := sel.X.(*ast.Ident)
+					if ok && pkg.Name == "time" && slices.Contains([]string{"Now", "Since", "Sleep", "After", "NewTimer", "NewTicker", "Tick", "AfterFunc"}, sel.Sel.Name) {
+						found = append(found, path+" time."+sel.Sel.Name)
+					}
+				}
 				return true
-			}
-			pkg, ok := sel.X.(*ast.Ident)
-			if ok && pkg.Name == "time" && slices.Contains([]string{"Now", "Since", "Sleep", "After", "NewTimer", "NewTicker", "Tick"}, sel.Sel.Name) && name != "engine.go" {
-				t.Errorf("%s uses time.%s", name, sel.Sel.Name)
-			}
-			return true
-		})
+			})
+		}
 	}
-	source, err := os.ReadFile("engine.go")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if n := strings.Count(string(source), "time.Now()") + strings.Count(string(source), "time.Since("); n != 2 {
-		t.Errorf("engine.go reads the wall clock %d times, not twice (around the run)", n)
+	slices.Sort(found)
+	if want := []string{"run.go time.Now", "run.go time.Since"}; !slices.Equal(found, want) {
+		t.Errorf("the wall clock is read by %v, want %v (around the run)", found, want)
 	}
 }

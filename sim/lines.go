@@ -7,6 +7,7 @@ import (
 	"strconv"
 
 	"simplane/core"
+	"simplane/sim/internal/world"
 )
 
 // The log lines. Each holds what core decided, nothing that follows from it.
@@ -31,48 +32,48 @@ const (
 var verbNames = [verbs]string{"accept", "hit", "start", "retry", "end", "free", "late", "duplicate", "clean", "evict"}
 
 // said is "VERB FUNCTION #", kept because it begins nearly every line.
-func (f *fnState) said(v verb) string {
+func (f *generation) said(v verb) string {
 	if f.lines[v] == "" {
-		f.lines[v] = verbNames[v] + " " + f.backend.name + " #"
+		f.lines[v] = verbNames[v] + " " + f.name + " #"
 	}
 	return f.lines[v]
 }
 
-func (e *engine) line(f *fnState, rec *record, v verb) []byte {
-	b := append(e.log.begin(e.now), f.said(v)...)
+func (w *witness) line(f *generation, rec *record, v verb) []byte {
+	b := append(w.log.begin(w.loop.Now()), f.said(v)...)
 	if rec == nil { // evicted
 		return append(b, '-')
 	}
 	return appendNumber(b, rec.number)
 }
 
-func (e *engine) write(ev *core.Event, f *fnState, rec *record, v verb) {
-	b := e.line(f, rec, v)
+func (w *witness) write(ev *core.Event, f *generation, rec *record, v verb) {
+	b := w.line(f, rec, v)
 	if ev.Attempt > 1 {
 		b = append(b, " attempt="...)
 		b = strconv.AppendInt(b, int64(ev.Attempt), 10)
 	}
-	if e.key >= 0 && ev.Kind == core.EventIdempotentHit {
+	if key := world.Tag(ev.Tag).Key(); key >= 0 {
 		b = append(b, " key="...)
-		b = strconv.AppendInt(b, int64(e.key), 10)
+		b = strconv.AppendInt(b, int64(key), 10)
 	}
-	e.log.end(b)
+	w.log.end(b)
 }
 
-func (e *engine) writeAccepted(ev *core.Event, f *fnState, rec *record) {
-	b := e.line(f, rec, saysAccept)
+func (w *witness) writeAccepted(ev *core.Event, f *generation, rec *record) {
+	b := w.line(f, rec, saysAccept)
 	if ev.Sync {
 		b = append(b, " sync"...)
 	}
-	if e.key >= 0 {
+	if key := world.Tag(ev.Tag).Key(); key >= 0 {
 		b = append(b, " key="...)
-		b = strconv.AppendInt(b, int64(e.key), 10)
+		b = strconv.AppendInt(b, int64(key), 10)
 	}
-	e.log.end(b)
+	w.log.end(b)
 }
 
-func (e *engine) writeEnded(ev *core.Event, f *fnState, rec *record) {
-	b := e.line(f, rec, saysEnd)
+func (w *witness) writeEnded(ev *core.Event, f *generation, rec *record) {
+	b := w.line(f, rec, saysEnd)
 	b = append(b, ' ')
 	b = append(b, ev.Status.String()...)
 	if ev.Code != "" {
@@ -82,25 +83,25 @@ func (e *engine) writeEnded(ev *core.Event, f *fnState, rec *record) {
 	if ev.Cold {
 		b = append(b, " cold"...)
 	}
-	e.log.end(b)
+	w.log.end(b)
 }
 
-func (e *engine) writeRejected(ev *core.Event) {
-	b := append(e.log.begin(e.now), "reject "...)
-	if e.calling != nil {
-		b = append(b, e.calling.name...)
+func (w *witness) writeRejected(ev *core.Event) {
+	b := append(w.log.begin(w.loop.Now()), "reject "...)
+	if called := w.caller(world.Tag(ev.Tag)); called != nil {
+		b = append(b, called.name...)
 	}
 	b = append(b, " code="...)
-	e.log.end(append(b, ev.Code...))
+	w.log.end(append(b, ev.Code...))
 }
 
-func (e *engine) writeFunction(f *fnState, verb string) {
-	b := append(append(e.log.begin(e.now), verb...), ' ')
-	b = append(b, f.backend.name...)
+func (w *witness) writeFunction(f *generation, verb string) {
+	b := append(append(w.log.begin(w.loop.Now()), verb...), ' ')
+	b = append(b, f.name...)
 	b = append(b, " slots="...)
 	b = strconv.AppendInt(b, int64(f.slots), 10)
 	b = append(b, " queue="...)
-	e.log.end(strconv.AppendInt(b, int64(f.queueSize), 10))
+	w.log.end(strconv.AppendInt(b, int64(f.queueSize), 10))
 }
 
 // jsonLine is a log line in the event log of --out.

@@ -5,6 +5,7 @@ import (
 
 	"simplane/bench/latency"
 	"simplane/core"
+	"simplane/sim/scenario"
 )
 
 // Plot is a run over virtual time, in equal steps.
@@ -31,18 +32,18 @@ const plotSteps = 300
 // plot collects a Plot. Nobody knows beforehand how long a run is: when there
 // are twice as many steps as wanted, each two become one.
 type plot struct {
-	e    *engine
+	w    *witness
 	out  Plot
 	next int64             // end of the running step
 	step latency.Histogram // latencies of the running step
 }
 
-func newPlot(e *engine) *plot {
-	p := &plot{e: e}
-	p.out.Step = max((e.sc.Duration+e.sc.Settle)/plotSteps, time.Microsecond)
+func newPlot(w *witness, sc *scenario.Scenario) *plot {
+	p := &plot{w: w}
+	p.out.Step = max((sc.Duration+sc.Settle)/plotSteps, time.Microsecond)
 	p.next = int64(p.out.Step)
 	p.step.Precision = precision(2)
-	for _, g := range e.groups {
+	for _, g := range w.groups {
 		p.out.Functions = append(p.out.Functions, PlotFunction{Name: g.name})
 	}
 	return p
@@ -62,12 +63,12 @@ func (p *plot) sampleUntil(to int64) {
 }
 
 func (p *plot) sample() {
-	for i, g := range p.e.groups {
+	for i, g := range p.w.groups {
 		f := &p.out.Functions[i]
 		f.Queued = append(f.Queued, g.queued)
 		f.InFlight = append(f.InFlight, g.inFlight)
 		if g.decl.Scaled() {
-			now := g.scale()
+			now := p.w.scale(g)
 			f.Replicas, f.Wanted = append(f.Replicas, now.ready), append(f.Wanted, now.wanted)
 			f.Starting, f.Slots = append(f.Starting, now.starting), append(f.Slots, now.slots)
 		}
@@ -107,8 +108,8 @@ func (p *plot) halve() {
 	p.next += int64(p.out.Step / 2)
 }
 
-func (p *plot) done(e *engine) *Plot {
-	p.sampleUntil(e.now)
+func (p *plot) done() *Plot {
+	p.sampleUntil(p.w.loop.Now())
 	if p.step.Count() > 0 {
 		p.sample()
 	}

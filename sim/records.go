@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 
 	"simplane/core"
+	"simplane/sim/internal/random"
 )
 
 // record is what the simulator remembers of one stored execution. It is found
@@ -12,7 +13,7 @@ type record struct {
 	// What nearly every event looks at comes first: one cache line. The padding
 	// at the end keeps it one.
 	id        core.ID
-	fn        *fnState
+	fn        *generation
 	number    int64 // in order of acceptance, from 1
 	finished  int64 // wall ns
 	state     recordState
@@ -68,7 +69,7 @@ func (r *records) NewID() core.ID {
 		r.spare = r.freeSlot()
 	}
 	r.ids++
-	u := mix(r.idSeed + r.ids*golden) // one-to-one: ids never repeat
+	u := random.Mix(r.idSeed + r.ids*random.Step) // one-to-one: ids never repeat
 	var id core.ID
 	binary.BigEndian.PutUint32(id[:], uint32(r.spare))
 	id[4] = byte(u >> 56)

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"simplane/bench/latency"
+	"simplane/sim/scenario"
 )
 
 // Result is what a run came to.
@@ -45,15 +46,15 @@ func (r *Result) Holds() bool {
 	return r.Violation == nil
 }
 
-func (e *engine) result() *Result {
+func (w *witness) result(sc *scenario.Scenario) *Result {
 	r := &Result{
-		Scenario: e.sc.Name, File: e.sc.File, Seed: e.sc.Seed, Virtual: time.Duration(e.now),
-		Events: e.log.lines, Digest: e.log.digest(), Marks: e.log.marks,
-		Violation: e.violation, Kept: e.log.kept,
+		Scenario: sc.Name, File: sc.File, Seed: sc.Seed, Virtual: time.Duration(w.loop.Now()),
+		Events: w.log.lines, Digest: w.log.digest(), Marks: w.log.marks,
+		Violation: w.violation, Kept: w.log.kept,
 	}
-	for _, g := range e.groups {
-		for _, b := range g.backends {
-			g.counts[cReplicaSeconds] += b.replicaSeconds()
+	for _, g := range w.groups {
+		for _, fn := range g.functions {
+			g.counts[cReplicaSeconds] += w.fleets.ReplicaSeconds(fn.number)
 		}
 		f := FunctionResult{
 			Name: g.name, Counts: g.counts,
@@ -64,34 +65,34 @@ func (e *engine) result() *Result {
 				f.histograms[i] = &g.latency[i]
 			}
 		}
-		for _, b := range g.backends {
-			for _, fn := range b.incarnations {
-				fn.elapse(e.now)
-				if e.now > 0 {
-					f.MeanQueued += float64(fn.queueArea) / float64(e.now)
-					f.MeanInFlight += float64(fn.runningArea) / float64(e.now)
+		for _, named := range g.functions {
+			for _, fn := range named.generations {
+				fn.elapse(w.loop.Now())
+				if w.loop.Now() > 0 {
+					f.MeanQueued += float64(fn.queueArea) / float64(w.loop.Now())
+					f.MeanInFlight += float64(fn.runningArea) / float64(w.loop.Now())
 				}
 			}
 		}
 		r.Total.add(&g.counts)
 		r.Functions = append(r.Functions, f)
 	}
-	for i := range e.sc.Expect {
-		c := &e.sc.Expect[i]
+	for i := range w.expect {
+		c := &w.expect[i]
 		switch {
-		case e.checks[i].Check != "": // settled during the run
-		case e.violation != nil:
-			e.checks[i] = CheckResult{Check: checkName(c), Got: "not reached", Want: c.Op + " " + c.Value, Line: c.Line}
+		case w.checks[i].Check != "": // settled during the run
+		case w.violation != nil:
+			w.checks[i] = CheckResult{Check: checkName(c), Got: "not reached", Want: c.Op + " " + c.Value, Line: c.Line}
 		default:
-			e.evaluate(i)
+			w.evaluate(i)
 		}
 	}
-	r.Checks = e.checks
-	if v := e.violation; v != nil {
+	r.Checks = w.checks
+	if v := w.violation; v != nil {
 		r.Checks = append(r.Checks, CheckResult{Check: "invariant " + v.Invariant, Got: v.Detail, Want: "always"})
 	}
-	if e.plot != nil {
-		r.Plot = e.plot.done(e)
+	if w.plot != nil {
+		r.Plot = w.plot.done()
 	}
 	return r
 }

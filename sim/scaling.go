@@ -1,35 +1,9 @@
 package sim
 
-import (
-	"strconv"
-	"time"
-
-	"simplane/core"
-	"simplane/sim/scenario"
-)
-
-// scalingInput is a scenario's scaling as a user would register it.
-func scalingInput(s *scenario.Scaling) *core.ScalingConfigInput {
-	in := &core.ScalingConfigInput{Strategy: &s.Strategy, MinReplicas: &s.MinReplicas, MaxReplicas: &s.MaxReplicas}
-	for _, m := range s.Metrics {
-		in.Metrics = append(in.Metrics, core.ScalingMetric{Type: m.Type, Name: m.Name, Target: m.Target})
-	}
-	c := &s.ConcurrencyControl
-	in.ConcurrencyControl = &core.ConcurrencyControlInput{
-		Mode: &c.Mode, TargetInFlightPerPod: &c.Target, MinTargetInFlightPerPod: &c.MinTarget, MaxTargetInFlightPerPod: &c.MaxTarget,
-		UpscaleCooldownMs: &c.UpscaleCooldown, DownscaleCooldownMs: &c.DownscaleCooldown,
-		HighLoadThreshold: &c.HighLoad, LowLoadThreshold: &c.LowLoad,
-	}
-	return in
-}
-
-func (e *engine) newFleet(b *backend) *fleet {
-	p := &b.group.decl.Provider
-	return &fleet{e: e, b: b, startup: p.Startup, capacity: p.Capacity, usage: newUsage(p), changedAt: e.now}
-}
+import "strconv"
 
 // scaled notes how many instances are wanted.
-func (e *engine) scaled(f *fnState, n int) {
+func (w *witness) scaled(f *generation, n int) {
 	g := f.group
 	up := n > f.wanted
 	switch {
@@ -42,60 +16,47 @@ func (e *engine) scaled(f *fnState, n int) {
 		g.counts[cScaleTurns]++
 	}
 	f.moved, f.movedUp, f.wanted = true, up, n
-	e.writeSize(f, "scale", n)
+	w.writeSize(f, "scale", n)
 }
 
-func (e *engine) replicasReady(f *fnState, n int) {
-	if e.check != nil {
-		e.check.replicasReady(f, n)
+func (w *witness) replicasReady(f *generation, n int) {
+	if w.check != nil {
+		w.check.replicasReady(f, n)
 	}
 	f.ready = n
-	e.writeSize(f, "ready", n)
+	w.writeSize(f, "ready", n)
 }
 
-func (e *engine) concurrencyChanged(f *fnState, n int) {
-	if f.backend.fleet == nil {
+func (w *witness) concurrencyChanged(f *generation, n int) {
+	if !f.group.decl.Scaled() {
 		return // a reconfigure, which has its own line
 	}
-	if e.check != nil {
-		e.check.resized(f, n)
-		e.check.touch(f)
+	if w.check != nil {
+		w.check.resized(f, n)
+		w.check.touch(f)
 	}
 	f.slots = n
-	e.writeSize(f, "slots", n)
+	w.writeSize(f, "slots", n)
 }
 
-func (e *engine) writeSize(f *fnState, verb string, n int) {
-	b := append(append(e.log.begin(e.now), verb...), ' ')
-	b = append(append(b, f.backend.name...), ' ')
-	e.log.end(strconv.AppendInt(b, int64(n), 10))
-}
-
-// replicaSeconds is how long instances existed, those that start included.
-func (b *backend) replicaSeconds() int64 {
-	if b.fleet == nil {
-		return 0
-	}
-	b.fleet.elapse()
-	return b.fleet.area / int64(time.Second)
+func (w *witness) writeSize(f *generation, verb string, n int) {
+	b := append(append(w.log.begin(w.loop.Now()), verb...), ' ')
+	b = append(append(b, f.name...), ' ')
+	w.log.end(strconv.AppendInt(b, int64(n), 10))
 }
 
 // scale is how big a function is, of all its copies.
 type scale struct{ ready, wanted, starting, slots int }
 
-func (g *group) scale() (s scale) {
-	for _, b := range g.backends {
-		s.ready += b.fleet.ready
-		s.starting += len(b.fleet.starting) + b.fleet.stalled
-		if b.fn != nil {
-			s.wanted += b.fn.wanted
-			s.slots += b.fn.slots
+func (w *witness) scale(g *group) (s scale) {
+	for _, fn := range g.functions {
+		now := w.fleets.Instances(fn.number)
+		s.ready += now.Ready
+		s.starting += now.Starting
+		if fn.current != nil {
+			s.wanted += fn.current.wanted
+			s.slots += fn.current.slots
 		}
 	}
 	return s
-}
-
-// perPod says that slots follow the ready instances, not spec.concurrency.
-func (f *fnState) perPod() bool {
-	return f.backend.fleet != nil && f.group.decl.Scaling.ConcurrencyControl.Mode != core.ConcurrencyFixed
 }

@@ -1,26 +1,15 @@
-package sim
+package loop
 
 // event is one thing due at a virtual time. order breaks ties between equal
 // times: a seeded random number in the high half, so that every order of
 // simultaneous events is tried by some seed, and a sequence number in the low
 // one.
 type event struct {
-	at    int64 // virtual ns
-	order uint64
-	what  eventKind
-	index int32 // into the table of its kind
+	at     int64 // virtual ns
+	order  uint64
+	source uint8
+	index  int32 // for its source's handler
 }
-
-type eventKind uint8
-
-const (
-	evArrival eventKind = iota // index: load
-	evAnswer                   // index: attempt
-	evTimer                    // index: armed timer
-	evFault                    // index: fault step
-	evReport                   // index: reporter
-	evKinds
-)
 
 func (a *event) before(b *event) bool {
 	return a.at < b.at || (a.at == b.at && a.order < b.order)

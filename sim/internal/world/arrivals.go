@@ -1,10 +1,10 @@
-package sim
+package world
 
 import (
 	"math"
-	"strconv"
 	"time"
 
+	"simplane/sim/internal/random"
 	"simplane/sim/scenario"
 )
 
@@ -12,7 +12,7 @@ import (
 // them.
 type arrivals struct {
 	process    string
-	r          stream
+	r          random.Stream
 	at         int64 // the last time yielded, or the start
 	end        int64 // arrivals are before this
 	start      int64
@@ -27,7 +27,7 @@ type arrivals struct {
 	minuteFrom int64
 }
 
-func newArrivals(a *scenario.Arrivals, duration time.Duration, r stream) arrivals {
+func newArrivals(a *scenario.Arrivals, duration time.Duration, r random.Stream) arrivals {
 	out := arrivals{
 		process: a.Process, r: r, start: int64(a.From), at: int64(a.From), end: int64(duration),
 		counts: a.Counts, poisson: a.Within == "poisson", perSecond: a.Rate, minute: -1,
@@ -48,7 +48,7 @@ func newArrivals(a *scenario.Arrivals, duration time.Duration, r stream) arrival
 func (a *arrivals) next() (int64, bool) {
 	switch a.process {
 	case "poisson":
-		a.at += nanos(float64(a.gap * a.r.exponential()))
+		a.at += nanos(float64(a.gap * a.r.Exponential()))
 	case "constant":
 		// Not a sum of rounded gaps: call n is at start + n/rate.
 		a.at = a.start + nanos(float64(float64(a.n)*1e9)/a.perSecond)
@@ -69,13 +69,13 @@ func (a *arrivals) nextInTrace() (int64, bool) {
 			end := a.minuteFrom + minute
 			switch {
 			case a.poisson:
-				a.at += nanos(float64(a.gap * a.r.exponential()))
+				a.at += nanos(float64(a.gap * a.r.Exponential()))
 				if a.at < end {
 					return a.at, a.at < a.end
 				}
 			case a.left > 0:
 				// The least of left uniform times in what remains of the minute.
-				part := 1 - exp(ln(a.r.open())/float64(a.left))
+				part := 1 - random.Exp(random.Ln(a.r.Open())/float64(a.left))
 				a.left--
 				a.at += int64(math.Floor(float64(part * float64(end-a.at))))
 				a.at = min(a.at, end-1)
@@ -95,16 +95,3 @@ func (a *arrivals) nextInTrace() (int64, bool) {
 		}
 	}
 }
-
-// load is a stream of calls at one registered function.
-type load struct {
-	arrivals arrivals
-	backend  *backend
-	sync     bool
-	timeout  time.Duration // 0 = the function's
-	keys     int           // idempotency keys drawn from; 0 = none are sent
-	keyDraws stream
-}
-
-// keyName is the idempotency key of a number. A function's loads share them.
-func keyName(n int) string { return "key-" + strconv.Itoa(n) }

@@ -1,22 +1,23 @@
-package sim
+package world
 
 import (
 	"time"
 
 	"simplane/core"
+	"simplane/sim/internal/random"
+	"simplane/sim/scenario"
 )
 
 // backend plays the part of one function's instances: it decides when and how
 // a dispatch answers. That is all it decides.
 type backend struct {
-	name         string
-	group        *group
-	spec         *core.Spec
-	fn           *fnState // nil while deleted
-	incarnations []*fnState
-	keys         []int32 // checker: key number to entry, -1 = never used
+	number     int
+	name       string
+	decl       *scenario.Function
+	spec       *core.Spec
+	registered bool // not deleted
 
-	r        stream
+	r        random.Stream
 	latency  sampler
 	outages  int       // running ones
 	slow     float64   // product of running slowdowns
@@ -29,11 +30,6 @@ type backend struct {
 // outageAnswer is how long a refused connection takes.
 const outageAnswer = time.Millisecond
 
-var (
-	input  = []byte(`{"n":1}`)
-	output = []byte(`{"ok":true}`)
-)
-
 // attempt is a dispatch that will answer.
 type attempt struct {
 	task    core.Task
@@ -44,33 +40,33 @@ type attempt struct {
 }
 
 // Dispatch implements core.Dispatcher.
-func (e *engine) Dispatch(t core.Task) {
-	b := t.Function.Handle().(*fnState).backend
+func (w *World) Dispatch(t core.Task) {
+	b := w.backends[t.Function.Handle().(Handle).Number()]
 	if b.outages > 0 {
 		o := core.Outcome{Status: core.Error, Code: core.CodePoolError, Message: "connection refused"}
-		a := e.answerIn(int64(outageAnswer))
+		a := w.answerIn(int64(outageAnswer))
 		a.task, a.outcome, a.backend, a.again, a.refused = t, o, b, -1, true
 		return
 	}
 	if b.fleet != nil && !b.fleet.take(t) {
 		return
 	}
-	e.perform(b, t, core.Outcome{Status: core.Success, Output: output})
+	w.perform(b, t, core.Outcome{Status: core.Success, Output: Output})
 }
 
 // perform runs a dispatch on an instance; o is what it answers if it succeeds.
-func (e *engine) perform(b *backend, t core.Task, o core.Outcome) {
-	how := &b.group.decl.Behavior
+func (w *World) perform(b *backend, t core.Task, o core.Outcome) {
+	how := &b.decl.Behavior
 	d := b.latency.draw(&b.r)
 	if b.slow != 1 {
 		d = nanos(float64(float64(d) * b.slow))
 	}
-	if init := how.ColdStart.InitDuration; init > 0 && !b.takeWarm(e.now) {
+	if init := how.ColdStart.InitDuration; init > 0 && !b.takeWarm(w.loop.Now()) {
 		o.ColdStart, o.Init = true, init
 		d += int64(init)
 	}
 	if how.HangRate > 0 || how.LateCompletionRate > 0 || how.FailureRate > 0 {
-		u := b.r.unit()
+		u := b.r.Unit()
 		switch {
 		case u < how.HangRate:
 			return
@@ -81,54 +77,54 @@ func (e *engine) perform(b *backend, t core.Task, o core.Outcome) {
 		}
 	}
 	again := int64(-1)
-	if b.r.hit(how.DuplicateCompletionRate) {
+	if b.r.Hit(how.DuplicateCompletionRate) {
 		again = b.latency.draw(&b.r)
 	}
 	if d == 0 && again < 0 {
 		// An in-process handler answers before Dispatch returns.
-		b.retire(e.now)
+		b.retire(w.loop.Now())
 		if b.fleet != nil {
 			b.fleet.done()
 		}
 		t.Complete(o)
 		return
 	}
-	a := e.answerIn(d)
+	a := w.answerIn(d)
 	a.task, a.outcome, a.backend, a.again, a.refused = t, o, b, again, false
 }
 
 // answerIn schedules an answer; the caller fills it in.
-func (e *engine) answerIn(d int64) *attempt {
+func (w *World) answerIn(d int64) *attempt {
 	var i int32
-	if n := len(e.freeAttempts); n > 0 {
-		i = e.freeAttempts[n-1]
-		e.freeAttempts = e.freeAttempts[:n-1]
+	if n := len(w.freeAttempts); n > 0 {
+		i = w.freeAttempts[n-1]
+		w.freeAttempts = w.freeAttempts[:n-1]
 	} else {
-		i = int32(len(e.attempts))
-		e.attempts = append(e.attempts, attempt{})
+		i = int32(len(w.attempts))
+		w.attempts = append(w.attempts, attempt{})
 	}
-	e.answersDue++
-	e.schedule(e.now+d, evAnswer, i)
-	return &e.attempts[i]
+	w.answersDue++
+	w.answers.In(d, i)
+	return &w.attempts[i]
 }
 
 // answer delivers the outcome of a dispatch.
-func (e *engine) answer(i int32) {
-	a := &e.attempts[i]
+func (w *World) answer(i int32) {
+	a := &w.attempts[i]
 	if a.again >= 0 {
-		e.schedule(e.now+a.again, evAnswer, i)
+		w.answers.In(a.again, i)
 		a.again = -1
 	} else {
 		if !a.refused {
-			a.backend.retire(e.now)
+			a.backend.retire(w.loop.Now())
 			if a.backend.fleet != nil {
 				a.backend.fleet.done() // may begin others, and move them all
-				a = &e.attempts[i]
+				a = &w.attempts[i]
 			}
 		}
 		// Not cleared: the next attempt in this place overwrites it.
-		e.freeAttempts = append(e.freeAttempts, i)
-		e.answersDue--
+		w.freeAttempts = append(w.freeAttempts, i)
+		w.answersDue--
 	}
 	a.task.Complete(a.outcome)
 }
@@ -140,7 +136,7 @@ func (b *backend) takeWarm(now int64) bool {
 	if n == 0 {
 		return false
 	}
-	idle := int64(b.group.decl.Behavior.ColdStart.IdleTimeout)
+	idle := int64(b.decl.Behavior.ColdStart.IdleTimeout)
 	if idle > 0 && now-b.warm[n-1] > idle {
 		b.warm = b.warm[:0] // the others have been idle for longer
 		return false
@@ -151,7 +147,7 @@ func (b *backend) takeWarm(now int64) bool {
 
 // retire makes an instance idle.
 func (b *backend) retire(now int64) {
-	if b.group.decl.Behavior.ColdStart.InitDuration > 0 {
+	if b.decl.Behavior.ColdStart.InitDuration > 0 {
 		b.warm = append(b.warm, now)
 	}
 }

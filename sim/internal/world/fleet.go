@@ -1,9 +1,10 @@
-package sim
+package world
 
 import (
 	"time"
 
 	"simplane/core"
+	"simplane/sim/internal/loop"
 )
 
 // fleet plays the part of the provider of one scaled function: it starts and
@@ -11,16 +12,16 @@ import (
 // ready. A dispatch for which none is free waits there, first come first
 // served.
 type fleet struct {
-	e        *engine
+	w        *World
 	b        *backend
 	startup  time.Duration
 	capacity int
 
 	wanted   int
 	ready    int
-	starting []core.Timer // newest last
-	stalled  int          // due to be ready, but the provider is out
-	busy     int          // dispatches that run
+	starting []*loop.Timer // newest last
+	stalled  int           // due to be ready, but the provider is out
+	busy     int           // dispatches that run
 	waiting  []waitingTask
 	outages  int    // running ones
 	usage    *usage // nil unless modelled
@@ -57,8 +58,8 @@ func (f *fleet) set(n int) {
 }
 
 func (f *fleet) start() {
-	var t core.Timer
-	t = f.e.AfterFunc(f.startup, func() {
+	var t *loop.Timer
+	t = f.w.loop.AfterFunc(f.startup, func() {
 		f.elapse()
 		for i, other := range f.starting {
 			if other == t {
@@ -82,7 +83,7 @@ func (f *fleet) becomes(ready int) {
 	}
 	f.useCPU()
 	f.ready = ready
-	f.e.core.ReplicasReady(f.b.name, ready)
+	f.w.core.ReplicasReady(f.b.name, ready)
 	f.serve()
 }
 
@@ -101,8 +102,8 @@ func (f *fleet) outage(ends bool) {
 
 // elapse brings the time integral up to now.
 func (f *fleet) elapse() {
-	f.area += (f.e.now - f.changedAt) * int64(f.ready+len(f.starting)+f.stalled)
-	f.changedAt = f.e.now
+	f.area += (f.w.loop.Now() - f.changedAt) * int64(f.ready+len(f.starting)+f.stalled)
+	f.changedAt = f.w.loop.Now()
 }
 
 // take gives a dispatch to an instance; false when it has to wait.
@@ -111,7 +112,7 @@ func (f *fleet) take(t core.Task) bool {
 		f.runs(1)
 		return true
 	}
-	f.waiting = append(f.waiting, waitingTask{task: t, at: f.e.now, cold: f.ready == 0})
+	f.waiting = append(f.waiting, waitingTask{task: t, at: f.w.loop.Now(), cold: f.ready == 0})
 	return false
 }
 
@@ -121,7 +122,7 @@ func (f *fleet) runs(by int) {
 	f.busy += by
 }
 
-func (f *fleet) useCPU() { f.usage.elapse(f.e.now, f.busy, f.ready) }
+func (f *fleet) useCPU() { f.usage.elapse(f.w.loop.Now(), f.busy, f.ready) }
 
 // done frees an instance's place.
 func (f *fleet) done() {
@@ -133,15 +134,15 @@ func (f *fleet) serve() {
 	for len(f.waiting) > 0 && f.busy < f.ready*f.capacity {
 		w := f.waiting[0]
 		f.waiting = f.waiting[1:]
-		if f.e.now-w.at >= int64(w.task.Timeout) {
+		if f.w.loop.Now()-w.at >= int64(w.task.Timeout) {
 			continue // core has ended it
 		}
 		f.runs(1)
-		o := core.Outcome{Status: core.Success, Output: output}
+		o := core.Outcome{Status: core.Success, Output: Output}
 		if w.cold {
 			o.ColdStart, o.Init = true, f.startup
 		}
-		f.e.perform(f.b, w.task, o)
+		f.w.perform(f.b, w.task, o)
 	}
 }
 
@@ -161,7 +162,11 @@ func (f *fleet) close() {
 }
 
 // SetReplicas implements core.Scaler.
-func (e *engine) SetReplicas(fn *core.Function, n int) {
-	b := fn.Handle().(*fnState).backend
-	b.fleet.set(n)
+func (w *World) SetReplicas(fn *core.Function, n int) {
+	w.backends[fn.Handle().(Handle).Number()].fleet.set(n)
+}
+
+func (w *World) newFleet(b *backend) *fleet {
+	p := &b.decl.Provider
+	return &fleet{w: w, b: b, startup: p.Startup, capacity: p.Capacity, usage: newUsage(p), changedAt: w.loop.Now()}
 }

@@ -1,17 +1,12 @@
-package sim
+package world
 
 import (
 	"math"
-	"math/bits"
 	"time"
 
+	"simplane/sim/internal/random"
 	"simplane/sim/scenario"
 )
-
-func mulHigh(a, b uint64) uint64 {
-	high, _ := bits.Mul64(a, b)
-	return high
-}
 
 // maxSample bounds a sampled time: no sum of a few overflows.
 const maxSample = float64(1000 * 24 * time.Hour)
@@ -47,23 +42,23 @@ func newSampler(l *scenario.Latency) sampler {
 	case "exponential":
 		s.a = float64(l.Mean)
 	case "lognormal":
-		s.a, s.b = ln(float64(l.P50)), (ln(float64(l.P99))-ln(float64(l.P50)))/normal99
+		s.a, s.b = random.Ln(float64(l.P50)), (random.Ln(float64(l.P99))-random.Ln(float64(l.P50)))/normal99
 	case "empirical":
 		s.empirical = l.Percentiles
 	}
 	return s
 }
 
-func (s *sampler) draw(r *stream) int64 {
+func (s *sampler) draw(r *random.Stream) int64 {
 	switch s.shape {
 	case "uniform":
-		return nanos(s.a + float64(s.b*r.unit()))
+		return nanos(s.a + float64(s.b*r.Unit()))
 	case "exponential":
-		return nanos(float64(s.a * r.exponential()))
+		return nanos(float64(s.a * r.Exponential()))
 	case "lognormal":
-		return nanos(exp(min(s.a+float64(s.b*r.normal()), 100)))
+		return nanos(random.Exp(min(s.a+float64(s.b*r.Normal()), 100)))
 	case "empirical":
-		return s.interpolate(float64(100 * r.unit()))
+		return s.interpolate(float64(100 * r.Unit()))
 	}
 	return int64(s.a)
 }

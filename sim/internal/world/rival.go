@@ -1,4 +1,4 @@
-package sim
+package world
 
 import (
 	"time"
@@ -21,51 +21,58 @@ type Rival interface {
 
 // rivalry drives a Rival for one function.
 type rivalry struct {
-	e        *engine
+	w        *World
 	b        *backend
 	r        Rival
-	lastArea int64
+	wanted   int   // instances
+	lastArea int64 // Witness.Occupancy at the last second
 }
 
-func (e *engine) startRival(b *backend) {
-	if e.opts.Rival == nil || b.fleet == nil {
+func (w *World) startRival(b *backend) {
+	if w.rival == nil || b.fleet == nil {
 		return
 	}
-	v := &rivalry{e: e, b: b, r: e.opts.Rival(b.group.decl)}
-	b.rival = v
-	e.AfterFunc(time.Second, v.second)
+	b.rival = &rivalry{w: w, b: b, r: w.rival(b.decl)}
+	b.rival.restart()
+	w.loop.AfterFunc(time.Second, b.rival.second)
+}
+
+// restart is called when the function is registered (again).
+func (v *rivalry) restart() {
+	if v != nil {
+		v.wanted = v.b.decl.Scaling.MinReplicas
+	}
 }
 
 func (v *rivalry) second() {
-	area := int64(0)
-	if f := v.b.fn; f != nil {
-		f.elapse(v.e.now)
-		area = f.queueArea + f.runningArea
-	}
-	v.r.Second(time.Duration(v.e.now), float64(area-v.lastArea)/float64(time.Second))
+	area := v.w.witness.Occupancy(v.b.number)
+	v.r.Second(v.now(), float64(area-v.lastArea)/float64(time.Second))
 	v.lastArea = area
-	if v.e.now%int64(v.r.Interval()) == 0 {
+	if v.now()%v.r.Interval() == 0 {
 		v.decide(false) // it knows the second that has just passed
 	}
-	v.e.AfterFunc(time.Second, v.second)
+	v.w.loop.AfterFunc(time.Second, v.second)
 }
 
+func (v *rivalry) now() time.Duration { return time.Duration(v.w.loop.Now()) }
+
 func (v *rivalry) decide(woken bool) {
-	f, s := v.b.fn, &v.b.group.decl.Scaling
-	if f == nil {
+	if !v.b.registered {
 		return
 	}
-	n := v.r.Decide(time.Duration(v.e.now), v.b.fleet.ready, woken)
+	s := &v.b.decl.Scaling
+	n := v.r.Decide(v.now(), v.b.fleet.ready, woken)
 	n = min(max(n, s.MinReplicas), s.MaxReplicas)
-	if n != f.wanted {
-		v.e.scaled(f, n)
+	if n != v.wanted {
+		v.wanted = n
+		v.w.witness.Scaled(v.b.number, n)
 	}
 	v.b.fleet.set(n)
 }
 
 // arrived wakes the rival of a function at zero.
 func (v *rivalry) arrived() {
-	if v != nil && v.b.fn.wanted == 0 {
+	if v.wanted == 0 {
 		v.decide(true)
 	}
 }

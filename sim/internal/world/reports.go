@@ -1,11 +1,8 @@
-package sim
+package world
 
 import (
-	"errors"
-	"strconv"
 	"time"
 
-	"simplane/core"
 	"simplane/sim/scenario"
 )
 
@@ -52,23 +49,21 @@ func (u *usage) mean() (float64, bool) {
 
 // addReports schedules the scenario's reports and the first of each model. With
 // a rival core scales nothing, and takes no figures.
-func (e *engine) addReports() {
-	if e.opts.Rival != nil {
+func (w *World) addReports() {
+	if w.rival != nil {
 		return
 	}
-	for _, g := range e.groups {
-		for _, b := range g.backends {
-			if b.fleet != nil && b.fleet.usage != nil {
-				e.reporters = append(e.reporters, reporter{b: b, typ: "cpu", usage: b.fleet.usage})
-				e.sampleIn(b.fleet.usage.every, len(e.reporters)-1)
-			}
+	for _, b := range w.backends {
+		if b.fleet != nil && b.fleet.usage != nil {
+			w.reporters = append(w.reporters, reporter{b: b, typ: "cpu", usage: b.fleet.usage})
+			w.sampleIn(b.fleet.usage.every, len(w.reporters)-1)
 		}
 	}
-	for i := range e.sc.Reports {
-		r := &e.sc.Reports[i]
-		for _, b := range e.group(r.Function).backends {
-			e.reporters = append(e.reporters, reporter{b: b, typ: r.Type, name: r.Name, value: r.Value})
-			e.schedule(int64(r.At), evReport, int32(len(e.reporters)-1))
+	for i := range w.sc.Reports {
+		r := &w.sc.Reports[i]
+		for _, b := range w.declared(r.Function) {
+			w.reporters = append(w.reporters, reporter{b: b, typ: r.Type, name: r.Name, value: r.Value})
+			w.reports.At(int64(r.At), int32(len(w.reporters)-1))
 		}
 	}
 }
@@ -81,40 +76,28 @@ func newUsage(p *scenario.Provider) *usage {
 }
 
 // sampleIn schedules the report of a model.
-func (e *engine) sampleIn(d time.Duration, i int) {
-	e.samplesDue++
-	e.schedule(e.now+int64(d), evReport, int32(i))
+func (w *World) sampleIn(d time.Duration, i int) {
+	w.samplesDue++
+	w.reports.In(int64(d), int32(i))
 }
 
 // report tells core a figure. A model goes on for as long as anything else is
 // to come: alone it would keep a run from ending.
-func (e *engine) report(i int32) {
-	r := &e.reporters[i]
+func (w *World) report(i int32) {
+	r := &w.reporters[i]
 	value, known := r.value, true
 	if u := r.usage; u != nil {
-		e.samplesDue--
+		w.samplesDue--
 		r.b.fleet.useCPU()
 		value, known = u.mean()
-		if len(e.q) > e.samplesDue {
-			e.sampleIn(u.every, int(i))
+		if w.loop.Pending() > w.samplesDue {
+			w.sampleIn(u.every, int(i))
 		}
 	}
 	if !known {
 		return
 	}
-	e.writeReport(r, value)
-	e.reportedAt = e.now
-	err := e.core.ReportMetric(r.b.name, r.typ, r.name, value)
-	if (err == nil) != (r.b.fn != nil) || (err != nil && !errors.Is(err, core.ErrNotFound)) {
-		e.fail("reports are taken", "%s: %s %s = %v: exists %v, core says %v", r.b.name, r.typ, r.name, value, r.b.fn != nil, err)
-	}
-}
-
-func (e *engine) writeReport(r *reporter, value float64) {
-	b := append(e.log.begin(e.now), "report "...)
-	b = append(append(append(b, r.b.name...), ' '), r.typ...)
-	if r.name != "" {
-		b = strconv.AppendQuote(append(b, ' '), r.name)
-	}
-	e.log.end(strconv.AppendFloat(append(b, ' '), value, 'g', -1, 64))
+	w.witness.Reporting(r.b.number, r.typ, r.name, value)
+	err := w.core.ReportMetric(r.b.name, r.typ, r.name, value)
+	w.witness.Reported(r.b.number, r.typ, r.name, value, err)
 }

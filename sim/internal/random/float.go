@@ -1,8 +1,8 @@
-package sim
+package random
 
 import "math"
 
-// ln and exp are written out because math.Log and math.Exp have assembly
+// Ln and Exp are written out because math.Log and math.Exp have assembly
 // versions on some architectures that differ in the last bit, and a replay
 // must not. Every product is wrapped in float64(): the Go specification lets a
 // compiler fuse x*y+z into one rounding, and an explicit conversion forbids
@@ -14,8 +14,8 @@ const (
 	ln2Low  = 1.90821492927058770002e-10
 )
 
-// ln is the natural logarithm of a finite x > 0.
-func ln(x float64) float64 {
+// Ln is the natural logarithm of a finite x > 0.
+func Ln(x float64) float64 {
 	m, n := split(x)
 	// ln m = 2 atanh(s), |s| < 0.172: the series' 12th term is below 1e-17.
 	s := (m - 1) / (m + 1)
@@ -49,8 +49,8 @@ func split(x float64) (m, n float64) {
 	return m, float64(e + int64(b>>52) - half - int64(below))
 }
 
-// exp is e to the power x for |x| < 700.
-func exp(x float64) float64 {
+// Exp is e to the power x for |x| < 700.
+func Exp(x float64) float64 {
 	n := math.Floor(float64(x/math.Ln2) + 0.5)
 	r := (x - float64(n*ln2High)) - float64(n*ln2Low) // |r| < 0.35
 	sum := 0.0

@@ -1,0 +1,91 @@
+package world
+
+import (
+	"slices"
+	"time"
+
+	"simplane/sim/scenario"
+)
+
+// faultStep is the beginning or the end of a fault.
+type faultStep struct {
+	fault *scenario.Fault
+	end   bool
+}
+
+func (w *World) addFaults() {
+	for i := range w.sc.Faults {
+		f := &w.sc.Faults[i]
+		w.addStep(f.At, faultStep{fault: f})
+		if f.For > 0 {
+			w.addStep(f.At+f.For, faultStep{fault: f, end: true})
+		}
+	}
+}
+
+func (w *World) addStep(at time.Duration, s faultStep) {
+	w.steps = append(w.steps, s)
+	w.faults.At(int64(at), int32(len(w.steps)-1))
+}
+
+// step carries out a fault: on the backends, the clock, or by asking core.
+func (w *World) step(i int32) {
+	s := &w.steps[i]
+	f := s.fault
+	w.witness.Fault(f, s.end)
+	if f.Kind == "clock-jump" {
+		w.clock.jump(f.By)
+		return
+	}
+	for _, b := range w.declared(f.Function) {
+		w.stepOn(b, s)
+	}
+}
+
+func (w *World) stepOn(b *backend, s *faultStep) {
+	f := s.fault
+	switch f.Kind {
+	case "outage":
+		if s.end {
+			b.outages--
+		} else {
+			b.outages++
+		}
+	case "slowdown":
+		if s.end {
+			i := slices.Index(b.slowdown, f.Factor)
+			b.slowdown = slices.Delete(b.slowdown, i, i+1)
+		} else {
+			b.slowdown = append(b.slowdown, f.Factor)
+		}
+		b.slow = 1
+		for _, factor := range b.slowdown {
+			b.slow = float64(b.slow * factor)
+		}
+	case "delete-function":
+		_, err := w.core.Delete(b.name)
+		b.registered, b.warm = false, b.warm[:0]
+		w.witness.Deleted(b.number, err)
+		if b.fleet != nil {
+			b.fleet.close()
+		}
+	case "create-function":
+		_ = w.register(b) // the witness judges the answer
+	case "provider-outage":
+		b.fleet.outage(s.end)
+	case "reconfigure":
+		w.reconfigure(b, f)
+	}
+}
+
+func (w *World) reconfigure(b *backend, f *scenario.Fault) {
+	var size, concurrency *int
+	if f.QueueSize > 0 {
+		size = &f.QueueSize
+	}
+	if f.Concurrency > 0 {
+		concurrency = &f.Concurrency
+	}
+	err := w.core.Reconfigure(b.name, size, concurrency)
+	w.witness.Reconfigured(b.number, size, concurrency, err)
+}

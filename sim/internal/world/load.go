@@ -1,0 +1,120 @@
+package world
+
+import (
+	"fmt"
+	"strconv"
+	"time"
+
+	"simplane/core"
+	"simplane/sim/internal/random"
+)
+
+// Tag is the world's core.Request.Tag: which load has made the call, and under
+// which idempotency key. The zero Tag is of no call.
+type Tag uint64
+
+func newTag(load int32, key int) Tag { return Tag(load+1)<<32 | Tag(uint32(key+1)) }
+
+// Load is the number of the load, as in World.Loads; -1 of no call.
+func (t Tag) Load() int { return int(t>>32) - 1 }
+
+// Key is the number of the idempotency key among its function's; -1 = none.
+func (t Tag) Key() int { return int(uint32(t)) - 1 }
+
+// Load is what a Tag leads to.
+type Load struct {
+	Function int           // its number
+	Timeout  time.Duration // asked for; 0 = the function's
+}
+
+// load is a stream of calls at one registered function.
+type load struct {
+	arrivals arrivals
+	backend  *backend
+	sync     bool
+	timeout  time.Duration // 0 = the function's
+	keys     int           // idempotency keys drawn from; 0 = none are sent
+	keyDraws random.Stream
+}
+
+func (w *World) addLoads() {
+	perFunction := map[string]int{} // a load's label counts its function's loads only
+	for i := range w.sc.Load {
+		l := &w.sc.Load[i]
+		perFunction[l.Function]++
+		for _, b := range w.declared(l.Function) {
+			label := fmt.Sprintf("%s/%d", b.name, perFunction[l.Function])
+			w.loads = append(w.loads, load{
+				arrivals: newArrivals(&l.Arrivals, w.sc.Duration, random.New(w.sc.Seed, "arrivals/"+label)),
+				backend:  b, sync: l.Mode == "invoke",
+				timeout: time.Duration(l.TimeoutMillis) * time.Millisecond,
+				keys:    l.IdempotencyKeys, keyDraws: random.New(w.sc.Seed, "keys/"+label),
+			})
+		}
+		w.keyNames = append(w.keyNames, make([]string, max(0, l.IdempotencyKeys-len(w.keyNames)))...)
+	}
+	w.loadsLeft = len(w.loads)
+}
+
+// Loads lists the loads by number.
+func (w *World) Loads() []Load {
+	all := make([]Load, len(w.loads))
+	for i := range w.loads {
+		all[i] = Load{Function: w.loads[i].backend.number, Timeout: w.loads[i].timeout}
+	}
+	return all
+}
+
+func (w *World) scheduleArrival(i int32) {
+	if at, ok := w.loads[i].arrivals.next(); ok {
+		w.arrivals.At(at, i)
+	} else {
+		w.loadsLeft--
+	}
+}
+
+// arrive makes one call and schedules the load's next one.
+func (w *World) arrive(i int32) {
+	w.submit(i)
+	w.scheduleArrival(i)
+}
+
+func (w *World) submit(i int32) {
+	l := &w.loads[i]
+	r := &w.req // the other fields stay empty
+	r.Function, r.Sync, r.Input, r.Timeout = l.backend.name, l.sync, Input, l.timeout
+	r.Waiter, r.IdempotencyKey = nil, ""
+	if l.sync {
+		r.Waiter = w.witness
+	}
+	key := -1
+	if l.keys > 0 {
+		key = l.keyDraws.Below(l.keys)
+		r.IdempotencyKey = w.keyName(key)
+	}
+	tag := newTag(i, key)
+	r.Tag = uint64(tag)
+	w.witness.Offering(tag)
+	var err error
+	w.res, err = w.core.Submit(r)
+	w.witness.Offered(tag, &w.res, err)
+	if l.backend.rival != nil && err == nil && !w.res.Existing {
+		l.backend.rival.arrived()
+	}
+}
+
+// keyName is the idempotency key of a number. A function's loads share them.
+func (w *World) keyName(n int) string {
+	if w.keyNames[n] == "" {
+		w.keyNames[n] = "key-" + strconv.Itoa(n)
+	}
+	return w.keyNames[n]
+}
+
+// Input is what every call brings, Output what a success answers.
+var (
+	Input  = []byte(`{"n":1}`)
+	Output = []byte(`{"ok":true}`)
+)
+
+var _ core.Dispatcher = (*World)(nil)

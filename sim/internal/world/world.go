@@ -1,0 +1,255 @@
+// Package world is what surrounds core in a run: the functions' instances and
+// their provider, the callers, the faults, and a clock whose wall reading can
+// jump. It drives core through its public methods and answers its dispatches.
+// It decides nothing in core's place: it never reads core's state.
+package world
+
+import (
+	"fmt"
+	"strconv"
+	"time"
+
+	"simplane/core"
+	"simplane/sim/internal/loop"
+	"simplane/sim/internal/random"
+	"simplane/sim/scenario"
+)
+
+// Witness is told what the world does to core and what core answered, so that
+// it can be compared with what core observes of itself. Functions go by number
+// (see World.Functions).
+type Witness interface {
+	core.Waiter // of every sync call
+
+	// Offering comes before a submission, Offered after it with core's answer.
+	Offering(t Tag)
+	Offered(t Tag, res *core.Result, err error)
+	// Created, Deleted and Reconfigured come after the call, with core's answer.
+	Created(fn int, err error)
+	Deleted(fn int, err error)
+	Reconfigured(fn int, queueSize, concurrency *int, err error)
+	// Reporting comes before a figure is reported, Reported after it.
+	Reporting(fn int, typ, name string, value float64)
+	Reported(fn int, typ, name string, value float64, err error)
+	// Fault comes before a fault begins or ends.
+	Fault(f *scenario.Fault, ends bool)
+	// Scaled says that a rival wants n instances.
+	Scaled(fn, n int)
+	// Occupancy is the integral over time of a function's queued and running
+	// executions, in executions times ns; that of a deleted function is 0.
+	Occupancy(fn int) int64
+}
+
+// Handle is what core's observer leaves in core.Function.Handle: it leads from
+// a dispatch to the function's instances without a look-up.
+type Handle interface {
+	Number() int // of the function
+}
+
+// Function is one registered name.
+type Function struct {
+	Name string
+	Decl *scenario.Function // several names may share one
+}
+
+// World is one run's surroundings. It implements core.Dispatcher and
+// core.Scaler.
+type World struct {
+	sc      *scenario.Scenario
+	loop    *loop.Loop
+	clock   *Clock
+	core    *core.Core
+	witness Witness
+
+	backends  []*backend
+	loads     []load
+	steps     []faultStep
+	attempts  []attempt
+	reporters []reporter
+
+	freeAttempts []int32
+	answersDue   int // answers on their way
+	loadsLeft    int
+	samplesDue   int // reports of models in the heap
+
+	req      core.Request // of the call being made, as res: neither is allocated for each
+	res      core.Result
+	keyNames []string
+	rival    func(*scenario.Function) Rival
+
+	arrivals, answers, faults, reports *loop.Source
+}
+
+// The streams of the sources' tie-breaks (3 is the loop's own). They are part
+// of every golden digest.
+const (
+	arrivalTies = 1
+	answerTies  = 2
+	faultTies   = 4
+	reportTies  = 5
+)
+
+// New makes a scenario's world. rival, when not nil, scales the functions that
+// have scaling, instead of core. The error is for a function that core refuses.
+func New(sc *scenario.Scenario, l *loop.Loop, rival func(*scenario.Function) Rival) (*World, error) {
+	w := &World{sc: sc, loop: l, clock: &Clock{loop: l}, rival: rival}
+	w.arrivals = l.Source(arrivalTies, w.arrive)
+	w.answers = l.Source(answerTies, w.answer)
+	w.faults = l.Source(faultTies, w.step)
+	w.reports = l.Source(reportTies, w.report)
+	if err := w.addFunctions(); err != nil {
+		return nil, fmt.Errorf("%s: %w", sc.Name, err)
+	}
+	w.addLoads()
+	return w, nil
+}
+
+// Functions lists the registered names; the place in it is a function's number.
+func (w *World) Functions() []Function {
+	all := make([]Function, len(w.backends))
+	for i, b := range w.backends {
+		all[i] = Function{Name: b.name, Decl: b.decl}
+	}
+	return all
+}
+
+// Clock is the clock for core.
+func (w *World) Clock() *Clock { return w.clock }
+
+// Start registers the functions and schedules all that the scenario says. The
+// error is for a function that core refuses.
+func (w *World) Start(c *core.Core, witness Witness) error {
+	w.core, w.witness = c, witness
+	for _, b := range w.backends {
+		if err := w.register(b); err != nil {
+			return fmt.Errorf("%s: core refuses function %s: %w", w.sc.Name, b.name, err)
+		}
+		w.startRival(b)
+	}
+	for i := range w.loads {
+		w.scheduleArrival(int32(i))
+	}
+	w.addFaults()
+	w.addReports()
+	return nil
+}
+
+// Quiet says that all calls have been made and all answers have come.
+func (w *World) Quiet() bool { return w.loadsLeft == 0 && w.answersDue == 0 }
+
+func (w *World) addFunctions() error {
+	taken := map[string]bool{}
+	for i := range w.sc.Functions {
+		f := &w.sc.Functions[i]
+		for _, name := range registeredNames(f) {
+			spec, err := spec(name, f, w.rival != nil)
+			if err != nil {
+				return fmt.Errorf("core refuses function %s: %w", name, err)
+			}
+			if taken[name] {
+				return fmt.Errorf("function %s is declared twice (a copy has that name)", name)
+			}
+			taken[name] = true
+			b := &backend{
+				number: len(w.backends), name: name, decl: f, spec: spec, slow: 1,
+				r: random.New(w.sc.Seed, "backend/"+name), latency: newSampler(&f.Behavior.Latency),
+			}
+			if f.Scaled() {
+				b.fleet = w.newFleet(b)
+			}
+			w.backends = append(w.backends, b)
+		}
+	}
+	return nil
+}
+
+// register asks core to register a function. Its provider starts the minimum
+// of instances when nobody scales it.
+func (w *World) register(b *backend) error {
+	if b.fleet != nil && !b.registered && b.spec.ScalingConfig.Strategy == "NONE" {
+		b.fleet.set(b.decl.Scaling.MinReplicas)
+		b.rival.restart()
+	}
+	_, err := w.core.Register(b.spec)
+	b.registered = b.registered || err == nil
+	w.witness.Created(b.number, err)
+	return err
+}
+
+// declared are the backends of a declared function: itself, or its copies.
+func (w *World) declared(name string) []*backend {
+	var all []*backend
+	for _, b := range w.backends {
+		if b.decl.Name == name {
+			all = append(all, b)
+		}
+	}
+	return all
+}
+
+// spec is a function's specification, resolved as the server resolves it.
+func spec(name string, f *scenario.Function, rival bool) (*core.Spec, error) {
+	image, mode := "simulated", core.ModeLocal
+	var scaling *core.ScalingConfigInput
+	if f.Scaled() {
+		mode, scaling = core.ModeDeployment, scalingInput(&f.Scaling)
+		if rival {
+			none := "NONE"
+			scaling.Strategy = &none
+		}
+	}
+	return core.ResolveSpec(core.SpecInput{
+		Name: &name, Image: &image, ExecutionMode: &mode, ScalingConfig: scaling,
+		Concurrency: &f.Concurrency, QueueSize: &f.QueueSize, MaxRetries: &f.MaxRetries, TimeoutMillis: &f.TimeoutMillis,
+	})
+}
+
+// scalingInput is a scenario's scaling as a user would register it.
+func scalingInput(s *scenario.Scaling) *core.ScalingConfigInput {
+	in := &core.ScalingConfigInput{Strategy: &s.Strategy, MinReplicas: &s.MinReplicas, MaxReplicas: &s.MaxReplicas}
+	for _, m := range s.Metrics {
+		in.Metrics = append(in.Metrics, core.ScalingMetric{Type: m.Type, Name: m.Name, Target: m.Target})
+	}
+	c := &s.ConcurrencyControl
+	in.ConcurrencyControl = &core.ConcurrencyControlInput{
+		Mode: &c.Mode, TargetInFlightPerPod: &c.Target, MinTargetInFlightPerPod: &c.MinTarget, MaxTargetInFlightPerPod: &c.MaxTarget,
+		UpscaleCooldownMs: &c.UpscaleCooldown, DownscaleCooldownMs: &c.DownscaleCooldown,
+		HighLoadThreshold: &c.HighLoad, LowLoadThreshold: &c.LowLoad,
+	}
+	return in
+}
+
+// registeredNames are the names a declared function is registered under.
+func registeredNames(f *scenario.Function) []string {
+	if f.Copies <= 1 {
+		return []string{f.Name}
+	}
+	names := make([]string, f.Copies)
+	for i := range names {
+		names[i] = f.Name + "-" + strconv.Itoa(i+1)
+	}
+	return names
+}
+
+// Instances are the sizes of a function's fleet, 0 without scaling.
+type Instances struct{ Ready, Starting int }
+
+// Instances is how many instances a function has now.
+func (w *World) Instances(fn int) Instances {
+	f := w.backends[fn].fleet
+	if f == nil {
+		return Instances{}
+	}
+	return Instances{Ready: f.ready, Starting: len(f.starting) + f.stalled}
+}
+
+// ReplicaSeconds is how long a function's instances have existed, those that
+// start included.
+func (w *World) ReplicaSeconds(fn int) int64 {
+	f := w.backends[fn].fleet
+	if f == nil {
+		return 0
+	}
+	f.elapse()
+	return f.area / int64(time.Second)
+}

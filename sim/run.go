@@ -1,0 +1,157 @@
+package sim
+
+import (
+	"fmt"
+	"io"
+	"math"
+	"runtime/debug"
+	"time"
+
+	"simplane/core"
+	"simplane/sim/internal/loop"
+	"simplane/sim/internal/world"
+	"simplane/sim/scenario"
+)
+
+// Options vary what a run records; none of them changes an event.
+type Options struct {
+	// Events gets the event log, one JSON object a line. nil = none.
+	Events io.Writer
+	// Series records queue depth, in flight and latency over time, for plots.
+	Series bool
+	// KeepFrom and KeepTo select the log lines [KeepFrom, KeepTo), counted
+	// from 1, that Result.Kept holds.
+	KeepFrom, KeepTo int64
+	// Unchecked leaves the invariant checker out.
+	Unchecked bool
+	// Rival scales the functions that have scaling, instead of core. nil = core.
+	Rival func(*scenario.Function) Rival
+	// Progress is called now and then with the virtual time reached. nil = never.
+	Progress func(now, total time.Duration)
+}
+
+// Rival decides on a function's replicas in the autoscaler's stead.
+type Rival = world.Rival
+
+// run is a scenario being replayed: one node, its world and its witness on one
+// loop.
+type run struct {
+	sc      *scenario.Scenario
+	opts    Options
+	loop    *loop.Loop
+	world   *world.World
+	witness *witness
+}
+
+// Run replays a scenario. A broken invariant or failed check is in the Result;
+// the error is for a scenario that core refuses, and for failed writes.
+func Run(sc *scenario.Scenario, opts Options) (*Result, error) {
+	started := time.Now() // for Result.Wall only
+	r, err := newRun(sc, opts)
+	if err != nil {
+		return nil, err
+	}
+	r.toTheEnd()
+	result := r.witness.result(sc)
+	result.Wall = time.Since(started)
+	return result, r.witness.log.outErr
+}
+
+func newRun(sc *scenario.Scenario, opts Options) (*run, error) {
+	r := &run{sc: sc, opts: opts}
+	r.loop = loop.New(sc.Seed, func(to int64) bool { return r.witness.leave(to) })
+	var err error
+	if r.world, err = world.New(sc, r.loop, opts.Rival); err != nil {
+		return nil, err
+	}
+	r.witness = newWitness(sc, opts, r.loop, r.world)
+	c, err := core.New(coreConfig(sc, r.world), r.world.Clock(), r.witness, r.world, r.witness)
+	if err != nil {
+		return nil, fmt.Errorf("%s: core refuses the configuration: %w", sc.Name, err)
+	}
+	r.witness.watch(c)
+	return r, r.world.Start(c, r.witness)
+}
+
+func coreConfig(sc *scenario.Scenario, scaler core.Scaler) core.Config {
+	return core.Config{
+		RateMaxPerSecond: sc.Core.RateMaxPerSecond,
+		TTL:              sc.Core.TTL, CleanupTTL: sc.Core.CleanupTTL, StaleTTL: sc.Core.StaleTTL,
+		IdempotencyTTL: sc.Core.IdempotencyTTL, SweepInterval: sc.Core.SweepInterval,
+		AutoscaleInterval: sc.Core.Autoscale.Interval,
+		ScaleUpCooldown:   sc.Core.Autoscale.UpCooldown, ScaleDownCooldown: sc.Core.Autoscale.DownCooldown,
+		ScaleDownWindow: sc.Core.Autoscale.DownWindow, ScaleToZeroGrace: sc.Core.Autoscale.ToZeroGrace,
+		Scaler:        scaler,
+		MaxExecutions: sc.Core.MaxExecutions, MaxIdempotencyKeys: sc.Core.MaxIdempotencyKeys,
+		PassOverLate: sc.Core.PassOverLate,
+		Shards:       1, // one goroutine: nothing to keep apart
+		SyncQueue: core.SyncQueueConfig{
+			Enabled:        sc.Core.SyncQueue.Enabled,
+			MaxConcurrency: sc.Core.SyncQueue.MaxConcurrency, MaxDepth: sc.Core.SyncQueue.MaxDepth,
+			MaxEstimatedWait: sc.Core.SyncQueue.MaxEstimatedWait, MaxQueueWait: sc.Core.SyncQueue.MaxQueueWait,
+		},
+	}
+}
+
+// maxPulse is how many events one instant may have.
+const maxPulse = 50_000_000
+
+// toTheEnd steps the loop until load has stopped, everything has ended and the
+// scenario's remaining time has passed.
+func (r *run) toTheEnd() {
+	w := r.witness
+	defer func() {
+		if p := recover(); p != nil {
+			w.fail("no panic", "%v\n%s", p, debug.Stack())
+		}
+	}()
+	quietAt, end := int64(-1), int64(math.MaxInt64) // known once the run is quiet
+	for w.violation == nil {
+		if quietAt < 0 && w.quiet() && r.world.Quiet() {
+			quietAt = max(r.loop.Now(), int64(r.sc.Duration))
+			end = r.endAfter(quietAt)
+		}
+		if !r.step(end) {
+			break
+		}
+	}
+	if w.violation != nil {
+		return
+	}
+	if quietAt < 0 {
+		w.fail("everything ends", "%d executions have not ended, %d slots are held, and nothing is due any more", w.unended, w.slotsHeld)
+		return
+	}
+	r.loop.AdvanceTo(max(end, r.loop.Now()))
+	w.finish(quietAt)
+}
+
+// step handles the next event up to a virtual time; false when there is none.
+func (r *run) step(limit int64) bool {
+	if !r.loop.Step(limit) {
+		return false
+	}
+	all, now := r.loop.Handled()
+	if now > maxPulse {
+		r.witness.fail("virtual time passes", "%d events at one instant", maxPulse)
+	}
+	if r.opts.Progress != nil && all&(1<<16-1) == 0 {
+		r.opts.Progress(time.Duration(r.loop.Now()), r.sc.Duration+r.sc.Settle)
+	}
+	return true
+}
+
+// endAfter is when the run ends that became quiet at a time.
+func (r *run) endAfter(quiet int64) int64 {
+	end := quiet + int64(r.sc.Settle)
+	for i := range r.sc.Faults {
+		end = max(end, int64(r.sc.Faults[i].At+r.sc.Faults[i].For))
+	}
+	for i := range r.sc.Reports {
+		end = max(end, int64(r.sc.Reports[i].At))
+	}
+	for i := range r.sc.Expect {
+		end = max(end, int64(r.sc.Expect[i].At))
+	}
+	return end
+}
