@@ -1,0 +1,262 @@
+package sim
+
+import (
+	"testing"
+	"time"
+
+	"simplane/core"
+	"simplane/sim/internal/loop"
+	"simplane/sim/internal/world"
+)
+
+// planted is a witness of a core in which nothing happens: what it observes is
+// made up. Function f has one slot, a queue of two and one retry; load 0 calls
+// it.
+type planted struct {
+	t    *testing.T
+	w    *witness
+	loop *loop.Loop
+	fn   *core.Function
+}
+
+func plant(t *testing.T) *planted {
+	t.Helper()
+	sc := parse(t, `
+name: planted
+duration: 1s
+core: {rateMaxPerSecond: 5}
+functions: [{name: f, concurrency: 1, queueSize: 2, maxRetries: 1, timeoutMillis: 1000}]
+load: [{function: f, arrivals: {process: burst, count: 1}}]
+`)
+	l := loop.New(1, nil)
+	around, err := world.New(sc, l, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := newWitness(sc, Options{}, l, around)
+	c, err := core.New(coreConfig(sc, around), around.Clock(), w, around, w)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.watch(c)
+	if err := around.Start(c, w); err != nil {
+		t.Fatal(err)
+	}
+	return &planted{t, w, l, c.Function("f")}
+}
+
+// call is the tag of load 0's call; key < 0 is none.
+func call(key int) uint64 { return uint64(1<<32 | (key + 1)) }
+
+// see has the witness observe an event at the present time.
+func (p *planted) see(kind core.EventKind, id core.ID, change ...func(*core.Event)) {
+	ev := core.Event{Kind: kind, ID: id, Function: p.fn, At: p.w.clock.Now(), Attempt: 1, Init: -1}
+	for _, c := range change {
+		c(&ev)
+	}
+	p.w.Observe(ev)
+}
+
+func tagged(key int) func(*core.Event) { return func(ev *core.Event) { ev.Tag = call(key) } }
+func sync(ev *core.Event)              { ev.Sync = true }
+func because(code string) func(*core.Event) {
+	return func(ev *core.Event) { ev.Code, ev.Tag = code, call(-1) }
+}
+
+// took sets an end's status and latencies.
+func took(s core.Status, service, e2e time.Duration) func(*core.Event) {
+	return func(ev *core.Event) { ev.Status, ev.Service, ev.E2E = s, service, e2e }
+}
+
+func (p *planted) accept(change ...func(*core.Event)) core.ID {
+	id := p.w.NewID()
+	p.see(core.EventAccepted, id, append([]func(*core.Event){tagged(-1)}, change...)...)
+	return id
+}
+
+func (p *planted) start(id core.ID) { p.see(core.EventDispatched, id) }
+func (p *planted) end(id core.ID)   { p.see(core.EventEnded, id, took(core.Success, 0, 0)) }
+func (p *planted) free(id core.ID)  { p.see(core.EventSlotReleased, id) }
+
+// run takes an execution from its acceptance to its end.
+func (p *planted) run() core.ID {
+	id := p.accept()
+	p.start(id)
+	p.end(id)
+	p.free(id)
+	return id
+}
+
+func (p *planted) pass(d time.Duration) { p.loop.AdvanceTo(p.loop.Now() + int64(d)) }
+
+// TestWitnessAcceptsWhatIsRight: a stream of legal events breaks nothing.
+func TestWitnessAcceptsWhatIsRight(t *testing.T) {
+	p := plant(t)
+	id := p.run()
+	p.see(core.EventLateResult, id)
+	p.see(core.EventDuplicateResult, id)
+	first, second, third := p.accept(), p.accept(sync), core.ID{}
+	p.start(first)
+	third = p.accept(tagged(3))
+	p.see(core.EventRejected, core.ID{}, because(core.CodeQueueFull))
+	p.see(core.EventRejected, core.ID{}, because(core.CodeRateLimited))
+	p.end(first)
+	p.free(first)
+	p.start(second)
+	p.end(second)
+	p.w.Wake(core.Snapshot{ID: second, Status: core.Success, Output: []byte("1")})
+	p.free(second)
+	p.start(third)
+	p.see(core.EventRetried, third, func(ev *core.Event) { ev.Attempt = 2 })
+	p.free(third)
+	if v := p.w.violation; v != nil {
+		t.Errorf("%v", v)
+	}
+}
+
+// TestWitnessNamesWhatBroke: of each stream of events that core must not
+// produce the witness says which invariant it breaks.
+func TestWitnessNamesWhatBroke(t *testing.T) {
+	for name, c := range map[string]struct {
+		invariant string
+		bad       func(p *planted)
+	}{
+		"an id from elsewhere": {"ids are the source's", func(p *planted) {
+			p.see(core.EventAccepted, core.ID{1, 2, 3}, tagged(-1))
+		}},
+		"accepted without a call": {"accepted work belongs to the function called", func(p *planted) {
+			p.see(core.EventAccepted, p.w.NewID())
+		}},
+		"rejected without a call": {"submissions are accepted or rejected", func(p *planted) {
+			p.see(core.EventRejected, core.ID{}, func(ev *core.Event) { ev.Code = core.CodeQueueFull })
+		}},
+		"a tag of no load": {"accepted work belongs to the function called", func(p *planted) {
+			p.accept(func(ev *core.Event) { ev.Tag = 9 << 32 })
+		}},
+		"a third in a queue of two": {"queue bound", func(p *planted) {
+			p.accept()
+			p.accept()
+			p.accept()
+		}},
+		"a sixth in a window of five": {"rate window", func(p *planted) {
+			for range 6 {
+				p.run()
+			}
+		}},
+		"refused early by the rate limit": {"rate window", func(p *planted) {
+			p.see(core.EventRejected, core.ID{}, because(core.CodeRateLimited))
+		}},
+		"refused with room in the queue": {"work is refused for a reason", func(p *planted) {
+			p.see(core.EventRejected, core.ID{}, because(core.CodeQueueFull))
+		}},
+		"not found, though it exists": {"deleted functions are not found", func(p *planted) {
+			p.see(core.EventRejected, core.ID{}, because(core.CodeNotFound))
+		}},
+		"the second before the first": {"FIFO", func(p *planted) {
+			p.accept()
+			p.start(p.accept())
+		}},
+		"two on one slot": {"concurrency bound", func(p *planted) {
+			p.start(p.accept())
+			p.start(p.accept())
+		}},
+		"dispatched twice": {"status transitions", func(p *planted) {
+			id := p.accept()
+			p.start(id)
+			p.start(id)
+		}},
+		"a success that never ran": {"status transitions", func(p *planted) { p.end(p.accept()) }},
+		"ended twice": {"an execution ends exactly once", func(p *planted) {
+			p.see(core.EventEnded, p.run(), took(core.Error, 0, 0))
+		}},
+		"an unknown execution ends": {"an execution ends exactly once", func(p *planted) { p.end(core.ID{9}) }},
+		"a slot freed twice":        {"slots", func(p *planted) { p.free(p.run()) }},
+		"a retry too many": {"attempts", func(p *planted) {
+			id := p.accept()
+			for attempt := int32(1); attempt <= 2; attempt++ {
+				p.see(core.EventDispatched, id, func(ev *core.Event) { ev.Attempt = attempt })
+				p.see(core.EventRetried, id, func(ev *core.Event) { ev.Attempt = attempt + 1 })
+				p.free(id)
+			}
+		}},
+		"a retry forgone": {"failures are retried", func(p *planted) {
+			id := p.accept()
+			p.start(id)
+			p.see(core.EventEnded, id, took(core.Error, 0, 0), because(core.CodePoolError))
+		}},
+		"a timeout before its time": {"timeouts", func(p *planted) {
+			id := p.accept()
+			p.start(id)
+			p.see(core.EventEnded, id, took(core.Timeout, 0, 0))
+		}},
+		"latency made up": {"latencies add up", func(p *planted) {
+			id := p.accept()
+			p.start(id)
+			p.pass(time.Millisecond)
+			p.see(core.EventEnded, id, took(core.Success, time.Millisecond, 2*time.Millisecond))
+		}},
+		"late before the end": {"results after the end are late", func(p *planted) {
+			id := p.accept()
+			p.start(id)
+			p.see(core.EventLateResult, id)
+		}},
+		"cleaned up early": {"nothing is cleaned up early", func(p *planted) { p.see(core.EventCleaned, p.run()) }},
+		"evicted early":    {"nothing is evicted early", func(p *planted) { p.see(core.EventEvicted, p.run()) }},
+		"two executions of one key": {"one execution per live idempotency key", func(p *planted) {
+			p.accept(tagged(7))
+			p.accept(tagged(7))
+		}},
+		"a hit without a key": {"one execution per live idempotency key", func(p *planted) {
+			p.see(core.EventIdempotentHit, p.accept(), tagged(-1))
+		}},
+		"a caller woken twice": {"callers are answered", func(p *planted) {
+			id := p.accept(sync)
+			p.start(id)
+			p.see(core.EventEnded, id, sync, took(core.Success, 0, 0))
+			for range 2 {
+				p.w.Wake(core.Snapshot{ID: id, Status: core.Success, Output: []byte("1")})
+			}
+		}},
+		"the queue ended for a deletion that does not come": {"status transitions", func(p *planted) {
+			p.see(core.EventEnded, p.accept(), took(core.Error, 0, 0), because(core.CodeFunctionDeleted))
+			p.w.leave(1)
+		}},
+		"deleted by itself": {"delete-function", func(p *planted) {
+			p.see(core.EventFunctionDeleted, core.ID{})
+			p.w.leave(1)
+		}},
+		"deleted without an event": {"delete-function", func(p *planted) { p.w.Deleted(0, nil) }},
+		"created twice":            {"create-function", func(p *planted) { p.w.Created(0, nil) }},
+		"a new queue size not applied": {"reconfigure", func(p *planted) {
+			size := 9
+			p.see(core.EventReconfigured, core.ID{})
+			p.w.Reconfigured(0, &size, nil, nil)
+		}},
+		"a new concurrency not applied": {"reconfigure", func(p *planted) {
+			slots := 9
+			p.see(core.EventReconfigured, core.ID{})
+			p.w.Reconfigured(0, nil, &slots, nil)
+		}},
+		"a submission without an outcome": {"conservation", func(p *planted) {
+			p.w.Offered(world.Tag(call(-1)), &core.Result{ID: core.ID{1}}, nil)
+		}},
+		"accepted, and core has nothing": {"conservation", func(p *planted) {
+			p.accept()
+			p.w.leave(1)
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := plant(t)
+			if v := p.w.violation; v != nil {
+				t.Fatalf("before anything happened: %v", v)
+			}
+			c.bad(p)
+			switch v := p.w.violation; {
+			case v == nil:
+				t.Error("not noticed")
+			case v.Invariant != c.invariant:
+				t.Errorf("broke %q (%s), want %q", v.Invariant, v.Detail, c.invariant)
+			}
+		})
+	}
+}
