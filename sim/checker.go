@@ -87,6 +87,8 @@ func (c *checker) settled() {
 			w.fail("conservation", "%s: core has %d queued, its events add up to %d", f.name, f.core.QueueDepth(), f.queued)
 		case f.core.InFlight() != f.inFlight:
 			w.fail("conservation", "%s: core has %d in flight, its events add up to %d", f.name, f.core.InFlight(), f.inFlight)
+		case f.queueSize != f.askedQueue || (!f.perPod() && f.slots != f.askedSlots):
+			w.fail("reconfigure", "%s: queue size %d and concurrency %d by core's events, %d and %d were asked for", f.name, f.queueSize, f.slots, f.askedQueue, f.askedSlots)
 		case f.queued > 0 && f.inFlight < f.slots:
 			w.fail("work conserving", "%s: %d queued and %d of %d slots in use while virtual time passes", f.name, f.queued, f.inFlight, f.slots)
 		case f.emptied && !f.deleted:

@@ -46,10 +46,13 @@ type generation struct {
 	emptied  bool // its queued executions have ended for its deletion
 
 	queued, inFlight   int
-	slots, queueSize   int   // what was last configured
+	slots, queueSize   int   // by core's events
 	head, tail         int32 // the queue, but for those passed over
 	lateHead, lateTail int32 // checker: those, in order
 	touched            bool  // is in checker.touched
+
+	// What was last asked for; slots does not count with a per-pod mode.
+	askedSlots, askedQueue int
 
 	lines [verbs]string // see said
 
@@ -116,6 +119,7 @@ func (w *witness) FunctionAdded(fn *core.Function) any {
 		core: fn, function: named, group: g, name: named.name,
 		head: -1, tail: -1, lateHead: -1, lateTail: -1, changedAt: w.loop.Now(),
 		slots: g.decl.Concurrency, queueSize: g.decl.QueueSize,
+		askedSlots: g.decl.Concurrency, askedQueue: g.decl.QueueSize,
 	}
 	if g.decl.Scaled() {
 		f.slots = fn.EffectiveConcurrency()

@@ -231,11 +231,13 @@ func TestWitnessNamesWhatBroke(t *testing.T) {
 			size := 9
 			p.see(core.EventReconfigured, core.ID{})
 			p.w.Reconfigured(0, &size, nil, nil)
+			p.w.leave(1)
 		}},
 		"a new concurrency not applied": {"reconfigure", func(p *planted) {
 			slots := 9
 			p.see(core.EventReconfigured, core.ID{})
 			p.w.Reconfigured(0, nil, &slots, nil)
+			p.w.leave(1)
 		}},
 		"a submission without an outcome": {"conservation", func(p *planted) {
 			p.w.Offered(world.Tag(call(-1)), &core.Result{ID: core.ID{1}}, nil)
