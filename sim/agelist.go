@@ -1,8 +1,8 @@
 package sim
 
-// ageList keeps members by age so that the oldest is found at once. Members
-// join at the young end. A jump of the wall clock breaks the order, so it
-// begins a new segment: within one, the order of joining is the order of age.
+// ageList is a list ordered by age: members are added at the young end, and the
+// oldest is found in O(1). A jump of the wall clock breaks the order, so it
+// begins a new segment; within one, members are in order of age.
 type ageList struct {
 	segments []ageSegment
 	first    int // number of segments[0]
@@ -25,7 +25,7 @@ func (l *ageList) cut() {
 	l.trim()
 }
 
-// trim drops empty segments at the old end.
+// trim removes empty segments at the old end.
 func (l *ageList) trim() {
 	for len(l.segments) > 1 && l.segments[0].head < 0 {
 		l.segments = l.segments[1:]

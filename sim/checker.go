@@ -6,10 +6,9 @@ import (
 	"simplane/core"
 )
 
-// checker watches a run and stops it at the first thing core must not do. It
-// keeps its own account of every execution from core's events, and compares
-// it with core's gauges whenever virtual time is about to move. Everything is
-// O(1) an event, amortized.
+// checker stops a run at the first thing that core must not do. It keeps a model
+// of every execution from core's events, and compares it with core's gauges
+// whenever virtual time is about to move. The cost is O(1) per event, amortized.
 //
 // It decides nothing: Options.Unchecked leaves it out and changes no event.
 type checker struct {
@@ -51,7 +50,7 @@ func (c *checker) configure(cfg core.Config) {
 	c.probes[0].limit, c.probes[1].limit = int64(cfg.CleanupTTL), int64(cfg.TTL)
 }
 
-// touch has a function looked at before virtual time moves.
+// touch marks a function to be checked before virtual time moves.
 func (c *checker) touch(f *generation) {
 	if !f.touched {
 		f.touched = true

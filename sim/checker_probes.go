@@ -4,8 +4,8 @@ import "simplane/core"
 
 // probes are look-ups at the very nanosecond when an execution's age equals a
 // limit, when it must still be kept, and at the next one, when it must not be.
-// Ends come in order and limits are constant, so a queue for each limit is in
-// order of time.
+// Executions end in order of time and limits are constant, so the queue of each
+// limit is in order of time.
 type probes struct {
 	limit int64
 	queue []probe

@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// Golden is what a scenario came to when its golden record was made: enough to
-// see that it has changed, about where, and in which counts.
+// Golden is the recorded outcome of a scenario. It shows whether a later run
+// differs, about where, and in which counts.
 type Golden struct {
 	Scenario string
 	Seed     uint64

@@ -13,8 +13,8 @@ import (
 //	SECONDS VERB FUNCTION #EXECUTION DETAILS…
 //
 // built with strconv into a buffer that is hashed whenever it is full. What
-// is kept beyond the digest is bounded: the last lines, for a failure's
-// report, and a few dozen prefix digests, for locating a first difference.
+// is kept beyond the digest is bounded: the last lines, for the report of a
+// failure, and a few dozen prefix digests, for locating a first difference.
 type logbook struct {
 	buf, previous []byte // the buffer being filled, and the one before
 	hashed        int    // of buf

@@ -7,11 +7,11 @@ import (
 	"simplane/sim/internal/random"
 )
 
-// record is what the simulator remembers of one stored execution. It is found
-// by the slot number in the execution's id, and recycled on eviction.
+// record is the witness's account of one stored execution. The slot number in
+// the execution's id leads to it. It is reused after eviction.
 type record struct {
-	// What nearly every event looks at comes first: one cache line. The padding
-	// at the end keeps it one.
+	// What nearly every event reads comes first, in one cache line. The padding
+	// at the end keeps records aligned to cache lines.
 	id        core.ID
 	fn        *generation
 	number    int64 // in order of acceptance, from 1
@@ -62,8 +62,8 @@ type records struct {
 }
 
 // NewID implements core.IDSource: bytes 0-3 are the slot, the others a
-// one-to-one scramble of a counter, shaped as a version-4 UUID. A slot whose
-// submission comes to nothing serves the next one.
+// one-to-one scramble of a counter, in the form of a version-4 UUID. The slot
+// of a refused submission is used for the next one.
 func (r *records) NewID() core.ID {
 	if r.spare < 0 {
 		r.spare = r.freeSlot()
@@ -81,9 +81,10 @@ func (r *records) NewID() core.ID {
 	return id
 }
 
-// freeSlot goes round the table, so that executions which came one after the
-// other, and so mostly go one after the other too, lie side by side. A quarter of
-// the slots is kept free: it is never far to the next one.
+// freeSlot searches the table in a circle from the last slot given out.
+// Executions accepted in sequence, which mostly end in sequence, then have
+// adjacent records. A quarter of the slots is kept free, so that the search is
+// short.
 func (r *records) freeSlot() int32 {
 	if r.used >= len(r.all)/4*3 {
 		r.all = append(r.all, record{})

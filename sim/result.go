@@ -7,7 +7,7 @@ import (
 	"simplane/sim/scenario"
 )
 
-// Result is what a run came to.
+// Result is the outcome of a run.
 type Result struct {
 	Scenario  string
 	File      string

@@ -7,7 +7,7 @@ import (
 	"simplane/sim/scenario"
 )
 
-// Difference is where two event logs of one scenario part.
+// Difference is the first line at which two event logs of one scenario differ.
 type Difference struct {
 	Line int64  // number of the first line that differs, from 1
 	A, B string // the lines; "" past the end of a log
@@ -17,9 +17,9 @@ func (d *Difference) String() string {
 	return fmt.Sprintf("first difference at event %d:\n    one run: %s\n  the other: %s", d.Line, d.A, d.B)
 }
 
-// Compare finds where two runs part. rerun repeats each with lines kept; it is
-// called for the stretch between the last common mark and the next one only,
-// so that logs of any length can be compared in little memory.
+// Compare finds the first difference of two runs. rerun repeats each with lines
+// kept. It is called for the lines between the last common mark and the next one
+// only, so that logs of any length can be compared in little memory.
 func Compare(a, b *Result, rerunA, rerunB func(from, to int64) (*Result, error)) (*Difference, error) {
 	if a.Digest == b.Digest {
 		return nil, nil

@@ -30,7 +30,7 @@ type Failure struct {
 	File      []byte             // Minimal as YAML
 }
 
-// Summary is what a swarm came to.
+// Summary is the outcome of a swarm.
 type Summary struct {
 	Runs     int
 	Events   int64

@@ -8,8 +8,8 @@ import (
 	"simplane/sim/scenario"
 )
 
-// backend plays the part of one function's instances: it decides when and how
-// a dispatch answers. That is all it decides.
+// backend simulates the instances of one function: it decides when and how a
+// dispatch answers, and nothing else.
 type backend struct {
 	number     int
 	name       string
@@ -24,7 +24,7 @@ type backend struct {
 	slowdown []float64 // running ones
 	warm     []int64   // idle instances by when they became so
 	fleet    *fleet    // nil unless scaled
-	rival    *rivalry  // nil unless one scales it
+	rival    *rivalry  // nil unless a Rival scales it
 }
 
 // outageAnswer is how long a refused connection takes.

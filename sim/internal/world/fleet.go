@@ -7,9 +7,8 @@ import (
 	"simplane/sim/internal/loop"
 )
 
-// fleet plays the part of the provider of one scaled function: it starts and
-// stops instances as it is asked, and gives dispatches to those that are
-// ready. A dispatch for which none is free waits there, first come first
+// fleet simulates the provider of one scaled function: it starts and stops
+// instances as it is asked, and gives dispatches to those that are ready. A dispatch for which none is free waits there, first come first
 // served.
 type fleet struct {
 	w        *World
@@ -76,7 +75,7 @@ func (f *fleet) start() {
 	f.starting = append(f.starting, t)
 }
 
-// becomes changes how many are ready, tells core and serves who waits.
+// becomes changes how many are ready, tells core, and starts waiting dispatches.
 func (f *fleet) becomes(ready int) {
 	if ready == f.ready {
 		return
@@ -87,7 +86,8 @@ func (f *fleet) becomes(ready int) {
 	f.serve()
 }
 
-// outage begins or ends a time in which nothing changes for the better.
+// outage begins or ends a time in which calls to the provider are lost and no
+// instance becomes ready.
 func (f *fleet) outage(ends bool) {
 	if !ends {
 		f.outages++

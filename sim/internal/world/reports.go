@@ -47,8 +47,8 @@ func (u *usage) mean() (float64, bool) {
 	return min(float64(u.perExecution*float64(busy))/float64(ready), 100), true
 }
 
-// addReports schedules the scenario's reports and the first of each model. With
-// a rival core scales nothing, and takes no figures.
+// addReports schedules the scenario's reports and the first of each model. When
+// a Rival scales, core scales nothing, and is told no figures.
 func (w *World) addReports() {
 	if w.rival != nil {
 		return
@@ -81,8 +81,8 @@ func (w *World) sampleIn(d time.Duration, i int) {
 	w.reports.In(int64(d), int32(i))
 }
 
-// report tells core a figure. A model goes on for as long as anything else is
-// to come: alone it would keep a run from ending.
+// report tells core a figure. A model is scheduled again only while other events
+// are pending: alone it would keep a run from ending.
 func (w *World) report(i int32) {
 	r := &w.reporters[i]
 	value, known := r.value, true

@@ -1,12 +1,9 @@
 package world
 
-import (
-	"time"
-)
+import "time"
 
-// Rival decides on a function's replicas in the autoscaler's stead, for
-// comparisons on the same scenario. Everything else stays: queues, slots, the
-// provider.
+// Rival decides on a function's replicas instead of core's autoscaler, for
+// comparisons on the same scenario. Queues, slots and the provider stay the same.
 type Rival interface {
 	// Interval is the time between calls of Decide: whole seconds, > 0.
 	Interval() time.Duration
