@@ -173,7 +173,8 @@ func check(dir string, limit time.Duration) (verdict string, took time.Duration,
 	return "", took, fmt.Errorf("check failed: %w: %s", err, out)
 }
 
-// copyModule copies what the check program needs.
+// copyModule copies what the check program needs: its packages and the
+// scenarios.
 func copyModule(dir string) error {
 	for _, name := range []string{"go.mod", "go.sum"} {
 		data, err := os.ReadFile(name)
@@ -184,8 +185,41 @@ func copyModule(dir string) error {
 			return err
 		}
 	}
-	for _, part := range []string{"core", "sim", "scenarios"} {
-		if err := os.CopyFS(filepath.Join(dir, part), os.DirFS(part)); err != nil {
+	out, err := exec.Command("go", "list", "-deps", "-f", "{{if .Module}}{{if .Module.Main}}{{.ImportPath}}{{end}}{{end}}", "./sim/harness/mutants/check").Output()
+	if err != nil {
+		return err
+	}
+	parts := []string{"scenarios"}
+	for _, pkg := range strings.Fields(string(out)) {
+		_, part, _ := strings.Cut(pkg, "/")
+		parts = append(parts, filepath.FromSlash(part))
+	}
+	for _, part := range parts {
+		if err := copyDir(filepath.Join(dir, part), part); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// copyDir copies the files of a directory, without those below it.
+func copyDir(to, from string) error {
+	if err := os.MkdirAll(to, 0o755); err != nil {
+		return err
+	}
+	entries, err := os.ReadDir(from)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		if !e.Type().IsRegular() {
+			continue
+		}
+		data, err := os.ReadFile(filepath.Join(from, e.Name()))
+		if err != nil {
+			return err
+		}
+		if err := os.WriteFile(filepath.Join(to, e.Name()), data, 0o644); err != nil {
 			return err
 		}
 	}
