@@ -17,9 +17,9 @@ import (
 func (w *witness) Offering(t world.Tag) { w.caller(t).group.counts[cOffered]++ }
 
 // Offered implements world.Witness.
-func (w *witness) Offered(t world.Tag, res *core.Result, err error) {
+func (w *witness) Offered(t world.Tag, id core.ID, err error) {
 	if w.check != nil {
-		w.check.submitted(w.caller(t), res, err)
+		w.check.submitted(w.caller(t), id, err)
 	}
 }
 

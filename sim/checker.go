@@ -59,15 +59,14 @@ func (c *checker) touch(f *generation) {
 }
 
 // submitted checks that Submit's answer is what its event said.
-func (c *checker) submitted(f *function, res *core.Result, err error) {
+func (c *checker) submitted(f *function, id core.ID, err error) {
 	c.offers++
 	switch {
 	case err != nil:
 		if why := (*core.Rejection)(nil); !errors.As(err, &why) {
 			c.w.fail("submissions are accepted or rejected", "%s: %v", f.name, err)
 		}
-	case res.Existing:
-	case res.ID == core.ID{}:
+	case id == core.ID{}:
 		c.w.fail("submissions are accepted or rejected", "%s: accepted without an id", f.name)
 	}
 	if c.offers != c.accepts+c.hits+c.rejects {

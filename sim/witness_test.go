@@ -240,7 +240,7 @@ func TestWitnessNamesWhatBroke(t *testing.T) {
 			p.w.leave(1)
 		}},
 		"a submission without an outcome": {"conservation", func(p *planted) {
-			p.w.Offered(world.Tag(call(-1)), &core.Result{ID: core.ID{1}}, nil)
+			p.w.Offered(world.Tag(call(-1)), core.ID{1}, nil)
 		}},
 		"accepted, and core has nothing": {"conservation", func(p *planted) {
 			p.accept()

@@ -95,10 +95,9 @@ func (w *World) submit(i int32) {
 	tag := newTag(i, key)
 	r.Tag = uint64(tag)
 	w.witness.Offering(tag)
-	var err error
-	w.res, err = w.core.Submit(r)
-	w.witness.Offered(tag, &w.res, err)
-	if l.backend.rival != nil && err == nil && !w.res.Existing {
+	res, err := w.core.Submit(r)
+	w.witness.Offered(tag, res.ID, err)
+	if l.backend.rival != nil && err == nil && !res.Existing {
 		l.backend.rival.arrived()
 	}
 }

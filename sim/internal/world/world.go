@@ -21,9 +21,10 @@ import (
 type Witness interface {
 	core.Waiter // of every sync call
 
-	// Offering comes before a submission, Offered after it with core's answer.
+	// Offering comes before a submission, Offered after it with core's answer: id
+	// is of the execution, new or joined.
 	Offering(t Tag)
-	Offered(t Tag, res *core.Result, err error)
+	Offered(t Tag, id core.ID, err error)
 	// Created, Deleted and Reconfigured come after the call, with core's answer.
 	Created(fn int, err error)
 	Deleted(fn int, err error)
@@ -72,8 +73,7 @@ type World struct {
 	loadsLeft    int
 	samplesDue   int // reports of models in the heap
 
-	req      core.Request // of the call being made, as res: neither is allocated for each
-	res      core.Result
+	req      core.Request // of the call being made: not allocated for each
 	keyNames []string
 	rival    func(*scenario.Function) Rival
 
