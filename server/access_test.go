@@ -3,36 +3,38 @@ package server
 import (
 	"strings"
 	"testing"
+
+	"simplane/server/internal/auth"
 )
 
 // Every route of a protected scope asks for its token on both addresses;
 // public ones never do.
 func TestBearerTokenOnEveryRoute(t *testing.T) {
 	f := start(t, func(c *Config) { c.InvokeToken, c.ManageToken, c.InternalToken = "i-token", "m-token", "x-token" })
-	tokens := map[scope]string{scopeInvoke: "i-token", scopeManage: "m-token", scopeInternal: "x-token"}
-	for _, rt := range routes {
-		path := strings.NewReplacer("{name}", "none", "{id}", "7e0f8f0a-3b86-4c0e-9a34-0f6f0f2f3f11").Replace(rt.path)
+	tokens := map[auth.Scope]string{auth.ScopeInvoke: "i-token", auth.ScopeManage: "m-token", auth.ScopeInternal: "x-token"}
+	for _, rt := range f.s.routes {
+		path := strings.NewReplacer("{name}", "none", "{id}", "7e0f8f0a-3b86-4c0e-9a34-0f6f0f2f3f11").Replace(rt.Path)
 		for _, base := range []string{f.api, f.mgmt} {
 			call := func(headers ...string) *answer {
-				a, err := f.try(base, rt.method, path, "", headers...)
+				a, err := f.try(base, rt.Method, path, "", headers...)
 				if err != nil {
 					t.Fatal(err)
 				}
 				return a
 			}
-			if rt.scope == scopePublic {
+			if rt.Scope == auth.ScopePublic {
 				call().expect(200)
 				continue
 			}
-			for _, headers := range [][]string{nil, {"Authorization", "Bearer wrong"}, {"Authorization", "Bearer "}, {"Authorization", tokens[rt.scope]}, {"Authorization", "Basic " + tokens[rt.scope]}} {
+			for _, headers := range [][]string{nil, {"Authorization", "Bearer wrong"}, {"Authorization", "Bearer "}, {"Authorization", tokens[rt.Scope]}, {"Authorization", "Basic " + tokens[rt.Scope]}} {
 				a := call(headers...).refused(401, "UNAUTHORIZED")
 				if a.header.Get("WWW-Authenticate") != "Bearer" {
 					t.Errorf("%s: WWW-Authenticate %q", a.what, a.header.Get("WWW-Authenticate"))
 				}
 			}
-			for s := scopeInvoke; s < scopes; s++ {
+			for s := auth.ScopeInvoke; s <= auth.ScopeInternal; s++ {
 				a := call("Authorization", "Bearer "+tokens[s])
-				if refused := a.status == 401; refused != (s < rt.scope) {
+				if refused := a.status == 401; refused != (s < rt.Scope) {
 					t.Errorf("%s with a token of scope %s: %d", a.what, s, a.status)
 				}
 			}
@@ -56,19 +58,19 @@ func TestWrongTokenChangesNothing(t *testing.T) {
 func TestInternalRoutesOnTheManagementAddressOnly(t *testing.T) {
 	f := start(t, func(c *Config) { c.InternalOnMgmtOnly = true })
 	f.register("fn", "LOCAL")
-	for _, rt := range routes {
-		if rt.scope != scopeInternal {
+	for _, rt := range f.s.routes {
+		if rt.Scope != auth.ScopeInternal {
 			continue
 		}
-		path := strings.NewReplacer("{name}", "fn", "{id}", "7e0f8f0a-3b86-4c0e-9a34-0f6f0f2f3f11").Replace(rt.path)
-		a, err := f.try(f.api, rt.method, path, "{}")
+		path := strings.NewReplacer("{name}", "fn", "{id}", "7e0f8f0a-3b86-4c0e-9a34-0f6f0f2f3f11").Replace(rt.Path)
+		a, err := f.try(f.api, rt.Method, path, "{}")
 		if err != nil {
 			t.Fatal(err)
 		}
 		if a.status != 404 && a.status != 405 {
 			t.Errorf("%s on the API address: %d %s", a.what, a.status, a.body)
 		}
-		if a, err = f.try(f.mgmt, rt.method, path, "{}"); err != nil || a.status == 405 || a.status == 404 && !strings.Contains(string(a.body), "execution") {
+		if a, err = f.try(f.mgmt, rt.Method, path, "{}"); err != nil || a.status == 405 || a.status == 404 && !strings.Contains(string(a.body), "execution") {
 			t.Errorf("%s on the management address: %+v %v", path, a, err)
 		}
 	}
@@ -82,7 +84,7 @@ func TestFunctionMayCompleteItsOwnExecutionOnly(t *testing.T) {
 	mine := f.enqueue("fn", `1`).expect(202).str("executionId")
 	other := f.enqueue("fn", `1`).expect(202).str("executionId")
 	snap := func(id string) string { return f.get("/v1/executions/" + id).str("status") }
-	task := f.s.completions.of(mustID(t, mine))
+	task := f.s.guard.CompletionToken(mustID(t, mine))
 	post := func(id string, token string) *answer {
 		return f.post("/v1/internal/executions/"+id+":complete", `{"status":"success"}`, "X-Completion-Token", token)
 	}

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"simplane/server/internal/auth"
 )
 
 func hashOf(token string) string { return fmt.Sprintf("sha256:%x", sha256.Sum256([]byte(token))) }
@@ -39,23 +41,23 @@ func TestAuditCoversEveryChange(t *testing.T) {
 	f.do("POST", "/v1/functions", `{"name":"none","image":"i","executionMode":"LOCAL"}`, "Authorization", "Bearer m").expect(201)
 	callers := []struct {
 		token, who string
-		opens      scope
-	}{{"m", "token:ci", scopeManage}, {"x", "token:ops", scopeInternal}, {"plain-x", "token:internalToken#2", scopeInternal}}
-	for _, rt := range routes {
+		opens      auth.Scope
+	}{{"m", "token:ci", auth.ScopeManage}, {"x", "token:ops", auth.ScopeInternal}, {"plain-x", "token:internalToken#2", auth.ScopeInternal}}
+	for _, rt := range f.s.routes {
 		for _, by := range callers {
-			if rt.scope > by.opens {
+			if rt.Scope > by.opens {
 				continue
 			}
 			before := len(f.auditLines(auditChange))
-			a := f.do(rt.method, fill(rt.path), `{}`, "Authorization", "Bearer "+by.token)
+			a := f.do(rt.Method, fill(rt.Path), `{}`, "Authorization", "Bearer "+by.token)
 			lines := f.auditLines(auditChange)[before:]
-			changes := rt.scope >= scopeManage && rt.method != "GET" && !strings.HasSuffix(rt.path, "/validate")
+			changes := rt.Scope >= auth.ScopeManage && rt.Method != "GET" && !strings.HasSuffix(rt.Path, "/validate")
 			if changes != (len(lines) == 1) || !changes && len(lines) > 0 {
-				t.Errorf("%s %s: audit lines %q", rt.method, rt.path, lines)
+				t.Errorf("%s %s: audit lines %q", rt.Method, rt.Path, lines)
 				continue
 			}
-			if changes && !regexp.MustCompile(` who=`+by.who+` remote=127\.0\.0\.1:\d+ method=`+rt.method+` path=`+regexp.QuoteMeta(fill(rt.path))+` status=`+strconv.Itoa(a.status)+`\b`).MatchString(lines[0]) {
-				t.Errorf("%s %s by %s: %s", rt.method, rt.path, by.who, lines[0])
+			if changes && !regexp.MustCompile(` who=`+by.who+` remote=127\.0\.0\.1:\d+ method=`+rt.Method+` path=`+regexp.QuoteMeta(fill(rt.Path))+` status=`+strconv.Itoa(a.status)+`\b`).MatchString(lines[0]) {
+				t.Errorf("%s %s by %s: %s", rt.Method, rt.Path, by.who, lines[0])
 			}
 		}
 	}
@@ -104,8 +106,8 @@ func TestAuditLeavesOwnCompletionsOut(t *testing.T) {
 	g := f.hold("fn")
 	f.register("fn", "LOCAL")
 	id := f.enqueue("fn", `1`).expect(202).str("executionId")
-	token := f.s.completions.of(g.arrival(t).ID)
-	f.do("POST", "/v1/internal/executions/"+id+":complete", `{"status":"success"}`, headerCompletionToken, token).expect(204)
+	token := f.s.guard.CompletionToken(g.arrival(t).ID)
+	f.do("POST", "/v1/internal/executions/"+id+":complete", `{"status":"success"}`, "X-Completion-Token", token).expect(204)
 	if lines := f.auditLines(auditChange); len(lines) != 1 || !strings.Contains(lines[0], "function=fn") {
 		t.Errorf("audit lines: %q", lines)
 	}
@@ -168,51 +170,6 @@ func TestAuditTellsRefusals(t *testing.T) {
 	f.hidesSecrets("guess", hashOf("i")[7:])
 }
 
-// A flood of refusals cannot flood the log, and none goes uncounted.
-func TestAuditBoundsRefusals(t *testing.T) {
-	f := build(t, func(c *Config) { c.InternalToken = "x" })
-	f.s.refusals.window = time.Hour
-	f.serve()
-	const flood = 300
-	for range flood {
-		f.get("/v1/admin/stats").refused(401, codeUnauthorized)
-	}
-	if err := f.shutdown(); err != nil {
-		t.Error(err)
-	}
-	if n := len(f.auditLines(auditRefused)); n != f.s.refusals.lines {
-		t.Errorf("%d lines, want %d", n, f.s.refusals.lines)
-	}
-	if log := f.log.String(); strings.Count(log, "refusals left out") != 1 || !strings.Contains(log, fmt.Sprintf("count=%d\n", flood-f.s.refusals.lines)) {
-		t.Errorf("what was left out is not said, or wrongly: %s", log)
-	}
-}
-
-// What was left out is said when the window ends, with or without another
-// refusal, and then there is room for lines again.
-func TestAuditRefusalWindowEnds(t *testing.T) {
-	f := build(t, func(c *Config) { c.InternalToken = "x" })
-	f.s.refusals.window, f.s.refusals.lines = 100*ms, 1
-	f.serve()
-	refuse := func() { f.get("/v1/admin/stats").refused(401, codeUnauthorized) }
-	f.eventually("one is left out", func() bool {
-		refuse()
-		refuse()
-		f.s.refusals.mu.Lock()
-		defer f.s.refusals.mu.Unlock()
-		return f.s.refusals.leftOut > 0
-	})
-	f.eventually("it is said", func() bool { return strings.Contains(f.log.String(), "refusals left out") })
-	before := len(f.auditLines(auditRefused))
-	f.eventually("lines are written again", func() bool {
-		refuse()
-		return len(f.auditLines(auditRefused)) > before
-	})
-	if err := f.shutdown(); err != nil {
-		t.Error(err)
-	}
-}
-
 func TestRuntimeConfigHistory(t *testing.T) {
 	f := start(t, func(c *Config) { c.InternalToken = "ops=" + hashOf("x"); c.Core.RateMaxPerSecond = 1000 })
 	call := func(method, path, body string) *answer { return f.do(method, path, body, "Authorization", "Bearer x") }
@@ -258,12 +215,13 @@ func TestRuntimeConfigHistory(t *testing.T) {
 	}
 
 	// The list is bounded: the oldest go.
-	for r := 3; r < 3+2*runtimeHistorySize; r++ {
+	const kept = 50
+	for r := 3; r < 3+2*kept; r++ {
 		call("PATCH", runtimeConfigPath, fmt.Sprintf(`{"expectedRevision":%d,"rateMaxPerSecond":%d}`, r, r)).expect(200)
 	}
 	changes, _ = history().value("changes").([]any)
 	newest, oldest := changes[0].(map[string]any)["revision"], changes[len(changes)-1].(map[string]any)["revision"]
-	if len(changes) != runtimeHistorySize || fmt.Sprint(newest) != "103" || fmt.Sprint(oldest) != "54" {
+	if len(changes) != kept || fmt.Sprint(newest) != "103" || fmt.Sprint(oldest) != "54" {
 		t.Errorf("%d changes, from revision %v to %v", len(changes), oldest, newest)
 	}
 }

@@ -3,7 +3,6 @@ package server
 import (
 	"context"
 	"fmt"
-	"log/slog"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -13,7 +12,6 @@ import (
 	"testing"
 	"time"
 
-	"simplane/core"
 	"simplane/server/harness/node"
 	"simplane/server/provider"
 )
@@ -179,135 +177,21 @@ func TestReportedMetricScales(t *testing.T) {
 	f.post("/v1/internal/functions/plain:report-metric", `{"type":"cpu","value":1}`).refused(400, "VALIDATION_ERROR")
 }
 
-// slowProvider takes its time for SetReplicas.
-type slowProvider struct {
+// keptProvider has instances from an earlier run.
+type keptProvider struct {
 	provider.Provider // nil: nothing else is called
 
-	mu      sync.Mutex
-	calls   []int
-	overlap bool
-	busy    bool
-	gate    chan struct{}
-	watch   func(provider.Status)
-	ready   int
+	mu    sync.Mutex
+	calls []int
 }
 
-func (p *slowProvider) SetReplicas(_ context.Context, _ string, n int) error {
-	p.mu.Lock()
-	p.overlap = p.overlap || p.busy
-	p.busy = true
-	p.calls = append(p.calls, n)
-	p.mu.Unlock()
-	<-p.gate
-	p.mu.Lock()
-	p.busy = false
-	p.mu.Unlock()
-	return nil
-}
+func (p *keptProvider) Watch(func(provider.Status)) func() { return func() {} }
 
-func (p *slowProvider) Watch(fn func(provider.Status)) func() { p.watch = fn; return func() {} }
-
-func (p *slowProvider) Status(string) (provider.Status, bool) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return provider.Status{Ready: p.ready}, true
-}
-
-func (p *slowProvider) made() []int {
+func (p *keptProvider) made() []int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return append([]int(nil), p.calls...)
 }
-
-func TestScalerSendsOnlyTheLatestToASlowProvider(t *testing.T) {
-	p := &slowProvider{gate: make(chan struct{})}
-	s := newReplicaScaler(p, slog.New(slog.DiscardHandler))
-	var err error
-	s.core, err = core.New(core.Config{Scaler: s}, newSystemClock(), randomIDs{}, nil, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	name, image := "f", "img"
-	spec, err := core.ResolveSpec(core.SpecInput{Name: &name, Image: &image})
-	if err != nil {
-		t.Fatal(err)
-	}
-	fn, err := s.core.Register(spec)
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan struct{})
-	go func() { s.run(ctx); close(done) }()
-
-	wait := func(what string, cond func() bool) {
-		t.Helper()
-		for deadline := time.Now().Add(hangGuard); !cond(); time.Sleep(time.Millisecond) {
-			if time.Now().After(deadline) {
-				t.Fatalf("waited in vain: %s; calls %v", what, p.made())
-			}
-		}
-	}
-	s.SetReplicas(fn, 1)
-	wait("the first call", func() bool { return len(p.made()) == 1 })
-	for n := 2; n <= 100; n++ {
-		s.SetReplicas(fn, n)
-	}
-	p.gate <- struct{}{}
-	p.gate <- struct{}{}
-	wait("the last value", func() bool { c := p.made(); return c[len(c)-1] == 100 })
-	if got := fmt.Sprint(p.made()); got != "[1 100]" {
-		t.Errorf("calls %s, want only the latest after the first", got)
-	}
-
-	// A call for a function that is gone is not made.
-	if _, err := s.core.Delete("f"); err != nil {
-		t.Fatal(err)
-	}
-	s.SetReplicas(fn, 7)
-	wait("the queue is empty", func() bool {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		return len(s.order)+len(s.wanted)+len(s.calls) == 0
-	})
-	cancel()
-	receive(t, "the workers end", done)
-	if got := len(p.made()); got != 2 || p.overlap {
-		t.Errorf("%d calls, overlapping: %v", got, p.overlap)
-	}
-}
-
-func TestScalerHoldsBackAndSendsTheLatest(t *testing.T) {
-	p := &keptProvider{}
-	s := newReplicaScaler(p, slog.New(slog.DiscardHandler))
-	var err error
-	if s.core, err = core.New(core.Config{Scaler: s}, newSystemClock(), randomIDs{}, nil, nil); err != nil {
-		t.Fatal(err)
-	}
-	name, image := "f", "img"
-	spec, err := core.ResolveSpec(core.SpecInput{Name: &name, Image: &image})
-	if err != nil {
-		t.Fatal(err)
-	}
-	fn, err := s.core.Register(spec)
-	if err != nil {
-		t.Fatal(err)
-	}
-	s.hold()
-	for _, n := range []int{1, 3} {
-		s.SetReplicas(fn, n)
-		if s.step(context.Background()) || len(p.made()) != 0 {
-			t.Fatalf("calls %v while they are held back", p.made())
-		}
-	}
-	s.release()
-	if !s.step(context.Background()) || fmt.Sprint(p.made()) != "[3]" {
-		t.Errorf("calls %v, want the latest only", p.made())
-	}
-}
-
-// keptProvider has instances from an earlier run.
-type keptProvider struct{ slowProvider }
 
 func (p *keptProvider) Provision(context.Context, provider.Deployment) error { return nil }
 func (p *keptProvider) Deprovision(context.Context, string) error            { return nil }

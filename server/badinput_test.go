@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"simplane/server/internal/httpjson"
 )
 
 // talk writes raw bytes to the API port and reads one answer while it is still
@@ -42,10 +44,10 @@ func (f *fixture) readAnswer(r *bufio.Reader) (*answer, error) {
 	a := &answer{t: f.t, what: "raw request", status: resp.StatusCode, header: resp.Header, body: body}
 	if a.status >= 400 {
 		if got := a.header.Get("Content-Type"); got != "application/json" {
-			f.t.Errorf("status %d: Content-Type %q, body %q", a.status, got, clip(body, 200))
+			f.t.Errorf("status %d: Content-Type %q, body %q", a.status, got, httpjson.Clip(body, 200))
 		}
 		if err := validate("/components/schemas/Error", body); err != nil {
-			f.t.Errorf("status %d: %s: %v", a.status, clip(body, 200), err)
+			f.t.Errorf("status %d: %s: %v", a.status, httpjson.Clip(body, 200), err)
 		}
 	}
 	return a, nil
@@ -120,7 +122,7 @@ func TestBodyTooLarge(t *testing.T) {
 		a, _, c := f.talk(strings.NewReader(request))
 		c.Close()
 		if a.status != 413 || a.str("error") != "BODY_TOO_LARGE" {
-			t.Errorf("%s: %d %s", name, a.status, clip(a.body, 200))
+			t.Errorf("%s: %d %s", name, a.status, httpjson.Clip(a.body, 200))
 		}
 	}
 	big := `{"input":"` + strings.Repeat("x", size) + `"}`

@@ -1,6 +1,8 @@
 package server
 
-import "testing"
+import (
+	"testing"
+)
 
 // A web page that the operator happens to have open must not be able to use a
 // server on the operator's machine.
@@ -50,7 +52,7 @@ func TestForeignWebPagesChangeNothing(t *testing.T) {
 				if a.status != mode.want {
 					t.Errorf("token %q: status %d, want %d: %s", mode.token, a.status, mode.want, a.body)
 				}
-				if a.status == 403 && a.str("error") != codeCrossSite {
+				if a.status == 403 && a.str("error") != "CROSS_SITE" {
 					t.Errorf("token %q: %s", mode.token, a.body)
 				}
 				// Reading needs no such check: no other page can see the answer.

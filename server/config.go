@@ -4,6 +4,8 @@ import (
 	"time"
 
 	"simplane/core"
+	"simplane/server/internal/auth"
+	"simplane/server/internal/machine"
 	"simplane/server/provider"
 )
 
@@ -90,10 +92,14 @@ func DefaultConfig() Config {
 		KubeNamespace: "default", LogLevel: "info", LogFormat: "text",
 		AccessLogSample: limits.AccessLogSample.Default, TraceSampleRatio: limits.TraceSampleRatio.Default,
 	}
-	if memory := memoryLimit(); memory > 0 {
+	if memory := machine.MemoryLimit(); memory > 0 {
 		const perExecution = 400
 		cfg.Core.MaxExecutions = int(min(int64(cfg.Core.MaxExecutions), max(memory/4/perExecution, 10_000)))
 		cfg.Core.MaxPayloadBytes = max(memory/4, 64<<20)
 	}
 	return cfg
+}
+
+func (c *Config) tokens() auth.Tokens {
+	return auth.Tokens{Invoke: c.InvokeToken, Manage: c.ManageToken, Internal: c.InternalToken}
 }

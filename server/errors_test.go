@@ -5,37 +5,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/valyala/fasthttp"
+	"simplane/server/internal/httpjson"
 )
-
-func TestGlobalErrorHandlerTurnsAPanicInto500(t *testing.T) {
-	f := build(t)
-	inner := f.s.api.Handler
-	f.s.api.Handler = f.s.recovered(func(ctx *fasthttp.RequestCtx) {
-		if string(ctx.Path()) == "/actuator/health" && ctx.QueryArgs().Has("panic") {
-			ctx.Response.Header.Set("X-Half-Done", "1")
-			ctx.SetBodyString("half an answer")
-			panic("boom, with \"quotes\"")
-		}
-		inner(ctx)
-	})
-	f.serve()
-	defer func() {
-		if err := f.shutdown(); err != nil {
-			t.Error(err)
-		}
-	}()
-	for range 3 {
-		a := f.get("/actuator/health?panic").refused(500, "INTERNAL_ERROR")
-		if a.header.Get("X-Half-Done") != "" || strings.Contains(string(a.body), "boom") {
-			t.Errorf("the answer shows what was going on inside: %v %s", a.header, a.body)
-		}
-		f.get("/actuator/health").expect(200) // and the server lives
-	}
-	if log := f.log.String(); !strings.Contains(log, "boom") || !strings.Contains(log, "errors_test.go") {
-		t.Errorf("the log has neither the panic nor its stack: %s", log)
-	}
-}
 
 func TestUnknownRoutes(t *testing.T) {
 	f := start(t)
@@ -47,7 +18,7 @@ func TestUnknownRoutes(t *testing.T) {
 		for _, method := range []string{"GET", "POST", "DELETE", "OPTIONS"} {
 			a := f.do(method, path, "").refused(404, "NOT_FOUND")
 			if len(a.body) > 1000 {
-				t.Errorf("%s: the answer is %d bytes long", clip([]byte(path), 40), len(a.body))
+				t.Errorf("%s: the answer is %d bytes long", httpjson.Clip([]byte(path), 40), len(a.body))
 			}
 		}
 	}

@@ -3,24 +3,26 @@ package server
 import (
 	"net"
 	"net/netip"
+
+	"simplane/server/internal/auth"
 )
 
 // exposure names what an operator may have left open without meaning to.
 func (s *Server) exposure() []string {
 	var found []string
 	// A scope without tokens is open, also when a lower one has some.
-	for sc := scopeManage; sc < scopes; sc++ {
-		if len(s.tokens[sc]) > 0 {
+	for sc := auth.ScopeManage; sc <= auth.ScopeInternal; sc++ {
+		if !s.guard.Open(sc) {
 			continue
 		}
-		for lower := scopeInvoke; lower < sc; lower++ {
-			if len(s.tokens[lower]) > 0 {
+		for lower := auth.ScopeInvoke; lower < sc; lower++ {
+			if !s.guard.Open(lower) {
 				found = append(found, "the scope "+sc.String()+" needs no token though "+lower.String()+" does; set "+sc.String()+"Token")
 				break
 			}
 		}
 	}
-	if len(s.tokens[scopeManage]) == 0 && s.cfg.TLSClientCA == "" {
+	if s.guard.Open(auth.ScopeManage) && s.cfg.TLSClientCA == "" {
 		for _, ln := range []struct {
 			l    net.Listener
 			open bool

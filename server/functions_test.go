@@ -6,72 +6,16 @@ import (
 	"slices"
 	"strings"
 	"testing"
-)
 
-// specCases are specs and what is wrong with them; an empty want is valid.
-// NAME is replaced by a fresh name.
-var specCases = []struct {
-	body string
-	want string // one line a detail
-	// beyondSchema says that the OpenAPI schema cannot express the rule.
-	beyondSchema bool
-}{
-	{body: `{"name":"NAME","image":"img","executionMode":"LOCAL"}`},
-	{body: `{"name":"NAME","image":"img","executionMode":"POOL","endpointUrl":"http://127.0.0.1:1/x"}`},
-	{body: `{"name":"NAME","image":"img","executionMode":"LOCAL","concurrency":1,"queueSize":1,"maxRetries":0,"timeoutMillis":1}`},
-	{body: `{"name":"NAME","image":"img","executionMode":"LOCAL","unknown":{"deep":[1]}}`},
-	{body: `{"image":"img","executionMode":"LOCAL"}`, want: "name: is required"},
-	{body: `{"name":"","image":"img","executionMode":"LOCAL"}`, want: "name: is required"},
-	{body: `{"name":"a:b","image":"img","executionMode":"LOCAL"}`, want: "name: must be"},
-	{body: `{"name":"a/b","image":"img","executionMode":"LOCAL"}`, want: "name: must be"},
-	{body: `{"name":"-a","image":"img","executionMode":"LOCAL"}`, want: "name: must be"},
-	{body: `{"name":"a.","image":"img","executionMode":"LOCAL"}`, want: "name: must be"},
-	{body: `{"name":"a b","image":"img","executionMode":"LOCAL"}`, want: "name: must be"},
-	{body: `{"name":"é","image":"img","executionMode":"LOCAL"}`, want: "name: must be"},
-	{body: `{"name":"a\n","image":"img","executionMode":"LOCAL"}`, want: "name: must be", beyondSchema: true},
-	{body: `{"name":"` + strings.Repeat("a", 129) + `","image":"img","executionMode":"LOCAL"}`, want: "name: must be"},
-	{body: `{"name":"NAME","executionMode":"LOCAL"}`, want: "image: must not be blank"},
-	{body: `{"name":"NAME","image":" \t","executionMode":"LOCAL"}`, want: "image: must not be blank"},
-	{body: `{"name":"NAME","image":"img","executionMode":"local"}`, want: "executionMode: must be one of LOCAL, POOL, DEPLOYMENT"},
-	{body: `{"name":"NAME","image":"img","executionMode":"LOCAL","runtimeMode":"GRPC"}`, want: "runtimeMode: must be one of HTTP, STDIO, FILE"},
-	{body: `{"name":"NAME","image":"img","executionMode":"LOCAL","concurrency":0}`, want: "concurrency: must be greater than 0"},
-	{body: `{"name":"NAME","image":"img","executionMode":"LOCAL","concurrency":-1}`, want: "concurrency: must be greater than 0"},
-	{body: `{"name":"NAME","image":"img","executionMode":"LOCAL","queueSize":0}`, want: "queueSize: must be greater than 0"},
-	{body: `{"name":"NAME","image":"img","executionMode":"LOCAL","maxRetries":-1}`, want: "maxRetries: must be 0 or greater"},
-	{body: `{"name":"NAME","image":"img","executionMode":"LOCAL","timeoutMillis":0}`, want: "timeoutMillis: must be greater than 0"},
-	{body: `{"name":"NAME","image":"img","executionMode":"LOCAL","timeoutMs":0}`, want: "timeoutMillis: must be greater than 0"},
-	{body: `{"name":"NAME","image":"img","executionMode":"POOL","endpointUrl":"ftp://h/"}`, want: "endpointUrl: must be", beyondSchema: true},
-	{body: `{"name":"NAME","image":"img","executionMode":"POOL","url":"nowhere"}`, want: "endpointUrl: must be", beyondSchema: true},
-	{body: `{"name":"NAME","image":"img","executionMode":"LOCAL","env":{"A=B":"x"}}`, want: `env: "A=B" is not`, beyondSchema: true},
-	{body: `{"name":7,"image":"img","executionMode":"LOCAL"}`, want: "name: must be a string"},
-	{body: `{"name":"NAME","image":"img","executionMode":"LOCAL","concurrency":"4"}`, want: "concurrency: must be a whole number"},
-	{body: `{"name":"NAME","image":"img","executionMode":"LOCAL","concurrency":1.5}`, want: "concurrency: must be a whole number"},
-	{body: `{"name":"NAME","image":"img","executionMode":"LOCAL","concurrency":1e30}`, want: "concurrency: must be"},
-	{body: `{"name":"NAME","image":"img","executionMode":"LOCAL","commands":"run"}`, want: "commands: must be an array"},
-	{body: `{"name":"NAME","image":"img","executionMode":"LOCAL","commands":[1]}`, want: "commands: must be a string"},
-	{body: `{"name":"NAME","image":"img","executionMode":"LOCAL","env":[]}`, want: "env: must be an object"},
-	{body: `{"name":"NAME","image":"img","executionMode":"LOCAL","scalingConfig":{"strategy":"MAGIC"}}`, want: "scalingConfig.strategy: must be one of HPA, INTERNAL, NONE"},
-	{body: `{"name":"NAME","image":"img","executionMode":"LOCAL","scalingConfig":{"minReplicas":"x"}}`, want: "scalingConfig.minReplicas: must be a whole number"},
-	{body: `{"name":"NAME","image":"img","executionMode":"LOCAL","scalingConfig":{"minReplicas":3,"maxReplicas":2}}`, want: "scalingConfig.maxReplicas: must not be below minReplicas", beyondSchema: true},
-	{body: `{"name":"NAME","image":"img","executionMode":"LOCAL","scalingConfig":{"metrics":[{"type":"rps","target":0}]}}`, want: "scalingConfig.metrics[0].target: must be greater than 0"},
-	{body: `{"name":"NAME","image":"img","executionMode":"LOCAL","scalingConfig":{"metrics":[{"type":"prometheus","target":1}]}}`, want: "scalingConfig.metrics[0].name: is required", beyondSchema: true},
-	{body: `{"name":"NAME","image":"img","executionMode":"LOCAL","scalingConfig":{"concurrencyControl":{"mode":"X"}}}`, want: "scalingConfig.concurrencyControl.mode: must be one of FIXED"},
-	{ // All at once, and not the first only.
-		body: `{"name":"a:b","image":"","executionMode":"X","runtimeMode":"Y","concurrency":0,"queueSize":-5,"maxRetries":-1,"timeoutMillis":0}`,
-		want: "name: must be\nimage: must\nexecutionMode: must\nruntimeMode: must\nconcurrency: must\nqueueSize: must\nmaxRetries: must\ntimeoutMillis: must",
-	},
-	{ // Values of the wrong type hide nothing else.
-		body: `{"name":7,"image":"","concurrency":"x","queueSize":0,"executionMode":"LOCAL"}`,
-		want: "name: must be a string\nimage: must not be blank\nconcurrency: must be a whole number\nqueueSize: must be greater than 0",
-	},
-}
+	"simplane/server/harness/specs"
+)
 
 func TestValidationNamesEveryViolation(t *testing.T) {
 	f := start(t)
-	for i, tc := range specCases {
-		body := strings.ReplaceAll(tc.body, "NAME", fmt.Sprintf("f%d", i))
+	for i, tc := range specs.Cases {
+		body := strings.ReplaceAll(tc.Body, "NAME", fmt.Sprintf("f%d", i))
 		a := f.post("/v1/functions", body)
-		if tc.want == "" {
+		if tc.Want == "" {
 			a.expect(201)
 			continue
 		}
@@ -80,7 +24,7 @@ func TestValidationNamesEveryViolation(t *testing.T) {
 			t.Errorf("%s: message %q", body, got)
 		}
 		details := strings.Split(a.details(), "\n")
-		want := strings.Split(tc.want, "\n")
+		want := strings.Split(tc.Want, "\n")
 		if len(details) != len(want) {
 			t.Errorf("%s: details %q, want %q", body, details, want)
 		}

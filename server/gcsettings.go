@@ -3,6 +3,8 @@ package server
 import (
 	"os"
 	"runtime/debug"
+
+	"simplane/server/internal/machine"
 )
 
 // TuneGC tells the runtime how much memory garbage may take. It is for the start
@@ -18,7 +20,7 @@ func TuneGC() {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(400)
 	}
-	if memory := memoryLimit(); memory > 0 && os.Getenv("GOMEMLIMIT") == "" {
+	if memory := machine.MemoryLimit(); memory > 0 && os.Getenv("GOMEMLIMIT") == "" {
 		debug.SetMemoryLimit(memory / 4 * 3)
 	}
 }

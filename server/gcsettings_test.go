@@ -4,6 +4,8 @@ import (
 	"math"
 	"runtime/debug"
 	"testing"
+
+	"simplane/server/internal/machine"
 )
 
 func TestGCSettingsOfTheOperatorAreLeftAlone(t *testing.T) {
@@ -24,7 +26,7 @@ func TestGCSettingsOfTheOperatorAreLeftAlone(t *testing.T) {
 	t.Setenv("GOMEMLIMIT", "")
 	TuneGC()
 	want := int64(math.MaxInt64)
-	if memory := memoryLimit(); memory > 0 {
+	if memory := machine.MemoryLimit(); memory > 0 {
 		want = memory / 4 * 3
 	}
 	if percent, limit := now(); percent != 400 || limit != want {

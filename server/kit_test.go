@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"simplane/core"
+	"simplane/server/internal/httpjson"
 )
 
 // hangGuard ends a test that waits for something that never comes. It is no
@@ -152,7 +153,7 @@ func (f *fixture) try(base, method, path, body string, headers ...string) (*answ
 	}
 	a := &answer{t: f.t, what: method + " " + path, status: resp.StatusCode, header: resp.Header, body: raw}
 	if err := conforms(method, req.URL.Path, a); err != nil {
-		f.t.Errorf("%s: %d %s: not as documented: %v", a.what, a.status, clip(raw, 300), err)
+		f.t.Errorf("%s: %d %s: not as documented: %v", a.what, a.status, httpjson.Clip(raw, 300), err)
 	}
 	return a, nil
 }

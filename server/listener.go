@@ -15,6 +15,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/valyala/fasthttp"
 
+	"simplane/server/internal/auth"
+	"simplane/server/internal/httpjson"
 	"simplane/server/internal/sock"
 )
 
@@ -45,7 +47,7 @@ func newRefusedCounter(r prometheus.Registerer) *prometheus.CounterVec {
 
 // listen opens addr within bounds, with an error that says what to do. certs is
 // nil without TLS.
-func listen(key, addr string, bounds connBounds, cfg Config, certs *certificates, log *slog.Logger) (net.Listener, error) {
+func listen(key, addr string, bounds connBounds, cfg Config, certs *auth.Certificates, log *slog.Logger) (net.Listener, error) {
 	ln, err := net.Listen("tcp", addr)
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE):
@@ -57,7 +59,7 @@ func listen(key, addr string, bounds connBounds, cfg Config, certs *certificates
 	}
 	api := newAPIListener(newPatientListener(ln, log), bounds, cfg)
 	if certs != nil {
-		return tlsListener{api, certs}, nil
+		return certs.Listener(api), nil
 	}
 	return api, nil
 }
@@ -156,13 +158,13 @@ func (s *Server) refuseRequest(ctx *fasthttp.RequestCtx, err error) {
 	var netErr net.Error
 	switch {
 	case errors.As(err, &tooSmall):
-		writeError(ctx, fasthttp.StatusRequestHeaderFieldsTooLarge, codeHeadersTooLarge, "the request's headers are larger than maxHeaderBytes")
+		httpjson.WriteError(ctx, fasthttp.StatusRequestHeaderFieldsTooLarge, httpjson.CodeHeadersTooLarge, "the request's headers are larger than maxHeaderBytes")
 	case errors.Is(err, fasthttp.ErrBodyTooLarge):
-		writeError(ctx, fasthttp.StatusRequestEntityTooLarge, codeBodyTooLarge, "the request's body is larger than maxBodyBytes")
+		httpjson.WriteError(ctx, fasthttp.StatusRequestEntityTooLarge, httpjson.CodeBodyTooLarge, "the request's body is larger than maxBodyBytes")
 	case errors.As(err, &netErr) && netErr.Timeout():
-		writeError(ctx, fasthttp.StatusRequestTimeout, codeRequestTimeout, "the request did not arrive within readTimeout")
+		httpjson.WriteError(ctx, fasthttp.StatusRequestTimeout, httpjson.CodeRequestTimeout, "the request did not arrive within readTimeout")
 	default:
-		writeError(ctx, fasthttp.StatusBadRequest, codeBadRequest, "not a valid HTTP/1.1 request: "+clip([]byte(err.Error()), 200))
+		httpjson.WriteError(ctx, fasthttp.StatusBadRequest, httpjson.CodeBadRequest, "not a valid HTTP/1.1 request: "+httpjson.Clip([]byte(err.Error()), 200))
 	}
 	s.renewWriteDeadline(ctx)
 	conn := ctx.Conn()

@@ -4,6 +4,8 @@ import (
 	_ "embed"
 
 	"github.com/valyala/fasthttp"
+
+	"simplane/server/internal/httpjson"
 )
 
 // openAPI is the API's description; a test holds it against routes.
@@ -11,7 +13,7 @@ import (
 //go:embed openapi.json
 var openAPI []byte
 
-func (s *Server) handleOpenAPI(ctx *fasthttp.RequestCtx) {
-	ctx.Response.Header.SetContentTypeBytes(contentTypeJSON)
+func serveOpenAPI(ctx *fasthttp.RequestCtx) {
+	ctx.Response.Header.SetContentTypeBytes(httpjson.ContentTypeJSON)
 	ctx.SetBody(openAPI)
 }

@@ -16,6 +16,9 @@ import (
 	"testing"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
+
+	"simplane/server/harness/specs"
+	"simplane/server/internal/auth"
 )
 
 // document is the OpenAPI document as the tests read it.
@@ -172,8 +175,8 @@ func TestOpenAPIDescribesExactlyTheRoutes(t *testing.T) {
 			documented[strings.ToUpper(method)+" "+path] = true
 		}
 	}
-	for _, rt := range routes {
-		key := rt.method + " " + rt.path
+	for _, rt := range start(t).s.routes {
+		key := rt.Method + " " + rt.Path
 		if !documented[key] {
 			t.Errorf("route %s is not in openapi.json", key)
 		}
@@ -218,8 +221,8 @@ func TestOpenAPIOperationsAreComplete(t *testing.T) {
 			}
 
 			protected := false
-			for _, rt := range routes {
-				protected = protected || rt.scope != scopePublic && rt.path == path && strings.EqualFold(rt.method, method)
+			for _, rt := range start(t).s.routes {
+				protected = protected || rt.Scope != auth.ScopePublic && rt.Path == path && strings.EqualFold(rt.Method, method)
 			}
 			_, may401 := op["responses"].(map[string]any)["401"]
 			if secured := op["security"] != nil; secured != protected || may401 != protected {
@@ -257,8 +260,8 @@ func TestOpenAPIExamplesMatchTheirSchemas(t *testing.T) {
 		}
 	}
 	walk(loadDocument().root, "")
-	if checked < len(routes) {
-		t.Errorf("only %d examples for %d routes", checked, len(routes))
+	if n := len(start(t).s.routes); checked < n {
+		t.Errorf("only %d examples for %d routes", checked, n)
 	}
 }
 
@@ -288,11 +291,11 @@ func TestOpenAPIReferences(t *testing.T) {
 // The document and the code agree on what a valid spec is, by examples.
 func TestOpenAPISpecSchemaAgreesWithValidation(t *testing.T) {
 	f := start(t)
-	for i, tc := range specCases {
-		body := strings.ReplaceAll(tc.body, "NAME", fmt.Sprintf("f%d", i))
+	for i, tc := range specs.Cases {
+		body := strings.ReplaceAll(tc.Body, "NAME", fmt.Sprintf("f%d", i))
 		schemaErr := validate("/components/schemas/FunctionSpecInput", []byte(body))
 		a := f.post("/v1/functions", body)
-		if accepted := a.status == 201 || a.status == 422; accepted != (schemaErr == nil) && !tc.beyondSchema {
+		if accepted := a.status == 201 || a.status == 422; accepted != (schemaErr == nil) && !tc.BeyondSchema {
 			t.Errorf("%s: answered %d %s, but by the schema: %v", body, a.status, a.body, schemaErr)
 		}
 	}

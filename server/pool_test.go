@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"simplane/server/harness/rawpeer"
+	"simplane/server/internal/httpjson"
 )
 
 // endpoint starts a function server that answers with h.
@@ -131,7 +132,7 @@ func TestPoolDispatcherErrors(t *testing.T) {
 		f.pool(name, tc.url, `"maxRetries":0`)
 		a := f.invoke(name, `1`).expect(200)
 		if a.str("status") != "error" || a.str("error", "code") != "POOL_ERROR" || !strings.Contains(a.str("error", "message"), tc.message) {
-			t.Errorf("%s: %s, want POOL_ERROR with %q", name, clip(a.body, 300), tc.message)
+			t.Errorf("%s: %s, want POOL_ERROR with %q", name, httpjson.Clip(a.body, 300), tc.message)
 		}
 		if len(a.body) > 2000 {
 			t.Errorf("%s: the error is %d bytes long", name, len(a.body))

@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"simplane/core"
+	"simplane/server/internal/auth"
+	"simplane/server/internal/httpjson"
 )
 
 // fill makes a path of a route's pattern.
@@ -25,20 +27,20 @@ func TestEveryRouteAsksForItsScopeOnBothPorts(t *testing.T) {
 	})
 	tokens := []struct {
 		token string
-		opens scope
-	}{{"", scopePublic}, {"wrong", scopePublic}, {"i", scopeInvoke}, {"m", scopeManage}, {"x", scopeInternal}}
+		opens auth.Scope
+	}{{"", auth.ScopePublic}, {"wrong", auth.ScopePublic}, {"i", auth.ScopeInvoke}, {"m", auth.ScopeManage}, {"x", auth.ScopeInternal}}
 	for _, base := range []string{f.api, f.mgmt} {
-		for _, rt := range routes {
+		for _, rt := range f.s.routes {
 			for _, tok := range tokens {
-				a, err := f.try(base, rt.method, fill(rt.path), `{}`, "Authorization", "Bearer "+tok.token)
+				a, err := f.try(base, rt.Method, fill(rt.Path), `{}`, "Authorization", "Bearer "+tok.token)
 				if err != nil {
 					t.Fatal(err)
 				}
-				if refused := a.status == 401; refused != (rt.scope > tok.opens) {
-					t.Errorf("%s %s with token %q: status %d, but its scope is %s", rt.method, rt.path, tok.token, a.status, rt.scope)
+				if refused := a.status == 401; refused != (rt.Scope > tok.opens) {
+					t.Errorf("%s %s with token %q: status %d, but its scope is %s", rt.Method, rt.Path, tok.token, a.status, rt.Scope)
 				}
-				if a.status == 401 && (a.str("error") != codeUnauthorized || a.header.Get("WWW-Authenticate") != "Bearer") {
-					t.Errorf("%s %s: 401 without its code or challenge: %s", rt.method, rt.path, a.body)
+				if a.status == 401 && (a.str("error") != httpjson.CodeUnauthorized || a.header.Get("WWW-Authenticate") != "Bearer") {
+					t.Errorf("%s %s: 401 without its code or challenge: %s", rt.Method, rt.Path, a.body)
 				}
 			}
 		}
@@ -74,14 +76,14 @@ func TestRoutesBoundToTheManagementPort(t *testing.T) {
 			c.InternalToken = "x"
 		})
 		f.onMgmt("POST", "/v1/functions", `{"name":"f","image":"i","executionMode":"LOCAL"}`, "Authorization", "Bearer x").expect(201)
-		for _, rt := range routes {
-			hidden := mode.internal && rt.scope == scopeInternal || mode.manage && rt.scope == scopeManage
-			a := f.do(rt.method, fill(rt.path), `{}`, "Authorization", "Bearer x")
+		for _, rt := range f.s.routes {
+			hidden := mode.internal && rt.Scope == auth.ScopeInternal || mode.manage && rt.Scope == auth.ScopeManage
+			a := f.do(rt.Method, fill(rt.Path), `{}`, "Authorization", "Bearer x")
 			if unknown := a.status == 404 && strings.Contains(string(a.body), "no such path") || a.status == 405; hidden != unknown {
-				t.Errorf("%+v: %s %s on the API port: status %d: %s", mode, rt.method, rt.path, a.status, a.body)
+				t.Errorf("%+v: %s %s on the API port: status %d: %s", mode, rt.Method, rt.Path, a.status, a.body)
 			}
-			if m := f.onMgmt(rt.method, fill(rt.path), `{}`, "Authorization", "Bearer x"); strings.Contains(string(m.body), "no such path") {
-				t.Errorf("%+v: %s %s is missing on the management port", mode, rt.method, rt.path)
+			if m := f.onMgmt(rt.Method, fill(rt.Path), `{}`, "Authorization", "Bearer x"); strings.Contains(string(m.body), "no such path") {
+				t.Errorf("%+v: %s %s is missing on the management port", mode, rt.Method, rt.Path)
 			}
 		}
 		f.invoke("f", `1`).expect(200) // functions' users are not affected
@@ -94,9 +96,9 @@ func TestCompletionTokenOverHTTP(t *testing.T) {
 	g := f.hold("f")
 	f.register("f", "LOCAL")
 	first, second := f.enqueue("f", `1`).expect(202).str("executionId"), f.enqueue("f", `2`).expect(202).str("executionId")
-	token := f.s.completions.of(g.arrival(t).ID)
+	token := f.s.guard.CompletionToken(g.arrival(t).ID)
 	mine, other := first, second
-	if f.s.completions.of(g.arrival(t).ID) == token {
+	if f.s.guard.CompletionToken(g.arrival(t).ID) == token {
 		t.Fatal("two executions share a token")
 	}
 	id := func(text string) string { return "/v1/internal/executions/" + text + ":complete" }
@@ -104,12 +106,12 @@ func TestCompletionTokenOverHTTP(t *testing.T) {
 		mine, other = second, first // they came in the other order
 	}
 	body := `{"status":"success","output":"called back"}`
-	f.do("POST", id(other), body, headerCompletionToken, token).refused(401, codeUnauthorized)
-	f.do("POST", id(mine), body).refused(401, codeUnauthorized)
-	f.do("POST", id(mine), body, headerCompletionToken, strings.Repeat("0", 64)).refused(401, codeUnauthorized)
-	f.do("POST", "/v1/internal/functions/f:drain-once", "", headerCompletionToken, token).refused(401, codeUnauthorized)
-	f.do("GET", "/v1/admin/stats", "", headerCompletionToken, token).refused(401, codeUnauthorized)
-	f.do("POST", id(mine), body, headerCompletionToken, token).expect(204)
+	f.do("POST", id(other), body, "X-Completion-Token", token).refused(401, httpjson.CodeUnauthorized)
+	f.do("POST", id(mine), body).refused(401, httpjson.CodeUnauthorized)
+	f.do("POST", id(mine), body, "X-Completion-Token", strings.Repeat("0", 64)).refused(401, httpjson.CodeUnauthorized)
+	f.do("POST", "/v1/internal/functions/f:drain-once", "", "X-Completion-Token", token).refused(401, httpjson.CodeUnauthorized)
+	f.do("GET", "/v1/admin/stats", "", "X-Completion-Token", token).refused(401, httpjson.CodeUnauthorized)
+	f.do("POST", id(mine), body, "X-Completion-Token", token).expect(204)
 	if got := f.ended(mine).str("output"); got != "called back" {
 		t.Errorf("output %q", got)
 	}
@@ -122,5 +124,5 @@ func TestCompletionTokenOverHTTP(t *testing.T) {
 func (f *fixture) ownsToken(id, token string) bool {
 	f.t.Helper()
 	parsed, err := core.ParseID(id)
-	return err == nil && f.s.completions.valid(parsed, []byte(token))
+	return err == nil && f.s.guard.CompletionToken(parsed) == token
 }

@@ -10,11 +10,16 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
 	"github.com/valyala/fasthttp"
 
 	"simplane/core"
+	"simplane/server/internal/admin"
+	"simplane/server/internal/api"
+	"simplane/server/internal/auth"
+	"simplane/server/internal/deploy"
 	"simplane/server/internal/dispatch"
+	"simplane/server/internal/machine"
+	"simplane/server/internal/telemetry"
 	"simplane/server/provider"
 )
 
@@ -23,24 +28,23 @@ type Server struct {
 	cfg      Config
 	log      *slog.Logger
 	core     *core.Core
-	clock    *systemClock
-	metrics  *metrics
-	tracing  *tracing // nil without an exporter
+	clock    *machine.Clock
+	metrics  *telemetry.Metrics
+	tracing  *telemetry.Tracing // nil without an exporter
 	draining atomic.Bool
-	runtime  runtimeConfig
 	provider provider.Provider // nil without one
-	scaler   *replicaScaler    // nil without a provider
 
-	tokens       tokens
-	completions  *completionTokens
-	dispatcher   *dispatch.Dispatcher
-	egress       *dispatch.Egress
-	unauthorized *prometheus.CounterVec
-	refusals     *refusalBudget
-	certs        *certificates // nil without TLS
+	guard      *auth.Guard
+	audit      *admin.Audit
+	admin      *admin.Admin
+	registrar  *deploy.Registrar
+	dispatcher *dispatch.Dispatcher
+	egress     *dispatch.Egress
+	certs      *auth.Certificates // nil without TLS
+	lookPace   time.Duration      // between looks at the TLS files: three stat calls
+	traceFlush time.Duration      // how long a stop waits for the last spans to go out
 
-	functionsMu sync.Mutex // registering and deleting
-
+	routes            []api.Route
 	api, mgmt         *fasthttp.Server
 	apiAddr, mgmtAddr net.Listener
 	backlog           chan struct{}
@@ -50,55 +54,57 @@ type Server struct {
 // error here and both addresses are known before Serve.
 func New(cfg Config, log *slog.Logger) (_ *Server, err error) {
 	s := &Server{
-		cfg: cfg, log: log, clock: newSystemClock(), metrics: newMetrics(),
-		backlog: make(chan struct{}, 1),
-		runtime: runtimeConfig{revision: 1}, refusals: newRefusalBudget(log),
+		cfg: cfg, log: log, clock: machine.NewClock(), metrics: telemetry.NewMetrics(),
+		backlog: make(chan struct{}, 1), lookPace: 10 * time.Second, traceFlush: 5 * time.Second,
 	}
 	cfg.Core.OnBacklog = s.wakeScheduler
-	if s.tokens, err = newTokens(cfg); err != nil {
+	if s.guard, err = auth.NewGuard(cfg.tokens(), cfg.TLSCert != "", s.metrics.Registry); err != nil {
 		return nil, err
 	}
-	s.completions = newCompletionTokens()
-	s.unauthorized = newUnauthorizedCounter(s.metrics.registry)
+	s.audit = admin.NewAudit(s.guard, log)
 	if s.egress, err = dispatch.NewEgress(cfg.EndpointAllow); err != nil {
 		return nil, err
 	}
-	if s.tracing, err = newTracing(cfg, s.clock, s.metrics.registry, log); err != nil {
+	if s.tracing, err = telemetry.NewTracing(cfg.tracesURL(), cfg.TraceSampleRatio, s.clock.WallTime, s.metrics.Registry, log); err != nil {
 		return nil, err
 	}
 	defer func() {
 		if err != nil {
-			s.tracing.shutdown()
+			s.tracing.Shutdown(s.traceFlush)
 		}
 	}()
-	var observer core.Observer = s.metrics
-	if s.tracing != nil {
-		observer = tracedMetrics{s.metrics}
-	}
-	if s.provider = s.newProvider(); s.provider != nil {
-		s.scaler = newReplicaScaler(s.provider, log)
-		cfg.Core.Scaler = s.scaler
-	}
+	s.provider = s.newProvider()
+	s.registrar = deploy.NewRegistrar(s.provider, cfg.Provider == ProviderProcess, log)
+	cfg.Core.Scaler = s.registrar.Scaler()
 	s.dispatcher = s.newDispatcher()
-	if s.core, err = core.New(cfg.Core, s.clock, randomIDs{}, s.dispatcher, observer); err != nil {
+	if s.core, err = core.New(cfg.Core, s.clock, machine.RandomIDs{}, s.dispatcher, telemetry.Observer(s.metrics, s.tracing)); err != nil {
 		return nil, err
 	}
-	if s.scaler != nil {
-		s.scaler.core = s.core
-	}
-	s.metrics.registry.MustRegister(coreGauges{s.core})
+	s.registrar.Bind(s.core)
+	s.metrics.WatchCore(s.core)
+	s.admin = admin.New(admin.Options{
+		Core: s.core, Log: log, Guard: s.guard, MetricsError: s.registrar.MetricsError,
+		NowMillis: func() int64 { return s.clock.Now().WallMillis() },
+	})
 	apiConns, mgmtConns := connectionBounds(cfg.MaxConnections, fileLimit())
 	if apiConns < cfg.MaxConnections {
 		log.Info("maxConnections is lowered to what the file limit leaves room for; raise it (ulimit -n)", "from", cfg.MaxConnections, "to", apiConns, "files", fileLimit())
 	}
-	if s.certs, err = newCertificates(cfg, log); err != nil {
+	if s.certs, err = auth.LoadCertificates(cfg.TLSCert, cfg.TLSKey, cfg.TLSClientCA, log); err != nil {
 		return nil, err
 	}
 	if s.certs != nil {
-		s.certs.register(s.metrics.registry)
+		s.certs.Register(s.metrics.Registry)
 	}
-	s.api, s.mgmt = s.httpServer(false, apiConns), s.httpServer(true, mgmtConns)
-	refused := newRefusedCounter(s.metrics.registry)
+	answers := api.New(api.Options{
+		Core: s.core, Log: log, Guard: s.guard, Audit: s.audit, Registrar: s.registrar, Dashboard: admin.Dashboard, Run: s.dispatcher.Run,
+		Tracing: s.tracing, CheckEndpoint: s.egress.CheckHost, Draining: s.draining.Load,
+		AsyncEnabled: cfg.AsyncEnabled, AccessLogSample: cfg.AccessLogSample,
+		InternalOnMgmtOnly: cfg.InternalOnMgmtOnly, ManageOnMgmtOnly: cfg.ManageOnMgmtOnly,
+	})
+	s.routes = routes(answers, s.admin, s.metrics)
+	s.api, s.mgmt = s.httpServer(answers.Handler(s.routes, false), apiConns), s.httpServer(answers.Handler(s.routes, true), mgmtConns)
+	refused := newRefusedCounter(s.metrics.Registry)
 	bounds := func(all int) connBounds {
 		return connBounds{all, newSourceLimit(cfg.MaxConnectionsPerIP, log), refused}
 	}
@@ -115,10 +121,10 @@ func New(cfg Config, log *slog.Logger) (_ *Server, err error) {
 	return s, nil
 }
 
-func (s *Server) httpServer(mgmt bool, connections int) *fasthttp.Server {
+func (s *Server) httpServer(handler fasthttp.RequestHandler, connections int) *fasthttp.Server {
 	return &fasthttp.Server{
 		Name:               "simplane",
-		Handler:            s.handler(mgmt),
+		Handler:            handler,
 		ErrorHandler:       s.refuseRequest,
 		Concurrency:        2 * connections, // the listener refuses before
 		ReadTimeout:        s.cfg.ReadTimeout,
@@ -148,14 +154,14 @@ func (l fasthttpLog) Printf(format string, args ...any) { l.log.Debug(fmt.Sprint
 // newDispatcher makes what runs the tasks of core.
 func (s *Server) newDispatcher() *dispatch.Dispatcher {
 	hooks := dispatch.Hooks{
-		Complete:          complete,
-		AppendTraceParent: traceForwarding(s.tracing != nil).appendParent,
+		Complete:          telemetry.Complete,
+		AppendTraceParent: s.tracing.ForwardParent(),
 	}
 	if s.tracing != nil {
-		hooks.Called = called
+		hooks.Called = telemetry.Called
 	}
 	if s.cfg.InternalToken != "" {
-		hooks.CompletionToken = s.completions.of
+		hooks.CompletionToken = s.guard.CompletionToken
 	}
 	return dispatch.New(dispatch.Options{
 		Log: s.log, Egress: s.egress, Provider: s.provider,
@@ -201,7 +207,7 @@ func (s *Server) schedule(ctx context.Context) {
 func (s *Server) watchClock(ctx context.Context) {
 	warned := false
 	every(ctx, 10*time.Second, func() {
-		step := s.clock.rebase()
+		step := s.clock.Rebase()
 		switch {
 		case step > time.Second:
 			s.log.Warn("the machine's clock was set forward; followed", "by", step)
@@ -222,11 +228,9 @@ func (s *Server) Serve(ctx context.Context) error {
 	defer stop()
 	workers.Go(func() { s.schedule(background) })
 	workers.Go(func() { s.watchClock(background) })
-	if s.scaler != nil {
-		workers.Go(func() { s.scaler.run(background) })
-	}
+	workers.Go(func() { s.registrar.Run(background) })
 	if s.certs != nil {
-		workers.Go(func() { s.certs.watch(background) })
+		workers.Go(func() { s.certs.Watch(background, s.lookPace) })
 	}
 
 	failed := make(chan error, 2)
@@ -275,10 +279,22 @@ func (s *Server) close() error {
 		}
 	}
 	err := errors.Join(s.api.ShutdownWithContext(ctx), s.mgmt.ShutdownWithContext(ctx))
-	s.refusals.close()
-	s.tracing.shutdown()
+	s.audit.Close()
+	s.tracing.Shutdown(s.traceFlush)
 	if errors.Is(err, context.DeadlineExceeded) {
 		return nil // idle clients that do not hang up are no failure
 	}
 	return err
+}
+
+// Reload applies the runtime part of a newly read configuration, as SIGHUP
+// does. Values that need a restart are left alone.
+func (s *Server) Reload(cfg Config) { s.admin.Reload(cfg.Core.RateMaxPerSecond, cfg.Core.SyncQueue) }
+
+// ReloadCertificates loads the TLS files again, as SIGHUP does. Without TLS it
+// does nothing.
+func (s *Server) ReloadCertificates() {
+	if s.certs != nil {
+		s.certs.Reload(auth.WhoReload)
+	}
 }

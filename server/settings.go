@@ -245,7 +245,7 @@ func (c *Config) problems() []string {
 	if !slices.Contains([]string{"debug", "info", "warn", "error"}, c.LogLevel) {
 		bad("logLevel", "must be debug, info, warn or error, not %q", c.LogLevel)
 	}
-	if _, err := newTokens(*c); err != nil {
+	if err := c.tokens().Check(); err != nil {
 		found = append(found, err.Error())
 	}
 	if _, err := dispatch.NewEgress(c.EndpointAllow); err != nil {

@@ -9,13 +9,15 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"simplane/server/internal/auth"
 )
 
 // limitLoopback makes the limit of an address count this machine's own
 // connections too, which are all that a test has.
 func limitLoopback(t *testing.T, ln net.Listener) *sourceLimit {
 	t.Helper()
-	if secure, ok := ln.(tlsListener); ok {
+	if secure, ok := ln.(auth.TLSListener); ok {
 		ln = secure.Listener
 	}
 	l := ln.(apiListener).bounds.sources

@@ -17,6 +17,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"simplane/server/internal/auth"
 )
 
 // authority is a certificate authority made for one test.
@@ -203,7 +205,7 @@ func TestTLSSettingsThatCannotWork(t *testing.T) {
 		"client CA that is a key":   {Config{TLSCert: certFile, TLSKey: keyFile, TLSClientCA: keyFile}, "no PEM certificate"},
 		"client CA that is missing": {Config{TLSCert: certFile, TLSKey: keyFile, TLSClientCA: "/none"}, "/none"},
 	} {
-		certs, err := newCertificates(tc.cfg, discardLog())
+		certs, err := auth.LoadCertificates(tc.cfg.TLSCert, tc.cfg.TLSKey, tc.cfg.TLSClientCA, discardLog())
 		if certs != nil || err == nil || !strings.Contains(err.Error(), tc.says) {
 			t.Errorf("%s: %v, want an error with %q", what, err, tc.says)
 		}

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"simplane/core/strictyaml"
+	"simplane/server/internal/auth"
 )
 
 // tokenFlags may be lists in the config file, with a name for each token:
@@ -51,10 +52,10 @@ func namedToken(p *strictyaml.Problems, entry *strictyaml.Node) (part string, wh
 	}
 	name, hash := given["name"], given["hash"]
 	switch {
-	case !tokenName.MatchString(name):
+	case !auth.ValidTokenName(name):
 		return "", entry, "a token's name must be 1 to 64 letters, digits, dots, dashes or underscores"
-	case !strings.HasPrefix(hash, hashPrefix) || strings.Contains(hash, ","):
-		return "", entry, `a token's hash must be "` + hashPrefix + `" and the hex of its hash`
+	case !strings.HasPrefix(hash, auth.HashPrefix) || strings.Contains(hash, ","):
+		return "", entry, `a token's hash must be "` + auth.HashPrefix + `" and the hex of its hash`
 	}
 	return name + "=" + hash, nil, ""
 }

@@ -8,14 +8,13 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
-	dto "github.com/prometheus/client_model/go"
 	collectorpb "go.opentelemetry.io/proto/otlp/collector/trace/v1"
 	commonpb "go.opentelemetry.io/proto/otlp/common/v1"
 	tracepb "go.opentelemetry.io/proto/otlp/trace/v1"
@@ -206,15 +205,6 @@ func parentHeader(s *tracepb.Span) string {
 	return "00-" + hex.EncodeToString(s.TraceId) + "-" + hex.EncodeToString(s.SpanId) + "-01"
 }
 
-func counted(t *testing.T, c prometheus.Counter) float64 {
-	t.Helper()
-	var m dto.Metric
-	if err := c.Write(&m); err != nil {
-		t.Fatal(err)
-	}
-	return m.GetCounter().GetValue()
-}
-
 // Trace context of a caller.
 const (
 	callerTrace   = "4bf92f3577b34da6a3ce929d0e0e4736"
@@ -228,4 +218,29 @@ const (
 func traceEcho(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "application/json")
 	fmt.Fprintf(w, `{"parent":%q,"state":%q}`, r.Header.Get("Traceparent"), r.Header.Get("Tracestate"))
+}
+
+// validParent is a traceparent of version 00.
+var validParent = regexp.MustCompile(`^00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$`)
+
+// spans is the counter of spans with an outcome, also of a server that has
+// stopped.
+func (f *fixture) spans(outcome string) float64 {
+	f.t.Helper()
+	families, err := f.s.metrics.Registry.Gather()
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	for _, family := range families {
+		if family.GetName() != "simplane_trace_spans_total" {
+			continue
+		}
+		for _, m := range family.Metric {
+			if m.Label[0].GetValue() == outcome {
+				return m.Counter.GetValue()
+			}
+		}
+	}
+	f.t.Fatalf("no counter of spans that are %s", outcome)
+	return 0
 }

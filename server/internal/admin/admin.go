@@ -1,0 +1,36 @@
+// Package admin is what operators use: the configuration that can be changed
+// while the server runs with its history, statistics, the audit log and the
+// dashboard.
+package admin
+
+import (
+	"log/slog"
+	"time"
+
+	"simplane/core"
+	"simplane/server/internal/auth"
+)
+
+// Options are what an Admin shows and changes.
+type Options struct {
+	Core  *core.Core
+	Log   *slog.Logger
+	Guard *auth.Guard // tells who makes a change
+	// NowMillis is core's wall clock in milliseconds since 1970.
+	NowMillis func() int64
+	// MetricsError is why cpu or memory, which scale a function, are not known;
+	// empty when there is nothing to say.
+	MetricsError func(*core.Function) string
+}
+
+// Admin answers for the runtime configuration and the statistics.
+type Admin struct {
+	Options
+	began   time.Time
+	runtime runtimeConfig
+}
+
+// New makes an Admin, at revision 1 of the configuration.
+func New(o Options) *Admin {
+	return &Admin{Options: o, began: time.Now(), runtime: runtimeConfig{revision: 1}}
+}

@@ -1,0 +1,216 @@
+package admin
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/sosodev/duration"
+	"github.com/valyala/fasthttp"
+
+	"simplane/core"
+	"simplane/server/internal/auth"
+	"simplane/server/internal/httpjson"
+)
+
+const codeRevisionMissing = "REVISION_REQUIRED"
+
+// runtimeConfig is what can be changed while the server runs. Every change
+// makes a new revision; a change is applied whole or not at all.
+type runtimeConfig struct {
+	mu       sync.Mutex
+	revision int64
+	history  []runtimeChange // oldest first, at most runtimeHistorySize
+}
+
+// runtimeValues is the JSON form. Durations are ISO 8601 ("PT0.5S").
+type runtimeValues struct {
+	Revision                   int64  `json:"revision"`
+	RateMaxPerSecond           int64  `json:"rateMaxPerSecond"`
+	SyncQueueEnabled           bool   `json:"syncQueueEnabled"`
+	SyncQueueAdmissionEnabled  bool   `json:"syncQueueAdmissionEnabled"`
+	SyncQueueMaxEstimatedWait  string `json:"syncQueueMaxEstimatedWait"`
+	SyncQueueMaxQueueWait      string `json:"syncQueueMaxQueueWait"`
+	SyncQueueRetryAfterSeconds int64  `json:"syncQueueRetryAfterSeconds"`
+	SyncQueueMaxConcurrency    int    `json:"syncQueueMaxConcurrency"`
+	SyncQueueMaxDepth          int    `json:"syncQueueMaxDepth"`
+}
+
+// runtimePatch is a change: nil leaves a value as it is.
+type runtimePatch struct {
+	ExpectedRevision           *int64  `json:"expectedRevision"`
+	Revision                   *int64  `json:"revision"` // taken for expectedRevision
+	RateMaxPerSecond           *int64  `json:"rateMaxPerSecond"`
+	SyncQueueEnabled           *bool   `json:"syncQueueEnabled"`
+	SyncQueueAdmissionEnabled  *bool   `json:"syncQueueAdmissionEnabled"`
+	SyncQueueMaxEstimatedWait  *string `json:"syncQueueMaxEstimatedWait"`
+	SyncQueueMaxQueueWait      *string `json:"syncQueueMaxQueueWait"`
+	SyncQueueRetryAfterSeconds *int64  `json:"syncQueueRetryAfterSeconds"`
+	SyncQueueMaxConcurrency    *int    `json:"syncQueueMaxConcurrency"`
+	SyncQueueMaxDepth          *int    `json:"syncQueueMaxDepth"`
+}
+
+func (a *Admin) runtimeValues() runtimeValues {
+	q := a.Core.SyncQueue()
+	return runtimeValues{
+		Revision:                   a.runtime.revision,
+		RateMaxPerSecond:           max(a.Core.RateMaxPerSecond(), 0),
+		SyncQueueEnabled:           q.Enabled,
+		SyncQueueAdmissionEnabled:  !q.EstimateDisabled,
+		SyncQueueMaxEstimatedWait:  duration.Format(q.MaxEstimatedWait),
+		SyncQueueMaxQueueWait:      duration.Format(q.MaxQueueWait),
+		SyncQueueRetryAfterSeconds: int64(q.RetryAfter / time.Second),
+		SyncQueueMaxConcurrency:    q.MaxConcurrency,
+		SyncQueueMaxDepth:          q.MaxDepth,
+	}
+}
+
+// decodeRuntimePatch reads a patch: wrong JSON, types and duration syntax are
+// malformed (400).
+func decodeRuntimePatch(body []byte) (p runtimePatch, estimated, queued *time.Duration, fault *httpjson.Error) {
+	if fault = httpjson.WholeObject(body); fault != nil {
+		return p, nil, nil, fault
+	}
+	if err := json.Unmarshal(body, &p); err != nil {
+		return p, nil, nil, httpjson.Undecodable(err)
+	}
+	estimated, first := isoDuration("syncQueueMaxEstimatedWait", p.SyncQueueMaxEstimatedWait)
+	queued, second := isoDuration("syncQueueMaxQueueWait", p.SyncQueueMaxQueueWait)
+	if details := append(first, second...); len(details) > 0 {
+		return p, nil, nil, httpjson.ValidationFailed(details...)
+	}
+	return p, estimated, queued, nil
+}
+
+func isoDuration(field string, text *string) (*time.Duration, []string) {
+	if text == nil {
+		return nil, nil
+	}
+	d, err := duration.Parse(*text)
+	if err != nil {
+		return nil, []string{fmt.Sprintf("%s: must be an ISO 8601 duration such as PT0.5S, not %q", field, httpjson.Clip([]byte(*text), 40))}
+	}
+	t := d.ToTimeDuration()
+	return &t, nil
+}
+
+// merged returns the values a patch leads to, and what is semantically wrong
+// with them (422).
+func (a *Admin) merged(p runtimePatch, estimated, queued *time.Duration) (rate int64, q core.SyncQueueConfig, fault *httpjson.Error) {
+	rate, q = max(a.Core.RateMaxPerSecond(), 0), a.Core.SyncQueue()
+	set(&rate, p.RateMaxPerSecond)
+	set(&q.Enabled, p.SyncQueueEnabled)
+	if p.SyncQueueAdmissionEnabled != nil {
+		q.EstimateDisabled = !*p.SyncQueueAdmissionEnabled
+	}
+	set(&q.MaxEstimatedWait, estimated)
+	set(&q.MaxQueueWait, queued)
+	if p.SyncQueueRetryAfterSeconds != nil {
+		q.RetryAfter = time.Duration(min(max(*p.SyncQueueRetryAfterSeconds, -1), 1<<31)) * time.Second
+	}
+	set(&q.MaxConcurrency, p.SyncQueueMaxConcurrency)
+	set(&q.MaxDepth, p.SyncQueueMaxDepth)
+
+	var details []string
+	if problem := core.Limits.RateMaxPerSecond.Problem(rate); problem != "" {
+		details = append(details, core.Limits.RateMaxPerSecond.Name+": "+problem)
+	}
+	var invalid *core.ValidationError
+	if errors.As(q.Validate(), &invalid) {
+		details = append(details, invalid.Details...)
+	}
+	if len(details) > 0 {
+		return rate, q, &httpjson.Error{Status: fasthttp.StatusUnprocessableEntity, Code: core.CodeValidation, Message: "Request validation failed", Details: details}
+	}
+	return rate, q, nil
+}
+
+func set[T any](to, from *T) {
+	if from != nil {
+		*to = *from
+	}
+}
+
+// GetRuntimeConfig shows the values in force.
+func (a *Admin) GetRuntimeConfig(ctx *fasthttp.RequestCtx) {
+	a.runtime.mu.Lock()
+	defer a.runtime.mu.Unlock()
+	httpjson.WriteJSON(ctx, fasthttp.StatusOK, a.runtimeValues())
+}
+
+// PatchRuntimeConfig changes values if the expected revision is the one
+// in force, so that two operators cannot overwrite each other unseen.
+func (a *Admin) PatchRuntimeConfig(ctx *fasthttp.RequestCtx) {
+	p, estimated, queued, fault := decodeRuntimePatch(ctx.PostBody())
+	if fault != nil {
+		fault.Write(ctx)
+		return
+	}
+	if p.ExpectedRevision == nil {
+		p.ExpectedRevision = p.Revision
+	}
+	if p.ExpectedRevision == nil {
+		httpjson.BadRequest(codeRevisionMissing, "expectedRevision is required: GET the configuration and send the revision you saw").Write(ctx)
+		return
+	}
+	a.runtime.mu.Lock()
+	defer a.runtime.mu.Unlock()
+	if *p.ExpectedRevision != a.runtime.revision {
+		httpjson.WriteError(ctx, fasthttp.StatusConflict, core.CodeRevisionConflict,
+			fmt.Sprintf("the configuration is at revision %d, not %d; GET it and try again", a.runtime.revision, *p.ExpectedRevision))
+		return
+	}
+	rate, q, fault := a.merged(p, estimated, queued)
+	if fault != nil {
+		fault.Write(ctx)
+		return
+	}
+	a.applyRuntime(rate, q, author{a.Guard.Who(ctx), ctx.RemoteAddr().String()})
+	Note(ctx, "revision", a.runtime.revision)
+	httpjson.WriteJSON(ctx, fasthttp.StatusOK, a.runtimeValues())
+}
+
+// ValidateRuntimeConfig says whether a PATCH would be taken, and changes
+// nothing.
+func (a *Admin) ValidateRuntimeConfig(ctx *fasthttp.RequestCtx) {
+	p, estimated, queued, fault := decodeRuntimePatch(ctx.PostBody())
+	if fault == nil {
+		a.runtime.mu.Lock()
+		_, _, fault = a.merged(p, estimated, queued)
+		a.runtime.mu.Unlock()
+	}
+	if fault != nil {
+		fault.Write(ctx)
+		return
+	}
+	httpjson.WriteJSON(ctx, fasthttp.StatusOK, map[string]bool{"valid": true})
+}
+
+// applyRuntime makes a new revision; the caller holds runtime.mu and has
+// validated the values.
+func (a *Admin) applyRuntime(rate int64, q core.SyncQueueConfig, by author) {
+	before := a.runtimeValues()
+	a.Core.SetRateMaxPerSecond(rate)
+	_ = a.Core.SetSyncQueue(q) // validated
+	a.runtime.revision++
+	change := runtimeChange{
+		Revision: a.runtime.revision, AtMillis: a.NowMillis(), Who: by.who, Remote: by.remote,
+		Changes: differences(before, a.runtimeValues()),
+	}
+	a.runtime.record(change)
+	a.Log.Info("runtime configuration changed", "revision", change.Revision, "who", by.who, "remote", by.remote, "changes", changesText(change.Changes))
+}
+
+// Reload applies newly read values, as SIGHUP does. When nothing differs there
+// is no new revision.
+func (a *Admin) Reload(rate int64, q core.SyncQueueConfig) {
+	a.runtime.mu.Lock()
+	defer a.runtime.mu.Unlock()
+	if max(rate, 0) == max(a.Core.RateMaxPerSecond(), 0) && q == a.Core.SyncQueue() {
+		a.Log.Info("configuration reloaded; nothing of it changed", "who", auth.WhoReload, "revision", a.runtime.revision)
+		return
+	}
+	a.applyRuntime(rate, q, author{who: auth.WhoReload})
+}

@@ -1,0 +1,173 @@
+package api
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/valyala/fasthttp"
+
+	"simplane/core"
+	"simplane/server/internal/admin"
+	"simplane/server/internal/httpjson"
+	"simplane/server/jsonobject"
+)
+
+// Register adds a function.
+func (a *API) Register(ctx *fasthttp.RequestCtx) {
+	in, wrong, fault := decodeSpec(ctx.PostBody())
+	if fault != nil {
+		fault.Write(ctx)
+		return
+	}
+	spec, err := core.ResolveSpec(in)
+	var invalid *core.ValidationError
+	errors.As(err, &invalid)
+	if details := specDetails(wrong, invalid); len(details) > 0 {
+		httpjson.ValidationFailed(details...).Write(ctx)
+		return
+	}
+	if u, err := url.Parse(spec.EndpointURL); err == nil && u.Host != "" {
+		if err := a.CheckEndpoint(u.Hostname()); err != nil {
+			httpjson.ValidationFailed("endpointUrl: " + err.Error()).Write(ctx)
+			return
+		}
+	}
+	admin.Note(ctx, "function", spec.Name, "mode", spec.ExecutionMode)
+	fn, fault := a.Registrar.Register(spec)
+	if fault != nil {
+		fault.Write(ctx)
+		return
+	}
+	httpjson.WriteJSON(ctx, fasthttp.StatusCreated, fn.Spec())
+}
+
+// decodeSpec reads a function spec. Malformed JSON names the byte offset.
+// wrong has the fields whose value is of the wrong type, each with what is
+// wrong: members are read one by one, so that one of them hides no other.
+func decodeSpec(body []byte) (in core.SpecInput, wrong map[string]string, fault *httpjson.Error) {
+	r := httpjson.ReadBody(body)
+	defer r.Close()
+	wrong = map[string]string{}
+	fault = r.Object(body, func(name []byte) (bool, error) {
+		value, err := jsonobject.Value(&r.Dec, body)
+		if err != nil {
+			return true, err
+		}
+		key, _ := json.Marshal(string(name))
+		err = json.Unmarshal(slices.Concat([]byte("{"), key, []byte(":"), value, []byte("}")), &in)
+		if field, what, ok := httpjson.WrongType(err); ok {
+			wrong[field] = what
+			err = nil
+		}
+		return true, err
+	})
+	return in, wrong, fault
+}
+
+// specDetails joins what decoding and what resolving found wrong. A field of
+// the wrong type counts as not given for the latter: that is not said too.
+func specDetails(wrong map[string]string, invalid *core.ValidationError) []string {
+	var details []string
+	for field, what := range wrong {
+		details = append(details, field+": "+what)
+	}
+	if invalid != nil {
+		for _, d := range invalid.Details {
+			field, _, _ := strings.Cut(d, ":")
+			if _, known := wrong[field]; !known {
+				details = append(details, d)
+			}
+		}
+	}
+	slices.Sort(details)
+	return details
+}
+
+// ListFunctions lists the specs of all functions.
+func (a *API) ListFunctions(ctx *fasthttp.RequestCtx) {
+	specs := []*core.Spec{} // [] rather than null when empty
+	for _, fn := range a.Core.Functions() {
+		specs = append(specs, fn.Spec())
+	}
+	httpjson.WriteJSON(ctx, fasthttp.StatusOK, specs)
+}
+
+// GetFunction shows the spec of one function.
+func (a *API) GetFunction(ctx *fasthttp.RequestCtx, name string) {
+	fn := a.Core.Function(name)
+	if fn == nil {
+		a.writeRejection(ctx, core.ErrNotFound)
+		return
+	}
+	httpjson.WriteJSON(ctx, fasthttp.StatusOK, fn.Spec())
+}
+
+// DeleteFunction removes a function.
+func (a *API) DeleteFunction(ctx *fasthttp.RequestCtx, name string) {
+	if err := a.Registrar.Unregister(name); err != nil {
+		a.refused(ctx, err)
+		return
+	}
+	ctx.SetStatusCode(fasthttp.StatusNoContent)
+}
+
+// SetReplicas sets the instances of a DEPLOYMENT function by hand.
+func (a *API) SetReplicas(ctx *fasthttp.RequestCtx, name string) {
+	var body struct {
+		Replicas *int `json:"replicas"`
+	}
+	fn := a.Core.Function(name)
+	if fn == nil {
+		a.writeRejection(ctx, core.ErrNotFound)
+		return
+	}
+	raw := ctx.PostBody()
+	if fault := httpjson.WholeObject(raw); fault != nil {
+		fault.Write(ctx)
+		return
+	}
+	if err := json.Unmarshal(raw, &body); err != nil || body.Replicas == nil || *body.Replicas < 0 || *body.Replicas > core.MaxReplicasBound {
+		httpjson.ValidationFailed(fmt.Sprintf("replicas: must be a whole number from 0 to %d", core.MaxReplicasBound)).Write(ctx)
+		return
+	}
+	if fn.Spec().ExecutionMode != core.ModeDeployment {
+		httpjson.ValidationFailed("executionMode: replicas can be set on DEPLOYMENT functions only, this one is " + fn.Spec().ExecutionMode).Write(ctx)
+		return
+	}
+	admin.Note(ctx, "replicas", *body.Replicas)
+	if fault := a.Registrar.SetReplicas(fn, *body.Replicas); fault != nil {
+		fault.Write(ctx)
+		return
+	}
+	httpjson.WriteJSON(ctx, fasthttp.StatusOK, map[string]any{"function": name, "replicas": *body.Replicas})
+}
+
+// Logs shows what a DEPLOYMENT function's instances wrote.
+func (a *API) Logs(ctx *fasthttp.RequestCtx, name string) {
+	tail, fault := limitArg(ctx, "tail", 200, 10_000)
+	fn := a.Core.Function(name)
+	switch {
+	case fn == nil:
+		a.writeRejection(ctx, core.ErrNotFound)
+		return
+	case fault != nil:
+		fault.Write(ctx)
+		return
+	case !a.Registrar.Runs(fn):
+		httpjson.ValidationFailed("executionMode: only DEPLOYMENT functions that a provider runs have logs here").Write(ctx)
+		return
+	}
+	lines, err := a.Registrar.Logs(name, tail)
+	if err != nil {
+		httpjson.WriteError(ctx, fasthttp.StatusNotFound, core.CodeNotFound, err.Error())
+		return
+	}
+	ctx.SetContentType("text/plain; charset=utf-8")
+	for _, l := range lines {
+		fmt.Fprintf(ctx, "%s %s %s %s\n", l.Time.UTC().Format("2006-01-02T15:04:05.000Z"), l.Instance, l.Stream, l.Text)
+	}
+}

@@ -1,0 +1,21 @@
+package api
+
+import (
+	"github.com/valyala/fasthttp"
+
+	"simplane/server/internal/httpjson"
+)
+
+// Health answers that the process lives.
+func (a *API) Health(ctx *fasthttp.RequestCtx) {
+	httpjson.WriteJSON(ctx, fasthttp.StatusOK, map[string]string{"status": "UP"})
+}
+
+// Readiness is 503 while draining, so that load balancers stop sending.
+func (a *API) Readiness(ctx *fasthttp.RequestCtx) {
+	if a.Draining() {
+		httpjson.WriteJSON(ctx, fasthttp.StatusServiceUnavailable, map[string]string{"status": "OUT_OF_SERVICE"})
+		return
+	}
+	a.Health(ctx)
+}

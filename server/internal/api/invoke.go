@@ -1,0 +1,168 @@
+package api
+
+import (
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/valyala/fasthttp"
+
+	"simplane/core"
+	"simplane/server/internal/httpjson"
+	"simplane/server/internal/telemetry"
+)
+
+// maxHeaderValue bounds Idempotency-Key and X-Trace-Id, in bytes.
+const maxHeaderValue = 512
+
+var headerExecutionIDBytes = []byte(httpjson.HeaderExecutionID)
+
+// submission decodes what :invoke and :enqueue share.
+func (a *API) submission(ctx *fasthttp.RequestCtx, name string) (core.Request, *httpjson.Error) {
+	req := core.Request{Function: name, Borrowed: true}
+	var timeout, key, traceID []byte
+	for name, v := range ctx.Request.Header.All() { // one pass, not a search for each
+		var to *[]byte
+		switch httpjson.UnsafeString(name) {
+		case "X-Timeout-Ms":
+			to = &timeout
+		case "Idempotency-Key":
+			to = &key
+		case "X-Trace-Id":
+			to = &traceID
+		}
+		if to != nil && *to == nil {
+			*to = v // the first, if there are more
+		}
+	}
+	if len(timeout) > 0 {
+		ms, err := strconv.ParseInt(string(timeout), 10, 64)
+		if err != nil || ms <= 0 || ms > core.MaxTimeoutMillis {
+			return req, httpjson.ValidationFailed(fmt.Sprintf("X-Timeout-Ms: must be a whole number of milliseconds from 1 to %d, not %q", core.MaxTimeoutMillis, httpjson.Clip(timeout, 40)))
+		}
+		req.Timeout = time.Duration(ms) * time.Millisecond
+	}
+	if len(key) > maxHeaderValue {
+		return req, httpjson.ValidationFailed(fmt.Sprintf("Idempotency-Key: must be at most %d bytes", maxHeaderValue))
+	}
+	if len(traceID) > maxHeaderValue {
+		return req, httpjson.ValidationFailed(fmt.Sprintf("X-Trace-Id: must be at most %d bytes", maxHeaderValue))
+	}
+	inv, fault := decodeInvocation(ctx.PostBody())
+	if fault != nil {
+		return req, fault
+	}
+	req.Input, req.Metadata = inv.input, inv.metadata
+	req.IdempotencyKey, req.TraceID = httpjson.UnsafeString(key), httpjson.UnsafeString(traceID)
+	return req, nil
+}
+
+// submit hands a request to core; a request that meets a concurrent claim on
+// its idempotency key sleeps until the claim is settled.
+func (a *API) submit(req *core.Request) (core.Result, error) {
+	var settled chan struct{}
+	if req.IdempotencyKey != "" {
+		settled = make(chan struct{}, 1)
+		req.OnSettled = func() { settled <- struct{}{} }
+	}
+	for {
+		res, err := a.Core.Submit(req)
+		if err != core.ErrPending {
+			return res, err
+		}
+		<-settled
+	}
+}
+
+// Invoke runs a function and waits for the result.
+func (a *API) Invoke(ctx *fasthttp.RequestCtx, name string) {
+	trace := telemetry.TraceContext(&ctx.Request.Header)
+	span := a.Tracing.Begin("invoke", name, &trace)
+	if span != nil {
+		defer span.End(ctx)
+	}
+	req, fault := a.submission(ctx, name)
+	if fault != nil {
+		span.Refused(a.refuseEarly(ctx, name, fault))
+		return
+	}
+	w := newWaiter()
+	req.Sync, req.Waiter, req.CallerRuns, req.Trace = true, w, true, trace
+	res, err := a.submit(&req)
+	if err != nil {
+		w.recycle()
+		span.Refused(a.refused(ctx, err))
+		return
+	}
+	snap := res.Snapshot
+	switch {
+	case !res.Existing:
+		if res.Run.Attempt > 0 {
+			a.Run(res.Run)
+		}
+		snap = w.wait()
+		w.recycle()
+	case res.Waiting:
+		// Another request owns the execution and its deadline; this one waits
+		// as long as its own allows and leaves the execution alone.
+		limit := req.Timeout
+		if limit == 0 {
+			limit = functionTimeout(a.Core, name)
+		}
+		ended := false
+		if snap, ended = w.waitFor(limit); !ended {
+			a.Core.Forget(res.ID, w)
+			snap = core.Snapshot{Status: core.Timeout}
+		} else {
+			w.recycle()
+		}
+	}
+	span.Ended(&res, &snap)
+	if snap.Err != nil && snap.Err.Code == core.CodeQueueWait {
+		setExecutionID(ctx, res.ID)
+		a.writeRejection(ctx, &core.Rejection{Code: core.CodeQueueWait, Message: snap.Err.Message})
+		return
+	}
+	writeInvocation(ctx, fasthttp.StatusOK, res.ID, snap.Status, snap.Output, snap.Err)
+}
+
+// Enqueue accepts work and answers at once.
+func (a *API) Enqueue(ctx *fasthttp.RequestCtx, name string) {
+	trace := telemetry.TraceContext(&ctx.Request.Header)
+	span := a.Tracing.Begin("enqueue", name, &trace)
+	if span != nil {
+		defer span.End(ctx)
+	}
+	if !a.AsyncEnabled {
+		span.Refused(httpjson.CodeAsyncDisabled)
+		httpjson.WriteError(ctx, fasthttp.StatusNotImplemented, httpjson.CodeAsyncDisabled, "asynchronous queueing is switched off (asyncEnabled); use :invoke")
+		return
+	}
+	req, fault := a.submission(ctx, name)
+	if fault != nil {
+		span.Refused(a.refuseEarly(ctx, name, fault))
+		return
+	}
+	req.Trace = trace
+	res, err := a.submit(&req)
+	if err != nil {
+		span.Refused(a.refused(ctx, err))
+		return
+	}
+	span.Queued(&res)
+	status := core.Queued
+	if res.Existing {
+		status = res.Snapshot.Status
+	}
+	writeInvocation(ctx, fasthttp.StatusAccepted, res.ID, status, res.Snapshot.Output, res.Snapshot.Err)
+}
+
+// functionTimeout is how long an invocation of name may take. A function that
+// was deleted since the request came in sets no limit: what it left running
+// ends by its own deadline.
+func functionTimeout(c *core.Core, name string) time.Duration {
+	if fn := c.Function(name); fn != nil {
+		return time.Duration(fn.Spec().TimeoutMillis) * time.Millisecond
+	}
+	return core.MaxTimeoutMillis * time.Millisecond
+}

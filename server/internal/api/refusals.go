@@ -1,0 +1,53 @@
+package api
+
+import (
+	"errors"
+	"strconv"
+	"time"
+
+	"github.com/valyala/fasthttp"
+
+	"simplane/core"
+	"simplane/server/internal/httpjson"
+	"simplane/server/internal/telemetry"
+)
+
+// writeRejection maps core's refusals to HTTP.
+func (a *API) writeRejection(ctx *fasthttp.RequestCtx, why *core.Rejection) {
+	status, retryAfter := fasthttp.StatusTooManyRequests, time.Second
+	switch why.Code {
+	case core.CodeNotFound:
+		httpjson.WriteError(ctx, fasthttp.StatusNotFound, why.Code, why.Message)
+		return
+	case core.CodeEstWait, core.CodeDepth, core.CodeQueueWait:
+		retryAfter = a.Core.SyncQueue().RetryAfter
+		ctx.Response.Header.Set("X-Queue-Reject-Reason", telemetry.RejectReasons[why.Code])
+	case core.CodeStoreFull, core.CodeIdempotencyFull, core.CodeDraining, core.CodeFunctionLimit:
+		status = fasthttp.StatusServiceUnavailable
+	}
+	ctx.Response.Header.Set("Retry-After", strconv.Itoa(int((retryAfter+time.Second-1)/time.Second)))
+	httpjson.WriteError(ctx, status, why.Code, why.Message)
+}
+
+// refused answers for a request that core did not take, and returns the code
+// it answered with.
+func (a *API) refused(ctx *fasthttp.RequestCtx, err error) string {
+	var why *core.Rejection
+	if errors.As(err, &why) {
+		a.writeRejection(ctx, why)
+		return why.Code
+	}
+	httpjson.WriteError(ctx, fasthttp.StatusInternalServerError, httpjson.CodeInternal, err.Error())
+	return httpjson.CodeInternal
+}
+
+// refuseEarly answers a bad request, and returns the code it answered with. An
+// unknown function is the more useful answer when both apply.
+func (a *API) refuseEarly(ctx *fasthttp.RequestCtx, name string, fault *httpjson.Error) string {
+	if a.Core.Function(name) == nil {
+		a.writeRejection(ctx, core.ErrNotFound)
+		return core.CodeNotFound
+	}
+	fault.Write(ctx)
+	return fault.Code
+}

@@ -1,0 +1,81 @@
+package api
+
+import (
+	"strconv"
+
+	"github.com/valyala/fasthttp"
+
+	"simplane/core"
+	"simplane/server/internal/httpjson"
+)
+
+// appendInvocation appends the invocation response.
+func appendInvocation(b []byte, id core.ID, status core.Status, output []byte, err *core.ExecError) []byte {
+	b = append(b, `{"executionId":"`...)
+	b = id.AppendTo(b)
+	b = append(b, `","status":"`...)
+	b = append(b, status.String()...)
+	b = append(b, '"')
+	b = appendResult(b, output, err)
+	return append(b, '}')
+}
+
+func appendResult(b, output []byte, err *core.ExecError) []byte {
+	if output != nil {
+		b = append(b, `,"output":`...)
+		b = append(b, output...)
+	}
+	if err != nil {
+		b = append(b, `,"error":{"code":`...)
+		b = httpjson.AppendString(b, err.Code)
+		b = append(b, `,"message":`...)
+		b = httpjson.AppendString(b, err.Message)
+		b = append(b, '}')
+	}
+	return b
+}
+
+// appendExecution appends the execution status.
+func appendExecution(b []byte, s core.Snapshot) []byte {
+	b = append(b, `{"executionId":"`...)
+	b = s.ID.AppendTo(b)
+	b = append(b, `","functionName":`...)
+	b = httpjson.AppendString(b, s.Function)
+	b = append(b, `,"status":"`...)
+	b = append(b, s.Status.String()...)
+	b = append(b, `","attempt":`...)
+	b = strconv.AppendInt(b, int64(s.Attempt), 10)
+	b = append(b, `,"createdAtMillis":`...)
+	b = strconv.AppendInt(b, s.CreatedAtMillis, 10)
+	if s.StartedAtMillis > 0 {
+		b = append(b, `,"startedAtMillis":`...)
+		b = strconv.AppendInt(b, s.StartedAtMillis, 10)
+	}
+	if s.FinishedAtMillis > 0 {
+		b = append(b, `,"finishedAtMillis":`...)
+		b = strconv.AppendInt(b, s.FinishedAtMillis, 10)
+	}
+	b = append(b, `,"coldStart":`...)
+	b = strconv.AppendBool(b, s.ColdStart)
+	if s.InitMillis >= 0 {
+		b = append(b, `,"initDurationMs":`...)
+		b = strconv.AppendInt(b, int64(s.InitMillis), 10)
+	}
+	if s.CleanedUp {
+		b = append(b, `,"cleanedUp":true`...)
+	}
+	b = appendResult(b, s.Output, s.Err)
+	return append(b, '}')
+}
+
+func writeInvocation(ctx *fasthttp.RequestCtx, status int, id core.ID, state core.Status, output []byte, err *core.ExecError) {
+	ctx.SetStatusCode(status)
+	ctx.Response.Header.SetContentTypeBytes(httpjson.ContentTypeJSON)
+	setExecutionID(ctx, id)
+	httpjson.WriteBody(ctx, func(b []byte) []byte { return appendInvocation(b, id, state, output, err) })
+}
+
+func setExecutionID(ctx *fasthttp.RequestCtx, id core.ID) {
+	var text [36]byte
+	ctx.Response.Header.SetCanonical(headerExecutionIDBytes, id.AppendTo(text[:0]))
+}

@@ -1,0 +1,202 @@
+package api
+
+import (
+	"bytes"
+	"fmt"
+	"log/slog"
+	"runtime/debug"
+	"strings"
+
+	"github.com/fasthttp/router"
+	"github.com/valyala/fasthttp"
+	"github.com/valyala/fasthttp/pprofhandler"
+
+	"simplane/server/internal/auth"
+	"simplane/server/internal/httpjson"
+	"simplane/server/internal/telemetry"
+)
+
+// Route is one entry of the HTTP API. Path parameters are in braces; a custom
+// method follows its resource after a colon.
+type Route struct {
+	Method, Path string
+	Handle       Handler
+	Scope        auth.Scope
+	OwnToken     bool // the execution's own completion token opens it too
+	// changesNothing says that a method other than GET only reads.
+	ChangesNothing bool
+}
+
+// Handler answers a request. It gets the path's parameter, which lives as long
+// as the request.
+type Handler func(ctx *fasthttp.RequestCtx, arg string)
+
+// NoArg is a handler of a path without a parameter.
+func NoArg(h fasthttp.RequestHandler) Handler {
+	return func(ctx *fasthttp.RequestCtx, _ string) { h(ctx) }
+}
+
+// resource is everything that answers below one router pattern: a plain
+// resource's methods, and its custom methods (":invoke") by name.
+type resource struct {
+	plain  map[string]Route
+	custom map[string]map[string]Route
+}
+
+// Handler builds the request handler of one address.
+func (a *API) Handler(routes []Route, mgmt bool) fasthttp.RequestHandler {
+	resources := map[string]*resource{}
+	for _, rt := range routes {
+		if !mgmt && rt.Scope == auth.ScopeInternal && a.InternalOnMgmtOnly || !mgmt && rt.Scope == auth.ScopeManage && a.ManageOnMgmtOnly {
+			continue
+		}
+		pattern, action := rt.Path, ""
+		if i := strings.LastIndex(pattern, "}:"); i >= 0 {
+			pattern, action = pattern[:i+1], pattern[i+2:]
+		}
+		pattern = strings.NewReplacer("{name}", "{arg}", "{id}", "{arg}").Replace(pattern)
+		res := resources[pattern]
+		if res == nil {
+			res = &resource{plain: map[string]Route{}, custom: map[string]map[string]Route{}}
+			resources[pattern] = res
+		}
+		methods := res.plain
+		if action != "" {
+			if methods = res.custom[action]; methods == nil {
+				methods = map[string]Route{}
+				res.custom[action] = methods
+			}
+		}
+		methods[rt.Method] = rt
+	}
+	r := router.New()
+	r.RedirectTrailingSlash, r.RedirectFixedPath = false, false
+	r.NotFound = noRoute
+	r.SaveMatchedRoutePath = false
+	for pattern, res := range resources {
+		r.ANY(pattern, func(ctx *fasthttp.RequestCtx) {
+			arg, _ := ctx.UserValue("arg").(string)
+			a.serve(ctx, res, arg)
+		})
+	}
+	if mgmt {
+		r.GET("/debug/pprof/{profile:*}", a.guarded(pprofhandler.PprofHandler))
+		r.NotFound = a.Dashboard(noRoute)
+	}
+	return telemetry.AccessLog(a.AccessLogSample, a.Log, recovered(a.Log, clearlyFramed(a.functionsFirst(resources[functionPrefix+"{arg}"], r.Handler))))
+}
+
+const functionPrefix = "/v1/functions/"
+
+// functionsFirst takes the requests that name one function, the hot ones,
+// past the router: it costs three allocations for each path parameter.
+func (a *API) functionsFirst(res *resource, next fasthttp.RequestHandler) fasthttp.RequestHandler {
+	return func(ctx *fasthttp.RequestCtx) {
+		// ctx.Path() takes the whole URI apart, which most need not.
+		arg, ok := bytes.CutPrefix(ctx.Request.Header.RequestURI(), []byte(functionPrefix))
+		if !ok || !plainSegment(arg) {
+			arg, ok = bytes.CutPrefix(ctx.Path(), []byte(functionPrefix))
+		}
+		if !ok || len(arg) == 0 || bytes.IndexByte(arg, '/') >= 0 {
+			next(ctx)
+			return
+		}
+		a.serve(ctx, res, httpjson.UnsafeString(arg))
+	}
+}
+
+// plainSegment says that b is one path segment as it stands: nothing in it is
+// escaped, ends the path or names another directory.
+func plainSegment(b []byte) bool {
+	for _, c := range b {
+		if c < '-' || c == '/' || c > ':' && (c|0x20 < 'a' || c|0x20 > 'z') && c != '_' {
+			return false
+		}
+	}
+	return len(b) > 0 && b[0] != '.'
+}
+
+// serve picks the custom method after the last colon (names contain none),
+// then the HTTP method. arg lives as long as the request.
+func (a *API) serve(ctx *fasthttp.RequestCtx, res *resource, arg string) {
+	methods := res.plain
+	if i := strings.LastIndexByte(arg, ':'); i >= 0 {
+		methods = res.custom[arg[i+1:]]
+		arg = arg[:i]
+	}
+	if len(methods) == 0 {
+		noRoute(ctx)
+		return
+	}
+	rt, ok := methods[httpjson.UnsafeString(ctx.Method())]
+	if !ok && ctx.IsHead() {
+		rt, ok = methods[fasthttp.MethodGet] // fasthttp leaves the body out
+	}
+	if !ok {
+		writeMethodNotAllowed(ctx, methods)
+		return
+	}
+	if a.Guard.FromForeignPage(ctx, rt.Scope) {
+		a.Guard.RefuseForeignPage(ctx, rt.Scope)
+		return
+	}
+	byOwnToken := false
+	if !a.Guard.Allow(rt.Scope, ctx) {
+		if byOwnToken = rt.OwnToken && a.Guard.OwnsExecution(ctx, arg); !byOwnToken {
+			a.Guard.RefuseUnauthorized(ctx, rt.Scope)
+			return
+		}
+	}
+	rt.Handle(ctx, arg)
+	if rt.audited(byOwnToken) {
+		a.Audit.Change(ctx)
+	}
+}
+
+// guarded requires the internal token for a handler that is no API route.
+func (a *API) guarded(next fasthttp.RequestHandler) fasthttp.RequestHandler {
+	return func(ctx *fasthttp.RequestCtx) {
+		if !a.Guard.Allow(auth.ScopeInternal, ctx) {
+			a.Guard.RefuseUnauthorized(ctx, auth.ScopeInternal)
+			return
+		}
+		next(ctx)
+	}
+}
+
+func writeMethodNotAllowed(ctx *fasthttp.RequestCtx, methods map[string]Route) {
+	var allow []string
+	for _, m := range []string{"GET", "POST", "PUT", "PATCH", "DELETE"} {
+		if _, ok := methods[m]; ok {
+			allow = append(allow, m)
+		}
+	}
+	list := strings.Join(allow, ", ")
+	ctx.Response.Header.Set("Allow", list)
+	httpjson.WriteError(ctx, fasthttp.StatusMethodNotAllowed, httpjson.CodeMethodNotAllowed, fmt.Sprintf("%s is not allowed here; allowed: %s", httpjson.Clip(ctx.Method(), 20), list))
+}
+
+func noRoute(ctx *fasthttp.RequestCtx) {
+	httpjson.WriteError(ctx, fasthttp.StatusNotFound, "NOT_FOUND", fmt.Sprintf("no such path: %s (the API is described at /openapi.json)", httpjson.Clip(ctx.Path(), 200)))
+}
+
+// recovered turns a panic into a logged 500; the server lives.
+func recovered(log *slog.Logger, next fasthttp.RequestHandler) fasthttp.RequestHandler {
+	return func(ctx *fasthttp.RequestCtx) {
+		defer func() {
+			if p := recover(); p != nil {
+				log.Error("panic in handler", "path", string(ctx.Path()), "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+				ctx.Response.Reset()
+				httpjson.WriteError(ctx, fasthttp.StatusInternalServerError, httpjson.CodeInternal, "internal error; the server's log has the details")
+			}
+		}()
+		next(ctx)
+	}
+}
+
+// audited says that the route's requests are changes to be logged. What a
+// function reports about its own execution is no change of management, and
+// comes as often as invocations do.
+func (rt *Route) audited(byOwnToken bool) bool {
+	return rt.Scope >= auth.ScopeManage && rt.Method != fasthttp.MethodGet && !rt.ChangesNothing && !byOwnToken
+}

@@ -1,0 +1,70 @@
+package auth
+
+import (
+	"bytes"
+	"net"
+	"net/netip"
+	"strings"
+
+	"github.com/valyala/fasthttp"
+
+	"simplane/server/internal/httpjson"
+)
+
+const codeCrossSite = "CROSS_SITE"
+
+// FromForeignPage says that a web page of another site is behind a request
+// that changes something. A page open in an operator's browser reaches servers
+// that only the operator can reach, and could register a function, which is a
+// program, with a plain form post. Browsers say where a request comes from;
+// other clients say nothing and are not meant.
+//
+// A page under a name that was pointed at this server's address after it was
+// loaded (DNS rebinding) looks like our own. So where no token is needed only
+// pages under an address or localhost count as ours: those cannot be rebound.
+func (g *Guard) FromForeignPage(ctx *fasthttp.RequestCtx, need Scope) bool {
+	if need == ScopePublic || ctx.IsGet() || ctx.IsHead() {
+		return false
+	}
+	h := &ctx.Request.Header
+	site, origin := h.Peek("Sec-Fetch-Site"), h.Peek("Origin")
+	if len(site) == 0 && len(origin) == 0 {
+		return false
+	}
+	switch httpjson.UnsafeString(site) {
+	case "same-origin", "none":
+	case "":
+		if !sameHost(origin, h.Host()) && !sameHost(origin, h.Peek("X-Forwarded-Host")) {
+			return true
+		}
+	default:
+		return true
+	}
+	return len(g.tokens[need]) == 0 && !g.tls && !cannotBeRebound(httpjson.UnsafeString(h.Host()))
+}
+
+// sameHost compares an origin, "scheme://host:port", with a Host header. The
+// scheme is left out: a proxy in front may end TLS.
+func sameHost(origin, host []byte) bool {
+	_, at, ok := bytes.Cut(origin, []byte("://"))
+	return ok && len(at) > 0 && bytes.EqualFold(at, host)
+}
+
+func cannotBeRebound(host string) bool {
+	if name, _, err := net.SplitHostPort(host); err == nil {
+		host = name
+	}
+	host = strings.Trim(host, "[]")
+	if strings.EqualFold(host, "localhost") {
+		return true
+	}
+	_, err := netip.ParseAddr(host)
+	return err == nil
+}
+
+// RefuseForeignPage answers a page of another site.
+func (g *Guard) RefuseForeignPage(ctx *fasthttp.RequestCtx, need Scope) {
+	g.OnRefusal(ctx, fasthttp.StatusForbidden, need)
+	httpjson.WriteError(ctx, fasthttp.StatusForbidden, codeCrossSite,
+		"requests from web pages of other sites are refused; a page of this server under a name needs a token of its scope or TLS to be configured")
+}

@@ -1,0 +1,161 @@
+package deploy
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+
+	"simplane/core"
+	"simplane/server/provider"
+)
+
+// replicaScaler carries what core's autoscaler wants to the provider, and what
+// is ready back to core. Between the two it keeps one number for each function,
+// the latest, so that a slow provider is never sent what is out of date.
+type replicaScaler struct {
+	provider provider.Provider
+	log      *slog.Logger
+	core     *core.Core // set before the first function is registered
+
+	mu     sync.Mutex
+	wanted map[*core.Function]int
+	order  []*core.Function // of wanted, oldest first; none that is in calls
+	calls  map[*core.Function]bool
+	wake   chan struct{}
+	held   bool
+
+	readyMu sync.Mutex
+}
+
+// scalerCalls is how many provider calls may be under way, so that one
+// function's slow call does not hold up the others'.
+const scalerCalls = 4
+
+func newReplicaScaler(p provider.Provider, log *slog.Logger) *replicaScaler {
+	return &replicaScaler{
+		provider: p, log: log,
+		wanted: map[*core.Function]int{}, calls: map[*core.Function]bool{},
+		wake: make(chan struct{}, scalerCalls),
+	}
+}
+
+// SetReplicas implements core.Scaler.
+func (s *replicaScaler) SetReplicas(fn *core.Function, n int) {
+	s.mu.Lock()
+	_, queued := s.wanted[fn]
+	s.wanted[fn] = n
+	if !queued && !s.calls[fn] {
+		s.order = append(s.order, fn)
+	}
+	s.mu.Unlock()
+	s.signal()
+}
+
+func (s *replicaScaler) signal() {
+	select {
+	case s.wake <- struct{}{}:
+	default: // enough workers are awake
+	}
+}
+
+// run calls the provider until ctx ends.
+func (s *replicaScaler) run(ctx context.Context) {
+	stop := s.provider.Watch(func(st provider.Status) { s.tellReady(st.Function) })
+	defer stop()
+	var workers sync.WaitGroup
+	for range scalerCalls {
+		workers.Go(func() {
+			for {
+				select {
+				case <-ctx.Done():
+					return
+				case <-s.wake:
+					for s.step(ctx) {
+					}
+				}
+			}
+		})
+	}
+	workers.Wait()
+}
+
+// step makes one call; false when none is due.
+func (s *replicaScaler) step(ctx context.Context) bool {
+	s.mu.Lock()
+	if len(s.order) == 0 || s.held || ctx.Err() != nil {
+		s.mu.Unlock()
+		return false
+	}
+	fn := s.order[0]
+	s.order = s.order[1:]
+	n := s.wanted[fn]
+	delete(s.wanted, fn)
+	s.calls[fn] = true
+	s.mu.Unlock()
+
+	s.call(ctx, fn, n)
+
+	s.mu.Lock()
+	delete(s.calls, fn)
+	if _, again := s.wanted[fn]; again {
+		s.order = append(s.order, fn)
+	}
+	s.mu.Unlock()
+	return true
+}
+
+func (s *replicaScaler) call(ctx context.Context, fn *core.Function, n int) {
+	if s.core.Function(fn.Name()) != fn {
+		return // deleted; the name may be another function's by now
+	}
+	ctx, cancel := context.WithTimeout(ctx, providerCallTimeout)
+	defer cancel()
+	err := s.provider.SetReplicas(ctx, fn.Name(), n)
+	switch {
+	case err == nil:
+		s.log.Debug("scaled", "function", fn.Name(), "replicas", n)
+	case errors.Is(err, provider.ErrNotFound) || errors.Is(err, provider.ErrClosed) || errors.Is(err, context.Canceled):
+		// It is on its way out.
+	default:
+		s.log.Warn("scaling failed; it is tried again", "function", fn.Name(), "replicas", n, "error", err)
+	}
+}
+
+// hold keeps calls back until release. Core asks for a new function's minimum
+// as it registers it, before adopt can tell it that there are more.
+func (s *replicaScaler) hold() { s.setHeld(true) }
+
+func (s *replicaScaler) release() {
+	s.setHeld(false)
+	s.signal()
+}
+
+func (s *replicaScaler) setHeld(held bool) {
+	s.mu.Lock()
+	s.held = held
+	s.mu.Unlock()
+}
+
+// adopt tells core what a function just registered has already: a provider may
+// take over instances that outlived the last run, and the autoscaler goes on
+// from their number rather than start at its minimum.
+func (s *replicaScaler) adopt(fn *core.Function) {
+	name := fn.Name()
+	if st, _ := s.provider.Status(name); fn.Autoscaled() && st.Desired > fn.DesiredReplicas() {
+		if err := s.core.SetReplicas(name, st.Desired); err != nil {
+			s.log.Warn("running instances were not taken over", "function", name, "replicas", st.Desired, "error", err)
+		}
+	}
+	s.tellReady(name)
+}
+
+// tellReady tells core how many instances of a function are ready. It reads
+// the number under a lock rather than take the watcher's word, so that the last
+// call tells the newest, whoever makes it.
+func (s *replicaScaler) tellReady(name string) {
+	s.readyMu.Lock()
+	defer s.readyMu.Unlock()
+	st, _ := s.provider.Status(name) // zero when the function is gone
+	s.core.ReplicasReady(name, st.Ready)
+}

@@ -1,0 +1,118 @@
+package deploy
+
+import (
+	"context"
+	"errors"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/valyala/fasthttp"
+
+	"simplane/core"
+	"simplane/server/internal/httpjson"
+	"simplane/server/provider"
+)
+
+// provision starts what a DEPLOYMENT function needs; nil when it is not one.
+func (r *Registrar) provision(spec *core.Spec) *httpjson.Error {
+	if !spec.Provided() {
+		return nil
+	}
+	unprocessable := func(message string) *httpjson.Error {
+		return &httpjson.Error{Status: fasthttp.StatusUnprocessableEntity, Code: core.CodeNoProvider, Message: message}
+	}
+	if r.provider == nil {
+		return unprocessable("no provider is configured for DEPLOYMENT functions: set endpointUrl, or use executionMode POOL or LOCAL")
+	}
+	d := deployment(spec)
+	if r.process && !d.HasCommand() {
+		return unprocessable("the process provider cannot run an image: set commands or runtimeCommand, or endpointUrl of an instance that runs already")
+	}
+	if err := d.Validate(); err != nil {
+		return httpjson.ValidationFailed(strings.Split(err.Error(), "\n")...)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), providerCallTimeout)
+	defer cancel()
+	return providerFault(r.provider.Provision(ctx, d))
+}
+
+// providerFault tells a request the provider will never take from trouble that
+// may pass; nil of nil.
+func providerFault(err error) *httpjson.Error {
+	var invalid *provider.InvalidError
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &invalid):
+		return httpjson.ValidationFailed(invalid.Details...)
+	}
+	return &httpjson.Error{Status: fasthttp.StatusServiceUnavailable, Code: "PROVIDER_ERROR", Message: err.Error()}
+}
+
+// providerCallTimeout bounds a call that only records what is wanted.
+const providerCallTimeout = 2 * time.Second
+
+// deprovision stops a deleted function's instances; running invocations may
+// finish in the background.
+func (r *Registrar) deprovision(spec *core.Spec) {
+	if !spec.Provided() || r.provider == nil {
+		return
+	}
+	// The provider forgets the name at once; only the stopping takes longer.
+	ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
+	defer cancel()
+	if err := r.provider.Deprovision(ctx, spec.Name); err != nil && ctx.Err() == nil {
+		r.log.Warn("deprovisioning failed", "function", spec.Name, "error", err)
+	}
+}
+
+func deployment(spec *core.Spec) provider.Deployment {
+	d := provider.Deployment{
+		Name: spec.Name, Image: spec.Image, RuntimeMode: provider.RuntimeMode(spec.RuntimeMode),
+		Commands: spec.Commands, RuntimeCommand: spec.RuntimeCommand, Env: spec.Env, WorkDir: spec.WorkingDirectory,
+		TimeoutMillis: int64(spec.TimeoutMillis), ImagePullSecrets: spec.ImagePullSecrets,
+		ScalingStrategy: provider.ScaleNone,
+	}
+	if spec.Resources != nil {
+		d.CPU, d.Memory = spec.Resources.CPU, spec.Resources.Memory
+	}
+	if d.RuntimeMode == provider.STDIO {
+		// The slots are the function's, however many replicas share them. This
+		// keeps one replica from running them one at a time.
+		d.EndpointConcurrency = min(spec.Concurrency, provider.MaxProcesses)
+	}
+	if sc := spec.ScalingConfig; sc != nil {
+		d.ScalingStrategy = provider.ScalingStrategy(sc.Strategy)
+		d.Replicas, d.MinReplicas, d.MaxReplicas = sc.MinReplicas, sc.MinReplicas, sc.MaxReplicas
+		for _, m := range sc.Metrics {
+			d.Metrics = append(d.Metrics, provider.Metric{Type: m.Type, Target: strconv.FormatFloat(m.Target, 'f', -1, 64), Name: m.Name})
+		}
+		if cc := sc.ConcurrencyControl; cc != nil && cc.Mode != "FIXED" {
+			// What one instance may be asked for at most, whatever is adapted.
+			d.EndpointConcurrency = max(cc.TargetInFlightPerPod, cc.MaxTargetInFlightPerPod)
+		}
+	}
+	return d
+}
+
+// SetReplicas sets a function's instances by hand. With strategy INTERNAL the
+// number is a start for the autoscaler, see core.SetReplicas.
+func (r *Registrar) SetReplicas(fn *core.Function, n int) *httpjson.Error {
+	if !r.Runs(fn) {
+		return &httpjson.Error{Status: fasthttp.StatusServiceUnavailable, Code: core.CodeNoProvider, Message: "no provider runs this function's instances, so it cannot be scaled here"}
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), providerCallTimeout)
+	defer cancel()
+	if err := r.provider.SetReplicas(ctx, fn.Name(), n); err != nil {
+		return providerFault(err)
+	}
+	if fn.Autoscaled() {
+		// The autoscaler goes on from there, or it would undo it.
+		if err := r.core.SetReplicas(fn.Name(), n); err != nil {
+			return httpjson.ValidationFailed("replicas: " + err.Error())
+		}
+	}
+	r.log.Info("replicas set", "function", fn.Name(), "replicas", n)
+	return nil
+}
