@@ -4,7 +4,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"simplane/server/internal/httpjson"
-	"simplane/server/jsonobject"
+	"simplane/server/internal/jsonobject"
 )
 
 // invocation is a decoded request body. Both slices point into it.

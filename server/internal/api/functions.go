@@ -13,7 +13,7 @@ import (
 	"simplane/core"
 	"simplane/server/internal/admin"
 	"simplane/server/internal/httpjson"
-	"simplane/server/jsonobject"
+	"simplane/server/internal/jsonobject"
 )
 
 // Register adds a function.

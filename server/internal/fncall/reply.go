@@ -8,7 +8,7 @@ import (
 
 	"github.com/go-json-experiment/json/jsontext"
 
-	"simplane/server/jsonobject"
+	"simplane/server/internal/jsonobject"
 )
 
 // Reply is a line of the function protocol. The execution id is optional; a

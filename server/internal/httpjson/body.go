@@ -11,7 +11,7 @@ import (
 
 	"github.com/go-json-experiment/json/jsontext"
 
-	"simplane/server/jsonobject"
+	"simplane/server/internal/jsonobject"
 )
 
 // BodyReader is a pooled JSON decoder over one request body.
