@@ -29,6 +29,7 @@ type Conn struct {
 	linger  atomic.Bool
 
 	// For connections that requests go out on.
+	stopped atomic.Bool // see Stop
 	raw     syscall.RawConn
 	used    bool             // a request went out before
 	instant bool             // Read does not wait
@@ -78,7 +79,7 @@ func (c *Conn) Read(p []byte) (int, error) {
 		if n > 0 || err == nil || !c.read.early(err) {
 			return n, err
 		}
-		if err := c.TCPConn.SetReadDeadline(c.read.want); err != nil {
+		if err := c.again(c.TCPConn.SetReadDeadline(c.read.want)); err != nil {
 			return 0, err
 		}
 	}
@@ -93,10 +94,19 @@ func (c *Conn) Write(p []byte) (int, error) {
 		if err == nil || !c.write.early(err) {
 			return done, err
 		}
-		if err := c.TCPConn.SetWriteDeadline(c.write.want); err != nil {
+		if err := c.again(c.TCPConn.SetWriteDeadline(c.write.want)); err != nil {
 			return done, err
 		}
 	}
+}
+
+// again decides, with a direction's timer set anew, whether its call is made
+// again. What stopped it may have come before that timer was set.
+func (c *Conn) again(err error) error {
+	if err == nil && c.stopped.Load() {
+		return ErrStopped
+	}
+	return err
 }
 
 // LingerOnClose makes Close wait until the other end has nothing more to say.

@@ -1,0 +1,73 @@
+package sock
+
+import (
+	"errors"
+	"net"
+	"sync"
+	"time"
+)
+
+// ErrStopped is the error of a read or a write that a Stop broke off.
+var ErrStopped = errors.New("the call was broken off: nobody waits for its answer")
+
+// Stop breaks off one call that another goroutine makes. The zero value is
+// ready; it may be used again for another call after Reset.
+type Stop struct {
+	mu      sync.Mutex
+	stopped bool
+	conn    *Conn // of the call under way; nil = none
+}
+
+// Now has the call under way, and one to come, end with ErrStopped. It does not
+// wait for that.
+func (s *Stop) Now() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.stopped = true
+	if s.conn != nil {
+		s.conn.stop()
+	}
+}
+
+// Reset forgets an earlier Now.
+func (s *Stop) Reset() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.stopped = false
+}
+
+// Begin puts the call on conn, whose deadlines are set, within reach of Now. The
+// error is ErrStopped when that came before. A nil Stop stops nothing.
+func (s *Stop) Begin(conn net.Conn) error {
+	if s == nil {
+		return nil
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.stopped {
+		return ErrStopped
+	}
+	s.conn = under(conn)
+	return nil
+}
+
+// End takes the call out of reach. The error is ErrStopped when Now came
+// meanwhile: the connection is of no use any more.
+func (s *Stop) End() error {
+	if s == nil {
+		return nil
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.conn = nil
+	if s.stopped {
+		return ErrStopped
+	}
+	return nil
+}
+
+// stop ends reads and writes, those under way and those to come.
+func (c *Conn) stop() {
+	c.stopped.Store(true)
+	_ = c.TCPConn.SetDeadline(time.Now())
+}

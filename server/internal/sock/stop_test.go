@@ -1,0 +1,61 @@
+package sock
+
+import (
+	"errors"
+	"testing"
+	"time"
+)
+
+func TestAStopEndsAReadThatWaits(t *testing.T) {
+	for _, limit := range []time.Duration{0, time.Hour} {
+		c, _ := pair(t)
+		if limit > 0 {
+			_ = c.SetDeadline(time.Now().Add(limit))
+		}
+		var s Stop
+		if err := s.Begin(c); err != nil {
+			t.Fatal(err)
+		}
+		go s.Now()
+		if _, err := c.Read(make([]byte, 1)); !errors.Is(err, ErrStopped) {
+			t.Errorf("deadline in %v: the read ended with %v", limit, err)
+		}
+		if err := s.End(); !errors.Is(err, ErrStopped) {
+			t.Errorf("end: %v", err)
+		}
+	}
+}
+
+func TestAStopEndsAWriteThatWaits(t *testing.T) {
+	c, _ := pair(t)
+	var s Stop
+	if err := s.Begin(c); err != nil {
+		t.Fatal(err)
+	}
+	go s.Now()
+	if _, err := c.Write(pattern(64 << 20)); !errors.Is(err, ErrStopped) {
+		t.Errorf("the write ended with %v", err)
+	}
+}
+
+func TestAStopReachesOneCallOnly(t *testing.T) {
+	c, peer := pair(t)
+	var s Stop
+	if err := errors.Join(s.Begin(c), s.End()); err != nil {
+		t.Fatal(err)
+	}
+	s.Now() // too late for that call
+	sends(t, peer, "next")
+	arrives(t, c, "next")
+	if err := s.Begin(c); !errors.Is(err, ErrStopped) {
+		t.Errorf("a call after it began: %v", err)
+	}
+	s.Reset()
+	if err := errors.Join(s.Begin(c), s.End()); err != nil {
+		t.Errorf("used again: %v", err)
+	}
+	var none *Stop
+	if err := errors.Join(none.Begin(c), none.End()); err != nil {
+		t.Errorf("no Stop: %v", err)
+	}
+}
