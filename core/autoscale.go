@@ -58,7 +58,7 @@ func newAutoscale(c *Core, spec *Spec) *autoscale {
 	if sc == nil {
 		return nil
 	}
-	scaled := c.cfg.Scaler != nil && sc.Strategy == "INTERNAL" && spec.Provided()
+	scaled := c.cfg.Scaler != nil && sc.Strategy == "INTERNAL" && !spec.NoInstances
 	if !scaled && !sc.ConcurrencyControl.adaptive() {
 		return nil
 	}
@@ -68,10 +68,6 @@ func newAutoscale(c *Core, spec *Spec) *autoscale {
 		busyAt: never, askedAt: never,
 	}
 }
-
-// Provided says that somebody starts instances of the function on its behalf:
-// it is a DEPLOYMENT without an endpoint of its own.
-func (s *Spec) Provided() bool { return s.ExecutionMode == ModeDeployment && s.EndpointURL == "" }
 
 // Autoscaled says that core sets the function's replicas: strategy INTERNAL,
 // a function with instances, and a Config.Scaler.

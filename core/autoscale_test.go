@@ -318,19 +318,19 @@ func TestAutoscaleMinimumIsAskedForAtRegistration(t *testing.T) {
 func TestAutoscaleLeavesOthersAlone(t *testing.T) {
 	scaler := &calls{}
 	b := newBed(t, func(cfg *Config) { cfg.Scaler = scaler })
-	with := func(strategy, mode, url string) func(*SpecInput) {
+	with := func(strategy string) func(*SpecInput) {
 		return func(in *SpecInput) {
 			internal(1, 8)(in)
-			in.ScalingConfig.Strategy, in.ExecutionMode = &strategy, &mode
-			if url != "" {
-				in.EndpointURL = &url
-			}
+			in.ScalingConfig.Strategy = &strategy
 		}
 	}
-	b.register("hpa", with("HPA", ModeDeployment, ""))
-	b.register("none", with("NONE", ModeDeployment, ""))
-	b.register("local", with("INTERNAL", ModeLocal, ""))
-	b.register("endpoint", with("INTERNAL", ModeDeployment, "http://127.0.0.1:1/"))
+	b.register("hpa", with("HPA"))
+	b.register("none", with("NONE"))
+	elsewhere := spec(t, "elsewhere", with("INTERNAL"))
+	elsewhere.NoInstances = true
+	if _, err := b.Register(elsewhere); err != nil {
+		t.Fatal(err)
+	}
 	b.register("plain")
 	for _, fn := range b.Functions() {
 		b.enqueue(fn.Name())

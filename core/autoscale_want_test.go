@@ -174,7 +174,7 @@ func ExampleCore_ReportMetric() {
 	clock := newTestClock()
 	scaler := &calls{}
 	c, _ := New(Config{Scaler: scaler}, clock, &seqIDs{}, echo{}, nil)
-	in := SpecInput{Name: ptr("resize"), Image: ptr("img")}
+	in := SpecInput{Name: ptr("resize")}
 	internal(1, 10, metric("prometheus", 50))(&in) // named "lag"
 	spec, _ := ResolveSpec(in)
 	_, _ = c.Register(spec)

@@ -19,8 +19,8 @@ func deadLetterCore(t *testing.T, cfg Config, d Dispatcher) *Core {
 	if err != nil {
 		t.Fatal(err)
 	}
-	name, image, retries := "f", "i", 1
-	spec, err := ResolveSpec(SpecInput{Name: &name, Image: &image, MaxRetries: &retries})
+	name, retries := "f", 1
+	spec, err := ResolveSpec(SpecInput{Name: &name, MaxRetries: &retries})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -40,8 +40,7 @@ func (shout) Dispatch(t core.Task) {
 }
 
 func register(c *core.Core, name string) {
-	image := "none"
-	spec, err := core.ResolveSpec(core.SpecInput{Name: &name, Image: &image})
+	spec, err := core.ResolveSpec(core.SpecInput{Name: &name})
 	if err == nil {
 		_, err = c.Register(spec)
 	}

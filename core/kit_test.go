@@ -296,7 +296,7 @@ func newBed(t checker, change ...func(*Config)) *bed {
 // spec returns a resolved spec of a function; change may alter its input.
 func spec(t checker, name string, change ...func(*SpecInput)) *Spec {
 	t.Helper()
-	in := SpecInput{Name: ptr(name), Image: ptr("img")}
+	in := SpecInput{Name: ptr(name)}
 	for _, f := range change {
 		f(&in)
 	}

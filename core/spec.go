@@ -1,47 +1,23 @@
 package core
 
-// Execution modes: where a function runs.
-const (
-	ModeLocal      = "LOCAL"      // an in-process handler
-	ModePool       = "POOL"       // an HTTP endpoint somebody else runs
-	ModeDeployment = "DEPLOYMENT" // instances that a provider starts and scales
-)
-
-// Runtime modes: how an instance takes work.
-const (
-	RuntimeHTTP  = "HTTP"
-	RuntimeStdio = "STDIO"
-	RuntimeFile  = "FILE"
-)
-
-// Spec describes a function, with every default filled in. Its JSON form is
-// the one of the HTTP API.
+// Spec is what core decides by about a function, with every default filled in.
+// Its JSON names are those of the HTTP API.
 type Spec struct {
-	Name             string            `json:"name"`
-	Image            string            `json:"image"`
-	ExecutionMode    string            `json:"executionMode"`
-	RuntimeMode      string            `json:"runtimeMode"`
-	Concurrency      int               `json:"concurrency"`   // slots, > 0
-	QueueSize        int               `json:"queueSize"`     // > 0
-	MaxRetries       int               `json:"maxRetries"`    // >= 0
-	TimeoutMillis    int               `json:"timeoutMillis"` // > 0
-	EndpointURL      string            `json:"endpointUrl,omitempty"`
-	Commands         []string          `json:"commands"`
-	RuntimeCommand   string            `json:"runtimeCommand,omitempty"`
-	WorkingDirectory string            `json:"workingDirectory,omitempty"`
-	Env              map[string]string `json:"env"`
-	Resources        *Resources        `json:"resources,omitempty"`
-	ImagePullSecrets []string          `json:"imagePullSecrets"`
-	ScalingConfig    *ScalingConfig    `json:"scalingConfig,omitempty"`
+	Name          string         `json:"name"`
+	Concurrency   int            `json:"concurrency"`   // slots, > 0
+	QueueSize     int            `json:"queueSize"`     // > 0
+	MaxRetries    int            `json:"maxRetries"`    // >= 0
+	TimeoutMillis int            `json:"timeoutMillis"` // > 0
+	ScalingConfig *ScalingConfig `json:"scalingConfig,omitempty"`
 	// RateMaxPerSecond limits this function alone, beside the global limit.
 	// 0 = no limit of its own.
 	RateMaxPerSecond int64 `json:"rateMaxPerSecond,omitempty"`
-}
-
-// Resources are per instance, in Kubernetes notation ("500m", "128Mi").
-type Resources struct {
-	CPU    string `json:"cpu,omitempty"`
-	Memory string `json:"memory,omitempty"`
+	// NoInstances says that nobody starts instances on the function's behalf:
+	// the Scaler is not asked for any.
+	NoInstances bool `json:"-"`
+	// Data is the registrant's own: how calls are made, say. Core hands it on
+	// with the Spec and reads none of it.
+	Data any `json:"-"`
 }
 
 // ScalingConfig says how many instances there are.

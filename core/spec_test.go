@@ -18,20 +18,16 @@ func resolveJSON(t testing.TB, in string) (*Spec, error) {
 }
 
 func TestFunctionSpecResolverFillsInDefaults(t *testing.T) {
-	s, err := resolveJSON(t, `{"name":"f","image":"i"}`)
+	s, err := resolveJSON(t, `{"name":"f"}`)
 	if err != nil {
 		t.Fatal(err)
 	}
 	got, _ := json.Marshal(s)
-	want := `{"name":"f","image":"i","executionMode":"DEPLOYMENT","runtimeMode":"HTTP","concurrency":4,` +
-		`"queueSize":100,"maxRetries":3,"timeoutMillis":30000,"commands":[],"env":{},"imagePullSecrets":[]}`
-	wantEqual(t, "spec", string(got), want)
+	wantEqual(t, "spec", string(got), `{"name":"f","concurrency":4,"queueSize":100,"maxRetries":3,"timeoutMillis":30000}`)
 }
 
 func TestFunctionSpecResolverKeepsWhatIsGiven(t *testing.T) {
-	in := `{"name":"F.a_b-9","image":"i","executionMode":"POOL","runtimeMode":"STDIO","concurrency":1,"queueSize":2,` +
-		`"maxRetries":0,"timeoutMillis":5,"endpointUrl":"http://h:1/p","commands":["a","b"],"runtimeCommand":"run",` +
-		`"workingDirectory":"/w","env":{"K":"V"},"resources":{"cpu":"500m","memory":"1Gi"},"imagePullSecrets":["s"],` +
+	in := `{"name":"F.a_b-9","concurrency":1,"queueSize":2,"maxRetries":0,"timeoutMillis":5,` +
 		`"scalingConfig":{"strategy":"HPA","minReplicas":2,"maxReplicas":3,"metrics":[{"type":"rps","target":1.5}],` +
 		`"concurrencyControl":{"mode":"ADAPTIVE_PER_POD","targetInFlightPerPod":3,"minTargetInFlightPerPod":2,` +
 		`"maxTargetInFlightPerPod":4,"upscaleCooldownMs":1,"downscaleCooldownMs":2,"highLoadThreshold":0.9,"lowLoadThreshold":0.1}},` +
@@ -45,19 +41,17 @@ func TestFunctionSpecResolverKeepsWhatIsGiven(t *testing.T) {
 }
 
 func TestFunctionSpecResolverAliases(t *testing.T) {
-	s, err := resolveJSON(t, `{"name":"f","image":"i","timeoutMs":7,"url":"https://h"}`)
+	s, err := resolveJSON(t, `{"name":"f","timeoutMs":7}`)
 	if err != nil {
 		t.Fatal(err)
 	}
 	wantEqual(t, "timeoutMs", s.TimeoutMillis, 7)
-	wantEqual(t, "url", s.EndpointURL, "https://h")
-	s, _ = resolveJSON(t, `{"name":"f","image":"i","timeoutMs":7,"timeoutMillis":8,"url":"http://a","endpointUrl":"http://b"}`)
+	s, _ = resolveJSON(t, `{"name":"f","timeoutMs":7,"timeoutMillis":8}`)
 	wantEqual(t, "timeoutMillis wins", s.TimeoutMillis, 8)
-	wantEqual(t, "endpointUrl wins", s.EndpointURL, "http://b")
 }
 
 func TestFunctionSpecResolverScalingDefaults(t *testing.T) {
-	s, err := resolveJSON(t, `{"name":"f","image":"i","scalingConfig":{"minReplicas":20,"concurrencyControl":{}}}`)
+	s, err := resolveJSON(t, `{"name":"f","scalingConfig":{"minReplicas":20,"concurrencyControl":{}}}`)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -78,8 +72,8 @@ func details(t testing.TB, err error) []string {
 }
 
 func TestValidationNamesEveryViolationAtOnce(t *testing.T) {
-	_, err := resolveJSON(t, `{"name":"-bad-","image":" ","executionMode":"local","runtimeMode":"X","concurrency":0,"queueSize":-1,
-		"maxRetries":-1,"timeoutMillis":0,"endpointUrl":"ftp://x","env":{"A=B":"1","":"2"},"rateMaxPerSecond":-1,
+	_, err := resolveJSON(t, `{"name":"-bad-","concurrency":0,"queueSize":-1,
+		"maxRetries":-1,"timeoutMillis":0,"rateMaxPerSecond":-1,
 		"scalingConfig":{"strategy":"S","minReplicas":-1,"maxReplicas":-2,"metrics":[{"type":"t","target":0},{"type":"prometheus","target":1}],
 		"concurrencyControl":{"mode":"M","targetInFlightPerPod":0,"minTargetInFlightPerPod":9,"maxTargetInFlightPerPod":8,
 		"upscaleCooldownMs":-1,"downscaleCooldownMs":-1,"highLoadThreshold":0.1,"lowLoadThreshold":0.2}}}`)
@@ -94,8 +88,8 @@ func TestValidationNamesEveryViolationAtOnce(t *testing.T) {
 	}
 	const sc, cc = "scalingConfig.", "scalingConfig.concurrencyControl."
 	for field, n := range map[string]int{
-		"name": 1, "image": 1, "executionMode": 1, "runtimeMode": 1, "concurrency": 1, "queueSize": 1, "maxRetries": 1,
-		"timeoutMillis": 1, "endpointUrl": 1, "env": 2, "rateMaxPerSecond": 1, sc + "strategy": 1, sc + "minReplicas": 1,
+		"name": 1, "concurrency": 1, "queueSize": 1, "maxRetries": 1,
+		"timeoutMillis": 1, "rateMaxPerSecond": 1, sc + "strategy": 1, sc + "minReplicas": 1,
 		sc + "maxReplicas": 2, sc + "metrics[0].type": 1, sc + "metrics[0].target": 1, sc + "metrics[1].name": 1,
 		cc + "mode": 1, cc + "targetInFlightPerPod": 1, cc + "minTargetInFlightPerPod": 1, cc + "upscaleCooldownMs": 1,
 		cc + "downscaleCooldownMs": 1, cc + "lowLoadThreshold": 1,
@@ -120,42 +114,30 @@ func TestValidationOfNames(t *testing.T) {
 		"": false, long + "a": false, "-a": false, "a-": false, ".": false, "a b": false, "a:invoke": false, "a/b": false,
 		"a\n": false, "ä": false, "a\x00b": false, "..": false,
 	} {
-		_, err := ResolveSpec(SpecInput{Name: &name, Image: ptr("i")})
+		_, err := ResolveSpec(SpecInput{Name: &name})
 		if (err == nil) != good {
 			t.Errorf("name %q: %v", name, err)
 		}
 	}
-	wantEqual(t, "missing", details(t, second(ResolveSpec(SpecInput{})))[1], "name: is required")
+	wantEqual(t, "missing", details(t, second(ResolveSpec(SpecInput{})))[0], "name: is required")
 }
 
 func second[A, B any](_ A, b B) B { return b }
 
 func TestValidationOfUpperBounds(t *testing.T) {
 	_, err := ResolveSpec(SpecInput{
-		Name: ptr("f"), Image: ptr("i"), Concurrency: ptr(MaxConcurrency + 1), QueueSize: ptr(MaxQueueSize + 1),
+		Name: ptr("f"), Concurrency: ptr(MaxConcurrency + 1), QueueSize: ptr(MaxQueueSize + 1),
 		MaxRetries: ptr(MaxRetriesBound + 1), TimeoutMillis: ptr(MaxTimeoutMillis + 1), RateMaxPerSecond: ptr[int64](MaxRatePerSecond + 1),
 	})
 	wantEqual(t, "violations", len(details(t, err)), 5)
 }
 
-func TestValidationOfEndpoints(t *testing.T) {
-	for url, good := range map[string]bool{
-		"http://h": true, "https://h:8443/x?y=z": true,
-		"h:80": false, "/path": false, "http://": false, "ftp://h": false, "http://h\x7f": false, "://": false,
-	} {
-		_, err := ResolveSpec(SpecInput{Name: ptr("f"), Image: ptr("i"), EndpointURL: &url})
-		if (err == nil) != good {
-			t.Errorf("endpoint %q: %v", url, err)
-		}
-	}
-}
-
 // Whatever the JSON, a spec is refused with reasons or resolved to one that
 // resolves to itself.
 func FuzzResolveSpec(f *testing.F) {
-	f.Add(`{"name":"f","image":"i"}`)
-	f.Add(`{"name":"f","image":"i","timeoutMs":7,"url":"https://h","env":{"A":"B"}}`)
-	f.Add(`{"name":"f","image":"i","scalingConfig":{"metrics":[{"type":"rps","target":1e400}],"concurrencyControl":{}}}`)
+	f.Add(`{"name":"f"}`)
+	f.Add(`{"name":"f","timeoutMs":7}`)
+	f.Add(`{"name":"f","scalingConfig":{"metrics":[{"type":"rps","target":1e400}],"concurrencyControl":{}}}`)
 	f.Fuzz(func(t *testing.T, in string) {
 		var input SpecInput
 		if json.Unmarshal([]byte(in), &input) != nil {
@@ -168,7 +150,7 @@ func FuzzResolveSpec(f *testing.F) {
 			}
 			return
 		}
-		if s.Concurrency <= 0 || s.QueueSize <= 0 || s.MaxRetries < 0 || s.TimeoutMillis <= 0 || s.Commands == nil || s.Env == nil {
+		if s.Concurrency <= 0 || s.QueueSize <= 0 || s.MaxRetries < 0 || s.TimeoutMillis <= 0 {
 			t.Fatalf("out of range: %+v", s)
 		}
 		once, err := json.Marshal(s)

@@ -2,32 +2,20 @@ package core
 
 import (
 	"fmt"
-	"net/url"
 	"regexp"
 	"slices"
 	"strings"
 )
 
 // SpecInput is a spec as a user writes it: nil means "not given". Its JSON
-// form has the aliases timeoutMs and url.
+// form has the alias timeoutMs.
 type SpecInput struct {
 	Name             *string             `json:"name"`
-	Image            *string             `json:"image"`
-	ExecutionMode    *string             `json:"executionMode"`
-	RuntimeMode      *string             `json:"runtimeMode"`
 	Concurrency      *int                `json:"concurrency"`
 	QueueSize        *int                `json:"queueSize"`
 	MaxRetries       *int                `json:"maxRetries"`
 	TimeoutMillis    *int                `json:"timeoutMillis"`
 	TimeoutMs        *int                `json:"timeoutMs"`
-	EndpointURL      *string             `json:"endpointUrl"`
-	URL              *string             `json:"url"`
-	Commands         []string            `json:"commands"`
-	RuntimeCommand   *string             `json:"runtimeCommand"`
-	WorkingDirectory *string             `json:"workingDirectory"`
-	Env              map[string]string   `json:"env"`
-	Resources        *Resources          `json:"resources"`
-	ImagePullSecrets []string            `json:"imagePullSecrets"`
 	ScalingConfig    *ScalingConfigInput `json:"scalingConfig"`
 	RateMaxPerSecond *int64              `json:"rateMaxPerSecond"`
 }
@@ -62,24 +50,11 @@ func ResolveSpec(in SpecInput) (*Spec, error) {
 	l := &Limits
 	s := &Spec{
 		Name:             or(in.Name, ""),
-		Image:            or(in.Image, ""),
-		ExecutionMode:    or(in.ExecutionMode, ModeDeployment),
-		RuntimeMode:      or(in.RuntimeMode, RuntimeHTTP),
 		Concurrency:      or(in.Concurrency, int(l.Concurrency.Default)),
 		QueueSize:        or(in.QueueSize, int(l.QueueSize.Default)),
 		MaxRetries:       or(in.MaxRetries, int(l.MaxRetries.Default)),
 		TimeoutMillis:    or(in.TimeoutMillis, or(in.TimeoutMs, int(l.TimeoutMillis.Default))),
-		EndpointURL:      or(in.EndpointURL, or(in.URL, "")),
-		Commands:         append([]string{}, in.Commands...),
-		RuntimeCommand:   or(in.RuntimeCommand, ""),
-		WorkingDirectory: or(in.WorkingDirectory, ""),
-		Env:              in.Env,
-		Resources:        in.Resources,
-		ImagePullSecrets: append([]string{}, in.ImagePullSecrets...),
 		RateMaxPerSecond: or(in.RateMaxPerSecond, l.FunctionRate.Default),
-	}
-	if s.Env == nil {
-		s.Env = map[string]string{}
 	}
 	switch {
 	case s.Name == "":
@@ -87,27 +62,14 @@ func ResolveSpec(in SpecInput) (*Spec, error) {
 	case !namePattern.MatchString(s.Name):
 		v.add("name", "must be 1 to 128 letters, digits, '.', '_' or '-', beginning and ending with a letter or digit")
 	}
-	if strings.TrimSpace(s.Image) == "" {
-		v.add("image", "must not be blank")
-	}
-	v.oneOf("executionMode", s.ExecutionMode, ModeLocal, ModePool, ModeDeployment)
-	v.oneOf("runtimeMode", s.RuntimeMode, RuntimeHTTP, RuntimeStdio, RuntimeFile)
 	v.count("", s.Concurrency, l.Concurrency)
 	v.count("", s.QueueSize, l.QueueSize)
 	v.count("", s.MaxRetries, l.MaxRetries)
 	v.count("", s.TimeoutMillis, l.TimeoutMillis)
 	inRange(&v, l.FunctionRate.Name, s.RateMaxPerSecond, l.FunctionRate)
-	if s.EndpointURL != "" {
-		v.endpoint(s.EndpointURL)
-	}
-	for name := range s.Env {
-		if name == "" || strings.ContainsAny(name, "=\x00") {
-			v.add("env", fmt.Sprintf("%q is not a variable name (no '=', not empty)", name))
-		}
-	}
 	s.ScalingConfig = resolveScaling(in.ScalingConfig, &v)
 	if err := v.err(); err != nil {
-		slices.Sort(v.details) // env comes out of a map
+		slices.Sort(v.details)
 		return nil, err
 	}
 	return s, nil
@@ -180,13 +142,6 @@ func resolveConcurrencyControl(in *ConcurrencyControlInput, v *violations) *Conc
 func (v *violations) oneOf(field, got string, allowed ...string) {
 	if !slices.Contains(allowed, got) {
 		v.add(field, fmt.Sprintf("must be one of %s, not %q", strings.Join(allowed, ", "), got))
-	}
-}
-
-func (v *violations) endpoint(raw string) {
-	u, err := url.Parse(raw)
-	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" {
-		v.add("endpointUrl", "must be an absolute http or https URL")
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 	"github.com/prometheus/common/model"
 
 	"simplane/core"
+	"simplane/server/funcspec"
 )
 
 // series scrapes one sample of the text exposition; -1 when it is not there.
@@ -157,7 +158,7 @@ func TestMetricsOfADeletedFunctionGo(t *testing.T) {
 func TestMetricsOfASuccessorSurvive(t *testing.T) {
 	f := build(t)
 	m := f.s.metrics
-	spec, err := core.ResolveSpec(core.SpecInput{Name: new("fn"), Image: new("i"), ExecutionMode: new(core.ModeLocal)})
+	spec, err := funcspec.Resolve(funcspec.Input{SpecInput: core.SpecInput{Name: new("fn")}, Image: new("i"), ExecutionMode: new(funcspec.ModeLocal)})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"simplane/core"
+	"simplane/server/funcspec"
 )
 
 // While draining: readiness is down and liveness up, new work is refused,
@@ -131,7 +132,7 @@ func TestShutdownGraceIsKept(t *testing.T) {
 		defer f.s.mgmtAddr.Close()
 		leave := make(chan struct{})
 		f.s.HandleLocal("fn", func(core.Task) ([]byte, error) { <-leave; return []byte("1"), nil })
-		spec, err := core.ResolveSpec(core.SpecInput{Name: new("fn"), Image: new("i"), ExecutionMode: new(core.ModeLocal), TimeoutMillis: new(core.MaxTimeoutMillis)})
+		spec, err := funcspec.Resolve(funcspec.Input{SpecInput: core.SpecInput{Name: new("fn"), TimeoutMillis: new(core.MaxTimeoutMillis)}, Image: new("i"), ExecutionMode: new(funcspec.ModeLocal)})
 		if err != nil {
 			t.Fatal(err)
 		}

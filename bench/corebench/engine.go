@@ -78,10 +78,8 @@ func engine(cfg core.Config, clock core.Clock, d core.Dispatcher, functions, con
 		return nil, err
 	}
 	for i := range functions {
-		name, image, mode := functionName(i), "bench", core.ModeLocal
-		spec, err := core.ResolveSpec(core.SpecInput{
-			Name: &name, Image: &image, ExecutionMode: &mode, Concurrency: &concurrency, QueueSize: &queue,
-		})
+		name := functionName(i)
+		spec, err := core.ResolveSpec(core.SpecInput{Name: &name, Concurrency: &concurrency, QueueSize: &queue})
 		if err != nil {
 			return nil, err
 		}

@@ -10,8 +10,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"simplane/core"
 	"simplane/server/client"
+	"simplane/server/funcspec"
 )
 
 func fnCommand(o *clientOptions) *cobra.Command {
@@ -40,7 +40,7 @@ func fnListCommand(o *clientOptions) *cobra.Command {
 	}
 }
 
-func functionTimeout(s core.Spec) string {
+func functionTimeout(s funcspec.Spec) string {
 	return (time.Duration(s.TimeoutMillis) * time.Millisecond).String()
 }
 

@@ -6,24 +6,24 @@ import (
 	"net/url"
 	"strconv"
 
-	"simplane/core"
+	"simplane/server/funcspec"
 )
 
 func functionPath(name string) string { return "/v1/functions/" + url.PathEscape(name) }
 
 // Functions lists the functions, sorted by name.
-func (c *Client) Functions(ctx context.Context) (Answer[[]core.Spec], error) {
-	return call[[]core.Spec](ctx, c, request{method: "GET", path: "/v1/functions"})
+func (c *Client) Functions(ctx context.Context) (Answer[[]funcspec.Spec], error) {
+	return call[[]funcspec.Spec](ctx, c, request{method: "GET", path: "/v1/functions"})
 }
 
 // Function gets one function.
-func (c *Client) Function(ctx context.Context, name string) (Answer[core.Spec], error) {
-	return call[core.Spec](ctx, c, request{method: "GET", path: functionPath(name)})
+func (c *Client) Function(ctx context.Context, name string) (Answer[funcspec.Spec], error) {
+	return call[funcspec.Spec](ctx, c, request{method: "GET", path: functionPath(name)})
 }
 
 // Register creates a function from the JSON of its spec.
-func (c *Client) Register(ctx context.Context, spec json.RawMessage) (Answer[core.Spec], error) {
-	return call[core.Spec](ctx, c, request{method: "POST", path: "/v1/functions", body: spec})
+func (c *Client) Register(ctx context.Context, spec json.RawMessage) (Answer[funcspec.Spec], error) {
+	return call[funcspec.Spec](ctx, c, request{method: "POST", path: "/v1/functions", body: spec})
 }
 
 // Delete deletes a function; its queued work ends in error.

@@ -7,7 +7,7 @@ import (
 	"slices"
 	"strings"
 
-	"simplane/core"
+	"simplane/server/funcspec"
 )
 
 // Difference is one field that differs between two specs. Values are JSON;
@@ -38,7 +38,7 @@ func (d Difference) String() string {
 }
 
 // Diff lists the fields that differ, sorted.
-func Diff(have, want *core.Spec) []Difference {
+func Diff(have, want *funcspec.Spec) []Difference {
 	a, b := flatten(have), flatten(want)
 	fields := maps.Clone(a)
 	maps.Copy(fields, b)
@@ -53,7 +53,7 @@ func Diff(have, want *core.Spec) []Difference {
 
 // flatten maps each leaf's path to its JSON. Empty lists and objects are
 // leaves that equal absent ones.
-func flatten(s *core.Spec) map[string]string {
+func flatten(s *funcspec.Spec) map[string]string {
 	raw, _ := json.Marshal(s)
 	var tree any
 	_ = json.Unmarshal(raw, &tree)

@@ -12,6 +12,7 @@ import (
 
 	"simplane/core"
 	"simplane/core/strictyaml"
+	"simplane/server/funcspec"
 )
 
 // Spec is one function spec of a file.
@@ -19,7 +20,7 @@ type Spec struct {
 	File     string
 	Line     int
 	Body     json.RawMessage // as written, to be sent
-	Resolved *core.Spec      // with the defaults filled in, to be compared
+	Resolved *funcspec.Spec  // with the defaults filled in, to be compared
 }
 
 // Load reads every spec in text; documents of YAML are separated by "---". The
@@ -46,12 +47,12 @@ func Load(file string, text []byte) ([]Spec, error) {
 func read(problems *strictyaml.Problems, doc *strictyaml.Node) Spec {
 	s := Spec{File: problems.File, Line: doc.Line}
 	r := reader{Problems: strictyaml.Problems{File: problems.File}, lines: map[string]int{}}
-	value := r.value("", doc, reflect.TypeFor[core.SpecInput]())
+	value := r.value("", doc, reflect.TypeFor[funcspec.Input]())
 	if r.Any() {
 		problems.Join(&r.Problems)
 		return s
 	}
-	var in core.SpecInput
+	var in funcspec.Input
 	var err error
 	if s.Body, err = json.Marshal(value); err == nil {
 		err = json.Unmarshal(s.Body, &in)
@@ -60,7 +61,11 @@ func read(problems *strictyaml.Problems, doc *strictyaml.Node) Spec {
 		problems.Add(doc.Line, "%v", err)
 		return s
 	}
-	s.Resolved, err = core.ResolveSpec(in)
+	resolved, err := funcspec.Resolve(in)
+	if err == nil {
+		view := funcspec.View(resolved)
+		s.Resolved = &view
+	}
 	var invalid *core.ValidationError
 	if errors.As(err, &invalid) {
 		for _, detail := range invalid.Details {

@@ -3,7 +3,9 @@ package specfile
 import (
 	"fmt"
 	"iter"
+	"maps"
 	"reflect"
+	"slices"
 
 	"simplane/core/strictyaml"
 )
@@ -43,12 +45,12 @@ func (r *reader) object(path string, n *strictyaml.Node, t reflect.Type) any {
 	if n.Kind != strictyaml.Mapping {
 		return r.fail(n, "%smust be a mapping of keys to values, not %s", prefix(path), n.What())
 	}
-	out := map[string]any{}
+	out, fields := map[string]any{}, jsonFields(t)
 	for key, value := range r.pairs(path, n) {
 		at := strictyaml.Path(path, key.Text)
-		field, ok := fieldOf(t, key.Text)
+		field, ok := fields[key.Text]
 		if !ok {
-			r.fail(key, "unknown key %q%s", at, strictyaml.Nearest(key.Text, keys(t)))
+			r.fail(key, "unknown key %q%s", at, strictyaml.Nearest(key.Text, slices.Sorted(maps.Keys(fields))))
 			continue
 		}
 		if v := r.value(at, value, field.Type); v != nil {

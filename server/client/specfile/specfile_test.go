@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"simplane/core"
+	"simplane/server/funcspec"
 )
 
 func TestMistakesAreReportedWithTheirLine(t *testing.T) {
@@ -95,20 +96,29 @@ scalingConfig:
 	}
 	// What is sent resolves to what was compared.
 	for _, spec := range append(a, b...) {
-		var in core.SpecInput
+		var in funcspec.Input
 		if err := json.Unmarshal(spec.Body, &in); err != nil {
 			t.Fatal(err)
 		}
-		sent, err := core.ResolveSpec(in)
-		if err != nil || len(Diff(sent, spec.Resolved)) > 0 {
-			t.Errorf("%s: sent %s, which is %v (%v)", spec.File, spec.Body, sent, err)
+		sent, err := funcspec.Resolve(in)
+		if err != nil {
+			t.Fatalf("%s: sent %s: %v", spec.File, spec.Body, err)
+		}
+		if view := funcspec.View(sent); len(Diff(&view, spec.Resolved)) > 0 {
+			t.Errorf("%s: sent %s, which is %v", spec.File, spec.Body, view)
 		}
 	}
 }
 
 func TestDiffNamesFieldsAndHidesEnv(t *testing.T) {
-	a := &core.Spec{Name: "f", Concurrency: 1, Env: map[string]string{"A": "secret1", "B": "x"}, Commands: []string{"a"}}
-	b := &core.Spec{Name: "f", Concurrency: 2, Env: map[string]string{"A": "secret2", "C": "y"}, Commands: []string{"a", "b"}, Resources: &core.Resources{CPU: "1"}}
+	a := &funcspec.Spec{
+		Spec:    core.Spec{Name: "f", Concurrency: 1},
+		Runtime: funcspec.Runtime{Env: map[string]string{"A": "secret1", "B": "x"}, Commands: []string{"a"}},
+	}
+	b := &funcspec.Spec{
+		Spec:    core.Spec{Name: "f", Concurrency: 2},
+		Runtime: funcspec.Runtime{Env: map[string]string{"A": "secret2", "C": "y"}, Commands: []string{"a", "b"}, Resources: &funcspec.Resources{CPU: "1"}},
+	}
 	var got []string
 	for _, d := range Diff(a, b) {
 		got = append(got, d.String())
@@ -120,7 +130,7 @@ func TestDiffNamesFieldsAndHidesEnv(t *testing.T) {
 	if d := Diff(a, a); len(d) > 0 {
 		t.Errorf("a spec differs from itself: %v", d)
 	}
-	if d := Diff(&core.Spec{Commands: nil}, &core.Spec{Commands: []string{}}); len(d) > 0 {
+	if d := Diff(&funcspec.Spec{}, &funcspec.Spec{Runtime: funcspec.Runtime{Commands: []string{}}}); len(d) > 0 {
 		t.Errorf("an empty list differs from none: %v", d)
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"simplane/server/internal/admin"
 	"simplane/server/internal/auth"
 	"simplane/server/internal/deploy"
+	"simplane/server/internal/dispatch"
 	"simplane/server/internal/telemetry"
 )
 
@@ -26,8 +27,8 @@ type Options struct {
 	// the rest to next.
 	Dashboard func(next fasthttp.RequestHandler) fasthttp.RequestHandler
 	// Run makes the call of a task that core has left to its caller, and
-	// completes the task.
-	Run func(core.Task)
+	// completes the task; the Stop breaks the call off.
+	Run func(core.Task, *dispatch.Stop)
 	// CheckEndpoint refuses hosts that POOL functions must not be at.
 	CheckEndpoint func(host string) error
 	// Draining says that the server is about to stop.

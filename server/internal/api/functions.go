@@ -11,6 +11,7 @@ import (
 	"github.com/valyala/fasthttp"
 
 	"simplane/core"
+	"simplane/server/funcspec"
 	"simplane/server/internal/admin"
 	"simplane/server/internal/httpjson"
 	"simplane/server/internal/jsonobject"
@@ -23,32 +24,32 @@ func (a *API) Register(ctx *fasthttp.RequestCtx) {
 		fault.Write(ctx)
 		return
 	}
-	spec, err := core.ResolveSpec(in)
+	spec, err := funcspec.Resolve(in)
 	var invalid *core.ValidationError
 	errors.As(err, &invalid)
 	if details := specDetails(wrong, invalid); len(details) > 0 {
 		httpjson.ValidationFailed(details...).Write(ctx)
 		return
 	}
-	if u, err := url.Parse(spec.EndpointURL); err == nil && u.Host != "" {
+	if u, err := url.Parse(funcspec.Of(spec).EndpointURL); err == nil && u.Host != "" {
 		if err := a.CheckEndpoint(u.Hostname()); err != nil {
 			httpjson.ValidationFailed("endpointUrl: " + err.Error()).Write(ctx)
 			return
 		}
 	}
-	admin.Note(ctx, "function", spec.Name, "mode", spec.ExecutionMode)
+	admin.Note(ctx, "function", spec.Name, "mode", funcspec.Of(spec).ExecutionMode)
 	fn, fault := a.Registrar.Register(spec)
 	if fault != nil {
 		fault.Write(ctx)
 		return
 	}
-	httpjson.WriteJSON(ctx, fasthttp.StatusCreated, fn.Spec())
+	httpjson.WriteJSON(ctx, fasthttp.StatusCreated, funcspec.View(fn.Spec()))
 }
 
 // decodeSpec reads a function spec. Malformed JSON names the byte offset.
 // wrong has the fields whose value is of the wrong type, each with what is
 // wrong: members are read one by one, so that one of them hides no other.
-func decodeSpec(body []byte) (in core.SpecInput, wrong map[string]string, fault *httpjson.Error) {
+func decodeSpec(body []byte) (in funcspec.Input, wrong map[string]string, fault *httpjson.Error) {
 	r := httpjson.ReadBody(body)
 	defer r.Close()
 	wrong = map[string]string{}
@@ -89,9 +90,9 @@ func specDetails(wrong map[string]string, invalid *core.ValidationError) []strin
 
 // ListFunctions lists the specs of all functions.
 func (a *API) ListFunctions(ctx *fasthttp.RequestCtx) {
-	specs := []*core.Spec{} // [] rather than null when empty
+	specs := []funcspec.Spec{} // [] rather than null when empty
 	for _, fn := range a.Core.Functions() {
-		specs = append(specs, fn.Spec())
+		specs = append(specs, funcspec.View(fn.Spec()))
 	}
 	httpjson.WriteJSON(ctx, fasthttp.StatusOK, specs)
 }
@@ -103,7 +104,7 @@ func (a *API) GetFunction(ctx *fasthttp.RequestCtx, name string) {
 		a.writeRejection(ctx, core.ErrNotFound)
 		return
 	}
-	httpjson.WriteJSON(ctx, fasthttp.StatusOK, fn.Spec())
+	httpjson.WriteJSON(ctx, fasthttp.StatusOK, funcspec.View(fn.Spec()))
 }
 
 // DeleteFunction removes a function.
@@ -134,8 +135,8 @@ func (a *API) SetReplicas(ctx *fasthttp.RequestCtx, name string) {
 		httpjson.ValidationFailed(fmt.Sprintf("replicas: must be a whole number from 0 to %d", core.MaxReplicasBound)).Write(ctx)
 		return
 	}
-	if fn.Spec().ExecutionMode != core.ModeDeployment {
-		httpjson.ValidationFailed("executionMode: replicas can be set on DEPLOYMENT functions only, this one is " + fn.Spec().ExecutionMode).Write(ctx)
+	if mode := funcspec.Of(fn.Spec()).ExecutionMode; mode != funcspec.ModeDeployment {
+		httpjson.ValidationFailed("executionMode: replicas can be set on DEPLOYMENT functions only, this one is " + mode).Write(ctx)
 		return
 	}
 	admin.Note(ctx, "replicas", *body.Replicas)

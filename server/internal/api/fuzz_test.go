@@ -12,6 +12,7 @@ import (
 	"github.com/valyala/fasthttp"
 
 	"simplane/core"
+	"simplane/server/funcspec"
 	"simplane/server/harness/specs"
 	"simplane/server/internal/httpjson"
 )
@@ -160,7 +161,7 @@ func FuzzDecodeSpec(f *testing.F) {
 		if !json.Valid(body) {
 			t.Fatalf("took %q", body)
 		}
-		spec, err := core.ResolveSpec(in)
+		spec, err := funcspec.Resolve(in)
 		var invalid *core.ValidationError
 		if err != nil && !errors.As(err, &invalid) {
 			t.Fatalf("error %v", err)
@@ -172,7 +173,7 @@ func FuzzDecodeSpec(f *testing.F) {
 		if len(details) > 0 {
 			return
 		}
-		raw, err := json.Marshal(spec)
+		raw, err := json.Marshal(funcspec.View(spec))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -180,11 +181,11 @@ func FuzzDecodeSpec(f *testing.F) {
 		if fault != nil || len(wrong) > 0 {
 			t.Fatalf("%s: %v %v", raw, fault, wrong)
 		}
-		again, err := core.ResolveSpec(in)
+		again, err := funcspec.Resolve(in)
 		if err != nil {
 			t.Fatalf("%s: %v", raw, err)
 		}
-		if rawAgain, _ := json.Marshal(again); !bytes.Equal(raw, rawAgain) {
+		if rawAgain, _ := json.Marshal(funcspec.View(again)); !bytes.Equal(raw, rawAgain) {
 			t.Fatalf("resolves to\n%s\nand that to\n%s", raw, rawAgain)
 		}
 	})

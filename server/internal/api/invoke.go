@@ -98,7 +98,7 @@ func (a *API) Invoke(ctx *fasthttp.RequestCtx, name string) {
 	switch {
 	case !res.Existing:
 		if res.Run.Attempt > 0 {
-			a.Run(res.Run)
+			a.Run(res.Run, &w.stop)
 		}
 		snap = w.wait()
 		w.recycle()

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"simplane/core"
+	"simplane/server/funcspec"
 	"simplane/server/internal/machine"
 )
 
@@ -17,7 +18,7 @@ func TestJoiningADeletedFunctionsExecutionWaitsForItsEnd(t *testing.T) {
 		t.Fatal(err)
 	}
 	name, image, limit := "f", "i", 1500
-	spec, err := core.ResolveSpec(core.SpecInput{Name: &name, Image: &image, TimeoutMillis: &limit})
+	spec, err := funcspec.Resolve(funcspec.Input{SpecInput: core.SpecInput{Name: &name, TimeoutMillis: &limit}, Image: &image})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"simplane/core"
+	"simplane/server/internal/dispatch"
 )
 
 // syncWaiter waits for one execution. An execution that has ended before the
@@ -16,6 +17,7 @@ type syncWaiter struct {
 	state atomic.Uint32
 	snap  core.Snapshot
 	woken chan struct{}
+	stop  dispatch.Stop // of the call that the caller makes itself
 }
 
 const (
@@ -29,12 +31,15 @@ var waiters = sync.Pool{New: func() any { return &syncWaiter{woken: make(chan st
 func newWaiter() *syncWaiter {
 	w := waiters.Get().(*syncWaiter)
 	w.state.Store(waiterFresh)
+	w.stop.Reset()
 	return w
 }
 
-// Wake implements core.Waiter.
+// Wake implements core.Waiter. A call that the caller still makes is broken off:
+// its execution has ended without it.
 func (w *syncWaiter) Wake(s core.Snapshot) {
 	w.snap = s
+	w.stop.Now()
 	if w.state.Swap(waiterWoken) == waiterParked {
 		w.woken <- struct{}{}
 	}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"simplane/core"
+	"simplane/server/funcspec"
 	"simplane/server/internal/machine"
 	"simplane/server/provider"
 )
@@ -65,7 +66,7 @@ func TestScalerSendsOnlyTheLatestToASlowProvider(t *testing.T) {
 		t.Fatal(err)
 	}
 	name, image := "f", "img"
-	spec, err := core.ResolveSpec(core.SpecInput{Name: &name, Image: &image})
+	spec, err := funcspec.Resolve(funcspec.Input{SpecInput: core.SpecInput{Name: &name}, Image: &image})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -132,7 +133,7 @@ func TestScalerHoldsBackAndSendsTheLatest(t *testing.T) {
 		t.Fatal(err)
 	}
 	name, image := "f", "img"
-	spec, err := core.ResolveSpec(core.SpecInput{Name: &name, Image: &image})
+	spec, err := funcspec.Resolve(funcspec.Input{SpecInput: core.SpecInput{Name: &name}, Image: &image})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -10,13 +10,14 @@ import (
 	"github.com/valyala/fasthttp"
 
 	"simplane/core"
+	"simplane/server/funcspec"
 	"simplane/server/internal/httpjson"
 	"simplane/server/provider"
 )
 
 // provision starts what a DEPLOYMENT function needs; nil when it is not one.
 func (r *Registrar) provision(spec *core.Spec) *httpjson.Error {
-	if !spec.Provided() {
+	if !funcspec.Of(spec).Provided() {
 		return nil
 	}
 	unprocessable := func(message string) *httpjson.Error {
@@ -56,7 +57,7 @@ const providerCallTimeout = 2 * time.Second
 // deprovision stops a deleted function's instances; running invocations may
 // finish in the background.
 func (r *Registrar) deprovision(spec *core.Spec) {
-	if !spec.Provided() || r.provider == nil {
+	if !funcspec.Of(spec).Provided() || r.provider == nil {
 		return
 	}
 	// The provider forgets the name at once; only the stopping takes longer.
@@ -68,14 +69,15 @@ func (r *Registrar) deprovision(spec *core.Spec) {
 }
 
 func deployment(spec *core.Spec) provider.Deployment {
+	rt := funcspec.Of(spec)
 	d := provider.Deployment{
-		Name: spec.Name, Image: spec.Image, RuntimeMode: provider.RuntimeMode(spec.RuntimeMode),
-		Commands: spec.Commands, RuntimeCommand: spec.RuntimeCommand, Env: spec.Env, WorkDir: spec.WorkingDirectory,
-		TimeoutMillis: int64(spec.TimeoutMillis), ImagePullSecrets: spec.ImagePullSecrets,
+		Name: spec.Name, Image: rt.Image, RuntimeMode: provider.RuntimeMode(rt.RuntimeMode),
+		Commands: rt.Commands, RuntimeCommand: rt.RuntimeCommand, Env: rt.Env, WorkDir: rt.WorkingDirectory,
+		TimeoutMillis: int64(spec.TimeoutMillis), ImagePullSecrets: rt.ImagePullSecrets,
 		ScalingStrategy: provider.ScaleNone,
 	}
-	if spec.Resources != nil {
-		d.CPU, d.Memory = spec.Resources.CPU, spec.Resources.Memory
+	if rt.Resources != nil {
+		d.CPU, d.Memory = rt.Resources.CPU, rt.Resources.Memory
 	}
 	if d.RuntimeMode == provider.STDIO {
 		// The slots are the function's, however many replicas share them. This

@@ -11,6 +11,7 @@ import (
 	"github.com/valyala/fasthttp"
 
 	"simplane/core"
+	"simplane/server/funcspec"
 	"simplane/server/internal/httpjson"
 	"simplane/server/provider"
 )
@@ -73,7 +74,7 @@ func (r *Registrar) Register(spec *core.Spec) (*core.Function, *httpjson.Error) 
 	if fault := r.provision(spec); fault != nil {
 		return nil, fault
 	}
-	taken := spec.Provided() && r.scaler != nil
+	taken := funcspec.Of(spec).Provided() && r.scaler != nil
 	if taken {
 		r.scaler.hold()
 		defer r.scaler.release()
@@ -102,7 +103,7 @@ func (r *Registrar) Unregister(name string) error {
 
 // Runs says that a provider runs the function's instances.
 func (r *Registrar) Runs(fn *core.Function) bool {
-	return r.provider != nil && fn.Spec().Provided()
+	return r.provider != nil && funcspec.Of(fn.Spec()).Provided()
 }
 
 // Logs are the last lines that the instances of a function wrote.

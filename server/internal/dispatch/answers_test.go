@@ -16,6 +16,7 @@ import (
 	"github.com/valyala/fasthttp"
 
 	"simplane/core"
+	"simplane/server/funcspec"
 	"simplane/server/harness/rawpeer"
 	"simplane/server/internal/fncall"
 	"simplane/server/provider"
@@ -190,7 +191,7 @@ func viaPool(t *testing.T) func(addr string) core.Outcome {
 			Log: slog.New(slog.DiscardHandler), Egress: anywhere, MaxConnections: 1, MaxResponseBytes: answerLimit,
 			Hooks: Hooks{Complete: func(_ core.Task, o core.Outcome) { ended <- o }},
 		})
-		spec := &core.Spec{Name: "fn", ExecutionMode: core.ModePool, EndpointURL: "http://" + addr + "/"}
+		spec := &core.Spec{Name: "fn", Data: &funcspec.Runtime{ExecutionMode: funcspec.ModePool, EndpointURL: "http://" + addr + "/"}}
 		d.Dispatch(core.Task{Spec: spec, Input: []byte("1"), Attempt: 1, Timeout: timeout})
 		return <-ended
 	}

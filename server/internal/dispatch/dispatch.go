@@ -7,6 +7,8 @@ import (
 	"log/slog"
 
 	"simplane/core"
+	"simplane/server/funcspec"
+	"simplane/server/internal/sock"
 	"simplane/server/provider"
 )
 
@@ -77,12 +79,15 @@ func (d *Dispatcher) Dispatch(t core.Task) {
 	transport.Dispatch(t)
 }
 
+// Stop breaks off a call that Run makes.
+type Stop = sock.Stop
+
 // Run is Dispatch for a caller that does nothing but wait for t: a call that
 // waits for its function is made on the caller's goroutine, which saves another
-// one and two switches.
-func (d *Dispatcher) Run(t core.Task) {
+// one and two switches. The caller may be let go earlier by stop.
+func (d *Dispatcher) Run(t core.Task, stop *Stop) {
 	if pool, ok := d.transport(t.Spec).(*poolDispatcher); ok {
-		d.complete(t, pool.call(t))
+		d.complete(t, pool.call(t, stop))
 	} else {
 		d.Dispatch(t)
 	}
@@ -90,10 +95,11 @@ func (d *Dispatcher) Run(t core.Task) {
 
 // transport is what runs functions of a spec; nil for none.
 func (d *Dispatcher) transport(spec *core.Spec) core.Dispatcher {
+	rt := funcspec.Of(spec)
 	switch {
-	case spec.ExecutionMode == core.ModeLocal:
+	case rt.ExecutionMode == funcspec.ModeLocal:
 		return d.local
-	case spec.ExecutionMode == core.ModePool || spec.EndpointURL != "":
+	case rt.ExecutionMode == funcspec.ModePool || rt.EndpointURL != "":
 		return d.pool
 	}
 	return d.provider

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"simplane/core"
+	"simplane/server/funcspec"
 	"simplane/server/provider"
 )
 
@@ -46,12 +47,12 @@ func TestDispatcherRouter(t *testing.T) {
 		if tc.provider {
 			o.Provider = tookIt{}
 		}
-		spec := &core.Spec{Name: "fn", ExecutionMode: tc.mode, EndpointURL: tc.url}
+		spec := &core.Spec{Name: "fn", Data: &funcspec.Runtime{ExecutionMode: tc.mode, EndpointURL: tc.url}}
 		d := New(o)
 		if _, pool := d.transport(spec).(*poolDispatcher); pool && tc.url != "" {
 			took = "pool" // dials; its own tests see what comes of that
 		} else {
-			d.Run(core.Task{Spec: spec, Input: []byte("1")})
+			d.Run(core.Task{Spec: spec, Input: []byte("1")}, nil)
 		}
 		if took != tc.want {
 			t.Errorf("%+v ended in %q", tc, took)

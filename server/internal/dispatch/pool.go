@@ -7,6 +7,7 @@ import (
 	"github.com/valyala/fasthttp"
 
 	"simplane/core"
+	"simplane/server/funcspec"
 	"simplane/server/internal/fncall"
 	"simplane/server/internal/sock"
 )
@@ -33,21 +34,24 @@ func newPoolDispatcher(o Options) *poolDispatcher {
 }
 
 func (d *poolDispatcher) Dispatch(t core.Task) {
-	go func() { d.hooks.Complete(t, d.call(t)) }()
+	go func() { d.hooks.Complete(t, d.call(t, nil)) }()
 }
 
-// call makes one attempt and always returns within the task's timeout.
-func (d *poolDispatcher) call(t core.Task) core.Outcome {
-	if t.Spec.EndpointURL == "" {
+// call makes one attempt and always returns within the task's timeout, or when
+// stop breaks it off.
+func (d *poolDispatcher) call(t core.Task, stop *sock.Stop) core.Outcome {
+	endpoint := funcspec.Of(t.Spec).EndpointURL
+	if endpoint == "" {
 		return core.Outcome{Status: core.Error, Code: core.CodePoolNoEndpoint, Message: "the function has no endpointUrl"}
 	}
-	target, err := d.targets.of(t.Spec.EndpointURL)
+	target, err := d.targets.of(endpoint)
 	if err != nil {
-		return poolError(t, ": "+err.Error())
+		return poolError(endpoint, ": "+err.Error())
 	}
 	text := texts.Get().(*[]byte)
 	defer texts.Put(text)
 	r := d.hooks.request(t, (*text)[:0])
+	r.Stop = stop
 	a, err := target.Call(&r)
 	if d.hooks.Called != nil {
 		d.hooks.Called(t, a.Status)
@@ -59,9 +63,9 @@ func (d *poolDispatcher) call(t core.Task) core.Outcome {
 	case fncall.TimedOut:
 		return core.Outcome{Status: core.Timeout, Code: core.CodePoolTimeout}
 	case fncall.Refused: // "answered with ..."
-		return poolError(t, " "+e.Message)
+		return poolError(endpoint, " "+e.Message)
 	default:
-		return poolError(t, ": "+e.Message)
+		return poolError(endpoint, ": "+e.Message)
 	}
 }
 
@@ -76,6 +80,6 @@ func ShownURL(endpoint string) string {
 	return u.String()
 }
 
-func poolError(t core.Task, what string) core.Outcome {
-	return core.Outcome{Status: core.Error, Code: core.CodePoolError, Message: ShownURL(t.Spec.EndpointURL) + what}
+func poolError(endpoint, what string) core.Outcome {
+	return core.Outcome{Status: core.Error, Code: core.CodePoolError, Message: ShownURL(endpoint) + what}
 }

@@ -8,6 +8,8 @@ package fncall
 import (
 	"encoding/json"
 	"time"
+
+	"simplane/server/internal/sock"
 )
 
 // Request is one attempt to run a function. Empty texts are left out.
@@ -26,6 +28,8 @@ type Request struct {
 
 	// Deadline ends the attempt.
 	Deadline time.Time
+	// Stop breaks a call over HTTP off; nil for none.
+	Stop *sock.Stop
 }
 
 // Answer is what a function said.

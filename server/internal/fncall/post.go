@@ -73,7 +73,7 @@ func (t *Target) Call(r *Request) (Answer, error) {
 	defer bytebufferpool.Put(message)
 	defer fasthttp.ReleaseResponse(resp)
 	message.B = t.appendRequest(message.B, r)
-	err := t.post(message.B, resp, time.Until(r.Deadline))
+	err := t.post(message.B, resp, time.Until(r.Deadline), r.Stop)
 	switch {
 	case err == nil:
 		return decode(resp, t.conns.MaxResponseBodySize)
@@ -88,12 +88,12 @@ func (t *Target) Call(r *Request) (Answer, error) {
 // post sends a message and reads the answer into resp. It takes no
 // longer than timeout if conns' DialTimeout does not; then the error is
 // fasthttp.ErrTimeout. A message that may have been sent is not sent again.
-func (t *Target) post(message []byte, resp *fasthttp.Response, timeout time.Duration) error {
+func (t *Target) post(message []byte, resp *fasthttp.Response, timeout time.Duration, stop *sock.Stop) error {
 	// Without this a missing content type would read as text/plain.
 	resp.Header.SetNoDefaultContentType(true)
 	deadline := time.Now().Add(timeout)
 	for ; timeout > 0; timeout = time.Until(deadline) {
-		err := t.attempt(message, resp, timeout, deadline)
+		err := t.attempt(message, resp, timeout, deadline, stop)
 		switch {
 		case err == nil:
 			return nil
@@ -113,7 +113,7 @@ func (t *Target) post(message []byte, resp *fasthttp.Response, timeout time.Dura
 	return fasthttp.ErrTimeout
 }
 
-func (t *Target) attempt(message []byte, resp *fasthttp.Response, timeout time.Duration, deadline time.Time) error {
+func (t *Target) attempt(message []byte, resp *fasthttp.Response, timeout time.Duration, deadline time.Time, stop *sock.Stop) error {
 	cc, err := t.conns.AcquireConn(timeout, false)
 	if err != nil {
 		return err
@@ -122,11 +122,17 @@ func (t *Target) attempt(message []byte, resp *fasthttp.Response, timeout time.D
 	reader := t.conns.AcquireReader(conn)
 	defer t.conns.ReleaseReader(reader)
 	if err = conn.SetDeadline(deadline); err == nil {
+		err = stop.Begin(conn)
+	}
+	if err == nil {
 		err = sock.Send(conn, message)
 	}
 	more := false
 	if err == nil {
 		more, err = read(resp, reader, t.conns.MaxResponseBodySize)
+	}
+	if stopped := stop.End(); stopped != nil {
+		err = stopped
 	}
 	// More than the answer was not asked for: the next one would be in doubt.
 	if err != nil || more || resp.ConnectionClose() {

@@ -11,6 +11,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"simplane/core"
+	"simplane/server/funcspec"
 	"simplane/server/internal/dispatch"
 )
 
@@ -84,15 +85,15 @@ func (x *executionTrace) dispatched(ev core.Event) {
 	if ev.QueueWait > 0 {
 		x.waited(ev, at.Add(-ev.QueueWait), "", "")
 	}
-	kind := trace.SpanKindClient
-	if spec.ExecutionMode == core.ModeLocal {
+	kind, mode := trace.SpanKindClient, funcspec.Of(spec).ExecutionMode
+	if mode == funcspec.ModeLocal {
 		kind = trace.SpanKindInternal
 	}
 	attrs := []attribute.KeyValue{
 		semconv.FaaSInvokedName(spec.Name),
 		semconv.FaaSInvokedProviderKey.String("simplane"),
 		semconv.FaaSInvocationID(ev.ID.String()),
-		attribute.String("simplane.execution_mode", string(spec.ExecutionMode)),
+		attribute.String("simplane.execution_mode", mode),
 		attribute.Int("simplane.attempt", int(ev.Attempt)),
 		attribute.Float64("simplane.queue_wait_ms", millis(ev.QueueWait)),
 	}
@@ -194,8 +195,8 @@ func Called(t core.Task, status int) {
 	if span == nil {
 		return
 	}
-	attrs := []attribute.KeyValue{semconv.HTTPRequestMethodPost, semconv.URLFull(spanText(dispatch.ShownURL(t.Spec.EndpointURL), maxSpanText))}
-	if u, err := url.Parse(t.Spec.EndpointURL); err == nil {
+	attrs := []attribute.KeyValue{semconv.HTTPRequestMethodPost, semconv.URLFull(spanText(dispatch.ShownURL(funcspec.Of(t.Spec).EndpointURL), maxSpanText))}
+	if u, err := url.Parse(funcspec.Of(t.Spec).EndpointURL); err == nil {
 		attrs = append(attrs, serverAddress(spanText(u.Host, maxSpanText))...)
 	}
 	if status > 0 {

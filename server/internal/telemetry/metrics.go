@@ -15,6 +15,7 @@ import (
 	"github.com/valyala/fasthttp/fasthttpadaptor"
 
 	"simplane/core"
+	"simplane/server/funcspec"
 )
 
 // Metrics turns core's events into Prometheus metrics. Each function's
@@ -262,7 +263,7 @@ func (g coreGauges) Collect(ch chan<- prometheus.Metric) {
 		gauge(depthDesc, float64(fn.QueueDepth()), fn.Name())
 		gauge(inFlightDesc, float64(fn.InFlight()), fn.Name())
 		gauge(slotsDesc, float64(fn.EffectiveConcurrency()), fn.Name())
-		if fn.Spec().Provided() {
+		if funcspec.Of(fn.Spec()).Provided() {
 			gauge(readyDesc, float64(fn.ReadyReplicas()), fn.Name())
 		}
 		if fn.Autoscaled() {

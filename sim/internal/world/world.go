@@ -189,17 +189,16 @@ func (w *World) declared(name string) []*backend {
 
 // spec is a function's specification, resolved as the server resolves it.
 func spec(name string, f *scenario.Function, rival bool) (*core.Spec, error) {
-	image, mode := "simulated", core.ModeLocal
 	var scaling *core.ScalingConfigInput
 	if f.Scaled() {
-		mode, scaling = core.ModeDeployment, scalingInput(&f.Scaling)
+		scaling = scalingInput(&f.Scaling)
 		if rival {
 			none := "NONE"
 			scaling.Strategy = &none
 		}
 	}
 	return core.ResolveSpec(core.SpecInput{
-		Name: &name, Image: &image, ExecutionMode: &mode, ScalingConfig: scaling,
+		Name: &name, ScalingConfig: scaling,
 		Concurrency: &f.Concurrency, QueueSize: &f.QueueSize, MaxRetries: &f.MaxRetries, TimeoutMillis: &f.TimeoutMillis,
 	})
 }

@@ -1,0 +1,58 @@
+// Package funcspec describes a function as users register it: what core decides
+// by, and beside it how its calls are made and its instances are started. Core
+// carries the latter along and reads none of it.
+package funcspec
+
+import "simplane/core"
+
+// Execution modes: where a function runs.
+const (
+	ModeLocal      = "LOCAL"      // an in-process handler
+	ModePool       = "POOL"       // an HTTP endpoint somebody else runs
+	ModeDeployment = "DEPLOYMENT" // instances that a provider starts and scales
+)
+
+// Runtime modes: how an instance takes work.
+const (
+	RuntimeHTTP  = "HTTP"
+	RuntimeStdio = "STDIO"
+	RuntimeFile  = "FILE"
+)
+
+// Spec is a function as the API shows it, with every default filled in.
+type Spec struct {
+	core.Spec
+	Runtime
+}
+
+// Runtime is the part of a Spec that says how calls are made and instances are
+// started.
+type Runtime struct {
+	Image            string            `json:"image"`
+	ExecutionMode    string            `json:"executionMode"`
+	RuntimeMode      string            `json:"runtimeMode"`
+	EndpointURL      string            `json:"endpointUrl,omitempty"`
+	Commands         []string          `json:"commands"`
+	RuntimeCommand   string            `json:"runtimeCommand,omitempty"`
+	WorkingDirectory string            `json:"workingDirectory,omitempty"`
+	Env              map[string]string `json:"env"`
+	Resources        *Resources        `json:"resources,omitempty"`
+	ImagePullSecrets []string          `json:"imagePullSecrets"`
+}
+
+// Resources are per instance, in Kubernetes notation ("500m", "128Mi").
+type Resources struct {
+	CPU    string `json:"cpu,omitempty"`
+	Memory string `json:"memory,omitempty"`
+}
+
+// Provided says that a provider starts instances of the function: it is a
+// DEPLOYMENT without an endpoint of its own.
+func (r *Runtime) Provided() bool { return r.ExecutionMode == ModeDeployment && r.EndpointURL == "" }
+
+// Of returns the runtime part of a spec that Resolve made. It must not be
+// changed.
+func Of(s *core.Spec) *Runtime { return s.Data.(*Runtime) }
+
+// View returns the whole of a spec that Resolve made.
+func View(s *core.Spec) Spec { return Spec{*s, *Of(s)} }

@@ -1,0 +1,147 @@
+package funcspec
+
+import (
+	"encoding/json"
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+
+	"simplane/core"
+)
+
+func resolveJSON(t testing.TB, in string) (*core.Spec, error) {
+	t.Helper()
+	var input Input
+	if err := json.Unmarshal([]byte(in), &input); err != nil {
+		t.Fatal(err)
+	}
+	return Resolve(input)
+}
+
+func viewJSON(t testing.TB, in string) string {
+	t.Helper()
+	s, err := resolveJSON(t, in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := json.Marshal(View(s))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+func TestResolveFillsInDefaults(t *testing.T) {
+	want := `{"name":"f","concurrency":4,"queueSize":100,"maxRetries":3,"timeoutMillis":30000,` +
+		`"image":"i","executionMode":"DEPLOYMENT","runtimeMode":"HTTP","commands":[],"env":{},"imagePullSecrets":[]}`
+	if got := viewJSON(t, `{"name":"f","image":"i"}`); got != want {
+		t.Errorf("got %s\nwant %s", got, want)
+	}
+}
+
+func TestResolveKeepsWhatIsGiven(t *testing.T) {
+	in := `{"name":"F.a_b-9","concurrency":1,"queueSize":2,"maxRetries":0,"timeoutMillis":5,"rateMaxPerSecond":7,` +
+		`"image":"i","executionMode":"POOL","runtimeMode":"STDIO","endpointUrl":"http://h:1/p","commands":["a","b"],` +
+		`"runtimeCommand":"run","workingDirectory":"/w","env":{"K":"V"},"resources":{"cpu":"500m","memory":"1Gi"},"imagePullSecrets":["s"]}`
+	if got := viewJSON(t, in); got != in {
+		t.Errorf("got %s\nwant %s", got, in)
+	}
+}
+
+func TestResolveTakesAliases(t *testing.T) {
+	for in, want := range map[string]string{
+		`{"name":"f","image":"i","timeoutMs":7,"url":"https://h"}`:                  "https://h",
+		`{"name":"f","image":"i","url":"http://a","endpointUrl":"http://b"}`:        "http://b",
+		`{"name":"f","image":"i","executionMode":"LOCAL","endpointUrl":"http://b"}`: "http://b",
+	} {
+		s, err := resolveJSON(t, in)
+		if err != nil || Of(s).EndpointURL != want {
+			t.Errorf("%s: %v", in, err)
+		}
+	}
+}
+
+// Core asks for no instances where nobody starts any.
+func TestResolveSaysWhoHasInstances(t *testing.T) {
+	for in, none := range map[string]bool{
+		`{"name":"f","image":"i"}`:                              true,
+		`{"name":"f","image":"i","executionMode":"DEPLOYMENT"}`: true,
+		`{"name":"f","image":"i","endpointUrl":"http://h"}`:     false,
+		`{"name":"f","image":"i","executionMode":"LOCAL"}`:      false,
+		`{"name":"f","image":"i","executionMode":"POOL"}`:       false,
+	} {
+		s, err := resolveJSON(t, in)
+		if err != nil || s.NoInstances == none || Of(s).Provided() != none {
+			t.Errorf("%s: no instances %v, provided %v, %v", in, s.NoInstances, Of(s).Provided(), err)
+		}
+	}
+}
+
+func TestResolveNamesEveryViolationAtOnce(t *testing.T) {
+	_, err := resolveJSON(t, `{"name":"-bad-","image":" ","executionMode":"local","runtimeMode":"X","concurrency":0,
+		"endpointUrl":"ftp://x","env":{"A=B":"1","":"2"}}`)
+	var v *core.ValidationError
+	if !errors.As(err, &v) {
+		t.Fatal(err)
+	}
+	fields := map[string]int{}
+	for _, d := range v.Details {
+		field, _, _ := strings.Cut(d, ": ")
+		fields[field]++
+	}
+	for field, n := range map[string]int{"name": 1, "image": 1, "executionMode": 1, "runtimeMode": 1, "concurrency": 1, "endpointUrl": 1, "env": 2} {
+		if fields[field] != n {
+			t.Errorf("%s: %d violations, want %d", field, fields[field], n)
+		}
+		delete(fields, field)
+	}
+	if len(fields) > 0 {
+		t.Errorf("also reported: %v", fields)
+	}
+	if !slices.IsSorted(v.Details) {
+		t.Error("the order is not the same in every run")
+	}
+}
+
+func TestResolveChecksEndpoints(t *testing.T) {
+	name, image := "f", "i"
+	for url, good := range map[string]bool{
+		"http://h": true, "https://h:8443/x?y=z": true,
+		"h:80": false, "/path": false, "http://": false, "ftp://h": false, "http://h\x7f": false, "://": false,
+	} {
+		in := Input{Image: &image, EndpointURL: &url}
+		in.Name = &name
+		if _, err := Resolve(in); (err == nil) != good {
+			t.Errorf("endpoint %q: %v", url, err)
+		}
+	}
+}
+
+// Whatever the JSON, a spec is refused with reasons or resolved to one that
+// resolves to itself.
+func FuzzResolve(f *testing.F) {
+	f.Add(`{"name":"f","image":"i"}`)
+	f.Add(`{"name":"f","image":"i","timeoutMs":7,"url":"https://h","env":{"A":"B"}}`)
+	f.Fuzz(func(t *testing.T, in string) {
+		var input Input
+		if json.Unmarshal([]byte(in), &input) != nil {
+			return
+		}
+		s, err := Resolve(input)
+		var v *core.ValidationError
+		switch {
+		case errors.As(err, &v) && len(v.Details) > 0:
+			return
+		case err != nil:
+			t.Fatalf("refused without a reason: %v", err)
+		}
+		once, err := json.Marshal(View(s))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if twice := viewJSON(t, string(once)); twice != string(once) {
+			t.Fatalf("resolved twice: %s\nonce: %s", twice, once)
+		}
+	})
+}

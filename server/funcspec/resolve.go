@@ -1,0 +1,101 @@
+package funcspec
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"slices"
+	"strings"
+
+	"simplane/core"
+)
+
+// Input is a spec as a user writes it: nil means "not given". Its JSON form has
+// the aliases timeoutMs and url.
+type Input struct {
+	core.SpecInput
+	Image            *string           `json:"image"`
+	ExecutionMode    *string           `json:"executionMode"`
+	RuntimeMode      *string           `json:"runtimeMode"`
+	EndpointURL      *string           `json:"endpointUrl"`
+	URL              *string           `json:"url"`
+	Commands         []string          `json:"commands"`
+	RuntimeCommand   *string           `json:"runtimeCommand"`
+	WorkingDirectory *string           `json:"workingDirectory"`
+	Env              map[string]string `json:"env"`
+	Resources        *Resources        `json:"resources"`
+	ImagePullSecrets []string          `json:"imagePullSecrets"`
+}
+
+// Resolve checks a spec and fills in the defaults. The error is a
+// *core.ValidationError that names every violation.
+func Resolve(in Input) (*core.Spec, error) {
+	var v violations
+	r := &Runtime{
+		Image:            or(in.Image, ""),
+		ExecutionMode:    or(in.ExecutionMode, ModeDeployment),
+		RuntimeMode:      or(in.RuntimeMode, RuntimeHTTP),
+		EndpointURL:      or(in.EndpointURL, or(in.URL, "")),
+		Commands:         append([]string{}, in.Commands...),
+		RuntimeCommand:   or(in.RuntimeCommand, ""),
+		WorkingDirectory: or(in.WorkingDirectory, ""),
+		Env:              in.Env,
+		Resources:        in.Resources,
+		ImagePullSecrets: append([]string{}, in.ImagePullSecrets...),
+	}
+	if r.Env == nil {
+		r.Env = map[string]string{}
+	}
+	if strings.TrimSpace(r.Image) == "" {
+		v.add("image", "must not be blank")
+	}
+	v.oneOf("executionMode", r.ExecutionMode, ModeLocal, ModePool, ModeDeployment)
+	v.oneOf("runtimeMode", r.RuntimeMode, RuntimeHTTP, RuntimeStdio, RuntimeFile)
+	if r.EndpointURL != "" {
+		v.endpoint(r.EndpointURL)
+	}
+	for name := range r.Env {
+		if name == "" || strings.ContainsAny(name, "=\x00") {
+			v.add("env", fmt.Sprintf("%q is not a variable name (no '=', not empty)", name))
+		}
+	}
+	s, err := core.ResolveSpec(in.SpecInput)
+	var invalid *core.ValidationError
+	switch {
+	case errors.As(err, &invalid):
+		v = append(v, invalid.Details...)
+	case err != nil:
+		return nil, err
+	}
+	if len(v) > 0 {
+		slices.Sort(v) // env comes out of a map
+		return nil, &core.ValidationError{Details: v}
+	}
+	s.Data, s.NoInstances = r, !r.Provided()
+	return s, nil
+}
+
+// violations are "field: what is wrong".
+type violations []string
+
+func (v *violations) add(field, what string) { *v = append(*v, field+": "+what) }
+
+func (v *violations) oneOf(field, got string, allowed ...string) {
+	if !slices.Contains(allowed, got) {
+		v.add(field, fmt.Sprintf("must be one of %s, not %q", strings.Join(allowed, ", "), got))
+	}
+}
+
+func (v *violations) endpoint(raw string) {
+	u, err := url.Parse(raw)
+	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" {
+		v.add("endpointUrl", "must be an absolute http or https URL")
+	}
+}
+
+func or[T any](p *T, def T) T {
+	if p == nil {
+		return def
+	}
+	return *p
+}
