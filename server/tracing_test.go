@@ -10,6 +10,7 @@ import (
 	"github.com/valyala/fasthttp"
 
 	"simplane/core"
+	"simplane/server/internal/httpjson"
 )
 
 func TestTraceOfASyncLocalInvocation(t *testing.T) {
@@ -210,7 +211,7 @@ server invoke fn
 server invoke
 server enqueue`)
 	spans.has(spans.all("invoke fn")[1], "http.response.status_code", "429", "faas.invocation_id", "", "faas.invoked_name", "fn")
-	spans.has(spans.all("invoke fn")[2], "http.response.status_code", "400", "error.type", core.CodeValidation)
+	spans.has(spans.all("invoke fn")[2], "http.response.status_code", "400", "error.type", httpjson.CodeValidation)
 	spans.has(spans.named("invoke"), "http.response.status_code", "404", "error.type", core.CodeNotFound, "faas.invoked_name", "")
 }
 

@@ -182,7 +182,7 @@ func TestWitnessNamesWhatBroke(t *testing.T) {
 		"a retry forgone": {"failures are retried", func(p *planted) {
 			id := p.accept()
 			p.start(id)
-			p.see(core.EventEnded, id, took(core.Error, 0, 0), because(core.CodePoolError))
+			p.see(core.EventEnded, id, took(core.Error, 0, 0), because(world.CodeFailed))
 		}},
 		"a timeout before its time": {"timeouts", func(p *planted) {
 			id := p.accept()

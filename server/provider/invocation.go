@@ -30,6 +30,8 @@ func (r Result) OK() bool { return r.ErrorCode == "" }
 
 // Error codes of a Result. A function may also answer with codes of its own.
 const (
+	CodeNoProvider  = "NO_PROVIDER"           // nobody starts instances here
+	CodeNoEndpoint  = "POOL_ENDPOINT_MISSING" // a POOL function without an endpoint
 	CodeStartFailed = "FUNCTION_START_FAILED" // not found, exited or silent before it was ready
 	CodeCrashed     = "FUNCTION_CRASHED"      // died with the invocation running
 	CodeBadOutput   = "FUNCTION_BAD_OUTPUT"   // answer not JSON in UTF-8, or too large

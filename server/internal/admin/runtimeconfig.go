@@ -122,7 +122,7 @@ func (a *Admin) merged(p runtimePatch, estimated, queued *time.Duration) (rate i
 		details = append(details, invalid.Details...)
 	}
 	if len(details) > 0 {
-		return rate, q, &httpjson.Error{Status: fasthttp.StatusUnprocessableEntity, Code: core.CodeValidation, Message: "Request validation failed", Details: details}
+		return rate, q, &httpjson.Error{Status: fasthttp.StatusUnprocessableEntity, Code: httpjson.CodeValidation, Message: "Request validation failed", Details: details}
 	}
 	return rate, q, nil
 }
@@ -158,7 +158,7 @@ func (a *Admin) PatchRuntimeConfig(ctx *fasthttp.RequestCtx) {
 	a.runtime.mu.Lock()
 	defer a.runtime.mu.Unlock()
 	if *p.ExpectedRevision != a.runtime.revision {
-		httpjson.WriteError(ctx, fasthttp.StatusConflict, core.CodeRevisionConflict,
+		httpjson.WriteError(ctx, fasthttp.StatusConflict, httpjson.CodeRevisionConflict,
 			fmt.Sprintf("the configuration is at revision %d, not %d; GET it and try again", a.runtime.revision, *p.ExpectedRevision))
 		return
 	}

@@ -83,7 +83,7 @@ func FuzzDecodeInvocation(f *testing.F) {
 		if fault.Code == httpjson.CodeMalformedJSON && wellFormed && utf8.Valid(body) && !hasSurrogate(body) {
 			t.Fatalf("refused %q as malformed: %s", body, fault.Message)
 		}
-		if fault.Code == core.CodeValidation {
+		if fault.Code == httpjson.CodeValidation {
 			var metadata map[string]*string
 			badMetadata := json.Unmarshal(reference["metadata"], &metadata) != nil && reference["metadata"] != nil
 			for _, v := range metadata {

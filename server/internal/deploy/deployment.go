@@ -21,7 +21,7 @@ func (r *Registrar) provision(spec *core.Spec) *httpjson.Error {
 		return nil
 	}
 	unprocessable := func(message string) *httpjson.Error {
-		return &httpjson.Error{Status: fasthttp.StatusUnprocessableEntity, Code: core.CodeNoProvider, Message: message}
+		return &httpjson.Error{Status: fasthttp.StatusUnprocessableEntity, Code: provider.CodeNoProvider, Message: message}
 	}
 	if r.provider == nil {
 		return unprocessable("no provider is configured for DEPLOYMENT functions: set endpointUrl, or use executionMode POOL or LOCAL")
@@ -102,7 +102,7 @@ func deployment(spec *core.Spec) provider.Deployment {
 // number is a start for the autoscaler, see core.SetReplicas.
 func (r *Registrar) SetReplicas(fn *core.Function, n int) *httpjson.Error {
 	if !r.Runs(fn) {
-		return &httpjson.Error{Status: fasthttp.StatusServiceUnavailable, Code: core.CodeNoProvider, Message: "no provider runs this function's instances, so it cannot be scaled here"}
+		return &httpjson.Error{Status: fasthttp.StatusServiceUnavailable, Code: provider.CodeNoProvider, Message: "no provider runs this function's instances, so it cannot be scaled here"}
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), providerCallTimeout)
 	defer cancel()

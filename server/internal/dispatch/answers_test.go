@@ -114,10 +114,10 @@ var oddAnswers = []struct {
 
 	{name: "201", raw: "HTTP/1.1 201 Created\r\nContent-Length: 1\r\n\r\n1", output: `1`},
 	{name: "204", raw: "HTTP/1.1 204 No Content\r\nX-Cold-Start: true\r\n\r\n", output: `null`, cold: true},
-	{name: "302", raw: "HTTP/1.1 302 Found\r\nLocation: /\r\nContent-Length: 1\r\n\r\n1", code: core.CodePoolError},
-	{name: "304", raw: "HTTP/1.1 304 Not Modified\r\n\r\n", code: core.CodePoolError},
-	{name: "404", raw: "HTTP/1.1 404 Not Found\r\nContent-Length: 1\r\n\r\n1", code: core.CodePoolError},
-	{name: "500 that is no text", raw: "HTTP/1.1 500 Oops\r\nContent-Length: 2\r\n\r\n\xff\xfe", code: core.CodePoolError},
+	{name: "302", raw: "HTTP/1.1 302 Found\r\nLocation: /\r\nContent-Length: 1\r\n\r\n1", code: provider.CodeError},
+	{name: "304", raw: "HTTP/1.1 304 Not Modified\r\n\r\n", code: provider.CodeError},
+	{name: "404", raw: "HTTP/1.1 404 Not Found\r\nContent-Length: 1\r\n\r\n1", code: provider.CodeError},
+	{name: "500 that is no text", raw: "HTTP/1.1 500 Oops\r\nContent-Length: 2\r\n\r\n\xff\xfe", code: provider.CodeError},
 	{name: "early hints first", raw: "HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n" + ok("", `1`), output: `1`},
 
 	{name: "cold start", raw: ok("X-Cold-Start: TRUE\r\nX-Init-Duration-Ms: 250\r\n", `1`), output: `1`, cold: true, init: 250 * time.Millisecond},
@@ -127,24 +127,24 @@ var oddAnswers = []struct {
 	{name: "blanks around the length", raw: "HTTP/1.1 200 OK\r\nContent-Length: \t 1 \t\r\n\r\n1", output: `1`},
 	{name: "no blank before the length", raw: "HTTP/1.1 200 OK\r\nContent-Length:1\r\n\r\n1", output: `1`},
 	{name: "zeros before the length", raw: "HTTP/1.1 200 OK\r\nContent-Length: 0001\r\n\r\n1", output: `1`},
-	{name: "the same length twice", raw: "HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 1\r\n\r\n1", code: core.CodePoolError},
+	{name: "the same length twice", raw: "HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 1\r\n\r\n1", code: provider.CodeError},
 	{name: "odd case", raw: "HTTP/1.1 200 OK\r\ncONTENT-tYPE: TEXT/plain\r\nx-cold-START: true\r\ncontent-LENGTH: 1\r\n\r\n1", output: `"1"`, cold: true},
 	{name: "no reason", raw: "HTTP/1.1 200 \r\nContent-Length: 1\r\n\r\n1", output: `1`},
 	{name: "no reason, nor a blank", raw: "HTTP/1.1 200\r\nContent-Length: 1\r\n\r\n1", output: `1`},
 	{name: "chunked", raw: "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\n[\r\n2\r\n1]\r\n0\r\n\r\n", output: `[1]`},
 	{name: "chunked with trailers", raw: "HTTP/1.1 200 OK\r\nTrailer: X-T\r\nTransfer-Encoding: Chunked\r\n\r\n1\r\n1\r\n0\r\nX-T: 1\r\n\r\n", output: `1`},
 	{name: "chunked with extensions", raw: "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n001;a=\"b\"\r\n1\r\n0;c\r\n\r\n", output: `1`},
-	{name: "chunks broken off", raw: "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n[1,", code: core.CodePoolError},
-	{name: "trailers broken off", raw: "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\n1\r\n0\r\n", code: core.CodePoolError},
+	{name: "chunks broken off", raw: "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n[1,", code: provider.CodeError},
+	{name: "trailers broken off", raw: "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\n1\r\n0\r\n", code: provider.CodeError},
 	{name: "ended by close", raw: "HTTP/1.1 200 OK\r\n\r\n[1]", output: `[1]`},
 	{name: "HTTP/1.0", raw: "HTTP/1.0 200 OK\r\nContent-Type: text/plain\r\n\r\n1", output: `"1"`},
-	{name: "body broken off", raw: "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n1", code: core.CodePoolError},
-	{name: "no answer", raw: "", code: core.CodePoolError},
-	{name: "not HTTP", raw: "ceci n'est pas HTTP\r\n\r\n", code: core.CodePoolError},
+	{name: "body broken off", raw: "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n1", code: provider.CodeError},
+	{name: "no answer", raw: "", code: provider.CodeError},
+	{name: "not HTTP", raw: "ceci n'est pas HTTP\r\n\r\n", code: provider.CodeError},
 	{name: "6 KiB of headers", raw: ok("Set-Cookie: a="+strings.Repeat("x", 6<<10)+"\r\n", `1`), output: `1`},
 	{name: "63 KiB of headers", raw: ok(strings.Repeat("X-Filler: "+strings.Repeat("x", 1012)+"\r\n", 62), `1`), output: `1`},
 	{name: "early hints, then 20 KiB of headers", raw: "HTTP/1.1 103 Early Hints\r\n\r\n" + ok("X-F: "+strings.Repeat("x", 20<<10)+"\r\n", `1`), output: `1`},
-	{name: "70 KiB of headers", raw: ok("X-Filler: "+strings.Repeat("x", 70<<10)+"\r\n", `1`), code: core.CodePoolError},
+	{name: "70 KiB of headers", raw: ok("X-Filler: "+strings.Repeat("x", 70<<10)+"\r\n", `1`), code: provider.CodeError},
 }
 
 func TestOddAnswersMeanTheSameEverywhere(t *testing.T) {
@@ -159,7 +159,7 @@ func TestOddAnswersMeanTheSameEverywhere(t *testing.T) {
 				got := call(addr)
 				code := tc.code
 				if code == badOutput && via == "POOL" {
-					code = core.CodePoolError
+					code = provider.CodeError
 				} else if code == badOutput {
 					code = provider.CodeBadOutput
 				}

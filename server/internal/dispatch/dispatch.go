@@ -73,7 +73,7 @@ func (d *Dispatcher) HandleLocal(name string, h LocalHandler) { d.local.handle(n
 func (d *Dispatcher) Dispatch(t core.Task) {
 	transport := d.transport(t.Spec)
 	if transport == nil {
-		d.complete(t, core.Outcome{Status: core.Error, Code: core.CodeNoProvider, Message: "no provider runs DEPLOYMENT functions here; set endpointUrl or configure one"})
+		d.complete(t, core.Outcome{Status: core.Error, Code: provider.CodeNoProvider, Message: "no provider runs DEPLOYMENT functions here; set endpointUrl or configure one"})
 		return
 	}
 	transport.Dispatch(t)

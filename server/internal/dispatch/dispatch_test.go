@@ -31,10 +31,10 @@ func TestDispatcherRouter(t *testing.T) {
 		{"LOCAL", "", true, "local"},
 		{"LOCAL", "http://h", true, "local"},
 		{"POOL", "http://h", true, "pool"},
-		{"POOL", "", true, core.CodePoolNoEndpoint},
+		{"POOL", "", true, provider.CodeNoEndpoint},
 		{"DEPLOYMENT", "http://h", true, "pool"},
 		{"DEPLOYMENT", "", true, "PROVIDER"},
-		{"DEPLOYMENT", "", false, core.CodeNoProvider},
+		{"DEPLOYMENT", "", false, provider.CodeNoProvider},
 	} {
 		took := ""
 		o := Options{Log: slog.New(slog.DiscardHandler), Egress: anywhere, Hooks: Hooks{

@@ -10,6 +10,7 @@ import (
 	"simplane/server/funcspec"
 	"simplane/server/internal/fncall"
 	"simplane/server/internal/sock"
+	"simplane/server/provider"
 )
 
 // poolDispatcher posts tasks to the endpoint of a function that somebody else
@@ -42,7 +43,7 @@ func (d *poolDispatcher) Dispatch(t core.Task) {
 func (d *poolDispatcher) call(t core.Task, stop *sock.Stop) core.Outcome {
 	endpoint := funcspec.Of(t.Spec).EndpointURL
 	if endpoint == "" {
-		return core.Outcome{Status: core.Error, Code: core.CodePoolNoEndpoint, Message: "the function has no endpointUrl"}
+		return core.Outcome{Status: core.Error, Code: provider.CodeNoEndpoint, Message: "the function has no endpointUrl"}
 	}
 	target, err := d.targets.of(endpoint)
 	if err != nil {
@@ -61,7 +62,7 @@ func (d *poolDispatcher) call(t core.Task, stop *sock.Stop) core.Outcome {
 	}
 	switch e := err.(*fncall.Error); e.Kind {
 	case fncall.TimedOut:
-		return core.Outcome{Status: core.Timeout, Code: core.CodePoolTimeout}
+		return core.Outcome{Status: core.Timeout, Code: provider.CodeTimeout}
 	case fncall.Refused: // "answered with ..."
 		return poolError(endpoint, " "+e.Message)
 	default:
@@ -81,5 +82,5 @@ func ShownURL(endpoint string) string {
 }
 
 func poolError(endpoint, what string) core.Outcome {
-	return core.Outcome{Status: core.Error, Code: core.CodePoolError, Message: ShownURL(endpoint) + what}
+	return core.Outcome{Status: core.Error, Code: provider.CodeError, Message: ShownURL(endpoint) + what}
 }

@@ -8,12 +8,12 @@ import (
 
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/valyala/fasthttp"
-
-	"simplane/core"
 )
 
 // Error codes that core does not know.
 const (
+	CodeValidation       = "VALIDATION_ERROR"
+	CodeRevisionConflict = "REVISION_CONFLICT"
 	CodeBadRequest       = "BAD_REQUEST"
 	CodeMalformedJSON    = "MALFORMED_JSON"
 	CodeMethodNotAllowed = "METHOD_NOT_ALLOWED"
@@ -46,7 +46,7 @@ func BadRequest(code, message string) *Error {
 
 // ValidationFailed is the error of a request that breaks rules, one detail each.
 func ValidationFailed(details ...string) *Error {
-	return &Error{fasthttp.StatusBadRequest, core.CodeValidation, "Request validation failed", details}
+	return &Error{fasthttp.StatusBadRequest, CodeValidation, "Request validation failed", details}
 }
 
 // Write answers with e.

@@ -27,6 +27,10 @@ type backend struct {
 	rival    *rivalry  // nil unless a Rival scales it
 }
 
+// CodeFailed is the error code of every simulated failure, the one of a function
+// that answers with an error or not at all.
+const CodeFailed = "POOL_ERROR"
+
 // outageAnswer is how long a refused connection takes.
 const outageAnswer = time.Millisecond
 
@@ -43,7 +47,7 @@ type attempt struct {
 func (w *World) Dispatch(t core.Task) {
 	b := w.backends[t.Function.Handle().(Handle).Number()]
 	if b.outages > 0 {
-		o := core.Outcome{Status: core.Error, Code: core.CodePoolError, Message: "connection refused"}
+		o := core.Outcome{Status: core.Error, Code: CodeFailed, Message: "connection refused"}
 		a := w.answerIn(int64(outageAnswer))
 		a.task, a.outcome, a.backend, a.again, a.refused = t, o, b, -1, true
 		return
@@ -73,7 +77,7 @@ func (w *World) perform(b *backend, t core.Task, o core.Outcome) {
 		case u < how.HangRate+how.LateCompletionRate:
 			d += int64(t.Timeout)
 		case u < how.HangRate+how.LateCompletionRate+how.FailureRate:
-			o.Status, o.Output, o.Code, o.Message = core.Error, nil, core.CodePoolError, "simulated failure"
+			o.Status, o.Output, o.Code, o.Message = core.Error, nil, CodeFailed, "simulated failure"
 		}
 	}
 	again := int64(-1)

@@ -157,7 +157,7 @@ func (f *fleet) close() {
 	waiting := f.waiting
 	f.waiting = nil
 	for _, w := range waiting {
-		w.task.Complete(core.Outcome{Status: core.Error, Code: core.CodePoolError, Message: "the function was deleted"})
+		w.task.Complete(core.Outcome{Status: core.Error, Code: CodeFailed, Message: "the function was deleted"})
 	}
 }
 
