@@ -13,7 +13,6 @@ import (
 	"os"
 	"slices"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -257,47 +256,6 @@ func TestExpectations(t *testing.T) {
 	}
 }
 
-// Two servers alike: at a confidence of 0.9999 the interval holds 1 unless one
-// side is measured in another way than the other.
-func TestEqualSubjectsGiveOne(t *testing.T) {
-	l := launcher()
-	url := server(t, fine)
-	o := quick()
-	o.Rounds, o.Confidence, o.Connections = 5, 0.9999, []int{1, 8}
-	res, err := Run(context.Background(), l.FromURL(url), l.FromURL(url), o, nil)
-	if err != nil || res.ErrorShare != 0 {
-		t.Fatalf("%v, error share %v, findings %q", err, res.ErrorShare, res.Findings)
-	}
-	for _, p := range res.Phases {
-		for _, row := range p.Rows {
-			if row.Ratio == nil || row.Ratio.Differs() {
-				t.Errorf("%s, %s: %v %s", p.Title(), row.Name, row.Ratio, row.Problem)
-			}
-		}
-	}
-}
-
-// A answers at once but for one request in 50, which comes 20 ms late.
-func TestTailsReachTheReport(t *testing.T) {
-	var n atomic.Int64
-	l := launcher()
-	o := quick()
-	o.Round = 200 * time.Millisecond
-	res, err := Run(context.Background(), l.FromURL(server(t, func(http.ResponseWriter, *http.Request) {
-		if n.Add(1)%50 == 0 {
-			time.Sleep(20 * time.Millisecond)
-		}
-	})), l.FromURL(server(t, fine)), o, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, row := range res.Phases[0].Rows {
-		if tail := row.Figure == "p99" || row.Figure == "p99.9" || row.Figure == "max"; tail && row.A < 20 {
-			t.Errorf("%s of A is %.2f ms, the 20 ms are missing", row.Name, row.A)
-		}
-	}
-}
-
 func TestLaunchEverySubject(t *testing.T) {
 	for _, name := range SubjectNames() {
 		s, err := launcher().Launch(t.Context(), name)
@@ -305,7 +263,10 @@ func TestLaunchEverySubject(t *testing.T) {
 			t.Fatal(err)
 		}
 		o := quick()
-		res, _, err := loadgen.Run(t.Context(), o.load(s.Target, 2, 0, 0), nil)
+		var res *loadgen.Result
+		for again := true; again; again = err == nil && res.OK+res.Failed == 0 { // on a busy machine a round may end before an answer
+			res, _, err = loadgen.Run(t.Context(), o.load(s.Target, 2, 0, 0), nil)
+		}
 		s.Stop()
 		if err != nil || res.OK == 0 || res.Failed != 0 {
 			t.Errorf("%s: %v, ok %d, failures %+v", name, err, res.OK, res.Failures)

@@ -13,8 +13,8 @@ import (
 	"testing"
 	"time"
 
-	"simplane/server/provider/process"
 	"simplane/server/provider"
+	"simplane/server/provider/process"
 )
 
 var everyMode = []provider.RuntimeMode{provider.HTTP, provider.STDIO, provider.FILE}
