@@ -19,6 +19,7 @@ import (
 	"simplane/server/internal/deploy"
 	"simplane/server/internal/dispatch"
 	"simplane/server/internal/machine"
+	"simplane/server/internal/sock"
 	"simplane/server/internal/telemetry"
 	"simplane/server/provider"
 )
@@ -86,9 +87,9 @@ func New(cfg Config, log *slog.Logger) (_ *Server, err error) {
 		Core: s.core, Log: log, Guard: s.guard, MetricsError: s.registrar.MetricsError,
 		NowMillis: func() int64 { return s.clock.Now().WallMillis() },
 	})
-	apiConns, mgmtConns := connectionBounds(cfg.MaxConnections, fileLimit())
+	apiConns, mgmtConns := sock.DivideFiles(cfg.MaxConnections, sock.FileLimit())
 	if apiConns < cfg.MaxConnections {
-		log.Info("maxConnections is lowered to what the file limit leaves room for; raise it (ulimit -n)", "from", cfg.MaxConnections, "to", apiConns, "files", fileLimit())
+		log.Info("maxConnections is lowered to what the file limit leaves room for; raise it (ulimit -n)", "from", cfg.MaxConnections, "to", apiConns, "files", sock.FileLimit())
 	}
 	if s.certs, err = auth.LoadCertificates(cfg.TLSCert, cfg.TLSKey, cfg.TLSClientCA, log); err != nil {
 		return nil, err
@@ -101,17 +102,15 @@ func New(cfg Config, log *slog.Logger) (_ *Server, err error) {
 		Tracing: s.tracing, CheckEndpoint: s.egress.CheckHost, Draining: s.draining.Load,
 		AsyncEnabled: cfg.AsyncEnabled, AccessLogSample: cfg.AccessLogSample,
 		InternalOnMgmtOnly: cfg.InternalOnMgmtOnly, ManageOnMgmtOnly: cfg.ManageOnMgmtOnly,
+		MaxBodyBytes: cfg.MaxBodyBytes, WriteTimeout: cfg.WriteTimeout,
 	})
 	s.routes = routes(answers, s.admin, s.metrics)
-	s.api, s.mgmt = s.httpServer(answers.Handler(s.routes, false), apiConns), s.httpServer(answers.Handler(s.routes, true), mgmtConns)
+	s.api, s.mgmt = s.httpServer(answers, false, apiConns), s.httpServer(answers, true, mgmtConns)
 	refused := newRefusedCounter(s.metrics.Registry)
-	bounds := func(all int) connBounds {
-		return connBounds{all, newSourceLimit(cfg.MaxConnectionsPerIP, log), refused}
-	}
-	if s.apiAddr, err = listen("addr", cfg.Addr, bounds(apiConns), cfg, s.certs, log); err != nil {
+	if s.apiAddr, err = s.listen("addr", cfg.Addr, apiConns, refused); err != nil {
 		return nil, err
 	}
-	if s.mgmtAddr, err = listen("mgmt-addr", cfg.MgmtAddr, bounds(mgmtConns), cfg, s.certs, log); err != nil {
+	if s.mgmtAddr, err = s.listen("mgmt-addr", cfg.MgmtAddr, mgmtConns, refused); err != nil {
 		_ = s.apiAddr.Close()
 		return nil, err
 	}
@@ -121,11 +120,11 @@ func New(cfg Config, log *slog.Logger) (_ *Server, err error) {
 	return s, nil
 }
 
-func (s *Server) httpServer(handler fasthttp.RequestHandler, connections int) *fasthttp.Server {
+func (s *Server) httpServer(answers *api.API, mgmt bool, connections int) *fasthttp.Server {
 	return &fasthttp.Server{
 		Name:               "simplane",
-		Handler:            handler,
-		ErrorHandler:       s.refuseRequest,
+		Handler:            answers.Handler(s.routes, mgmt),
+		ErrorHandler:       answers.RefuseUnread,
 		Concurrency:        2 * connections, // the listener refuses before
 		ReadTimeout:        s.cfg.ReadTimeout,
 		WriteTimeout:       s.cfg.WriteTimeout,
@@ -142,7 +141,7 @@ func (s *Server) httpServer(handler fasthttp.RequestHandler, connections int) *f
 		// A body is JSON whatever its Content-Type says.
 		DisablePreParseMultipartForm: true,
 		SecureErrorLogMessage:        true, // errors name no bytes of the request
-		ExpectHandler:                s.expectContinue,
+		ExpectHandler:                answers.ExpectContinue,
 	}
 }
 

@@ -1,10 +1,10 @@
-package server
+package sock
 
 import "syscall"
 
-// fileLimit is how many files this process may open; 0 when unknown. The Go
+// FileLimit is how many files this process may open; 0 when unknown. The Go
 // runtime has raised the soft limit to the hard one already.
-func fileLimit() int {
+func FileLimit() int {
 	var l syscall.Rlimit
 	if syscall.Getrlimit(syscall.RLIMIT_NOFILE, &l) != nil || l.Cur > 1<<30 {
 		return 0
@@ -15,11 +15,11 @@ func fileLimit() int {
 // reservedFiles are for logs, listeners and function processes' pipes.
 const reservedFiles = 128
 
-// connectionBounds divides the file limit, so that a flood of connections is
+// DivideFiles divides the file limit, so that a flood of connections is
 // refused with 503 instead of taking the descriptors that calls to functions
 // need: three quarters may be API connections, an eighth management ones, the
 // rest is for calls.
-func connectionBounds(wanted, files int) (api, mgmt int) {
+func DivideFiles(wanted, files int) (api, mgmt int) {
 	if files == 0 {
 		return wanted, wanted
 	}

@@ -1,10 +1,9 @@
-package server
+package sock
 
 import (
 	"errors"
 	"log/slog"
 	"net"
-	"sync/atomic"
 	"syscall"
 	"time"
 )
@@ -15,17 +14,11 @@ import (
 type patientListener struct {
 	net.Listener
 	log *slog.Logger
-	// paused counts the waits, for tests.
-	paused *atomic.Int64
 }
 
 // The wait between two tries grows up to this. It bounds how long a recovered
 // server stays deaf.
 const acceptPauseMax = 100 * time.Millisecond
-
-func newPatientListener(ln net.Listener, log *slog.Logger) patientListener {
-	return patientListener{ln, log, new(atomic.Int64)}
-}
 
 func (l patientListener) Accept() (net.Conn, error) {
 	for pause := time.Millisecond; ; pause = min(2*pause, acceptPauseMax) {
@@ -36,7 +29,6 @@ func (l patientListener) Accept() (net.Conn, error) {
 		if pause == time.Millisecond { // once in each shortage
 			l.log.Error("connections cannot be accepted; trying on", "addr", l.Addr().String(), "error", err)
 		}
-		l.paused.Add(1)
 		time.Sleep(pause)
 	}
 }

@@ -1,13 +1,14 @@
-package server
+package sock
 
 import (
 	"errors"
-	"io"
 	"log/slog"
 	"net"
 	"os"
 	"syscall"
 	"testing"
+	"testing/synctest"
+	"time"
 )
 
 // scarceListener fails with each error in turn, then accepts.
@@ -32,22 +33,22 @@ func TestAcceptOutlivesAShortage(t *testing.T) {
 	shortage := func(e syscall.Errno) error {
 		return &net.OpError{Op: "accept", Net: "tcp", Err: os.NewSyscallError("accept4", e)}
 	}
-	log := slog.New(slog.NewTextHandler(io.Discard, nil))
-
-	l := newPatientListener(&scarceListener{errs: []error{
-		shortage(syscall.EMFILE), shortage(syscall.ENFILE), shortage(syscall.ECONNABORTED), shortage(syscall.ENOBUFS),
-	}}, log)
-	c, err := l.Accept()
-	if err != nil {
-		t.Fatalf("a shortage ended the listener: %v", err)
-	}
-	_ = c.Close()
-	if got := l.paused.Load(); got != 4 {
-		t.Errorf("waited %d times, want once for each error", got)
-	}
-
+	log := slog.New(slog.DiscardHandler)
+	synctest.Test(t, func(t *testing.T) {
+		began := time.Now()
+		c, err := patientListener{&scarceListener{errs: []error{
+			shortage(syscall.EMFILE), shortage(syscall.ENFILE), shortage(syscall.ECONNABORTED), shortage(syscall.ENOBUFS),
+		}}, log}.Accept()
+		if err != nil {
+			t.Fatalf("a shortage ended the listener: %v", err)
+		}
+		_ = c.Close()
+		if waited := time.Since(began); waited != 15*ms {
+			t.Errorf("waited %v, want 1, 2, 4 and 8 ms", waited)
+		}
+	})
 	for _, end := range []error{net.ErrClosed, shortage(syscall.EBADF), shortage(syscall.EINVAL)} {
-		if _, err := newPatientListener(&scarceListener{errs: []error{end}}, log).Accept(); !errors.Is(err, end) {
+		if _, err := (patientListener{&scarceListener{errs: []error{end}}, log}).Accept(); !errors.Is(err, end) {
 			t.Errorf("Accept returned %v; %v must end the listener", err, end)
 		}
 	}
@@ -61,7 +62,7 @@ func TestConnectionsStayBelowTheFileLimit(t *testing.T) {
 		{65_536, 128, 16, 16},             // hardly any room: still reachable
 		{65_536, 0, 65_536, 65_536},       // limit unknown
 	} {
-		api, mgmt := connectionBounds(tc.wanted, tc.files)
+		api, mgmt := DivideFiles(tc.wanted, tc.files)
 		if api != tc.api || mgmt != tc.mgmt {
 			t.Errorf("%d wanted, %d files: %d and %d, want %d and %d", tc.wanted, tc.files, api, mgmt, tc.api, tc.mgmt)
 		}

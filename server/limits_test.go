@@ -5,24 +5,21 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"net/netip"
 	"strings"
 	"testing"
 	"time"
 
 	"simplane/server/internal/auth"
+	"simplane/server/internal/sock"
 )
 
-// limitLoopback makes the limit of an address count this machine's own
+// limitLoopback makes the limit of an address hold for this machine's own
 // connections too, which are all that a test has.
-func limitLoopback(t *testing.T, ln net.Listener) *sourceLimit {
-	t.Helper()
+func limitLoopback(ln net.Listener) {
 	if secure, ok := ln.(auth.TLSListener); ok {
 		ln = secure.Listener
 	}
-	l := ln.(apiListener).bounds.sources
-	l.loopback = true
-	return l
+	ln.(*sock.Listener).Exempt = nil
 }
 
 // dialAndAsk opens a connection and reads one answer; the error says that none
@@ -52,7 +49,8 @@ func (f *fixture) stopAtEnd() {
 // once it closes one. The management address counts for itself.
 func TestConnectionsOfOneSourceAreBounded(t *testing.T) {
 	f := build(t, func(c *Config) { c.MaxConnectionsPerIP = 2 })
-	sources := limitLoopback(t, f.s.apiAddr)
+	limitLoopback(f.s.apiAddr)
+	limitLoopback(f.s.mgmtAddr)
 	f.serve()
 	f.stopAtEnd()
 	ask := func(addr string) (net.Conn, *answer) {
@@ -91,12 +89,6 @@ func TestConnectionsOfOneSourceAreBounded(t *testing.T) {
 		c.Close()
 		return err == nil && a.status == 200
 	})
-	f.client.CloseIdleConnections()
-	f.eventually("the rest is what is open", func() bool {
-		sources.mu.Lock()
-		defer sources.mu.Unlock()
-		return sources.open[netip.MustParseAddr("127.0.0.1")] == 1
-	})
 }
 
 // This machine's own connections are not bounded, whatever the limit.
@@ -116,7 +108,7 @@ func TestConnectionsOfOneSourceWithTLS(t *testing.T) {
 	ours := newAuthority(t, "ours")
 	certFile, keyFile := ours.issue(time.Hour)
 	f := build(t, func(c *Config) { c.TLSCert, c.TLSKey, c.MaxConnectionsPerIP = certFile, keyFile, 1 })
-	limitLoopback(t, f.s.apiAddr)
+	limitLoopback(f.s.apiAddr)
 	f.serve()
 	f.stopAtEnd()
 	c, _ := dialTLS(t, f.s.Addr(), ours.trusting())
@@ -134,56 +126,5 @@ func TestConnectionsOfOneSourceWithTLS(t *testing.T) {
 	}
 	if err := health(c); err != nil {
 		t.Errorf("the first one: %v", err)
-	}
-}
-
-// peerConn is a connection from anywhere.
-type peerConn struct {
-	net.Conn
-	peer net.Addr
-}
-
-func (c peerConn) RemoteAddr() net.Addr { return c.peer }
-
-func TestSourcesAreCountedApart(t *testing.T) {
-	l := newSourceLimit(2, discardLog())
-	from := func(addr string) (netip.Addr, bool) {
-		return l.take(peerConn{peer: net.TCPAddrFromAddrPort(netip.AddrPortFrom(netip.MustParseAddr(addr), 1234))})
-	}
-	var held []netip.Addr
-	for _, tc := range []struct {
-		addr string
-		ok   bool
-	}{
-		{"192.0.2.1", true}, {"::ffff:192.0.2.1", true}, {"192.0.2.1", false}, // one address, two forms
-		{"192.0.2.2", true},
-		{"2001:db8:0:1::1", true}, {"2001:db8:0:1:ffff::2", true}, {"2001:db8:0:1::3", false}, // one network
-		{"2001:db8:0:2::1", true},
-		{"fe80::1%eth0", true},
-		{"127.0.0.1", true}, {"127.0.0.1", true}, {"127.0.0.1", true}, {"::1", true}, {"::1", true}, {"::1", true},
-	} {
-		source, ok := from(tc.addr)
-		if ok != tc.ok {
-			t.Errorf("%s: taken %v, want %v", tc.addr, ok, tc.ok)
-		}
-		if ok {
-			held = append(held, source)
-		}
-	}
-	if len(l.open) != 5 {
-		t.Errorf("sources: %v", l.open)
-	}
-	for _, source := range held {
-		l.release(source)
-	}
-	if len(l.open) != 0 {
-		t.Errorf("with nothing open %v is kept", l.open)
-	}
-	if _, ok := l.take(peerConn{peer: &net.UnixAddr{}}); !ok {
-		t.Error("a peer without an IP address was refused")
-	}
-	var off *sourceLimit
-	if _, ok := off.take(peerConn{peer: &net.TCPAddr{IP: net.IPv4(192, 0, 2, 1)}}); !ok || newSourceLimit(0, nil) != nil {
-		t.Error("a limit of 0 refuses")
 	}
 }

@@ -1,0 +1,56 @@
+package server
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"syscall"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"simplane/server/internal/api"
+	"simplane/server/internal/sock"
+)
+
+// listen opens addr for so many connections. The error says what to do.
+func (s *Server) listen(key, addr string, connections int, refused *prometheus.CounterVec) (net.Listener, error) {
+	ln, err := net.Listen("tcp", addr)
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		return nil, fmt.Errorf("%s %s: the port is taken; stop what listens there or choose another (port 0 picks a free one)", key, addr)
+	case errors.Is(err, syscall.EACCES):
+		return nil, fmt.Errorf("%s %s: no permission to listen there; choose a port above 1023", key, addr)
+	case err != nil:
+		return nil, fmt.Errorf("%s %s: cannot listen: %w", key, addr, err)
+	}
+	limits := sock.Limits{
+		All: connections, PerSource: s.cfg.MaxConnectionsPerIP,
+		Exempt:  netip.Addr.IsLoopback, // this machine's own functions, probes and proxies
+		Refused: func(met sock.Limit) { refused.WithLabelValues(limitLabels[met]).Inc() },
+		Answer:  api.RefusedConnection,
+	}
+	if s.certs == nil {
+		return sock.NewListener(ln, limits, s.log), nil
+	}
+	limits.Answer = nil // a peer that expects a handshake could not read it
+	return s.certs.Listener(sock.NewListener(ln, limits, s.log)), nil
+}
+
+// limitLabels are what the counter of refused connections calls the limits.
+var limitLabels = map[sock.Limit]string{
+	sock.LimitAll:       "max_connections",
+	sock.LimitPerSource: "max_connections_per_ip",
+}
+
+// newRefusedCounter makes the counter of connections that met a limit.
+func newRefusedCounter(r prometheus.Registerer) *prometheus.CounterVec {
+	c := prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "simplane_connections_refused_total", Help: "Connections refused at a limit, on both addresses.",
+	}, []string{"limit"})
+	for _, label := range limitLabels {
+		c.WithLabelValues(label) // shown as 0 from the start
+	}
+	r.MustRegister(c)
+	return c
+}
