@@ -13,18 +13,18 @@ type SyncQueueConfig struct {
 	// EstimateDisabled leaves out the estimated-wait check; depth and
 	// MaxQueueWait still hold.
 	EstimateDisabled bool
-	// MaxConcurrency is how many sync invocations may be in flight before
-	// newcomers are judged by their estimated wait. > 0.
+	// MaxConcurrency is the number of sync invocations in flight below which
+	// newcomers are admitted without further checks. > 0.
 	MaxConcurrency int
 	// MaxDepth is the number of queued sync invocations at which newcomers are
 	// refused. > 0.
 	MaxDepth int
 	// MaxEstimatedWait is the longest estimated wait that is admitted. > 0.
 	MaxEstimatedWait time.Duration
-	// MaxQueueWait is the longest real wait for the first attempt: past it the
-	// caller is rejected, and knows that nothing ran. > 0.
+	// MaxQueueWait is the longest wait in the queue for the first attempt. A
+	// caller that reaches it is rejected, and nothing has run. > 0.
 	MaxQueueWait time.Duration
-	// RetryAfter is what a rejected caller is told to wait. >= 1 s.
+	// RetryAfter is how long a rejected caller is advised to wait. >= 1 s.
 	RetryAfter time.Duration
 }
 

@@ -7,11 +7,11 @@ import (
 
 // Scaler changes how many instances of a function run.
 type Scaler interface {
-	// SetReplicas wants n instances of fn, n >= 0. It must return at once and
-	// may call ReplicasReady before it does. Calls for one function never
-	// overlap, and the last one counts. While what is ready differs from what is
-	// wanted, core repeats the call every few seconds, so a lost one is made up
-	// for: it must be idempotent.
+	// SetReplicas requests n instances of fn, n >= 0. It must return at once
+	// and may call ReplicasReady before it does. Calls for one function never
+	// overlap, and the last one counts. While the number that is ready
+	// differs from the one requested, core repeats the call every few
+	// seconds, in case one was lost: it must be idempotent.
 	SetReplicas(fn *Function, n int)
 }
 
@@ -21,16 +21,16 @@ const (
 	askAgain = 2 * time.Second
 	// reportMaxAge is how long a reported figure counts.
 	reportMaxAge = 60 * time.Second
-	// wakeDivisor makes the first look after a function wakes come sooner than
-	// an interval: what woke it says little, the queue a moment later says how
-	// big the burst is.
+	// wakeDivisor shortens the interval after the evaluation that wakes a
+	// function: the first execution says little about the size of a burst,
+	// the queue a moment later shows it.
 	wakeDivisor = 10
 )
 
-// autoscale is what a function needs whose replicas, or slots per replica,
+// autoscale is the state of a function whose replicas, or slots per replica,
 // core adapts. The function's lock guards it.
 type autoscale struct {
-	scaled   bool // replicas are core's business, not only slots
+	scaled   bool // core sets the replicas, not only the slots
 	spec     ScalingConfig
 	reports  []report // one for each of spec.Metrics
 	arrived  uint64   // executions accepted
@@ -42,7 +42,7 @@ type autoscale struct {
 
 	timer   Timer
 	armed   bool
-	waking  bool // a look is about to be taken
+	waking  bool // an evaluation is about to run
 	due     bool // SetReplicas is to be called
 	asking  bool // SetReplicas is being called
 	askedAt int64
@@ -52,7 +52,7 @@ type autoscale struct {
 // differences not to overflow.
 const never = math.MinInt64 / 4
 
-// newAutoscale returns nil for a function that core adapts nothing of.
+// newAutoscale returns nil for a function of which core adapts nothing.
 func newAutoscale(c *Core, spec *Spec) *autoscale {
 	sc := spec.ScalingConfig
 	if sc == nil {
@@ -77,11 +77,11 @@ func (fn *Function) Autoscaled() bool { return fn.auto != nil && fn.auto.scaled 
 // Autoscaled.
 func (fn *Function) DesiredReplicas() int { return int(fn.replicasWanted.Load()) }
 
-// ReadyReplicas is the number of instances ReplicasReady last told.
+// ReadyReplicas is the number of instances that ReplicasReady last reported.
 func (fn *Function) ReadyReplicas() int { return int(fn.replicasReady.Load()) }
 
-// ReplicasReady tells how many instances of a function take work now; >= 0.
-// Unknown names are ignored: the news may be of a function just deleted.
+// ReplicasReady reports how many instances of a function can take work now;
+// >= 0. Unknown names are ignored: the function may just have been deleted.
 func (c *Core) ReplicasReady(name string, ready int) {
 	fn := c.registry.get(name)
 	if fn == nil || ready < 0 {
@@ -104,11 +104,12 @@ func (fn *Function) replicasAre(ready int, fx *effects) {
 	}
 }
 
-// ReportMetric tells the present figure of one of a function's cpu, memory or
-// prometheus metrics: the mean over the instances that are ready now, in the
-// unit of the metric's target. It counts for 60 s. The error is ErrNotFound, or a *ValidationError
-// for a value that is not a finite number >= 0 or a metric the function's
-// scalingConfig does not list. name is that of a prometheus metric, else "".
+// ReportMetric reports the current value of one of a function's cpu, memory
+// or prometheus metrics: the mean over the instances that are ready now, in
+// the unit of the metric's target. It counts for 60 s. The error is
+// ErrNotFound, or a *ValidationError for a value that is not a finite number
+// >= 0 or a metric the function's scalingConfig does not list. name is that
+// of a prometheus metric, else "".
 func (c *Core) ReportMetric(function, metric, name string, value float64) error {
 	fn := c.registry.get(function)
 	if fn == nil {
@@ -162,7 +163,7 @@ func (c *Core) SetReplicas(name string, n int) error {
 	return nil
 }
 
-// setReplicas wants n instances from now on; the caller holds fn.mu.
+// setReplicas makes n the wanted number of instances; the caller holds fn.mu.
 func (fn *Function) setReplicas(n int, fx *effects) {
 	a := fn.auto
 	a.busyAt = fx.now.Mono

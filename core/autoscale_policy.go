@@ -3,25 +3,26 @@ package core
 // scaleTimes are the pauses a replicaPolicy keeps, in elapsed ns.
 type scaleTimes struct{ upCooldown, downCooldown, downWindow int64 }
 
-// replicaPolicy turns what each moment's load asks for into a number of
-// replicas that does not flap: up soon, down late. It reads no clock and keeps
-// no more than a window of its own input.
+// replicaPolicy turns the number of replicas that each evaluation asks for
+// into one that does not flap: quickly up, slowly down. It reads no clock and
+// keeps no more than a window of its own input.
 type replicaPolicy struct {
 	desired      int
 	upAt, downAt int64 // elapsed ns of the last changes
 	asked        slidingMax
 }
 
-// decide takes one look's figure and reports whether desired changed.
+// decide takes the number that one evaluation asks for and reports whether
+// desired changed.
 //
-// Up, when upCooldown has passed since the last step up: instances need that
-// long to show what they are worth. A step that at least doubles the number,
+// Up, when upCooldown has passed since the last step up: new instances need
+// that long to show in the metrics. A step that at least doubles the number,
 // as any from zero, does not wait: there can only be few of them.
 //
 // Down, to the most that was asked for within downWindow, when downCooldown has
-// passed since the last step either way and it is at least a fifth less: noise
-// in the load is not worth a turn. An idle function does not
-// wait for the window; only an idle one goes to zero.
+// passed since the last step either way and it is at least a fifth less: less
+// than that is noise in the load. An idle function does not wait for the
+// window; only an idle one goes to zero.
 func (p *replicaPolicy) decide(now int64, want int, idle bool, t scaleTimes) bool {
 	p.asked.forget(now - t.downWindow)
 	p.asked.add(now, want)

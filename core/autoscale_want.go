@@ -12,7 +12,7 @@ type load struct {
 	now                     int64 // elapsed ns
 }
 
-// report is a figure told from outside.
+// report is a metric's value reported from outside.
 type report struct {
 	value float64
 	at    int64 // elapsed ns
@@ -48,11 +48,12 @@ func reported(metric string) bool {
 //
 // where queue_depth, in_flight and rps are known as totals, so that current *
 // replicas is the total itself, and cpu, memory and prometheus are means over
-// the instances that were ready when they were told: to multiply an old figure
-// by those that have come since would ask for more at every look. A figure that is not known (never or not lately told,
-// or nothing is ready to have one) never lowers the number. With work there is
-// at least one. outside says that a prometheus figure alone asks for more than
-// the minimum: there is work that core does not see.
+// the instances that were ready when they were reported: multiplying an old
+// value by the instances added since would ask for more at every evaluation.
+// An unknown value (not reported lately, or no instance ready) never lowers
+// the number. With work there is at least one. outside says that a prometheus
+// figure alone asks for more than the minimum: there is work that core does
+// not see.
 func (a *autoscale) want(fn *Function, at load) (n int, outside bool) {
 	known := true
 	for i, m := range a.spec.Metrics {
@@ -85,7 +86,7 @@ func (a *autoscale) wantFor(m ScalingMetric, r *report, at load) (n int, known b
 	if !r.told || at.now-r.at > int64(reportMaxAge) || at.ready == 0 {
 		return 0, false
 	}
-	if r.ready == 0 { // told before the first was ready
+	if r.ready == 0 { // reported before the first was ready
 		r.ready = at.ready
 	}
 	return replicasFor(r.value / m.Target * float64(r.ready)), true

@@ -24,8 +24,9 @@ func (c *Core) Complete(id ID, o Outcome) error {
 	return nil
 }
 
-// conclude takes a step that may free a slot, and serves whoever can run now,
-// unless the loop that is dispatching will.
+// conclude takes a step that may release a slot, and then serves the ready
+// list, unless the completion comes from inside Dispatch: the dispatching
+// loop does that then.
 func (c *Core) conclude(in *input) *Rejection {
 	var fx effects
 	fn := in.ex.fn

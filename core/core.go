@@ -37,15 +37,16 @@ type Config struct {
 	// drive their own function's queue.
 	SchedulerOff bool
 	SyncQueue    SyncQueueConfig
-	// PassOverLate lets a queued sync invocation that will hardly be done before
-	// its caller's deadline wait behind those that still can be. Off, which is
-	// the default everywhere, a queue is strictly FIFO, as the contract has it.
+	// PassOverLate lets a queued sync invocation that will hardly finish
+	// before its caller's deadline wait behind those that still can. Off,
+	// which is the default everywhere, a queue is strictly FIFO, as the
+	// contract has it.
 	PassOverLate bool
 	// Scaler sets the replicas of functions with scaling strategy INTERNAL. nil
 	// = none are set.
 	Scaler Scaler
-	// AutoscaleInterval is the time between looks at a function that has
-	// something to scale. 0 = 1 s.
+	// AutoscaleInterval is the time between evaluations of a function that
+	// has something to scale. 0 = 1 s.
 	AutoscaleInterval time.Duration
 	// ScaleUpCooldown passes between steps up (0 = 3 s), ScaleDownCooldown
 	// between a step and the next one down (0 = 10 s). Replicas fall to the most
@@ -53,9 +54,10 @@ type Config struct {
 	// work for ScaleToZeroGrace (0 = 30 s) falls to its minimum at once.
 	ScaleUpCooldown, ScaleDownCooldown time.Duration
 	ScaleDownWindow, ScaleToZeroGrace  time.Duration
-	// OnBacklog, when set, is called when a call has left ready functions
-	// behind: somebody must Pump soon. It must return at once and not call
-	// back. When nil, each call works the backlog off itself.
+	// OnBacklog, when set, is called when a call has left functions in the
+	// ready list: Pump must be called soon, from another goroutine. It must
+	// return at once and not call back. When nil, each call serves the whole
+	// ready list itself.
 	OnBacklog func()
 }
 
@@ -69,7 +71,7 @@ func DefaultConfig() Config {
 	return cfg
 }
 
-// Validate returns what New would say about cfg.
+// Validate returns the error that New would return for cfg.
 func (cfg Config) Validate() error { return cfg.complete() }
 
 // setting is one field of a configuration with its bound.

@@ -1,7 +1,7 @@
 package core
 
-// onDeadline ends what is due at fn. It is called by the function's timer; a
-// call too many does nothing.
+// onDeadline ends what is due at fn. It is called by the function's timer; an
+// extra call does nothing.
 func (c *Core) onDeadline(fn *Function) {
 	now := c.clock.Now()
 	for more := true; more; {
@@ -45,14 +45,14 @@ func (fn *Function) endDue(fx *effects) {
 	fn.noteReady(fx)
 }
 
-// waitedTooLong says that a queued execution's deadline is the longest first
-// wait that sync admission allows, and not yet its caller's.
+// waitedTooLong reports whether a queued execution has reached the longest
+// first wait that sync admission allows, and not yet its caller's deadline.
 func (ex *execution) waitedTooLong(now Instant) bool {
 	return ex.queueDeadline > 0 && ex.queueDeadline <= now.Mono && ex.callerDeadline() > now.Mono
 }
 
-// freeKey gives back the idempotency key of an execution that never ran: its
-// caller is told to try again, and must not meet this refusal then.
+// freeKey releases the idempotency key of an execution that never ran: its
+// caller is advised to retry, and the retry must not get this refusal again.
 func (c *Core) freeKey(ex *execution) {
 	if ex.more == nil || ex.more.idempotencyKey == "" {
 		return

@@ -1,8 +1,8 @@
 package core
 
 // deadlines is a binary min-heap of executions by their next deadline. Each
-// execution knows its place (heapIndex, -1 when absent), so that completing
-// one takes it out without a search. Its function's lock guards it.
+// execution has its index in the heap (heapIndex, -1 when absent), so that
+// removing one needs no search. Its function's lock guards it.
 type deadlines struct {
 	items []deadlineItem
 	seq   uint64

@@ -53,9 +53,9 @@ func (o *Outcome) ending() ending {
 }
 
 // An execution's handoff word tells a completion that comes from inside
-// Dispatch from one that comes later: attempt << 2 | phase. The former leaves
-// the next tick to the loop that is dispatching, so that a queue of instant
-// handlers is worked off in a loop and not in ever deeper calls.
+// Dispatch from one that comes later: attempt << 2 | phase. After the former
+// the dispatching loop takes the next tick, so that instant handlers are
+// served in a loop and not by recursion.
 const (
 	handoffDispatching = iota // Dispatch has not returned
 	handoffReturned           // Dispatch has returned, or is not called
@@ -64,8 +64,8 @@ const (
 
 func handoffWord(attempt int32, phase uint32) uint32 { return uint32(attempt)<<2 | phase }
 
-// completedInside notes a completion of an attempt and says whether it comes
-// from inside Dispatch.
+// completedInside records a completion of an attempt and reports whether it
+// comes from inside Dispatch.
 func (ex *execution) completedInside(attempt int32) bool {
 	return ex.handoff.CompareAndSwap(handoffWord(attempt, handoffDispatching), handoffWord(attempt, handoffCompleted))
 }
@@ -87,8 +87,8 @@ func (fn *Function) start(fx *effects, ex *execution) {
 	}
 }
 
-// dispatch hands a started task to the dispatcher, unless its caller has it in
-// hand, and reports whether it completed on the spot.
+// dispatch hands a started task to the dispatcher, unless the caller makes
+// the attempt itself, and reports whether it completed at once.
 func (c *Core) dispatch(fx *effects) (completed bool) {
 	ex, attempt := fx.dispatch, int32(fx.task.Attempt)
 	if c.observed {

@@ -2,8 +2,8 @@ package core
 
 import "time"
 
-// ending is how an execution ends. There is one way to end for all that can end
-// one: an answer, a completion from outside, a deadline, a sweep, a deletion.
+// ending is how an execution ends. Everything that can end one uses it: an
+// answer, a completion from outside, a deadline, a sweep, a deletion.
 type ending struct {
 	status Status     // terminal
 	output []byte     // of Success
@@ -15,9 +15,10 @@ type ending struct {
 	deadLetter bool
 }
 
-// end makes the transition, takes ex out of the queue and its waiters into fx,
-// and stops its clocks; the caller holds fn.mu. It is refused, and changes
-// nothing, when ex has ended already. A slot that ex holds stays with it.
+// end makes the transition, takes ex out of the queue, moves its waiters into
+// fx and updates its deadline; the caller holds fn.mu. It is refused, and
+// changes nothing, when ex has ended already. A slot that ex holds stays with
+// it.
 func (fn *Function) end(fx *effects, ex *execution, how ending) bool {
 	wasQueued := ex.status == Queued
 	if !ex.markEnded(how.status, how.output, how.err, fx.now) {
@@ -44,8 +45,8 @@ func (fn *Function) end(fx *effects, ex *execution, how ending) bool {
 	return true
 }
 
-// tellEnd takes what observer and waiters are told of ex's end into fx; the
-// caller holds fn.mu.
+// tellEnd moves ex's waiters into fx, with the snapshot and the event of its
+// end; the caller holds fn.mu.
 func (fn *Function) tellEnd(fx *effects, ex *execution) {
 	fx.waiter, ex.waiter = ex.waiter, nil
 	if ex.more != nil {

@@ -139,11 +139,12 @@ func (ex *execution) callerDeadline() int64 {
 	return ex.createdMono + ex.timeout
 }
 
-// attemptDeadline is when the slot that ex holds is taken back, in elapsed time.
+// attemptDeadline is when ex's slot is released although its attempt has not
+// answered, in elapsed time.
 func (ex *execution) attemptDeadline() int64 { return ex.startedMono + ex.timeout }
 
-// nextDeadline is the elapsed time at which this execution next needs a look;
-// 0 means never.
+// nextDeadline is the elapsed time at which something is next due for ex; 0
+// means never.
 func (ex *execution) nextDeadline() int64 {
 	at := int64(0)
 	earlier := func(t int64) {
@@ -206,7 +207,7 @@ func (ex *execution) copyTo(s *Snapshot) {
 	}
 }
 
-// Waiter is told once when an execution it waits for ends.
+// Waiter is woken once, when the execution it waits for ends.
 type Waiter interface {
 	// Wake must return at once and must not call back into core. It is called
 	// from whichever call ended the execution, possibly before Submit returns.

@@ -1,11 +1,11 @@
 package core
 
-// calendar lists records by the time at which they need a look. An entry is
-// added and popped, never moved or taken out: that would touch neighbours that
-// nobody has used for minutes, once for every record that ends. Instead whoever
-// pops an entry looks at the record to see what is due now, if anything. So an
-// entry may be early or out of date; what counts is that one is there in time.
-// The lock of the shard that owns it guards it.
+// calendar lists records by the time at which they are next due. An entry is
+// added and popped, never moved or removed: that would touch memory long out
+// of the caches, once for every record that ends. Instead a sweep checks the
+// record of each popped entry for what is due now, if anything. An entry may
+// be early or out of date, as long as one comes in time. The owning shard's
+// lock guards it.
 type calendar[T any] struct {
 	width   int64
 	buckets map[int64]*calendarBucket[T]

@@ -94,8 +94,8 @@ func (fn *Function) DeadLetterCount() int {
 
 func (fn *Function) slotFree() bool { return fn.running.Load() < fn.slots.Load() }
 
-// runnable says that a scheduler tick would dispatch something. With the
-// scheduler off only a waiting sync invocation drives its queue.
+// runnable reports whether a scheduler tick would dispatch something. With
+// the scheduler off only a waiting sync invocation drives its queue.
 func (fn *Function) runnable() bool {
 	return fn.queue.live > 0 && fn.slotFree() && !fn.deleted && (!fn.core.cfg.SchedulerOff || fn.syncQueued+fn.joinQueued > 0)
 }
@@ -139,8 +139,8 @@ func (fn *Function) takeSlot(ex *execution) {
 	}
 }
 
-// releaseSlot gives ex's slot back if it holds one, and has carryOut tell of it
-// and call who waits for the end of the attempt.
+// releaseSlot releases ex's slot if it holds one, and leaves the event and
+// the attempt's callback in fx.
 func (fn *Function) releaseSlot(fx *effects, ex *execution) {
 	if !ex.holdsSlot {
 		return
@@ -156,7 +156,7 @@ func (fn *Function) releaseSlot(fx *effects, ex *execution) {
 	}
 }
 
-// watch puts ex at its next deadline, or nowhere when it has none, and arms
+// watch moves ex to its next deadline, or drops it when it has none, and arms
 // the function's timer when that is now the earliest.
 func (fn *Function) watch(ex *execution, now Instant) {
 	at := ex.nextDeadline()
@@ -168,8 +168,9 @@ func (fn *Function) watch(ex *execution, now Instant) {
 	fn.arm(now)
 }
 
-// arm leaves an earlier timer alone: it fires, finds nothing due and re-arms.
-// So a timer is set about once a timeout's length, not once an execution.
+// arm does not touch a timer that is set for an earlier time: when it fires,
+// nothing is due and it is armed again. So a timer is set about once per
+// timeout, not once per execution.
 func (fn *Function) arm(now Instant) {
 	at, _, ok := fn.deadlines.next()
 	if !ok || (fn.armedAt != 0 && fn.armedAt <= at) {

@@ -37,7 +37,7 @@ func (c *Core) Delete(name string) (*Function, error) {
 	now := c.clock.Now()
 	c.leaving.add(fn)
 	c.take(fn, &input{kind: stepClose, now: now})
-	for more := true; more; { // others' steps go between
+	for more := true; more; { // other steps may come in between
 		var fx effects
 		fn.step(&input{kind: stepEmpty, now: now}, &fx)
 		c.carryOut(&fx)
@@ -56,8 +56,8 @@ func (fn *Function) close() {
 
 var errFunctionDeleted = &ExecError{Code: CodeFunctionDeleted, Message: "the function was deleted before this execution started"}
 
-// endQueued ends the head of a deleted function's queue and says whether there
-// was one; the caller holds fn.mu.
+// endQueued ends the head of a deleted function's queue and sets fx.more if
+// there was one; the caller holds fn.mu.
 func (fn *Function) endQueued(fx *effects) {
 	if ex := fn.queue.first(); ex != nil {
 		fn.end(fx, ex, ending{status: Error, err: errFunctionDeleted})

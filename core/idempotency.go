@@ -11,8 +11,8 @@ import (
 // request started. It is sharded, bounded, and evicts expired keys in sweeps.
 //
 // A claim is the exclusive right to start the execution of a key. Its holder
-// either publishes the execution or abandons the claim; callers that meet a
-// pending claim are called back then, so nobody spins.
+// either publishes the execution or abandons the claim; callers that find a
+// pending claim are called back then and need not poll.
 type IdempotencyStore struct {
 	shards   []idempotencyShard
 	mask     uint64
@@ -220,7 +220,7 @@ func (sh *idempotencyShard) claimed(k idempotencyKey, token uint64) *idempotency
 	return nil
 }
 
-// Len is the number of keys held, expired ones that no sweep has met included.
+// Len is the number of keys held, including expired ones not yet swept.
 func (s *IdempotencyStore) Len() int { return int(s.count.Load()) }
 
 // sweep evicts expired keys of shard i, a batch a call, and returns how many

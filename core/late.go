@@ -1,12 +1,12 @@
 package core
 
-// A full FIFO queue whose callers have deadlines has its longest waiter at the
-// head: it is dispatched just before its deadline, answers just after it, and
-// the work is for nobody. At a steady overload that can become nearly all
-// work, and it stays so when the load goes back to what the function can do:
-// retries keep the queue full. So a head that is likely to be too late lets
-// those behind it go first (Config.PassOverLate). It stays queued, to run if
-// the queue empties in time or to time out at its own deadline.
+// A full FIFO queue whose callers have deadlines has its longest waiter at
+// the head: it is dispatched just before its deadline, answers just after it,
+// and the work is wasted. Under sustained overload that can become nearly all
+// work, and it stays so after the load has fallen to what the function can
+// do: retries keep the queue full. So a head that is likely to be too late is
+// passed over by those behind it (Config.PassOverLate). It stays queued, to
+// run if the queue empties in time or to time out at its own deadline.
 
 // serviceTime is a smoothed mean and mean deviation of how long a function's
 // attempts take, late ones included. Integer arithmetic, so that it replays.
@@ -16,7 +16,8 @@ type serviceTime struct {
 	mean, dev int64 // ns
 }
 
-// minSamples is how many attempts must have succeeded before they say anything.
+// minSamples is how many attempts must have succeeded before the estimate is
+// used.
 const minSamples = 8
 
 func (s *serviceTime) add(ns int64) {
@@ -38,9 +39,9 @@ func (s *serviceTime) likely() int64 {
 	return s.mean + 4*s.dev
 }
 
-// late says that ex will hardly be done before its caller's deadline. Never
-// with more than half of its time left, so that work which has not waited long
-// always runs, however wrong the estimate.
+// late reports whether ex will hardly finish before its caller's deadline. It
+// does not with more than half of the time left, so that work which has not
+// waited long always runs, however wrong the estimate.
 func (fn *Function) late(ex *execution, now Instant) bool {
 	deadline := ex.callerDeadline()
 	return deadline > 0 && deadline-now.Mono < min(fn.service.likely(), ex.timeout/2)
@@ -94,8 +95,9 @@ func (q *lanes) remove(ex *execution) {
 }
 
 // dequeueNext takes the execution to run next: the first one that is not late,
-// or else the first one, since to run it harms nobody then. Each is passed over
-// once at most. The caller holds fn.mu and has seen that the queue is not empty.
+// or else the first one, since nothing else waits then. Each is passed over
+// once at most. The caller holds fn.mu and has seen that the queue is not
+// empty.
 func (fn *Function) dequeueNext(now Instant) *execution {
 	if fn.core.cfg.PassOverLate {
 		q := &fn.queue

@@ -2,10 +2,10 @@ package core
 
 import "time"
 
-// Observer is told what core does, for metrics and for the simulator's log.
+// Observer receives core's events, for metrics and for the simulator's log.
 type Observer interface {
-	// FunctionAdded is called before the function takes work; what it returns
-	// is at hand in Function.Handle, so that an observer needs no lookup.
+	// FunctionAdded is called before the function takes work; its result is
+	// kept in Function.Handle, so that an observer needs no lookup.
 	FunctionAdded(*Function) any
 	// Observe is called after each event, outside core's locks. From one
 	// thread the order is exact; with several, events may arrive in another

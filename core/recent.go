@@ -31,7 +31,7 @@ func (r *recent) newest() []ID {
 }
 
 // Recent lists the newest executions of a function, or of all functions when
-// name is empty, newest first: those that keep says yes to, at most limit of
+// name is empty, newest first: those for which keep is true, at most limit of
 // them. It looks at the last 256 of each function; truncated says that older
 // ones were not looked at, or more matched than limit. The error is
 // ErrNotFound.

@@ -3,9 +3,10 @@ package core
 import "fmt"
 
 // retry requeues an execution whose attempt has just failed, at the tail,
-// while attempt <= maxRetries. It does not end in between: nobody sees it
-// failed. When the queue is full, failed says so and the execution is to end
-// with it. The caller holds fn.mu.
+// while attempt <= maxRetries. It does not end in between and is never
+// visible as failed. When the queue is full, retry returns false with that
+// error in failed, and the execution has to end with it. The caller holds
+// fn.mu.
 func (fn *Function) retry(fx *effects, ex *execution, failed *ExecError) bool {
 	maxRetries := fn.spec.Load().MaxRetries
 	if int(ex.attempt) > maxRetries || fn.deleted {

@@ -6,9 +6,9 @@ import (
 )
 
 // readyList holds the functions that have work and a free slot, in the order
-// they were signalled. A function is in it at most once (Function.ready), so
-// a busy one waits behind all others between two of its ticks, and one that
-// is blocked is not in it at all.
+// in which they became ready. A function is in it at most once
+// (Function.ready), so a busy one waits behind all others between two of its
+// ticks, and one that is blocked is not in it at all.
 type readyList struct {
 	mu    sync.Mutex
 	items []*Function // ring
@@ -49,14 +49,15 @@ func (l *readyList) pop() *Function {
 	return fn
 }
 
-// pumpBudget is how many ticks a caller gives to the backlog before it leaves
-// the rest to Config.OnBacklog, so that no request serves others for long.
+// pumpBudget is how many ticks one call spends on the ready list before it
+// leaves the rest to Config.OnBacklog, so that no request spends long on
+// others.
 const pumpBudget = 64
 
 // Pump serves ready functions round robin, one tick each, until none is ready
 // or budget ticks are spent; it reports whether work is left. Work that
-// arrives is pumped by the call that brought it; Pump is for whoever answers
-// Config.OnBacklog.
+// arrives is served by the call that brought it; Pump is for the goroutine
+// that Config.OnBacklog wakes.
 func (c *Core) Pump(budget int) (more bool) {
 	for ; budget > 0; budget-- {
 		fn := c.ready.pop()
@@ -68,9 +69,9 @@ func (c *Core) Pump(budget int) (more bool) {
 	return c.ready.count.Load() > 0
 }
 
-// tick dispatches the head of the queue, or who goes before it (late.go), if
-// there is one and a slot is free, and puts fn back at the end of the ready list
-// if more can run. The caller holds fn.mu.
+// tick dispatches the head of the queue, or the execution that passes it
+// (late.go), if there is one and a slot is free, and has fn put at the end of
+// the ready list if more can run. The caller holds fn.mu.
 func (fn *Function) tick(fx *effects) {
 	fn.ready = false
 	if !fn.runnable() {
@@ -80,7 +81,8 @@ func (fn *Function) tick(fx *effects) {
 	fn.noteReady(fx)
 }
 
-// serve works the ready list off, or as much of it as one call should.
+// serve pumps until the ready list is empty; with Config.OnBacklog, at most
+// pumpBudget ticks.
 func (c *Core) serve() {
 	if c.ready.count.Load() == 0 {
 		return

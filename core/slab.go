@@ -5,11 +5,12 @@ import (
 	"unsafe"
 )
 
-// slab hands out values that are never given back one by one: they come from
-// blocks, and a block is garbage once nobody has any of its values. Values that
-// are taken in one order and dropped in about the same waste little that way,
-// and the garbage collector has a fraction of the objects to find, mark and
-// sweep. A function's first blocks are small: most functions are quiet.
+// slab allocates values that are never freed one by one: they come from
+// blocks, and a block is garbage once none of its values is referenced.
+// Values that are taken in one order and dropped in about the same waste
+// little that way, and the garbage collector has a fraction of the objects to
+// find, mark and sweep. A function's first blocks are small: most functions
+// are quiet.
 type slab[T any] struct {
 	current atomic.Pointer[slabBlock[T]]
 }

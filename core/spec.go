@@ -12,11 +12,12 @@ type Spec struct {
 	// RateMaxPerSecond limits this function alone, beside the global limit.
 	// 0 = no limit of its own.
 	RateMaxPerSecond int64 `json:"rateMaxPerSecond,omitempty"`
-	// NoInstances says that nobody starts instances on the function's behalf:
-	// the Scaler is not asked for any.
+	// NoInstances says that nothing starts instances of the function: the
+	// Scaler is not called for it.
 	NoInstances bool `json:"-"`
-	// Data is the registrant's own: how calls are made, say. Core hands it on
-	// with the Spec and reads none of it.
+	// Data belongs to the code that registers the function, to say how calls
+	// are made, for example. Core hands it on with the Spec and does not read
+	// it.
 	Data any `json:"-"`
 }
 

@@ -12,8 +12,7 @@ const (
 	Timeout
 )
 
-// Terminal reports whether the state is final (an ERROR may still be requeued
-// by a retry; see execution.resetForRetry).
+// Terminal reports whether the state is final.
 func (s Status) Terminal() bool { return s >= Success }
 
 // String is the lower-case name used by the HTTP API.

@@ -6,36 +6,36 @@ import "time"
 // (state, input) becomes (state', effects). Everything that changes a function,
 // its queue, its slots or its executions is a step, and all that a step depends
 // on beside the function's state is in its input: one instant, and the operands
-// of its kind. A step calls nobody outside core but the clock, to arm the
-// function's own timers: two steps must not arm one timer in another order than
-// they were taken in. What else is to be done it leaves in effects, and carryOut
-// does that without the lock.
+// of its kind. A step calls nothing outside core but the clock, to arm the
+// function's own timers: two steps must arm one timer in the order in which
+// they were taken. Everything else is left in effects, and carryOut does it
+// without the lock.
 
 // stepKind says what a step decides about.
 type stepKind uint8
 
 const (
 	stepAccept       stepKind = iota // a submission: starts, is queued, or is refused
-	stepJoin                         // a caller waits for an execution of its key
+	stepJoin                         // a caller waits for the execution of its key
 	stepForget                       // a caller waits no longer
 	stepTick                         // the scheduler's turn
 	stepDrain                        // drain-once's turn
 	stepAnswer                       // a dispatch has answered
 	stepComplete                     // a completion from outside
 	stepDue                          // the function's timer: the earliest deadline
-	stepExpire                       // a sweep: what is due for a look
+	stepExpire                       // a sweep: executions that are due
 	stepClose                        // the function is deleted
 	stepEmpty                        // the next queued execution of a deleted function
 	stepReconfigure                  // other bounds
-	stepLook                         // the autoscaler looks, woken by work or news
-	stepLookAgain                    // the autoscaler looks, by its timer
+	stepLook                         // the autoscaler evaluates, woken by work or a report
+	stepLookAgain                    // the autoscaler evaluates, by its timer
 	stepAsked                        // the Scaler has been called
 	stepSetReplicas                  // replicas set by hand
-	stepReplicas                     // as many instances are ready
+	stepReplicas                     // the number of ready instances
 	stepReport                       // a reported metric
-	stepTakeLetter                   // a dead letter is to be redriven
-	stepPutLetter                    // and comes back
-	stepPurgeLetters                 // dead letters are forgotten
+	stepTakeLetter                   // a dead letter is taken out for a redrive
+	stepPutLetter                    // and put back when that was refused
+	stepPurgeLetters                 // all dead letters are removed
 )
 
 // input is a step's kind, its instant and its operands.
@@ -65,7 +65,7 @@ type effects struct {
 	fn  *Function
 	now Instant
 
-	// The step's answer to whoever asked for it.
+	// The step's results for its caller.
 	why    *Rejection
 	did    bool
 	inside bool // the completion comes from inside Dispatch
@@ -73,26 +73,26 @@ type effects struct {
 	count  int
 	letter *DeadLetter
 
-	ready   bool // fn was put down for the ready list
+	ready   bool // fn is to be added to the ready list
 	freeKey *execution
-	settled []func() // submissions that wait for the key
+	settled []func() // callbacks of submissions that wait for the key
 
 	happened bool // event is to be observed
 	accepted bool // a sweep is needed from now on
-	wake     bool // the autoscaler is to look
+	wake     bool // the autoscaler is to evaluate
 	released *execution
 	resized  bool
 	scaled   bool
 	ask      bool // the Scaler is to be called for count replicas
 	dispatch *execution
-	inHand   bool // the caller has the dispatched task
+	inHand   bool // the caller makes the attempt itself
 
 	event        Event
 	task         Task
 	queueWait    time.Duration // before it
 	waiter       Waiter
 	joined       []Waiter
-	told         Snapshot // to waiter and joined; stepJoin: what the caller finds
+	told         Snapshot // for waiter and joined; stepJoin: the state for the caller
 	attemptEnded func()
 	expiry       *expiry
 }
@@ -154,19 +154,19 @@ func (fn *Function) decide(in *input, fx *effects) {
 	}
 }
 
-// noteReady puts fn down for the scheduler's ready list if a tick would
-// dispatch something and it is not in the list yet; the caller holds fn.mu.
+// noteReady has carryOut add fn to the ready list if a tick would dispatch
+// something and fn is not in the list yet; the caller holds fn.mu.
 func (fn *Function) noteReady(fx *effects) {
 	if !fn.ready && fn.runnable() {
 		fn.ready, fx.ready = true, true
 	}
 }
 
-// carryOut does what a step has left to be done, in this order: the ready list
-// and the keys, the event and those who waited for it, the slot, the store's
-// records, the instances, and last the dispatch, which may take further steps
-// before it returns. It reports whether the dispatch completed on the spot: the
-// caller then goes on with the ready list.
+// carryOut carries out the effects of a step, in this order: ready list and
+// keys, the event and the waiters, the slot, the store's records,
+// autoscaling, and last the dispatch, which may take further steps before it
+// returns. It reports whether the dispatch completed at once: the caller must
+// then serve the ready list.
 func (c *Core) carryOut(fx *effects) (completed bool) {
 	if fx.ready {
 		c.ready.push(fx.fn)
@@ -217,15 +217,15 @@ func (c *Core) carryOut(fx *effects) (completed bool) {
 	return false
 }
 
-// take takes a step of fn and carries its effects out, where nobody asks for
-// more than that.
+// take takes a step of fn and carries out its effects, for callers that need
+// no results.
 func (c *Core) take(fn *Function, in *input) {
 	var fx effects
 	fn.step(in, &fx)
 	c.carryOut(&fx)
 }
 
-// observe tells the observer, when there is one.
+// observe calls the observer, if there is one.
 func (c *Core) observe(ev *Event) {
 	if c.observed {
 		c.observer.Observe(*ev)

@@ -14,8 +14,9 @@ type Request struct {
 	// Input is raw JSON, Metadata a raw JSON object or nil. Both are kept until
 	// the cleanup TTL and must not change, unless Borrowed.
 	Input, Metadata []byte
-	// Borrowed says that Input and Metadata are only lent, and the strings
-	// too: core copies what it keeps, once the request is admitted.
+	// Borrowed says that the caller will reuse the memory of Input, Metadata
+	// and the strings after Submit: core copies what it keeps, once the
+	// request is admitted.
 	Borrowed       bool
 	TraceID        string
 	Trace          TraceContext
@@ -25,18 +26,18 @@ type Request struct {
 	Timeout time.Duration
 	Waiter  Waiter
 	// CallerRuns says that the caller of a Sync request makes the first attempt
-	// itself when a slot is free at once: Result.Run is that attempt then, and
-	// the Dispatcher is not asked.
+	// itself when a slot is free at once: Result.Run is that attempt then,
+	// and the Dispatcher is not called.
 	CallerRuns bool
-	// Tag is the caller's own mark. Core does not read it: it is handed on with
-	// the events that this call causes (Event.Tag).
+	// Tag is a value of the caller's, handed on with the events that this
+	// call causes (Event.Tag). Core does not read it.
 	Tag uint64
 	// OnSettled is called once after Submit returned ErrPending, when the
 	// concurrent claim on the idempotency key has ended: then submit
 	// the same Request again; it counts once against the rate limits.
 	OnSettled func()
 
-	charged bool // has taken its place in the rate windows, then met ErrPending
+	charged bool // counted in the rate windows before ErrPending
 }
 
 // Result is an accepted request, or the execution its key already had.
@@ -91,7 +92,8 @@ func (c *Core) submitOnce(fn *Function, r *Request, now Instant) (Result, error)
 			if res, ok := c.join(fn, id, r, now); ok {
 				return res, nil
 			}
-			// The execution is gone: take the key over, unless somebody did.
+			// The execution is gone: take the key over, unless another caller
+			// has.
 			if state, token = c.keys.ClaimIfMatches(fn.name, r.IdempotencyKey, id); state != Claimed {
 				continue
 			}
@@ -126,7 +128,7 @@ func (c *Core) join(fn *Function, id ID, r *Request, now Instant) (Result, bool)
 	c.observe(&Event{Kind: EventIdempotentHit, Function: fn, ID: id, At: now, Sync: r.Sync, Tag: r.Tag})
 	c.carryOut(&fx)
 	if fx.ready {
-		c.serve() // with the scheduler off nobody else drives its queue
+		c.serve() // with the scheduler off nothing else drives its queue
 	}
 	return Result{ID: id, Existing: true, Snapshot: fx.told, Waiting: fx.did}, true
 }
@@ -198,8 +200,8 @@ func (c *Core) admit(fn *Function, r *Request, now Instant, key claim) (res Resu
 // that; the caller holds fn.mu.
 func (fn *Function) accept(in *input, fx *effects) {
 	c, ex := fn.core, in.ex
-	// An idle function with a free slot would be signalled and served next:
-	// take that tick here, in the same step.
+	// An idle function with a free slot would become ready and be served
+	// next: take that tick here, in the same step.
 	direct := fn.queue.live == 0 && fn.slotFree() && (ex.sync || !c.cfg.SchedulerOff)
 	switch {
 	case fn.deleted: // between look-up and here
@@ -240,8 +242,9 @@ func (c *Core) refuse(fn *Function, r *Request, now Instant, key claim, why *Rej
 }
 
 // place makes the record and reserves its room in the store, unless a bound
-// forbids it. The queue is only glanced at here, so that refusing under
-// overload allocates nothing; the binding check is under the function's lock.
+// forbids it. The queue's depth is read without the lock here, so that
+// refusing under overload allocates nothing; the binding check is in the
+// step.
 func (c *Core) place(fn *Function, r *Request, now Instant) (*execution, *Rejection) {
 	if r.Sync {
 		if why := c.admission.check(fn, now); why != nil {

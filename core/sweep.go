@@ -35,14 +35,14 @@ func (c *Core) Sweep() {
 	c.serve()
 }
 
-// sweepPatience is how many sweep intervals a sweep may take before those who
-// submit help with it.
+// sweepPatience is how many sweep intervals a sweep may take before
+// submitters help with it.
 const sweepPatience = 8
 
 // helpSweep has the submitter of execution id clear one bucket of its shard
 // when the sweep is late: with all cores busy submitting it gets too small a
-// share of them, and the store would fill up. A sweep that is in time never
-// needs help, so nothing depends on who makes it.
+// share of them, and the store would fill up. A sweep that is in time needs
+// no help, so no result depends on it.
 func (c *Core) helpSweep(id ID, now Instant) {
 	if now.Mono-c.sweepBegan.Load() > sweepPatience*int64(c.cfg.SweepInterval) && c.sweepArmed.Load() {
 		var s sweeper
@@ -50,7 +50,7 @@ func (c *Core) helpSweep(id ID, now Instant) {
 	}
 }
 
-// sweeper is a sweep's memory, used again for each bucket.
+// sweeper has a sweep's buffers, reused for each bucket.
 type sweeper struct {
 	due  []appointment[execution]
 	work expiry
@@ -67,8 +67,8 @@ func (c *Core) sweepBucket(s *sweeper, i int, now Instant) (more bool) {
 	return more
 }
 
-// expiry is the input of a step of a sweep, and what that has yet to do when it
-// has given up the function's lock: all of one function and one shard.
+// expiry is the input and the effects of one step of a sweep: all of one
+// function and one shard.
 type expiry struct {
 	due     []appointment[execution]
 	looked  int // of due
@@ -92,9 +92,9 @@ func (w *expiry) begin(due []appointment[execution]) {
 const expireAtOnce = 32
 
 // expire takes executions one step on: payload dropped, evicted, or ended as
-// stale. All that are due are of one shard; those at the head that are of this
-// function too are dealt with. Taking the locks once for many is what lets a
-// sweep keep pace with all cores submitting. The caller holds fn.mu.
+// stale. All that are due are of one shard; the step takes those at the head
+// that are of this function too. Taking the locks once for many is what lets
+// a sweep keep pace with all cores submitting. The caller holds fn.mu.
 func (fn *Function) expire(work *expiry, fx *effects) {
 	fx.expiry = work
 	ttl := fn.core.store.ttl
@@ -117,8 +117,9 @@ func (fn *Function) expire(work *expiry, fx *effects) {
 	}
 }
 
-// age takes one execution a step on; the caller holds fn.mu. It answers the look
-// that was set for due; one that was set for another time since is still to come.
+// age takes one execution a step on; the caller holds fn.mu. An entry that is
+// out of date, because the record was given another time since, is ignored:
+// that one is still to come.
 func (fn *Function) age(work *expiry, ex *execution, due int64, now Instant) {
 	ttl, next := fn.core.store.ttl, int64(0)
 	switch {
@@ -159,7 +160,7 @@ func (fn *Function) endStale(work *expiry, ex *execution, fx *effects) {
 	fn.noteReady(fx) // served at the end of the sweep: what waits may be stale as well
 }
 
-// carryOutExpiry does what a step of a sweep has left to be done.
+// carryOutExpiry carries out the effects of a step of a sweep.
 func (c *Core) carryOutExpiry(work *expiry, now Instant) {
 	c.store.bytes.Add(-work.freed)
 	c.store.settle(work.evicted, work.looks)
@@ -168,8 +169,8 @@ func (c *Core) carryOutExpiry(work *expiry, now Instant) {
 	}
 }
 
-// expired says that ex is past its TTL though no sweep has met it yet. The
-// caller holds the function's lock.
+// expired reports whether ex is past its TTL, swept or not. The caller holds
+// the function's lock.
 func (c *Core) expired(ex *execution, now Instant) bool {
 	return ex.status.Terminal() && c.store.ttl.evictable(ex.finished, now.Wall)
 }

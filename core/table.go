@@ -5,8 +5,8 @@ import "encoding/binary"
 // recordTable holds a shard's executions in the order they came, in segments
 // that are given back once all of theirs are gone. An execution's place is
 // part of its id, so finding one takes neither a hash nor a probe, adding one
-// touches memory that the one before it has just warmed, and growing moves
-// nothing. The shard's lock guards it.
+// touches memory that the previous one has just brought into the cache, and
+// growing moves nothing. The shard's lock guards it.
 type recordTable struct {
 	segments []*segment // nil where all are gone
 	first    uint64     // place of segments[0], in segments

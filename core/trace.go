@@ -11,7 +11,7 @@ type TraceContext struct {
 	Record any
 }
 
-// orNil is a pointer to t for those who are told of it; nil when it is empty.
+// orNil is a pointer to t; nil when t is empty.
 func (t *TraceContext) orNil() *TraceContext {
 	if t.Parent == "" && t.Record == nil {
 		return nil
