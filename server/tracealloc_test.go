@@ -3,6 +3,7 @@
 package server
 
 import (
+	"math"
 	"testing"
 
 	"github.com/valyala/fasthttp"
@@ -22,12 +23,17 @@ func TestUnsampledRequestsAllocateNothingMore(t *testing.T) {
 		if parent != "" {
 			ctx.Request.Header.Set("Traceparent", parent)
 		}
-		return testing.AllocsPerRun(1000, func() {
-			ctx.Response.Reset()
-			if h(&ctx); ctx.Response.StatusCode() != 200 {
-				t.Fatal(ctx.Response.String())
-			}
-		})
+		// Other goroutines' allocations count too, and can only add.
+		least := math.Inf(1)
+		for range 10 {
+			least = min(least, testing.AllocsPerRun(200, func() {
+				ctx.Response.Reset()
+				if h(&ctx); ctx.Response.StatusCode() != 200 {
+					t.Fatal(ctx.Response.String())
+				}
+			}))
+		}
+		return least
 	}
 	c := newCollector(t)
 	rarely := func(cfg *Config) { cfg.TraceSampleRatio = 0 }
