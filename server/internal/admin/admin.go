@@ -15,15 +15,15 @@ import (
 type Options struct {
 	Core  *core.Core
 	Log   *slog.Logger
-	Guard *auth.Guard // tells who makes a change
+	Guard *auth.Guard // names the author of a change
 	// NowMillis is core's wall clock in milliseconds since 1970.
 	NowMillis func() int64
-	// MetricsError is why cpu or memory, which scale a function, are not known;
-	// empty when there is nothing to say.
+	// MetricsError is why cpu or memory, which scale a function, cannot be
+	// measured; empty when they can.
 	MetricsError func(*core.Function) string
 }
 
-// Admin answers for the runtime configuration and the statistics.
+// Admin has the handlers of the runtime configuration and the statistics.
 type Admin struct {
 	Options
 	began   time.Time

@@ -11,30 +11,30 @@ import (
 	"simplane/server/internal/httpjson"
 )
 
-// Audit logs who changes something, and who is turned away.
+// Audit logs changes with their authors, and callers who were refused.
 type Audit struct {
 	log      *slog.Logger
 	guard    *auth.Guard
 	refusals *refusalBudget
 }
 
-// NewAudit makes the audit log. It hears from guard of those turned away.
+// NewAudit makes the audit log, which records guard's refusals.
 func NewAudit(guard *auth.Guard, log *slog.Logger) *Audit {
 	a := &Audit{log: log, guard: guard, refusals: newRefusalBudget(log)}
 	guard.OnRefusal = a.refused
 	return a
 }
 
-// Close says how many refusals the last window left out.
+// Close logs how many refusals the last window left out.
 func (a *Audit) Close() { a.refusals.close() }
 
 type auditNotes struct{}
 
-// Note adds what a path does not tell to the request's line in the audit log:
-// keys and values as for slog. Nothing of payloads, and no secrets.
+// Note adds what the path does not say to the request's line in the audit
+// log: keys and values as for slog. It must get no payloads and no secrets.
 func Note(ctx *fasthttp.RequestCtx, what ...any) { ctx.SetUserValue(auditNotes{}, what) }
 
-// Change records a change: who did what from where, and what came of it.
+// Change records a change: its author, address, path and result.
 func (a *Audit) Change(ctx *fasthttp.RequestCtx) {
 	what := []any{
 		"who", a.guard.Who(ctx), "remote", ctx.RemoteAddr().String(),
@@ -44,7 +44,7 @@ func (a *Audit) Change(ctx *fasthttp.RequestCtx) {
 	a.log.Info("audit", append(what, notes...)...)
 }
 
-// refused records that a caller was turned away for who it is.
+// refused records a caller refused for lack of authorisation.
 func (a *Audit) refused(ctx *fasthttp.RequestCtx, status int, need auth.Scope) {
 	if !a.refusals.take() {
 		return
@@ -53,8 +53,9 @@ func (a *Audit) refused(ctx *fasthttp.RequestCtx, status int, need auth.Scope) {
 		"method", httpjson.Clip(ctx.Method(), 20), "path", httpjson.Clip(ctx.Path(), 300), "status", status, "scope", need.String())
 }
 
-// refusalBudget bounds the lines about refusals: anybody can cause them. What
-// a window leaves out is counted, and said once it is over.
+// refusalBudget bounds the lines about refusals, because any caller can cause
+// them. Those beyond it are counted, and the number is logged at the end of
+// the window.
 type refusalBudget struct {
 	log     *slog.Logger
 	window  time.Duration
@@ -88,7 +89,7 @@ func (b *refusalBudget) take() bool {
 	return false
 }
 
-// close ends the window and says what it left out.
+// close ends the window and returns what it left out.
 func (b *refusalBudget) close() {
 	b.mu.Lock()
 	leftOut := b.leftOut

@@ -172,8 +172,8 @@ func (a *Admin) PatchRuntimeConfig(ctx *fasthttp.RequestCtx) {
 	httpjson.WriteJSON(ctx, fasthttp.StatusOK, a.runtimeValues())
 }
 
-// ValidateRuntimeConfig says whether a PATCH would be taken, and changes
-// nothing.
+// ValidateRuntimeConfig reports whether a PATCH would be accepted, and
+// changes nothing.
 func (a *Admin) ValidateRuntimeConfig(ctx *fasthttp.RequestCtx) {
 	p, estimated, queued, fault := decodeRuntimePatch(ctx.PostBody())
 	if fault == nil {

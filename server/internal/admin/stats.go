@@ -25,7 +25,8 @@ type functionStats struct {
 	ColdStarts           int64 `json:"coldStarts"`
 	Rejected             int64 `json:"rejected"`
 	DeadLetters          int   `json:"deadLetters"`
-	// MetricsError is why cpu or memory, which scale the function, are not known.
+	// MetricsError is why cpu or memory, which scale the function, cannot be
+	// measured.
 	MetricsError string `json:"metricsError,omitempty"`
 }
 

@@ -1,5 +1,5 @@
-// Package api answers requests for functions and executions: it finds the
-// route, lets the guard look at the caller, decodes, calls core and encodes.
+// Package api has the HTTP handlers for functions and executions: routing,
+// authorisation, decoding, the call of core, and encoding.
 package api
 
 import (
@@ -24,21 +24,21 @@ type Options struct {
 	Audit     *admin.Audit
 	Registrar *deploy.Registrar
 	Tracing   *telemetry.Tracing // nil without an exporter
-	// Dashboard answers what is its own on the management address, and leaves
-	// the rest to next.
+	// Dashboard serves the dashboard on the management address, and leaves
+	// other requests to next.
 	Dashboard func(next fasthttp.RequestHandler) fasthttp.RequestHandler
 	// Run makes the call of a task that core has left to its caller, and
 	// completes the task; the Stop breaks the call off.
 	Run func(core.Task, *dispatch.Stop)
-	// CheckEndpoint refuses hosts that POOL functions must not be at.
+	// CheckEndpoint refuses hosts that POOL functions must not use.
 	CheckEndpoint func(host string) error
-	// Draining says that the server is about to stop.
+	// Draining reports whether the server is shutting down.
 	Draining func() bool
 
 	// AsyncEnabled false answers :enqueue with 501.
 	AsyncEnabled bool
-	// InternalOnMgmtOnly takes /v1/internal and /v1/admin off the public
-	// address, ManageOnMgmtOnly what manages functions.
+	// InternalOnMgmtOnly removes /v1/internal and /v1/admin from the public
+	// address, ManageOnMgmtOnly the routes that manage functions.
 	InternalOnMgmtOnly, ManageOnMgmtOnly bool
 	// AccessLogSample is the share of requests with an access log line, 0 to 1.
 	AccessLogSample float64
@@ -48,7 +48,8 @@ type Options struct {
 	WriteTimeout time.Duration
 }
 
-// API has the handlers of functions and executions, and the way to all handlers.
+// API has the handlers of functions and executions, and the router to all
+// handlers.
 type API struct{ Options }
 
 // New makes an API.

@@ -12,7 +12,7 @@ import (
 	"simplane/server/internal/httpjson"
 )
 
-// DeadLetters lists what failed for good, newest first.
+// DeadLetters lists a function's dead letters, newest first.
 func (a *API) DeadLetters(ctx *fasthttp.RequestCtx, name string) {
 	limit, fault := limitArg(ctx, "limit", 100, maxListed)
 	if fault != nil {

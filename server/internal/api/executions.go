@@ -40,7 +40,7 @@ type completion struct {
 	InitDurationMs int64 `json:"initDurationMs"`
 }
 
-// Complete takes a completion callback.
+// Complete handles a completion callback.
 func (a *API) Complete(ctx *fasthttp.RequestCtx, text string) {
 	outcome, fault := decodeCompletion(ctx.PostBody())
 	id, err := core.ParseID(text)
@@ -96,8 +96,8 @@ func decodeCompletion(body []byte) (core.Outcome, *httpjson.Error) {
 	return o, nil
 }
 
-// DrainOnce works one queued execution off and answers when that
-// dispatch has finished.
+// DrainOnce dispatches one queued execution and answers when that dispatch
+// has finished.
 func (a *API) DrainOnce(ctx *fasthttp.RequestCtx, name string) {
 	finished := make(chan struct{})
 	dispatched, err := a.Core.DrainOnce(name, func() { close(finished) })

@@ -9,10 +9,10 @@ import (
 )
 
 // clearlyFramed refuses requests with both a Content-Length and a
-// Transfer-Encoding, as RFC 9112, 6.1 allows: a proxy on the way may have gone
-// by the other one. fasthttp reads such a body by its chunks and marks the
-// connection to be closed, so that only requests with that mark need a look at
-// their headers.
+// Transfer-Encoding, as RFC 9112, 6.1 allows: a proxy in between may have
+// used the other one (request smuggling). fasthttp reads such a body by its
+// chunks and marks the connection to be closed, so only the headers of
+// requests with that mark are checked.
 func clearlyFramed(next fasthttp.RequestHandler) fasthttp.RequestHandler {
 	return func(ctx *fasthttp.RequestCtx) {
 		if ctx.Request.Header.ConnectionClose() && framedTwice(ctx.Request.Header.RawHeaders()) {
@@ -23,8 +23,8 @@ func clearlyFramed(next fasthttp.RequestHandler) fasthttp.RequestHandler {
 	}
 }
 
-// framedTwice looks at the headers as they came: parsing has dropped one of
-// the two. Names have no white space around them, or parsing would have failed.
+// framedTwice checks the raw headers: parsing has dropped one of the two.
+// Names have no white space around them, or parsing would have failed.
 func framedTwice(raw []byte) bool {
 	length, encoding := false, false
 	for line := range bytes.Lines(raw) {

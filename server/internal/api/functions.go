@@ -47,8 +47,8 @@ func (a *API) Register(ctx *fasthttp.RequestCtx) {
 }
 
 // decodeSpec reads a function spec. Malformed JSON names the byte offset.
-// wrong has the fields whose value is of the wrong type, each with what is
-// wrong: members are read one by one, so that one of them hides no other.
+// wrong has the fields whose value is of the wrong type, each with its error:
+// members are read one by one, so that all errors are found.
 func decodeSpec(body []byte) (in funcspec.Input, wrong map[string]string, fault *httpjson.Error) {
 	r := httpjson.ReadBody(body)
 	defer r.Close()
@@ -69,8 +69,8 @@ func decodeSpec(body []byte) (in funcspec.Input, wrong map[string]string, fault 
 	return in, wrong, fault
 }
 
-// specDetails joins what decoding and what resolving found wrong. A field of
-// the wrong type counts as not given for the latter: that is not said too.
+// specDetails joins the errors of decoding and of resolving. Resolving does
+// not see a field of the wrong type; that it is missing is left out.
 func specDetails(wrong map[string]string, invalid *core.ValidationError) []string {
 	var details []string
 	for field, what := range wrong {

@@ -6,12 +6,12 @@ import (
 	"simplane/server/internal/httpjson"
 )
 
-// Health answers that the process lives.
+// Health answers 200 while the process runs.
 func (a *API) Health(ctx *fasthttp.RequestCtx) {
 	httpjson.WriteJSON(ctx, fasthttp.StatusOK, map[string]string{"status": "UP"})
 }
 
-// Readiness is 503 while draining, so that load balancers stop sending.
+// Readiness answers 503 while draining, so that load balancers stop sending.
 func (a *API) Readiness(ctx *fasthttp.RequestCtx) {
 	if a.Draining() {
 		httpjson.WriteJSON(ctx, fasthttp.StatusServiceUnavailable, map[string]string{"status": "OUT_OF_SERVICE"})

@@ -21,7 +21,7 @@ var headerExecutionIDBytes = []byte(httpjson.HeaderExecutionID)
 func (a *API) submission(ctx *fasthttp.RequestCtx, name string) (core.Request, *httpjson.Error) {
 	req := core.Request{Function: name, Borrowed: true}
 	var timeout, key, traceID []byte
-	for name, v := range ctx.Request.Header.All() { // one pass, not a search for each
+	for name, v := range ctx.Request.Header.All() { // one pass over the headers instead of three searches
 		var to *[]byte
 		switch httpjson.UnsafeString(name) {
 		case "X-Timeout-Ms":

@@ -29,8 +29,8 @@ func (a *API) writeRejection(ctx *fasthttp.RequestCtx, why *core.Rejection) {
 	httpjson.WriteError(ctx, status, why.Code, why.Message)
 }
 
-// refused answers for a request that core did not take, and returns the code
-// it answered with.
+// refused writes the response to a request that core refused, and returns its
+// error code.
 func (a *API) refused(ctx *fasthttp.RequestCtx, err error) string {
 	var why *core.Rejection
 	if errors.As(err, &why) {
@@ -41,8 +41,8 @@ func (a *API) refused(ctx *fasthttp.RequestCtx, err error) string {
 	return httpjson.CodeInternal
 }
 
-// refuseEarly answers a bad request, and returns the code it answered with. An
-// unknown function is the more useful answer when both apply.
+// refuseEarly writes the response to a bad request, and returns its error
+// code. That the function is unknown takes precedence: it is more useful.
 func (a *API) refuseEarly(ctx *fasthttp.RequestCtx, name string, fault *httpjson.Error) string {
 	if a.Core.Function(name) == nil {
 		a.writeRejection(ctx, core.ErrNotFound)

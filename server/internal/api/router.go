@@ -27,8 +27,8 @@ type Route struct {
 	ChangesNothing bool
 }
 
-// Handler answers a request. It gets the path's parameter, which lives as long
-// as the request.
+// Handler answers a request. Its argument is the path's parameter, valid
+// during the request.
 type Handler func(ctx *fasthttp.RequestCtx, arg string)
 
 // NoArg is a handler of a path without a parameter.
@@ -88,11 +88,11 @@ func (a *API) Handler(routes []Route, mgmt bool) fasthttp.RequestHandler {
 
 const functionPrefix = "/v1/functions/"
 
-// functionsFirst takes the requests that name one function, the hot ones,
-// past the router: it costs three allocations for each path parameter.
+// functionsFirst routes the requests that name one function, the hot path,
+// without the router, which allocates three times per path parameter.
 func (a *API) functionsFirst(res *resource, next fasthttp.RequestHandler) fasthttp.RequestHandler {
 	return func(ctx *fasthttp.RequestCtx) {
-		// ctx.Path() takes the whole URI apart, which most need not.
+		// ctx.Path() parses the whole URI, which most requests do not need.
 		arg, ok := bytes.CutPrefix(ctx.Request.Header.RequestURI(), []byte(functionPrefix))
 		if !ok || !plainSegment(arg) {
 			arg, ok = bytes.CutPrefix(ctx.Path(), []byte(functionPrefix))
@@ -105,8 +105,8 @@ func (a *API) functionsFirst(res *resource, next fasthttp.RequestHandler) fastht
 	}
 }
 
-// plainSegment says that b is one path segment as it stands: nothing in it is
-// escaped, ends the path or names another directory.
+// plainSegment reports whether b is one literal path segment: without
+// escapes, the end of the path or dots that name another directory.
 func plainSegment(b []byte) bool {
 	for _, c := range b {
 		if c < '-' || c == '/' || c > ':' && (c|0x20 < 'a' || c|0x20 > 'z') && c != '_' {
@@ -153,7 +153,7 @@ func (a *API) serve(ctx *fasthttp.RequestCtx, res *resource, arg string) {
 	}
 }
 
-// guarded requires the internal token for a handler that is no API route.
+// guarded requires the internal token for a handler outside the API's routes.
 func (a *API) guarded(next fasthttp.RequestHandler) fasthttp.RequestHandler {
 	return func(ctx *fasthttp.RequestCtx) {
 		if !a.Guard.Allow(auth.ScopeInternal, ctx) {
@@ -180,7 +180,7 @@ func noRoute(ctx *fasthttp.RequestCtx) {
 	httpjson.WriteError(ctx, fasthttp.StatusNotFound, "NOT_FOUND", fmt.Sprintf("no such path: %s (the API is described at /openapi.json)", httpjson.Clip(ctx.Path(), 200)))
 }
 
-// recovered turns a panic into a logged 500; the server lives.
+// recovered turns a panic into a logged 500 and keeps the server running.
 func recovered(log *slog.Logger, next fasthttp.RequestHandler) fasthttp.RequestHandler {
 	return func(ctx *fasthttp.RequestCtx) {
 		defer func() {

@@ -11,8 +11,8 @@ import (
 	"simplane/server/internal/httpjson"
 )
 
-// ReportMetric takes one figure of an autoscaled function that core
-// cannot measure itself: its cpu, memory or prometheus metric.
+// ReportMetric handles the report of a metric that core cannot measure
+// itself: a function's cpu, memory or prometheus metric.
 func (a *API) ReportMetric(ctx *fasthttp.RequestCtx, name string) {
 	var body struct {
 		Type  string   `json:"type"`

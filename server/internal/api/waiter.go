@@ -9,10 +9,10 @@ import (
 	"simplane/server/internal/dispatch"
 )
 
-// syncWaiter waits for one execution. An execution that has ended before the
-// caller begins to wait, as that of a LOCAL function has, costs no channel
-// operation and no switch of goroutines. Waiters are pooled: Wake's last act is
-// to let the caller go.
+// syncWaiter waits for one execution. If the execution has ended before the
+// caller begins to wait, as that of a LOCAL function has, no channel
+// operation and no goroutine switch is needed. Waiters are pooled: Wake must
+// not touch w after it has released the caller.
 type syncWaiter struct {
 	state atomic.Uint32
 	snap  core.Snapshot
@@ -35,8 +35,8 @@ func newWaiter() *syncWaiter {
 	return w
 }
 
-// Wake implements core.Waiter. A call that the caller still makes is broken off:
-// its execution has ended without it.
+// Wake implements core.Waiter. It breaks off the caller's own call if that
+// still runs: the execution has ended without it.
 func (w *syncWaiter) Wake(s core.Snapshot) {
 	w.snap = s
 	w.stop.Now()
@@ -45,7 +45,7 @@ func (w *syncWaiter) Wake(s core.Snapshot) {
 	}
 }
 
-// park reports whether the caller has to sleep until something comes from woken.
+// park reports whether the caller has to wait for a value from woken.
 func (w *syncWaiter) park() bool { return w.state.CompareAndSwap(waiterFresh, waiterParked) }
 
 // wait returns the ended execution.
@@ -56,8 +56,8 @@ func (w *syncWaiter) wait() core.Snapshot {
 	return w.snap
 }
 
-// waitFor is wait with a limit, for a caller whose execution is another's;
-// false when the limit passed first.
+// waitFor is wait with a limit, for a caller that has joined another
+// request's execution; false when the limit passed first.
 func (w *syncWaiter) waitFor(limit time.Duration) (core.Snapshot, bool) {
 	if !w.park() {
 		return w.snap, true
@@ -72,7 +72,7 @@ func (w *syncWaiter) waitFor(limit time.Duration) (core.Snapshot, bool) {
 	}
 }
 
-// recycle gives w back; nobody may be about to wake it.
+// recycle returns w to the pool; no Wake may still be due.
 func (w *syncWaiter) recycle() {
 	w.snap = core.Snapshot{}
 	waiters.Put(w)

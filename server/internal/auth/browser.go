@@ -13,11 +13,11 @@ import (
 
 const codeCrossSite = "CROSS_SITE"
 
-// FromForeignPage says that a web page of another site is behind a request
-// that changes something. A page open in an operator's browser reaches servers
-// that only the operator can reach, and could register a function, which is a
-// program, with a plain form post. Browsers say where a request comes from;
-// other clients say nothing and are not meant.
+// FromForeignPage reports whether a request that changes something comes from
+// a web page of another site (CSRF). A page open in an operator's browser
+// reaches servers that only the operator can reach, and could register a
+// function, which is a program, with a plain form post. Browsers send the
+// origin of a request; other clients send none and are not affected.
 //
 // A page under a name that was pointed at this server's address after it was
 // loaded (DNS rebinding) looks like our own. So where no token is needed only
@@ -44,7 +44,7 @@ func (g *Guard) FromForeignPage(ctx *fasthttp.RequestCtx, need Scope) bool {
 }
 
 // sameHost compares an origin, "scheme://host:port", with a Host header. The
-// scheme is left out: a proxy in front may end TLS.
+// scheme is ignored: a proxy in front may terminate TLS.
 func sameHost(origin, host []byte) bool {
 	_, at, ok := bytes.Cut(origin, []byte("://"))
 	return ok && len(at) > 0 && bytes.EqualFold(at, host)
@@ -62,7 +62,8 @@ func cannotBeRebound(host string) bool {
 	return err == nil
 }
 
-// RefuseForeignPage answers a page of another site.
+// RefuseForeignPage writes the refusal of a request from a page of another
+// site.
 func (g *Guard) RefuseForeignPage(ctx *fasthttp.RequestCtx, need Scope) {
 	g.OnRefusal(ctx, fasthttp.StatusForbidden, need)
 	httpjson.WriteError(ctx, fasthttp.StatusForbidden, codeCrossSite,

@@ -17,9 +17,9 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// Certificates are the TLS files of both addresses. They are loaded again on
-// SIGHUP and when one of them changes; what cannot be used changes nothing.
-// Connections keep what they began with.
+// Certificates are the TLS files of both addresses. They are reloaded on
+// SIGHUP and when one of them changes. If they cannot be used, the previous
+// ones stay in force. Open connections keep theirs.
 type Certificates struct {
 	cert, key, clientCA string // file names; clientCA may be empty
 	log                 *slog.Logger
@@ -71,12 +71,12 @@ func (c *Certificates) load() (*tls.Config, error) {
 	return tc, nil
 }
 
-// Reload loads the files again. A certificate that no client would take
+// Reload loads the files again. A certificate that no client would accept
 // counts as broken.
 func (c *Certificates) Reload(why string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.seen = c.look() // before reading: a change meanwhile is met by the next look
+	c.seen = c.look() // before reading: a change meanwhile is found by the next check
 	tc, err := c.load()
 	if err == nil {
 		err = outOfTime(leaf(tc), time.Now())
@@ -103,7 +103,7 @@ func outOfTime(cert *x509.Certificate, now time.Time) error {
 	return nil
 }
 
-// look says what the files are like now; nil for one that is not there.
+// look returns the files' present state; nil for a missing one.
 func (c *Certificates) look() []os.FileInfo {
 	var found []os.FileInfo
 	for _, name := range []string{c.cert, c.key, c.clientCA} {
@@ -126,8 +126,8 @@ func (c *Certificates) changed() bool {
 	})
 }
 
-// Watch looks at the files once in each pace, and reloads them when they have
-// changed, until ctx ends.
+// Watch checks the files at the interval pace, and reloads them when they
+// have changed, until ctx ends.
 func (c *Certificates) Watch(ctx context.Context, pace time.Duration) {
 	tick := time.NewTicker(pace)
 	defer tick.Stop()
@@ -157,13 +157,14 @@ func (c *Certificates) Register(r prometheus.Registerer) {
 	r.MustRegister(c.loads, expiry)
 }
 
-// TLSListener hands out TLS connections under what is in force at that moment.
+// TLSListener accepts TLS connections with the configuration in force at that
+// moment.
 type TLSListener struct {
 	net.Listener
 	certs *Certificates
 }
 
-// Listener makes TLS connections of those that ln accepts.
+// Listener wraps the connections that ln accepts in TLS.
 func (c *Certificates) Listener(ln net.Listener) TLSListener { return TLSListener{ln, c} }
 
 // Accept implements net.Listener.

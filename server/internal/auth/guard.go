@@ -1,5 +1,5 @@
-// Package auth decides who may do what: bearer tokens by scope, an execution's
-// own completion token, pages of other sites, and the TLS files.
+// Package auth authorises requests: bearer tokens by scope, an execution's
+// own completion token, refusal of pages of other sites, and the TLS files.
 package auth
 
 import (
@@ -11,12 +11,12 @@ import (
 )
 
 // Tokens are the bearer tokens of each scope, as in the configuration: a
-// comma-separated list, or nothing for an open scope.
+// comma-separated list, empty for an open scope.
 type Tokens struct{ Invoke, Manage, Internal string }
 
-// Guard decides who may do what, and answers those who may not.
+// Guard authorises requests and writes the refusals.
 type Guard struct {
-	// OnRefusal hears of each request that is turned away, before its answer.
+	// OnRefusal is called for each refused request, before its response.
 	OnRefusal func(ctx *fasthttp.RequestCtx, status int, need Scope)
 
 	tokens       tokens
@@ -26,7 +26,7 @@ type Guard struct {
 }
 
 // NewGuard makes a guard with its metrics. tls says that connections are
-// encrypted. The error names the token that cannot be read.
+// encrypted. The error names the malformed token.
 func NewGuard(t Tokens, tls bool, r prometheus.Registerer) (*Guard, error) {
 	known, err := newTokens(t)
 	if err != nil {
@@ -38,7 +38,7 @@ func NewGuard(t Tokens, tls bool, r prometheus.Registerer) (*Guard, error) {
 	}, nil
 }
 
-// Check says what is wrong with t.
+// Check returns an error that names a malformed token of t.
 func (t Tokens) Check() error {
 	_, err := newTokens(t)
 	return err
@@ -47,7 +47,7 @@ func (t Tokens) Check() error {
 // Allow reports whether a request may use a scope.
 func (g *Guard) Allow(need Scope, ctx *fasthttp.RequestCtx) bool { return g.tokens.allow(need, ctx) }
 
-// Open says that a scope needs no token.
+// Open reports whether a scope needs no token.
 func (g *Guard) Open(s Scope) bool { return len(g.tokens[s]) == 0 }
 
 // CompletionToken is the token that lets a function complete the execution id.
@@ -61,14 +61,15 @@ func (g *Guard) RefuseUnauthorized(ctx *fasthttp.RequestCtx, need Scope) {
 	httpjson.WriteError(ctx, fasthttp.StatusUnauthorized, httpjson.CodeUnauthorized, "a valid bearer token of scope "+need.String()+" is required here")
 }
 
-// OwnsExecution says that the caller has the completion token of execution id.
+// OwnsExecution reports whether the caller has the completion token of
+// execution id.
 func (g *Guard) OwnsExecution(ctx *fasthttp.RequestCtx, id string) bool {
 	parsed, err := core.ParseID(id)
 	return err == nil && g.completions.valid(parsed, ctx.Request.Header.Peek(headerCompletionToken))
 }
 
-// newUnauthorizedCounter makes the counter to alert on when somebody tries
-// tokens.
+// newUnauthorizedCounter makes the counter of refused requests, to alert on
+// when tokens are guessed.
 func newUnauthorizedCounter(r prometheus.Registerer) *prometheus.CounterVec {
 	c := prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "simplane_unauthorized_total", Help: "Requests refused for want of a valid token.",

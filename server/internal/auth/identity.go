@@ -11,16 +11,16 @@ import (
 	"simplane/server/internal/httpjson"
 )
 
-// Who is behind a change, for the audit log: "token:NAME" of the token that
-// was shown, "cert:NAME" of the client certificate, both when there are both,
+// The author of a change, for the audit log: "token:NAME" of the bearer
+// token, "cert:NAME" of the client certificate, both when there are both,
 // else this.
 const anonymous = "anonymous"
 
-// WhoReload is who changes things on SIGHUP.
+// WhoReload is the author of changes on SIGHUP.
 const WhoReload = "signal:SIGHUP"
 
-// Who names the caller. It looks at every token, whatever the route asks for:
-// where a scope is open, its callers may still show one.
+// Who names the caller. It checks the tokens of all scopes, because a caller
+// of an open scope may still send one.
 func (g *Guard) Who(ctx *fasthttp.RequestCtx) string {
 	var names []string
 	if token := g.tokens.name(ctx); token != "" {
@@ -35,7 +35,8 @@ func (g *Guard) Who(ctx *fasthttp.RequestCtx) string {
 	return strings.Join(names, " ")
 }
 
-// unambiguous is text that cannot be taken for anything else in a log line.
+// unambiguous matches text that cannot be confused with anything else in a
+// log line.
 var unambiguous = regexp.MustCompile(`^[A-Za-z0-9._@*/:-]{1,128}$`)
 
 // certificateName is the subject's common name, or the serial number when

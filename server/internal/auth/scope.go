@@ -1,7 +1,7 @@
 package auth
 
-// Scope is what a route lets its caller do. A token of a higher scope opens
-// the lower ones too; a scope without tokens is open.
+// Scope is the authorisation that a route requires. A token of a higher scope
+// is valid for the lower ones too; a scope without tokens is open.
 type Scope int
 
 const (

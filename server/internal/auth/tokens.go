@@ -23,19 +23,20 @@ type secret struct {
 // tokens are the bearer tokens of each scope.
 type tokens [scopes][]secret
 
-// validName is what a token may be called. It shows in logs.
+// validName matches the names that a token may have. They appear in logs.
 var validName = regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}$`)
 
-// ValidTokenName says that a token may have this name.
+// ValidTokenName reports whether a token may have this name.
 func ValidTokenName(name string) bool { return validName.MatchString(name) }
 
-// HashPrefix is before a token's hash where its hash is given.
+// HashPrefix precedes a hash that is given in place of a token.
 const HashPrefix = "sha256:"
 
 // parseTokens reads a comma-separated list, so that a token can be rotated
 // without a gap. Each is the token itself or "sha256:" and the hex of its
 // hash, which keeps the secret out of the configuration. A hash may have a
-// name before it ("ci=sha256:…"); what has none goes by key and its place.
+// name before it ("ci=sha256:…"); one without gets its name from the key and
+// its position.
 func parseTokens(key, list string) ([]secret, error) {
 	var found []secret
 	for part := range strings.SplitSeq(list, ",") {
@@ -44,8 +45,8 @@ func parseTokens(key, list string) ([]secret, error) {
 			continue
 		}
 		one := secret{name: fmt.Sprintf("%s#%d", key, len(found)+1)}
-		// A token may have "=" in it, at its end mostly: only before a hash is
-		// it the end of a name.
+		// A token may contain "=", usually at its end: it ends a name only if
+		// a hash follows.
 		if name, rest, ok := strings.Cut(part, "="); ok && strings.HasPrefix(rest, HashPrefix) {
 			if !ValidTokenName(name) {
 				return nil, fmt.Errorf("the name of a token must be 1 to 64 letters, digits, dots, dashes or underscores, not %q", httpjson.Clip([]byte(name), 70))
@@ -101,7 +102,7 @@ func (t *tokens) allow(need Scope, ctx *fasthttp.RequestCtx) bool {
 	return match == 1
 }
 
-// bearer is the hash of the token that a request shows, if it does.
+// bearer is the hash of a request's bearer token, if it has one.
 func bearer(ctx *fasthttp.RequestCtx) (hash [sha256.Size]byte, ok bool) {
 	const prefix = "Bearer "
 	header := ctx.Request.Header.Peek(fasthttp.HeaderAuthorization)
@@ -111,8 +112,8 @@ func bearer(ctx *fasthttp.RequestCtx) (hash [sha256.Size]byte, ok bool) {
 	return sha256.Sum256(header[len(prefix):]), true
 }
 
-// name finds the token that a request shows, of the highest scope it is in;
-// empty when there is none or it is not known.
+// name is the name of a request's token, in the highest scope that has it;
+// empty when there is none or it is unknown.
 func (t *tokens) name(ctx *fasthttp.RequestCtx) (name string) {
 	given, ok := bearer(ctx)
 	if !ok {

@@ -10,9 +10,10 @@ import (
 	"simplane/server/provider"
 )
 
-// replicaScaler carries what core's autoscaler wants to the provider, and what
-// is ready back to core. Between the two it keeps one number for each function,
-// the latest, so that a slow provider is never sent what is out of date.
+// replicaScaler passes the replica counts of core's autoscaler to the
+// provider, and the number of ready instances back to core. It keeps only the
+// latest count of each function, so that a slow provider never gets an
+// outdated one.
 type replicaScaler struct {
 	provider provider.Provider
 	log      *slog.Logger
@@ -116,14 +117,15 @@ func (s *replicaScaler) call(ctx context.Context, fn *core.Function, n int) {
 	case err == nil:
 		s.log.Debug("scaled", "function", fn.Name(), "replicas", n)
 	case errors.Is(err, provider.ErrNotFound) || errors.Is(err, provider.ErrClosed) || errors.Is(err, context.Canceled):
-		// It is on its way out.
+		// The function is being deleted.
 	default:
 		s.log.Warn("scaling failed; it is tried again", "function", fn.Name(), "replicas", n, "error", err)
 	}
 }
 
-// hold keeps calls back until release. Core asks for a new function's minimum
-// as it registers it, before adopt can tell it that there are more.
+// hold delays calls until release. Core requests a new function's minimum
+// when it registers it, before adopt can report that there are more
+// instances.
 func (s *replicaScaler) hold() { s.setHeld(true) }
 
 func (s *replicaScaler) release() {
@@ -137,9 +139,10 @@ func (s *replicaScaler) setHeld(held bool) {
 	s.mu.Unlock()
 }
 
-// adopt tells core what a function just registered has already: a provider may
-// take over instances that outlived the last run, and the autoscaler goes on
-// from their number rather than start at its minimum.
+// adopt reports to core the instances that a newly registered function has
+// already: a provider may take over instances that outlived the last run, and
+// the autoscaler then continues from their number rather than from its
+// minimum.
 func (s *replicaScaler) adopt(fn *core.Function) {
 	name := fn.Name()
 	if st, _ := s.provider.Status(name); fn.Autoscaled() && st.Desired > fn.DesiredReplicas() {
@@ -150,9 +153,9 @@ func (s *replicaScaler) adopt(fn *core.Function) {
 	s.tellReady(name)
 }
 
-// tellReady tells core how many instances of a function are ready. It reads
-// the number under a lock rather than take the watcher's word, so that the last
-// call tells the newest, whoever makes it.
+// tellReady reports to core how many instances of a function are ready. It
+// reads the number under a lock and does not use the watcher's, so that the
+// last of several concurrent calls reports the newest.
 func (s *replicaScaler) tellReady(name string) {
 	s.readyMu.Lock()
 	defer s.readyMu.Unlock()

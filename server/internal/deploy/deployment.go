@@ -38,8 +38,8 @@ func (r *Registrar) provision(spec *core.Spec) *httpjson.Error {
 	return providerFault(r.provider.Provision(ctx, d))
 }
 
-// providerFault tells a request the provider will never take from trouble that
-// may pass; nil of nil.
+// providerFault distinguishes a request that the provider will never accept
+// from a failure that may pass; nil for nil.
 func providerFault(err error) *httpjson.Error {
 	var invalid *provider.InvalidError
 	switch {
@@ -51,7 +51,7 @@ func providerFault(err error) *httpjson.Error {
 	return &httpjson.Error{Status: fasthttp.StatusServiceUnavailable, Code: "PROVIDER_ERROR", Message: err.Error()}
 }
 
-// providerCallTimeout bounds a call that only records what is wanted.
+// providerCallTimeout bounds a call that only records the wanted state.
 const providerCallTimeout = 2 * time.Second
 
 // deprovision stops a deleted function's instances; running invocations may
@@ -80,8 +80,8 @@ func deployment(spec *core.Spec) provider.Deployment {
 		d.CPU, d.Memory = rt.Resources.CPU, rt.Resources.Memory
 	}
 	if d.RuntimeMode == provider.STDIO {
-		// The slots are the function's, however many replicas share them. This
-		// keeps one replica from running them one at a time.
+		// Slots belong to the function, however many replicas share them.
+		// Without this one replica would run them one at a time.
 		d.EndpointConcurrency = min(spec.Concurrency, provider.MaxProcesses)
 	}
 	if sc := spec.ScalingConfig; sc != nil {
@@ -91,7 +91,8 @@ func deployment(spec *core.Spec) provider.Deployment {
 			d.Metrics = append(d.Metrics, provider.Metric{Type: m.Type, Target: strconv.FormatFloat(m.Target, 'f', -1, 64), Name: m.Name})
 		}
 		if cc := sc.ConcurrencyControl; cc != nil && cc.Mode != "FIXED" {
-			// What one instance may be asked for at most, whatever is adapted.
+			// The most that one instance is given at once, whatever is
+			// adapted.
 			d.EndpointConcurrency = max(cc.TargetInFlightPerPod, cc.MaxTargetInFlightPerPod)
 		}
 	}
@@ -110,7 +111,7 @@ func (r *Registrar) SetReplicas(fn *core.Function, n int) *httpjson.Error {
 		return providerFault(err)
 	}
 	if fn.Autoscaled() {
-		// The autoscaler goes on from there, or it would undo it.
+		// Without this the autoscaler would undo the change.
 		if err := r.core.SetReplicas(fn.Name(), n); err != nil {
 			return httpjson.ValidationFailed("replicas: " + err.Error())
 		}

@@ -16,8 +16,8 @@ import (
 	"simplane/server/provider"
 )
 
-// Registrar keeps core's registry and the provider's deployments in step: what
-// one of them does not take, the other does not get either.
+// Registrar keeps core's registry and the provider's deployments in step: a
+// function that one of them refuses is in neither.
 type Registrar struct {
 	provider provider.Provider // nil without one
 	process  bool              // it runs commands on this machine, no images
@@ -38,8 +38,8 @@ func NewRegistrar(p provider.Provider, process bool, log *slog.Logger) *Registra
 	return r
 }
 
-// Scaler is what core's autoscaler tells the replicas it wants; nil without a
-// provider.
+// Scaler is the core.Scaler that passes replica counts to the provider; nil
+// without a provider.
 func (r *Registrar) Scaler() core.Scaler {
 	if r.scaler == nil {
 		return nil
@@ -47,8 +47,8 @@ func (r *Registrar) Scaler() core.Scaler {
 	return r.scaler
 }
 
-// Bind names the core whose functions these are. It comes before all but
-// Scaler, which core is made with.
+// Bind sets the core whose functions these are. It must be called before any
+// other method but Scaler, which core.New needs.
 func (r *Registrar) Bind(c *core.Core) {
 	r.core = c
 	if r.scaler != nil {
@@ -56,15 +56,15 @@ func (r *Registrar) Bind(c *core.Core) {
 	}
 }
 
-// Run carries what the autoscaler wants to the provider until ctx ends.
+// Run passes the autoscaler's replica counts to the provider until ctx ends.
 func (r *Registrar) Run(ctx context.Context) {
 	if r.scaler != nil {
 		r.scaler.run(ctx)
 	}
 }
 
-// Register makes the provider and core agree on a new function. One at a time:
-// a name is the provider's key too.
+// Register adds a function to the provider and to core. Calls are serialised:
+// the name is the provider's key too.
 func (r *Registrar) Register(spec *core.Spec) (*core.Function, *httpjson.Error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -90,7 +90,7 @@ func (r *Registrar) Register(spec *core.Spec) (*core.Function, *httpjson.Error) 
 	return fn, nil
 }
 
-// Unregister deletes a function and lets its instances go.
+// Unregister deletes a function and stops its instances.
 func (r *Registrar) Unregister(name string) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -101,7 +101,7 @@ func (r *Registrar) Unregister(name string) error {
 	return err
 }
 
-// Runs says that a provider runs the function's instances.
+// Runs reports whether a provider runs the function's instances.
 func (r *Registrar) Runs(fn *core.Function) bool {
 	return r.provider != nil && funcspec.Of(fn.Spec()).Provided()
 }
@@ -111,8 +111,8 @@ func (r *Registrar) Logs(name string, tail int) ([]provider.LogLine, error) {
 	return r.provider.Logs(name, tail)
 }
 
-// MetricsError says why a function's cpu or memory, which scale it, are not
-// known; empty when they are, or are not needed.
+// MetricsError is why a function's cpu or memory, which scale it, cannot be
+// measured; empty when they can, or are not needed.
 func (r *Registrar) MetricsError(fn *core.Function) string {
 	if r.provider == nil || !fn.Autoscaled() {
 		return ""

@@ -15,7 +15,7 @@ import (
 // Options is what a Dispatcher needs. Hooks that are nil are left out.
 type Options struct {
 	Log    *slog.Logger
-	Egress *Egress // which addresses POOL functions may have
+	Egress *Egress // the addresses that POOL functions may use
 
 	MaxConnections   int // to one POOL host
 	MaxResponseBytes int // of a POOL function's answer, unpacked
@@ -26,16 +26,17 @@ type Options struct {
 	Hooks
 }
 
-// Hooks are the server's share in a call.
+// Hooks are callbacks into the server for each call.
 type Hooks struct {
 	// Complete reports an attempt's outcome to core; nil is Task.Complete.
 	Complete func(core.Task, core.Outcome)
-	// AppendTraceParent appends the traceparent that the function gets, if it
-	// gets one, and returns the tracestate that goes with it.
+	// AppendTraceParent appends the function's traceparent, if any, and
+	// returns the tracestate that goes with it.
 	AppendTraceParent func(b []byte, t core.Task) (parent []byte, state string)
-	// Called hears of each POOL call's HTTP status, 0 when there was no answer.
+	// Called is called after each POOL call with its HTTP status, 0 when
+	// there was no answer.
 	Called func(t core.Task, status int)
-	// CompletionToken makes the token by which a function may complete the
+	// CompletionToken makes the token that lets a function complete the
 	// execution itself.
 	CompletionToken func(core.ID) string
 }
@@ -82,9 +83,9 @@ func (d *Dispatcher) Dispatch(t core.Task) {
 // Stop breaks off a call that Run makes.
 type Stop = sock.Stop
 
-// Run is Dispatch for a caller that does nothing but wait for t: a call that
-// waits for its function is made on the caller's goroutine, which saves another
-// one and two switches. The caller may be let go earlier by stop.
+// Run is Dispatch for a caller that would only wait for t: a POOL call is
+// made on the caller's goroutine, which saves a goroutine and two switches.
+// stop breaks that call off.
 func (d *Dispatcher) Run(t core.Task, stop *Stop) {
 	if pool, ok := d.transport(t.Spec).(*poolDispatcher); ok {
 		d.complete(t, pool.call(t, stop))
@@ -93,7 +94,7 @@ func (d *Dispatcher) Run(t core.Task, stop *Stop) {
 	}
 }
 
-// transport is what runs functions of a spec; nil for none.
+// transport selects the dispatcher for a spec; nil for none.
 func (d *Dispatcher) transport(spec *core.Spec) core.Dispatcher {
 	rt := funcspec.Of(spec)
 	switch {

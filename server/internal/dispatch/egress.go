@@ -11,9 +11,9 @@ import (
 	"time"
 )
 
-// Egress decides which addresses POOL functions may be called at. Whoever can
-// register a function could otherwise read what only this machine can reach,
-// such as a cloud's metadata service (server-side request forgery).
+// Egress decides which addresses POOL functions may be called at. Otherwise a
+// caller who can register a function could read what only this machine can
+// reach, such as a cloud's metadata service (server-side request forgery).
 //
 // Without an allow-list everything is allowed but link-local, metadata,
 // multicast and unspecified addresses; with one, only what it names. The check
@@ -106,8 +106,8 @@ func (e *Egress) dial(addr string, timeout time.Duration) (net.Conn, error) {
 	return d.Dial("tcp", addr)
 }
 
-// CheckHost refuses an endpoint whose host is a forbidden address already when
-// it is registered; names are judged when they are dialled.
+// CheckHost refuses an endpoint whose host is a forbidden address when it is
+// registered; names are checked when they are dialled.
 func (e *Egress) CheckHost(host string) error {
 	addr, err := netip.ParseAddr(strings.Trim(host, "[]"))
 	if err == nil && !e.allowed(addr) {

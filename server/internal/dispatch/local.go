@@ -21,7 +21,7 @@ type localDispatcher struct {
 	complete func(core.Task, core.Outcome)
 	mu       sync.RWMutex
 	handlers map[string]LocalHandler
-	any      atomic.Bool // there are handlers: spares the echo a look
+	any      atomic.Bool // there are handlers; without one no lock is taken
 }
 
 func (d *localDispatcher) handle(name string, h LocalHandler) {
@@ -45,8 +45,9 @@ func (d *localDispatcher) Dispatch(t core.Task) {
 	d.start(h, t)
 }
 
-// start is apart so that an echo's task does not escape to the heap. The
-// handler runs on the new goroutine: go would evaluate an argument here.
+// start is a function of its own so that the task of an echo does not escape
+// to the heap. The handler runs on the new goroutine: go would evaluate an
+// argument here.
 func (d *localDispatcher) start(h LocalHandler, t core.Task) {
 	go func() { d.complete(t, d.run(h, t)) }()
 }

@@ -13,8 +13,8 @@ import (
 	"simplane/server/provider"
 )
 
-// poolDispatcher posts tasks to the endpoint of a function that somebody else
-// runs, over kept-alive connections.
+// poolDispatcher posts tasks to the HTTP endpoint of a function that runs
+// elsewhere, over kept-alive connections.
 type poolDispatcher struct {
 	targets *poolTargets
 	hooks   Hooks
@@ -70,8 +70,8 @@ func (d *poolDispatcher) call(t core.Task, stop *sock.Stop) core.Outcome {
 	}
 }
 
-// ShownURL is an endpoint as callers may see it: without the password and the
-// query, where keys are.
+// ShownURL is an endpoint as callers may see it: without user, password,
+// query and fragment, which may hold secrets.
 func ShownURL(endpoint string) string {
 	u, err := url.Parse(endpoint)
 	if err != nil {

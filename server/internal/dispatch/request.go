@@ -9,15 +9,15 @@ import (
 	"simplane/server/internal/fncall"
 )
 
-// textSize is room for the texts that are made for a request: an execution's id
+// textSize is the size of the strings made for a request: an execution's id
 // and a traceparent.
 const textSize = 36 + 55
 
 // texts are buffers for requests that are not kept.
 var texts = sync.Pool{New: func() any { b := make([]byte, 0, textSize); return &b }}
 
-// request is what a task's function is sent. Its texts stand in b, which must
-// stay as it is until the request is no longer used.
+// request is the request to a task's function. Its strings are views of b,
+// which must not change while the request is in use.
 func (h *Hooks) request(t core.Task, b []byte) fncall.Request {
 	r := fncall.Request{
 		Input: t.Input, Metadata: t.Metadata, TraceID: t.TraceID, IdempotencyKey: t.IdempotencyKey,

@@ -21,7 +21,7 @@ type poolTargets struct {
 	hosts   map[string]*fasthttp.HostClient // by scheme and address
 }
 
-// mostTargets bounds what functions that are gone leave behind.
+// mostTargets bounds the targets left behind by deleted functions.
 const mostTargets = 16384
 
 func newPoolTargets(newHost func() *fasthttp.HostClient) *poolTargets {
@@ -66,7 +66,7 @@ func (p *poolTargets) make(url string) (*fncall.Target, error) {
 	if len(u.Host()) == 0 {
 		return nil, errors.New("no host")
 	}
-	if strings.Contains(string(u.Host()), ",") { // fasthttp would take turns
+	if strings.Contains(string(u.Host()), ",") { // fasthttp would balance between them
 		return nil, errors.New("more than one host")
 	}
 	addr := fasthttp.AddMissingPort(string(u.Host()), isTLS)
@@ -80,8 +80,8 @@ func (p *poolTargets) make(url string) (*fncall.Target, error) {
 	return fncall.New(host, url)
 }
 
-// forget makes room: what is called again is made again. Hosts that have
-// connections stay, or their bound would not hold.
+// forget drops all targets: those still in use are made again. Hosts with
+// open connections stay, or their bound would not hold.
 func (p *poolTargets) forget() {
 	clear(p.targets)
 	for key, host := range p.hosts {

@@ -15,8 +15,8 @@ import (
 )
 
 // decode reads an HTTP answer. A status of 300 or more is an error. Text
-// becomes a JSON string, an empty body null, anything else must be JSON
-// whatever it is called. limit holds for the body, unpacked if it is
+// becomes a JSON string, an empty body null, anything else must be JSON,
+// whatever its Content-Type. limit holds for the body, unpacked if it is
 // compressed.
 func decode(resp *fasthttp.Response, limit int) (Answer, error) {
 	a := Answer{Status: resp.StatusCode()}
@@ -37,7 +37,7 @@ func decode(resp *fasthttp.Response, limit int) (Answer, error) {
 	body = inUTF8(body, charset)
 	switch {
 	case isText:
-		// What is no text becomes U+FFFD, and the error says no more than that.
+		// Invalid bytes become U+FFFD.
 		a.Output, _ = jsontext.AppendQuote(nil, body)
 	case len(bytes.TrimSpace(body)) == 0:
 		a.Output = json.RawMessage("null")
@@ -68,15 +68,15 @@ func unpacked(resp *fasthttp.Response, limit int) ([]byte, error) {
 	return resp.BodyUncompressedWithLimit(limit)
 }
 
-// JSON is a function's output without the blanks around it and a byte order
+// JSON is a function's output without surrounding white space and byte order
 // mark, if it is JSON in UTF-8. It is a part of raw. The error is an *Error.
 func JSON(raw []byte) ([]byte, error) {
 	output := bytes.TrimSpace(bytes.TrimPrefix(raw, []byte(byteOrderMark)))
 	if !utf8.Valid(output) {
 		return nil, &Error{Kind: BadOutput, Message: "the answer is not UTF-8: " + Snippet(raw)}
 	}
-	// Names that stand twice and halves of surrogate pairs as escapes are legal
-	// JSON. Bytes that are no UTF-8 have been found already.
+	// Duplicate names and escaped halves of surrogate pairs are legal JSON.
+	// Invalid UTF-8 has been found already.
 	value := jsontext.Value(output)
 	if !value.IsValid(jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true)) {
 		return nil, &Error{Kind: BadOutput, Message: "the answer is not JSON: " + Snippet(raw)}

@@ -1,8 +1,7 @@
-// Package fncall is one call to a function: how a request is written and how an
-// answer is read. POOL endpoints, HTTP instances of providers and STDIO
-// processes all go through it, so that a function behaves the same wherever it
-// runs. The bytes travel over HTTP with Target.Call; a STDIO process's pipes
-// are its owner's.
+// Package fncall encodes a call to a function and decodes its answer. POOL
+// endpoints, HTTP instances of providers and STDIO processes all use it, so
+// that a function behaves the same wherever it runs. Target.Call makes a call
+// over HTTP; the pipes of a STDIO process belong to its provider.
 package fncall
 
 import (
@@ -12,7 +11,7 @@ import (
 	"simplane/server/internal/sock"
 )
 
-// Request is one attempt to run a function. Empty texts are left out.
+// Request is one attempt to run a function. Empty strings are left out.
 type Request struct {
 	ExecutionID    string
 	Input          json.RawMessage // valid JSON
@@ -32,19 +31,20 @@ type Request struct {
 	Stop *sock.Stop
 }
 
-// Answer is what a function said.
+// Answer is what a function returned.
 type Answer struct {
 	Output    json.RawMessage // valid JSON in UTF-8
 	Status    int             // of HTTP; 0 when there was none. Set beside an error, too.
-	ColdStart bool            // the function says that it was started for this call
-	Init      time.Duration   // its start took so long; 0 when it does not say
+	ColdStart bool            // the function reports that it was started for this call
+	Init      time.Duration   // reported duration of that start; 0 = not reported
 }
 
-// Kind says what is wrong with a call.
+// Kind is how a call failed.
 type Kind int
 
 const (
-	// Unreachable is trouble on the way: whether the function ran is unknown.
+	// Unreachable is a transport failure: whether the function ran is
+	// unknown.
 	Unreachable Kind = iota
 	// TimedOut is a deadline that has passed.
 	TimedOut

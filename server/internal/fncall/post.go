@@ -15,8 +15,8 @@ import (
 	"simplane/server/internal/sock"
 )
 
-// Target is the URL of a function that speaks HTTP. What all requests to it
-// share is put into bytes once; connections, answers and TLS are fasthttp's. It
+// Target is the URL of a function that speaks HTTP. The constant part of its
+// requests is encoded once; connections, responses and TLS are fasthttp's. It
 // may be used by many goroutines at once.
 type Target struct {
 	conns *fasthttp.HostClient
@@ -44,8 +44,8 @@ func New(conns *fasthttp.HostClient, url string) (*Target, error) {
 	return &Target{conns, bytes.TrimSuffix(head, []byte("\r\n"))}, nil
 }
 
-// escaped is url with percent signs for the bytes behind its host that cannot
-// stand in a request line: blanks, control bytes and all that is not ASCII.
+// escaped is url with percent-encoding of the bytes after its host that a
+// request line cannot have: spaces, control bytes and non-ASCII.
 func escaped(url string) string {
 	_, rest, _ := strings.Cut(url, "://")
 	path := strings.IndexAny(rest, "/?#")
@@ -65,9 +65,9 @@ func escaped(url string) string {
 	return b.String()
 }
 
-// Call makes one call and returns by the request's deadline if conns'
-// DialTimeout keeps its time. The error is an *Error. A request that may have
-// been sent is not sent again.
+// Call makes one call and returns by the request's deadline, provided that
+// conns' DialTimeout respects its timeout. The error is an *Error. A request
+// that may have been sent is not sent again.
 func (t *Target) Call(r *Request) (Answer, error) {
 	message, resp := bytebufferpool.Get(), fasthttp.AcquireResponse()
 	defer bytebufferpool.Put(message)
@@ -85,9 +85,10 @@ func (t *Target) Call(r *Request) (Answer, error) {
 	return Answer{}, &Error{Kind: Unreachable, Message: Snippet([]byte(err.Error()))}
 }
 
-// post sends a message and reads the answer into resp. It takes no
-// longer than timeout if conns' DialTimeout does not; then the error is
-// fasthttp.ErrTimeout. A message that may have been sent is not sent again.
+// post sends a message and reads the answer into resp. It takes no longer
+// than timeout, provided that conns' DialTimeout does not; after that the
+// error is fasthttp.ErrTimeout. A message that may have been sent is not sent
+// again.
 func (t *Target) post(message []byte, resp *fasthttp.Response, timeout time.Duration, stop *sock.Stop) error {
 	// Without this a missing content type would read as text/plain.
 	resp.Header.SetNoDefaultContentType(true)
@@ -107,8 +108,9 @@ func (t *Target) post(message []byte, resp *fasthttp.Response, timeout time.Dura
 		if time.Now().Before(deadline) {
 			return err
 		}
-		// Not all errors that a deadline causes say so: a dial that took all
-		// the time, or an end of the connection in the middle of an answer.
+		// Not all errors that a deadline causes are timeouts: a dial may have
+		// used up the time, or the connection may have ended within the
+		// answer.
 	}
 	return fasthttp.ErrTimeout
 }
@@ -134,7 +136,8 @@ func (t *Target) attempt(message []byte, resp *fasthttp.Response, timeout time.D
 	if stopped := stop.End(); stopped != nil {
 		err = stopped
 	}
-	// More than the answer was not asked for: the next one would be in doubt.
+	// Bytes after the answer were not requested and would be read as the next
+	// answer.
 	if err != nil || more || resp.ConnectionClose() {
 		t.conns.CloseConn(cc)
 	} else {

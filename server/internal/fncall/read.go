@@ -9,18 +9,18 @@ import (
 	"github.com/valyala/fasthttp"
 )
 
-// maxHeader bounds the headers of an answer, in bytes. Most fit into the small
-// buffer of the connection's reader; only those that do not take one of this
-// size.
+// maxHeader bounds the headers of an answer, in bytes. Most fit into the
+// small buffer of the connection's reader; a buffer of this size is used only
+// for those that do not.
 const maxHeader = 64 << 10
 
 var largeReaders = sync.Pool{New: func() any { return bufio.NewReaderSize(nil, maxHeader) }}
 
-// read reads one answer into resp and says whether there is more behind it.
+// read reads one answer into resp and reports whether more bytes follow it.
 func read(resp *fasthttp.Response, r *bufio.Reader, limit int) (more bool, err error) {
 	resp.ResetBody()
 	if _, err := r.Peek(1); err != nil {
-		return false, err // fasthttp would not say what went wrong
+		return false, err // fasthttp would hide this error
 	}
 	small := r
 	for {
@@ -28,7 +28,8 @@ func read(resp *fasthttp.Response, r *bufio.Reader, limit int) (more bool, err e
 		switch {
 		case err == nil:
 		case r == small && tooLong(err):
-			// Nothing was taken from r, so a larger buffer can begin anew.
+			// Nothing was consumed from r, so reading can start again with a
+			// larger buffer.
 			r = largeReaders.Get().(*bufio.Reader)
 			r.Reset(small)
 			defer func(large *bufio.Reader) {
@@ -49,7 +50,7 @@ func read(resp *fasthttp.Response, r *bufio.Reader, limit int) (more bool, err e
 	return small.Buffered() > 0 || r.Buffered() > 0, err
 }
 
-// tooLong says whether the headers did not fit into the reader's buffer.
+// tooLong reports whether the headers did not fit into the reader's buffer.
 func tooLong(err error) bool {
 	var full *fasthttp.ErrSmallBuffer
 	return errors.As(err, &full)

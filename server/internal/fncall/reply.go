@@ -11,8 +11,8 @@ import (
 	"simplane/server/internal/jsonobject"
 )
 
-// Reply is a line of the function protocol. The execution id is optional; a
-// function that returns it cannot have its answers mixed up.
+// Reply is a line of the function protocol. The execution id is optional; an
+// answer that has it cannot be taken for that of another call.
 type Reply struct {
 	ExecutionID string
 	Output      json.RawMessage // nil for none
@@ -27,7 +27,7 @@ type replyError struct {
 // IsAnswer tells a reply from any other line of JSON.
 func (r *Reply) IsAnswer() bool { return r.Output != nil || r.Error != nil }
 
-// Answer is what a reply says about the call. The error is an *Error.
+// Answer is the outcome that a reply reports. The error is an *Error.
 func (r *Reply) Answer() (Answer, error) {
 	if r.Error != nil {
 		return Answer{}, &Error{Kind: Failed, Code: r.Error.Code, Message: r.Error.Message}
@@ -50,7 +50,7 @@ func (r *ReplyReader) Parse(line []byte) (Reply, error) {
 	r.dec.Reset(&r.buf, jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
 	a, err := r.object(line)
 	r.buf = bytes.Buffer{}
-	r.dec.Reset(&r.buf) // it keeps the line otherwise
+	r.dec.Reset(&r.buf) // it would keep the line otherwise
 	return a, err
 }
 
@@ -67,7 +67,7 @@ func (r *ReplyReader) object(line []byte) (a Reply, err error) {
 		case is("error"):
 			err = json.Unmarshal(value, &a.Error)
 		case is("executionId") && kind == '"':
-			text, _ := jsontext.AppendUnquote(nil, value) // what is no UTF-8 is replaced
+			text, _ := jsontext.AppendUnquote(nil, value) // invalid UTF-8 is replaced
 			a.ExecutionID = string(text)
 		case is("executionId") && kind != 'n':
 			err = errors.New("executionId is not a string")

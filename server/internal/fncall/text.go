@@ -11,7 +11,7 @@ import (
 
 const byteOrderMark = "\uFEFF"
 
-// mediaType says whether a Content-Type is text/*, and names its charset; empty
+// mediaType reports whether a Content-Type is text/*, and its charset; empty
 // for UTF-8 and for none.
 func mediaType(contentType []byte) (isText bool, charset string) {
 	const text = "text/"
@@ -25,13 +25,14 @@ func mediaType(contentType []byte) (isText bool, charset string) {
 	return isText, named["charset"]
 }
 
-// inUTF8 is body decoded by its charset; what does not belong to it becomes
-// U+FFFD. A charset that nobody knows is taken for UTF-8. UTF-8 is returned as
-// it is but for a byte order mark, and may be invalid.
+// inUTF8 is body decoded by its charset; invalid bytes become U+FFFD. An
+// unknown charset is treated as UTF-8. UTF-8 is returned unchanged but for a
+// byte order mark, and may be invalid.
 func inUTF8(body []byte, charset string) []byte {
 	if charset != "" {
 		if e, err := htmlindex.Get(charset); err == nil && e != unicode.UTF8 {
-			// A byte order mark knows better (WHATWG Encoding, section 6.1).
+			// A byte order mark takes precedence (WHATWG Encoding, section
+			// 6.1).
 			decoded, _, err := transform.Bytes(unicode.BOMOverride(e.NewDecoder()), body)
 			if err == nil {
 				return decoded

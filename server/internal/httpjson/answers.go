@@ -1,6 +1,6 @@
-// Package httpjson reads request bodies and writes answers that are JSON: the
-// form of an error, where malformed JSON goes wrong, and buffers that cost no
-// allocation.
+// Package httpjson reads request bodies and writes responses in JSON: the
+// form of an error, the position of an error in malformed JSON, and pooled
+// buffers.
 package httpjson
 
 import (
@@ -10,7 +10,7 @@ import (
 	"github.com/valyala/fasthttp"
 )
 
-// Error codes that core does not know.
+// Error codes that are not core's.
 const (
 	CodeValidation       = "VALIDATION_ERROR"
 	CodeRevisionConflict = "REVISION_CONFLICT"
@@ -25,13 +25,13 @@ const (
 	CodeInternal         = "INTERNAL_ERROR"
 )
 
-// HeaderExecutionID says on an answer which execution it is about.
+// HeaderExecutionID is the response header with the execution's id.
 const HeaderExecutionID = "X-Execution-Id"
 
 // ContentTypeJSON is the content type of all answers that are JSON.
 var ContentTypeJSON = []byte("application/json")
 
-// Error is an answer that is not a success.
+// Error is the response to a request that failed.
 type Error struct {
 	Status  int
 	Code    string
@@ -54,8 +54,8 @@ func (e *Error) Write(ctx *fasthttp.RequestCtx) {
 	WriteError(ctx, e.Status, e.Code, e.Message, e.Details...)
 }
 
-// WriteError answers {"error","message"} with details when there are any. It
-// appends into the response's own buffer: refusing costs no allocation.
+// WriteError writes {"error","message"}, with details when there are any,
+// into the response's own buffer: a refusal allocates nothing.
 func WriteError(ctx *fasthttp.RequestCtx, status int, code, message string, details ...string) {
 	ctx.SetStatusCode(status)
 	ctx.Response.Header.SetContentTypeBytes(ContentTypeJSON)

@@ -30,7 +30,7 @@ func ReadBody(body []byte) *BodyReader {
 	return r
 }
 
-// Close gives the reader back. Nothing of it may be used afterwards.
+// Close returns the reader to its pool. It must not be used afterwards.
 func (r *BodyReader) Close() {
 	r.buf = bytes.Buffer{}
 	bodyReaders.Put(r)
@@ -60,7 +60,7 @@ func WholeObject(body []byte) *Error {
 	return r.Object(body, func([]byte) (bool, error) { return false, nil })
 }
 
-// malformed turns a decoder's error into the answer.
+// malformed turns a decoder's error into the response.
 func malformed(err error) *Error {
 	var syntax *jsontext.SyntacticError
 	if errors.As(err, &syntax) {
@@ -76,7 +76,8 @@ func reason(e *jsontext.SyntacticError) string {
 	return strings.TrimPrefix(e.Err.Error(), "jsontext: ")
 }
 
-// Undecodable is the answer when well-formed JSON does not fit its Go type.
+// Undecodable is the response to well-formed JSON that does not fit its Go
+// type.
 func Undecodable(err error) *Error {
 	if field, what, ok := WrongType(err); ok {
 		return ValidationFailed(field + ": " + what)
@@ -84,7 +85,8 @@ func Undecodable(err error) *Error {
 	return BadRequest(CodeMalformedJSON, "malformed JSON: "+err.Error())
 }
 
-// WrongType says which field has a value of the wrong type, if that is it.
+// WrongType names the field whose value has the wrong type, if err is about
+// one.
 func WrongType(err error) (field, what string, ok bool) {
 	var e *json.UnmarshalTypeError
 	if !errors.As(err, &e) {

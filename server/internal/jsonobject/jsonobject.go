@@ -11,8 +11,9 @@ import (
 )
 
 // Read reads an object that is all of dec's input and calls member for each name
-// in it; member may read the value and say so, or leave it to be skipped. name is
-// valid until then. The error is member's, or says what is wrong with the input.
+// in it; member may read the value and return true, or leave it to be
+// skipped. name is valid until then. The error is member's, or says what is
+// wrong with the input.
 func Read(dec *jsontext.Decoder, member func(name []byte) (read bool, err error)) error {
 	if dec.PeekKind() != '{' {
 		if _, err := dec.ReadValue(); err != nil {

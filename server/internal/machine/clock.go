@@ -1,5 +1,5 @@
-// Package machine is what core and the server take from the machine they run
-// on: its clock, unique ids and how much memory there is.
+// Package machine provides the machine's clock, unique ids and amount of
+// memory to core and the server.
 package machine
 
 import (

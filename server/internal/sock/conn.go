@@ -1,10 +1,10 @@
 // Package sock has the connections that the server speaks HTTP on: those of
 // its clients and those to functions.
 //
-// Both kinds are a Conn. What it adds to a TCP connection of package net is
-// deadlines that cost nothing while they only move later, a close that does not
-// destroy an answer on its way, and, for connections that requests go out on, a
-// look whether a kept one is still open.
+// Both kinds are a Conn. It adds three things to a TCP connection of package
+// net: deadlines that cost nothing while they only move later, a close that
+// does not destroy an answer in transit, and, for connections to functions, a
+// check that a kept one is still open.
 package sock
 
 import (
@@ -28,13 +28,13 @@ type Conn struct {
 	onClose func()
 	linger  atomic.Bool
 
-	// For connections that requests go out on.
+	// For connections of a Dialer.
 	stopped atomic.Bool // see Stop
 	raw     syscall.RawConn
-	used    bool             // a request went out before
+	used    bool             // a request was sent before
 	instant bool             // Read does not wait
-	peek    func(fd uintptr) // c.tryRead, made once: each time would be an allocation
-	one     [1]byte          // what is read in vain
+	peek    func(fd uintptr) // c.tryRead, made once because each closure is an allocation
+	one     [1]byte          // for the stale check
 	buf     []byte           // for tryRead, with its results
 	n       int
 	err     error
@@ -101,7 +101,7 @@ func (c *Conn) Write(p []byte) (int, error) {
 }
 
 // again decides, with a direction's timer set anew, whether its call is made
-// again. What stopped it may have come before that timer was set.
+// again. A stop may have come before that timer was set.
 func (c *Conn) again(err error) error {
 	if err == nil && c.stopped.Load() {
 		return ErrStopped
@@ -109,13 +109,14 @@ func (c *Conn) again(err error) error {
 	return err
 }
 
-// LingerOnClose makes Close wait until the other end has nothing more to say.
-// It is for an answer that goes out before the request was read whole: a peer
-// that is still sending would otherwise get a reset in place of the answer.
+// LingerOnClose makes Close read until the peer has closed its side, within
+// 64 MiB and 2 s. It is for an answer sent before the whole request was read:
+// a peer that is still sending would otherwise get a reset in place of the
+// answer.
 func (c *Conn) LingerOnClose() { c.linger.Store(true) }
 
-// What the other end may still send after LingerOnClose, and for how long,
-// before the connection is cut.
+// How much the peer may still send after LingerOnClose, and for how long,
+// before the connection is closed.
 const (
 	lingerBytes = 64 << 20
 	lingerTime  = 2 * time.Second
@@ -134,7 +135,8 @@ func (c *Conn) Close() error {
 	return err
 }
 
-// readInstantly is Read with a deadline that has come: it returns what is there.
+// readInstantly is a non-blocking Read: it returns what the socket holds, or
+// os.ErrDeadlineExceeded.
 func (c *Conn) readInstantly(p []byte) (int, error) {
 	if len(p) == 0 {
 		return 0, nil

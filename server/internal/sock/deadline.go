@@ -6,16 +6,17 @@ import (
 	"time"
 )
 
-// deadline is the deadline of one direction of a connection: what was asked
-// for, and what the runtime's timer is set to. The zero value is none.
+// deadline is the deadline of one direction of a connection: the requested
+// time, and the time that the runtime's timer is set to. The zero value is
+// none.
 //
-// Each request moves a connection's deadlines later. Setting the timer anew
-// each time costs more than decoding the request does, so a later deadline
-// leaves the timer where it is, and a wait that it ends too early goes on.
+// Each request moves a connection's deadlines later. Setting the timer each
+// time costs more than decoding the request, so a later deadline does not set
+// it, and a wait that the timer ends too early is resumed.
 type deadline struct{ want, armed time.Time }
 
-// set asks for t, zero for none. It reports whether the timer must be set to
-// t now.
+// set sets the deadline to t, zero for none. It reports whether the timer
+// must be set to t now.
 func (d *deadline) set(t time.Time) bool {
 	d.want = t
 	if t.IsZero() || !d.armed.IsZero() && !t.Before(d.armed) {

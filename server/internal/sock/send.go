@@ -8,9 +8,9 @@ import (
 	"time"
 )
 
-// ErrStale says that the other end closed a kept connection, or sent something
-// that nobody asked for, before this request. Nothing was sent: the request may
-// safely take another connection.
+// ErrStale says that the peer had closed a kept connection, or sent
+// unrequested bytes, before this request. Nothing was sent: the request may
+// safely be sent on another connection.
 var ErrStale = errors.New("the function closed this connection while it was idle")
 
 // Dialer is dial with its TCP connections made Conns, for Send. Others are
@@ -37,12 +37,12 @@ func Dialer(dial func(addr string, timeout time.Duration) (net.Conn, error)) fun
 
 // Send writes a request on a connection of a Dialer, or on TLS over one.
 //
-// HTTP servers close idle connections when they see fit. A request that meets
-// such a one fails although it was never sent, and looks like one that may have
-// been. So before each further request on a connection its other end is looked
-// at, without waiting: if it has closed, or has sent bytes that would be taken
-// for this request's answer, nothing is sent and the error is ErrStale. The
-// first request on a connection never fails with it.
+// HTTP servers may close idle connections at any time. A request on a closed
+// connection fails although the server never got it, and cannot be told from
+// one that it may have got. So before each further request on a connection a
+// non-blocking read checks it: if the peer has closed it, or has sent bytes
+// that would be read as this request's answer, nothing is sent and the error
+// is ErrStale. The first request on a connection never fails with it.
 func Send(conn net.Conn, request []byte) error {
 	c := under(conn)
 	if c == nil {
@@ -56,12 +56,12 @@ func Send(conn net.Conn, request []byte) error {
 	}
 	n, err := conn.Write(request)
 	if err != nil && n == 0 && kept && !errors.Is(err, os.ErrDeadlineExceeded) {
-		return ErrStale // reset just now; not a byte was taken
+		return ErrStale // reset just now; not a byte was sent
 	}
 	return err
 }
 
-// under is the Conn that conn is or that it encrypts to; nil without one.
+// under is the Conn itself or the one below TLS; nil without one.
 func under(conn net.Conn) *Conn {
 	if secure, ok := conn.(*tls.Conn); ok {
 		conn = secure.NetConn()
@@ -70,9 +70,9 @@ func under(conn net.Conn) *Conn {
 	return c
 }
 
-// silent reports whether there is nothing to read on conn, not even its end. It
-// reads, rather than looking at what the socket holds: TLS has messages of its
-// own, which are no answer, and may have taken the end from the socket already.
+// silent reports whether there is nothing to read on conn, not even its end.
+// It reads through TLS rather than peeking at the socket: TLS has messages of
+// its own, and may have read the end of the stream already.
 func silent(conn net.Conn, c *Conn) bool {
 	c.instant = true
 	n, err := conn.Read(c.one[:])

@@ -18,8 +18,8 @@ type Stop struct {
 	conn    *Conn // of the call under way; nil = none
 }
 
-// Now has the call under way, and one to come, end with ErrStopped. It does not
-// wait for that.
+// Now makes the call under way, or else the next one, end with ErrStopped. It
+// does not wait for that.
 func (s *Stop) Now() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -36,8 +36,8 @@ func (s *Stop) Reset() {
 	s.stopped = false
 }
 
-// Begin puts the call on conn, whose deadlines are set, within reach of Now. The
-// error is ErrStopped when that came before. A nil Stop stops nothing.
+// Begin registers the call on conn, whose deadlines must be set already, for
+// Now. The error is ErrStopped when Now came before. A nil Stop does nothing.
 func (s *Stop) Begin(conn net.Conn) error {
 	if s == nil {
 		return nil
@@ -51,8 +51,8 @@ func (s *Stop) Begin(conn net.Conn) error {
 	return nil
 }
 
-// End takes the call out of reach. The error is ErrStopped when Now came
-// meanwhile: the connection is of no use any more.
+// End unregisters the call. The error is ErrStopped when Now came meanwhile:
+// the connection must be closed.
 func (s *Stop) End() error {
 	if s == nil {
 		return nil

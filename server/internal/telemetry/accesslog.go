@@ -11,7 +11,8 @@ import (
 )
 
 // AccessLog writes a line for a share of the requests (0 to 1), and for
-// every one that failed on our side. Without a share it costs nothing.
+// every one that failed with a status of 500 or more. With a share of 0 it
+// costs nothing.
 func AccessLog(share float64, log *slog.Logger, next fasthttp.RequestHandler) fasthttp.RequestHandler {
 	if share <= 0 {
 		return next

@@ -78,8 +78,8 @@ func (x *executionTrace) start(name string, kind trace.SpanKind, at time.Time, a
 	return span
 }
 
-// dispatched begins an attempt's span and makes that of the wait before it. An
-// execution that met a free slot has not waited.
+// dispatched begins an attempt's span and makes that of the wait before it.
+// There was no wait if a slot was free.
 func (x *executionTrace) dispatched(ev core.Event) {
 	at, spec := spanTime(ev.At), ev.Function.Spec()
 	if ev.QueueWait > 0 {
@@ -103,7 +103,7 @@ func (x *executionTrace) dispatched(ev core.Event) {
 	x.number, x.attempt, x.id = ev.Attempt, span, span.SpanContext().SpanID()
 }
 
-// answered ends an attempt's span with what the function or its transport said.
+// answered ends an attempt's span with its outcome.
 func (x *executionTrace) answered(attempt int32, o core.Outcome) {
 	now := x.tracing.now()
 	span := x.take(attempt, now)

@@ -1,5 +1,5 @@
-// Package telemetry tells what happens: Prometheus metrics and OpenTelemetry
-// spans out of core's events, and the access log.
+// Package telemetry makes Prometheus metrics and OpenTelemetry spans from
+// core's events, and writes the access log.
 package telemetry
 
 import (

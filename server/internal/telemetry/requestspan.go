@@ -14,8 +14,9 @@ import (
 	"simplane/server/internal/httpjson"
 )
 
-// RequestSpan is the server span of a sampled :invoke or :enqueue. The methods
-// that handlers call do nothing on nil, which is an unsampled request's.
+// RequestSpan is the server span of a sampled :invoke or :enqueue. The
+// methods that handlers call do nothing on nil, which stands for an unsampled
+// request.
 type RequestSpan struct {
 	tracing        *Tracing
 	span           trace.Span
@@ -43,21 +44,21 @@ func (t *Tracing) Begin(verb, function string, c *core.TraceContext) *RequestSpa
 	return &RequestSpan{tracing: t, span: span, verb: verb, function: function}
 }
 
-// Refused notes the error code of a request that was not taken.
+// Refused records the error code of a request that was refused.
 func (r *RequestSpan) Refused(code string) {
 	if r != nil {
 		r.answered, r.code = true, code
 	}
 }
 
-// Queued notes an execution that was accepted and goes on without its caller.
+// Queued records an execution that was accepted and has no waiting caller.
 func (r *RequestSpan) Queued(res *core.Result) {
 	if r != nil {
 		r.answered, r.accepted, r.id, r.joined = true, true, res.ID, res.Existing
 	}
 }
 
-// Ended notes an execution that the caller waited for.
+// Ended records the end of an execution that the caller waited for.
 func (r *RequestSpan) Ended(res *core.Result, snap *core.Snapshot) {
 	if r == nil {
 		return
@@ -71,8 +72,8 @@ func (r *RequestSpan) Ended(res *core.Result, snap *core.Snapshot) {
 	}
 }
 
-// End ends the span with what was answered. It is deferred: a handler that
-// panics has noted nothing.
+// End ends the span with the response. It is deferred: a handler that panics
+// has recorded nothing.
 func (r *RequestSpan) End(ctx *fasthttp.RequestCtx) {
 	status := ctx.Response.StatusCode()
 	if !r.answered {
@@ -95,7 +96,7 @@ func (r *RequestSpan) End(ctx *fasthttp.RequestCtx) {
 		attrs = append(attrs, semconv.UserAgentOriginal(spanText(agent, maxSpanText)))
 	}
 	if status == fasthttp.StatusNotFound {
-		r.span.SetName(r.verb) // anybody can make up names of functions
+		r.span.SetName(r.verb) // callers can make up any function name
 	} else {
 		attrs = append(attrs, semconv.FaaSInvokedName(spanText(r.function, maxSpanText)))
 	}
@@ -108,7 +109,7 @@ func (r *RequestSpan) End(ctx *fasthttp.RequestCtx) {
 	switch {
 	case r.code == "":
 	case status >= 400 && status < 500 && status != fasthttp.StatusTooManyRequests:
-		// The caller's fault is no error of this server.
+		// An error of the caller is none of this server.
 		attrs = append(attrs, semconv.ErrorTypeKey.String(r.code))
 	default:
 		fail(r.span, r.code, "")

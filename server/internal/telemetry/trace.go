@@ -19,9 +19,10 @@ const (
 	maxTraceState     = 512 // bytes of a tracestate that is forwarded
 )
 
-// TraceContext reads the caller's trace context. A header that is not valid is
-// ignored, as the standard asks, and so is a tracestate without a traceparent
-// or longer than maxTraceState. The strings live as long as the request.
+// TraceContext reads the caller's trace context. An invalid header is
+// ignored, as the standard requires, and so is a tracestate without a
+// traceparent or longer than maxTraceState. The strings live as long as the
+// request.
 func TraceContext(h *fasthttp.RequestHeader) core.TraceContext {
 	parent := h.Peek(headerTraceParent)
 	if !validTraceParent(parent) {
@@ -59,8 +60,8 @@ func hexID(b []byte, nonZero bool) bool {
 	return !nonZero || !zero
 }
 
-// validTraceState looks at length and alphabet only: what is in the list is
-// the business of those who put it there.
+// validTraceState checks length and alphabet only: the entries are private to
+// the systems that added them.
 func validTraceState(s string) bool {
 	for i := range len(s) {
 		if c := s[i]; (c < ' ' || c > '~') && c != '\t' {
@@ -86,14 +87,14 @@ func appendTraceParent(b []byte, trace [16]byte, span [8]byte, flags byte) []byt
 	return hex.AppendEncode(b, []byte{flags})
 }
 
-// traceForwarding says what trace context functions get. It is true when this
-// server decides which requests are traced.
+// traceForwarding decides which trace context functions get. It is true when
+// this server decides which requests are traced.
 type traceForwarding bool
 
 // appendParent appends the traceparent for a task's function, if it gets one,
 // and returns the tracestate that goes with it. A recorded attempt is the
 // parent of what the function does. Without a record the caller's context is
-// handed on as it came.
+// forwarded unchanged.
 func (decides traceForwarding) appendParent(b []byte, t core.Task) (parent []byte, state string) {
 	switch x := recordOf(t.Trace); {
 	case x != nil:
@@ -101,8 +102,9 @@ func (decides traceForwarding) appendParent(b []byte, t core.Task) (parent []byt
 	case t.Trace != nil:
 		return append(b, t.Trace.Parent...), t.Trace.State
 	case bool(decides):
-		// Decided against: the function is told, or it would begin a trace of
-		// its own. The ids are the execution's, so every attempt says the same.
+		// Not sampled: the function gets that decision, or it would begin a
+		// trace of its own. The ids are derived from the execution's, so they
+		// are the same in every attempt.
 		return appendTraceParent(b, t.ID, [8]byte(t.ID[8:]), 0), ""
 	}
 	return b, ""

@@ -15,9 +15,9 @@ import (
 	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
 )
 
-// spanExport stands around the SDK's batch processor and its exporter. It
-// drops spans before the processor's queue is full, so that it knows of every
-// one that is lost, and keeps trouble with the collector away from everybody.
+// spanExport wraps the SDK's batch processor and its exporter. It drops spans
+// before the processor's queue is full, so that every lost span is counted,
+// and it isolates the server from failures of the collector.
 type spanExport struct {
 	sdktrace.SpanProcessor // batches
 	log                    *slog.Logger
@@ -26,7 +26,7 @@ type spanExport struct {
 	limit    int64
 	pending  atomic.Int64 // spans in the queue or being exported
 	exported prometheus.Counter
-	failed   prometheus.Counter // the collector did not take them
+	failed   prometheus.Counter // the collector did not accept them
 	dropped  prometheus.Counter // the queue was full
 
 	dropLog, failLog seldom
@@ -81,7 +81,7 @@ func (e *spanExport) sink() sdktrace.SpanExporter { return spanSink{e} }
 
 type spanSink struct{ *spanExport }
 
-// ExportSpans implements sdktrace.SpanExporter. Failures are its own business:
+// ExportSpans implements sdktrace.SpanExporter. It handles failures itself:
 // the SDK would write each to standard error.
 func (e spanSink) ExportSpans(ctx context.Context, spans []sdktrace.ReadOnlySpan) error {
 	defer e.pending.Add(-int64(len(spans)))
@@ -106,7 +106,7 @@ func (e spanSink) ExportSpans(ctx context.Context, spans []sdktrace.ReadOnlySpan
 // Shutdown implements sdktrace.SpanExporter.
 func (e spanSink) Shutdown(ctx context.Context) error { return e.exporter.Shutdown(ctx) }
 
-// seldom lets something happen once a minute at most.
+// seldom limits something to once a minute.
 type seldom struct{ next atomic.Int64 }
 
 func (s *seldom) due() bool {
@@ -115,8 +115,8 @@ func (s *seldom) due() bool {
 	return now >= next && s.next.CompareAndSwap(next, now+int64(time.Minute))
 }
 
-// traceResource is what spans say of this process. OTEL_SERVICE_NAME and
-// OTEL_RESOURCE_ATTRIBUTES win over what is known here.
+// traceResource describes this process in spans. OTEL_SERVICE_NAME and
+// OTEL_RESOURCE_ATTRIBUTES take precedence.
 func traceResource() (*sdkresource.Resource, error) {
 	return sdkresource.New(context.Background(),
 		sdkresource.WithService(), // an instance id

@@ -62,7 +62,7 @@ func (t *Tracing) Shutdown(flush time.Duration) {
 	}
 	enough := time.AfterFunc(flush, t.export.giveUp)
 	defer enough.Stop()
-	// Exporting has given up by then; this is for an exporter that hangs on.
+	// Exporting has ended by then, unless the exporter hangs.
 	ctx, cancel := context.WithTimeout(context.Background(), flush+time.Second)
 	defer cancel()
 	if err := t.close(ctx); err != nil {
@@ -70,7 +70,8 @@ func (t *Tracing) Shutdown(flush time.Duration) {
 	}
 }
 
-// sampled decides about a request: as its caller did, else by the ratio.
+// sampled decides whether a request is traced: as its caller decided, else by
+// the ratio.
 func (t *Tracing) sampled(parent string) bool {
 	if parent != "" {
 		return traceFlags(parent)&flagSampled != 0
@@ -78,7 +79,7 @@ func (t *Tracing) sampled(parent string) bool {
 	return t.ratio >= 1 || rand.Float64() < t.ratio
 }
 
-// now is core's time, so that spans and core's records fit together.
+// now is core's time, so that spans and core's records agree.
 func (t *Tracing) now() time.Time { return t.clock() }
 
 func spanTime(at core.Instant) time.Time { return time.Unix(0, at.Wall) }
@@ -99,8 +100,8 @@ const (
 	maxSpanCode = 64
 )
 
-// spanText makes foreign text fit for a span: short, and valid UTF-8, without
-// which a whole batch could not be encoded. It copies.
+// spanText makes untrusted text fit for a span: short, and valid UTF-8,
+// without which a whole batch could not be encoded. It copies.
 func spanText[T string | []byte](s T, limit int) string {
 	if len(s) > limit {
 		s = s[:limit]

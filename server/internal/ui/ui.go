@@ -1,6 +1,6 @@
 // Package ui holds the dashboard: plain HTML, CSS and ES modules that need no
-// build step and load nothing from elsewhere. It knows nothing of HTTP
-// libraries; whoever serves it asks for files by path.
+// build step and load nothing from elsewhere. It depends on no HTTP library:
+// its server looks files up by path.
 package ui
 
 import (
@@ -25,8 +25,8 @@ const (
 	// frames around the page, and forms are handled by script only.
 	pageCSP = "default-src 'self'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; frame-src 'self'; object-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 	// The viewer shows a report file from the user's disk, which is not to be
-	// trusted: it may draw, but it runs no scripts, calls nobody, and has an
-	// origin of its own, so that it cannot reach the page around it.
+	// trusted: it is rendered without scripts and without network access,
+	// under an origin of its own, so that it cannot reach the page around it.
 	viewerCSP = "sandbox allow-scripts; default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src data:; font-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'self'"
 )
 
@@ -46,7 +46,7 @@ func Lookup(name string) (File, bool) {
 	return f, true
 }
 
-// contentType does not ask the machine, whose tables differ.
+// contentType does not use the operating system's tables, which differ.
 func contentType(name string) string {
 	switch path.Ext(name) {
 	case ".html":
