@@ -141,7 +141,7 @@ func TestLossOfTheGuardIsSurvived(t *testing.T) {
 	if err := syscall.Kill(g.PID(), syscall.SIGKILL); err != nil {
 		t.Fatal(err)
 	}
-	<-g.Down()
+	eventually(t, "the guard is known to be gone", func() bool { return !g.Alive() })
 	wantLog(t, p, "stdio", "killed along with the guard")
 	wantOutput(t, invoke(t, p, "stdio", `2`), `2`)
 }

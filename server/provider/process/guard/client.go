@@ -62,7 +62,7 @@ type Guard struct {
 	events *os.File
 	inbox  *inbox // of events
 	cmd    *exec.Cmd
-	down   chan struct{} // closed when the guard is gone
+	down   chan struct{} // closed when the guard is gone, and everything it started with it
 
 	sendMu   sync.Mutex
 	requests socket
@@ -285,9 +285,6 @@ func (g *Guard) handle(e event) {
 
 // PID is the guard's process id.
 func (g *Guard) PID() int { return g.cmd.Process.Pid }
-
-// Down is closed when the guard is gone, and everything it started with it.
-func (g *Guard) Down() <-chan struct{} { return g.down }
 
 // Alive reports whether the guard is not gone.
 func (g *Guard) Alive() bool {

@@ -359,7 +359,7 @@ func TestSpawnsOfADyingGuard(t *testing.T) {
 		time.Sleep(5 * time.Millisecond)
 		_ = syscall.Kill(g.PID(), syscall.SIGKILL)
 		wg.Wait()
-		<-g.Down()
+		<-g.down
 	}
 }
 
