@@ -31,16 +31,6 @@ func files(t *testing.T, dir string) map[string]*ast.File {
 	return out
 }
 
-// imports are what the files of a directory import.
-func imports(t *testing.T, dir string) (all []string) {
-	for _, f := range files(t, dir) {
-		for _, i := range f.Imports {
-			all = append(all, strings.Trim(i.Path.Value, `"`))
-		}
-	}
-	return all
-}
-
 // calls are the files of a directory that call a method of one of the names.
 func calls(t *testing.T, dir string, names []string) (all []string) {
 	for path, f := range files(t, dir) {
@@ -54,25 +44,6 @@ func calls(t *testing.T, dir string, names []string) (all []string) {
 		})
 	}
 	return all
-}
-
-// TestCoreKnowsNothingOfSim: core must be the same engine in production, so it
-// may import nothing of this module, and no random numbers.
-func TestCoreKnowsNothingOfSim(t *testing.T) {
-	for _, path := range imports(t, "../core") {
-		if strings.HasPrefix(path, "simplane/") || strings.HasPrefix(path, "math/rand") {
-			t.Errorf("core imports %s", path)
-		}
-	}
-}
-
-// TestLoopKnowsNothingOfFunctions: the loop is virtual time and nothing else.
-func TestLoopKnowsNothingOfFunctions(t *testing.T) {
-	for _, path := range imports(t, "internal/loop") {
-		if strings.HasPrefix(path, "simplane/") && path != "simplane/sim/internal/random" {
-			t.Errorf("internal/loop imports %s", path)
-		}
-	}
 }
 
 var (
