@@ -8,8 +8,8 @@ import (
 	"simplane/core"
 )
 
-// limits is the range of the settings that core does not know; core.Limits has
-// the others.
+// limits has the ranges of the server's own settings; core.Limits has the
+// others.
 var limits = struct {
 	MaxBodyBytes, MaxHeaderBytes, MaxResponseBytes                              core.Bound[int64]
 	MaxConnections, MaxConnectionsPerIP, PoolMaxConnections                     core.Bound[int64]

@@ -9,29 +9,30 @@ import (
 	"simplane/server/provider"
 )
 
-// Config is everything `simplane serve` can be told.
+// Config has every setting of `simplane serve`.
 type Config struct {
-	// Addr takes the API, MgmtAddr health, metrics and administration. Port 0
-	// picks a free one.
+	// Addr serves the API, MgmtAddr health, metrics and administration. Port
+	// 0 picks a free port.
 	Addr, MgmtAddr string
 
 	Core core.Config
 	// AsyncEnabled false answers :enqueue with 501.
 	AsyncEnabled bool
-	// InternalOnMgmtOnly takes /v1/internal and /v1/admin off Addr.
+	// InternalOnMgmtOnly removes /v1/internal and /v1/admin from Addr.
 	InternalOnMgmtOnly bool
-	// ManageOnMgmtOnly takes registering, deleting and scaling off Addr too.
+	// ManageOnMgmtOnly removes registering, deleting and scaling from Addr
+	// too.
 	ManageOnMgmtOnly bool
-	// Bearer tokens of each scope, or "sha256:" hashes of them, each with "name="
-	// before it if the audit log shall tell it, comma-separated; empty leaves a
-	// scope open. The internal one opens the others too, the
-	// manage one invoke.
+	// Bearer tokens of each scope, or "sha256:" hashes of them, each with
+	// "name=" before it if the audit log is to show the name,
+	// comma-separated; empty leaves a scope open. An internal token is valid
+	// for the other scopes too, a manage token for invoke.
 	InvokeToken, ManageToken, InternalToken string
-	// PEM files: certificate and key switch TLS on, the client CA asks for
+	// PEM files: certificate and key switch TLS on, a client CA requires
 	// client certificates.
 	TLSCert, TLSKey, TLSClientCA string
-	// EndpointAllow lists addresses and CIDR ranges that POOL functions may be
-	// at; empty allows all but link-local and metadata addresses.
+	// EndpointAllow lists addresses and CIDR ranges that POOL functions may
+	// use; empty allows all but link-local and metadata addresses.
 	EndpointAllow string
 
 	// Bounds of a request and of what a POOL function may answer, in bytes.
@@ -42,7 +43,7 @@ type Config struct {
 	// address or an IPv6 /64, loopback not counted. 0 = no bound.
 	MaxConnectionsPerIP int
 	// ReadTimeout bounds reading one request, WriteTimeout writing one answer,
-	// IdleTimeout a kept-alive connection's silence.
+	// IdleTimeout the idle time of a kept-alive connection.
 	ReadTimeout, WriteTimeout, IdleTimeout time.Duration
 	// ShutdownGrace is how long accepted work may go on after SIGTERM.
 	ShutdownGrace time.Duration
@@ -51,7 +52,7 @@ type Config struct {
 	// or ProviderNone.
 	Provider string
 	// ClusterProvider is the provider for ProviderKubernetes, made by the
-	// caller of New, so that this package does without a cluster's client.
+	// caller of New, so that this package needs no Kubernetes client.
 	ClusterProvider provider.Provider
 	// Kubeconfig is the client's configuration file; empty means KUBECONFIG or
 	// the pod's service account. KubeNamespace is where functions run.
@@ -76,9 +77,9 @@ type Config struct {
 	TraceSampleRatio float64
 }
 
-// DefaultConfig is what serve starts with. The store bounds follow the
-// machine's memory: 10 million executions at most, and fewer where a
-// retained one (about 350 bytes) times that would not fit in a quarter of it.
+// DefaultConfig has the defaults of serve. The store bounds follow the
+// machine's memory: 10 million executions at most, and fewer where a retained
+// one (about 350 bytes) times that would not fit in a quarter of it.
 func DefaultConfig() Config {
 	cfg := Config{
 		Addr: "127.0.0.1:8080", MgmtAddr: "127.0.0.1:8081",

@@ -1,4 +1,5 @@
-// Package server puts the core behind HTTP: it decodes requests, calls core
-// and encodes answers, and it brings what core must not have: the machine's
-// clock, random ids, transports to functions, metrics and graceful shutdown.
+// Package server serves core over HTTP: configuration, routes, listeners,
+// wiring and graceful shutdown. Its internal packages decode requests, call
+// core and encode responses, and provide what core must not have: the
+// machine's clock, random ids, transports to functions, and metrics.
 package server

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// every calls f once in each pace until ctx ends.
+// every calls f at the interval pace until ctx ends.
 func every(ctx context.Context, pace time.Duration, f func()) {
 	tick := time.NewTicker(pace)
 	defer tick.Stop()

@@ -7,7 +7,7 @@ import (
 	"simplane/server/internal/auth"
 )
 
-// exposure names what an operator may have left open without meaning to.
+// exposure lists what the configuration leaves open, possibly by mistake.
 func (s *Server) exposure() []string {
 	var found []string
 	// A scope without tokens is open, also when a lower one has some.

@@ -7,15 +7,15 @@ import (
 	"simplane/server/internal/machine"
 )
 
-// TuneGC tells the runtime how much memory garbage may take. It is for the start
-// of a program that is this server and nothing else.
+// TuneGC sets the runtime's GC percent and memory limit. It is for the start
+// of a program that runs this server and nothing else.
 //
 // Retained executions make the live heap large and long-lived, and each
-// collection marks all of it again: with the runtime's usual 100 % that is a
-// tenth of the processor under load. So the heap may grow to five times what is
-// live, but as it comes near three quarters of the machine's or cgroup's memory
-// (the store may hold half), collections become more frequent. A GOGC or
-// GOMEMLIMIT that the operator has set is left alone.
+// collection marks all of it again: with the default of 100 % that takes a
+// tenth of the processor under load. So the heap may grow to five times what
+// is live, but as it comes near three quarters of the machine's or cgroup's
+// memory (the store may hold half), collections become more frequent. GOGC
+// and GOMEMLIMIT take precedence.
 func TuneGC() {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(400)

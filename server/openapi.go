@@ -8,7 +8,7 @@ import (
 	"simplane/server/internal/httpjson"
 )
 
-// openAPI is the API's description; a test holds it against routes.
+// openAPI is the API's description; a test compares it with routes.
 //
 //go:embed openapi.json
 var openAPI []byte

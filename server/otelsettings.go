@@ -8,7 +8,7 @@ import (
 
 const tracesPath = "/v1/traces"
 
-// tracesURL is where spans go; empty for nowhere.
+// tracesURL is the endpoint for spans; empty for none.
 func (c *Config) tracesURL() string {
 	switch {
 	case c.OTLPTracesEndpoint != "":
@@ -20,8 +20,8 @@ func (c *Config) tracesURL() string {
 }
 
 // loadOTEL takes the exporter's endpoint from OpenTelemetry's own variables,
-// when nothing of ours sets it. The others of the family (headers, timeout,
-// certificates, resource) are read by its SDK.
+// when none of simplane's settings does. The others of the family (headers,
+// timeout, certificates, resource) are read by its SDK.
 func (s *Settings) loadOTEL(getenv func(string) (string, bool)) []error {
 	get := func(name string) string { v, _ := getenv(name); return v }
 	c := &s.Config

@@ -30,7 +30,7 @@ func (s *Server) newProvider() provider.Provider {
 	})
 }
 
-// reportMetric tells core a figure that the provider has measured.
+// reportMetric reports a value that the provider has measured to core.
 func (s *Server) reportMetric(function string, m provider.Metric, value float64) {
 	// An error says that the function is gone, or is another one by now.
 	_ = s.core.ReportMetric(function, m.Type, m.Name, value)

@@ -7,9 +7,9 @@ import (
 	"simplane/server/internal/telemetry"
 )
 
-// routes is the whole API, on both addresses but for what the configuration
-// takes off the public one: the router, the OpenAPI test and the Allow header
-// all read it.
+// routes is the whole API, on both addresses except what the configuration
+// removes from the public one: the router, the OpenAPI test and the Allow
+// header all read it.
 func routes(a *api.API, admin *admin.Admin, metrics *telemetry.Metrics) []api.Route {
 	return []api.Route{
 		{Scope: auth.ScopeManage, Method: "POST", Path: "/v1/functions", Handle: api.NoArg(a.Register)},

@@ -24,7 +24,7 @@ import (
 	"simplane/server/provider"
 )
 
-// Server is the control plane behind HTTP.
+// Server is the control plane with its HTTP listeners.
 type Server struct {
 	cfg      Config
 	log      *slog.Logger
@@ -42,8 +42,8 @@ type Server struct {
 	dispatcher *dispatch.Dispatcher
 	egress     *dispatch.Egress
 	certs      *auth.Certificates // nil without TLS
-	lookPace   time.Duration      // between looks at the TLS files: three stat calls
-	traceFlush time.Duration      // how long a stop waits for the last spans to go out
+	lookPace   time.Duration      // between checks of the TLS files: three stat calls
+	traceFlush time.Duration      // how long a shutdown waits for the export of the last spans
 
 	routes            []api.Route
 	api, mgmt         *fasthttp.Server
@@ -131,10 +131,10 @@ func (s *Server) httpServer(answers *api.API, mgmt bool, connections int) *fasth
 		IdleTimeout:        s.cfg.IdleTimeout,
 		ReadBufferSize:     s.cfg.MaxHeaderBytes,
 		MaxRequestBodySize: s.cfg.MaxBodyBytes,
-		// Idle goroutines are for connections to come. What a flood leaves of
-		// them is not kept for longer than this.
+		// Idle goroutines are kept for new connections, after a burst no
+		// longer than this.
 		MaxIdleWorkerDuration: 2 * time.Second,
-		LazyRequestTime:       true, // nobody asks for it
+		LazyRequestTime:       true, // it is not used
 		TCPKeepalive:          true,
 		CloseOnShutdown:       true,
 		Logger:                fasthttpLog{s.log},
@@ -150,7 +150,7 @@ type fasthttpLog struct{ log *slog.Logger }
 
 func (l fasthttpLog) Printf(format string, args ...any) { l.log.Debug(fmt.Sprintf(format, args...)) }
 
-// newDispatcher makes what runs the tasks of core.
+// newDispatcher makes core's dispatcher.
 func (s *Server) newDispatcher() *dispatch.Dispatcher {
 	hooks := dispatch.Hooks{
 		Complete:          telemetry.Complete,
@@ -181,7 +181,7 @@ func (s *Server) HandleLocal(name string, h LocalHandler) { s.dispatcher.HandleL
 func (s *Server) Addr() string     { return s.apiAddr.Addr().String() }
 func (s *Server) MgmtAddr() string { return s.mgmtAddr.Addr().String() }
 
-// wakeScheduler tells the scheduler goroutine that work is left.
+// wakeScheduler wakes the scheduler goroutine.
 func (s *Server) wakeScheduler() {
 	select {
 	case s.backlog <- struct{}{}:
@@ -189,7 +189,8 @@ func (s *Server) wakeScheduler() {
 	}
 }
 
-// schedule pumps what callers left behind. It sleeps until signalled.
+// schedule serves what callers left in the ready list. It sleeps until it is
+// woken.
 func (s *Server) schedule(ctx context.Context) {
 	for {
 		select {
@@ -269,7 +270,7 @@ func (s *Server) drain() error {
 }
 
 // close stops the function instances and both HTTP servers, and exports the
-// last spans; answers being written get a moment.
+// last spans; responses being written have up to 5 s.
 func (s *Server) close() error {
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
@@ -282,13 +283,13 @@ func (s *Server) close() error {
 	s.audit.Close()
 	s.tracing.Shutdown(s.traceFlush)
 	if errors.Is(err, context.DeadlineExceeded) {
-		return nil // idle clients that do not hang up are no failure
+		return nil // idle clients that keep their connections open are no failure
 	}
 	return err
 }
 
 // Reload applies the runtime part of a newly read configuration, as SIGHUP
-// does. Values that need a restart are left alone.
+// does. Values that need a restart are not changed.
 func (s *Server) Reload(cfg Config) { s.admin.Reload(cfg.Core.RateMaxPerSecond, cfg.Core.SyncQueue) }
 
 // ReloadCertificates loads the TLS files again, as SIGHUP does. Without TLS it

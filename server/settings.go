@@ -17,7 +17,8 @@ import (
 // Settings binds a Config to its three sources. Each key exists once, as a
 // flag; its environment variable and its config file key follow from the
 // flag's name: --rate-max-per-second, SIMPLANE_RATE_MAX_PER_SECOND,
-// rateMaxPerSecond. A flag wins over the environment, that over the file.
+// rateMaxPerSecond. A flag takes precedence over the environment, the
+// environment over the file.
 type Settings struct {
 	Config Config
 	flags  *pflag.FlagSet
@@ -78,8 +79,8 @@ func NewSettings(flags *pflag.FlagSet) *Settings {
 }
 
 // Load fills in what the flags did not set: from the environment, then from
-// the config file. Errors say which source and, for the file, which line, of
-// values that are out of range too.
+// the config file. Errors name the source and, for the file, the line; those
+// about values out of range too.
 func (s *Settings) Load(getenv func(string) (string, bool)) error {
 	set := map[string]bool{}
 	s.flags.Visit(func(f *pflag.Flag) {
@@ -203,7 +204,7 @@ func (s *Settings) readMapping(p *strictyaml.Problems, prefix string, node *stri
 		default:
 			seen[name] = true
 			if set[name] {
-				continue // flag or environment wins
+				continue // flag or environment takes precedence
 			}
 			s.origin[name] = fmt.Sprintf("%s:%d", p.File, value.Line)
 			if err := flag.Value.Set(text); err != nil {
@@ -232,8 +233,8 @@ func (s *Settings) suggest(name string) string {
 func (c *Config) problems() []string {
 	var found []string
 	bad := func(key, format string, args ...any) { found = append(found, key+": "+fmt.Sprintf(format, args...)) }
-	// Core fills in its defaults for zeros, and fasthttp knows no limit then:
-	// whoever writes a zero that has no meaning of its own wants neither.
+	// For a zero core would take its default, and fasthttp no limit: a zero
+	// without a meaning of its own is refused.
 	for _, b := range c.bounded() {
 		if problem := b.problem(); problem != "" {
 			found = append(found, problem)

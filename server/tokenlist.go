@@ -16,7 +16,7 @@ import (
 var tokenFlags = map[string]bool{"invoke-token": true, "manage-token": true, "internal-token": true}
 
 // tokenList turns the list into the form that flags take, "ci=sha256:…,…".
-// What is wrong comes with its place and tells nothing of the tokens.
+// Errors have the position and contain no token.
 func tokenList(p *strictyaml.Problems, list *strictyaml.Node) (flat string, where *strictyaml.Node, wrong string) {
 	var parts []string
 	for _, entry := range list.Items {

@@ -1,6 +1,6 @@
-// Package funcspec describes a function as users register it: what core decides
-// by, and beside it how its calls are made and its instances are started. Core
-// carries the latter along and reads none of it.
+// Package funcspec describes a function as users register it: core's part,
+// and how its calls are made and its instances are started. Core carries the
+// second part as Spec.Data and does not read it.
 package funcspec
 
 import "simplane/core"
@@ -8,7 +8,7 @@ import "simplane/core"
 // Execution modes: where a function runs.
 const (
 	ModeLocal      = "LOCAL"      // an in-process handler
-	ModePool       = "POOL"       // an HTTP endpoint somebody else runs
+	ModePool       = "POOL"       // an HTTP endpoint that runs elsewhere
 	ModeDeployment = "DEPLOYMENT" // instances that a provider starts and scales
 )
 
@@ -46,8 +46,8 @@ type Resources struct {
 	Memory string `json:"memory,omitempty"`
 }
 
-// Provided says that a provider starts instances of the function: it is a
-// DEPLOYMENT without an endpoint of its own.
+// Provided reports whether a provider starts instances of the function: it is
+// a DEPLOYMENT without an endpoint of its own.
 func (r *Runtime) Provided() bool { return r.ExecutionMode == ModeDeployment && r.EndpointURL == "" }
 
 // Of returns the runtime part of a spec that Resolve made. It must not be

@@ -152,8 +152,8 @@ func (d Deployment) HasCommand() bool {
 	return len(d.Commands) > 0 && d.Commands[0] != "" || strings.TrimSpace(d.RuntimeCommand) != ""
 }
 
-// InvalidError is returned by Provision and SetReplicas when it is the request
-// that is wrong: trying again does not help.
+// InvalidError is returned by Provision and SetReplicas for an invalid
+// request: a retry does not help.
 type InvalidError struct {
 	Details []string // each "field: what is wrong", at least one
 }

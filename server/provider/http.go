@@ -22,13 +22,13 @@ type HTTPOptions struct {
 type HTTPInstance struct {
 	client *fasthttp.HostClient
 	target *fncall.Target
-	faulty error // what is wrong with addr
+	faulty error // the error in addr
 	addr   string
 }
 
 // idleConnTimeout is shorter than the keep-alive time of common servers (Node
-// closes after 5 s): one that is closed meanwhile is noticed (sock.Send), one
-// that is being closed just now is not.
+// closes after 5 s): sock.Send detects a connection that was closed
+// meanwhile, but not one that is being closed at the same moment.
 const idleConnTimeout = 3 * time.Second
 
 // NewHTTPInstance makes an instance for addr, a host:port.

@@ -34,8 +34,8 @@ const (
 	CodeNoEndpoint  = "POOL_ENDPOINT_MISSING" // a POOL function without an endpoint
 	CodeStartFailed = "FUNCTION_START_FAILED" // not found, exited or silent before it was ready
 	CodeCrashed     = "FUNCTION_CRASHED"      // died with the invocation running
-	CodeBadOutput   = "FUNCTION_BAD_OUTPUT"   // answer not JSON in UTF-8, or too large
-	CodeFailed      = "FUNCTION_FAILED"       // said so itself, or exited non-zero (FILE)
+	CodeBadOutput   = "FUNCTION_BAD_OUTPUT"   // output is not JSON in UTF-8, or too large
+	CodeFailed      = "FUNCTION_FAILED"       // reported by the function, or exit status not 0 (FILE)
 	CodeNotFound    = "FUNCTION_NOT_FOUND"    // not provisioned
 	CodeDeleted     = "FUNCTION_DELETED"      // deprovisioned before it ran
 	CodeError       = "POOL_ERROR"            // status >= 300 or a transport failure
@@ -80,14 +80,14 @@ func ResultOf(a fncall.Answer, err error) Result {
 		if r.ErrorCode == "" {
 			r.ErrorCode = CodeFailed
 		}
-		r.TimedOut = false // the function's own word for it
+		r.TimedOut = false // the function's own error code
 		return r
 	}
 	return Failure(CodeError, e.Message)
 }
 
-// faulty says whether a result speaks against the instance that gave it, as
-// opposed to the function's own logic or the caller.
+// faulty reports whether a result is the fault of the instance, as opposed to
+// the function's own logic or the caller.
 func (r Result) faulty() bool {
 	switch r.ErrorCode {
 	case CodeStartFailed, CodeCrashed, CodeError, CodeTimeout:

@@ -3,29 +3,29 @@ package provider
 import "time"
 
 // MetricSource is a Provider that measures the cpu and memory of its instances
-// but is made before whom it is to tell.
+// but is made before the receiver of its reports.
 type MetricSource interface {
-	// ReportTo begins to tell report the cpu and memory metrics that functions
-	// with strategy INTERNAL list: the mean over the ready instances, in the
-	// units of Deployment.Units. report must not block. At most one call, before
-	// the first Provision.
+	// ReportTo begins to report the cpu and memory metrics to report that
+	// functions with strategy INTERNAL list: the mean over the ready
+	// instances, in the units of Deployment.Units. report must not block. At
+	// most one call, before the first Provision.
 	ReportTo(report func(function string, metric Metric, value float64))
 }
 
 // QuietAfter is how long after its last invocation a function is no longer
-// measured: longer than the grace after which an idle function's figures are
-// ignored by default, and as long as a figure counts.
+// measured: longer than the default grace after which an idle function's
+// values are ignored, and as long as a value counts.
 const QuietAfter = 60 * time.Second
 
-// Activity is what a provider that measures remembers of a function's work. The
+// Activity records for a measuring provider when a function last worked. The
 // zero value is ready; it is for one goroutine at a time.
 type Activity struct {
 	taken  int       // invocations, when last busy
 	busyAt time.Time // zero until it is looked at
 }
 
-// Lately looks whether the function of pool works, or did within QuietAfter. The
-// first look counts as work.
+// Lately reports whether the function of pool works, or did within
+// QuietAfter. The first call counts as work.
 func (a *Activity) Lately(pool *Pool, now time.Time) bool {
 	taken := pool.Taken()
 	if inFlight, waiting := pool.Load(); inFlight+waiting > 0 || a.busyAt.IsZero() || taken != a.taken {
@@ -34,8 +34,8 @@ func (a *Activity) Lately(pool *Pool, now time.Time) bool {
 	return now.Sub(a.busyAt) <= QuietAfter
 }
 
-// Measured are the metrics of a deployment that its provider tells the figures
-// of: cpu and memory, when simplane scales it.
+// Measured are the metrics of a deployment that its provider measures: cpu
+// and memory, when simplane scales it.
 func (d Deployment) Measured() (m []Metric) {
 	if d.ScalingStrategy != ScaleInternal {
 		return nil

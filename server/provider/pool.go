@@ -50,7 +50,7 @@ type Pool struct {
 
 	mu       sync.Mutex
 	members  []*member
-	taken    int // invocations so far; also where the next search starts, so that ties spread
+	taken    int // invocations so far; also the start of the next search, so that ties are spread
 	waiting  list.List
 	inFlight int
 	closed   *Error
@@ -76,7 +76,7 @@ func NewPool(opt PoolOptions) *Pool {
 }
 
 // Go runs inv on an instance, now or when one is free. inv.Deadline must be
-// set. See Provider.Go for done. waits says that none was free, so that another
+// set. See Provider.Go for done. waits reports that none was free: another
 // instance could help.
 func (p *Pool) Go(inv Invocation, done func(Result)) (waits bool) {
 	return p.acquire(inv.Deadline, func(l *lease, err *Error) {
@@ -92,9 +92,9 @@ func (p *Pool) Go(inv Invocation, done func(Result)) (waits bool) {
 				}
 			}
 			if !r.ColdStart {
-				r.InitDuration = 0 // nobody waited for it
+				r.InitDuration = 0 // no invocation waited for it
 			}
-			// The slot is free before the caller hears of it, so that a
+			// The slot is released before the result is reported, so that a
 			// caller with one slot finds it free for its next invocation.
 			l.release(r.faulty())
 			done(r)
@@ -156,7 +156,7 @@ func (p *Pool) expire(e *list.Element, w *waiter) {
 }
 
 // pick finds the member for the next invocation, nil if all are full. Ejected
-// members are used only when every member is ejected: a poor instance is
+// members are used only when every member is ejected: one that fails is
 // better than none.
 func (p *Pool) pick(now time.Time) *member {
 	var best, bestEjected *member
@@ -209,7 +209,7 @@ func (l *lease) release(failed bool) {
 	p.serve()
 }
 
-// serve hands free instances to waiting invocations.
+// serve gives free instances to waiting invocations.
 func (p *Pool) serve() {
 	for {
 		p.mu.Lock()
@@ -230,7 +230,7 @@ func (p *Pool) serve() {
 	}
 }
 
-// unlink removes a waiter; a nil Value tells its timer that it came too late.
+// unlink removes a waiter; its timer does nothing when it finds a nil Value.
 func (p *Pool) unlink(e *list.Element) *waiter {
 	w := p.waiting.Remove(e).(*waiter)
 	e.Value = nil

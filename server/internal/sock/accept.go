@@ -8,16 +8,17 @@ import (
 	"time"
 )
 
-// patientListener outlives a shortage of file descriptors or memory: fasthttp
-// takes any error of Accept for the end of the listener, which would stop the
-// whole server. Peers wait in the kernel's backlog until accepting works again.
+// patientListener retries Accept during a shortage of file descriptors or
+// memory: fasthttp treats any error of Accept as the end of the listener,
+// which would stop the whole server. Peers wait in the kernel's backlog
+// meanwhile.
 type patientListener struct {
 	net.Listener
 	log *slog.Logger
 }
 
-// The wait between two tries grows up to this. It bounds how long a recovered
-// server stays deaf.
+// The longest wait between two tries, and so the longest delay until a
+// recovered server accepts again.
 const acceptPauseMax = 100 * time.Millisecond
 
 func (l patientListener) Accept() (net.Conn, error) {
@@ -33,8 +34,8 @@ func (l patientListener) Accept() (net.Conn, error) {
 	}
 }
 
-// passing says that an error of Accept is about the moment or the one
-// connection, not about the listener.
+// passing reports whether an error of Accept is transient or about one
+// connection, and not the end of the listener.
 func passing(err error) bool {
 	for _, e := range []syscall.Errno{
 		syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM,

@@ -93,13 +93,14 @@ func (l *Listener) counted(c net.Conn) netip.Addr {
 	return source
 }
 
-// release gives back what a connection was counted in.
+// release removes a closed connection from the counts.
 func (l *Listener) release(source netip.Addr) {
 	l.open.Add(-1)
 	l.sources.release(source)
 }
 
-// refuse answers c, unless many are being answered already, and closes it.
+// refuse writes the refusal to c, unless too many are being refused already,
+// and closes it.
 func (l *Listener) refuse(c net.Conn, met Limit) {
 	if l.Refused != nil {
 		l.Refused(met)

@@ -17,8 +17,8 @@ type sources struct {
 	told time.Time          // when a refusal was last logged
 }
 
-// tellEvery is the least time between two log lines about refusals: a flood
-// must not become one of the log.
+// tellEvery is the least time between two log lines about refusals, so that
+// many connections do not flood the log.
 const tellEvery = time.Minute
 
 // take counts a connection of source, or reports false when the source has most

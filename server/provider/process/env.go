@@ -11,7 +11,7 @@ import (
 )
 
 // inherited are the variables a function gets from simplane's environment.
-// The others stay behind: they may hold simplane's own secrets.
+// The others are left out: they may hold simplane's own secrets.
 var inherited = []string{"PATH", "HOME", "USER", "LANG", "LC_ALL", "TZ", "TMPDIR", "SSL_CERT_FILE", "SSL_CERT_DIR"}
 
 // environment builds a function's environment: the inherited variables, the

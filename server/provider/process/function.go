@@ -10,7 +10,7 @@ import (
 	"simplane/server/provider"
 )
 
-// function keeps the wanted number of instances of one deployment alive.
+// function keeps the wanted number of instances of one deployment running.
 type function struct {
 	p       *Provider
 	dep     provider.Deployment
@@ -33,7 +33,7 @@ type function struct {
 
 	mu        sync.Mutex
 	desired   int // replicas wanted
-	grown     int // processes that calls have asked for at once; of use above desired
+	grown     int // processes that concurrent calls needed; counts above desired
 	down      bool
 	instances []*instance // in the order they were started
 	ready     int         // instances that take work
@@ -68,8 +68,8 @@ func (f *function) note(instance string, level slog.Level, text string) {
 }
 
 // sameAs reports whether d describes this function as it already runs. The
-// number of replicas is left out: it is where a new function starts, and
-// SetReplicas has the say afterwards.
+// number of replicas is left out: it is the initial number of a new function,
+// and SetReplicas sets it afterwards.
 func (f *function) sameAs(d provider.Deployment) bool {
 	have := f.dep
 	have.Replicas, d.Replicas = 0, 0
@@ -80,7 +80,7 @@ func (f *function) scale(n int) {
 	f.mu.Lock()
 	if f.desired != n {
 		f.desired = n
-		// Asking for instances again is a reason to try again.
+		// A new request for instances ends the delay of a retry.
 		f.cancelRetry()
 	}
 	f.reconcile()
@@ -105,8 +105,8 @@ func (f *function) invoke(inv provider.Invocation, done func(provider.Result)) {
 	}
 }
 
-// refusal is why an invocation is not let in: while the function fails to
-// start and its next try is delayed, waiting would not help it.
+// refusal is why an invocation is refused: while the function fails to start
+// and its next try is delayed, waiting would not help.
 func (f *function) refusal() *provider.Error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -221,8 +221,8 @@ func (f *function) becameReady(in *instance, address string, limit int, took tim
 	return true
 }
 
-// exited takes note of an instance that is gone and starts its successor, at
-// once or after a delay.
+// exited records the exit of an instance and starts its successor, at once or
+// after a delay.
 func (f *function) exited(in *instance, how exit) {
 	f.mu.Lock()
 	for i, other := range f.instances {
@@ -242,7 +242,8 @@ func (f *function) exited(in *instance, how exit) {
 		case how.startFailure != nil:
 			f.failure = how.startFailure
 			if f.ready == 0 {
-				// Those who wait must learn of it rather than time out.
+				// Waiting invocations must fail with this error rather than
+				// time out.
 				fail = f.failure
 			}
 			if f.dep.Replicas == 0 && f.dep.MinReplicas == 0 && f.ready == 0 && f.dep.ScalingStrategy != provider.ScaleInternal {
@@ -264,7 +265,7 @@ func (f *function) exited(in *instance, how exit) {
 	}
 }
 
-// delay holds back the next start. Called with f.mu held.
+// delay postpones the next start. Called with f.mu held.
 func (f *function) delay() {
 	if f.down || f.retry != nil {
 		return

@@ -93,9 +93,8 @@ func (in *instance) neverReady(c *child, slow string) exit {
 // function without that path. false means that it exited, that the time is
 // up, or that the instance is to stop.
 //
-// It asks in steps of a small share of the time that has passed, so that a
-// function waits hardly longer than it took to start, and one that takes long
-// is not disturbed.
+// The pause grows with the time that has passed, so that a start is noticed
+// with little delay, and a slow start is not disturbed by frequent requests.
 func (in *instance) probe(ctx context.Context, c *child, port int) bool {
 	for began := time.Now(); ; {
 		if conn := knock(port); conn != nil && healthy(conn, in.f.p.opt.HealthTimeout) {
@@ -121,15 +120,15 @@ func (in *instance) probe(ctx context.Context, c *child, port int) bool {
 	}
 }
 
-// Pauses between two looks whether a function is ready.
+// Pauses between two checks whether a function is ready.
 const (
 	shortestPause = 200 * time.Microsecond
 	longestPause  = 50 * time.Millisecond
 )
 
 // watchHealth closes hung when the instance neither does its work nor answers
-// GET /health: it lives, but only a new process will help. While invocations
-// succeed nothing is asked.
+// GET /health: the process hangs and must be replaced. While invocations
+// succeed, no request is made.
 func (in *instance) watchHealth(c *child, addr string, hung chan<- struct{}) {
 	tick := time.NewTicker(in.f.p.opt.HealthInterval)
 	defer tick.Stop()
@@ -178,7 +177,7 @@ func healthy(conn net.Conn, timeout time.Duration) bool {
 	return code/100 == 2 || code == fasthttp.StatusNotFound
 }
 
-// httpTarget tells a crash from other transport failures.
+// httpTarget distinguishes a crash from other transport failures.
 type httpTarget struct {
 	*provider.HTTPInstance
 	child *child

@@ -20,7 +20,7 @@ type instance struct {
 	f     *function
 	id    string
 	stop  chan struct{} // closed by function.retire
-	meter *meter        // nil when nobody asks what it uses
+	meter *meter        // nil when its usage is not measured
 
 	// Guarded by function.mu.
 	leaving bool
@@ -49,7 +49,8 @@ func newInstance(f *function) *instance {
 	return in
 }
 
-// run takes the instance through its life; it returns once nothing is left.
+// run runs the instance from start to end; it returns once nothing of it is
+// left.
 func (in *instance) run() {
 	began := time.Now()
 	var how exit
@@ -197,15 +198,14 @@ func (c *child) cleanUp() {
 	c.spares.fill() // a good moment, and the next start may be near
 }
 
-// noticeCrash is how long a process is given to exit after its conversation
-// broke off.
+// noticeCrash is how long a process has to exit after it stopped answering.
 const noticeCrash = 150 * time.Millisecond
 
-// exits reports whether a process whose conversation broke off has crashed, and
-// waits until its exit is known. One that is on its way out, which the kernel
-// tells, is waited for as long as it takes: how busy the machine is must not
-// decide what an invocation ends with. One that lives was given noticeCrash,
-// as the command may be a shell that exits after what it ran.
+// exits reports whether a process that stopped answering has crashed, and
+// waits until its exit is known. If the kernel reports that it is exiting,
+// exits waits as long as that takes: the load of the machine must not decide
+// an invocation's outcome. Otherwise it waits for noticeCrash, because the
+// command may be a shell that exits after its child.
 func (c *child) exits() bool {
 	wait := time.NewTimer(noticeCrash)
 	defer wait.Stop()

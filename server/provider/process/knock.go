@@ -7,11 +7,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// knock connects to a port of 127.0.0.1 if somebody listens there, and returns
-// nil if nobody does. On this interface both show at once; a kernel that is too
-// busy for that gets a millisecond. It is called dozens of times while a
-// function starts, on the processor that the function wants, so it makes do with
-// the bare system calls.
+// knock connects to a port of 127.0.0.1 if a server listens there, and
+// returns nil if none does. On the loopback interface both are known at once;
+// on a busy machine it waits for up to a millisecond. It is called dozens of
+// times while a function starts, on the processor that the function needs, so
+// it uses the bare system calls.
 func knock(port int) net.Conn {
 	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
 	if err != nil {

@@ -24,9 +24,9 @@ const (
 	largeRead = 64 << 10
 )
 
-// pump moves one output stream of a process into the log. It reads on, whatever
-// the amount, so that a talkative function is not blocked by it; a flood is
-// dropped, and read slowly to keep the processor for others.
+// pump moves one output stream of a process into the log. It always keeps
+// reading, so that a function is not blocked by its output; beyond a rate the
+// output is dropped, and read slowly to save processor time.
 type pump struct {
 	file *stream
 	done chan struct{}

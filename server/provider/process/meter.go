@@ -30,14 +30,15 @@ func (m *meter) add(c *child) {
 	m.mu.Unlock()
 }
 
-// remove takes leave of a child that has exited; its cgroup must still be there.
+// remove removes a child that has exited; its cgroup must still exist.
 func (m *meter) remove(c *child) {
 	if m == nil {
 		return
 	}
 	used, _ := c.usage()
 	m.mu.Lock()
-	// The last look may have seen more: what it had left behind, say.
+	// The last reading may have been higher, with descendants that outlive
+	// it, for example.
 	m.ended += max(m.live[c], used.CPU, c.CPU())
 	delete(m.live, c)
 	m.mu.Unlock()

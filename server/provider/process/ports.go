@@ -6,9 +6,9 @@ import (
 	"sync"
 )
 
-// ports hands out TCP ports on 127.0.0.1 for functions to listen on. A port is
-// free when it is handed out; that another program takes it before the
-// function listens is unlikely, and shows as a failed start that is retried.
+// ports assigns TCP ports on 127.0.0.1 to functions. A port is free when it
+// is assigned; that another program takes it before the function listens is
+// unlikely, and leads to a failed start that is retried.
 type ports struct {
 	mu   sync.Mutex
 	used map[int]bool // ours, so that two instances never get the same one

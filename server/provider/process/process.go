@@ -294,7 +294,7 @@ func (p *Provider) Close(ctx context.Context) error {
 		defer cancel()
 		err = errors.Join(err, g.Close(ctx))
 	}
-	<-stopped // everything is dead, so this is near
+	<-stopped // all processes are dead, so this is soon
 	return err
 }
 

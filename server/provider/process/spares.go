@@ -5,9 +5,9 @@ import (
 	"time"
 )
 
-// spares keeps open the pipes that the next process needs: opening them and
-// telling the poller takes a third of the time that passes before simplane can
-// ask for the process.
+// spares keeps the pipes for the next process open: opening them and adding
+// them to the poller takes a third of the time until simplane can request the
+// process.
 type spares struct {
 	mu     sync.Mutex
 	ready  [2][]pipe // by direction

@@ -38,7 +38,7 @@ func (in *instance) runStdio() exit {
 		case <-c.Done():
 		case <-w.broken:
 			in.f.pool.Remove(in.id)
-			c.Kill() // what it still does is of no use
+			c.Kill() // its result is not used
 			<-c.Done()
 			return w.gaveUp()
 		case <-in.stop:
@@ -58,13 +58,13 @@ func (in *instance) runStdio() exit {
 	return exit{}
 }
 
-// worker is the conversation with one STDIO process: one invocation at a time.
+// worker exchanges lines with one STDIO process: one invocation at a time.
 type worker struct {
 	in    *instance
 	child *child
 	began time.Time
 
-	broken chan struct{} // closed when the conversation is out of step
+	broken chan struct{} // closed when requests and answers no longer correspond
 	eof    chan struct{} // closed at the end of stdout
 
 	chatter int                // bytes of stdout since the last answer that were none; read's
@@ -115,8 +115,8 @@ func (w *worker) Call(inv provider.Invocation, done func(provider.Result)) {
 	w.send(c, line)
 }
 
-// send writes a line. A small one goes out at once unless the function leaves
-// its input unread; then, and for a large one, a goroutine takes the time.
+// send writes a line. A small one is written at once unless the function
+// leaves its input unread; then, and for a large one, a goroutine writes it.
 func (w *worker) send(c *call, line []byte) {
 	if len(line) <= pipeAtomic && w.sendAtOnce(c, line) {
 		return
@@ -178,10 +178,10 @@ func (w *worker) sendingEnds() *call {
 // nothing (PIPE_BUF).
 const pipeAtomic = 4096
 
-// timeInit looks whether the function has read its input by now, which is when
-// it is ready for work: interpreters take their time from start to there. It
-// looks seldom, as each look takes the processor from what is starting, and so
-// knows the time to a fifth of it, or to half of leastLookPause.
+// timeInit checks whether the function has read its input, which is when it
+// is ready for work: interpreters need some time to start. It checks seldom,
+// as each check takes processor time from what is starting, so the measured
+// time is exact to a fifth, or to half of leastLookPause.
 func (w *worker) timeInit(c *call, before time.Duration) {
 	now := time.Since(w.began)
 	w.mu.Lock()
@@ -195,8 +195,8 @@ func (w *worker) timeInit(c *call, before time.Duration) {
 	}
 }
 
-// leastLookPause is the time before the first look, and the least between two. A
-// small program has answered by then and needs none.
+// leastLookPause is the time before the first check, and the least between
+// two. A small program has answered by then and needs none.
 const leastLookPause = 5 * time.Millisecond
 
 // unread is the number of bytes in the pipe that the function has not read.
@@ -240,15 +240,16 @@ func (w *worker) expire(c *call) {
 	if !current {
 		return
 	}
-	// A late answer would be taken for the next invocation's.
+	// A late answer would be read as the next invocation's.
 	w.breakOff("replaced: execution "+c.inv.ExecutionID+" ran over its deadline", slog.LevelWarn, func() {
 		w.complete(c, provider.Failure(provider.CodeTimeout, "the function did not answer within its deadline"), false)
 	})
 }
 
-// breakOff gives the process up: it gets no more work, the current call is
-// ended by end, and then it is replaced. In that order, as the end of a call
-// brings the next one, and the end of the process ends what is not ended yet.
+// breakOff abandons the process: it gets no more work, the current call is
+// ended by end, and then it is replaced. The order matters: the end of a call
+// starts the next one, and the end of the process ends a call that is still
+// open.
 func (w *worker) breakOff(why string, level slog.Level, end func()) {
 	w.mu.Lock()
 	first := w.why == ""
@@ -277,7 +278,7 @@ func (w *worker) readingEnds() {
 	}
 }
 
-// gaveUp is the end of a process that was given up with breakOff.
+// gaveUp ends a process that was abandoned with breakOff.
 func (w *worker) gaveUp() exit {
 	w.finish(false)
 	w.child.cleanUp()
@@ -286,8 +287,8 @@ func (w *worker) gaveUp() exit {
 	return exit{recycled: w.calls > 0}
 }
 
-// finish waits for the rest of stdout, when it matters, and ends what still
-// waits for an answer.
+// finish waits for the rest of stdout, when it matters, and ends a call that
+// still waits for its answer.
 func (w *worker) finish(drain bool) {
 	if drain {
 		w.readingEnds()
@@ -304,13 +305,12 @@ func (w *worker) finish(drain bool) {
 	w.complete(c, provider.Failure(err.Code, err.Message), false)
 }
 
-// died is the end of a process that exited by itself. What an invocation ends
-// with follows from what came first: what the process wrote before it exited
-// counts, an answer as well as what is none; then a deadline that has passed;
-// and only then the exit.
+// died ends a process that exited by itself. The outcome of its invocation is
+// decided in this order: output written before the exit, valid or not; a
+// deadline that has passed; the exit.
 //
-// A process that could not start is told from one that crashed: the former
-// never answered, nor read what it was sent.
+// A process that could not start is distinguished from one that crashed: it
+// neither answered nor read its input.
 func (w *worker) died() exit {
 	c := w.sendingEnds()
 	w.readingEnds()
@@ -369,7 +369,7 @@ func (w *worker) read() {
 				return
 			}
 			if !w.child.exits() {
-				// It lives, but cannot answer any more.
+				// It still runs, but cannot answer any more.
 				w.refuse("the function closed its standard output")
 			}
 			return
@@ -378,8 +378,8 @@ func (w *worker) read() {
 	}
 }
 
-// refuse ends the current call with FUNCTION_BAD_OUTPUT and gives the process
-// up, as it can no longer be known which answer belongs to which invocation.
+// refuse ends the current call with FUNCTION_BAD_OUTPUT and abandons the
+// process, because answers can no longer be assigned to invocations.
 func (w *worker) refuse(why string) {
 	w.breakOff("replaced: "+why, slog.LevelError, func() {
 		w.mu.Lock()
@@ -400,7 +400,7 @@ func (w *worker) take(line []byte, more bool) {
 	named := isAnswer && a.ExecutionID != ""
 	switch {
 	case c == nil && !isAnswer:
-		// Chatter between invocations harms nobody, a flood does.
+		// Output between invocations is harmless up to a bound.
 		if w.chatter += len(line) + 1; w.chatter > maxChatter {
 			w.breakOff("replaced: it floods its standard output", slog.LevelError, func() {})
 			return
@@ -421,7 +421,7 @@ func (w *worker) take(line []byte, more bool) {
 	w.chatter = 0
 	r := provider.ResultOf(a.Answer())
 	if more && !named {
-		// What follows belongs to no invocation, and must not meet the next.
+		// The rest belongs to no invocation, and must not reach the next one.
 		w.breakOff("replaced: it answered execution "+c.inv.ExecutionID+" more than once; all but the first answer were dropped",
 			slog.LevelError, func() { w.complete(c, r, true) })
 		return
@@ -429,7 +429,8 @@ func (w *worker) take(line []byte, more bool) {
 	w.complete(c, r, true)
 }
 
-// maxChatter is how much a STDIO function may write to stdout unasked.
+// maxChatter is how many bytes a STDIO function may write to stdout outside
+// its answers.
 const maxChatter = 1 << 20
 
 func logText(line []byte) string {

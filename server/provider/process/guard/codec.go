@@ -6,8 +6,8 @@ import (
 )
 
 // message is the body of a frame. Numbers are varints, strings come after their
-// length, lists after their number of strings. (JSON would take a good part of
-// the time between the wish for a process and its start.)
+// length, lists after their number of strings. (JSON would take a good part
+// of the time between the request for a process and its start.)
 type message interface {
 	append(b []byte) []byte
 	parse(body []byte) error

@@ -9,11 +9,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A Go program's runtime has a thread that looks after the others, up to every
-// 20 µs for some milliseconds after each of them did something. In a guard there
-// is nothing to look after, and a function starts just then, on the same
-// processors. The kernel lets a thread's timers go off late by its timer slack,
-// which a new process has from the thread that started it.
+// The Go runtime has a monitor thread (sysmon) that wakes up to every 20 µs
+// for some milliseconds after any activity. A guard has no use for it, and a
+// function starts at that moment on the same processors. The kernel lets a
+// thread's timers go off late by its timer slack, which a new process has
+// from the thread that started it.
 const lazySlack = 20_000_000 // ns
 
 // slackEnv tells the guard the owner's own slack, in ns, which is for what it

@@ -43,7 +43,7 @@ func run() int {
 	syscall.CloseOnExec(eventsFD)
 	// Nor shall a command get what whoever started the owner left open.
 	_ = unix.CloseRange(requestsFD, math.MaxInt32, unix.CLOSE_RANGE_CLOEXEC) // Linux 5.11
-	// Only the runtime's own threads are to be lazy, not what is started here.
+	// The timer slack is for the runtime's own threads, not for the commands.
 	usualSlack()
 	// Neither this nor what it starts, which inherits it, leaves a core dump.
 	_ = unix.Setrlimit(unix.RLIMIT_CORE, &unix.Rlimit{})
@@ -74,7 +74,7 @@ func run() int {
 		// Requests come first: a caller waits for what they start.
 		for more := ready[0].Revents != 0; more; more = s.inbox.holds() {
 			var req request
-			if err := s.inbox.next(&req); err != nil { // the owner is gone, or talks nonsense
+			if err := s.inbox.next(&req); err != nil { // the owner is gone, or sent a malformed request
 				s.killEverything()
 				return 0
 			}
