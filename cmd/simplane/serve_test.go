@@ -27,7 +27,7 @@ func TestServeWithARealFunctionProcess(t *testing.T) {
 		{path: "/fail", more: `,"maxRetries":2`, status: "error", code: "POOL_ERROR", attempts: 3},
 		{path: "/drop", more: `,"maxRetries":1`, status: "error", code: "POOL_ERROR", attempts: 2},
 		{path: "/huge", more: `,"maxRetries":0`, status: "error", code: "POOL_ERROR", attempts: 1},
-		{path: "/html", more: `,"maxRetries":0`, status: "error", code: "POOL_ERROR", attempts: 1},
+		{path: "/html", status: "success", output: "<p>an error page</p>", attempts: 1}, // text/* is a string
 		{path: "/broken", more: `,"maxRetries":0`, status: "error", code: "POOL_ERROR", attempts: 1},
 		{path: "/not-there", more: `,"maxRetries":0`, status: "error", code: "POOL_ERROR", attempts: 1},
 		{path: "/hang", more: `,"timeoutMillis":100`, status: "timeout", attempts: 1},

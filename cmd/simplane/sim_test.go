@@ -142,7 +142,7 @@ func TestSimOut(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"<svg", "Queue depth", "prefers-color-scheme: dark", "Distribution"} {
+	for _, want := range []string{"<svg", "Queue depth", "prefers-color-scheme:dark", "Distribution"} {
 		if !bytes.Contains(page, []byte(want)) {
 			t.Errorf("no %q in the report", want)
 		}
