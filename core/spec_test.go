@@ -40,16 +40,6 @@ func TestFunctionSpecResolverKeepsWhatIsGiven(t *testing.T) {
 	wantEqual(t, "spec", string(got), in)
 }
 
-func TestFunctionSpecResolverAliases(t *testing.T) {
-	s, err := resolveJSON(t, `{"name":"f","timeoutMs":7}`)
-	if err != nil {
-		t.Fatal(err)
-	}
-	wantEqual(t, "timeoutMs", s.TimeoutMillis, 7)
-	s, _ = resolveJSON(t, `{"name":"f","timeoutMs":7,"timeoutMillis":8}`)
-	wantEqual(t, "timeoutMillis wins", s.TimeoutMillis, 8)
-}
-
 func TestFunctionSpecResolverScalingDefaults(t *testing.T) {
 	s, err := resolveJSON(t, `{"name":"f","scalingConfig":{"minReplicas":20,"concurrencyControl":{}}}`)
 	if err != nil {
@@ -136,7 +126,7 @@ func TestValidationOfUpperBounds(t *testing.T) {
 // resolves to itself.
 func FuzzResolveSpec(f *testing.F) {
 	f.Add(`{"name":"f"}`)
-	f.Add(`{"name":"f","timeoutMs":7}`)
+	f.Add(`{"name":"f","timeoutMillis":7}`)
 	f.Add(`{"name":"f","scalingConfig":{"metrics":[{"type":"rps","target":1e400}],"concurrencyControl":{}}}`)
 	f.Fuzz(func(t *testing.T, in string) {
 		var input SpecInput

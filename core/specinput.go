@@ -7,15 +7,13 @@ import (
 	"strings"
 )
 
-// SpecInput is a spec as a user writes it: nil means "not given". Its JSON
-// form has the alias timeoutMs.
+// SpecInput is a Spec as a user writes it: nil means "not given".
 type SpecInput struct {
 	Name             *string             `json:"name"`
 	Concurrency      *int                `json:"concurrency"`
 	QueueSize        *int                `json:"queueSize"`
 	MaxRetries       *int                `json:"maxRetries"`
 	TimeoutMillis    *int                `json:"timeoutMillis"`
-	TimeoutMs        *int                `json:"timeoutMs"`
 	ScalingConfig    *ScalingConfigInput `json:"scalingConfig"`
 	RateMaxPerSecond *int64              `json:"rateMaxPerSecond"`
 }
@@ -53,7 +51,7 @@ func ResolveSpec(in SpecInput) (*Spec, error) {
 		Concurrency:      or(in.Concurrency, int(l.Concurrency.Default)),
 		QueueSize:        or(in.QueueSize, int(l.QueueSize.Default)),
 		MaxRetries:       or(in.MaxRetries, int(l.MaxRetries.Default)),
-		TimeoutMillis:    or(in.TimeoutMillis, or(in.TimeoutMs, int(l.TimeoutMillis.Default))),
+		TimeoutMillis:    or(in.TimeoutMillis, int(l.TimeoutMillis.Default)),
 		RateMaxPerSecond: or(in.RateMaxPerSecond, l.FunctionRate.Default),
 	}
 	switch {

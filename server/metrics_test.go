@@ -158,7 +158,7 @@ func TestMetricsOfADeletedFunctionGo(t *testing.T) {
 func TestMetricsOfASuccessorSurvive(t *testing.T) {
 	f := build(t)
 	m := f.s.metrics
-	spec, err := funcspec.Resolve(funcspec.Input{SpecInput: core.SpecInput{Name: new("fn")}, Image: new("i"), ExecutionMode: new(funcspec.ModeLocal)})
+	spec, err := funcspec.Resolve(funcspec.Input{Name: new("fn"), Image: new("i"), ExecutionMode: new(funcspec.ModeLocal)})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -132,7 +132,7 @@ func TestShutdownGraceIsKept(t *testing.T) {
 		defer f.s.mgmtAddr.Close()
 		leave := make(chan struct{})
 		f.s.HandleLocal("fn", func(core.Task) ([]byte, error) { <-leave; return []byte("1"), nil })
-		spec, err := funcspec.Resolve(funcspec.Input{SpecInput: core.SpecInput{Name: new("fn"), TimeoutMillis: new(core.MaxTimeoutMillis)}, Image: new("i"), ExecutionMode: new(funcspec.ModeLocal)})
+		spec, err := funcspec.Resolve(funcspec.Input{Name: new("fn"), TimeoutMillis: new(core.MaxTimeoutMillis), Image: new("i"), ExecutionMode: new(funcspec.ModeLocal)})
 		if err != nil {
 			t.Fatal(err)
 		}

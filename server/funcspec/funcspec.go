@@ -21,23 +21,38 @@ const (
 
 // Spec is a function as the API shows it, with every default filled in.
 type Spec struct {
-	core.Spec
-	Runtime
+	Name             string              `json:"name"`
+	Image            string              `json:"image"`
+	ExecutionMode    string              `json:"executionMode"`
+	RuntimeMode      string              `json:"runtimeMode"`
+	Concurrency      int                 `json:"concurrency"`
+	QueueSize        int                 `json:"queueSize"`
+	MaxRetries       int                 `json:"maxRetries"`
+	TimeoutMillis    int                 `json:"timeoutMillis"`
+	EndpointURL      string              `json:"endpointUrl,omitempty"`
+	Commands         []string            `json:"commands"`
+	RuntimeCommand   string              `json:"runtimeCommand,omitempty"`
+	WorkingDirectory string              `json:"workingDirectory,omitempty"`
+	Env              map[string]string   `json:"env"`
+	Resources        *Resources          `json:"resources,omitempty"`
+	ImagePullSecrets []string            `json:"imagePullSecrets"`
+	ScalingConfig    *core.ScalingConfig `json:"scalingConfig,omitempty"`
+	RateMaxPerSecond int64               `json:"rateMaxPerSecond,omitempty"`
 }
 
 // Runtime is the part of a Spec that says how calls are made and instances are
 // started.
 type Runtime struct {
-	Image            string            `json:"image"`
-	ExecutionMode    string            `json:"executionMode"`
-	RuntimeMode      string            `json:"runtimeMode"`
-	EndpointURL      string            `json:"endpointUrl,omitempty"`
-	Commands         []string          `json:"commands"`
-	RuntimeCommand   string            `json:"runtimeCommand,omitempty"`
-	WorkingDirectory string            `json:"workingDirectory,omitempty"`
-	Env              map[string]string `json:"env"`
-	Resources        *Resources        `json:"resources,omitempty"`
-	ImagePullSecrets []string          `json:"imagePullSecrets"`
+	Image            string
+	ExecutionMode    string
+	RuntimeMode      string
+	EndpointURL      string
+	Commands         []string
+	RuntimeCommand   string
+	WorkingDirectory string
+	Env              map[string]string
+	Resources        *Resources
+	ImagePullSecrets []string
 }
 
 // Resources are per instance, in Kubernetes notation ("500m", "128Mi").
@@ -55,4 +70,13 @@ func (r *Runtime) Provided() bool { return r.ExecutionMode == ModeDeployment && 
 func Of(s *core.Spec) *Runtime { return s.Data.(*Runtime) }
 
 // View returns the whole of a spec that Resolve made.
-func View(s *core.Spec) Spec { return Spec{*s, *Of(s)} }
+func View(s *core.Spec) Spec {
+	r := Of(s)
+	return Spec{
+		Name: s.Name, Image: r.Image, ExecutionMode: r.ExecutionMode, RuntimeMode: r.RuntimeMode,
+		Concurrency: s.Concurrency, QueueSize: s.QueueSize, MaxRetries: s.MaxRetries, TimeoutMillis: s.TimeoutMillis,
+		EndpointURL: r.EndpointURL, Commands: r.Commands, RuntimeCommand: r.RuntimeCommand, WorkingDirectory: r.WorkingDirectory,
+		Env: r.Env, Resources: r.Resources, ImagePullSecrets: r.ImagePullSecrets,
+		ScalingConfig: s.ScalingConfig, RateMaxPerSecond: s.RateMaxPerSecond,
+	}
+}

@@ -33,31 +33,37 @@ func viewJSON(t testing.TB, in string) string {
 }
 
 func TestResolveFillsInDefaults(t *testing.T) {
-	want := `{"name":"f","concurrency":4,"queueSize":100,"maxRetries":3,"timeoutMillis":30000,` +
-		`"image":"i","executionMode":"DEPLOYMENT","runtimeMode":"HTTP","commands":[],"env":{},"imagePullSecrets":[]}`
+	want := `{"name":"f","image":"i","executionMode":"DEPLOYMENT","runtimeMode":"HTTP","concurrency":4,` +
+		`"queueSize":100,"maxRetries":3,"timeoutMillis":30000,"commands":[],"env":{},"imagePullSecrets":[]}`
 	if got := viewJSON(t, `{"name":"f","image":"i"}`); got != want {
 		t.Errorf("got %s\nwant %s", got, want)
 	}
 }
 
 func TestResolveKeepsWhatIsGiven(t *testing.T) {
-	in := `{"name":"F.a_b-9","concurrency":1,"queueSize":2,"maxRetries":0,"timeoutMillis":5,"rateMaxPerSecond":7,` +
-		`"image":"i","executionMode":"POOL","runtimeMode":"STDIO","endpointUrl":"http://h:1/p","commands":["a","b"],` +
-		`"runtimeCommand":"run","workingDirectory":"/w","env":{"K":"V"},"resources":{"cpu":"500m","memory":"1Gi"},"imagePullSecrets":["s"]}`
+	in := `{"name":"F.a_b-9","image":"i","executionMode":"POOL","runtimeMode":"STDIO","concurrency":1,"queueSize":2,` +
+		`"maxRetries":0,"timeoutMillis":5,"endpointUrl":"http://h:1/p","commands":["a","b"],"runtimeCommand":"run",` +
+		`"workingDirectory":"/w","env":{"K":"V"},"resources":{"cpu":"500m","memory":"1Gi"},"imagePullSecrets":["s"],` +
+		`"scalingConfig":{"strategy":"HPA","minReplicas":2,"maxReplicas":3,"metrics":[{"type":"rps","target":1.5}],` +
+		`"concurrencyControl":{"mode":"ADAPTIVE_PER_POD","targetInFlightPerPod":3,"minTargetInFlightPerPod":2,` +
+		`"maxTargetInFlightPerPod":4,"upscaleCooldownMs":1,"downscaleCooldownMs":2,"highLoadThreshold":0.9,"lowLoadThreshold":0.1}},` +
+		`"rateMaxPerSecond":7}`
 	if got := viewJSON(t, in); got != in {
 		t.Errorf("got %s\nwant %s", got, in)
 	}
 }
 
 func TestResolveTakesAliases(t *testing.T) {
-	for in, want := range map[string]string{
-		`{"name":"f","image":"i","timeoutMs":7,"url":"https://h"}`:                  "https://h",
-		`{"name":"f","image":"i","url":"http://a","endpointUrl":"http://b"}`:        "http://b",
-		`{"name":"f","image":"i","executionMode":"LOCAL","endpointUrl":"http://b"}`: "http://b",
+	for in, want := range map[string]struct {
+		url     string
+		timeout int
+	}{
+		`{"name":"f","image":"i","timeoutMs":7,"url":"https://h"}`:                                           {"https://h", 7},
+		`{"name":"f","image":"i","timeoutMs":7,"timeoutMillis":8,"url":"http://a","endpointUrl":"http://b"}`: {"http://b", 8},
 	} {
 		s, err := resolveJSON(t, in)
-		if err != nil || Of(s).EndpointURL != want {
-			t.Errorf("%s: %v", in, err)
+		if err != nil || Of(s).EndpointURL != want.url || s.TimeoutMillis != want.timeout {
+			t.Errorf("%s: %+v, %v", in, s, err)
 		}
 	}
 }
@@ -110,9 +116,7 @@ func TestResolveChecksEndpoints(t *testing.T) {
 		"http://h": true, "https://h:8443/x?y=z": true,
 		"h:80": false, "/path": false, "http://": false, "ftp://h": false, "http://h\x7f": false, "://": false,
 	} {
-		in := Input{Image: &image, EndpointURL: &url}
-		in.Name = &name
-		if _, err := Resolve(in); (err == nil) != good {
+		if _, err := Resolve(Input{Name: &name, Image: &image, EndpointURL: &url}); (err == nil) != good {
 			t.Errorf("endpoint %q: %v", url, err)
 		}
 	}

@@ -13,18 +13,25 @@ import (
 // Input is a spec as a user writes it: nil means "not given". Its JSON form has
 // the aliases timeoutMs and url.
 type Input struct {
-	core.SpecInput
-	Image            *string           `json:"image"`
-	ExecutionMode    *string           `json:"executionMode"`
-	RuntimeMode      *string           `json:"runtimeMode"`
-	EndpointURL      *string           `json:"endpointUrl"`
-	URL              *string           `json:"url"`
-	Commands         []string          `json:"commands"`
-	RuntimeCommand   *string           `json:"runtimeCommand"`
-	WorkingDirectory *string           `json:"workingDirectory"`
-	Env              map[string]string `json:"env"`
-	Resources        *Resources        `json:"resources"`
-	ImagePullSecrets []string          `json:"imagePullSecrets"`
+	Name             *string                  `json:"name"`
+	Image            *string                  `json:"image"`
+	ExecutionMode    *string                  `json:"executionMode"`
+	RuntimeMode      *string                  `json:"runtimeMode"`
+	Concurrency      *int                     `json:"concurrency"`
+	QueueSize        *int                     `json:"queueSize"`
+	MaxRetries       *int                     `json:"maxRetries"`
+	TimeoutMillis    *int                     `json:"timeoutMillis"`
+	TimeoutMs        *int                     `json:"timeoutMs"`
+	EndpointURL      *string                  `json:"endpointUrl"`
+	URL              *string                  `json:"url"`
+	Commands         []string                 `json:"commands"`
+	RuntimeCommand   *string                  `json:"runtimeCommand"`
+	WorkingDirectory *string                  `json:"workingDirectory"`
+	Env              map[string]string        `json:"env"`
+	Resources        *Resources               `json:"resources"`
+	ImagePullSecrets []string                 `json:"imagePullSecrets"`
+	ScalingConfig    *core.ScalingConfigInput `json:"scalingConfig"`
+	RateMaxPerSecond *int64                   `json:"rateMaxPerSecond"`
 }
 
 // Resolve checks a spec and fills in the defaults. The error is a
@@ -59,7 +66,14 @@ func Resolve(in Input) (*core.Spec, error) {
 			v.add("env", fmt.Sprintf("%q is not a variable name (no '=', not empty)", name))
 		}
 	}
-	s, err := core.ResolveSpec(in.SpecInput)
+	timeout := in.TimeoutMillis
+	if timeout == nil {
+		timeout = in.TimeoutMs
+	}
+	s, err := core.ResolveSpec(core.SpecInput{
+		Name: in.Name, Concurrency: in.Concurrency, QueueSize: in.QueueSize, MaxRetries: in.MaxRetries,
+		TimeoutMillis: timeout, ScalingConfig: in.ScalingConfig, RateMaxPerSecond: in.RateMaxPerSecond,
+	})
 	var invalid *core.ValidationError
 	switch {
 	case errors.As(err, &invalid):

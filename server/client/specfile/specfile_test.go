@@ -5,7 +5,6 @@ import (
 	"strings"
 	"testing"
 
-	"simplane/core"
 	"simplane/server/funcspec"
 )
 
@@ -111,14 +110,8 @@ scalingConfig:
 }
 
 func TestDiffNamesFieldsAndHidesEnv(t *testing.T) {
-	a := &funcspec.Spec{
-		Spec:    core.Spec{Name: "f", Concurrency: 1},
-		Runtime: funcspec.Runtime{Env: map[string]string{"A": "secret1", "B": "x"}, Commands: []string{"a"}},
-	}
-	b := &funcspec.Spec{
-		Spec:    core.Spec{Name: "f", Concurrency: 2},
-		Runtime: funcspec.Runtime{Env: map[string]string{"A": "secret2", "C": "y"}, Commands: []string{"a", "b"}, Resources: &funcspec.Resources{CPU: "1"}},
-	}
+	a := &funcspec.Spec{Name: "f", Concurrency: 1, Env: map[string]string{"A": "secret1", "B": "x"}, Commands: []string{"a"}}
+	b := &funcspec.Spec{Name: "f", Concurrency: 2, Env: map[string]string{"A": "secret2", "C": "y"}, Commands: []string{"a", "b"}, Resources: &funcspec.Resources{CPU: "1"}}
 	var got []string
 	for _, d := range Diff(a, b) {
 		got = append(got, d.String())
@@ -130,7 +123,7 @@ func TestDiffNamesFieldsAndHidesEnv(t *testing.T) {
 	if d := Diff(a, a); len(d) > 0 {
 		t.Errorf("a spec differs from itself: %v", d)
 	}
-	if d := Diff(&funcspec.Spec{}, &funcspec.Spec{Runtime: funcspec.Runtime{Commands: []string{}}}); len(d) > 0 {
+	if d := Diff(&funcspec.Spec{Commands: nil}, &funcspec.Spec{Commands: []string{}}); len(d) > 0 {
 		t.Errorf("an empty list differs from none: %v", d)
 	}
 }

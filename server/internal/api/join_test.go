@@ -18,7 +18,7 @@ func TestJoiningADeletedFunctionsExecutionWaitsForItsEnd(t *testing.T) {
 		t.Fatal(err)
 	}
 	name, image, limit := "f", "i", 1500
-	spec, err := funcspec.Resolve(funcspec.Input{SpecInput: core.SpecInput{Name: &name, TimeoutMillis: &limit}, Image: &image})
+	spec, err := funcspec.Resolve(funcspec.Input{Name: &name, TimeoutMillis: &limit, Image: &image})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -66,7 +66,7 @@ func TestScalerSendsOnlyTheLatestToASlowProvider(t *testing.T) {
 		t.Fatal(err)
 	}
 	name, image := "f", "img"
-	spec, err := funcspec.Resolve(funcspec.Input{SpecInput: core.SpecInput{Name: &name}, Image: &image})
+	spec, err := funcspec.Resolve(funcspec.Input{Name: &name, Image: &image})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -133,7 +133,7 @@ func TestScalerHoldsBackAndSendsTheLatest(t *testing.T) {
 		t.Fatal(err)
 	}
 	name, image := "f", "img"
-	spec, err := funcspec.Resolve(funcspec.Input{SpecInput: core.SpecInput{Name: &name}, Image: &image})
+	spec, err := funcspec.Resolve(funcspec.Input{Name: &name, Image: &image})
 	if err != nil {
 		t.Fatal(err)
 	}
