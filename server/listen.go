@@ -43,7 +43,7 @@ var limitLabels = map[sock.Limit]string{
 	sock.LimitPerSource: "max_connections_per_ip",
 }
 
-// newRefusedCounter makes the counter of connections that met a limit.
+// newRefusedCounter makes the counter of connections refused at a limit.
 func newRefusedCounter(r prometheus.Registerer) *prometheus.CounterVec {
 	c := prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "simplane_connections_refused_total", Help: "Connections refused at a limit, on both addresses.",

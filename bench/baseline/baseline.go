@@ -1,5 +1,5 @@
-// Package baseline holds yardstick servers: the least an HTTP echo or a
-// reverse proxy can cost with the same libraries, on the same machine.
+// Package baseline has yardstick servers: the minimal cost of an HTTP echo or
+// a reverse proxy with the same libraries, on the same machine.
 package baseline
 
 import (
@@ -22,7 +22,7 @@ const (
 	FasthttpEcho  = "fasthttp-echo"
 	NetHTTPEcho   = "nethttp-echo"
 	FasthttpProxy = "fasthttp-proxy"
-	// StallingEcho stands still for stallFor in every stallEvery: a known
+	// StallingEcho stops answering for stallFor in every stallEvery: a known
 	// fault that a load test must show.
 	StallingEcho = "stalling-echo"
 )

@@ -1,5 +1,5 @@
 // Package compare measures A against B in one run: rounds alternate between
-// them, so that what the machine does to one it does to the other.
+// them, so that disturbances of the machine affect both alike.
 package compare
 
 import (
@@ -38,7 +38,7 @@ const (
 	MaxSteps  = 16
 )
 
-// Validate reports what makes the options unusable.
+// Validate reports every invalid option.
 func (o Options) Validate() error {
 	switch {
 	case o.Rounds < ratio.MinPairs || o.Rounds > MaxRounds:

@@ -34,7 +34,7 @@ type Sample struct {
 	Steal       float64 `json:"steal"`
 	// LateP99Ms is how late the client released requests of an open loop.
 	LateP99Ms float64 `json:"lateP99Ms,omitempty"`
-	// Saturated says what but the subject shaped the figures.
+	// Saturated lists what limited the sample other than the subject.
 	Saturated []string `json:"saturated,omitempty"`
 }
 

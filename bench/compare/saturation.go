@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// Reasons why a sample speaks of something else than its subject.
+// Reasons why a sample was limited by something other than its subject.
 const (
 	clientFull  = "the client was out of CPU while the server had some left"
 	othersBusy  = "other processes competed for a machine without an idle core"

@@ -1,6 +1,6 @@
 // Package corebench measures the engine in process: its components one by one
-// and the whole cycle, over goroutines and store sizes. It sees core as any
-// caller does.
+// and the whole cycle, over goroutines and store sizes. It uses core's public
+// API only.
 package corebench
 
 import (
@@ -107,7 +107,8 @@ func Run(ctx context.Context, o Options, progress func(string)) (*Result, error)
 	out := &Result{}
 	room := availableMemory()
 	sizes := slices.DeleteFunc(slices.Clone(o.Sizes), func(n int) bool {
-		// Filling is refused beforehand rather than ended by the kernel.
+		// A size that does not fit is refused beforehand; the kernel would
+		// kill the process.
 		over := room > 0 && int64(n)*bytesGuess > room/2
 		if over {
 			out.Findings = append(out.Findings, fmt.Sprintf("size %d left out: it could take more than half of the %d MB available", n, room>>20))
@@ -154,8 +155,8 @@ func Run(ctx context.Context, o Options, progress func(string)) (*Result, error)
 	return out, nil
 }
 
-// sweepGoroutines measures op with every number of goroutines. The rounds go
-// around all of them, so that a busy spell of the machine does not fall on
+// sweepGoroutines measures op with every number of goroutines. Each round
+// covers all of them, so that a disturbance of the machine does not affect
 // one alone. A cancelled measurement returns nothing.
 func sweepGoroutines(ctx context.Context, op operation, o Options, progress func(g int)) []Row {
 	sums := make([]sum, len(o.Goroutines))

@@ -13,7 +13,7 @@ import (
 
 const countedFrom = 10_000
 
-// Expiry is what getting rid of a full store costs, and what it costs others.
+// Expiry is the cost of expiring a full store, and its effect on look-ups.
 type Expiry struct {
 	Size int `json:"size"`
 	// BytesPerRecord is the heap a stored execution takes, with input and
@@ -28,7 +28,7 @@ type Expiry struct {
 	Sweeping latency.Summary `json:"sweeping"`
 }
 
-// expire fills a store, lets everything grow old at once and sweeps it away.
+// expire fills a store, advances the clock past the TTLs and sweeps it.
 func expire(size int) (Expiry, error) {
 	// Engines of earlier cases hold their records until their own expiry.
 	time.Sleep(2 * retention)

@@ -9,7 +9,7 @@ import (
 	"simplane/bench/loadgen"
 )
 
-// Bounds of what one answer may make the client hold.
+// Bounds of one answer in the client's memory.
 const (
 	maxHead = 64 << 10
 	maxBody = 64 << 20

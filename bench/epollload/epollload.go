@@ -35,8 +35,8 @@ type Result struct {
 	ServerCPU, ClientCPU time.Duration
 	// Latency holds nanoseconds, failures included.
 	Latency *latency.Histogram
-	// Late says how long after their due time requests of an open loop were
-	// released: the client's own doing. Nanoseconds.
+	// Late has how long after their due time requests of an open loop were
+	// released, in nanoseconds; the client causes it.
 	Late        *latency.Histogram
 	Failures    []loadgen.Failure
 	Interrupted bool
@@ -50,7 +50,7 @@ func (r *Result) Throughput() float64 {
 	return float64(r.Answered) / r.Measured.Seconds()
 }
 
-// Validate reports options that this client does not know how to meet.
+// Validate reports options that this client does not support.
 func Validate(o loadgen.Options) error {
 	if err := o.Validate(); err != nil {
 		return err

@@ -16,7 +16,7 @@ const (
 	schedFloor  = 5.0  // ms
 )
 
-// findings names what on the client's side shaped the figures, and whether
+// findings names effects of the client on the figures, and reports whether
 // they are the client's limit rather than the server's.
 func findings(r *Result, o *Options, waited int64) (list []string, clientLimited bool) {
 	say := func(format string, args ...any) { list = append(list, fmt.Sprintf(format, args...)) }

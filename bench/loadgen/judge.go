@@ -7,7 +7,7 @@ import (
 	"simplane/bench/latency"
 )
 
-// Misses lists the promises a run broke, as text; empty means all held.
+// Misses lists the limits that a run exceeded, as text; empty if none.
 // maxErrors is the share of due requests (0..1) that may fail or stay unsent.
 func Misses(r *Result, h Histograms, limits []Limit, maxErrors float64) []string {
 	var out []string

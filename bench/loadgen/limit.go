@@ -9,8 +9,7 @@ import (
 	"simplane/bench/latency"
 )
 
-// Limit is a promise about latency: the value at Percentile stays at or below
-// Max.
+// Limit bounds latency: the value at Percentile must be at or below Max.
 type Limit struct {
 	Percentile float64       `json:"percentile"` // above 0, at most 100; 100 is the maximum
 	Max        time.Duration `json:"maxNanos"`

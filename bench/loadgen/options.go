@@ -1,6 +1,6 @@
-// Package loadgen sends HTTP load and measures it without flattering the
-// server: an open loop keeps its schedule whatever comes back and counts each
-// latency from the intended send time.
+// Package loadgen sends HTTP load and measures it without coordinated
+// omission: an open loop keeps its schedule whatever the answers and counts
+// each latency from the intended send time.
 package loadgen
 
 import (

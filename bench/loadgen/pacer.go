@@ -13,7 +13,7 @@ import (
 // reported as schedule slip.
 const wakesPerSecond = 10_000
 
-// longestNap bounds how late a cancelled run notices.
+// longestNap bounds the time until a cancelled run ends.
 const longestNap = 20 * time.Millisecond
 
 // job is one request that has come due.

@@ -13,7 +13,7 @@ import (
 // connection busy rather than merely a goroutine to be woken.
 const waitNoticed = time.Millisecond
 
-// recorder gathers what the connections measure.
+// recorder collects the measurements of all connections.
 type recorder struct {
 	targets  []*latency.Sharded // latency per target
 	service  *latency.Sharded
@@ -100,7 +100,7 @@ func (r *recorder) result(o *Options, whole bool) (*Result, Histograms) {
 	}
 	elapsed := time.Duration(r.lastDone.Load()) - o.Warmup
 	if o.Rate > 0 && whole {
-		// The schedule's length is what was asked, even when the last
+		// The measured time is the schedule's length, even when the last
 		// answer came a little before its end.
 		elapsed = max(elapsed, o.Duration)
 	}

@@ -29,11 +29,11 @@ type Result struct {
 	// Latency counts from the intended send time in an open loop, from the
 	// real one in a closed loop; failures are included.
 	Latency latency.Summary `json:"latency"`
-	// Service counts from the real send time: what a client that waits for
-	// its turn would have reported.
+	// Service counts from the real send time: what a closed-loop client would
+	// have reported.
 	Service latency.Summary `json:"service"`
-	// Slip is how late the pacer released requests (open loop): the
-	// client's own doing.
+	// Slip is how late the pacer released requests (open loop), caused by the
+	// client.
 	Slip latency.Summary `json:"scheduleSlip"`
 	// Wait is how long released requests waited for a free connection.
 	Wait latency.Summary `json:"connectionWait"`
@@ -43,7 +43,7 @@ type Result struct {
 	Targets  []TargetResult   `json:"targets"`
 	Series   []Interval       `json:"series"`
 	Usage    machine.Usage    `json:"usage"` // of this client and the machine
-	// Findings say where the client or the machine, not the server, shaped
+	// Findings name effects of the client or the machine, not the server, on
 	// the figures.
 	Findings []string `json:"findings,omitempty"`
 	// ClientLimited marks a run whose figures are the client's limit.

@@ -14,7 +14,7 @@ import (
 	"simplane/bench/machine"
 )
 
-// Progress is a glimpse of a running measurement.
+// Progress is the state of a running measurement.
 type Progress struct {
 	Elapsed, Total time.Duration // warm-up included
 	Warming        bool
@@ -113,7 +113,7 @@ func (r *run) serveQueue(ctx context.Context, s *shooter, queue <-chan job) {
 	giveUp := r.end + r.opts.Timeout
 	for j := range queue {
 		switch {
-		case ctx.Err() != nil: // the user gave up, not the server
+		case ctx.Err() != nil: // cancelled by the user, not failed by the server
 		case time.Since(r.start) > giveUp:
 			r.skip(j)
 		default:
@@ -214,7 +214,7 @@ func (r *run) watch(ctx context.Context, progress func(Progress)) func() ([]Inte
 	return func() ([]Interval, machine.Usage) {
 		close(stop)
 		<-stopped
-		// What came after the last whole interval, unless it is a sliver.
+		// The rest after the last whole interval, unless it is very short.
 		if now := time.Since(r.start); now-r.opts.Warmup-lastAt > every/4 {
 			tick(now)
 		}

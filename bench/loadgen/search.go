@@ -30,7 +30,7 @@ type SearchStep struct {
 	Result  *Result  `json:"result"`
 }
 
-// SearchResult tells the highest rate that kept every limit.
+// SearchResult has the highest rate that kept every limit.
 type SearchResult struct {
 	Limits []string `json:"limits"`
 	// Rate is 0 when even the lowest rate failed.
@@ -52,16 +52,16 @@ const (
 type runner func(ctx context.Context, o Options) (*Result, Histograms, error)
 
 // Search doubles the rate until a step fails, then halves the gap on a
-// logarithmic scale. A failed step is tried once more before it is believed,
-// since one hiccup of the machine would otherwise end the search too low.
-// onStep, when not nil, sees each step as it ends; h belongs to that step.
+// logarithmic scale. A failed step is repeated once, since one disturbance of
+// the machine would otherwise end the search too low. onStep, when not nil,
+// is called after each step with its histograms h.
 func Search(ctx context.Context, o Options, so SearchOptions, progress func(Progress), onStep func(SearchStep, Histograms)) (*SearchResult, error) {
 	return search(ctx, o, so, onStep, func(ctx context.Context, o Options) (*Result, Histograms, error) {
 		return Run(ctx, o, progress)
 	})
 }
 
-// Validate reports what makes the search unusable.
+// Validate reports every invalid option of the search.
 func (so SearchOptions) Validate() error {
 	switch {
 	case len(so.Limits) == 0:

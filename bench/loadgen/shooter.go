@@ -15,7 +15,7 @@ import (
 	"github.com/valyala/fasthttp"
 )
 
-// maxResponseBytes bounds what one response may make the client hold.
+// maxResponseBytes bounds one response in the client's memory.
 const maxResponseBytes = 64 << 20
 
 // newClients returns one client per host. Nothing is ever retried: a retry
@@ -45,7 +45,7 @@ func newClients(o Options) (map[string]*fasthttp.HostClient, error) {
 	return clients, nil
 }
 
-// shooter is one connection's worth of sending. It is used by one goroutine.
+// shooter sends the requests of one connection. It is used by one goroutine.
 type shooter struct {
 	id      int
 	nonce   uint64 // sets this run's keys apart from those of earlier runs

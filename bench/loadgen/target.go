@@ -35,7 +35,7 @@ const (
 	maxWeight    = 1_000_000
 )
 
-// Defaults are what --target entries inherit when they do not say otherwise.
+// Defaults are inherited by --target entries unless they set their own.
 type Defaults struct {
 	Server  string // base URL of a simplane server
 	Method  string

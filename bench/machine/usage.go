@@ -11,7 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Usage is what a stretch of time cost, as shares from 0 to 1.
+// Usage is the resource usage within a span of time, as shares from 0 to 1.
 type Usage struct {
 	// ProcessCPU is this process's share of all cores it may use.
 	ProcessCPU float64 `json:"processCpu"`
@@ -19,9 +19,10 @@ type Usage struct {
 	// -1 where it cannot be read.
 	MachineCPU float64 `json:"machineCpu"`
 	// TaskCPU is the part of MachineCPU that processes used, without
-	// interrupts, which nobody can be blamed for; -1 where it cannot be read.
+	// interrupts, which belong to no process; -1 where it cannot be read.
 	TaskCPU float64 `json:"taskCpu"`
-	// Steal is the share the hypervisor gave to somebody else; -1 unknown.
+	// Steal is the share that the hypervisor gave to other machines; -1
+	// unknown.
 	Steal float64 `json:"steal"`
 	// ProcessSeconds is the CPU time behind ProcessCPU.
 	ProcessSeconds float64 `json:"processSeconds"`

@@ -17,7 +17,7 @@ import (
 	"simplane/server/harness/node"
 )
 
-// chaos is what goes wrong, or merely happens, beside the load.
+// chaos injects faults and operations beside the load.
 type chaos struct {
 	n      *node.Node
 	c      *client
@@ -160,8 +160,8 @@ func (x *chaos) recreate(_ context.Context, rng *rand.Rand) {
 	x.Recreated.Add(1)
 }
 
-// flood opens connections that say nothing, or half a request, and leaves
-// them for a while.
+// flood opens connections that send nothing, or half a request, and keeps
+// them open for a while.
 func (x *chaos) flood(ctx context.Context, rng *rand.Rand) {
 	const connections = 150
 	var held []net.Conn

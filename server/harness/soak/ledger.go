@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// ledger is the client's own account of every execution it was promised. At
-// the end it must agree with the server's.
+// ledger is the client's record of every accepted execution. At the end it
+// must agree with the server's.
 type ledger struct {
 	mu         sync.Mutex
 	ids        map[string]*entry

@@ -1,9 +1,9 @@
-// Command soak runs simplane for minutes under mixed load while things go
-// wrong around it, and holds every promise it made against what became of it:
+// Command soak runs simplane for minutes under mixed load with injected
+// faults, and checks the outcome of every accepted request:
 //
 //	go run ./server/harness/soak --duration 10m
 //
-// It exits with 1 when a promise was broken.
+// It exits with 1 when a check failed.
 package main
 
 import (

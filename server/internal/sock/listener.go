@@ -33,9 +33,9 @@ const (
 	LimitPerSource
 )
 
-// Listener hands out each connection as a *Conn, within Limits. It outlives a
-// shortage of file descriptors or memory. A source is an IPv4 address or the /64
-// network of an IPv6 one, which is what one customer gets.
+// Listener accepts each connection as a *Conn, within Limits. During a
+// shortage of file descriptors or memory it retries. A source is an IPv4
+// address or the /64 network of an IPv6 one, which is what one customer gets.
 type Listener struct {
 	net.Listener
 	Limits // not to be changed after the first Accept
@@ -45,8 +45,9 @@ type Listener struct {
 	refusing chan struct{} // bounds how many are being answered
 }
 
-// refusedAtOnce is how many peers are told of their refusal at a time. More are
-// hung up on: telling them must not become the load that the limits hold off.
+// refusedAtOnce is how many refusals are written at a time. Connections
+// beyond it are closed without one, so that refusals do not become a load
+// themselves.
 const refusedAtOnce = 64
 
 // NewListener accepts TCP connections from ln.

@@ -21,8 +21,8 @@ type sources struct {
 // many connections do not flood the log.
 const tellEvery = time.Minute
 
-// take counts a connection of source, or reports false when the source has most
-// of them. The zero source is not counted.
+// take counts a connection of source, or returns false when the source has
+// most of them. The zero source is not counted.
 func (s *sources) take(source netip.Addr, most int) bool {
 	if !source.IsValid() {
 		return true
