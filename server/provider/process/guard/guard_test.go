@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"sync"
@@ -230,6 +231,9 @@ func whatACommandInherits(t *testing.T) {
 	defer out.Close()
 	text, _ := io.ReadAll(out)
 	<-p.Done()
+	// Signals 32 and 33 are the C library's own. What starts programs with its
+	// posix_spawn, as make does, leaves them ignored.
+	text = regexp.MustCompile(`SigIgn:\t0000000[01][08]`).ReplaceAll(text, []byte("SigIgn:\t000000000"))
 	want := "0\n1\n2\n0\nSigIgn:\t0000000000000000\n" + string(without)
 	if string(text) != want {
 		t.Errorf("got:\n%swant:\n%s", text, want)
