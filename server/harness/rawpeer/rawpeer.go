@@ -10,8 +10,8 @@ import (
 )
 
 // Start listens until t ends, and returns the address. It reads a request and
-// has talk do what it likes with the connection, until talk returns false; n
-// counts the connection's requests from 1.
+// calls talk with the connection, until talk returns false; n counts the
+// connection's requests from 1.
 func Start(t testing.TB, talk func(c net.Conn, r *http.Request, n int) (again bool)) (addr string) {
 	t.Helper()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")

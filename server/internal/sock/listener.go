@@ -17,10 +17,10 @@ type Limits struct {
 	// Exempt says that PerSource does not hold for a source; nil: it holds for
 	// all. A Listener asks it for every connection.
 	Exempt func(source netip.Addr) bool
-	// Refused hears of each refusal.
+	// Refused is called for each refusal.
 	Refused func(Limit)
-	// Answer is what a peer is told before the connection is closed, whatever it
-	// has sent; nil: nothing.
+	// Answer is written to the peer before the connection is closed, whatever
+	// it has sent; nil: nothing.
 	Answer func(Limit) []byte
 }
 
