@@ -83,4 +83,5 @@ var mutants = []mutant{
 	{"output not counted", "c.store.bytes.Add(int64(len(ex.output)))", "_ = ex.output"},
 	{"scaling: woken and does not look", "if fx.wake {\n", "if false {\n"},
 	{"scaling: the end of a call is not noted", "fn.auto.asking = false\n\t\tfn.askIfDue(fx)", "fn.askIfDue(fx)"},
+	{"instant attempt's queue not served", "case fx.dispatch == nil || completed:", "case fx.dispatch == nil && !completed:"},
 }
