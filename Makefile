@@ -54,12 +54,13 @@ cross:
 	else echo "this machine runs no programs for 386: core's tests were compiled only"; fi
 
 fuzz:
-	@for pkg in $$(go list ./...); do \
+	@failed=; for pkg in $$(go list ./...); do \
 	  for target in $$(go test -list '^Fuzz' $$pkg | grep '^Fuzz'); do \
 	    echo "fuzz $$pkg $$target"; \
-	    go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) $$pkg || exit 1; \
+	    go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) $$pkg || failed="$$failed $$pkg:$$target"; \
 	  done; \
-	done
+	done; \
+	if [ -n "$$failed" ]; then echo "fuzz found failures:$$failed"; exit 1; fi
 
 scenarios: build
 	./bin/simplane sim verify scenarios/*.yaml

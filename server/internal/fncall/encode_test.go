@@ -25,7 +25,7 @@ func TestLineIsOneLine(t *testing.T) {
 // Whatever a function's endpoint is, calling it must not end the server, and
 // what is sent must be a request.
 func FuzzTarget(f *testing.F) {
-	for _, s := range []string{"http://a/x", "http://[::1]:80/a b?c#d", "http://u:p%20@h:1/%0d%0a", "https://[fe80::1%25eth0]/", "http://a?x", "http://a#f", "http://%61/", "http://a\\b/", "http:", "http://127.0.0.1:1,127.0.0.1:2/", "http://a/\u65e5?\u65e5"} {
+	for _, s := range []string{"http://a/x", "http://[::1]:80/a b?c#d", "http://u:p%20@h:1/%0d%0a", "https://[fe80::1%25eth0]/", "http://a?x", "http://a#f", "http://%61/", "http://a\\b/", "http:", "http://127.0.0.1:1,127.0.0.1:2/", "http://a/\u65e5?\u65e5", "//0/ ", "a /b://c", "HTTP://a/ b"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, url string) {
@@ -42,6 +42,14 @@ func FuzzTarget(f *testing.F) {
 			t.Errorf("%q: request line %q", url, line)
 		}
 	})
+}
+
+func TestTargetsAreAbsolute(t *testing.T) {
+	for _, url := range []string{"", "/", "//0/ ", "h/x", "ftp://h/", "a b://h/", "http", "http:/h"} {
+		if _, err := New(&fasthttp.HostClient{Name: "simplane"}, url); err == nil {
+			t.Errorf("%q was taken", url)
+		}
+	}
 }
 
 func TestRequestTargetIsEscaped(t *testing.T) {

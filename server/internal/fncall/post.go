@@ -27,6 +27,10 @@ type Target struct {
 // should be a sock.Dialer; its retries are not used. The error
 // says what is wrong with the URL.
 func New(conns *fasthttp.HostClient, url string) (*Target, error) {
+	scheme, _, absolute := strings.Cut(url, "://")
+	if !absolute || !strings.EqualFold(scheme, "http") && !strings.EqualFold(scheme, "https") {
+		return nil, fmt.Errorf("%q is not an absolute http or https URL", Snippet([]byte(url)))
+	}
 	req := fasthttp.AcquireRequest()
 	defer fasthttp.ReleaseRequest(req)
 	req.Header.SetMethod(fasthttp.MethodPost)
