@@ -12,7 +12,7 @@ import (
 	"simplane/server/internal/admin"
 	"simplane/server/internal/auth"
 	"simplane/server/internal/deploy"
-	"simplane/server/internal/dispatch"
+	"simplane/server/internal/sock"
 	"simplane/server/internal/telemetry"
 )
 
@@ -29,7 +29,7 @@ type Options struct {
 	Dashboard func(next fasthttp.RequestHandler) fasthttp.RequestHandler
 	// Run makes the call of a task that core has left to its caller, and
 	// completes the task; the Stop breaks the call off.
-	Run func(core.Task, *dispatch.Stop)
+	Run func(core.Task, *sock.Stop)
 	// CheckEndpoint refuses hosts that POOL functions must not use.
 	CheckEndpoint func(host string) error
 	// Draining reports whether the server is shutting down.

@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"simplane/core"
-	"simplane/server/internal/dispatch"
+	"simplane/server/internal/sock"
 )
 
 // syncWaiter waits for one execution. If the execution has ended before the
@@ -17,7 +17,7 @@ type syncWaiter struct {
 	state atomic.Uint32
 	snap  core.Snapshot
 	woken chan struct{}
-	stop  dispatch.Stop // of the call that the caller makes itself
+	stop  sock.Stop // of the call that the caller makes itself
 }
 
 const (

@@ -80,13 +80,10 @@ func (d *Dispatcher) Dispatch(t core.Task) {
 	transport.Dispatch(t)
 }
 
-// Stop breaks off a call that Run makes.
-type Stop = sock.Stop
-
 // Run is Dispatch for a caller that would only wait for t: a POOL call is
 // made on the caller's goroutine, which saves a goroutine and two switches.
 // stop breaks that call off.
-func (d *Dispatcher) Run(t core.Task, stop *Stop) {
+func (d *Dispatcher) Run(t core.Task, stop *sock.Stop) {
 	if pool, ok := d.transport(t.Spec).(*poolDispatcher); ok {
 		d.complete(t, pool.call(t, stop))
 	} else {
