@@ -1,0 +1,139 @@
+// Package abuse attacks a real simplane as a stranger, a local user, a web page
+// or a hostile function would, and holds what that costs to a bound: one file a
+// finding. Memory is read from /proc, so the binary is one without the race
+// detector in any case.
+package abuse
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"simplane/server/harness/node"
+)
+
+// hangGuard ends a wait for something that never comes. It is no time limit on
+// correct behaviour.
+const hangGuard = 2 * time.Minute
+
+const (
+	kib = 1 << 10
+	mib = 1 << 20
+)
+
+var binary string
+
+func TestMain(m *testing.M) {
+	dir, err := os.MkdirTemp("", "simplane-abuse-")
+	if err == nil {
+		binary, err = node.BuildPlain(context.Background(), dir)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	code := m.Run()
+	os.RemoveAll(dir)
+	os.Exit(code)
+}
+
+// victim is a running server and a client that means well.
+type victim struct {
+	t *testing.T
+	*node.Node
+	client *http.Client
+}
+
+// start runs a server with further flags of serve. It must still be alive, and
+// stop cleanly, at the test's end.
+func start(t *testing.T, args ...string) *victim {
+	t.Helper()
+	n, err := node.Start(node.Options{Binary: binary, Args: append([]string{"--rate-max-per-second", "0"}, args...)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	v := &victim{t: t, Node: n, client: &http.Client{Timeout: hangGuard}}
+	t.Cleanup(func() {
+		v.client.CloseIdleConnections()
+		if err := n.Stop(); err != nil {
+			t.Errorf("stopping: %v; log:\n%s", err, n.Log())
+		}
+	})
+	return v
+}
+
+// call makes a request that must be answered, with any status. Headers are
+// pairs of name and value.
+func (v *victim) call(method, url, body string, headers ...string) node.Answer {
+	v.t.Helper()
+	a, err := node.Call(v.client, method, url, strings.NewReader(body), headers...)
+	if err != nil {
+		v.t.Fatalf("%s %s: %v; log:\n%s", method, url, err, v.Log())
+	}
+	return a
+}
+
+// register makes a function from its spec, which must succeed.
+func (v *victim) register(spec string, headers ...string) {
+	v.t.Helper()
+	if a := v.call("POST", v.API+"/v1/functions", spec, headers...); a.Status != http.StatusCreated {
+		v.t.Fatalf("registering %.200s: %d %.500s", spec, a.Status, a.Body)
+	}
+}
+
+// healthy checks that a stranger's question about health is answered well.
+func (v *victim) healthy() {
+	v.t.Helper()
+	if a := v.call("GET", v.API+"/actuator/health", ""); a.Status != http.StatusOK {
+		v.t.Errorf("health: %d %.500s", a.Status, a.Body)
+	}
+}
+
+// dial opens a raw connection to the API, closed at the test's end.
+func (v *victim) dial() net.Conn {
+	v.t.Helper()
+	c, err := net.DialTimeout("tcp", strings.TrimPrefix(v.API, "http://"), hangGuard)
+	if err != nil {
+		v.t.Fatal(err)
+	}
+	v.t.Cleanup(func() { _ = c.Close() })
+	_ = c.SetDeadline(time.Now().Add(hangGuard))
+	return c
+}
+
+// memory is what the server has in RAM.
+func (v *victim) memory() node.Memory {
+	v.t.Helper()
+	m, err := node.MemoryOf(v.PID())
+	if err != nil {
+		v.t.Fatal(err)
+	}
+	return m
+}
+
+// peakGrowth runs attack and returns by how many bytes the server's memory
+// grew at its peak.
+func (v *victim) peakGrowth(attack func()) int64 {
+	v.t.Helper()
+	if err := node.ForgetPeak(v.PID()); err != nil {
+		v.t.Fatal(err)
+	}
+	before := v.memory().Resident
+	attack()
+	grown := v.memory().Peak - before
+	v.t.Logf("memory grew by %.1f MiB at its peak", float64(grown)/mib)
+	return grown
+}
+
+// atMost fails the test when a growth is above its bound, both in bytes.
+func (v *victim) atMost(what string, grown, bound int64) {
+	v.t.Helper()
+	if grown > bound {
+		v.t.Errorf("%s cost %.1f MiB of memory, %.1f MiB are allowed", what, float64(grown)/mib, float64(bound)/mib)
+	}
+}
