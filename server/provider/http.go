@@ -15,7 +15,16 @@ import (
 type HTTPOptions struct {
 	MaxOutputBytes int           // largest answer, 4 MiB
 	DialTimeout    time.Duration // 3 s
+	// Dial connects to the instance; a TCP connection to its address by
+	// default.
+	Dial func(timeout time.Duration) (net.Conn, error)
+	// Token is sent with every request, in TokenHeader; empty for none.
+	Token string
 }
+
+// TokenHeader is the header with which a function can tell simplane's requests
+// from those of others.
+const TokenHeader = "X-Simplane-Instance-Token"
 
 // HTTPInstance calls a function that listens on a TCP address. Connections
 // are kept and reused.
@@ -39,17 +48,24 @@ func NewHTTPInstance(addr string, opt HTTPOptions) *HTTPInstance {
 	if opt.DialTimeout <= 0 {
 		opt.DialTimeout = 3 * time.Second
 	}
+	if opt.Dial == nil {
+		opt.Dial = func(timeout time.Duration) (net.Conn, error) { return net.DialTimeout("tcp", addr, timeout) }
+	}
 	client := &fasthttp.HostClient{
 		Addr: addr,
 		Name: "simplane",
-		DialTimeout: sock.Dialer(func(a string, timeout time.Duration) (net.Conn, error) {
-			return net.DialTimeout("tcp", a, min(timeout, opt.DialTimeout))
+		DialTimeout: sock.Dialer(func(_ string, timeout time.Duration) (net.Conn, error) {
+			return opt.Dial(min(timeout, opt.DialTimeout))
 		}),
 		MaxConns:            MaxEndpointConcurrency,
 		MaxIdleConnDuration: idleConnTimeout,
 		MaxResponseBodySize: opt.MaxOutputBytes,
 	}
-	target, err := fncall.New(client, "http://"+addr+"/")
+	var headers []fncall.Header
+	if opt.Token != "" {
+		headers = append(headers, fncall.Header{Name: TokenHeader, Value: opt.Token})
+	}
+	target, err := fncall.New(client, "http://"+addr+"/", headers...)
 	return &HTTPInstance{client, target, err, addr}
 }
 

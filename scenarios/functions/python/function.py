@@ -56,6 +56,11 @@ def _serve_http(handle):
             self._answer(200 if self.path == "/health" else 404, b"")
 
         def do_POST(self):
+            token = os.environ.get("SIMPLANE_INSTANCE_TOKEN")  # none in a pod
+            if token and self.headers.get("X-Simplane-Instance-Token") != token:
+                self.close_connection = True
+                self._answer(403, b"only simplane calls this function", "text/plain")
+                return
             body = self.rfile.read(int(self.headers["Content-Length"]))
             try:
                 output = handle(json.loads(body)["input"])

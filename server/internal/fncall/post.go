@@ -23,10 +23,13 @@ type Target struct {
 	head  []byte // request line and constant headers, each with its line end
 }
 
+// Header is one line of a request's head.
+type Header struct{ Name, Value string }
+
 // New makes a target of an absolute URL on the host of conns, whose DialTimeout
-// should be a sock.Dialer; its retries are not used. The error
-// says what is wrong with the URL.
-func New(conns *fasthttp.HostClient, url string) (*Target, error) {
+// should be a sock.Dialer; its retries are not used. Every request has the
+// headers. The error says what is wrong with the URL.
+func New(conns *fasthttp.HostClient, url string, headers ...Header) (*Target, error) {
 	scheme, _, absolute := strings.Cut(url, "://")
 	if !absolute || !strings.EqualFold(scheme, "http") && !strings.EqualFold(scheme, "https") {
 		return nil, fmt.Errorf("%q is not an absolute http or https URL", Snippet([]byte(url)))
@@ -38,6 +41,9 @@ func New(conns *fasthttp.HostClient, url string) (*Target, error) {
 	req.URI().DisablePathNormalizing = conns.DisablePathNormalizing
 	req.Header.SetUserAgent(conns.Name)
 	req.Header.SetContentType("application/json")
+	for _, h := range headers {
+		req.Header.Set(h.Name, h.Value)
+	}
 	var text bytes.Buffer
 	w := bufio.NewWriter(&text)
 	if err := errors.Join(req.Write(w), w.Flush()); err != nil {

@@ -2,6 +2,7 @@ package process
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"log/slog"
 	"net"
@@ -26,28 +27,39 @@ func (in *instance) runHTTP() exit {
 	defer in.f.p.ports.give(port)
 
 	began := time.Now()
-	c, err := in.launch(context.Background(), in.id, map[string]string{"PORT": strconv.Itoa(port)}, false)
+	token := rand.Text()
+	vars := map[string]string{"PORT": strconv.Itoa(port), TokenEnv: token}
+	c, err := in.launch(context.Background(), in.id, vars, false)
 	if err != nil {
 		in.endTurn()
 		return startFailed("the command could not be started: %v", err)
 	}
-	addr := net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
+	server := &httpServer{
+		listener:      listener{port: port, id: in.id, leader: c.PID, guard: c.Guard(), user: in.f.p.user()},
+		token:         token,
+		healthTimeout: in.f.p.opt.HealthTimeout,
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), in.f.p.opt.StartTimeout)
 	defer cancel()
-	up := in.probe(ctx, c, port)
+	up, err := in.probe(ctx, c, server)
 	in.endTurn()
+	if err != nil {
+		return in.squatted(c, err)
+	}
 	if !up {
 		return in.neverReady(c, "did not answer GET /health on port "+strconv.Itoa(port))
 	}
 
 	target := &httpTarget{
-		HTTPInstance: provider.NewHTTPInstance(addr, provider.HTTPOptions{MaxOutputBytes: in.f.p.opt.MaxOutputBytes}),
-		child:        c,
+		HTTPInstance: provider.NewHTTPInstance(server.address(), provider.HTTPOptions{
+			MaxOutputBytes: in.f.p.opt.MaxOutputBytes, Dial: server.connect, Token: token,
+		}),
+		child: c,
 	}
 	defer target.Close()
-	if in.f.becameReady(in, addr, in.f.dep.Concurrency(), time.Since(began), target) {
+	if in.f.becameReady(in, server.address(), in.f.dep.Concurrency(), time.Since(began), target) {
 		hung := make(chan struct{})
-		go in.watchHealth(c, addr, hung)
+		go in.watchHealth(c, server, hung)
 		select {
 		case <-hung:
 			in.note(slog.LevelError, "replaced: invocations fail and GET /health is not answered")
@@ -89,16 +101,29 @@ func (in *instance) neverReady(c *child, slow string) exit {
 	}
 }
 
+// squatted ends a process whose port somebody else has taken. The function may
+// have exited for that reason, and its message tells less.
+func (in *instance) squatted(c *child, foreign error) exit {
+	in.end(c)
+	c.cleanUp()
+	return startFailed("the function cannot be reached: %v%s", foreign, c.tail.suffix())
+}
+
 // probe asks GET /health until the function is ready: a 2xx, or a 404 from a
 // function without that path. false means that it exited, that the time is
-// up, or that the instance is to stop.
+// up, or that the instance is to stop; the error that the port is somebody
+// else's.
 //
 // The pause grows with the time that has passed, so that a start is noticed
 // with little delay, and a slow start is not disturbed by frequent requests.
-func (in *instance) probe(ctx context.Context, c *child, port int) bool {
+func (in *instance) probe(ctx context.Context, c *child, server *httpServer) (up bool, err error) {
 	for began := time.Now(); ; {
-		if conn := knock(port); conn != nil && healthy(conn, in.f.p.opt.HealthTimeout) {
-			return true
+		conn, err := server.knock()
+		if err == nil && server.healthy(conn) {
+			return true, nil
+		}
+		if foreign := (*errForeign)(nil); errors.As(err, &foreign) {
+			return false, err
 		}
 		pause := time.NewTimer(min(max(shortestPause, time.Since(began)/16), longestPause))
 		select {
@@ -110,11 +135,11 @@ func (in *instance) probe(ctx context.Context, c *child, port int) bool {
 		pause.Stop()
 		select {
 		case <-ctx.Done():
-			return false
+			return false, nil
 		case <-c.Done():
-			return false
+			return false, nil
 		case <-in.stop:
-			return false
+			return false, nil
 		default:
 		}
 	}
@@ -129,7 +154,7 @@ const (
 // watchHealth closes hung when the instance neither does its work nor answers
 // GET /health: the process hangs and must be replaced. While invocations
 // succeed, no request is made.
-func (in *instance) watchHealth(c *child, addr string, hung chan<- struct{}) {
+func (in *instance) watchHealth(c *child, server *httpServer, hung chan<- struct{}) {
 	tick := time.NewTicker(in.f.p.opt.HealthInterval)
 	defer tick.Stop()
 	for misses := 0; ; {
@@ -144,8 +169,8 @@ func (in *instance) watchHealth(c *child, addr string, hung chan<- struct{}) {
 			misses = 0
 			continue
 		}
-		conn, err := net.DialTimeout("tcp4", addr, in.f.p.opt.HealthTimeout)
-		if err == nil && healthy(conn, in.f.p.opt.HealthTimeout) {
+		conn, err := server.connect(in.f.p.opt.HealthTimeout)
+		if err == nil && server.healthy(conn) {
 			misses = 0
 			continue
 		}
@@ -156,9 +181,22 @@ func (in *instance) watchHealth(c *child, addr string, hung chan<- struct{}) {
 	}
 }
 
+// TokenEnv is the environment variable that tells an HTTP function the token of
+// its instance. Every request of simplane's has it in the header
+// provider.TokenHeader: a function that wants to be called by simplane only
+// refuses the others.
+const TokenEnv = "SIMPLANE_INSTANCE_TOKEN"
+
+// httpServer is what is known of a function that serves HTTP.
+type httpServer struct {
+	listener
+	token         string
+	healthTimeout time.Duration
+}
+
 // healthy asks GET /health on a connection, and closes it: an idle one would
 // keep a single-threaded server from others.
-func healthy(conn net.Conn, timeout time.Duration) bool {
+func (s *httpServer) healthy(conn net.Conn) bool {
 	defer conn.Close()
 	client := &fasthttp.HostClient{
 		Addr: conn.RemoteAddr().String(), MaxConns: 1, MaxIdemponentCallAttempts: 1, MaxResponseBodySize: 64 << 10,
@@ -168,8 +206,9 @@ func healthy(conn net.Conn, timeout time.Duration) bool {
 	defer fasthttp.ReleaseRequest(req)
 	defer fasthttp.ReleaseResponse(resp)
 	req.SetRequestURI("http://" + client.Addr + "/health")
+	req.Header.Set(provider.TokenHeader, s.token)
 	req.SetConnectionClose()
-	err := client.DoTimeout(req, resp, timeout)
+	err := client.DoTimeout(req, resp, s.healthTimeout)
 	if err != nil && !errors.Is(err, fasthttp.ErrBodyTooLarge) {
 		return false
 	}

@@ -13,9 +13,9 @@ func TestKnock(t *testing.T) {
 	}
 	port := l.Addr().(*net.TCPAddr).Port
 	for range 100 {
-		c := knock(port)
-		if c == nil {
-			t.Fatal("somebody listens, and it does not show")
+		c, err := knock(port)
+		if err != nil {
+			t.Fatal("somebody listens, and it does not show:", err)
 		}
 		far, err := l.Accept()
 		if err != nil {
@@ -33,7 +33,7 @@ func TestKnock(t *testing.T) {
 	l.Close()
 	before := openFiles(t)
 	for range 100 {
-		if c := knock(port); c != nil {
+		if _, err := knock(port); err == nil {
 			t.Fatal("nobody listens")
 		}
 	}
@@ -50,7 +50,7 @@ func BenchmarkKnockInVain(b *testing.B) {
 	port := l.Addr().(*net.TCPAddr).Port
 	l.Close()
 	for b.Loop() {
-		if knock(port) != nil {
+		if _, err := knock(port); err == nil {
 			b.Fatal("nobody listens")
 		}
 	}

@@ -39,6 +39,8 @@ func play(role string) {
 		serveHTTP(false)
 	case "stdio":
 		echoLines()
+	case "http-reopens":
+		reopen()
 	case "owner":
 		ownFunctions()
 	case "deaf": // ignores SIGTERM
@@ -124,7 +126,43 @@ func serveHTTP(health bool) {
 		<-stop
 		syscall.Exit(0) // without the race detector's second of lingering
 	}()
-	_ = http.Serve(l, mux)
+	_ = http.Serve(l, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if t := os.Getenv(TokenEnv); len(t) < 26 || r.Header.Get(provider.TokenHeader) != t {
+			http.Error(w, "not from simplane", http.StatusForbidden)
+			return
+		}
+		mux.ServeHTTP(w, r)
+	}))
+}
+
+// reopen answers 1, writes its pid into the file PID, and keeps no connection;
+// SIGUSR1 closes its listener, SIGUSR2 opens another.
+func reopen() {
+	signals := make(chan os.Signal, 8)
+	signal.Notify(signals, syscall.SIGUSR1, syscall.SIGUSR2)
+	var l net.Listener
+	for {
+		if l == nil {
+			var err error
+			if l, err = net.Listen("tcp", "127.0.0.1:"+os.Getenv("PORT")); err != nil {
+				fmt.Fprintln(os.Stderr, err)
+				os.Exit(1)
+			}
+			go http.Serve(l, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+				w.Header().Set("Connection", "close")
+				io.WriteString(w, "1")
+			}))
+			writePID(os.Getenv("PID"), os.Getpid())
+		}
+		for sig := range signals {
+			if sig == syscall.SIGUSR1 {
+				l.Close()
+				continue
+			}
+			l = nil
+			break
+		}
+	}
 }
 
 // echoLines answers each line's input, by itself or with trouble.

@@ -24,6 +24,7 @@ import (
 
 	"simplane/server/provider"
 	"simplane/server/provider/process/guard"
+	"simplane/server/provider/process/sockdiag"
 )
 
 // Options tunes a Provider; zero fields take the defaults named here.
@@ -124,6 +125,9 @@ var _ provider.Provider = (*Provider)(nil)
 // Close must be called.
 func New(opt Options) *Provider {
 	opt = opt.withDefaults()
+	if !sockdiag.Supported() {
+		opt.Logger.Warn("the owner of an HTTP function's port is not checked: this kernel has no sock_diag, or it is not permitted (AF_NETLINK)")
+	}
 	return &Provider{
 		opt: opt, log: opt.Logger,
 		sampler:   newSampler(opt),
@@ -297,6 +301,9 @@ func (p *Provider) Close(ctx context.Context) error {
 	<-stopped // all processes are dead, so this is soon
 	return err
 }
+
+// user is the user id that functions run as.
+func (p *Provider) user() uint32 { return uint32(os.Geteuid()) }
 
 func (p *Provider) function(name string) *function {
 	p.mu.RLock()

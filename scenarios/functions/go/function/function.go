@@ -66,7 +66,19 @@ func serveHTTP(h Handler, addr string) error {
 		w.Header().Set("Content-Type", "application/json")
 		_ = json.NewEncoder(w).Encode(out)
 	})
-	return http.ListenAndServe(addr, mux)
+	return http.ListenAndServe(addr, onlySimplane(mux, os.Getenv("SIMPLANE_INSTANCE_TOKEN")))
+}
+
+// onlySimplane refuses requests without the token that simplane has given this
+// instance; without one, as in a pod, all are served.
+func onlySimplane(next http.Handler, token string) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if token != "" && r.Header.Get("X-Simplane-Instance-Token") != token {
+			http.Error(w, "only simplane calls this function", http.StatusForbidden)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
 }
 
 type answer struct {

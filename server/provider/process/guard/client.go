@@ -37,6 +37,9 @@ type Process struct {
 	lost   bool
 }
 
+// Guard is the process id of the guard, which is the parent of the process.
+func (p *Process) Guard() int { return p.g.PID() }
+
 // Done is closed when the process has exited.
 func (p *Process) Done() <-chan struct{} { return p.done }
 

@@ -100,23 +100,28 @@ func (s *server) killStrays() (left bool) {
 			continue
 		}
 		left = true
-		env, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/environ")
-		if err != nil {
-			continue
-		}
-		for _, kv := range bytes.Split(env, []byte{0}) {
-			id, ok := bytes.CutPrefix(kv, []byte(InstanceEnv+"="))
-			if !ok {
-				continue
-			}
-			if _, alive := s.pids[string(id)]; !alive {
-				// Its death brings its own children to us, and us back here.
-				_ = syscall.Kill(pid, syscall.SIGKILL)
-			}
-			break
+		id := InstanceOf(pid)
+		if _, alive := s.pids[id]; id != "" && !alive {
+			// Its death brings its own children to us, and us back here.
+			_ = syscall.Kill(pid, syscall.SIGKILL)
 		}
 	}
 	return left
+}
+
+// InstanceOf is the id of the instance that one of the guard's descendants
+// belongs to; empty if its environment does not say.
+func InstanceOf(pid int) string {
+	env, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/environ")
+	if err != nil {
+		return ""
+	}
+	for kv := range bytes.SplitSeq(env, []byte{0}) {
+		if id, ok := bytes.CutPrefix(kv, []byte(InstanceEnv+"=")); ok {
+			return string(id)
+		}
+	}
+	return ""
 }
 
 // children lists the pids whose parent is this process.
