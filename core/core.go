@@ -13,7 +13,7 @@ type Config struct {
 	// in each whole second. 0 = none.
 	RateMaxPerSecond int64
 	// TTL is how long an ended execution is kept, CleanupTTL how long its
-	// payload and output are. StaleTTL is the age, from creation, at which one
+	// payload is: what came with the request, output and error. StaleTTL is the age, from creation, at which one
 	// that has not ended is force-ended. All > 0.
 	TTL, CleanupTTL, StaleTTL time.Duration
 	// IdempotencyTTL is how long a key is remembered. > 0.
@@ -27,8 +27,9 @@ type Config struct {
 	MaxExecutions      int
 	MaxIdempotencyKeys int
 	MaxPayloadBytes    int64
-	// MaxDeadLetters are kept of each function, MaxDeadLetterBytes of input
-	// over all functions; beyond it a function's oldest are dropped. -1 = none.
+	// MaxDeadLetters are kept of each function, MaxDeadLetterBytes of what came
+	// with them and their errors over all functions; beyond it a function's
+	// oldest are dropped. -1 = none.
 	MaxDeadLetters     int
 	MaxDeadLetterBytes int64
 	// Shards of each store; rounded up to a power of two, at most 4096.
@@ -220,7 +221,7 @@ func (c *Core) SyncQueue() SyncQueueConfig { return *c.admission.cfg.Load() }
 type Gauges struct {
 	StoredExecutions int   // in the store, ended ones included
 	StoredKeys       int   // idempotency keys
-	PayloadBytes     int64 // input and output bytes held
+	PayloadBytes     int64 // what callers and functions sent and is held: inputs, metadata, keys and trace ids, outputs, errors
 	SyncQueueDepth   int   // queued sync invocations
 	SyncInFlight     int   // sync invocations that hold a slot
 }

@@ -27,7 +27,10 @@ type deadLetterBudget struct {
 	bytes       atomic.Int64
 }
 
-func (l *DeadLetter) bytes() int64 { return int64(len(l.Input) + len(l.Metadata)) }
+// bytes is what MaxDeadLetterBytes counts.
+func (l *DeadLetter) bytes() int64 {
+	return int64(len(l.Input)+len(l.Metadata)+len(l.TraceID)+len(l.Idempotency)) + l.Err.bytes()
+}
 
 // add keeps a letter, at the expense of the function's oldest ones where a
 // bound says so; a letter that fits nowhere is dropped and counted.

@@ -60,12 +60,17 @@ func TestDeadLettersKeepTheNewestWithinTheirBound(t *testing.T) {
 }
 
 func TestDeadLettersBytesAreBounded(t *testing.T) {
-	c := deadLetterCore(t, Config{MaxDeadLetterBytes: 10}, failing{})
-	for range 4 {
-		_, _ = c.Submit(&Request{Function: "f", Input: []byte("1234")})
+	const size = int64(4 + 3 + 5 + 3 + len("BOOM"+"no"))
+	c := deadLetterCore(t, Config{MaxDeadLetterBytes: 2*size + 1}, failing{})
+	for i := range 4 {
+		_, _ = c.Submit(&Request{Function: "f", Input: []byte("1234"), Metadata: []byte("{ }"), TraceID: "trace", IdempotencyKey: fmt.Sprintf("k%02d", i)})
 	}
-	_, _ = c.Submit(&Request{Function: "f", Input: []byte("12345678901")})
 	letters, dropped, _ := c.DeadLetters("f")
+	if len(letters) != 2 || dropped != 2 || c.deadBudget.bytes.Load() != 2*size {
+		t.Errorf("got %d letters, %d dropped, %d bytes; a letter has %d", len(letters), dropped, c.deadBudget.bytes.Load(), size)
+	}
+	_, _ = c.Submit(&Request{Function: "f", Input: make([]byte, 2*size)})
+	letters, dropped, _ = c.DeadLetters("f")
 	// The last one is larger than the whole budget: it pushes the others out
 	// and is dropped itself.
 	if len(letters) != 0 || dropped != 5 || c.deadBudget.bytes.Load() != 0 {

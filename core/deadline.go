@@ -13,6 +13,8 @@ func (c *Core) onDeadline(fn *Function) {
 	c.serve()
 }
 
+var errQueueWait = sharedError(CodeQueueWait, "waited in the queue longer than maxQueueWait")
+
 // endDue handles the earliest due execution, or arms the timer for it and
 // leaves fx.more false; the caller holds fn.mu.
 func (fn *Function) endDue(fx *effects) {
@@ -25,7 +27,7 @@ func (fn *Function) endDue(fx *effects) {
 	fx.more = true
 	switch {
 	case ex.status == Queued && ex.waitedTooLong(fx.now):
-		fn.end(fx, ex, ending{status: Error, err: &ExecError{Code: CodeQueueWait, Message: "waited in the queue longer than maxQueueWait"}})
+		fn.end(fx, ex, ending{status: Error, err: errQueueWait})
 		fx.freeKey = ex
 	case ex.status == Queued:
 		fn.end(fx, ex, ending{status: Timeout})

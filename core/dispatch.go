@@ -30,8 +30,8 @@ type Task struct {
 type Outcome struct {
 	Status    Status // Success, Error or Timeout
 	Output    []byte // raw JSON, for Success
-	Code      string // for Error
-	Message   string // for Error
+	Code      string // for Error; kept up to MaxErrorCode bytes
+	Message   string // for Error; kept up to MaxErrorMessage bytes
 	ColdStart bool
 	Init      time.Duration // cold-start time; 0 = not reported
 }
@@ -44,10 +44,11 @@ func (o *Outcome) ending() ending {
 		how.output = o.Output
 	case Timeout:
 	default:
-		how.status, how.err = Error, &ExecError{Code: o.Code, Message: o.Message}
-		if o.Code == "" {
-			how.err.Code = CodeDispatchFailed
+		code := o.Code
+		if code == "" {
+			code = CodeDispatchFailed
 		}
+		how.status, how.err = Error, newExecError(code, o.Message)
 	}
 	return how
 }

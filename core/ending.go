@@ -34,8 +34,8 @@ func (fn *Function) end(fx *effects, ex *execution, how ending) bool {
 	if how.deadLetter && how.status == Error && !fn.deleted {
 		fn.bury(ex)
 	}
-	if !sameBytes(ex.input, ex.output) {
-		c.store.bytes.Add(int64(len(ex.output)))
+	if n := ex.resultBytes(); n > 0 {
+		c.store.bytes.Add(n)
 	}
 	fn.tellEnd(fx, ex)
 	fn.watch(ex, fx.now)

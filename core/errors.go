@@ -50,8 +50,10 @@ var (
 
 // ExecError is the error of a failed execution.
 type ExecError struct {
-	Code    string
-	Message string
+	Code    string // at most MaxErrorCode bytes
+	Message string // at most MaxErrorMessage bytes
+
+	shared bool // see sharedError
 }
 
 func (e *ExecError) Error() string { return fmt.Sprintf("%s: %s", e.Code, e.Message) }

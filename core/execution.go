@@ -55,6 +55,20 @@ func (x *executionExtras) own() {
 	x.trace.own()
 }
 
+// payloadBytes is what the payload bound counts of them.
+func (x *executionExtras) payloadBytes() int64 {
+	return int64(len(x.metadata) + len(x.traceID) + len(x.idempotencyKey) + len(x.trace.Parent) + len(x.trace.State))
+}
+
+// afterCleanup is what is still needed when the payload has been dropped; nil
+// when nothing is. An attempt that still runs may be reading the old one.
+func (x *executionExtras) afterCleanup() *executionExtras {
+	if x == nil || x.attemptEnded == nil {
+		return nil
+	}
+	return &executionExtras{attemptEnded: x.attemptEnded}
+}
+
 // joined says that a sync invocation waits for ex beside its own caller, if any.
 func (ex *execution) joined() bool { return ex.more != nil && len(ex.more.waiters) > 0 }
 
@@ -102,29 +116,37 @@ func (ex *execution) requeue(now Instant) bool {
 	return true
 }
 
-// dropPayload forgets input and output; the status stays readable. It returns
-// how many bytes that frees.
+// dropPayload forgets all that the payload bound counts; the status stays
+// readable. It returns how many bytes that frees.
 func (ex *execution) dropPayload() int64 {
 	freed := ex.payloadBytes()
-	ex.input, ex.output = nil, nil
-	if ex.more != nil {
-		ex.more.metadata = nil
-	}
+	ex.input, ex.output, ex.err = nil, nil, ex.err.cleaned()
+	ex.more = ex.more.afterCleanup()
 	ex.cleaned = true
 	return freed
 }
 
-// payloadBytes is what the payload bound counts: input, metadata and output,
-// the output not twice when it is the input (echo).
-func (ex *execution) payloadBytes() int64 {
-	n := len(ex.input)
-	if !sameBytes(ex.input, ex.output) {
-		n += len(ex.output)
-	}
+// payloadBytes is what the payload bound counts: all that is of a size which
+// callers and functions choose.
+func (ex *execution) payloadBytes() int64 { return ex.requestBytes() + ex.resultBytes() }
+
+// requestBytes is the part of the payload that comes with the request.
+func (ex *execution) requestBytes() int64 {
+	n := int64(len(ex.input))
 	if ex.more != nil {
-		n += len(ex.more.metadata)
+		n += ex.more.payloadBytes()
 	}
-	return int64(n)
+	return n
+}
+
+// resultBytes is the part of the payload that comes with the end: output or
+// error, the output not twice when it is the input (echo).
+func (ex *execution) resultBytes() int64 {
+	n := ex.err.bytes()
+	if !sameBytes(ex.input, ex.output) {
+		n += int64(len(ex.output))
+	}
+	return n
 }
 
 func sameBytes(a, b []byte) bool {
@@ -171,7 +193,7 @@ type Snapshot struct {
 	Function string
 	Status   Status
 	Output   []byte     // raw JSON; nil unless Success, or after cleanup
-	Err      *ExecError // set on Error, and on Timeout with code STALE
+	Err      *ExecError // set on Error, and on Timeout with code STALE; after cleanup only one of core's own
 
 	CreatedAtMillis  int64
 	StartedAtMillis  int64 // 0 = not started
@@ -182,7 +204,7 @@ type Snapshot struct {
 	Attempt     int32 // from 1
 	CleanedUp   bool
 	QueueWait   time.Duration // of the last attempt; 0 = not started
-	Idempotency string
+	Idempotency string        // "" after cleanup, and so TraceID
 	TraceID     string
 }
 

@@ -54,7 +54,7 @@ func (fn *Function) close() {
 	fn.purgeLetters()
 }
 
-var errFunctionDeleted = &ExecError{Code: CodeFunctionDeleted, Message: "the function was deleted before this execution started"}
+var errFunctionDeleted = sharedError(CodeFunctionDeleted, "the function was deleted before this execution started")
 
 // endQueued ends the head of a deleted function's queue and sets fx.more if
 // there was one; the caller holds fn.mu.

@@ -21,7 +21,8 @@ func (c *Core) visible(ex *execution, now Instant) (s Snapshot) {
 	ex.copyTo(&s)
 	if s.Status.Terminal() && c.store.ttl.cleanable(ex.finished, now.Wall) {
 		// Due for cleanup, though no sweep has met it yet.
-		s.Output, s.CleanedUp = nil, true
+		s.Output, s.Err, s.CleanedUp = nil, s.Err.cleaned(), true
+		s.Idempotency, s.TraceID = "", ""
 	}
 	return s
 }

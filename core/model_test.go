@@ -3,6 +3,7 @@ package core
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -14,18 +15,18 @@ import (
 // heap, no calendar, no sharing of work between calls.
 
 type modelExec struct {
-	id                  ID
-	fn                  *modelFunc
-	sync                bool
-	status              Status
-	attempt             int
-	code                string
-	created, finished   int64 // wall
-	caller, slotUntil   int64 // elapsed; 0 = none
-	timeout             int64
-	holds, gone, clean  bool
-	waiter              *wakes
-	inputLen, outputLen int
+	id                    ID
+	fn                    *modelFunc
+	sync                  bool
+	status                Status
+	attempt               int
+	err                   *ExecError
+	created, finished     int64 // wall
+	caller, slotUntil     int64 // elapsed; 0 = none
+	timeout               int64
+	holds, gone, clean    bool
+	waiter                *wakes
+	requestLen, resultLen int
 }
 
 type modelFunc struct {
@@ -111,9 +112,23 @@ func (m *machine) stored() (n int) {
 	return n
 }
 
-func (m *machine) end(ex *modelExec, s Status, code string) {
-	ex.status, ex.code, ex.finished = s, code, m.wall
+func (m *machine) end(ex *modelExec, s Status, err *ExecError) {
+	ex.status, ex.err, ex.finished = s, err, m.wall
+	if !err.isCores() {
+		ex.resultLen = len(err.Code) + len(err.Message)
+	}
 	ex.fn.queue = slices.DeleteFunc(ex.fn.queue, func(other *modelExec) bool { return other == ex })
+}
+
+// isCores says that an error, which may be none, is one of core's own.
+func (e *ExecError) isCores() bool { return e == nil || e == errStale || e == errFunctionDeleted }
+
+// kept is an outcome's error as it is kept: within its bounds.
+func kept(o Outcome) *ExecError {
+	if o.Status != Error {
+		return nil
+	}
+	return &ExecError{Code: clip(o.Code, MaxErrorCode), Message: clip(o.Message, MaxErrorMessage)}
 }
 
 // pump serves f while it can.
@@ -133,25 +148,27 @@ func (m *machine) start(f *modelFunc) {
 	f.dispatched = append(f.dispatched, fmt.Sprintf("%s/%d#%d", f.name, ex.id[15], ex.attempt))
 	switch f.name {
 	case "echo":
-		m.answer(ex, Success, "", 0) // its output is its input, held once
+		m.answer(ex, Outcome{Status: Success}) // its output is its input, held once
 	case "fail":
-		m.answer(ex, Error, "BOOM", 0)
+		m.answer(ex, failure("BOOM"))
 	}
 }
 
 // answer is what a dispatch's first answer to the running attempt does.
-func (m *machine) answer(ex *modelExec, s Status, code string, outputLen int) {
+func (m *machine) answer(ex *modelExec, o Outcome) {
 	f := ex.fn
 	ex.holds = false
 	if ex.status.Terminal() {
 		return
 	}
 	switch {
-	case s != Error || ex.attempt > f.retries || f.deleted:
-		m.end(ex, s, code)
-		ex.outputLen = outputLen
+	case o.Status != Error || ex.attempt > f.retries || f.deleted:
+		ex.resultLen = len(o.Output)
+		m.end(ex, o.Status, kept(o))
 	case len(f.queue) >= f.queueSize:
-		m.end(ex, Error, CodeQueueFull)
+		failed := kept(o)
+		m.end(ex, Error, kept(Outcome{Status: Error, Code: CodeQueueFull, Message: fmt.Sprintf(
+			"retry %d of %d refused: the function's queue is full; the attempt failed with %s: %s", ex.attempt, f.retries, failed.Code, failed.Message)}))
 	default:
 		ex.status = Queued
 		ex.attempt++
@@ -163,6 +180,10 @@ func (m *machine) submit(t *rapid.T) {
 	f := m.funcs[rapid.SampledFrom([]string{"held", "held", "echo", "fail"}).Draw(t, "function")]
 	sync := rapid.Bool().Draw(t, "sync")
 	r := &Request{Function: "held", Sync: sync, Input: []byte(`12345`)}
+	if rapid.Bool().Draw(t, "more than an input") {
+		r.Metadata, r.TraceID = []byte(`{"a":"b"}`), "trace"
+		r.Trace = TraceContext{Parent: "parent", State: "state"}
+	}
 	if f != nil {
 		r.Function = f.name
 	}
@@ -178,7 +199,8 @@ func (m *machine) submit(t *rapid.T) {
 		want = ErrStoreFull
 	default:
 		m.nextID++
-		ex = &modelExec{id: idOf(m.nextID), fn: f, sync: sync, attempt: 1, created: m.wall, timeout: f.timeout, inputLen: 5}
+		ex = &modelExec{id: idOf(m.nextID), fn: f, sync: sync, attempt: 1, created: m.wall, timeout: f.timeout}
+		ex.requestLen = len(r.Input) + len(r.Metadata) + len(r.TraceID) + len(r.Trace.Parent) + len(r.Trace.State)
 		if sync {
 			ex.caller = m.mono + ex.timeout
 			ex.waiter = &wakes{}
@@ -237,12 +259,12 @@ func (m *machine) pass(d int64) {
 		}
 		for _, ex := range m.execs {
 			if !ex.status.Terminal() && ex.caller > 0 && ex.caller <= m.mono {
-				m.end(ex, Timeout, "")
+				m.end(ex, Timeout, nil)
 			}
 			if ex.holds && ex.slotUntil <= m.mono {
 				ex.holds = false
 				if !ex.status.Terminal() {
-					m.end(ex, Timeout, "")
+					m.end(ex, Timeout, nil)
 				}
 			}
 		}
@@ -261,7 +283,7 @@ func (m *machine) sweepOnce() {
 		case !ex.status.Terminal():
 			if m.wall-ex.created > modelStale {
 				ex.holds = false
-				m.end(ex, Timeout, CodeStale)
+				m.end(ex, Timeout, errStale)
 				ex.gone = true
 			}
 		case m.wall-ex.finished > modelTTL:
@@ -298,18 +320,19 @@ func (m *machine) check(t *rapid.T) {
 		if !ex.gone {
 			stored++
 			if !ex.clean {
-				bytes += int64(ex.inputLen + ex.outputLen)
+				bytes += int64(ex.requestLen + ex.resultLen)
 			}
 		}
 		if ok {
-			code := ""
-			if s.Err != nil {
-				code = s.Err.Code
+			cleaned := ex.clean || (ex.status.Terminal() && m.wall-ex.finished > modelCleanup)
+			want := ex.err
+			if cleaned && !want.isCores() {
+				want = nil
 			}
-			cleaned := ex.status.Terminal() && m.wall-ex.finished > modelCleanup
-			if s.Status != ex.status || int(s.Attempt) != ex.attempt || code != ex.code || s.CleanedUp != (cleaned || ex.clean) {
-				t.Fatalf("execution %d is %s attempt %d code %q cleaned %v; want %s %d %q %v",
-					ex.id[15], s.Status, s.Attempt, code, s.CleanedUp, ex.status, ex.attempt, ex.code, cleaned)
+			if s.Status != ex.status || int(s.Attempt) != ex.attempt || s.CleanedUp != cleaned || (s.Err == nil) != (want == nil) ||
+				(want != nil && (s.Err.Code != want.Code || s.Err.Message != want.Message)) {
+				t.Fatalf("execution %d is %s attempt %d error %v cleaned %v; want %s %d %v %v",
+					ex.id[15], s.Status, s.Attempt, s.Err, s.CleanedUp, ex.status, ex.attempt, want, cleaned)
 			}
 		}
 		if ex.waiter != nil {
@@ -378,18 +401,19 @@ func TestCoreModel(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		m := newMachine(t)
 		name := rapid.SampledFrom([]string{"held", "echo", "fail"})
+		long := Outcome{Status: Error, Code: strings.Repeat("C", MaxErrorCode+1), Message: strings.Repeat("ü", MaxErrorMessage)}
 		outcome := func(t *rapid.T) Outcome {
-			return rapid.SampledFrom([]Outcome{success(`"out"`), success(`"out"`), failure("OWN"), {Status: Timeout}}).Draw(t, "outcome")
+			return rapid.SampledFrom([]Outcome{success(`"out"`), success(`"out"`), failure("OWN"), long, {Status: Timeout}}).Draw(t, "outcome")
 		}
 		apply := func(ex *modelExec, o Outcome, external bool) {
 			if external {
 				if !ex.status.Terminal() {
 					ex.holds = false
-					m.end(ex, o.Status, o.Code)
-					ex.outputLen = len(o.Output)
+					ex.resultLen = len(o.Output)
+					m.end(ex, o.Status, kept(o))
 				}
 			} else {
-				m.answer(ex, o.Status, o.Code, len(o.Output))
+				m.answer(ex, o)
 			}
 			m.pump(ex.fn)
 		}
@@ -467,7 +491,7 @@ func TestCoreModel(t *testing.T) {
 				}
 				f.deleted = true
 				for len(f.queue) > 0 {
-					m.end(f.queue[0], Error, CodeFunctionDeleted)
+					m.end(f.queue[0], Error, errFunctionDeleted)
 				}
 				delete(m.funcs, n)
 				if _, err := m.Delete(n); err != nil {

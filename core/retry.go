@@ -13,11 +13,8 @@ func (fn *Function) retry(fx *effects, ex *execution, failed *ExecError) bool {
 		return false
 	}
 	if fn.queue.live >= fn.QueueSize() {
-		*failed = ExecError{
-			Code: CodeQueueFull,
-			Message: fmt.Sprintf("retry %d of %d refused: the function's queue is full; the attempt failed with %s: %s",
-				ex.attempt, maxRetries, failed.Code, failed.Message),
-		}
+		*failed = *newExecError(CodeQueueFull, fmt.Sprintf("retry %d of %d refused: the function's queue is full; the attempt failed with %s: %s",
+			ex.attempt, maxRetries, failed.Code, failed.Message))
 		return false
 	}
 	cold := ex.coldStart

@@ -254,11 +254,17 @@ func (c *Core) place(fn *Function, r *Request, now Instant) (*execution, *Reject
 	if fn.QueueDepth() >= fn.QueueSize() {
 		return nil, ErrQueueFull
 	}
-	size := int64(len(r.Input) + len(r.Metadata))
-	if !c.store.reserve(size) {
+	if !c.store.reserve(r.payloadBytes()) {
 		return nil, ErrStoreFull
 	}
 	return c.newExecution(fn, r, now), nil
+}
+
+// payloadBytes is what the payload bound counts of a request that is kept.
+func (r *Request) payloadBytes() int64 { return int64(len(r.Input)) + r.extraBytes() }
+
+func (r *Request) extraBytes() int64 {
+	return int64(len(r.Metadata) + len(r.TraceID) + len(r.IdempotencyKey) + len(r.Trace.Parent) + len(r.Trace.State))
 }
 
 const maxTimeout = MaxTimeoutMillis * int64(time.Millisecond)
@@ -270,7 +276,7 @@ func (c *Core) newExecution(fn *Function, r *Request, now Instant) *execution {
 		input: r.Input, timeout: int64(r.Timeout), attempt: 1, heapIndex: -1, initMs: -1, startedMono: -1,
 		sync: r.Sync, waiter: r.Waiter,
 	}
-	if len(r.Metadata) > 0 || r.TraceID != "" || r.Trace.orNil() != nil || r.IdempotencyKey != "" {
+	if r.extraBytes() > 0 || r.Trace.Record != nil {
 		ex.more = &executionExtras{metadata: r.Metadata, traceID: r.TraceID, trace: r.Trace, idempotencyKey: r.IdempotencyKey}
 	}
 	if r.Borrowed {

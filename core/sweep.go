@@ -151,11 +151,13 @@ func (w *expiry) evict(ex *execution) {
 	w.events = append(w.events, expiryEvent{EventEvicted, ex})
 }
 
+var errStale = sharedError(CodeStale, "not finished within staleTtl of its creation")
+
 // endStale force-ends an execution that never ended by itself: its slot is
 // freed and its waiter woken before it goes. The caller holds fn.mu.
 func (fn *Function) endStale(work *expiry, ex *execution, fx *effects) {
 	fn.releaseSlot(fx, ex)
-	fn.end(fx, ex, ending{status: Timeout, err: &ExecError{Code: CodeStale, Message: "not finished within staleTtl of its creation"}})
+	fn.end(fx, ex, ending{status: Timeout, err: errStale})
 	work.evict(ex)
 	fn.noteReady(fx) // served at the end of the sweep: what waits may be stale as well
 }

@@ -138,7 +138,7 @@ func TestPoolDispatcherErrors(t *testing.T) {
 			t.Errorf("%s: the error is %d bytes long", name, len(a.body))
 		}
 	}
-	if n := f.s.core.Gauges().PayloadBytes; n > 1000 {
+	if n := f.s.core.Gauges().PayloadBytes; n > 5000 {
 		t.Errorf("%d bytes of refused answers are kept", n)
 	}
 }

@@ -24,6 +24,7 @@ type checker struct {
 	syncInFlight int
 
 	touched []*generation // since time last moved
+	failed  []int32       // records that have ended with an error of their own since then
 
 	window int64 // wall second of the running rate window
 	taken  int64 // places taken in it
@@ -101,6 +102,7 @@ func (c *checker) settled() {
 		}
 	}
 	c.touched = c.touched[:0]
+	c.countErrors()
 	g := w.core.Gauges()
 	switch {
 	case g.StoredExecutions != c.stored:
@@ -120,6 +122,27 @@ func (c *checker) settled() {
 		c.compare(id)
 	}
 	c.sample = c.sample[:0]
+}
+
+// countErrors counts the errors that executions have ended with since time last
+// moved. Their events have no messages: the public view has.
+func (c *checker) countErrors() {
+	w := c.w
+	for _, slot := range c.failed {
+		rec := &w.all[slot]
+		s, ok := w.core.Execution(rec.id)
+		switch {
+		case !ok || s.Err == nil:
+			w.fail("consistent snapshots", "execution #%d has just failed: found %v, error %v", rec.number, ok, s.Err)
+			return
+		case len(s.Err.Code) > core.MaxErrorCode || len(s.Err.Message) > core.MaxErrorMessage:
+			w.fail("errors are bounded", "execution #%d keeps a code of %d bytes and a message of %d", rec.number, len(s.Err.Code), len(s.Err.Message))
+			return
+		}
+		rec.result = int32(len(s.Err.Code) + len(s.Err.Message))
+		c.payload += int64(rec.result)
+	}
+	c.failed = c.failed[:0]
 }
 
 // baseline checks that nothing is left once settle has outlasted every TTL.
@@ -160,6 +183,7 @@ func (c *checker) compare(id core.ID) {
 		want = s.Status
 	}
 	hasOutput := rec.success && !cleaned
+	noError := rec.failed && cleaned
 	switch {
 	case s.ID != id || s.Function != rec.fn.name:
 		w.fail("consistent snapshots", "execution #%d: id or function differ: %+v", rec.number, s)
@@ -171,8 +195,8 @@ func (c *checker) compare(id core.ID) {
 		w.fail("consistent snapshots", "execution #%d (%v, cleaned up %v): output present is %v, expected %v", rec.number, s.Status, cleaned, s.Output != nil, hasOutput)
 	case s.Status == core.Success && s.Err != nil:
 		w.fail("consistent snapshots", "execution #%d: success with error %v", rec.number, s.Err)
-	case s.Status == core.Error && s.Err == nil:
-		w.fail("consistent snapshots", "execution #%d: error without one", rec.number)
+	case s.Status == core.Error && (s.Err == nil) != noError:
+		w.fail("consistent snapshots", "execution #%d (cleaned up %v): error present is %v, expected %v", rec.number, cleaned, s.Err != nil, !noError)
 	case s.CreatedAtMillis != rec.created/1e6:
 		w.fail("consistent snapshots", "execution #%d: created at %d, expected %d", rec.number, s.CreatedAtMillis, rec.created/1e6)
 	case rec.state == stEnded && s.FinishedAtMillis != rec.finished/1e6:

@@ -40,7 +40,11 @@ func (c *checker) accepted(ev *core.Event, f *generation, rec *record, slot int3
 		w.fail("sync queue bound", "accepted with %d sync in flight and %d queued", c.syncInFlight, c.syncQueued)
 	}
 	c.stored++
-	c.payload += int64(len(world.Input))
+	rec.request = int32(len(world.Input))
+	if key := world.Tag(ev.Tag).Key(); key >= 0 {
+		rec.request += int32(len(world.KeyName(key)))
+	}
+	c.payload += int64(rec.request)
 	if ev.Sync {
 		c.syncQueued++
 		rec.waiters = 1

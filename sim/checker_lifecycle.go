@@ -96,8 +96,13 @@ func (c *checker) ended(ev *core.Event, f *generation, rec *record, slot int32) 
 	if rec.sync && rec.state == stQueued {
 		c.syncQueued--
 	}
-	if ev.Status == core.Success {
-		c.payload += int64(len(world.Output))
+	switch {
+	case ev.Status == core.Success:
+		rec.result = int32(len(world.Output))
+		c.payload += int64(rec.result)
+	case ev.Status == core.Error && ev.Code != core.CodeFunctionDeleted && ev.Code != core.CodeQueueWait:
+		rec.failed = true
+		c.failed = append(c.failed, slot)
 	}
 	c.owed += int(rec.waiters)
 	c.live.remove(slot)

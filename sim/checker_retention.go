@@ -1,9 +1,6 @@
 package sim
 
-import (
-	"simplane/core"
-	"simplane/sim/internal/world"
-)
+import "simplane/core"
 
 // clockJumps is told before a clock jump.
 func (c *checker) clockJumps() {
@@ -56,12 +53,7 @@ func (c *checker) evicted(ev *core.Event, rec *record, slot int32) {
 	c.look(rec)
 }
 
-func (c *checker) dropPayload(rec *record) {
-	c.payload -= int64(len(world.Input))
-	if rec.success {
-		c.payload -= int64(len(world.Output))
-	}
-}
+func (c *checker) dropPayload(rec *record) { c.payload -= int64(rec.request + rec.result) }
 
 // retained checks that nothing has outlived its time by more than one sweep.
 func (c *checker) retained() {

@@ -23,6 +23,7 @@ type record struct {
 	stale     bool
 	success   bool
 	passed    bool // checker: others went before it
+	failed    bool // checker: it ended with an error of its own, which cleanup drops
 	attempt   int32
 	waiters   int32 // sync callers to be woken
 	queue     link  // neighbours in the function's queue
@@ -33,7 +34,9 @@ type record struct {
 	startedMono int64 // of the running attempt
 	timeout     int64
 	key         int32 // checker: entry of its idempotency key; -1 = none
-	_           [recordSize - 108]byte
+	request     int32 // checker: payload bytes that came with the call
+	result      int32 // checker: payload bytes of its output or error
+	_           [recordSize - 116]byte
 }
 
 const recordSize = 128 // two cache lines

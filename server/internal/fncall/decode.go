@@ -84,6 +84,15 @@ func JSON(raw []byte) ([]byte, error) {
 	return output, nil
 }
 
+// Own is a part of a function's answer for keeping: a copy where the part alone
+// is much less than the whole, which would be kept with it.
+func Own(part, whole []byte) []byte {
+	if len(part) < cap(whole)/2 {
+		return bytes.Clone(part)
+	}
+	return part
+}
+
 func tooLarge(limit int) *Error {
 	return &Error{Kind: BadOutput, Message: fmt.Sprintf("the answer is larger than %d bytes", limit)}
 }

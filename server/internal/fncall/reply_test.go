@@ -71,6 +71,34 @@ func TestAnswersAreNotKept(t *testing.T) {
 	runtime.KeepAlive(all)
 }
 
+// A small output in a large answer is kept without the rest of it, and a large
+// one is not copied.
+func TestOutputsAreKeptWithoutTheRest(t *testing.T) {
+	large := strings.Repeat("x", 1<<20)
+	for line, copied := range map[string]bool{
+		`{"output":1,"junk":"` + large + `"}`: true,
+		`{"output":"` + large + `"}`:          false,
+	} {
+		line := []byte(line)
+		var r ReplyReader
+		reply, err := r.Parse(line)
+		if err != nil {
+			t.Fatal(err)
+		}
+		a, err := reply.Answer()
+		if err != nil {
+			t.Fatal(err)
+		}
+		own := Own(a.Output, line)
+		if !bytes.Equal(own, a.Output) {
+			t.Errorf("%.20s became %.20s", a.Output, own)
+		}
+		if (&own[0] != &a.Output[0]) != copied {
+			t.Errorf("an output of %d bytes in a line of %d: copied %v, want %v", len(own), len(line), !copied, copied)
+		}
+	}
+}
+
 func BenchmarkReply(b *testing.B) {
 	line := []byte(`{"executionId":"8f14e45f-ceea-467f-a0e6-9b8f3c1d7a01","output":{"roman":"MMXXVI"}}`)
 	b.Run("reader", func(b *testing.B) {

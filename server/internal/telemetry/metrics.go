@@ -246,7 +246,7 @@ var (
 	syncDesc     = prometheus.NewDesc("sync_queue_depth", "Sync invocations queued.", []string{"function"}, nil)
 	storedDesc   = prometheus.NewDesc("simplane_stored_executions", "Executions kept, ended ones included.", nil, nil)
 	keysDesc     = prometheus.NewDesc("simplane_stored_idempotency_keys", "Idempotency keys kept.", nil, nil)
-	payloadDesc  = prometheus.NewDesc("simplane_payload_bytes", "Input and output bytes kept.", nil, nil)
+	payloadDesc  = prometheus.NewDesc("simplane_payload_bytes", "Bytes kept of what callers and functions sent: inputs, metadata, keys, trace ids, outputs and error texts.", nil, nil)
 )
 
 func (g coreGauges) Describe(ch chan<- *prometheus.Desc) {

@@ -131,7 +131,7 @@ func (t *fileTarget) outcome(c *child, output string) provider.Result {
 		return provider.Failure(provider.CodeBadOutput, fmt.Sprintf("the answer is larger than %d bytes", limit))
 	}
 	answer, err := fncall.JSON(data)
-	return provider.ResultOf(fncall.Answer{Output: answer}, err)
+	return provider.ResultOf(fncall.Answer{Output: fncall.Own(answer, data)}, err)
 }
 
 // exitNotFound is what a shell exits with when it cannot find the command.

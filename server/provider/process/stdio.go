@@ -420,6 +420,7 @@ func (w *worker) take(line []byte, more bool) {
 
 	w.chatter = 0
 	r := provider.ResultOf(a.Answer())
+	r.Output = fncall.Own(r.Output, line)
 	if more && !named {
 		// The rest belongs to no invocation, and must not reach the next one.
 		w.breakOff("replaced: it answered execution "+c.inv.ExecutionID+" more than once; all but the first answer were dropped",

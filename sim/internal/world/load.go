@@ -105,10 +105,13 @@ func (w *World) submit(i int32) {
 // keyName is the idempotency key of a number. A function's loads share them.
 func (w *World) keyName(n int) string {
 	if w.keyNames[n] == "" {
-		w.keyNames[n] = "key-" + strconv.Itoa(n)
+		w.keyNames[n] = KeyName(n)
 	}
 	return w.keyNames[n]
 }
+
+// KeyName is the text of an idempotency key.
+func KeyName(n int) string { return "key-" + strconv.Itoa(n) }
 
 // Input is what every call brings, Output what a success answers.
 var (
