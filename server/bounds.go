@@ -11,12 +11,13 @@ import (
 // limits has the ranges of the server's own settings; core.Limits has the
 // others.
 var limits = struct {
-	MaxBodyBytes, MaxHeaderBytes, MaxResponseBytes                              core.Bound[int64]
+	MaxBodyBytes, MaxReadingBytes, MaxHeaderBytes, MaxResponseBytes             core.Bound[int64]
 	MaxConnections, MaxConnectionsPerIP, PoolMaxConnections                     core.Bound[int64]
 	ReadTimeout, WriteTimeout, IdleTimeout, ShutdownGrace, FunctionStartTimeout core.Bound[time.Duration]
 	AccessLogSample, TraceSampleRatio                                           core.Bound[float64]
 }{
 	MaxBodyBytes:         core.Bound[int64]{Name: "maxBodyBytes", Min: 1, Max: math.MaxInt32, Default: 4 << 20},
+	MaxReadingBytes:      core.Bound[int64]{Name: "maxReadingBytes", Min: 64 << 10, Max: 1 << 50, Default: 64 << 20},
 	MaxHeaderBytes:       core.Bound[int64]{Name: "maxHeaderBytes", Min: 1024, Max: math.MaxInt32, Default: 8 << 10},
 	MaxResponseBytes:     core.Bound[int64]{Name: "maxResponseBytes", Min: 1, Max: math.MaxInt32, Default: 4 << 20},
 	MaxConnections:       core.Bound[int64]{Name: "maxConnections", Min: 1, Max: math.MaxInt32, Default: 65_536},
@@ -81,6 +82,7 @@ func (c *Config) bounded() []setting {
 		bounded(&q.RetryAfter, of.SyncQueueRetryAfter, "Retry-After of a sync-queue rejection"),
 
 		bounded(&c.MaxBodyBytes, limits.MaxBodyBytes, "request body bound; beyond it 413"),
+		bounded(&c.MaxReadingBytes, limits.MaxReadingBytes, "bytes of all request bodies while they are read, at least maxBodyBytes; beyond it 503 BODIES_BUSY"),
 		bounded(&c.MaxHeaderBytes, limits.MaxHeaderBytes, "request header bound; beyond it 431"),
 		bounded(&c.MaxResponseBytes, limits.MaxResponseBytes, "bound of what a function may answer"),
 		bounded(&c.MaxConnections, limits.MaxConnections, "open connections on the API address"),

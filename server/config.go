@@ -37,6 +37,9 @@ type Config struct {
 
 	// Bounds of a request and of what a POOL function may answer, in bytes.
 	MaxBodyBytes, MaxHeaderBytes, MaxResponseBytes int
+	// MaxReadingBytes bounds the buffers of all request bodies that are being
+	// read; those up to MaxHeaderBytes need none. At least MaxBodyBytes.
+	MaxReadingBytes int64
 	// MaxConnections open at once on Addr, and to one POOL endpoint.
 	MaxConnections, PoolMaxConnections int
 	// MaxConnectionsPerIP bounds those of one source on each address: an IPv4
@@ -83,9 +86,10 @@ type Config struct {
 func DefaultConfig() Config {
 	cfg := Config{
 		Addr: "127.0.0.1:8080", MgmtAddr: "127.0.0.1:8081",
-		Core:         core.DefaultConfig(),
-		AsyncEnabled: true,
-		MaxBodyBytes: int(limits.MaxBodyBytes.Default), MaxHeaderBytes: int(limits.MaxHeaderBytes.Default), MaxResponseBytes: int(limits.MaxResponseBytes.Default),
+		Core:            core.DefaultConfig(),
+		AsyncEnabled:    true,
+		MaxReadingBytes: limits.MaxReadingBytes.Default,
+		MaxBodyBytes:    int(limits.MaxBodyBytes.Default), MaxHeaderBytes: int(limits.MaxHeaderBytes.Default), MaxResponseBytes: int(limits.MaxResponseBytes.Default),
 		MaxConnections: int(limits.MaxConnections.Default), PoolMaxConnections: int(limits.PoolMaxConnections.Default),
 		ReadTimeout: limits.ReadTimeout.Default, WriteTimeout: limits.WriteTimeout.Default, IdleTimeout: limits.IdleTimeout.Default,
 		ShutdownGrace: limits.ShutdownGrace.Default,

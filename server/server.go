@@ -10,14 +10,13 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/valyala/fasthttp"
-
 	"simplane/core"
 	"simplane/server/internal/admin"
 	"simplane/server/internal/api"
 	"simplane/server/internal/auth"
 	"simplane/server/internal/deploy"
 	"simplane/server/internal/dispatch"
+	"simplane/server/internal/http1"
 	"simplane/server/internal/machine"
 	"simplane/server/internal/sock"
 	"simplane/server/internal/telemetry"
@@ -46,7 +45,7 @@ type Server struct {
 	traceFlush time.Duration      // how long a shutdown waits for the export of the last spans
 
 	routes            []api.Route
-	api, mgmt         *fasthttp.Server
+	api, mgmt         *http1.Server
 	apiAddr, mgmtAddr net.Listener
 	backlog           chan struct{}
 }
@@ -102,10 +101,10 @@ func New(cfg Config, log *slog.Logger) (_ *Server, err error) {
 		Tracing: s.tracing, CheckEndpoint: s.egress.CheckHost, Draining: s.draining.Load,
 		AsyncEnabled: cfg.AsyncEnabled, AccessLogSample: cfg.AccessLogSample,
 		InternalOnMgmtOnly: cfg.InternalOnMgmtOnly, ManageOnMgmtOnly: cfg.ManageOnMgmtOnly,
-		MaxBodyBytes: cfg.MaxBodyBytes, WriteTimeout: cfg.WriteTimeout,
 	})
 	s.routes = routes(answers, s.admin, s.metrics)
-	s.api, s.mgmt = s.httpServer(answers, false, apiConns), s.httpServer(answers, true, mgmtConns)
+	bodies := http1.NewBudget(cfg.MaxReadingBytes)
+	s.api, s.mgmt = s.httpServer(answers, false, bodies), s.httpServer(answers, true, bodies)
 	refused := newRefusedCounter(s.metrics.Registry)
 	if s.apiAddr, err = s.listen("addr", cfg.Addr, apiConns, refused); err != nil {
 		return nil, err
@@ -120,35 +119,19 @@ func New(cfg Config, log *slog.Logger) (_ *Server, err error) {
 	return s, nil
 }
 
-func (s *Server) httpServer(answers *api.API, mgmt bool, connections int) *fasthttp.Server {
-	return &fasthttp.Server{
-		Name:               "simplane",
-		Handler:            answers.Handler(s.routes, mgmt),
-		ErrorHandler:       answers.RefuseUnread,
-		Concurrency:        2 * connections, // the listener refuses before
-		ReadTimeout:        s.cfg.ReadTimeout,
-		WriteTimeout:       s.cfg.WriteTimeout,
-		IdleTimeout:        s.cfg.IdleTimeout,
-		ReadBufferSize:     s.cfg.MaxHeaderBytes,
-		MaxRequestBodySize: s.cfg.MaxBodyBytes,
-		// Idle goroutines are kept for new connections, after a burst no
-		// longer than this.
-		MaxIdleWorkerDuration: 2 * time.Second,
-		LazyRequestTime:       true, // it is not used
-		TCPKeepalive:          true,
-		CloseOnShutdown:       true,
-		Logger:                fasthttpLog{s.log},
-		// A body is JSON whatever its Content-Type says.
-		DisablePreParseMultipartForm: true,
-		SecureErrorLogMessage:        true, // errors name no bytes of the request
-		ExpectHandler:                answers.ExpectContinue,
+func (s *Server) httpServer(answers *api.API, mgmt bool, bodies *http1.Budget) *http1.Server {
+	return &http1.Server{
+		Name:           "simplane",
+		Handler:        answers.Handler(s.routes, mgmt),
+		Refuse:         answers.RefuseUnread,
+		ReadTimeout:    s.cfg.ReadTimeout,
+		WriteTimeout:   s.cfg.WriteTimeout,
+		IdleTimeout:    s.cfg.IdleTimeout,
+		MaxHeaderBytes: s.cfg.MaxHeaderBytes,
+		MaxBodyBytes:   s.cfg.MaxBodyBytes,
+		Bodies:         bodies,
 	}
 }
-
-// fasthttpLog passes fasthttp's messages (broken requests mostly) on as debug.
-type fasthttpLog struct{ log *slog.Logger }
-
-func (l fasthttpLog) Printf(format string, args ...any) { l.log.Debug(fmt.Sprintf(format, args...)) }
 
 // newDispatcher makes core's dispatcher.
 func (s *Server) newDispatcher() *dispatch.Dispatcher {
@@ -279,7 +262,7 @@ func (s *Server) close() error {
 			s.log.Warn("function instances were stopped by force", "error", err)
 		}
 	}
-	err := errors.Join(s.api.ShutdownWithContext(ctx), s.mgmt.ShutdownWithContext(ctx))
+	err := errors.Join(s.api.Shutdown(ctx), s.mgmt.Shutdown(ctx))
 	s.audit.Close()
 	s.tracing.Shutdown(s.traceFlush)
 	if errors.Is(err, context.DeadlineExceeded) {

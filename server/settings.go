@@ -240,6 +240,9 @@ func (c *Config) problems() []string {
 			found = append(found, problem)
 		}
 	}
+	if c.MaxReadingBytes < int64(c.MaxBodyBytes) {
+		bad("maxReadingBytes", "must be at least maxBodyBytes, %d, not %d", c.MaxBodyBytes, c.MaxReadingBytes)
+	}
 	if !slices.Contains([]string{ProviderProcess, ProviderKubernetes, ProviderNone}, c.Provider) {
 		bad("provider", "must be process, kubernetes or none, not %q", c.Provider)
 	}

@@ -91,6 +91,8 @@ func another(f *pflag.Flag) string {
 		return "10.0.0.0/8"
 	case "shards":
 		return "32"
+	case "max-reading-bytes":
+		return "12345678"
 	}
 	switch f.Value.Type() {
 	case "duration":

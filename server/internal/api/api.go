@@ -4,7 +4,6 @@ package api
 
 import (
 	"log/slog"
-	"time"
 
 	"github.com/valyala/fasthttp"
 
@@ -42,10 +41,6 @@ type Options struct {
 	InternalOnMgmtOnly, ManageOnMgmtOnly bool
 	// AccessLogSample is the share of requests with an access log line, 0 to 1.
 	AccessLogSample float64
-	// MaxBodyBytes bounds a request's body.
-	MaxBodyBytes int
-	// WriteTimeout bounds how long the peer may take to read an answer.
-	WriteTimeout time.Duration
 }
 
 // API has the handlers of functions and executions, and the router to all

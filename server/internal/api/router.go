@@ -12,6 +12,7 @@ import (
 	"github.com/valyala/fasthttp/pprofhandler"
 
 	"simplane/server/internal/auth"
+	"simplane/server/internal/http1"
 	"simplane/server/internal/httpjson"
 	"simplane/server/internal/telemetry"
 )
@@ -83,7 +84,7 @@ func (a *API) Handler(routes []Route, mgmt bool) fasthttp.RequestHandler {
 		r.GET("/debug/pprof/{profile:*}", a.guarded(pprofhandler.PprofHandler))
 		r.NotFound = a.Dashboard(noRoute)
 	}
-	return telemetry.AccessLog(a.AccessLogSample, a.Log, recovered(a.Log, clearlyFramed(a.functionsFirst(resources[functionPrefix+"{arg}"], r.Handler))))
+	return telemetry.AccessLog(a.AccessLogSample, a.Log, recovered(a.Log, a.functionsFirst(resources[functionPrefix+"{arg}"], r.Handler)))
 }
 
 const functionPrefix = "/v1/functions/"
@@ -117,7 +118,8 @@ func plainSegment(b []byte) bool {
 }
 
 // serve picks the custom method after the last colon (names contain none),
-// then the HTTP method. arg lives as long as the request.
+// then the HTTP method. The body is read once both exist and the request may
+// use them. arg lives as long as the request.
 func (a *API) serve(ctx *fasthttp.RequestCtx, res *resource, arg string) {
 	methods := res.plain
 	if i := strings.LastIndexByte(arg, ':'); i >= 0 {
@@ -144,6 +146,12 @@ func (a *API) serve(ctx *fasthttp.RequestCtx, res *resource, arg string) {
 	if !a.Guard.Allow(rt.Scope, ctx) {
 		if byOwnToken = rt.OwnToken && a.Guard.OwnsExecution(ctx, arg); !byOwnToken {
 			a.Guard.RefuseUnauthorized(ctx, rt.Scope)
+			return
+		}
+	}
+	if rt.Method != fasthttp.MethodGet {
+		if err := http1.ReadBody(ctx); err != nil {
+			a.RefuseUnread(ctx, err)
 			return
 		}
 	}

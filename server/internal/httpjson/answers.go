@@ -20,6 +20,7 @@ const (
 	CodeBodyTooLarge     = "BODY_TOO_LARGE"
 	CodeHeadersTooLarge  = "HEADERS_TOO_LARGE"
 	CodeRequestTimeout   = "REQUEST_TIMEOUT"
+	CodeBodiesBusy       = "BODIES_BUSY"
 	CodeAsyncDisabled    = "ASYNC_DISABLED"
 	CodeUnauthorized     = "UNAUTHORIZED"
 	CodeInternal         = "INTERNAL_ERROR"

@@ -27,17 +27,22 @@ type Conn struct {
 	closed  atomic.Bool
 	onClose func()
 	linger  atomic.Bool
+	stopped atomic.Bool // see Stop and Interrupt
+	raw     syscall.RawConn
+	err     error // of the last attempt to read through raw
+
+	// For Await.
+	receive func(fd uintptr) bool // c.tryReceive, made once because each closure is an allocation
+	arrived *arrival
+	ahead   []byte // what of it was not read yet
 
 	// For connections of a Dialer.
-	stopped atomic.Bool // see Stop
-	raw     syscall.RawConn
 	used    bool             // a request was sent before
 	instant bool             // Read does not wait
 	peek    func(fd uintptr) // c.tryRead, made once because each closure is an allocation
 	one     [1]byte          // for the stale check
 	buf     []byte           // for tryRead, with its results
 	n       int
-	err     error
 }
 
 // New wraps a connection. onClose is called once, after it was closed.
@@ -73,6 +78,9 @@ func (c *Conn) SetDeadline(t time.Time) error {
 func (c *Conn) Read(p []byte) (int, error) {
 	if c.instant {
 		return c.readInstantly(p)
+	}
+	if len(c.ahead) > 0 {
+		return c.takeEarly(p), nil
 	}
 	for {
 		n, err := c.TCPConn.Read(p)

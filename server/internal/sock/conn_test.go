@@ -279,3 +279,73 @@ func TestAClosedConnectionIsReportedOnce(t *testing.T) {
 		t.Errorf("reported %d times", n)
 	}
 }
+
+// Await returns once something has come, without taking it, and the Reads
+// after it see the stream as it is. Deadlines move later without being set.
+func TestAwait(t *testing.T) {
+	c, peer := pair(t)
+	want := pattern(3 * len(arrival{}))
+	go func() { _, _ = peer.Write(want); _ = peer.CloseWrite() }()
+	var got []byte
+	for {
+		err := c.Await()
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := c.Await(); err != nil { // there is something already
+			t.Fatal(err)
+		}
+		p := make([]byte, 1000)
+		n, err := c.Read(p)
+		if err != nil || n == 0 {
+			t.Fatalf("%d bytes after Await: %v", n, err)
+		}
+		got = append(got, p[:n]...)
+	}
+	if !bytes.Equal(got, want) {
+		t.Errorf("%d bytes arrived of %d, or in another order", len(got), len(want))
+	}
+
+	c, peer = pair(t)
+	_ = c.SetReadDeadline(time.Now().Add(ms))
+	if err := c.Await(); !isTimeout(err) {
+		t.Fatalf("after the deadline: %v", err)
+	}
+	_ = c.SetReadDeadline(time.Now().Add(20 * ms))
+	_ = c.SetReadDeadline(time.Now().Add(time.Minute)) // the timer stays at 20 ms
+	time.AfterFunc(60*ms, func() { _, _ = peer.Write([]byte("x")) })
+	if err := c.Await(); err != nil {
+		t.Fatal(err)
+	}
+	arrives(t, c, "x")
+	_ = peer.SetLinger(0)
+	peer.Close()
+	if err := c.Await(); !errors.Is(err, syscall.ECONNRESET) {
+		t.Errorf("after a reset: %v", err)
+	}
+}
+
+// An interrupt ends a read under way or the next one, no write; after Resume
+// reads go on where they were.
+func TestInterrupt(t *testing.T) {
+	c, peer := pair(t)
+	_ = c.SetDeadline(time.Now().Add(time.Minute))
+	for name, interrupt := range map[string]func(){
+		"under way": func() { time.AfterFunc(5*ms, c.Interrupt) },
+		"next":      c.Interrupt,
+	} {
+		interrupt()
+		if _, err := c.Read(make([]byte, 1)); !errors.Is(err, ErrStopped) {
+			t.Fatalf("%s: %v", name, err)
+		}
+		sends(t, c, "busy")
+		arrives(t, peer, "busy")
+		c.Resume()
+		_ = c.SetReadDeadline(time.Now().Add(time.Minute))
+		sends(t, peer, "more")
+		arrives(t, c, "more")
+	}
+}

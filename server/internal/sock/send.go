@@ -44,7 +44,7 @@ func Dialer(dial func(addr string, timeout time.Duration) (net.Conn, error)) fun
 // that would be read as this request's answer, nothing is sent and the error
 // is ErrStale. The first request on a connection never fails with it.
 func Send(conn net.Conn, request []byte) error {
-	c := under(conn)
+	c := Under(conn)
 	if c == nil {
 		_, err := conn.Write(request)
 		return err
@@ -61,8 +61,8 @@ func Send(conn net.Conn, request []byte) error {
 	return err
 }
 
-// under is the Conn itself or the one below TLS; nil without one.
-func under(conn net.Conn) *Conn {
+// Under is the Conn itself or the one below TLS; nil without one.
+func Under(conn net.Conn) *Conn {
 	if secure, ok := conn.(*tls.Conn); ok {
 		conn = secure.NetConn()
 	}

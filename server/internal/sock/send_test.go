@@ -64,7 +64,7 @@ func exchanges(t *testing.T, conn, peer net.Conn) {
 // arrived waits until the socket of conn has something to be read, be it the end.
 func arrived(t *testing.T, conn net.Conn) {
 	t.Helper()
-	raw, err := under(conn).SyscallConn()
+	raw, err := Under(conn).SyscallConn()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -186,8 +186,8 @@ func TestAWriteThatFailsHalfWayIsNotStale(t *testing.T) {
 		exchanges(t, conn, peer)
 		go func() {
 			_, _ = io.ReadFull(peer, make([]byte, 100_000))
-			_ = under(conn).SetLinger(0)
-			under(conn).Close()
+			_ = Under(conn).SetLinger(0)
+			Under(conn).Close()
 		}()
 		if err := Send(conn, make([]byte, 16<<20)); err == nil || errors.Is(err, ErrStale) {
 			t.Errorf("got %v", err)

@@ -47,7 +47,7 @@ func (s *Stop) Begin(conn net.Conn) error {
 	if s.stopped {
 		return ErrStopped
 	}
-	s.conn = under(conn)
+	s.conn = Under(conn)
 	return nil
 }
 
@@ -70,4 +70,17 @@ func (s *Stop) End() error {
 func (c *Conn) stop() {
 	c.stopped.Store(true)
 	_ = c.TCPConn.SetDeadline(time.Now())
+}
+
+// Interrupt makes the Read under way, or else the next one, end with
+// ErrStopped. It may be called from any goroutine.
+func (c *Conn) Interrupt() {
+	c.stopped.Store(true)
+	_ = c.TCPConn.SetReadDeadline(time.Now())
+}
+
+// Resume forgets an Interrupt. Only the goroutine that reads may call it.
+func (c *Conn) Resume() {
+	c.stopped.Store(false)
+	c.read.armed = time.Time{} // whatever the timer is set to
 }

@@ -1,0 +1,168 @@
+package http1
+
+import (
+	"errors"
+	"io"
+	"time"
+
+	"github.com/valyala/fasthttp"
+
+	"simplane/server/internal/sock"
+)
+
+// exchangeKey is the user value of a request under which its exchange is.
+type exchangeKey struct{}
+
+// dropLimit is how much of a body that nobody has read is dropped for the sake
+// of the connection, in bytes.
+const dropLimit = 256 << 10
+
+// ReadBody reads a request's body, which the request then has. It is for
+// handlers of a Server, once they know that the request is allowed: before that
+// no byte of the body is read, and no memory taken for it. What it returns an
+// error for is to be answered, as Server.Refuse does; the connection ends. A
+// request that is not a Server's has its body already.
+//
+// A body of at most MaxHeaderBytes that is not chunked stays in the
+// connection's buffer. Others are read into a buffer that grows with what
+// comes, out of the budget; it is theirs while they are being read.
+func ReadBody(ctx *fasthttp.RequestCtx) error {
+	x, ok := ctx.UserValue(exchangeKey{}).(*exchange)
+	if !ok || x.body.ended {
+		return nil
+	}
+	body, err := x.receive()
+	if err != nil {
+		x.lost = true
+		ctx.Response.Header.SetConnectionClose()
+		return unexpected(err)
+	}
+	ctx.Request.SetBodyRaw(body)
+	return nil
+}
+
+func (x *exchange) receive() ([]byte, error) {
+	length, most := x.body.left, x.conn.s.MaxBodyBytes
+	if length > most {
+		return nil, ErrBodyTooLarge
+	}
+	if x.asked && x.in.Buffered() == 0 {
+		if err := x.askForBody(); err != nil {
+			return nil, err
+		}
+	}
+	if !x.body.chunked {
+		b, err := x.in.Peek(min(length, x.in.Size()))
+		if err != nil {
+			return nil, err
+		}
+		if len(b) == length {
+			x.peeked, x.body.left, x.body.ended = length, 0, true
+			return b, nil
+		}
+		return x.collect(length, most)
+	}
+	return x.collect(0, most)
+}
+
+// askForBody sends 100 Continue.
+func (x *exchange) askForBody() error {
+	if err := x.mayWrite(); err != nil {
+		return err
+	}
+	if _, err := io.WriteString(x.out, "HTTP/1.1 100 Continue\r\n\r\n"); err != nil {
+		return err
+	}
+	return x.out.Flush()
+}
+
+// growth is the largest ratio of a body's buffer to what has come of it.
+const growth = 4
+
+// collect reads a body of most bytes at most into a buffer of its own. It is
+// announced to have length bytes; 0 if it is chunked.
+func (x *exchange) collect(length, most int) (_ []byte, err error) {
+	sh := &share{of: x.conn.s.Bodies, interrupt: x.conn.interrupt}
+	defer func() {
+		if sh.release() {
+			x.conn.resume()
+			if errors.Is(err, sock.ErrStopped) {
+				err = ErrBusy
+			}
+		}
+	}()
+	if length == 0 {
+		length = most
+	}
+	have := 0
+	for {
+		err := x.body.next()
+		switch {
+		case err == io.EOF:
+			return x.bodyBuffer()[:have], nil
+		case err != nil:
+			return nil, err
+		case have+x.body.left > most:
+			return nil, ErrBodyTooLarge
+		}
+		if have == len(x.bodyBuffer()) {
+			if err := x.grow(sh, have, length); err != nil {
+				return nil, err
+			}
+		}
+		n, err := x.body.read(x.bodyBuffer()[have:])
+		if err != nil {
+			return nil, err
+		}
+		have += n
+	}
+}
+
+// bodyBuffer is what the body is read into.
+func (x *exchange) bodyBuffer() []byte {
+	if x.kept == nil {
+		return nil
+	}
+	return *x.kept
+}
+
+// grow makes room for more than have bytes, of a body of length at most.
+func (x *exchange) grow(sh *share, have, length int) error {
+	want := min(max(growth*have, growth*x.in.Buffered(), smallBuffer), length)
+	if _, capacity := class(want); capacity > x.in.Size() {
+		if x.deadline.IsZero() {
+			x.deadline = time.Now().Add(x.conn.s.ReadTimeout)
+		}
+		if err := sh.take(int64(capacity)-sh.held, x.deadline); err != nil {
+			return err
+		}
+	}
+	larger := getBuffer(want)
+	if x.kept != nil {
+		copy(*larger, (*x.kept)[:have])
+		putBuffer(x.kept)
+	}
+	x.kept = larger
+	return nil
+}
+
+// droppable reports whether the rest of the body may be dropped for the sake of
+// the connection. A peer that was not asked for its body may send it or not.
+func (x *exchange) droppable() bool {
+	return !x.lost && (x.body.ended || x.body.left <= dropLimit && !(x.asked && x.in.Buffered() == 0))
+}
+
+// drop reads and forgets the rest of the body. It reports whether that was all.
+func (x *exchange) drop() bool {
+	for left := dropLimit; left > 0; {
+		if err := x.body.next(); err != nil {
+			return err == io.EOF
+		}
+		n, err := x.body.skip(left)
+		if err != nil {
+			return false
+		}
+		left -= n
+	}
+	return x.body.ended
+}
