@@ -158,7 +158,7 @@ func TestSyncQueueMaxQueueWaitIsAboutTheFirstAttempt(t *testing.T) {
 		s := w.only(t)
 		wantEqual(t, "status", s.Status, Timeout)
 		wantEqual(t, "attempt it waited for", s.Attempt, 2)
-		again, err := b.Submit(&Request{Function: "f", IdempotencyKey: "k", Input: []byte(`1`)})
+		again, err := b.once("k")
 		wantEqual(t, "error", err, nil)
 		wantEqual(t, "the key keeps what ran", again.ID, id)
 	}

@@ -248,7 +248,7 @@ func BenchmarkStorePutRemove(b *testing.B) {
 	b.ReportAllocs()
 	reportCPU(b)
 	for b.Loop() {
-		s.reserve(10)
+		s.reserve(10, 0)
 		s.put(ex)
 		s.remove(ex)
 		s.bytes.Add(-10)
@@ -262,7 +262,7 @@ func BenchmarkIdempotencyClaimPublish(b *testing.B) {
 	s := NewIdempotencyStore(64, int64(time.Hour), int64(time.Second), 1<<30)
 	b.ReportAllocs()
 	for b.Loop() {
-		_, token, _ := s.AcquireOrGet("f", "key", 0, nil)
+		_, token, _ := s.AcquireOrGet("f", "key", Fingerprint{}, 0, nil)
 		if err := s.Publish("f", "key", token, ID{}, 0); err != nil {
 			b.Fatal(err)
 		}

@@ -222,6 +222,7 @@ type Gauges struct {
 	StoredExecutions int   // in the store, ended ones included
 	StoredKeys       int   // idempotency keys
 	PayloadBytes     int64 // what callers and functions sent and is held: inputs, metadata, keys and trace ids, outputs, errors
+	KeyBytes         int64 // idempotency keys as their store holds them; count against MaxPayloadBytes, too
 	SyncQueueDepth   int   // queued sync invocations
 	SyncInFlight     int   // sync invocations that hold a slot
 }
@@ -232,6 +233,7 @@ func (c *Core) Gauges() Gauges {
 		StoredExecutions: int(c.store.count.Load()),
 		StoredKeys:       c.keys.Len(),
 		PayloadBytes:     c.store.bytes.Load(),
+		KeyBytes:         c.keys.Bytes(),
 		SyncQueueDepth:   int(c.admission.depth.Load()),
 		SyncInFlight:     int(c.admission.inFlight.Load()),
 	}

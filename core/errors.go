@@ -14,6 +14,7 @@ const (
 	CodeQueueWait       = "QUEUE_WAIT"
 	CodeStoreFull       = "STORE_FULL"
 	CodeIdempotencyFull = "IDEMPOTENCY_STORE_FULL"
+	CodeKeyReused       = "IDEMPOTENCY_KEY_REUSED"
 	CodeDraining        = "DRAINING"
 	CodeFunctionDeleted = "FUNCTION_DELETED"
 	CodeStale           = "STALE"
@@ -40,6 +41,7 @@ var (
 	ErrDepth           = &Rejection{CodeDepth, "the sync queue is at its maximum depth; retry later"}
 	ErrStoreFull       = &Rejection{CodeStoreFull, "the execution store is at its bound; retry after older executions expire"}
 	ErrIdempotencyFull = &Rejection{CodeIdempotencyFull, "the idempotency store is at its bound; retry after older keys expire"}
+	ErrKeyReused       = &Rejection{CodeKeyReused, "the idempotency key belongs to a request with another input or metadata; send each new request with a new key"}
 	ErrDraining        = &Rejection{CodeDraining, "shutting down; no new work is accepted"}
 	// ErrPending says that another submission with the same idempotency key is
 	// being admitted right now: submit again once Request.OnSettled was called.

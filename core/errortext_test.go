@@ -85,7 +85,7 @@ func TestErrorTextIsClippedCountedAndDropped(t *testing.T) {
 
 // What comes beside the input counts as well, and is gone after cleanup.
 func TestTraceIDsAndKeysCountAsPayload(t *testing.T) {
-	b := newBed(t, shortLives, func(cfg *Config) { cfg.MaxPayloadBytes = 1000 })
+	b := newBed(t, shortLives, func(cfg *Config) { cfg.MaxPayloadBytes = 1300 })
 	b.register("f")
 	submit := func(r Request) error {
 		r.Function, r.Input = "f", []byte("1")
@@ -97,7 +97,7 @@ func TestTraceIDsAndKeysCountAsPayload(t *testing.T) {
 	wantEqual(t, "a key", submit(Request{IdempotencyKey: text}), nil)
 	wantEqual(t, "a trace context", submit(Request{Trace: TraceContext{Parent: "p", State: text}}), nil)
 	wantEqual(t, "held", b.Gauges().PayloadBytes, 904)
-	wantEqual(t, "one more", submit(Request{TraceID: text}), error(ErrStoreFull))
+	wantEqual(t, "one more", submit(Request{TraceID: text[:100]}), error(ErrStoreFull))
 	for b.work.pending() > 0 {
 		echoTask(b.work.next(t))
 	}

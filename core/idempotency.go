@@ -19,6 +19,7 @@ type IdempotencyStore struct {
 	ttl      int64
 	maxCount int64
 	count    atomic.Int64
+	bytes    atomic.Int64 // of the names and keys
 }
 
 type idempotencyShard struct {
@@ -31,8 +32,11 @@ type idempotencyShard struct {
 
 type idempotencyKey struct{ function, key string }
 
+func (k *idempotencyKey) bytes() int64 { return int64(len(k.function) + len(k.key)) }
+
 type idempotencyEntry struct {
 	key      idempotencyKey
+	print    Fingerprint
 	id       ID
 	token    uint64 // 0 once published
 	storedAt int64  // wall ns
@@ -48,6 +52,7 @@ const (
 	Existing                   // the key has an execution
 	Pending                    // another caller holds the claim; settled will be called
 	KeysFull                   // the store is at its bound
+	Reused                     // the key belongs to a request with another fingerprint
 )
 
 // ErrWrongToken is returned by Publish and Abandon for a claim that is not
@@ -91,15 +96,17 @@ func (s *IdempotencyStore) Get(function, key string, now int64) (ID, bool) {
 	return ID{}, false
 }
 
-// Put maps a key to an execution, whatever it was mapped to before; false when
-// the store is at its bound. A pending claim on the key loses it.
-func (s *IdempotencyStore) Put(function, key string, id ID, now int64) bool {
+// Put maps a key to an execution and the fingerprint of its request, whatever
+// it was mapped to before; false when the store is at its bound. A pending claim
+// on the key loses it.
+func (s *IdempotencyStore) Put(function, key string, print Fingerprint, id ID, now int64) bool {
 	k := idempotencyKey{function, key}
 	sh := s.shard(k)
 	sh.mu.Lock()
 	e, ok := s.entry(sh, k, now)
 	var settled []func()
 	if ok {
+		e.print = print
 		settled = s.store(sh, e, id, now)
 	}
 	sh.mu.Unlock()
@@ -110,7 +117,7 @@ func (s *IdempotencyStore) Put(function, key string, id ID, now int64) bool {
 // PutIfAbsent maps a key to an execution unless it has a live mapping or a
 // pending claim. It returns the execution the key has afterwards (the zero ID
 // while a claim is pending) and whether it was stored.
-func (s *IdempotencyStore) PutIfAbsent(function, key string, id ID, now int64) (ID, bool) {
+func (s *IdempotencyStore) PutIfAbsent(function, key string, print Fingerprint, id ID, now int64) (ID, bool) {
 	k := idempotencyKey{function, key}
 	sh := s.shard(k)
 	sh.mu.Lock()
@@ -122,19 +129,25 @@ func (s *IdempotencyStore) PutIfAbsent(function, key string, id ID, now int64) (
 	if !ok {
 		return ID{}, false
 	}
+	e.print = print
 	s.store(sh, e, id, now)
 	return id, true
 }
 
-// AcquireOrGet claims a key, or finds what it maps to. With Claimed it returns
-// the claim's token, with Existing the execution. With Pending, settled (may
-// be nil) is called once when the claim ends; call again then.
-func (s *IdempotencyStore) AcquireOrGet(function, key string, now int64, settled func()) (ClaimState, uint64, ID) {
+// AcquireOrGet claims a key for a request with a fingerprint, or finds what it
+// maps to. With Claimed it returns the claim's token, with Existing the
+// execution. With Pending, settled (may be nil) is called once when the claim
+// ends; call again then. A request with another fingerprint than the key's is
+// told Reused and nothing else, also while the claim is pending.
+func (s *IdempotencyStore) AcquireOrGet(function, key string, print Fingerprint, now int64, settled func()) (ClaimState, uint64, ID) {
 	k := idempotencyKey{function, key}
 	sh := s.shard(k)
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
 	if e := s.live(sh, k, now); e != nil {
+		if e.print != print {
+			return Reused, 0, ID{}
+		}
 		if e.token == 0 {
 			return Existing, 0, e.id
 		}
@@ -147,6 +160,7 @@ func (s *IdempotencyStore) AcquireOrGet(function, key string, now int64, settled
 	if !ok {
 		return KeysFull, 0, ID{}
 	}
+	e.print = print
 	return Claimed, s.claim(sh, e), ID{}
 }
 
@@ -220,6 +234,9 @@ func (sh *idempotencyShard) claimed(k idempotencyKey, token uint64) *idempotency
 	return nil
 }
 
+// Bytes is what the names and keys that are held take.
+func (s *IdempotencyStore) Bytes() int64 { return s.bytes.Load() }
+
 // Len is the number of keys held, including expired ones not yet swept.
 func (s *IdempotencyStore) Len() int { return int(s.count.Load()) }
 
@@ -264,6 +281,7 @@ func (s *IdempotencyStore) entry(sh *idempotencyShard, k idempotencyKey, now int
 	k = idempotencyKey{strings.Clone(k.function), strings.Clone(k.key)}
 	e := &idempotencyEntry{key: k}
 	sh.entries[k] = e
+	s.bytes.Add(k.bytes())
 	return e, true
 }
 
@@ -283,6 +301,7 @@ func (s *IdempotencyStore) store(sh *idempotencyShard, e *idempotencyEntry, id I
 func (s *IdempotencyStore) evict(sh *idempotencyShard, e *idempotencyEntry) {
 	delete(sh.entries, e.key)
 	s.count.Add(-1)
+	s.bytes.Add(-e.key.bytes())
 }
 
 func callAll(fs []func()) {

@@ -21,12 +21,12 @@ func TestIdempotencyStoreOperations(t *testing.T) {
 	a, z := idOf(1), idOf(2)
 	_, ok := s.Get("f", "k", 0)
 	wantEqual(t, "get of nothing", ok, false)
-	wantEqual(t, "put", s.Put("f", "k", a, 0), true)
+	wantEqual(t, "put", s.Put("f", "k", Fingerprint{}, a, 0), true)
 	got, _ := s.Get("f", "k", 0)
 	wantEqual(t, "get", got, a)
 	_, ok = s.Get("g", "k", 0)
 	wantEqual(t, "same key of another function", ok, false)
-	s.Put("f", "k", z, 1)
+	s.Put("f", "k", Fingerprint{}, z, 1)
 	got, _ = s.Get("f", "k", 1)
 	wantEqual(t, "after a second put", got, z)
 	wantEqual(t, "keys", s.Len(), 1)
@@ -35,19 +35,19 @@ func TestIdempotencyStoreOperations(t *testing.T) {
 // The pair is the key: no two pairs that read the same when joined may meet.
 func TestIdempotencyStoreKeyIsThePair(t *testing.T) {
 	s := newKeys(100)
-	s.Put("a", "bc", idOf(1), 0)
+	s.Put("a", "bc", Fingerprint{}, idOf(1), 0)
 	_, ok := s.Get("ab", "c", 0)
 	wantEqual(t, "ab+c after a+bc", ok, false)
 }
 
 func TestIdempotencyStoreExpiryIsStrict(t *testing.T) {
 	s := newKeys(100) // ttl 100
-	s.Put("f", "k", idOf(1), 1000)
+	s.Put("f", "k", Fingerprint{}, idOf(1), 1000)
 	_, ok := s.Get("f", "k", 1100)
 	wantEqual(t, "stored_at + ttl == now", ok, true)
 	_, ok = s.Get("f", "k", 1101)
 	wantEqual(t, "stored_at + ttl < now", ok, false)
-	state, token, _ := s.AcquireOrGet("f", "k", 1101, nil)
+	state, token, _ := s.AcquireOrGet("f", "k", Fingerprint{}, 1101, nil)
 	wantEqual(t, "acquire of an expired key", state, Claimed)
 	if err := s.Publish("f", "k", token, idOf(2), 1101); err != nil {
 		t.Fatal(err)
@@ -67,10 +67,10 @@ func TestIdempotencyStoreExpiryIsStrict(t *testing.T) {
 func TestIdempotencyStoreClaims(t *testing.T) {
 	s := newKeys(100)
 	settled := 0
-	state, token, _ := s.AcquireOrGet("f", "k", 0, nil)
+	state, token, _ := s.AcquireOrGet("f", "k", Fingerprint{}, 0, nil)
 	wantEqual(t, "first", state, Claimed)
 	for range 3 {
-		state, _, _ = s.AcquireOrGet("f", "k", 0, func() { settled++ })
+		state, _, _ = s.AcquireOrGet("f", "k", Fingerprint{}, 0, func() { settled++ })
 		wantEqual(t, "second", state, Pending)
 	}
 	_, ok := s.Get("f", "k", 0)
@@ -82,7 +82,7 @@ func TestIdempotencyStoreClaims(t *testing.T) {
 	wantEqual(t, "publish", s.Publish("f", "k", token, idOf(1), 0), nil)
 	wantEqual(t, "told", settled, 3)
 	wantEqual(t, "publish twice", s.Publish("f", "k", token, idOf(2), 0), ErrWrongToken)
-	state, _, id := s.AcquireOrGet("f", "k", 0, nil)
+	state, _, id := s.AcquireOrGet("f", "k", Fingerprint{}, 0, nil)
 	wantEqual(t, "after", state, Existing)
 	wantEqual(t, "execution", id, idOf(1))
 }
@@ -90,12 +90,12 @@ func TestIdempotencyStoreClaims(t *testing.T) {
 func TestIdempotencyStoreAbandonedClaimIsFree(t *testing.T) {
 	s := newKeys(100)
 	settled := 0
-	_, token, _ := s.AcquireOrGet("f", "k", 0, nil)
-	s.AcquireOrGet("f", "k", 0, func() { settled++ })
+	_, token, _ := s.AcquireOrGet("f", "k", Fingerprint{}, 0, nil)
+	s.AcquireOrGet("f", "k", Fingerprint{}, 0, func() { settled++ })
 	wantEqual(t, "abandon", s.Abandon("f", "k", token), nil)
 	wantEqual(t, "told", settled, 1)
 	wantEqual(t, "keys", s.Len(), 0)
-	state, second, _ := s.AcquireOrGet("f", "k", 0, nil)
+	state, second, _ := s.AcquireOrGet("f", "k", Fingerprint{}, 0, nil)
 	wantEqual(t, "next", state, Claimed)
 	if second == token {
 		t.Fatal("a token was given out twice")
@@ -107,18 +107,18 @@ func TestIdempotencyStoreClaimIfMatches(t *testing.T) {
 	s := newKeys(100)
 	state, _ := s.ClaimIfMatches("f", "k", idOf(1))
 	wantEqual(t, "no mapping", state, Pending)
-	s.Put("f", "k", idOf(1), 0)
+	s.Put("f", "k", Fingerprint{}, idOf(1), 0)
 	state, _ = s.ClaimIfMatches("f", "k", idOf(2))
 	wantEqual(t, "another execution", state, Pending)
 	state, token := s.ClaimIfMatches("f", "k", idOf(1))
 	wantEqual(t, "match", state, Claimed)
 	state, _ = s.ClaimIfMatches("f", "k", idOf(1))
 	wantEqual(t, "claimed already", state, Pending)
-	id, stored := s.PutIfAbsent("f", "k", idOf(5), 0)
+	id, stored := s.PutIfAbsent("f", "k", Fingerprint{}, idOf(5), 0)
 	wantEqual(t, "stored over a claim", stored, false)
 	wantEqual(t, "execution of a pending claim", id, ID{})
 	// A claim does not expire: its holder settles it.
-	state, _, _ = s.AcquireOrGet("f", "k", 1e9, nil)
+	state, _, _ = s.AcquireOrGet("f", "k", Fingerprint{}, 1e9, nil)
 	wantEqual(t, "long after", state, Pending)
 	for i := range s.shards {
 		sweepAll(s, i, 1e9)
@@ -131,9 +131,9 @@ func TestIdempotencyStoreClaimIfMatches(t *testing.T) {
 func TestIdempotencyStorePutTakesAClaimOver(t *testing.T) {
 	s := newKeys(100)
 	settled := 0
-	_, token, _ := s.AcquireOrGet("f", "k", 0, nil)
-	s.AcquireOrGet("f", "k", 0, func() { settled++ })
-	s.Put("f", "k", idOf(7), 0)
+	_, token, _ := s.AcquireOrGet("f", "k", Fingerprint{}, 0, nil)
+	s.AcquireOrGet("f", "k", Fingerprint{}, 0, func() { settled++ })
+	s.Put("f", "k", Fingerprint{}, idOf(7), 0)
 	wantEqual(t, "told", settled, 1)
 	wantEqual(t, "publish", s.Publish("f", "k", token, idOf(8), 0), ErrWrongToken)
 	got, _ := s.Get("f", "k", 0)
@@ -143,15 +143,15 @@ func TestIdempotencyStorePutTakesAClaimOver(t *testing.T) {
 func TestIdempotencyStoreIsBounded(t *testing.T) {
 	s := NewIdempotencyStore(1, 100, 10, 3)
 	for i := range 3 {
-		wantEqual(t, "put", s.Put("f", fmt.Sprint(i), idOf(1), 0), true)
+		wantEqual(t, "put", s.Put("f", fmt.Sprint(i), Fingerprint{}, idOf(1), 0), true)
 	}
-	wantEqual(t, "put at the bound", s.Put("f", "x", idOf(1), 50), false)
-	_, stored := s.PutIfAbsent("f", "x", idOf(1), 50)
+	wantEqual(t, "put at the bound", s.Put("f", "x", Fingerprint{}, idOf(1), 50), false)
+	_, stored := s.PutIfAbsent("f", "x", Fingerprint{}, idOf(1), 50)
 	wantEqual(t, "put-if-absent at the bound", stored, false)
-	state, _, _ := s.AcquireOrGet("f", "x", 50, nil)
+	state, _, _ := s.AcquireOrGet("f", "x", Fingerprint{}, 50, nil)
 	wantEqual(t, "acquire at the bound", state, KeysFull)
-	wantEqual(t, "overwrite at the bound", s.Put("f", "0", idOf(2), 50), true)
-	wantEqual(t, "put once others expired", s.Put("f", "x", idOf(1), 101), true)
+	wantEqual(t, "overwrite at the bound", s.Put("f", "0", Fingerprint{}, idOf(2), 50), true)
+	wantEqual(t, "put once others expired", s.Put("f", "x", Fingerprint{}, idOf(1), 101), true)
 	wantEqual(t, "keys", s.Len(), 2) // "0" was stored later
 }
 
@@ -164,7 +164,7 @@ func TestPutIfAbsentUnderConcurrency(t *testing.T) {
 	for c := range callers {
 		wg.Go(func() {
 			for k := range keys {
-				id, stored := s.PutIfAbsent("f", fmt.Sprint(k), idOf(uint64(1+c)), 0)
+				id, stored := s.PutIfAbsent("f", fmt.Sprint(k), Fingerprint{}, idOf(uint64(1+c)), 0)
 				if stored {
 					winners[k].Add(1)
 				}

@@ -178,7 +178,7 @@ func TestExecutionStoreModel(t *testing.T) {
 			"put": func(t *rapid.T) {
 				size := rapid.IntRange(0, 20).Draw(t, "size")
 				want := len(model) < maxCount && bytes+size <= maxBytes
-				if got := s.reserve(int64(size)); got != want {
+				if got := s.reserve(int64(size), 0); got != want {
 					t.Fatalf("reserve of %d: %v", size, got)
 				}
 				if !want {
@@ -191,7 +191,7 @@ func TestExecutionStoreModel(t *testing.T) {
 				bytes += size
 			},
 			"reserve and release": func(t *rapid.T) {
-				if s.reserve(1) {
+				if s.reserve(1, 0) {
 					s.release(1)
 				}
 			},
@@ -220,6 +220,7 @@ func TestExecutionStoreModel(t *testing.T) {
 func TestIdempotencyStoreModel(t *testing.T) {
 	type entry struct {
 		id       ID
+		print    Fingerprint
 		token    uint64
 		storedAt int64
 		waiting  int
@@ -229,7 +230,8 @@ func TestIdempotencyStoreModel(t *testing.T) {
 		s := NewIdempotencyStore(1, ttl, 5, maxKeys)
 		model := map[string]*entry{}
 		now, told, wantTold, n := int64(0), 0, 0, uint64(0)
-		key := rapid.SampledFrom([]string{"a", "b", "c", "d"})
+		key := rapid.SampledFrom([]string{"a", "b", "cc", "d"})
+		request := rapid.SampledFrom([]Fingerprint{{1}, {1}, {1}, {2}})
 		live := func(k string) *entry {
 			e := model[k]
 			if e == nil || (e.token == 0 && e.storedAt+ttl < now) {
@@ -256,36 +258,40 @@ func TestIdempotencyStoreModel(t *testing.T) {
 			"time": func(t *rapid.T) { now += rapid.Int64Range(0, 15).Draw(t, "d") },
 			"put": func(t *rapid.T) {
 				k, id := key.Draw(t, "k"), newID()
-				want := room(k)
-				if got := s.Put("f", k, id, now); got != want {
+				want, print := room(k), request.Draw(t, "request")
+				if got := s.Put("f", k, print, id, now); got != want {
 					t.Fatalf("put: %v", got)
 				}
 				if want {
 					if e := model[k]; e != nil {
 						wantTold += e.waiting
 					}
-					model[k] = &entry{id: id, storedAt: now}
+					model[k] = &entry{id: id, print: print, storedAt: now}
 				}
 			},
 			"put if absent": func(t *rapid.T) {
 				k, id := key.Draw(t, "k"), newID()
-				e := live(k)
+				e, print := live(k), request.Draw(t, "request")
 				want, wantID := false, ID{}
 				if e != nil {
 					wantID = e.id
 				} else if room(k) {
 					want, wantID = true, id
-					model[k] = &entry{id: id, storedAt: now}
+					model[k] = &entry{id: id, print: print, storedAt: now}
 				}
-				if got, stored := s.PutIfAbsent("f", k, id, now); stored != want || got != wantID {
+				if got, stored := s.PutIfAbsent("f", k, print, id, now); stored != want || got != wantID {
 					t.Fatalf("put if absent: %v %v, want %v %v", got, stored, wantID, want)
 				}
 			},
 			"acquire": func(t *rapid.T) {
 				k := key.Draw(t, "k")
-				e := live(k)
-				state, token, id := s.AcquireOrGet("f", k, now, func() { told++ })
+				e, print := live(k), request.Draw(t, "request")
+				state, token, id := s.AcquireOrGet("f", k, print, now, func() { told++ })
 				switch {
+				case e != nil && e.print != print:
+					if state != Reused || token != 0 || id != (ID{}) {
+						t.Fatalf("acquire for another request: %v %v %v", state, token, id)
+					}
 				case e != nil && e.token != 0:
 					e.waiting++
 					if state != Pending {
@@ -303,7 +309,7 @@ func TestIdempotencyStoreModel(t *testing.T) {
 					if state != Claimed || token == 0 {
 						t.Fatalf("acquire: %v %v", state, token)
 					}
-					model[k] = &entry{token: token}
+					model[k] = &entry{token: token, print: print}
 				}
 			},
 			"claim if matches": func(t *rapid.T) {
@@ -318,7 +324,7 @@ func TestIdempotencyStoreModel(t *testing.T) {
 					t.Fatalf("claim: %v", state)
 				}
 				if state == Claimed {
-					model[k] = &entry{token: token}
+					model[k] = &entry{token: token, print: e.print}
 				}
 			},
 			"publish": func(t *rapid.T) {
@@ -334,7 +340,7 @@ func TestIdempotencyStoreModel(t *testing.T) {
 				}
 				if want {
 					wantTold += e.waiting
-					model[k] = &entry{id: id, storedAt: now}
+					model[k] = &entry{id: id, print: e.print, storedAt: now}
 				}
 			},
 			"abandon": func(t *rapid.T) {
@@ -368,7 +374,14 @@ func TestIdempotencyStoreModel(t *testing.T) {
 				if s.Len() != len(model) {
 					t.Fatalf("%d keys, want %d", s.Len(), len(model))
 				}
-				for _, k := range []string{"a", "b", "c", "d"} {
+				bytes := int64(0)
+				for k := range model {
+					bytes += int64(len("f" + k))
+				}
+				if s.Bytes() != bytes {
+					t.Fatalf("%d bytes, want %d", s.Bytes(), bytes)
+				}
+				for _, k := range []string{"a", "b", "cc", "d"} {
 					id, ok := s.Get("f", k, now)
 					e := live(k)
 					if want := e != nil && e.token == 0; ok != want || (want && id != e.id) {

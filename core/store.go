@@ -53,13 +53,13 @@ func (s *executionStore) shardIndex(id ID) int {
 }
 
 // reserve claims room for one execution of n payload bytes; false when the
-// store is at its bound.
-func (s *executionStore) reserve(n int64) bool {
+// store is at its bound. What is kept beside it counts against the bound, too.
+func (s *executionStore) reserve(n, beside int64) bool {
 	if s.count.Add(1) > s.maxCount {
 		s.count.Add(-1)
 		return false
 	}
-	if s.bytes.Add(n) > s.maxBytes {
+	if s.bytes.Add(n)+beside > s.maxBytes {
 		s.bytes.Add(-n)
 		s.count.Add(-1)
 		return false

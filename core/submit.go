@@ -17,9 +17,12 @@ type Request struct {
 	// Borrowed says that the caller will reuse the memory of Input, Metadata
 	// and the strings after Submit: core copies what it keeps, once the
 	// request is admitted.
-	Borrowed       bool
-	TraceID        string
-	Trace          TraceContext
+	Borrowed bool
+	TraceID  string
+	Trace    TraceContext
+	// IdempotencyKey leads later requests with the same key, input and metadata
+	// to this one's execution; "" for none. Those with another input or metadata
+	// get ErrKeyReused.
 	IdempotencyKey string
 	// Timeout overrides the function's; 0 = the function's. >= 0, held down to
 	// MaxTimeoutMillis.
@@ -37,7 +40,8 @@ type Request struct {
 	// the same Request again; it counts once against the rate limits.
 	OnSettled func()
 
-	charged bool // counted in the rate windows before ErrPending
+	charged bool        // counted in the rate windows before ErrPending
+	print   Fingerprint // made then
 }
 
 // Result is an accepted request, or the execution its key already had.
@@ -70,8 +74,12 @@ func (c *Core) Submit(r *Request) (Result, error) {
 	if !r.charged && !c.withinRate(fn, now) {
 		return Result{}, c.reject(fn, r, now, ErrRateLimited)
 	}
+	again := r.charged
 	r.charged = false
 	if r.IdempotencyKey != "" {
+		if !again {
+			r.print = FingerprintOf(r.Input, r.Metadata)
+		}
 		return c.submitOnce(fn, r, now)
 	}
 	return c.admit(fn, r, now, claim{})
@@ -87,7 +95,7 @@ func (c *Core) withinRate(fn *Function, now Instant) bool {
 // has a live execution.
 func (c *Core) submitOnce(fn *Function, r *Request, now Instant) (Result, error) {
 	for {
-		state, token, id := c.keys.AcquireOrGet(fn.name, r.IdempotencyKey, now.Wall, r.OnSettled)
+		state, token, id := c.keys.AcquireOrGet(fn.name, r.IdempotencyKey, r.print, now.Wall, r.OnSettled)
 		if state == Existing {
 			if res, ok := c.join(fn, id, r, now); ok {
 				return res, nil
@@ -104,6 +112,8 @@ func (c *Core) submitOnce(fn *Function, r *Request, now Instant) (Result, error)
 			return Result{}, ErrPending
 		case KeysFull:
 			return Result{}, c.reject(fn, r, now, ErrIdempotencyFull)
+		case Reused:
+			return Result{}, c.reject(fn, r, now, ErrKeyReused)
 		}
 		return c.admit(fn, r, now, claim{fn.name, r.IdempotencyKey, token})
 	}
@@ -254,7 +264,7 @@ func (c *Core) place(fn *Function, r *Request, now Instant) (*execution, *Reject
 	if fn.QueueDepth() >= fn.QueueSize() {
 		return nil, ErrQueueFull
 	}
-	if !c.store.reserve(r.payloadBytes()) {
+	if !c.store.reserve(r.payloadBytes(), c.keys.Bytes()) {
 		return nil, ErrStoreFull
 	}
 	return c.newExecution(fn, r, now), nil

@@ -82,7 +82,8 @@ type Config struct {
 
 // DefaultConfig has the defaults of serve. The store bounds follow the
 // machine's memory: 10 million executions at most, and fewer where a retained
-// one (about 350 bytes) times that would not fit in a quarter of it.
+// one (about 350 bytes) times that would not fit in a quarter of it; a million
+// idempotency keys, and fewer where they would not fit in a sixteenth.
 func DefaultConfig() Config {
 	cfg := Config{
 		Addr: "127.0.0.1:8080", MgmtAddr: "127.0.0.1:8081",
@@ -98,8 +99,9 @@ func DefaultConfig() Config {
 		AccessLogSample: limits.AccessLogSample.Default, TraceSampleRatio: limits.TraceSampleRatio.Default,
 	}
 	if memory := machine.MemoryLimit(); memory > 0 {
-		const perExecution = 400
+		const perExecution, perKey = 400, 300
 		cfg.Core.MaxExecutions = int(min(int64(cfg.Core.MaxExecutions), max(memory/4/perExecution, 10_000)))
+		cfg.Core.MaxIdempotencyKeys = int(min(int64(cfg.Core.MaxIdempotencyKeys), max(memory/16/perKey, 10_000)))
 		cfg.Core.MaxPayloadBytes = max(memory/4, 64<<20)
 	}
 	return cfg

@@ -20,7 +20,7 @@ func TestIdempotencyReturnsTheFirstExecution(t *testing.T) {
 	f.register("other", "LOCAL")
 
 	first := f.invoke("fn", `1`, "Idempotency-Key", "k").expect(200)
-	again := f.invoke("fn", `"another input"`, "Idempotency-Key", "k").expect(200)
+	again := f.invoke("fn", `1`, "Idempotency-Key", "k").expect(200)
 	if string(first.body) != string(again.body) || again.header.Get("X-Execution-Id") != first.str("executionId") {
 		t.Errorf("first %s, again %s", first.body, again.body)
 	}
@@ -61,7 +61,7 @@ func TestIdempotencyWith64RacingCallers(t *testing.T) {
 				if i%4 == 3 {
 					action, want = "enqueue", 202
 				}
-				a, err := f.try(f.api, "POST", "/v1/functions/fn:"+action, fmt.Sprintf(`{"input":%d}`, i), "Idempotency-Key", fmt.Sprint("key", k))
+				a, err := f.try(f.api, "POST", "/v1/functions/fn:"+action, fmt.Sprintf(`{"input":%d}`, k), "Idempotency-Key", fmt.Sprint("key", k))
 				if err != nil || a.status != want {
 					t.Errorf("%v %+v", err, a)
 					return
@@ -80,6 +80,39 @@ func TestIdempotencyWith64RacingCallers(t *testing.T) {
 	f.eventually("all done", func() bool { q, r := f.s.core.Unfinished(); return q+r == 0 })
 	if n := runs.Load(); n != keys {
 		t.Errorf("%d runs for %d keys", n, keys)
+	}
+}
+
+// Whoever has or guesses a key, and not its request, gets nothing of the first
+// one's, neither before its end nor after it, and changes nothing.
+func TestIdempotencyKeyWithAnotherRequest(t *testing.T) {
+	f := start(t)
+	g := f.hold("fn")
+	f.register("fn", "LOCAL")
+	body := func(input, metadata string) string { return `{"input":` + input + `,"metadata":` + metadata + `}` }
+	first := f.post("/v1/functions/fn:enqueue", body(`{"amount":1}`, `{"a":"b"}`), "Idempotency-Key", "k").expect(202).str("executionId")
+	g.arrival(t)
+	check := func(when string) {
+		t.Helper()
+		for _, other := range []string{body(`{"amount":999}`, `{"a":"b"}`), body(`{"amount":1}`, `{"a":"c"}`), `{"input":{"amount":1}}`} {
+			for _, action := range []string{"invoke", "enqueue"} {
+				a := f.post("/v1/functions/fn:"+action, other, "Idempotency-Key", "k").refused(422, "IDEMPOTENCY_KEY_REUSED")
+				if strings.Contains(string(a.body), first) || a.header.Get("X-Execution-Id") != "" || a.header.Get("Retry-After") != "" {
+					t.Errorf("%s, %s: %v %s", when, other, a.header, a.body)
+				}
+			}
+		}
+	}
+	check("running")
+	g.open()
+	f.ended(first)
+	check("ended")
+	again := f.post("/v1/functions/fn:invoke", body(`{"amount":1}`, `{"a":"b"}`), "Idempotency-Key", "k").expect(200)
+	if again.str("executionId") != first || again.str("status") != "success" {
+		t.Errorf("the same request: %s", again.body)
+	}
+	if n := f.s.core.Gauges().StoredExecutions; n != 1 {
+		t.Errorf("%d executions", n)
 	}
 }
 

@@ -40,7 +40,7 @@ func (c *checker) accepted(ev *core.Event, f *generation, rec *record, slot int3
 		w.fail("sync queue bound", "accepted with %d sync in flight and %d queued", c.syncInFlight, c.syncQueued)
 	}
 	c.stored++
-	rec.request = int32(len(world.Input))
+	rec.request = int32(len(world.Input(world.Tag(ev.Tag).Input())))
 	if key := world.Tag(ev.Tag).Key(); key >= 0 {
 		rec.request += int32(len(world.KeyName(key)))
 	}
@@ -53,7 +53,7 @@ func (c *checker) accepted(ev *core.Event, f *generation, rec *record, slot int3
 	c.touch(f)
 	c.look(rec)
 	if key := world.Tag(ev.Tag).Key(); key >= 0 && called != nil {
-		c.claimed(called, key, rec, ev.At.Wall)
+		c.claimed(called, world.Tag(ev.Tag), rec, ev.At.Wall)
 	}
 }
 
@@ -99,11 +99,15 @@ func (c *checker) rejected(ev *core.Event, f *generation) {
 		if c.keys.stored < c.cfg.MaxIdempotencyKeys {
 			w.fail("work is refused for a reason", "IDEMPOTENCY_STORE_FULL with %d keys of %d", c.keys.stored, c.cfg.MaxIdempotencyKeys)
 		}
+	case core.CodeKeyReused:
+		if !c.reuses(called, world.Tag(ev.Tag), ev.At.Wall) {
+			w.fail("work is refused for a reason", "%s: IDEMPOTENCY_KEY_REUSED for key %d, which no request with another input has", called.name, world.Tag(ev.Tag).Key())
+		}
 	default:
 		w.fail("work is refused for a reason", "unexpected rejection %s", ev.Code)
 	}
 	c.acquired(ev.At) // refused after the limiter: the place is spent
-	if key := world.Tag(ev.Tag).Key(); key >= 0 && ev.Code != core.CodeIdempotencyFull {
-		c.abandoned(called, key)
+	if key := world.Tag(ev.Tag).Key(); key >= 0 && ev.Code != core.CodeIdempotencyFull && ev.Code != core.CodeKeyReused {
+		c.abandoned(called, world.Tag(ev.Tag), ev.Code)
 	}
 }

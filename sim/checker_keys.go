@@ -19,6 +19,7 @@ type keyModel struct {
 type keyEntry struct {
 	id       core.ID
 	storedAt int64 // wall ns
+	input    int   // number of the first request's
 	stored   bool
 }
 
@@ -34,9 +35,24 @@ func (c *checker) key(f *function, n int) int32 {
 	return f.keys[n]
 }
 
+// reuses says that a call's key belongs to a request with another input, whether
+// or not that one's execution is still there.
+func (c *checker) reuses(f *function, t world.Tag, wall int64) bool {
+	if t.Key() < 0 {
+		return false
+	}
+	k := &c.keys.entries[c.key(f, t.Key())]
+	return c.remembers(k, wall) && k.input != t.Input()
+}
+
+// remembers says that a key has not expired.
+func (c *checker) remembers(k *keyEntry, wall int64) bool {
+	return k.stored && k.storedAt+int64(c.cfg.IdempotencyTTL) >= wall
+}
+
 // liveKey says that a key has an execution which a new request must join.
 func (c *checker) liveKey(k *keyEntry, wall int64) bool {
-	if !k.stored || k.storedAt+int64(c.cfg.IdempotencyTTL) < wall {
+	if !c.remembers(k, wall) {
 		return false
 	}
 	rec, _ := c.w.find(k.id)
@@ -44,14 +60,18 @@ func (c *checker) liveKey(k *keyEntry, wall int64) bool {
 }
 
 // claimed notes that an execution was accepted under a key.
-func (c *checker) claimed(f *function, n int, rec *record, wall int64) {
+func (c *checker) claimed(f *function, t world.Tag, rec *record, wall int64) {
+	n := t.Key()
 	i := c.key(f, n)
 	k := &c.keys.entries[i]
+	if c.reuses(f, t, wall) {
+		c.w.fail("a key is for one request", "%s: execution #%d was started under key %d, which a request with another input has", f.name, rec.number, n)
+	}
 	if c.liveKey(k, wall) {
 		c.w.fail("one execution per live idempotency key", "%s: execution #%d was started under key %d, whose execution is %s", f.name, rec.number, n, k.id)
 	}
 	c.forget(i)
-	k.id, k.storedAt, k.stored = rec.id, wall, true
+	k.id, k.input, k.storedAt, k.stored = rec.id, t.Input(), wall, true
 	rec.key = i
 	c.keys.stored++
 	c.keys.fresh.push(i)
@@ -59,8 +79,12 @@ func (c *checker) claimed(f *function, n int, rec *record, wall int64) {
 
 // abandoned notes that a request under a key was refused: the key's mapping,
 // dead before, is gone.
-func (c *checker) abandoned(f *function, n int) {
+func (c *checker) abandoned(f *function, t world.Tag, code string) {
+	n := t.Key()
 	i := c.key(f, n)
+	if c.reuses(f, t, c.w.clock.Wall()) {
+		c.w.fail("a key is for one request", "%s: %s for a request under key %d, which a request with another input has", f.name, code, n)
+	}
 	if c.liveKey(&c.keys.entries[i], c.w.clock.Wall()) {
 		c.w.fail("one execution per live idempotency key", "%s: a request under key %d was refused, whose execution is %s", f.name, n, c.keys.entries[i].id)
 	}
@@ -97,6 +121,8 @@ func (c *checker) joined(ev *core.Event, f *generation, rec *record, _ int32) {
 	switch {
 	case rec == nil || !k.stored || k.id != ev.ID:
 		w.fail("one execution per live idempotency key", "%s: key %d led to execution %s, expected %s", f.name, key, ev.ID, k.id)
+	case c.reuses(called, world.Tag(ev.Tag), ev.At.Wall):
+		w.fail("a key is for one request", "%s: a request with another input than that of key %d was led to execution #%d", called.name, key, rec.number)
 	case !c.liveKey(k, ev.At.Wall):
 		w.fail("nothing outlives its TTL", "%s: key %d led to execution #%d, though one of them has expired", f.name, key, rec.number)
 	case ev.Sync && rec.state != stEnded:

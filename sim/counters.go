@@ -26,6 +26,7 @@ const (
 	cNotFound
 	cStoreFull
 	cKeysFull
+	cKeyReused
 	cRejectedOther
 	cQueueWait
 	cStale
@@ -41,7 +42,7 @@ const alwaysReported = cNotFound
 var counterNames = [counterCount]string{"offered", "accepted", "success", "error", "timeout", "retries",
 	"rejected.rate_limited", "rejected.queue_full", "rejected.est_wait", "rejected.depth",
 	"idempotent_hits", "evicted", "cleaned", "late_results", "duplicate_results", "cold_starts",
-	"rejected.not_found", "rejected.store_full", "rejected.idempotency_store_full", "rejected.other",
+	"rejected.not_found", "rejected.store_full", "rejected.idempotency_store_full", "rejected.idempotency_key_reused", "rejected.other",
 	"queue_wait_exceeded", "stale",
 	"scale_ups", "scale_downs", "scale_turns", "replica_seconds"}
 
@@ -61,7 +62,7 @@ func (c *Counts) Get(name string) int64 {
 // Rejected is the sum of all rejections.
 func (c *Counts) Rejected() int64 {
 	return c[cRateLimited] + c[cQueueFull] + c[cEstWait] + c[cDepth] +
-		c[cNotFound] + c[cStoreFull] + c[cKeysFull] + c[cRejectedOther]
+		c[cNotFound] + c[cStoreFull] + c[cKeysFull] + c[cKeyReused] + c[cRejectedOther]
 }
 
 // Ended is the sum of all terminal states.
@@ -89,6 +90,8 @@ func rejectionCounter(code string) counter {
 		return cStoreFull
 	case core.CodeIdempotencyFull:
 		return cKeysFull
+	case core.CodeKeyReused:
+		return cKeyReused
 	}
 	return cRejectedOther
 }

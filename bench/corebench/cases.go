@@ -88,7 +88,7 @@ func idempotencyHit(goroutines, _ int) (operation, error) {
 	table, cs := keyTable(goroutines), counters(goroutines)
 	for _, keys := range table {
 		for i, k := range keys {
-			if !s.Put("f", k, idOf(uint64(i)), 0) {
+			if !s.Put("f", k, core.Fingerprint{}, idOf(uint64(i)), 0) {
 				return nil, errors.New("the idempotency store refused a key")
 			}
 		}
@@ -96,7 +96,7 @@ func idempotencyHit(goroutines, _ int) (operation, error) {
 	return func(w int) bool {
 		c := &cs[w]
 		c.n++
-		state, _, _ := s.AcquireOrGet("f", table[w][c.n%keysPerWorker], 1, nil)
+		state, _, _ := s.AcquireOrGet("f", table[w][c.n%keysPerWorker], core.Fingerprint{}, 1, nil)
 		return state == core.Existing
 	}, nil
 }
@@ -108,7 +108,7 @@ func idempotencyClaim(goroutines, _ int) (operation, error) {
 		c := &cs[w]
 		c.n++
 		key := table[w][c.n%keysPerWorker]
-		state, token, _ := s.AcquireOrGet("f", key, 1, nil)
+		state, token, _ := s.AcquireOrGet("f", key, core.Fingerprint{}, 1, nil)
 		return state == core.Claimed && s.Abandon("f", key, token) == nil
 	}, nil
 }

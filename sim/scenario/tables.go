@@ -33,7 +33,7 @@ var (
 	CountNames = []string{"offered", "accepted", "success", "error", "timeout", "retries",
 		"rejected.rate_limited", "rejected.queue_full", "rejected.est_wait", "rejected.depth",
 		"idempotent_hits", "evicted", "cleaned", "late_results", "duplicate_results", "cold_starts",
-		"rejected.not_found", "rejected.store_full", "rejected.idempotency_store_full", "queue_wait_exceeded", "stale",
+		"rejected.not_found", "rejected.store_full", "rejected.idempotency_store_full", "rejected.idempotency_key_reused", "queue_wait_exceeded", "stale",
 		"scale_ups", "scale_downs", "scale_turns", "replica_seconds"}
 	LatencySeries = []string{"queue_wait", "service", "e2e"}
 	LatencyStats  = []string{"mean", "p50", "p90", "p99", "p999", "max"}
@@ -156,6 +156,9 @@ var latencyTable = &record[Latency]{
 	},
 }
 
+// MaxInputs is how many different inputs a load's calls can bring.
+const MaxInputs = 10
+
 var loadTable = &record[Load]{
 	what: "load", fresh: newLoad, line: func(l *Load) *int { return &l.Line },
 	fields: []field[Load]{
@@ -164,6 +167,7 @@ var loadTable = &record[Load]{
 		{key: "arrivals", doc: "When calls arrive.", typ: arrivalsTable, must: true, at: func(l *Load) any { return &l.Arrivals }},
 		{key: "timeoutMillis", doc: "Timeout of these calls, as X-Timeout-Ms; the function's by default.", typ: counted(limits.TimeoutMillis), at: func(l *Load) any { return &l.TimeoutMillis }},
 		{key: "idempotencyKeys", doc: "Calls carry a key drawn from this many.", typ: integer{1, 10_000_000}, at: func(l *Load) any { return &l.IdempotencyKeys }},
+		{key: "inputs", doc: "Calls bring an input drawn from this many; by default all bring the same.", typ: integer{1, MaxInputs}, at: func(l *Load) any { return &l.Inputs }},
 	},
 }
 

@@ -112,6 +112,7 @@ type Load struct {
 	Arrivals        Arrivals
 	TimeoutMillis   int // 0 = the function's
 	IdempotencyKeys int // keys are drawn from this many; 0 = none are sent
+	Inputs          int // inputs are drawn from this many; 0 = all are the same
 }
 
 // Arrivals is an arrival process: poisson or constant(Rate, From, To),

@@ -147,6 +147,9 @@ func (g *generator) load(sc *scenario.Scenario, budget *float64) scenario.Load {
 	}
 	if g.chance(0.4) {
 		l.IdempotencyKeys = 1 + g.r.IntN(200)
+		if g.chance(0.3) {
+			l.Inputs = 2 + g.r.IntN(scenario.MaxInputs-1)
+		}
 	}
 	a := &l.Arrivals
 	a.Within = "uniform"

@@ -120,14 +120,14 @@ func shorter(sc *scenario.Scenario, i int) *scenario.Scenario {
 	return sc
 }
 
-// lighter reduces load i/3: its rate or count by half, its keys, or its time.
+// lighter reduces load i/4: its rate or count by half, its keys, its time, or its inputs.
 func lighter(sc *scenario.Scenario, i int) *scenario.Scenario {
-	if i/3 >= len(sc.Load) {
+	if i/4 >= len(sc.Load) {
 		return nil
 	}
-	l := &sc.Load[i/3]
+	l := &sc.Load[i/4]
 	a := &l.Arrivals
-	switch i % 3 {
+	switch i % 4 {
 	case 0:
 		a.Rate /= 2
 		a.Count = (a.Count + 1) / 2
@@ -144,6 +144,8 @@ func lighter(sc *scenario.Scenario, i int) *scenario.Scenario {
 		l.IdempotencyKeys /= 2
 	case 2:
 		l.TimeoutMillis = 0
+	case 3:
+		l.Inputs = 0
 	}
 	return sc
 }

@@ -17,6 +17,8 @@ var mutants = []mutant{
 	{"calls in good time are passed over", "min(fn.service.likely(), ex.timeout/2)", "max(fn.service.likely(), ex.timeout*3/4)"},
 	{"stale executions stay a second longer", "created+r.stale)", "created+r.stale+1e9)"},
 	{"idempotency key expires one nanosecond early", "e.storedAt+s.ttl < now)", "e.storedAt+s.ttl <= now)"},
+	{"a key leads any request to its execution", "if e.print != print {", "if false {"},
+	{"fingerprint not kept with the claim", "e.print = print\n\treturn Claimed", "return Claimed"},
 	{"slot lost on timeout", "fn.releaseSlot(fx, ex)\n\t\tif !fn.end(", "ex.holdsSlot = false\n\t\tif !fn.end("},
 	{"caller's timeout frees the slot twice", "stays with the dispatch.\n", "stays with the dispatch.\n\t\tfn.running.Store(fn.running.Load() - 1)\n"},
 	{"attempts time out one nanosecond early", "return ex.startedMono + ex.timeout }", "return ex.startedMono + ex.timeout - 1 }"},

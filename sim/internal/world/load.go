@@ -7,19 +7,28 @@ import (
 
 	"simplane/core"
 	"simplane/sim/internal/random"
+	"simplane/sim/scenario"
 )
 
-// Tag is the world's core.Request.Tag: which load has made the call, and under
-// which idempotency key. The zero Tag is of no call.
+// Tag is the world's core.Request.Tag: which load has made the call, under which
+// idempotency key, and with which input. The zero Tag is of no call.
 type Tag uint64
 
-func newTag(load int32, key int) Tag { return Tag(load+1)<<32 | Tag(uint32(key+1)) }
+// A tag is load+1, 32 bits; input, 4 bits; key+1, 28 bits.
+const keyBits, inputBits = 28, 4
+
+func newTag(load int32, key, input int) Tag {
+	return Tag(load+1)<<32 | Tag(input)<<keyBits | Tag(key+1)
+}
 
 // Load is the number of the load, as in World.Loads; -1 of no call.
 func (t Tag) Load() int { return int(t>>32) - 1 }
 
 // Key is the number of the idempotency key among its function's; -1 = none.
-func (t Tag) Key() int { return int(uint32(t)) - 1 }
+func (t Tag) Key() int { return int(t&(1<<keyBits-1)) - 1 }
+
+// Input is the number of the input, as in Input.
+func (t Tag) Input() int { return int(t >> keyBits & (1<<inputBits - 1)) }
 
 // Load is what a Tag leads to.
 type Load struct {
@@ -35,6 +44,8 @@ type load struct {
 	timeout  time.Duration // 0 = the function's
 	keys     int           // idempotency keys drawn from; 0 = none are sent
 	keyDraws random.Stream
+	inputs   int // inputs drawn from; 0 = all are the first
+	draws    random.Stream
 }
 
 func (w *World) addLoads() {
@@ -49,6 +60,7 @@ func (w *World) addLoads() {
 				backend:  b, sync: l.Mode == "invoke",
 				timeout: time.Duration(l.TimeoutMillis) * time.Millisecond,
 				keys:    l.IdempotencyKeys, keyDraws: random.New(w.sc.Seed, "keys/"+label),
+				inputs: l.Inputs, draws: random.New(w.sc.Seed, "inputs/"+label),
 			})
 		}
 		w.keyNames = append(w.keyNames, make([]string, max(0, l.IdempotencyKeys-len(w.keyNames)))...)
@@ -82,7 +94,11 @@ func (w *World) arrive(i int32) {
 func (w *World) submit(i int32) {
 	l := &w.loads[i]
 	r := &w.req // the other fields stay empty
-	r.Function, r.Sync, r.Input, r.Timeout = l.backend.name, l.sync, Input, l.timeout
+	input := 0
+	if l.inputs > 1 {
+		input = l.draws.Below(l.inputs)
+	}
+	r.Function, r.Sync, r.Input, r.Timeout = l.backend.name, l.sync, inputs[input], l.timeout
 	r.Waiter, r.IdempotencyKey = nil, ""
 	if l.sync {
 		r.Waiter = w.witness
@@ -92,7 +108,7 @@ func (w *World) submit(i int32) {
 		key = l.keyDraws.Below(l.keys)
 		r.IdempotencyKey = w.keyName(key)
 	}
-	tag := newTag(i, key)
+	tag := newTag(i, key, input)
 	r.Tag = uint64(tag)
 	w.witness.Offering(tag)
 	res, err := w.core.Submit(r)
@@ -113,10 +129,18 @@ func (w *World) keyName(n int) string {
 // KeyName is the text of an idempotency key.
 func KeyName(n int) string { return "key-" + strconv.Itoa(n) }
 
-// Input is what every call brings, Output what a success answers.
-var (
-	Input  = []byte(`{"n":1}`)
-	Output = []byte(`{"ok":true}`)
-)
+// Output is what a success answers.
+var Output = []byte(`{"ok":true}`)
+
+// inputs are what calls bring.
+var inputs = func() (all [scenario.MaxInputs][]byte) {
+	for i := range all {
+		all[i] = fmt.Appendf(nil, `{"n":%d}`, i+1)
+	}
+	return all
+}()
+
+// Input is what a call brings, by its number; most bring the first.
+func Input(n int) []byte { return inputs[n] }
 
 var _ core.Dispatcher = (*World)(nil)
