@@ -28,6 +28,16 @@ type Config struct {
 	// comma-separated; empty leaves a scope open. An internal token is valid
 	// for the other scopes too, a manage token for invoke.
 	InvokeToken, ManageToken, InternalToken string
+	// Files that hold tokens as above, one a line, in place of those.
+	InvokeTokenFile, ManageTokenFile, InternalTokenFile string
+	// Insecure allows a scope without a token on an address that other
+	// machines reach.
+	Insecure bool
+	// AllowedHosts lists the host names under which callers reach this server,
+	// comma-separated, beside IP addresses, localhost and the certificate's
+	// names; requests to others are refused. "*.NAME" is any name below NAME,
+	// "*" any name.
+	AllowedHosts string
 	// PEM files: certificate and key switch TLS on, a client CA requires
 	// client certificates.
 	TLSCert, TLSKey, TLSClientCA string

@@ -58,7 +58,13 @@ func New(cfg Config, log *slog.Logger) (_ *Server, err error) {
 		backlog: make(chan struct{}, 1), lookPace: 10 * time.Second, traceFlush: 5 * time.Second,
 	}
 	cfg.Core.OnBacklog = s.wakeScheduler
-	if s.guard, err = auth.NewGuard(cfg.tokens(), cfg.TLSCert != "", s.metrics.Registry); err != nil {
+	if s.certs, err = auth.LoadCertificates(cfg.TLSCert, cfg.TLSKey, cfg.TLSClientCA, log); err != nil {
+		return nil, err
+	}
+	if s.certs != nil {
+		s.certs.Register(s.metrics.Registry)
+	}
+	if s.guard, err = auth.NewGuard(cfg.tokens(), cfg.AllowedHosts, s.certs, s.metrics.Registry); err != nil {
 		return nil, err
 	}
 	s.audit = admin.NewAudit(s.guard, log)
@@ -90,14 +96,9 @@ func New(cfg Config, log *slog.Logger) (_ *Server, err error) {
 	if apiConns < cfg.MaxConnections {
 		log.Info("maxConnections is lowered to what the file limit leaves room for; raise it (ulimit -n)", "from", cfg.MaxConnections, "to", apiConns, "files", sock.FileLimit())
 	}
-	if s.certs, err = auth.LoadCertificates(cfg.TLSCert, cfg.TLSKey, cfg.TLSClientCA, log); err != nil {
-		return nil, err
-	}
-	if s.certs != nil {
-		s.certs.Register(s.metrics.Registry)
-	}
 	answers := api.New(api.Options{
-		Core: s.core, Log: log, Guard: s.guard, Audit: s.audit, Registrar: s.registrar, Dashboard: admin.Dashboard, Run: s.dispatcher.Run,
+		Core: s.core, Log: log, Guard: s.guard, Audit: s.audit, Registrar: s.registrar, Dashboard: admin.Dashboard,
+		Profiles: admin.NewProfiles().Serve, Run: s.dispatcher.Run,
 		Tracing: s.tracing, CheckEndpoint: s.egress.CheckHost, Draining: s.draining.Load,
 		AsyncEnabled: cfg.AsyncEnabled, AccessLogSample: cfg.AccessLogSample,
 		InternalOnMgmtOnly: cfg.InternalOnMgmtOnly, ManageOnMgmtOnly: cfg.ManageOnMgmtOnly,
@@ -113,8 +114,8 @@ func New(cfg Config, log *slog.Logger) (_ *Server, err error) {
 		_ = s.apiAddr.Close()
 		return nil, err
 	}
-	for _, what := range s.exposure() {
-		log.Warn(what)
+	if err = s.checkExposure(); err != nil {
+		return nil, errors.Join(err, s.apiAddr.Close(), s.mgmtAddr.Close())
 	}
 	return s, nil
 }
@@ -271,9 +272,28 @@ func (s *Server) close() error {
 	return err
 }
 
-// Reload applies the runtime part of a newly read configuration, as SIGHUP
-// does. Values that need a restart are not changed.
-func (s *Server) Reload(cfg Config) { s.admin.Reload(cfg.Core.RateMaxPerSecond, cfg.Core.SyncQueue) }
+// Reload applies the runtime part of a newly read configuration and its tokens,
+// as SIGHUP does. Values that need a restart are not changed.
+func (s *Server) Reload(cfg Config) {
+	s.reloadTokens(cfg)
+	s.admin.Reload(cfg.Core.RateMaxPerSecond, cfg.Core.SyncQueue)
+}
+
+func (s *Server) reloadTokens(cfg Config) {
+	replaced, left, err := s.guard.Replace(cfg.tokens())
+	if err != nil {
+		s.log.Error("tokens not reloaded; the old ones stay in force", "error", err)
+	}
+	for _, sc := range replaced {
+		s.log.Info("tokens replaced", "scope", sc.String(), "because", auth.WhoReload)
+	}
+	for _, sc := range left {
+		s.log.Warn("a scope is opened or closed by a restart only", "scope", sc.String(), "open", s.guard.Open(sc))
+	}
+	for _, problem := range cfg.readableTokenFiles() {
+		s.log.Warn(problem)
+	}
+}
 
 // ReloadCertificates loads the TLS files again, as SIGHUP does. Without TLS it
 // does nothing.

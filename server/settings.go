@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"simplane/core/strictyaml"
+	"simplane/server/internal/auth"
 	"simplane/server/internal/dispatch"
 )
 
@@ -71,6 +72,11 @@ func NewSettings(flags *pflag.FlagSet) *Settings {
 	flags.StringVar(&c.InvokeToken, "invoke-token", c.InvokeToken, "bearer `token` (or sha256:HEX or NAME=sha256:HEX of it, comma-separated) to invoke functions")
 	flags.StringVar(&c.ManageToken, "manage-token", c.ManageToken, "bearer `token` to manage functions; invokes too")
 	flags.StringVar(&c.InternalToken, "internal-token", c.InternalToken, "bearer `token` that /v1/internal and /v1/admin require; opens the rest too")
+	flags.StringVar(&c.InvokeTokenFile, "invoke-token-file", c.InvokeTokenFile, "`file` with the tokens or hashes, one a line, in place of --invoke-token")
+	flags.StringVar(&c.ManageTokenFile, "manage-token-file", c.ManageTokenFile, "`file` with those of --manage-token")
+	flags.StringVar(&c.InternalTokenFile, "internal-token-file", c.InternalTokenFile, "`file` with those of --internal-token")
+	flags.BoolVar(&c.Insecure, "insecure", c.Insecure, "start although a scope needs no token on an address that other machines reach")
+	flags.StringVar(&c.AllowedHosts, "allowed-hosts", c.AllowedHosts, "host `names` this server is reached by, comma-separated, beside IP addresses, localhost and its certificate's; *.NAME for all below NAME, * for any")
 	flags.StringVar(&c.TLSCert, "tls-cert", c.TLSCert, "PEM `file` of the certificate; with --tls-key switches TLS on")
 	flags.StringVar(&c.TLSKey, "tls-key", c.TLSKey, "PEM `file` of its key")
 	flags.StringVar(&c.TLSClientCA, "tls-client-ca", c.TLSClientCA, "PEM `file` of the CA whose client certificates are required")
@@ -113,6 +119,7 @@ func (s *Settings) Load(getenv func(string) (string, bool)) error {
 		errs = append(errs, s.loadFile(s.file, set)...)
 	}
 	errs = append(errs, s.loadOTEL(getenv)...)
+	errs = append(errs, s.loadTokenFiles()...)
 	if len(errs) == 0 {
 		for _, problem := range s.Config.problems() {
 			errs = append(errs, s.located(problem))
@@ -250,6 +257,9 @@ func (c *Config) problems() []string {
 		bad("logLevel", "must be debug, info, warn or error, not %q", c.LogLevel)
 	}
 	if err := c.tokens().Check(); err != nil {
+		found = append(found, err.Error())
+	}
+	if err := auth.CheckAllowedHosts(c.AllowedHosts); err != nil {
 		found = append(found, err.Error())
 	}
 	if _, err := dispatch.NewEgress(c.EndpointAllow); err != nil {

@@ -73,8 +73,14 @@ func TestSettingsPrecedence(t *testing.T) {
 }
 
 // another returns a valid value of a flag that is not its default.
-func another(f *pflag.Flag) string {
+func another(t *testing.T, f *pflag.Flag) string {
 	switch f.Name {
+	case "invoke-token-file", "manage-token-file", "internal-token-file":
+		file := filepath.Join(t.TempDir(), f.Name)
+		if err := os.WriteFile(file, []byte("token\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return file
 	case "addr", "mgmt-addr":
 		return "127.0.0.1:1234"
 	case "provider":
@@ -118,7 +124,7 @@ func TestSettingsEveryKeyInEveryForm(t *testing.T) {
 			return
 		}
 		count++
-		value, key := another(f), camelCase(f.Name)
+		value, key := another(t, f), camelCase(f.Name)
 		byFlag, _, err1 := load(t, []string{"--" + f.Name + "=" + value}, nil, "")
 		byEnv, _, err2 := load(t, nil, map[string]string{envName(f.Name): value}, "")
 		byFile, _, err3 := load(t, nil, nil, key+": "+value)
@@ -339,5 +345,47 @@ func TestPortTaken(t *testing.T) {
 	cfg.Provider, cfg.Addr = ProviderNone, "nowhere:port"
 	if _, err := New(cfg, discardLog()); err == nil || !strings.Contains(err.Error(), "addr nowhere:port: cannot listen") {
 		t.Errorf("got %v", err)
+	}
+}
+
+// A file of tokens is what the flag takes, one a line.
+func TestSettingsTokenFiles(t *testing.T) {
+	hash := "sha256:" + strings.Repeat("a1", 32)
+	write := func(text string, mode os.FileMode) string {
+		file := filepath.Join(t.TempDir(), "tokens")
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Chmod(file, mode); err != nil {
+			t.Fatal(err)
+		}
+		return file
+	}
+	for text, want := range map[string]string{
+		"secret": "secret", "secret\n": "secret", "secret\r\n": "secret", "\n  one\t\n\n\ntwo\n": "one,two", "ci=" + hash + "\n": "ci=" + hash,
+	} {
+		s, _, err := load(t, []string{"--manage-token-file", write(text, 0o600)}, nil, "")
+		if err != nil || s.Config.ManageToken != want {
+			t.Errorf("%q: %q, %v", text, s.Config.ManageToken, err)
+		}
+	}
+	for what, tc := range map[string]struct {
+		args []string
+		want string
+	}{
+		"not there":        {[]string{"--manage-token-file", "/no/such/file"}, "--manage-token-file: manageTokenFile: open /no/such/file"},
+		"a directory":      {[]string{"--manage-token-file", t.TempDir()}, "is a directory"},
+		"empty":            {[]string{"--invoke-token-file", write("", 0o600)}, "holds no token"},
+		"blank":            {[]string{"--internal-token-file", write(" \n\n", 0o600)}, "holds no token"},
+		"a comma":          {[]string{"--manage-token-file", write("a\nb,c\n", 0o600)}, ":2: a token must not contain a comma"},
+		"a broken hash":    {[]string{"--manage-token-file", write("sha256:12\n", 0o600)}, "manageToken: after sha256:"},
+		"too large":        {[]string{"--manage-token-file", write(strings.Repeat("x", maxTokenFile+1), 0o600)}, "larger than 64 KiB"},
+		"writable for all": {[]string{"--manage-token-file", write("m", 0o602)}, "chmod 600"},
+		"both forms":       {[]string{"--manage-token-file", write("m", 0o600), "--manage-token", "topsecret"}, "manageToken (--manage-token) is given too"},
+	} {
+		_, _, err := load(t, tc.args, nil, "")
+		if err == nil || !strings.Contains(err.Error(), tc.want) || strings.Contains(err.Error(), "topsecret") {
+			t.Errorf("%s: %v, want %q", what, err, tc.want)
+		}
 	}
 }

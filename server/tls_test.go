@@ -66,13 +66,13 @@ func writePEM(t *testing.T, kind string, raw []byte) string {
 	return file
 }
 
-// issue makes a certificate for 127.0.0.1 and returns the files of it and its
-// key; until says when it ends.
-func (a *authority) issue(until time.Duration) (certFile, keyFile string) {
+// issue makes a certificate for 127.0.0.1 and these names, and returns the files
+// of it and its key; until says when it ends.
+func (a *authority) issue(until time.Duration, names ...string) (certFile, keyFile string) {
 	a.t.Helper()
 	key := newKey(a.t)
 	template := &x509.Certificate{
-		SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: "peer"}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
+		SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: "peer"}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, DNSNames: names,
 		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
 		NotBefore: time.Now().Add(-2 * time.Hour), NotAfter: time.Now().Add(until),
 	}

@@ -2,8 +2,11 @@ package main
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -15,8 +18,9 @@ const clientGroup = "client"
 
 // clientOptions are what every command that calls a server takes.
 type clientOptions struct {
-	server, token, output string
-	tls                   client.TLS
+	server, token, tokenFile, output string
+
+	tls client.TLS
 }
 
 // addClientCommands adds the commands that call a running server.
@@ -36,7 +40,8 @@ func addClientCommands(root *cobra.Command) {
 func (o *clientOptions) bind(cmd *cobra.Command) {
 	f := cmd.PersistentFlags()
 	f.StringVar(&o.server, "server", "", "`address` of the server (default $SIMPLANE_SERVER or 127.0.0.1:8080)")
-	f.StringVar(&o.token, "token", "", "bearer `token` (default $SIMPLANE_TOKEN; the variable does not show in process lists)")
+	f.StringVar(&o.token, "token", "", "bearer `token` (default $SIMPLANE_TOKEN)")
+	f.StringVar(&o.tokenFile, "token-file", "", "`file` that holds the token (default $SIMPLANE_TOKEN_FILE)")
 	f.StringVarP(&o.output, "output", "o", "table", "output `format`: table or json")
 	f.StringVar(&o.tls.CA, "tls-ca", "", "PEM `file` of the CA that the server's certificate is from (default: the machine's)")
 	f.StringVar(&o.tls.Cert, "tls-cert", "", "PEM `file` of a client certificate")
@@ -49,7 +54,11 @@ func (o *clientOptions) connect() (*client.Client, error) {
 	if o.output != "table" && o.output != "json" {
 		return nil, usageErrorf("--output: must be table or json, not %q", o.output)
 	}
-	c, err := client.New(firstOf(o.server, os.Getenv("SIMPLANE_SERVER"), "127.0.0.1:8080"), firstOf(o.token, os.Getenv("SIMPLANE_TOKEN")))
+	token, err := o.bearer()
+	if err != nil {
+		return nil, usageErrorf("%w", err)
+	}
+	c, err := client.New(firstOf(o.server, getenv("SIMPLANE_SERVER"), "127.0.0.1:8080"), token)
 	if err != nil {
 		return nil, usageErrorf("%w", err)
 	}
@@ -59,6 +68,33 @@ func (o *clientOptions) connect() (*client.Client, error) {
 		}
 	}
 	return c, nil
+}
+
+// bearer is the token to send: of a flag, else of the environment, where the
+// token itself comes before a file's.
+func (o *clientOptions) bearer() (string, error) {
+	if o.token != "" && o.tokenFile != "" {
+		return "", errors.New("give --token or --token-file, not both")
+	}
+	file := o.tokenFile
+	if file == "" {
+		if token := firstOf(o.token, getenv("SIMPLANE_TOKEN")); token != "" {
+			return token, nil
+		}
+		file = getenv("SIMPLANE_TOKEN_FILE")
+	}
+	if file == "" {
+		return "", nil
+	}
+	raw, err := os.ReadFile(file)
+	if err != nil {
+		return "", err
+	}
+	token := strings.TrimSpace(string(raw))
+	if token == "" || strings.ContainsAny(token, "\r\n") {
+		return "", fmt.Errorf("%s: expected one line, the token", file)
+	}
+	return token, nil
 }
 
 func (o *clientOptions) json() bool { return o.output == "json" }

@@ -13,8 +13,12 @@ import (
 	"github.com/spf13/cobra"
 )
 
-func main() {
-	os.Exit(run(os.Args[1:]))
+func main() { os.Exit(execute()) }
+
+// execute runs the command line of this process and returns its exit code.
+func execute() int {
+	secretsShown = hideSecrets()
+	return run(os.Args[1:])
 }
 
 // run executes one command line and returns the process exit code:

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -25,17 +26,25 @@ func serveCommand() *cobra.Command {
 	}
 	settings := server.NewSettings(cmd.Flags())
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		if err := settings.Load(os.LookupEnv); err != nil {
+		closed := notDumpable() // before any token is read from a file
+		if err := settings.Load(lookupEnv); err != nil {
 			return usageErrorf("%w", err)
 		}
 		cfg := settings.Config
 		log := newLogger(cfg)
+		if err := errors.Join(secretsShown, closed); err != nil {
+			log.Warn("secrets are less well kept than they could be", "error", err)
+		}
 		if err := connectCluster(&cfg, log); err != nil {
 			return err
 		}
 		server.TuneGC()
 		s, err := server.New(cfg, log)
-		if err != nil {
+		var exposed *server.ExposedError
+		switch {
+		case errors.As(err, &exposed):
+			return usageErrorf("%w", err)
+		case err != nil:
 			return err
 		}
 		ctx, cancel := context.WithCancel(context.Background())
@@ -76,7 +85,7 @@ func reloadOnHangup(ctx context.Context, hangup chan os.Signal, s *server.Server
 			return
 		case <-hangup:
 			s.ReloadCertificates()
-			cfg, err := settings.Reread(os.LookupEnv)
+			cfg, err := settings.Reread(lookupEnv)
 			if err != nil {
 				log.Error("configuration not reloaded; the old one stays in force", "error", err)
 				continue

@@ -26,7 +26,7 @@ func TestMain(m *testing.M) {
 	switch os.Getenv(roleVariable) {
 	case "simplane":
 		_ = os.Unsetenv(roleVariable)
-		syscall.Exit(run(os.Args[1:])) // not os.Exit: the race detector's lingers for a second
+		syscall.Exit(execute()) // not os.Exit: the race detector's lingers for a second
 	case "function":
 		playFunction()
 		return

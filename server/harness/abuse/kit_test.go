@@ -53,7 +53,13 @@ type victim struct {
 // stop cleanly, at the test's end.
 func start(t *testing.T, args ...string) *victim {
 	t.Helper()
-	n, err := node.Start(node.Options{Binary: binary, Args: append([]string{"--rate-max-per-second", "0"}, args...)})
+	return startNode(t, node.Options{Binary: binary, Args: append([]string{"--rate-max-per-second", "0"}, args...)})
+}
+
+// startNode is start with other options.
+func startNode(t *testing.T, o node.Options) *victim {
+	t.Helper()
+	n, err := node.Start(o)
 	if err != nil {
 		t.Fatal(err)
 	}

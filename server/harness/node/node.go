@@ -28,6 +28,7 @@ type Options struct {
 	Env    []string // further KEY=value
 	Addr   string   // of the API; empty picks a free port
 	Files  int      // hard limit of open files; 0 = this process's
+	User   uint32   // to run it as, with the group of the same number; 0 = this process's
 	// Stderr takes the log; nil keeps its end for Log.
 	Stderr *os.File
 }
@@ -118,6 +119,9 @@ func Start(opt Options) (*Node, error) {
 	n := &Node{exited: make(chan struct{}), cmd: exec.Command(argv[0], argv[1:]...)}
 	n.cmd.Env = append(os.Environ(), opt.Env...)
 	n.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	if opt.User != 0 {
+		n.cmd.SysProcAttr.Credential = &syscall.Credential{Uid: opt.User, Gid: opt.User}
+	}
 	out, err := n.cmd.StdoutPipe()
 	if err != nil {
 		return nil, err
@@ -207,6 +211,7 @@ func Call(client *http.Client, method, url string, body io.Reader, headers ...st
 	for i := 0; i+1 < len(headers); i += 2 {
 		req.Header.Set(headers[i], headers[i+1])
 	}
+	req.Host = req.Header.Get("Host") // empty: that of the URL
 	resp, err := client.Do(req)
 	if err != nil {
 		return Answer{}, err

@@ -43,7 +43,7 @@ func newRefusing(t *testing.T, window time.Duration) *refusing {
 	t.Helper()
 	r := &refusing{registry: prometheus.NewRegistry()}
 	var err error
-	if r.guard, err = auth.NewGuard(auth.Tokens{Internal: "x"}, false, r.registry); err != nil {
+	if r.guard, err = auth.NewGuard(auth.Tokens{Internal: "x"}, "", nil, r.registry); err != nil {
 		t.Fatal(err)
 	}
 	r.audit = NewAudit(r.guard, slog.New(slog.NewTextHandler(r, nil)))

@@ -26,6 +26,8 @@ type Options struct {
 	// Dashboard serves the dashboard on the management address, and leaves
 	// other requests to next.
 	Dashboard func(next fasthttp.RequestHandler) fasthttp.RequestHandler
+	// Profiles serves the runtime's profiles on the management address.
+	Profiles fasthttp.RequestHandler
 	// Run makes the call of a task that core has left to its caller, and
 	// completes the task; the Stop breaks the call off.
 	Run func(core.Task, *sock.Stop)

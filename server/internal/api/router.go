@@ -9,7 +9,6 @@ import (
 
 	"github.com/fasthttp/router"
 	"github.com/valyala/fasthttp"
-	"github.com/valyala/fasthttp/pprofhandler"
 
 	"simplane/server/internal/auth"
 	"simplane/server/internal/http1"
@@ -81,10 +80,10 @@ func (a *API) Handler(routes []Route, mgmt bool) fasthttp.RequestHandler {
 		})
 	}
 	if mgmt {
-		r.GET("/debug/pprof/{profile:*}", a.guarded(pprofhandler.PprofHandler))
+		r.GET("/debug/pprof/{profile:*}", a.forTokenHolders(a.Profiles))
 		r.NotFound = a.Dashboard(noRoute)
 	}
-	return telemetry.AccessLog(a.AccessLogSample, a.Log, recovered(a.Log, a.functionsFirst(resources[functionPrefix+"{arg}"], r.Handler)))
+	return telemetry.AccessLog(a.AccessLogSample, a.Log, recovered(a.Log, a.ownHostOnly(a.functionsFirst(resources[functionPrefix+"{arg}"], r.Handler))))
 }
 
 const functionPrefix = "/v1/functions/"
@@ -161,14 +160,29 @@ func (a *API) serve(ctx *fasthttp.RequestCtx, res *resource, arg string) {
 	}
 }
 
-// guarded requires the internal token for a handler outside the API's routes.
-func (a *API) guarded(next fasthttp.RequestHandler) fasthttp.RequestHandler {
+// ownHostOnly refuses requests that were sent to another host's name.
+func (a *API) ownHostOnly(next fasthttp.RequestHandler) fasthttp.RequestHandler {
 	return func(ctx *fasthttp.RequestCtx) {
-		if !a.Guard.Allow(auth.ScopeInternal, ctx) {
-			a.Guard.RefuseUnauthorized(ctx, auth.ScopeInternal)
+		if a.Guard.ForeignHost(ctx) {
+			a.Guard.RefuseForeignHost(ctx)
 			return
 		}
 		next(ctx)
+	}
+}
+
+// forTokenHolders requires an internal token for a handler outside the API's
+// routes, also where that scope is open.
+func (a *API) forTokenHolders(next fasthttp.RequestHandler) fasthttp.RequestHandler {
+	return func(ctx *fasthttp.RequestCtx) {
+		switch {
+		case a.Guard.Open(auth.ScopeInternal):
+			a.Guard.RefuseWithoutTokens(ctx, auth.ScopeInternal)
+		case !a.Guard.Allow(auth.ScopeInternal, ctx):
+			a.Guard.RefuseUnauthorized(ctx, auth.ScopeInternal)
+		default:
+			next(ctx)
+		}
 	}
 }
 

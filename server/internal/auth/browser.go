@@ -2,9 +2,6 @@ package auth
 
 import (
 	"bytes"
-	"net"
-	"net/netip"
-	"strings"
 
 	"github.com/valyala/fasthttp"
 
@@ -17,11 +14,8 @@ const codeCrossSite = "CROSS_SITE"
 // a web page of another site (CSRF). A page open in an operator's browser
 // reaches servers that only the operator can reach, and could register a
 // function, which is a program, with a plain form post. Browsers send the
-// origin of a request; other clients send none and are not affected.
-//
-// A page under a name that was pointed at this server's address after it was
-// loaded (DNS rebinding) looks like our own. So where no token is needed only
-// pages under an address or localhost count as ours: those cannot be rebound.
+// origin of a request; other clients send none and are not affected. A page
+// whose own name was pointed here looks like ours: see ForeignHost.
 func (g *Guard) FromForeignPage(ctx *fasthttp.RequestCtx, need Scope) bool {
 	if need == ScopePublic || ctx.IsGet() || ctx.IsHead() {
 		return false
@@ -33,14 +27,11 @@ func (g *Guard) FromForeignPage(ctx *fasthttp.RequestCtx, need Scope) bool {
 	}
 	switch httpjson.UnsafeString(site) {
 	case "same-origin", "none":
+		return false
 	case "":
-		if !sameHost(origin, h.Host()) && !sameHost(origin, h.Peek("X-Forwarded-Host")) {
-			return true
-		}
-	default:
-		return true
+		return !sameHost(origin, h.Host()) && !sameHost(origin, h.Peek("X-Forwarded-Host"))
 	}
-	return len(g.tokens[need]) == 0 && !g.tls && !cannotBeRebound(httpjson.UnsafeString(h.Host()))
+	return true
 }
 
 // sameHost compares an origin, "scheme://host:port", with a Host header. The
@@ -50,22 +41,10 @@ func sameHost(origin, host []byte) bool {
 	return ok && len(at) > 0 && bytes.EqualFold(at, host)
 }
 
-func cannotBeRebound(host string) bool {
-	if name, _, err := net.SplitHostPort(host); err == nil {
-		host = name
-	}
-	host = strings.Trim(host, "[]")
-	if strings.EqualFold(host, "localhost") {
-		return true
-	}
-	_, err := netip.ParseAddr(host)
-	return err == nil
-}
-
 // RefuseForeignPage writes the refusal of a request from a page of another
 // site.
 func (g *Guard) RefuseForeignPage(ctx *fasthttp.RequestCtx, need Scope) {
 	g.OnRefusal(ctx, fasthttp.StatusForbidden, need)
 	httpjson.WriteError(ctx, fasthttp.StatusForbidden, codeCrossSite,
-		"requests from web pages of other sites are refused; a page of this server under a name needs a token of its scope or TLS to be configured")
+		"requests from web pages of other sites are refused")
 }

@@ -10,6 +10,7 @@ import (
 	"net"
 	"os"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -24,6 +25,7 @@ type Certificates struct {
 	cert, key, clientCA string // file names; clientCA may be empty
 	log                 *slog.Logger
 	current             atomic.Pointer[tls.Config]
+	names               atomic.Pointer[hostNames] // of the certificate in force
 
 	mu   sync.Mutex    // one load at a time
 	seen []os.FileInfo // the files as they were before the last load
@@ -45,7 +47,7 @@ func LoadCertificates(cert, key, clientCA string, log *slog.Logger) (*Certificat
 	if err != nil {
 		return nil, err
 	}
-	c.current.Store(tc)
+	c.use(tc)
 	return c, nil
 }
 
@@ -86,10 +88,27 @@ func (c *Certificates) Reload(why string) {
 		c.log.Error("TLS files not reloaded; the old ones stay in force", "because", why, "error", err)
 		return
 	}
-	c.current.Store(tc)
+	c.use(tc)
 	c.loads.WithLabelValues("ok").Inc()
 	c.log.Info("TLS files reloaded", "because", why, "certificate", certificateName(leaf(tc)), "serial", leaf(tc).SerialNumber.Text(16), "notAfter", leaf(tc).NotAfter)
 }
+
+// use puts a configuration in force for new connections.
+func (c *Certificates) use(tc *tls.Config) {
+	var names []string
+	for _, name := range leaf(tc).DNSNames {
+		if validHostName(strings.TrimPrefix(name, "*.")) {
+			names = append(names, name)
+		}
+	}
+	h, _ := newHostNames(names)
+	c.names.Store(&h)
+	c.current.Store(tc)
+}
+
+// hasName reports whether the certificate in force is for a name in lower
+// case.
+func (c *Certificates) hasName(name []byte) bool { return c != nil && c.names.Load().has(name) }
 
 func leaf(tc *tls.Config) *x509.Certificate { return tc.Certificates[0].Leaf }
 

@@ -1,8 +1,12 @@
 // Package auth authorises requests: bearer tokens by scope, an execution's
-// own completion token, refusal of pages of other sites, and the TLS files.
+// own completion token, refusal of pages of other sites and of foreign host
+// names, and the TLS files.
 package auth
 
 import (
+	"slices"
+	"sync/atomic"
+
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/valyala/fasthttp"
 
@@ -19,23 +23,54 @@ type Guard struct {
 	// OnRefusal is called for each refused request, before its response.
 	OnRefusal func(ctx *fasthttp.RequestCtx, status int, need Scope)
 
-	tokens       tokens
+	tokens       atomic.Pointer[tokens]
+	allowedHosts hostNames
+	certs        *Certificates // nil without TLS
 	completions  *completionTokens
-	tls          bool
 	unauthorized *prometheus.CounterVec
 }
 
-// NewGuard makes a guard with its metrics. tls says that connections are
-// encrypted. The error names the malformed token.
-func NewGuard(t Tokens, tls bool, r prometheus.Registerer) (*Guard, error) {
+// NewGuard makes a guard with its metrics. allowedHosts is a comma-separated
+// list of host names beside those of certs' certificate; certs is nil without
+// TLS. The error names the malformed token or host.
+func NewGuard(t Tokens, allowedHosts string, certs *Certificates, r prometheus.Registerer) (*Guard, error) {
 	known, err := newTokens(t)
 	if err != nil {
 		return nil, err
 	}
-	return &Guard{
-		OnRefusal: func(*fasthttp.RequestCtx, int, Scope) {},
-		tokens:    known, completions: newCompletionTokens(), tls: tls, unauthorized: newUnauthorizedCounter(r),
-	}, nil
+	hosts, err := parseAllowedHosts(allowedHosts)
+	if err != nil {
+		return nil, err
+	}
+	g := &Guard{
+		OnRefusal:    func(*fasthttp.RequestCtx, int, Scope) {},
+		allowedHosts: hosts, certs: certs, completions: newCompletionTokens(), unauthorized: newUnauthorizedCounter(r),
+	}
+	g.tokens.Store(&known)
+	return g, nil
+}
+
+// Replace puts other tokens in force for the scopes that have some, and
+// reports which scopes differ and which of them it left as they were: to open
+// a scope, or to close an open one, takes a restart. The error names the
+// malformed token; then nothing is changed.
+func (g *Guard) Replace(t Tokens) (replaced, left []Scope, err error) {
+	next, err := newTokens(t)
+	if err != nil {
+		return nil, nil, err
+	}
+	now := *g.tokens.Load()
+	for s := range next {
+		switch {
+		case slices.Equal(now[s], next[s]):
+		case len(now[s]) == 0 || len(next[s]) == 0:
+			left = append(left, Scope(s))
+		default:
+			replaced, now[s] = append(replaced, Scope(s)), next[s]
+		}
+	}
+	g.tokens.Store(&now)
+	return replaced, left, nil
 }
 
 // Check returns an error that names a malformed token of t.
@@ -45,10 +80,12 @@ func (t Tokens) Check() error {
 }
 
 // Allow reports whether a request may use a scope.
-func (g *Guard) Allow(need Scope, ctx *fasthttp.RequestCtx) bool { return g.tokens.allow(need, ctx) }
+func (g *Guard) Allow(need Scope, ctx *fasthttp.RequestCtx) bool {
+	return g.tokens.Load().allow(need, ctx)
+}
 
 // Open reports whether a scope needs no token.
-func (g *Guard) Open(s Scope) bool { return len(g.tokens[s]) == 0 }
+func (g *Guard) Open(s Scope) bool { return len(g.tokens.Load()[s]) == 0 }
 
 // CompletionToken is the token that lets a function complete the execution id.
 func (g *Guard) CompletionToken(id core.ID) string { return g.completions.of(id) }
@@ -59,6 +96,14 @@ func (g *Guard) RefuseUnauthorized(ctx *fasthttp.RequestCtx, need Scope) {
 	g.OnRefusal(ctx, fasthttp.StatusUnauthorized, need)
 	ctx.Response.Header.Set("WWW-Authenticate", "Bearer")
 	httpjson.WriteError(ctx, fasthttp.StatusUnauthorized, httpjson.CodeUnauthorized, "a valid bearer token of scope "+need.String()+" is required here")
+}
+
+// RefuseWithoutTokens answers a request for what only holders of a token get
+// when the scope has no tokens.
+func (g *Guard) RefuseWithoutTokens(ctx *fasthttp.RequestCtx, need Scope) {
+	g.OnRefusal(ctx, fasthttp.StatusForbidden, need)
+	httpjson.WriteError(ctx, fasthttp.StatusForbidden, "NO_TOKEN_CONFIGURED",
+		"this is for holders of a token of scope "+need.String()+" only, and none is configured; set "+need.String()+"Token or "+need.String()+"TokenFile")
 }
 
 // OwnsExecution reports whether the caller has the completion token of

@@ -23,7 +23,7 @@ const WhoReload = "signal:SIGHUP"
 // of an open scope may still send one.
 func (g *Guard) Who(ctx *fasthttp.RequestCtx) string {
 	var names []string
-	if token := g.tokens.name(ctx); token != "" {
+	if token := g.tokens.Load().name(ctx); token != "" {
 		names = append(names, "token:"+token)
 	}
 	if state := ctx.TLSConnectionState(); state != nil && len(state.PeerCertificates) > 0 {
