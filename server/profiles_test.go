@@ -85,20 +85,42 @@ func TestProfilesAreWhatGoToolsRead(t *testing.T) {
 // One profile at a time, until its last byte is sent; then the next one.
 func TestOneProfileAtATime(t *testing.T) {
 	f := start(t, func(c *Config) { c.InternalToken = "x" })
-	first := make(chan int, 1)
-	go func() {
-		status := 429 // while the question below is being answered
-		for status == 429 {
-			status, _, _ = f.profile(f.mgmt, "profile?seconds=3", "x")
-		}
-		first <- status
-	}()
-	f.eventually("a profile is being collected", func() bool {
-		status, header, _ := f.profile(f.mgmt, "heap", "x")
-		return status == 429 && header.Get("Retry-After") != ""
-	})
+	first := f.collect("profile?seconds=3")
 	if status := receive(t, "the first profile", first); status != 200 {
 		t.Errorf("the first profile: status %d", status)
 	}
 	f.eventually("the next one is answered", func() bool { status, _, _ := f.profile(f.mgmt, "heap", "x"); return status == 200 })
+}
+
+// A shutdown does not wait for a profile to be complete.
+func TestShutdownEndsAProfile(t *testing.T) {
+	f := launch(t, func(c *Config) { c.InternalToken = "x" })
+	answered := f.collect("profile?seconds=60")
+	if err := f.shutdown(); err != nil {
+		t.Error(err)
+	}
+	if status := receive(t, "the profile", answered); status != 200 {
+		t.Errorf("status %d", status)
+	}
+}
+
+// collect asks for a profile, and returns when another one is told to wait for
+// it. Its status comes later.
+func (f *fixture) collect(path string) <-chan int {
+	f.t.Helper()
+	status := make(chan int, 1)
+	go func() {
+		for {
+			got, _, _ := f.profile(f.mgmt, path, "x")
+			if got != 429 { // else it came while the question below was answered
+				status <- got
+				return
+			}
+		}
+	}()
+	f.eventually("a profile is being collected", func() bool {
+		got, header, _ := f.profile(f.mgmt, "heap", "x")
+		return got == 429 && header.Get("Retry-After") != ""
+	})
+	return status
 }

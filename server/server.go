@@ -37,6 +37,7 @@ type Server struct {
 	guard      *auth.Guard
 	audit      *admin.Audit
 	admin      *admin.Admin
+	profiles   *admin.Profiles
 	registrar  *deploy.Registrar
 	dispatcher *dispatch.Dispatcher
 	egress     *dispatch.Egress
@@ -54,7 +55,7 @@ type Server struct {
 // error here and both addresses are known before Serve.
 func New(cfg Config, log *slog.Logger) (_ *Server, err error) {
 	s := &Server{
-		cfg: cfg, log: log, clock: machine.NewClock(), metrics: telemetry.NewMetrics(),
+		cfg: cfg, log: log, clock: machine.NewClock(), metrics: telemetry.NewMetrics(), profiles: admin.NewProfiles(),
 		backlog: make(chan struct{}, 1), lookPace: 10 * time.Second, traceFlush: 5 * time.Second,
 	}
 	cfg.Core.OnBacklog = s.wakeScheduler
@@ -98,7 +99,7 @@ func New(cfg Config, log *slog.Logger) (_ *Server, err error) {
 	}
 	answers := api.New(api.Options{
 		Core: s.core, Log: log, Guard: s.guard, Audit: s.audit, Registrar: s.registrar, Dashboard: admin.Dashboard,
-		Profiles: admin.NewProfiles().Serve, Run: s.dispatcher.Run,
+		Profiles: s.profiles.Serve, Run: s.dispatcher.Run,
 		Tracing: s.tracing, CheckEndpoint: s.egress.CheckHost, Draining: s.draining.Load,
 		AsyncEnabled: cfg.AsyncEnabled, AccessLogSample: cfg.AccessLogSample,
 		InternalOnMgmtOnly: cfg.InternalOnMgmtOnly, ManageOnMgmtOnly: cfg.ManageOnMgmtOnly,
@@ -232,6 +233,7 @@ func (s *Server) Serve(ctx context.Context) error {
 // drain waits until accepted work has ended or the grace period is over.
 func (s *Server) drain() error {
 	s.draining.Store(true)
+	s.profiles.Close()
 	s.core.Drain()
 	queued, inFlight := s.core.Unfinished()
 	s.log.Info("shutting down", "queued", queued, "inFlight", inFlight, "grace", s.cfg.ShutdownGrace)

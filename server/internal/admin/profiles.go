@@ -28,14 +28,20 @@ const (
 // Profiles serves the runtime's profiles at /debug/pprof, in the formats of
 // net/http/pprof. It leaves out the command line, which may hold tokens, and
 // answers one request at a time, from the collection to the last byte sent.
-type Profiles struct{ free chan struct{} }
+type Profiles struct {
+	free   chan struct{}
+	closed chan struct{}
+}
 
 // NewProfiles makes a Profiles.
 func NewProfiles() *Profiles {
-	p := &Profiles{free: make(chan struct{}, 1)}
+	p := &Profiles{free: make(chan struct{}, 1), closed: make(chan struct{})}
 	p.free <- struct{}{}
 	return p
 }
+
+// Close ends the collection of a profile early. It is called once.
+func (p *Profiles) Close() { close(p.closed) }
 
 // Serve answers with the profile that the path names. profile (CPU) and trace
 // take seconds; the others are of this moment, as text with debug=1 or 2.
@@ -74,7 +80,7 @@ func (p *Profiles) Serve(ctx *fasthttp.RequestCtx) {
 			b.release()
 		}
 	}()
-	switch err := b.collect(ctx, name, time.Duration(seconds)*time.Second, debug); {
+	switch err := b.collect(p.closed, name, time.Duration(seconds)*time.Second, debug); {
 	case err != nil:
 		httpjson.WriteError(ctx, fasthttp.StatusServiceUnavailable, "PROFILE_UNAVAILABLE", err.Error())
 	case b.size > maxProfileBytes:
@@ -124,9 +130,9 @@ type profileBuffer struct {
 	release func()
 }
 
-// collect writes a profile. Those that take time end early when the server
-// shuts down, a trace also when it has got large.
-func (b *profileBuffer) collect(ctx *fasthttp.RequestCtx, name string, length time.Duration, debug int) error {
+// collect writes a profile. Those that take time end early when closed is, a
+// trace also when it has got large.
+func (b *profileBuffer) collect(closed <-chan struct{}, name string, length time.Duration, debug int) error {
 	switch name {
 	case "profile":
 		if err := pprof.StartCPUProfile(b); err != nil {
@@ -146,7 +152,7 @@ func (b *profileBuffer) collect(ctx *fasthttp.RequestCtx, name string, length ti
 	select {
 	case <-end.C:
 	case <-b.full:
-	case <-ctx.Done():
+	case <-closed:
 	}
 	return nil
 }
