@@ -43,6 +43,10 @@ const (
 	CodeSaturated   = "POOL_SATURATED"        // too many invocations wait for an instance
 	CodeCanceled    = "POOL_CANCELED"         // the waiting caller gave up
 	CodeClosed      = "PROVIDER_CLOSED"       // the provider is shutting down
+
+	// CodeNotTaken is an instance's answer to its Pool: nothing of the
+	// invocation was read. The pool gives it to another; no caller sees it.
+	CodeNotTaken = "INSTANCE_GONE"
 )
 
 // Error is a failure with the code a Result carries.

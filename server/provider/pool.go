@@ -9,7 +9,8 @@ import (
 // Instance is one running copy of a function.
 type Instance interface {
 	// Call delivers an invocation and returns without waiting for the answer.
-	// done is called exactly once, no later than soon after inv.Deadline.
+	// done is called exactly once, no later than soon after inv.Deadline, or,
+	// with CodeNotTaken, once the instance is out of balancing.
 	Call(inv Invocation, done func(Result))
 }
 
@@ -79,32 +80,42 @@ func NewPool(opt PoolOptions) *Pool {
 // set. See Provider.Go for done. waits reports that none was free: another
 // instance could help.
 func (p *Pool) Go(inv Invocation, done func(Result)) (waits bool) {
-	return p.acquire(inv.Deadline, func(l *lease, err *Error) {
-		if err != nil {
-			done(Failure(err.Code, err.Message))
+	return p.acquire(inv.Deadline, nil, func(l *lease, err *Error) { p.run(l, err, inv, done) })
+}
+
+// run has a lease's member run an invocation; err is why there is no lease.
+func (p *Pool) run(l *lease, err *Error, inv Invocation, done func(Result)) {
+	if err != nil {
+		done(Failure(err.Code, err.Message))
+		return
+	}
+	l.m.instance.Call(inv, func(r Result) {
+		if r.ErrorCode == CodeNotTaken {
+			l.release(false)
+			p.acquire(inv.Deadline, l, func(l *lease, err *Error) { p.run(l, err, inv, done) })
 			return
 		}
-		l.m.instance.Call(inv, func(r Result) {
-			if l.cold {
-				r.ColdStart = true
-				if r.InitDuration == 0 {
-					r.InitDuration = l.m.init
-				}
+		if l.cold {
+			r.ColdStart = true
+			if r.InitDuration == 0 {
+				r.InitDuration = l.m.init
 			}
-			if !r.ColdStart {
-				r.InitDuration = 0 // no invocation waited for it
-			}
-			// The slot is released before the result is reported, so that a
-			// caller with one slot finds it free for its next invocation.
-			l.release(r.faulty())
-			done(r)
-		})
+		}
+		if !r.ColdStart {
+			r.InitDuration = 0 // no invocation waited for it
+		}
+		// The slot is released before the result is reported, so that a
+		// caller with one slot finds it free for its next invocation.
+		l.release(r.faulty())
+		done(r)
 	})
 }
 
 // acquire calls ready once, outside the pool's lock: with a lease, or with the
-// error that ended the wait. waits says that there is or was a wait.
-func (p *Pool) acquire(deadline time.Time, ready func(*lease, *Error)) (waits bool) {
+// error that ended the wait. waits says that there is or was a wait. before is
+// the lease of an instance that did not take the invocation, nil for a new one:
+// it had its turn, so it waits in front of all others.
+func (p *Pool) acquire(deadline time.Time, before *lease, ready func(*lease, *Error)) (waits bool) {
 	p.mu.Lock()
 	now := p.opt.Now()
 	var err *Error
@@ -113,15 +124,15 @@ func (p *Pool) acquire(deadline time.Time, ready func(*lease, *Error)) (waits bo
 		err = p.closed
 	case !deadline.After(now):
 		err = &Error{CodeTimeout, "the deadline had passed before the invocation was sent"}
-	case p.waiting.Len() == 0:
+	case p.waiting.Len() == 0 || before != nil:
 		if m := p.pick(now); m != nil {
-			l := p.take(m, false)
+			l := p.take(m, before != nil && before.cold)
 			p.mu.Unlock()
 			ready(l, nil)
 			return false
 		}
 	}
-	if err == nil && p.waiting.Len() >= p.opt.MaxWaiting {
+	if err == nil && before == nil && p.waiting.Len() >= p.opt.MaxWaiting {
 		err = &Error{CodeSaturated, "too many invocations are waiting for an instance"}
 	}
 	if err != nil {
@@ -130,7 +141,13 @@ func (p *Pool) acquire(deadline time.Time, ready func(*lease, *Error)) (waits bo
 		return false
 	}
 	w := &waiter{ready: ready, cold: len(p.members) == 0}
-	e := p.waiting.PushBack(w)
+	var e *list.Element
+	if before == nil {
+		e = p.waiting.PushBack(w)
+	} else {
+		w.cold = w.cold || before.cold
+		e = p.waiting.PushFront(w)
+	}
 	w.timer = time.AfterFunc(deadline.Sub(now), func() { p.expire(e, w) })
 	p.mu.Unlock()
 	return true

@@ -187,8 +187,11 @@ func echoLines() {
 		case `"do:exit"`:
 			fmt.Fprintln(os.Stderr, "about to die")
 			syscall.Exit(7)
+		case `"do:banner"`:
+			answer = "WELCOME\n\n[1,2]\n{\"level\":\"info\"}\n\xff\n" + answer + "\nbye {\n> "
 		case `"do:garbage"`:
-			answer = "DEBUG this is not an answer"
+			fmt.Println("DEBUG this is not an answer")
+			select {}
 		case `"do:twice"`:
 			answer += "\n" + `{"output":"the second"}`
 		case `"do:twice-named"`:

@@ -2,12 +2,14 @@ package process
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"os"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -79,29 +81,29 @@ type worker struct {
 	dead     *provider.Error
 }
 
+// notTaken hands an invocation of which nothing was read to another process.
+var notTaken = provider.Failure(provider.CodeNotTaken, "the function's process ended before it read the invocation")
+
 type call struct {
 	inv   provider.Invocation
 	done  func(provider.Result)
 	timer *time.Timer   // ends it
 	look  *time.Timer   // at whether the function is ready; first call only
-	size  int           // of the line that was sent
-	send  sync.Mutex    // held while it is written
-	sent  atomic.Bool   // at least a part of it
+	send  sync.Mutex    // held while its line is written
+	sent  atomic.Int64  // bytes of the line that were written
 	init  time.Duration // first call only: until the function read it
+	noise string        // the last line of output that was no answer, cut
 }
 
 // Call implements provider.Instance.
 func (w *worker) Call(inv provider.Invocation, done func(provider.Result)) {
 	line := fncall.AppendLine(make([]byte, 0, len(inv.Input)+len(inv.Metadata)+128), inv)
-	c := &call{inv: inv, done: done, size: len(line)}
+	c := &call{inv: inv, done: done}
 	w.mu.Lock()
 	if w.dead != nil || w.why != "" {
-		err := w.dead
 		w.mu.Unlock()
-		if err == nil {
-			err = &provider.Error{Code: provider.CodeCrashed, Message: "the function is being replaced"}
-		}
-		done(provider.Failure(err.Code, err.Message))
+		w.in.f.pool.Remove(w.in.id) // what breaks it off may not have come to that yet
+		done(notTaken)
 		return
 	}
 	w.current = c
@@ -134,7 +136,7 @@ func (w *worker) send(c *call, line []byte) {
 		// An error needs no handling: the deadline or the exit of the process
 		// ends the call.
 		if n, _ := w.child.stdin.Write(line); n > 0 {
-			c.sent.Store(true)
+			c.sent.Store(int64(n))
 		}
 		_ = w.child.stdin.SetWriteDeadline(time.Time{})
 	}()
@@ -155,7 +157,7 @@ func (w *worker) sendAtOnce(c *call, line []byte) bool {
 	if err != nil || werr != nil {
 		return false
 	}
-	c.sent.Store(true)
+	c.sent.Store(int64(len(line)))
 	return true
 }
 
@@ -188,7 +190,7 @@ func (w *worker) timeInit(c *call, before time.Duration) {
 	defer w.mu.Unlock()
 	switch {
 	case w.current != c:
-	case c.sent.Load() && w.unread() == 0:
+	case c.sent.Load() > 0 && w.unread() == 0:
 		c.init = (before + now) / 2
 	default:
 		c.look = time.AfterFunc(max(leastLookPause, now/2), func() { w.timeInit(c, now) })
@@ -242,8 +244,19 @@ func (w *worker) expire(c *call) {
 	}
 	// A late answer would be read as the next invocation's.
 	w.breakOff("replaced: execution "+c.inv.ExecutionID+" ran over its deadline", slog.LevelWarn, func() {
-		w.complete(c, provider.Failure(provider.CodeTimeout, "the function did not answer within its deadline"), false)
+		w.complete(c, provider.Failure(provider.CodeTimeout, "the function did not answer within its deadline"+w.noise(c)), false)
 	})
+}
+
+// noise is the end of a failure's message: what the function wrote in place of
+// an answer.
+func (w *worker) noise(c *call) string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if c == nil || c.noise == "" {
+		return ""
+	}
+	return "; its last line of output was no answer: " + c.noise
 }
 
 // breakOff abandons the process: it gets no more work, the current call is
@@ -306,18 +319,19 @@ func (w *worker) finish(drain bool) {
 }
 
 // died ends a process that exited by itself. The outcome of its invocation is
-// decided in this order: output written before the exit, valid or not; a
-// deadline that has passed; the exit.
+// decided in this order: an answer written before the exit; a deadline that has
+// passed; the exit.
 //
 // A process that could not start is distinguished from one that crashed: it
-// neither answered nor read its input.
+// neither answered nor read its input. One that did answer before, and has read
+// nothing of this invocation, leaves it to its successor.
 func (w *worker) died() exit {
 	c := w.sendingEnds()
 	w.readingEnds()
 	w.mu.Lock()
 	givenUp := w.why != ""
-	neverStarted := w.answered == 0 &&
-		(c == nil || !c.sent.Load() || w.unread() >= min(c.size, pipeAtomic))
+	unread := c == nil || int64(w.unread()) >= c.sent.Load()
+	neverStarted := unread && w.answered == 0
 	w.mu.Unlock()
 	if givenUp {
 		<-w.broken // it ends the current call
@@ -326,7 +340,7 @@ func (w *worker) died() exit {
 	w.child.cleanUp()
 
 	var how exit
-	err := &provider.Error{Code: provider.CodeCrashed, Message: "with the invocation running, the function " + w.child.describe()}
+	err := &provider.Error{Code: provider.CodeCrashed, Message: "with the invocation running, the function " + w.child.describe() + w.noise(c)}
 	if neverStarted {
 		how = startFailed("the function %s before it was ready", w.child.describe())
 		err = how.startFailure
@@ -340,6 +354,9 @@ func (w *worker) died() exit {
 	w.mu.Lock()
 	w.dead = err
 	w.mu.Unlock()
+	if unread && !neverStarted {
+		w.complete(c, notTaken, false)
+	}
 	w.finish(false)
 	return how
 }
@@ -374,7 +391,8 @@ func (w *worker) read() {
 			}
 			return
 		}
-		w.take(line, r.Buffered() > 0)
+		rest, _ := r.Peek(r.Buffered())
+		w.take(line, rest)
 	}
 }
 
@@ -389,23 +407,17 @@ func (w *worker) refuse(why string) {
 	})
 }
 
-// take handles one line of output; more says that another one has arrived.
-func (w *worker) take(line []byte, more bool) {
+// take handles one line of output; rest is what has come after it.
+func (w *worker) take(line, rest []byte) {
 	w.mu.Lock()
 	c := w.current
 	w.mu.Unlock()
 
 	a, err := w.replies.Parse(line)
-	isAnswer := err == nil && a.IsAnswer()
-	named := isAnswer && a.ExecutionID != ""
+	named := a.ExecutionID != ""
 	switch {
-	case c == nil && !isAnswer:
-		// Output between invocations is harmless up to a bound.
-		if w.chatter += len(line) + 1; w.chatter > maxChatter {
-			w.breakOff("replaced: it floods its standard output", slog.LevelError, func() {})
-			return
-		}
-		w.in.f.logs.Add(provider.LogLine{Time: time.Now(), Instance: w.in.id, Stream: provider.Stdout, Text: logText(line)})
+	case err != nil || !a.IsAnswer():
+		w.log(c, line)
 		return
 	case named && (c == nil || a.ExecutionID != c.inv.ExecutionID):
 		w.in.note(slog.LevelWarn, "dropped an answer to execution "+fncall.Snippet([]byte(a.ExecutionID))+", which is not running here")
@@ -413,16 +425,13 @@ func (w *worker) take(line []byte, more bool) {
 	case c == nil:
 		w.breakOff("replaced: it answered twice; the second answer was dropped: "+fncall.Snippet(line), slog.LevelError, func() {})
 		return
-	case !isAnswer:
-		w.refuse("the answer is not a line of the protocol: " + fncall.Snippet(line))
-		return
 	}
 
 	w.chatter = 0
 	r := provider.ResultOf(a.Answer())
 	r.Output = fncall.Own(r.Output, line)
-	if more && !named {
-		// The rest belongs to no invocation, and must not reach the next one.
+	if !named && w.answersIn(rest) {
+		// It belongs to no invocation, and must not reach the next one.
 		w.breakOff("replaced: it answered execution "+c.inv.ExecutionID+" more than once; all but the first answer were dropped",
 			slog.LevelError, func() { w.complete(c, r, true) })
 		return
@@ -430,15 +439,45 @@ func (w *worker) take(line []byte, more bool) {
 	w.complete(c, r, true)
 }
 
+// answersIn reports whether there is an answer, or what may become one, in
+// output.
+func (w *worker) answersIn(output []byte) bool {
+	for line := range bytes.Lines(output) {
+		whole, ended := bytes.CutSuffix(line, []byte("\n"))
+		if !ended {
+			return bytes.HasPrefix(bytes.TrimSpace(line), []byte("{"))
+		}
+		if a, err := w.replies.Parse(whole); err == nil && a.IsAnswer() {
+			return true
+		}
+	}
+	return false
+}
+
+// log takes a line that is no answer. It is harmless up to a bound.
+func (w *worker) log(c *call, line []byte) {
+	if w.chatter += len(line) + 1; w.chatter > maxChatter {
+		w.refuse("it floods its standard output with what is no answer")
+		return
+	}
+	if c != nil && len(bytes.TrimSpace(line)) > 0 {
+		w.mu.Lock()
+		c.noise = fncall.Snippet(line)
+		w.mu.Unlock()
+	}
+	w.in.f.logs.Add(provider.LogLine{Time: time.Now(), Instance: w.in.id, Stream: provider.Stdout, Text: logText(line)})
+}
+
 // maxChatter is how many bytes a STDIO function may write to stdout outside
 // its answers.
 const maxChatter = 1 << 20
 
 func logText(line []byte) string {
+	mark := ""
 	if len(line) > maxLogLine {
-		return string(line[:maxLogLine]) + cutMark
+		line, mark = line[:maxLogLine], cutMark
 	}
-	return string(line)
+	return strings.ToValidUTF8(string(line), "\uFFFD") + mark
 }
 
 var errLineTooLong = errors.New("line too long")

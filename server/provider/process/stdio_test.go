@@ -3,7 +3,9 @@ package process
 import (
 	"context"
 	"encoding/json"
+	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -68,7 +70,6 @@ func TestStdioFaults(t *testing.T) {
 		log         string
 	}{
 		{`"do:error"`, "NO_FUNDS", []string{"the account is empty"}, ""},
-		{`"do:garbage"`, provider.CodeBadOutput, []string{"DEBUG this is not"}, "not a line of the protocol"},
 		{`"do:huge"`, provider.CodeBadOutput, []string{"1048576 bytes"}, "larger than 1048576"},
 		{`"do:silence"`, provider.CodeBadOutput, []string{"closed its standard output"}, "closed its standard output"},
 		{`"do:exit"`, provider.CodeCrashed, []string{"code 7", "about to die"}, "exited with code 7"},
@@ -82,6 +83,9 @@ func TestStdioFaults(t *testing.T) {
 	r := invokeFor(t, p, "stdio", `"do:hang"`, 100*time.Millisecond)
 	wantCode(t, r, provider.CodeTimeout)
 	wantLog(t, p, "stdio", "ran over its deadline")
+	r = invokeFor(t, p, "stdio", `"do:garbage"`, 300*time.Millisecond)
+	wantCode(t, r, provider.CodeTimeout, "DEBUG this is not an answer")
+	wantLog(t, p, "stdio", "DEBUG this is not an answer")
 	wantOutput(t, invoke(t, p, "stdio", `"well"`), `"well"`)
 
 	wantOutput(t, invoke(t, p, "bystander", `"do:pid"`), string(untouched.Output))
@@ -137,20 +141,63 @@ func TestStdioThatAnswersUnasked(t *testing.T) {
 
 	provision(t, p, provider.Deployment{Name: "babble", RuntimeMode: provider.STDIO, Replicas: 1, RuntimeCommand: `exec yes babble`})
 	wantLog(t, p, "babble", "floods its standard output")
+	provision(t, p, provider.Deployment{Name: "drivel", RuntimeMode: provider.STDIO, Replicas: 1, RuntimeCommand: `read line; exec yes drivel`})
+	wantCode(t, invoke(t, p, "drivel", `0`), provider.CodeBadOutput, "floods its standard output")
 	wantOutput(t, invoke(t, p, "chatty", `0`), `1`)
 }
 
+// A program for one line ends when it has answered. The next invocation, which
+// may have been written for it by then, is the next process's.
 func TestProgramForOneLineIsStartedAgain(t *testing.T) {
 	p := start(t, Options{BackoffBase: hang, BackoffMax: hang}) // a crash would end the test
-	provision(t, p, provider.Deployment{Name: "once", RuntimeMode: provider.STDIO, Replicas: 1,
-		RuntimeCommand: `read line; echo '{"output":"done"}'`})
-	for i := range int64(5) {
-		wantOutput(t, invoke(t, p, "once", `0`), `"done"`)
-		eventually(t, "its successor is ready", func() bool {
-			s, _ := p.Status("once")
-			return s.Restarts == i+1 && s.Ready == 1
-		})
+	big := `"` + strings.Repeat("x", 200_000) + `"`             // more than the pipe holds
+	for name, script := range map[string]string{
+		"once":  `read line; echo '{"output":"done"}'`,
+		"late":  `read line; echo '{"output":"done"}'; sleep 0.01`,
+		"twice": `read line; echo '{"output":"done"}'; read line; echo '{"output":"done"}'`,
+	} {
+		provision(t, p, provider.Deployment{Name: name, RuntimeMode: provider.STDIO, Replicas: 1, EndpointConcurrency: 2, RuntimeCommand: script})
+		var callers sync.WaitGroup
+		for range 3 {
+			callers.Go(func() {
+				for i := range 10 {
+					r := invoke(t, p, name, []string{`0`, big}[i%2])
+					if !r.OK() || string(r.Output) != `"done"` {
+						t.Errorf("%s: %+v", name, r)
+					}
+				}
+			})
+		}
+		callers.Wait()
 	}
+}
+
+// What has been read may have had an effect: it is not given to another.
+func TestInvocationThatWasReadIsNotGivenToAnother(t *testing.T) {
+	p := start(t, Options{BackoffBase: time.Microsecond, BackoffMax: time.Microsecond})
+	count := filepath.Join(t.TempDir(), "count")
+	provision(t, p, provider.Deployment{Name: "reads", RuntimeMode: provider.STDIO, Replicas: 1, Env: map[string]string{"COUNT": count},
+		RuntimeCommand: `read line; echo '{"output":1}'; read line; echo x >> "$COUNT"; exit 0`})
+	for range 5 {
+		wantOutput(t, invoke(t, p, "reads", `0`), `1`)
+		wantCode(t, invoke(t, p, "reads", `0`), provider.CodeCrashed, "code 0")
+	}
+	if got := readFile(t, count); got != strings.Repeat("x\n", 5) {
+		t.Errorf("the second line was read %d times in 5 invocations", strings.Count(got, "x"))
+	}
+}
+
+func TestLinesThatAreNoAnswersAreLog(t *testing.T) {
+	p := start(t, Options{})
+	provision(t, p, stdio(t))
+	before := invoke(t, p, "stdio", `"do:pid"`)
+	for range 10 {
+		wantOutput(t, invoke(t, p, "stdio", `"do:banner"`), `"do:banner"`)
+	}
+	for _, text := range []string{"WELCOME", "[1,2]", `{"level":"info"}`, "\uFFFD", "bye {"} {
+		wantLog(t, p, "stdio", text)
+	}
+	wantOutput(t, invoke(t, p, "stdio", `"do:pid"`), string(before.Output))
 }
 
 func TestFunctionThatNeverReadsItsInput(t *testing.T) {
@@ -227,7 +274,7 @@ func TestWhatWasWrittenBeforeTheExitCounts(t *testing.T) {
 	}
 	for range 5 {
 		wantOutput(t, invoke(t, p, "answer", `0`), `1`)
-		wantCode(t, invoke(t, p, "garbage", `0`), provider.CodeBadOutput)
+		wantCode(t, invoke(t, p, "garbage", `0`), provider.CodeCrashed, "code 3", "no answer: garbage")
 		wantCode(t, invoke(t, p, "nothing", `0`), provider.CodeCrashed, "code 3")
 	}
 }
