@@ -100,7 +100,7 @@ func (w *worker) Call(inv provider.Invocation, done func(provider.Result)) {
 	line := fncall.AppendLine(make([]byte, 0, len(inv.Input)+len(inv.Metadata)+128), inv)
 	c := &call{inv: inv, done: done}
 	w.mu.Lock()
-	if w.dead != nil || w.why != "" {
+	if w.exited || w.dead != nil || w.why != "" {
 		w.mu.Unlock()
 		w.in.f.pool.Remove(w.in.id) // what breaks it off may not have come to that yet
 		done(notTaken)
