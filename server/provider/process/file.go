@@ -5,13 +5,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
+	"io/fs"
 	"log/slog"
-	"os"
-	"path/filepath"
 	"strconv"
 	"sync/atomic"
-	"syscall"
 	"time"
 
 	"simplane/server/internal/fncall"
@@ -52,27 +49,26 @@ func (t *fileTarget) Call(inv provider.Invocation, done func(provider.Result)) {
 
 // run is one invocation: write the input, run the command, read the output.
 func (t *fileTarget) run(id string, inv provider.Invocation) provider.Result {
-	opt := t.in.f.p.opt
 	startFailure := func(what string, err error) provider.Result {
 		return provider.Failure(provider.CodeStartFailed, what+": "+err.Error())
 	}
-	dir, err := os.MkdirTemp(opt.TempDir, "simplane-file-")
+	x, err := t.in.f.p.exchanges.open(id, t.in.f.p.user, map[string][]byte{
+		inputFile: inv.Input, metadataFile: orEmpty(inv.Metadata),
+	})
 	if err != nil {
-		return startFailure("no directory for the invocation", err)
-	}
-	defer os.RemoveAll(dir)
-	input, output := filepath.Join(dir, "input.json"), filepath.Join(dir, "output.json")
-	if err := os.WriteFile(input, inv.Input, 0o600); err != nil {
 		return startFailure("the input could not be written", err)
 	}
+	defer x.close()
 
 	began := time.Now()
 	ctx, cancel := context.WithDeadline(context.Background(), inv.Deadline)
 	defer cancel()
 	vars := map[string]string{
-		"INPUT_FILE": input, "OUTPUT_FILE": output,
+		"INPUT_FILE": x.name(inputFile), "OUTPUT_FILE": x.name(outputFile), "METADATA_FILE": x.name(metadataFile),
 		"EXECUTION_ID": inv.ExecutionID, "TRACE_ID": inv.TraceID, "IDEMPOTENCY_KEY": inv.IdempotencyKey,
-		"METADATA": metadata(inv.Metadata),
+	}
+	if len(inv.Metadata) <= maxVariable {
+		vars["METADATA"] = string(orEmpty(inv.Metadata))
 	}
 	if inv.TraceParent != "" {
 		vars["TRACEPARENT"], vars["TRACESTATE"] = inv.TraceParent, inv.TraceState
@@ -95,7 +91,7 @@ func (t *fileTarget) run(id string, inv provider.Invocation) provider.Result {
 		<-c.Done()
 	}
 	c.cleanUp()
-	r := t.outcome(c, output)
+	r := t.outcome(c, x)
 	if timedOut {
 		r = provider.Failure(provider.CodeTimeout, "the function did not finish within its deadline"+c.tail.suffix())
 	}
@@ -103,7 +99,7 @@ func (t *fileTarget) run(id string, inv provider.Invocation) provider.Result {
 	return r
 }
 
-func (t *fileTarget) outcome(c *child, output string) provider.Result {
+func (t *fileTarget) outcome(c *child, x *exchange) provider.Result {
 	status, lost := c.Status()
 	switch {
 	case lost || status.Signaled():
@@ -114,21 +110,14 @@ func (t *fileTarget) outcome(c *child, output string) provider.Result {
 		return provider.Failure(provider.CodeFailed, "the function "+c.describe())
 	}
 	limit := t.in.f.p.opt.MaxOutputBytes
-	// Opening a FIFO would wait for its writer.
-	f, err := os.OpenFile(output, os.O_RDONLY|syscall.O_NONBLOCK, 0)
-	if err != nil {
-		return provider.Failure(provider.CodeBadOutput, "the function left no OUTPUT_FILE"+c.tail.suffix())
-	}
-	defer f.Close()
-	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
-		return provider.Failure(provider.CodeBadOutput, "OUTPUT_FILE is not a regular file")
-	}
-	data, err := io.ReadAll(io.LimitReader(f, int64(limit)+1))
+	data, err := x.read(outputFile, t.in.f.p.user, limit)
 	switch {
-	case err != nil:
-		return provider.Failure(provider.CodeBadOutput, "OUTPUT_FILE could not be read: "+err.Error())
-	case len(data) > limit:
+	case errors.Is(err, fs.ErrNotExist):
+		return provider.Failure(provider.CodeBadOutput, "the function left no OUTPUT_FILE"+c.tail.suffix())
+	case errors.Is(err, errTooLarge):
 		return provider.Failure(provider.CodeBadOutput, fmt.Sprintf("the answer is larger than %d bytes", limit))
+	case err != nil:
+		return provider.Failure(provider.CodeBadOutput, "OUTPUT_FILE cannot be used: it "+err.Error())
 	}
 	answer, err := fncall.JSON(data)
 	return provider.ResultOf(fncall.Answer{Output: fncall.Own(answer, data)}, err)
@@ -137,11 +126,13 @@ func (t *fileTarget) outcome(c *child, output string) provider.Result {
 // exitNotFound is what a shell exits with when it cannot find the command.
 const exitNotFound = 127
 
-// metadata is what fits into an environment variable; the kernel refuses
-// longer ones, and with them the whole command.
-func metadata(raw json.RawMessage) string {
-	if len(raw) == 0 || len(raw) > 100<<10 {
-		return "{}"
+// maxVariable is the size of metadata that is an environment variable too: the
+// kernel refuses a command with one of 128 KiB.
+const maxVariable = 100 << 10
+
+func orEmpty(object json.RawMessage) json.RawMessage {
+	if len(object) == 0 {
+		return json.RawMessage("{}")
 	}
-	return string(raw)
+	return object
 }

@@ -35,7 +35,7 @@ func (in *instance) runHTTP() exit {
 		return startFailed("the command could not be started: %v", err)
 	}
 	server := &httpServer{
-		listener:      listener{port: port, id: in.id, leader: c.PID, guard: c.Guard(), user: in.f.p.user()},
+		listener:      listener{port: port, id: in.id, leader: c.PID, guard: c.Guard(), user: in.f.p.user.uid},
 		token:         token,
 		healthTimeout: in.f.p.opt.HealthTimeout,
 	}

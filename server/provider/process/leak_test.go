@@ -32,7 +32,7 @@ func TestNothingLeaks(t *testing.T) {
 	}
 	var settled int
 	for round := range 12 {
-		for _, fault := range []string{`"do:exit"`, `"do:garbage"`, `1`} {
+		for _, fault := range []string{`"do:exit"`, `"do:silence"`, `1`} {
 			invoke(t, p, "http", fault)
 			invoke(t, p, "stdio", fault)
 			invoke(t, p, "file", fault)

@@ -81,7 +81,7 @@ func reopening(t *testing.T) (p *Provider, l *listener) {
 	}
 	e := p.Endpoints(d.Name)[0]
 	_, port, _ := net.SplitHostPort(e.Address)
-	l = &listener{id: e.ID, leader: readPID(t, d.Env["PID"]), guard: g.PID(), user: p.user()}
+	l = &listener{id: e.ID, leader: readPID(t, d.Env["PID"]), guard: g.PID(), user: p.user.uid}
 	l.port, err = strconv.Atoi(port)
 	if err != nil {
 		t.Fatal(err)

@@ -104,11 +104,13 @@ func (o Options) withDefaults() Options {
 type Provider struct {
 	opt    Options
 	log    *slog.Logger
+	user   identity // that functions run as
 	hub    provider.Hub
 	ports  ports
 	spares spares
 
-	sampler *sampler
+	exchanges exchanges
+	sampler   *sampler
 
 	mu        sync.RWMutex
 	functions map[string]*function
@@ -128,11 +130,19 @@ func New(opt Options) *Provider {
 	if !sockdiag.Supported() {
 		opt.Logger.Warn("the owner of an HTTP function's port is not checked: this kernel has no sock_diag, or it is not permitted (AF_NETLINK)")
 	}
-	return &Provider{
+	p := &Provider{
 		opt: opt, log: opt.Logger,
+		user:      ownIdentity(),
+		exchanges: exchanges{temp: opt.TempDir},
 		sampler:   newSampler(opt),
 		functions: map[string]*function{},
 	}
+	p.running.Go(func() {
+		if err := p.exchanges.sweep(); err != nil {
+			p.log.Warn("what an earlier simplane left could not be removed", "err", err)
+		}
+	})
+	return p
 }
 
 // Provision implements provider.Provider. The error names every invalid field.
@@ -289,6 +299,7 @@ func (p *Provider) Close(ctx context.Context) error {
 	}
 
 	p.spares.close()
+	defer p.exchanges.close() // after the last process
 	p.guardMu.Lock()
 	g := p.guard
 	p.guardMu.Unlock()
@@ -301,9 +312,6 @@ func (p *Provider) Close(ctx context.Context) error {
 	<-stopped // all processes are dead, so this is soon
 	return err
 }
-
-// user is the user id that functions run as.
-func (p *Provider) user() uint32 { return uint32(os.Geteuid()) }
 
 func (p *Provider) function(name string) *function {
 	p.mu.RLock()
