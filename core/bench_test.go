@@ -203,7 +203,7 @@ func benchStore(n int) (*executionStore, []ID) {
 	s, ids := newExecutionStore(cfg), randomIDs{}
 	all := make([]ID, n)
 	for i := range all {
-		ex := &execution{id: ids.NewID(), created: int64(i)}
+		ex := &execution{fn: &Function{}, id: ids.NewID(), created: int64(i)}
 		s.put(ex)
 		all[i] = ex.id // completed by the store
 	}
@@ -243,7 +243,7 @@ func BenchmarkStoreGet(b *testing.B) {
 
 func BenchmarkStorePutRemove(b *testing.B) {
 	s, _ := benchStore(1000)
-	ex := &execution{id: idOf(1)}
+	ex := &execution{fn: &Function{}, id: idOf(1)}
 	var due []appointment[execution]
 	b.ReportAllocs()
 	reportCPU(b)

@@ -1,6 +1,7 @@
 package core
 
 import (
+	"cmp"
 	"slices"
 	"sync/atomic"
 )
@@ -10,6 +11,9 @@ import (
 type DeadLetter struct {
 	Snapshot
 	Input, Metadata []byte
+	// Place is its position among the function's, which it keeps: later ones
+	// have greater ones. > 0.
+	Place uint64
 }
 
 // deadLetters keeps a function's newest dead letters, oldest first, within a
@@ -17,7 +21,8 @@ type DeadLetter struct {
 // executions. The function's lock guards it.
 type deadLetters struct {
 	items   []DeadLetter
-	dropped int64 // pushed out by newer ones
+	last    uint64 // the last place given
+	dropped int64  // pushed out by newer ones
 }
 
 // deadLetterBudget is shared by all functions of a core.
@@ -32,7 +37,7 @@ func (l *DeadLetter) bytes() int64 {
 	return int64(len(l.Input)+len(l.Metadata)+len(l.TraceID)+len(l.Idempotency)) + l.Err.bytes()
 }
 
-// add keeps a letter, at the expense of the function's oldest ones where a
+// add keeps a letter, a new one or one that was taken, at the expense of the function's oldest ones where a
 // bound says so; a letter that fits nowhere is dropped and counted.
 func (d *deadLetters) add(l DeadLetter, budget *deadLetterBudget) {
 	for len(d.items) > 0 && (len(d.items) >= budget.perFunction || budget.bytes.Load()+l.bytes() > budget.maxBytes) {
@@ -44,7 +49,17 @@ func (d *deadLetters) add(l DeadLetter, budget *deadLetterBudget) {
 		return
 	}
 	budget.bytes.Add(l.bytes())
-	d.items = append(d.items, l)
+	if l.Place == 0 {
+		d.last++
+		l.Place = d.last
+	}
+	d.items = slices.Insert(d.items, d.below(l.Place), l)
+}
+
+// below is how many letters have a place below this one.
+func (d *deadLetters) below(place uint64) int {
+	i, _ := slices.BinarySearchFunc(d.items, place, func(l DeadLetter, place uint64) int { return cmp.Compare(l.Place, place) })
+	return i
 }
 
 // take removes and returns the letter at i.
@@ -78,19 +93,62 @@ func (fn *Function) bury(ex *execution) {
 	fn.dead.add(l, &fn.core.deadBudget)
 }
 
-// DeadLetters returns a function's dead letters, newest first, and how many
-// older ones were dropped for lack of room. The error is ErrNotFound.
-func (c *Core) DeadLetters(name string) (letters []DeadLetter, dropped int64, err error) {
+// DeadLetterPage is a part of a function's dead letters, newest first. With
+// More set there are others, below the Place of the last one.
+type DeadLetterPage struct {
+	Letters []DeadLetter
+	More    bool
+	Dropped int64 // older ones that were pushed out for lack of room
+}
+
+// DeadLetters returns at most limit (> 0) of a function's dead letters, from
+// the newest on whose place is below before; 0 = from the newest. The error is
+// ErrNotFound.
+func (c *Core) DeadLetters(name string, before uint64, limit int) (DeadLetterPage, error) {
 	fn := c.registry.get(name)
 	if fn == nil {
-		return nil, 0, ErrNotFound
+		return DeadLetterPage{}, ErrNotFound
 	}
 	fn.mu.Lock()
 	defer fn.mu.Unlock()
-	for i := len(fn.dead.items) - 1; i >= 0; i-- {
-		letters = append(letters, fn.dead.items[i])
+	items := fn.dead.items
+	if before > 0 {
+		items = items[:fn.dead.below(before)]
 	}
-	return letters, fn.dead.dropped, nil
+	from := max(len(items)-limit, 0)
+	p := DeadLetterPage{Letters: slices.Clone(items[from:]), More: from > 0, Dropped: fn.dead.dropped}
+	slices.Reverse(p.Letters)
+	return p, nil
+}
+
+// DeadLetter finds the dead letter of an execution. The error is ErrNotFound.
+func (c *Core) DeadLetter(name string, id ID) (DeadLetter, error) {
+	fn := c.registry.get(name)
+	if fn == nil {
+		return DeadLetter{}, ErrNotFound
+	}
+	fn.mu.Lock()
+	defer fn.mu.Unlock()
+	if i := fn.dead.find(id); i >= 0 {
+		return fn.dead.items[i], nil
+	}
+	return DeadLetter{}, ErrNotFound
+}
+
+// DeadLetterIDs are the executions of all of a function's dead letters, oldest
+// first. The error is ErrNotFound.
+func (c *Core) DeadLetterIDs(name string) ([]ID, error) {
+	fn := c.registry.get(name)
+	if fn == nil {
+		return nil, ErrNotFound
+	}
+	fn.mu.Lock()
+	defer fn.mu.Unlock()
+	ids := make([]ID, len(fn.dead.items))
+	for i := range ids {
+		ids[i] = fn.dead.items[i].ID
+	}
+	return ids, nil
 }
 
 // Redrive submits a dead letter's input again, as new async work, and removes

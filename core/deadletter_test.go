@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"testing"
 	"time"
+
+	"pgregory.net/rapid"
 )
 
 // failing fails every attempt at once.
@@ -48,9 +50,10 @@ func TestDeadLettersKeepTheNewestWithinTheirBound(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	letters, dropped, err := c.DeadLetters("f")
-	if err != nil || len(letters) != 3 || dropped != 2 {
-		t.Fatalf("got %d letters, %d dropped, %v; want 3, 2", len(letters), dropped, err)
+	page, err := c.DeadLetters("f", 0, 100)
+	letters := page.Letters
+	if err != nil || len(letters) != 3 || page.Dropped != 2 || page.More {
+		t.Fatalf("got %+v, %v; want 3 letters, 2 dropped", page, err)
 	}
 	for i, want := range []string{"4", "3", "2"} {
 		if string(letters[i].Input) != want || letters[i].Err.Code != "BOOM" || letters[i].Attempt != 2 {
@@ -65,16 +68,16 @@ func TestDeadLettersBytesAreBounded(t *testing.T) {
 	for i := range 4 {
 		_, _ = c.Submit(&Request{Function: "f", Input: []byte("1234"), Metadata: []byte("{ }"), TraceID: "trace", IdempotencyKey: fmt.Sprintf("k%02d", i)})
 	}
-	letters, dropped, _ := c.DeadLetters("f")
-	if len(letters) != 2 || dropped != 2 || c.deadBudget.bytes.Load() != 2*size {
-		t.Errorf("got %d letters, %d dropped, %d bytes; a letter has %d", len(letters), dropped, c.deadBudget.bytes.Load(), size)
+	page, _ := c.DeadLetters("f", 0, 100)
+	if len(page.Letters) != 2 || page.Dropped != 2 || c.deadBudget.bytes.Load() != 2*size {
+		t.Errorf("got %d letters, %d dropped, %d bytes; a letter has %d", len(page.Letters), page.Dropped, c.deadBudget.bytes.Load(), size)
 	}
 	_, _ = c.Submit(&Request{Function: "f", Input: make([]byte, 2*size)})
-	letters, dropped, _ = c.DeadLetters("f")
+	page, _ = c.DeadLetters("f", 0, 100)
 	// The last one is larger than the whole budget: it pushes the others out
 	// and is dropped itself.
-	if len(letters) != 0 || dropped != 5 || c.deadBudget.bytes.Load() != 0 {
-		t.Errorf("got %d letters, %d dropped, %d bytes", len(letters), dropped, c.deadBudget.bytes.Load())
+	if len(page.Letters) != 0 || page.Dropped != 5 || c.deadBudget.bytes.Load() != 0 {
+		t.Errorf("got %d letters, %d dropped, %d bytes", len(page.Letters), page.Dropped, c.deadBudget.bytes.Load())
 	}
 }
 
@@ -106,29 +109,78 @@ func TestRedriveRefusedKeepsTheLetter(t *testing.T) {
 	if _, err := c.Redrive("f", res.ID); err != ErrDraining {
 		t.Fatalf("got %v", err)
 	}
-	if letters, _, _ := c.DeadLetters("f"); len(letters) != 1 || letters[0].ID != res.ID {
-		t.Errorf("the letter is gone: %v", letters)
+	if page, _ := c.DeadLetters("f", 0, 100); len(page.Letters) != 1 || page.Letters[0].ID != res.ID {
+		t.Errorf("the letter is gone: %v", page.Letters)
 	}
 }
 
 type switchable struct{ Dispatcher }
 
-func TestRecentListsNewestFirst(t *testing.T) {
-	c := deadLetterCore(t, Config{}, echo{})
-	var last ID
-	for range 300 {
-		res, err := c.Submit(&Request{Function: "f", Input: []byte("1")})
-		if err != nil {
-			t.Fatal(err)
+// Pages of dead letters joined are the whole, newest first, although letters
+// come, go, and are put back by a refused redrive in between.
+func TestDeadLetterPagesAreTheWhole(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		b := newBed(t, func(cfg *Config) { cfg.MaxDeadLetters = 30 })
+		b.register("f", retries(0))
+		b.work.run = failTask
+		fail := func(n int) {
+			for range n {
+				b.enqueue("f")
+			}
 		}
-		last = res.ID
-	}
-	got, truncated, err := c.Recent("f", 1000, func(*Snapshot) bool { return true })
-	if err != nil || len(got) != recentPerFunction || !truncated || got[0].ID != last {
-		t.Errorf("got %d, truncated %v, %v", len(got), truncated, err)
-	}
-	got, truncated, _ = c.Recent("", 2, func(s *Snapshot) bool { return s.Status == Success })
-	if len(got) != 2 || !truncated || got[0].ID != last {
-		t.Errorf("got %d, truncated %v", len(got), truncated)
-	}
+		fail(rapid.IntRange(0, 40).Draw(t, "first"))
+		kept := func() map[ID]bool {
+			ids, err := b.DeadLetterIDs("f")
+			if err != nil {
+				t.Fatal(err)
+			}
+			set := map[ID]bool{}
+			for _, id := range ids {
+				set[id] = true
+			}
+			return set
+		}
+		stays := kept()
+		limit, before := rapid.IntRange(1, 10).Draw(t, "limit"), uint64(0)
+		for seen := map[ID]bool{}; ; {
+			page, err := b.DeadLetters("f", before, limit)
+			if err != nil || len(page.Letters) > limit || page.More && len(page.Letters) < limit {
+				t.Fatalf("%d on a page of %d, more %v, %v", len(page.Letters), limit, page.More, err)
+			}
+			for _, l := range page.Letters {
+				if seen[l.ID] || before > 0 && l.Place >= before {
+					t.Fatalf("%v comes twice or out of order", l.ID)
+				}
+				seen[l.ID], before = true, l.Place
+			}
+			if !page.More {
+				for id := range stays {
+					if !seen[id] {
+						t.Fatalf("%v was missed", id)
+					}
+				}
+				return
+			}
+			switch ids, _ := b.DeadLetterIDs("f"); rapid.IntRange(0, 3).Draw(t, "between") {
+			case 0:
+				fail(rapid.IntRange(1, 5).Draw(t, "more"))
+			case 1:
+				if _, err := b.Redrive("f", ids[rapid.IntRange(0, len(ids)-1).Draw(t, "which")]); err != nil {
+					t.Fatal(err)
+				}
+			case 2: // refused: it keeps its place
+				b.draining.Store(true)
+				if _, err := b.Redrive("f", ids[rapid.IntRange(0, len(ids)-1).Draw(t, "which")]); err != ErrDraining {
+					t.Fatal(err)
+				}
+				b.draining.Store(false)
+			}
+			now := kept()
+			for id := range stays {
+				if !now[id] {
+					delete(stays, id)
+				}
+			}
+		}
+	})
 }

@@ -28,6 +28,9 @@ func (fn *Function) end(fx *effects, ex *execution, how ending) bool {
 		fn.unqueue(ex)
 	}
 	c := fn.core
+	if how.status != Success {
+		c.store.markFailed(ex)
+	}
 	if how.byFunction {
 		c.admission.completed(fn, fx.now)
 	}

@@ -68,8 +68,8 @@ func TestErrorTextIsClippedCountedAndDropped(t *testing.T) {
 			if others > 100 {
 				t.Fatalf("%d bytes are counted beside the error", others)
 			}
-			letters, _, _ := b.DeadLetters("f")
-			for _, l := range letters {
+			page, _ := b.DeadLetters("f", 0, 100)
+			for _, l := range page.Letters {
 				if n := int64(len(l.Err.Code) + len(l.Err.Message) + len(l.Input)); b.deadBudget.bytes.Load() != n {
 					t.Errorf("dead letters count %d bytes, one has %d", b.deadBudget.bytes.Load(), n)
 				}

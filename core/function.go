@@ -14,6 +14,7 @@ type Function struct {
 	limiter *RateLimiter // nil without a limit of its own
 	handle  any
 	onTimer func()
+	tag     uint8 // of its name, see segment
 	records slab[execution]
 	inputs  slab[byte]
 
@@ -38,11 +39,10 @@ type Function struct {
 	completions throughput
 	service     serviceTime
 	dead        deadLetters
-	recent      recent
 }
 
 func newFunction(c *Core, spec *Spec) *Function {
-	fn := &Function{name: spec.Name, core: c}
+	fn := &Function{name: spec.Name, core: c, tag: nameTag(spec.Name)}
 	fn.spec.Store(spec)
 	fn.queueSize.Store(int32(spec.QueueSize))
 	fn.auto = newAutoscale(c, spec)

@@ -2,6 +2,7 @@ package core
 
 import (
 	"slices"
+	"strings"
 	"sync"
 )
 
@@ -23,8 +24,19 @@ func (c *Core) Register(spec *Spec) (*Function, error) {
 // Function finds a registered function; nil when there is none.
 func (c *Core) Function(name string) *Function { return c.registry.get(name) }
 
-// Functions lists the registered functions, sorted by name.
+// Functions lists the registered functions, sorted by name. The list is shared
+// and must not be changed.
 func (c *Core) Functions() []*Function { return c.registry.list() }
+
+// FunctionsAfter lists those whose names come after name, as Functions does.
+func (c *Core) FunctionsAfter(name string) []*Function {
+	all := c.registry.list()
+	i, found := slices.BinarySearchFunc(all, name, func(fn *Function, name string) int { return strings.Compare(fn.name, name) })
+	if found {
+		i++
+	}
+	return all[i:]
+}
 
 // Delete removes a function. Its queued executions end in ERROR with code
 // FUNCTION_DELETED; running ones finish on their own. The error is

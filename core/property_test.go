@@ -185,7 +185,7 @@ func TestExecutionStoreModel(t *testing.T) {
 					return
 				}
 				n++
-				ex := &execution{id: modelID(n), input: make([]byte, size)}
+				ex := &execution{fn: &Function{}, id: modelID(n), input: make([]byte, size)}
 				s.put(ex)
 				model[ex.id] = ex
 				bytes += size

@@ -17,6 +17,7 @@ type registry struct {
 	count  int
 	max    int
 	shards [registryShards]atomic.Pointer[map[string]*Function]
+	sorted atomic.Pointer[[]*Function] // by name, made when it is asked for; nil after a change
 }
 
 func (r *registry) shard(name string) *atomic.Pointer[map[string]*Function] {
@@ -66,18 +67,24 @@ func (r *registry) replace(name string, change func(map[string]*Function)) {
 	}
 	change(next)
 	p.Store(&next)
+	r.sorted.Store(nil)
 }
 
-// list returns all functions sorted by name.
+// list returns all functions sorted by name. It must not be changed.
 func (r *registry) list() []*Function {
-	var all []*Function
+	if all := r.sorted.Load(); all != nil {
+		return *all
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	all := make([]*Function, 0, r.count)
 	for i := range r.shards {
 		if m := r.shards[i].Load(); m != nil {
-			for _, fn := range *m {
-				all = append(all, fn)
-			}
+			all = slices.AppendSeq(all, maps.Values(*m))
 		}
 	}
 	slices.SortFunc(all, func(a, b *Function) int { return strings.Compare(a.name, b.name) })
+	all = slices.Clip(all)
+	r.sorted.Store(&all)
 	return all
 }

@@ -77,7 +77,7 @@ func (s *executionStore) release(n int64) {
 func (s *executionStore) put(ex *execution) {
 	sh := s.shard(ex.id)
 	sh.mu.Lock()
-	ex.id = ex.id.withPlace(sh.records.add(ex))
+	ex.id = ex.id.withPlace(sh.records.add(ex, ex.fn.tag))
 	sh.looks.add(ex, ex.lookAt)
 	sh.mu.Unlock()
 }
@@ -92,6 +92,15 @@ func (s *executionStore) get(id ID) *execution {
 		return nil
 	}
 	return ex
+}
+
+// markFailed has searches for failures find ex, which is in the store. The
+// caller holds the function's lock.
+func (s *executionStore) markFailed(ex *execution) {
+	sh := s.shard(ex.id)
+	sh.mu.Lock()
+	sh.records.markFailed(ex.id.place(sh.records.next))
+	sh.mu.Unlock()
 }
 
 // lookAt has a sweep look at ex once the clock reads later than due. The

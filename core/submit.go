@@ -222,7 +222,6 @@ func (fn *Function) accept(in *input, fx *effects) {
 		return
 	}
 	c.store.put(ex) // in the step: a sweep must not meet it half admitted
-	fn.recent.add(ex.id)
 	if direct {
 		fn.start(fx, ex)
 		if fx.inHand = in.callerRuns && ex.sync; fx.inHand {

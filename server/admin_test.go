@@ -137,7 +137,7 @@ func TestDeadLettersAPI(t *testing.T) {
 	})
 	f.register("fn", "LOCAL", `"maxRetries":0`)
 	const path = "/v1/functions/fn/dead-letters"
-	if a := f.get(path).expect(200); string(a.body) != `{"deadLetters":[],"dropped":0}` {
+	if a := f.get(path).expect(200); string(a.body) != `{"deadLetters":[],"dropped":0,"truncated":false}` {
 		t.Errorf("at first: %s", a.body)
 	}
 	var ids []string
@@ -145,7 +145,7 @@ func TestDeadLettersAPI(t *testing.T) {
 		a := f.post("/v1/functions/fn:invoke", fmt.Sprintf(`{"input":{"n":%d},"metadata":{"k":"v"}}`, i)).expect(200)
 		ids = append(ids, a.str("executionId"))
 	}
-	list := f.get(path).expect(200)
+	list := f.get(path + "?include=input").expect(200)
 	letters, _ := list.value("deadLetters").([]any)
 	if len(letters) != 3 || !strings.Contains(string(list.body), `"input":{"n":2},"metadata":{"k":"v"}`) {
 		t.Fatalf("list: %s", list.body)
@@ -156,8 +156,8 @@ func TestDeadLettersAPI(t *testing.T) {
 	if one, _ := f.get(path + "?limit=1").expect(200).value("deadLetters").([]any); len(one) != 1 {
 		t.Errorf("limit=1: %d letters", len(one))
 	}
-	for _, limit := range []string{"0", "-1", "x", "1001"} {
-		f.get(path+"?limit="+limit).refused(400, "VALIDATION_ERROR")
+	for _, query := range []string{"limit=0", "limit=-1", "limit=x", "limit=1001", "cursor=x", "cursor=0", "cursor=-1", "include=output"} {
+		f.get(path+"?"+query).refused(400, "VALIDATION_ERROR")
 	}
 
 	heal.Store(true)
@@ -185,7 +185,7 @@ func TestDeadLettersAPI(t *testing.T) {
 	heal.Store(false)
 	f.invoke("fn", `1`).expect(200)
 	f.do("DELETE", path, "").expect(204)
-	if a := f.get(path).expect(200); string(a.body) != `{"deadLetters":[],"dropped":0}` {
+	if a := f.get(path).expect(200); string(a.body) != `{"deadLetters":[],"dropped":0,"truncated":false}` {
 		t.Errorf("after the purge: %s", a.body)
 	}
 	for _, call := range [][3]string{
@@ -212,7 +212,8 @@ func TestExecutionSearchAndStats(t *testing.T) {
 
 	for query, want := range map[string]int{
 		"": 5, "?function=echo": 2, "?status=success": 2, "?status=error": 1, "?status=queued": 1, "?status=RUNNING": 1, "?status=timeout": 0,
-		"?function=slow&status=queued": 1, "?limit=2": 2, "?before=1": 0, "?before=99999999999999": 5,
+		"?function=slow&status=queued": 1, "?limit=2": 2, "?before=1": 0, "?before=99999999999999": 5, "?before=9223372036854775807": 5,
+		"?since=1": 5, "?since=99999999999999": 0, "?status=error,queued": 2, "?code=LOCAL_ERROR": 1, "?code=BOOM": 0, "?key=k": 0,
 	} {
 		a := f.get("/v1/admin/executions" + query).expect(200)
 		if found, _ := a.value("executions").([]any); len(found) != want {
@@ -223,7 +224,7 @@ func TestExecutionSearchAndStats(t *testing.T) {
 		t.Errorf("not the newest, or not said to be cut: %s", found.body)
 	}
 	f.get("/v1/admin/executions?function=none").refused(404, "NOT_FOUND")
-	for _, query := range []string{"?status=done", "?limit=0", "?before=yesterday"} {
+	for _, query := range []string{"?status=done", "?status=error,", "?limit=0", "?before=yesterday", "?since=x", "?cursor=x", "?cursor=%00", "?include=input"} {
 		f.get("/v1/admin/executions"+query).refused(400, "VALIDATION_ERROR")
 	}
 

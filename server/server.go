@@ -17,6 +17,7 @@ import (
 	"simplane/server/internal/deploy"
 	"simplane/server/internal/dispatch"
 	"simplane/server/internal/http1"
+	"simplane/server/internal/httpjson"
 	"simplane/server/internal/machine"
 	"simplane/server/internal/sock"
 	"simplane/server/internal/telemetry"
@@ -89,8 +90,9 @@ func New(cfg Config, log *slog.Logger) (_ *Server, err error) {
 	}
 	s.registrar.Bind(s.core)
 	s.metrics.WatchCore(s.core)
+	lists := httpjson.NewLists()
 	s.admin = admin.New(admin.Options{
-		Core: s.core, Log: log, Guard: s.guard, MetricsError: s.registrar.MetricsError,
+		Core: s.core, Log: log, Guard: s.guard, Lists: lists, MetricsError: s.registrar.MetricsError,
 		NowMillis: func() int64 { return s.clock.Now().WallMillis() },
 	})
 	apiConns, mgmtConns := sock.DivideFiles(cfg.MaxConnections, sock.FileLimit())
@@ -99,7 +101,7 @@ func New(cfg Config, log *slog.Logger) (_ *Server, err error) {
 	}
 	answers := api.New(api.Options{
 		Core: s.core, Log: log, Guard: s.guard, Audit: s.audit, Registrar: s.registrar, Dashboard: admin.Dashboard,
-		Profiles: s.profiles.Serve, Run: s.dispatcher.Run,
+		Lists: lists, Profiles: s.profiles.Serve, Run: s.dispatcher.Run,
 		Tracing: s.tracing, CheckEndpoint: s.egress.CheckHost, Draining: s.draining.Load,
 		AsyncEnabled: cfg.AsyncEnabled, AccessLogSample: cfg.AccessLogSample,
 		InternalOnMgmtOnly: cfg.InternalOnMgmtOnly, ManageOnMgmtOnly: cfg.ManageOnMgmtOnly,

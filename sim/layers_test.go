@@ -49,7 +49,7 @@ func calls(t *testing.T, dir string, names []string) (all []string) {
 var (
 	// What reads core's state.
 	reads = []string{"Execution", "Gauges", "Unfinished", "QueueDepth", "InFlight", "EffectiveConcurrency", "QueueSize",
-		"Spec", "ReadyReplicas", "DesiredReplicas", "Functions", "Recent"}
+		"Spec", "ReadyReplicas", "DesiredReplicas", "Functions", "Search", "DeadLetters"}
 	// What changes it.
 	drives = []string{"Submit", "Complete", "CompleteByID", "Register", "Delete", "Reconfigure", "ReplicasReady", "ReportMetric",
 		"SetReplicas", "Drain", "DrainOnce", "Pump", "Redrive", "SetRateMaxPerSecond", "SetSyncQueue"}

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"strconv"
 
@@ -38,10 +37,13 @@ func dlqListCommand(o *clientOptions) *cobra.Command {
 				if e.Error != nil {
 					why = clipText(e.Error.Code+": "+e.Error.Message, 60)
 				}
-				t.row(e.ExecutionID, e.Status, strconv.Itoa(e.Attempt), clockTime(e.FinishedAtMillis), clipText(string(e.Input), 40), why)
+				t.row(e.ExecutionID, e.Status, strconv.Itoa(e.Attempt), clockTime(e.FinishedAtMillis), byteSize(e.InputBytes), why)
 			}
 			if err := t.print(cmd.OutOrStdout()); err != nil {
 				return err
+			}
+			if a.Value.Truncated {
+				fmt.Fprintf(cmd.OutOrStdout(), "(there are older ones: --limit shows more)\n")
 			}
 			if n := a.Value.Dropped; n > 0 {
 				fmt.Fprintf(cmd.OutOrStdout(), "(%d older ones were dropped)\n", n)
@@ -58,23 +60,14 @@ func dlqGetCommand(o *clientOptions) *cobra.Command {
 		Use: "get NAME ID", Short: "Show a dead letter with its input", Args: exactArgs("NAME", "ID"),
 		ValidArgsFunction: completeDeadLetters(o),
 		RunE: calling(o, func(ctx context.Context, c *client.Client, cmd *cobra.Command, args []string) error {
-			const every = 1000 // the server keeps no more
-			a, err := c.DeadLetters(ctx, args[0], every)
-			if err != nil {
+			a, found, err := c.DeadLetter(ctx, args[0], args[1])
+			switch {
+			case err != nil:
 				return err
-			}
-			var raw struct{ DeadLetters []json.RawMessage }
-			if err := json.Unmarshal(a.Raw, &raw); err != nil {
-				return err
-			}
-			for i, e := range a.Value.DeadLetters {
-				switch {
-				case e.ExecutionID != args[1]:
-				case o.json():
-					return printJSON(cmd.OutOrStdout(), raw.DeadLetters[i])
-				default:
-					return printExecution(cmd.OutOrStdout(), e)
-				}
+			case found && o.json():
+				return printJSON(cmd.OutOrStdout(), a.Raw)
+			case found:
+				return printExecution(cmd.OutOrStdout(), a.Value)
 			}
 			return fmt.Errorf("%s has no dead letter %s", args[0], args[1])
 		}),

@@ -129,23 +129,31 @@ func printLine(w io.Writer, raw []byte) error {
 
 func execListCommand(o *clientOptions) *cobra.Command {
 	var s client.Search
-	var before string
+	var since, before string
 	cmd := &cobra.Command{
 		Use: "list", Short: "List executions that are still kept, newest first", Args: noArgs,
 		RunE: calling(o, func(ctx context.Context, c *client.Client, cmd *cobra.Command, _ []string) error {
 			s.Status = strings.ToLower(s.Status)
-			if s.Status != "" && !slices.Contains(statuses, s.Status) {
-				return usageErrorf("--status: must be one of %s, not %q", strings.Join(statuses, ", "), s.Status)
+			for name := range strings.SplitSeq(s.Status, ",") {
+				if s.Status != "" && !slices.Contains(statuses, name) {
+					return usageErrorf("--status: must be one of %s, or several with commas between, not %q", strings.Join(statuses, ", "), name)
+				}
 			}
 			if s.Limit < 1 {
 				return usageErrorf("--limit: must be at least 1, not %d", s.Limit)
 			}
-			if before != "" {
-				at, err := parseTime(before)
-				if err != nil {
-					return usageErrorf("--before: %w", err)
+			for _, bound := range []struct {
+				flag, text string
+				at         *int64
+			}{{"--since", since, &s.SinceMillis}, {"--before", before, &s.BeforeMillis}} {
+				if bound.text == "" {
+					continue
 				}
-				s.BeforeMillis = at
+				at, err := parseTime(bound.text)
+				if err != nil {
+					return usageErrorf("%s: %w", bound.flag, err)
+				}
+				*bound.at = at
 			}
 			a, err := c.Executions(ctx, s)
 			if err != nil {
@@ -159,8 +167,12 @@ func execListCommand(o *clientOptions) *cobra.Command {
 	}
 	f := cmd.Flags()
 	f.StringVar(&s.Function, "function", "", "only those of this function")
-	f.StringVar(&s.Status, "status", "", "only those in this status: "+strings.Join(statuses, ", "))
+	f.StringVar(&s.Status, "status", "", "only those in this status: "+strings.Join(statuses, ", ")+"; or in several, with commas between")
+	f.StringVar(&s.Code, "code", "", "only those that failed with this error code")
+	f.StringVar(&s.Key, "key", "", "only those submitted with this idempotency key")
 	f.IntVar(&s.Limit, "limit", 50, "at most so many")
+	f.StringVar(&s.Cursor, "cursor", "", "go on where an earlier list was cut")
+	f.StringVar(&since, "since", "", "only those created at this `time` or later: such as 2026-01-31T12:00:00Z, or milliseconds since 1970")
 	f.StringVar(&before, "before", "", "only those created before: `time` such as 2026-01-31T12:00:00Z, or milliseconds since 1970")
 	_ = cmd.RegisterFlagCompletionFunc("function", completeFunction(o))
 	_ = cmd.RegisterFlagCompletionFunc("status", cobra.FixedCompletions(statuses, cobra.ShellCompDirectiveNoFileComp))
@@ -191,9 +203,8 @@ func printExecutions(w io.Writer, list client.Executions) error {
 	if err := t.print(w); err != nil {
 		return err
 	}
-	if list.Truncated && len(list.Executions) > 0 {
-		oldest := list.Executions[len(list.Executions)-1].CreatedAtMillis
-		_, err := fmt.Fprintf(w, "(there are more: --before %d)\n", oldest)
+	if list.NextCursor != "" {
+		_, err := fmt.Fprintf(w, "(there may be more: --cursor %s)\n", printable(list.NextCursor))
 		return err
 	}
 	return nil

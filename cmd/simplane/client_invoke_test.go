@@ -101,7 +101,7 @@ func TestEnqueueAndFollow(t *testing.T) {
 	p.cli("enqueue", "echo", "-d", "8", "--wait").ok().prints("8")
 
 	p.cli("exec", "list").ok().prints("ID", id, "echo", "success")
-	p.cli("exec", "list", "--function", "echo", "--limit", "1").ok().prints("there are more: --before ")
+	p.cli("exec", "list", "--function", "echo", "--limit", "1").ok().prints("there may be more: --cursor ")
 	p.cli("exec", "list", "--function", "other").fails(1, "NOT_FOUND")
 	p.cli("exec", "list", "--status", "done").fails(2, "--status")
 	p.cli("exec", "list", "--before", "yesterday").fails(2, "--before")

@@ -3,6 +3,7 @@ package client
 import (
 	"context"
 	"encoding/json"
+	"errors"
 )
 
 // RuntimeConfig holds the values by their API names, so that a newer server's
@@ -101,5 +102,27 @@ type Stats struct {
 
 // Stats gets all functions' figures.
 func (c *Client) Stats(ctx context.Context) (Answer[Stats], error) {
-	return call[Stats](ctx, c, request{method: "GET", path: "/v1/admin/stats"})
+	functions := map[string]json.RawMessage{}
+	for cursor := ""; ; {
+		page, err := call[map[string]json.RawMessage](ctx, c, request{method: "GET", path: "/v1/admin/stats", query: query("cursor", cursor)})
+		var cut Cut
+		if err == nil {
+			err = errors.Join(json.Unmarshal(page.Raw, &cut), json.Unmarshal(page.Value["functions"], &functions))
+		}
+		if err != nil {
+			return Answer[Stats]{}, err
+		}
+		switch cut.NextCursor {
+		case "":
+			page.Value["functions"], _ = json.Marshal(functions)
+			var all Answer[Stats]
+			if all.Raw, err = json.Marshal(page.Value); err == nil {
+				err = json.Unmarshal(all.Raw, &all.Value)
+			}
+			return all, err
+		case cursor:
+			return Answer[Stats]{}, errStuck
+		}
+		cursor = cut.NextCursor
+	}
 }

@@ -69,6 +69,12 @@ func call[T any](ctx context.Context, c *Client, r request) (Answer[T], error) {
 // do sends a request and returns the body of a 2xx answer; any other answer
 // is an *Error.
 func (c *Client) do(ctx context.Context, r request) ([]byte, error) {
+	raw, _, err := c.send(ctx, r)
+	return raw, err
+}
+
+// send is do, with the answer's header.
+func (c *Client) send(ctx context.Context, r request) ([]byte, http.Header, error) {
 	target := c.base + r.path
 	if len(r.query) > 0 {
 		target += "?" + r.query.Encode()
@@ -77,13 +83,13 @@ func (c *Client) do(ctx context.Context, r request) ([]byte, error) {
 	if r.body != nil {
 		raw, err := json.Marshal(r.body)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		body = bytes.NewReader(raw)
 	}
 	req, err := http.NewRequestWithContext(ctx, r.method, target, body)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if body != nil {
 		req.Header.Set("Content-Type", "application/json")
@@ -98,17 +104,17 @@ func (c *Client) do(ctx context.Context, r request) ([]byte, error) {
 	}
 	res, err := c.http.Do(req)
 	if err != nil {
-		return nil, c.unreachable(err)
+		return nil, nil, c.unreachable(err)
 	}
 	defer res.Body.Close()
 	raw, err := io.ReadAll(res.Body)
 	if err != nil {
-		return nil, fmt.Errorf("%s: the answer broke off: %w", c.base, err)
+		return nil, nil, fmt.Errorf("%s: the answer broke off: %w", c.base, err)
 	}
 	if res.StatusCode/100 != 2 {
-		return nil, readError(r, res, raw)
+		return nil, nil, readError(r, res, raw)
 	}
-	return raw, nil
+	return raw, res.Header, nil
 }
 
 // unreachable says what to do about a server that does not answer.

@@ -2,24 +2,40 @@ package client
 
 import (
 	"context"
-	"net/url"
-	"strconv"
+	"encoding/json"
 )
 
-// DeadLetters are executions that ran out of retries; Dropped counts those
-// that the bound pushed out.
+// DeadLetters are executions that ran out of retries, newest first; Dropped
+// counts those that the bound pushed out.
 type DeadLetters struct {
 	DeadLetters []Execution `json:"deadLetters"`
 	Dropped     int64       `json:"dropped"`
+	Cut
 }
 
-// DeadLetters lists a function's dead letters.
+// DeadLetters lists at most limit (> 0) of a function's dead letters, without
+// their inputs.
 func (c *Client) DeadLetters(ctx context.Context, name string, limit int) (Answer[DeadLetters], error) {
-	q := url.Values{}
-	if limit > 0 {
-		q.Set("limit", strconv.Itoa(limit))
+	return list[DeadLetters](ctx, c, request{method: "GET", path: functionPath(name) + "/dead-letters", query: query()}, "deadLetters", limit)
+}
+
+// DeadLetter gets the dead letter of an execution, with its input; ok is false
+// when there is none.
+func (c *Client) DeadLetter(ctx context.Context, name, id string) (letter Answer[Execution], ok bool, err error) {
+	type one struct {
+		DeadLetters []json.RawMessage `json:"deadLetters"`
 	}
-	return call[DeadLetters](ctx, c, request{method: "GET", path: functionPath(name) + "/dead-letters", query: q})
+	a, err := call[one](ctx, c, request{method: "GET", path: functionPath(name) + "/dead-letters", query: query("id", id, "include", "input")})
+	for _, raw := range a.Value.DeadLetters {
+		letter.Raw = raw
+		if err := json.Unmarshal(raw, &letter.Value); err != nil {
+			return letter, false, err
+		}
+		if letter.Value.ExecutionID == id { // a server that does not know the query lists all
+			return letter, true, nil
+		}
+	}
+	return letter, false, err
 }
 
 // Redriven is what became of a re-drive.

@@ -33,7 +33,8 @@ type Execution struct {
 	ColdStart        bool            `json:"coldStart"`
 	InitDurationMs   int64           `json:"initDurationMs"`
 	CleanedUp        bool            `json:"cleanedUp"`
-	Input            json.RawMessage `json:"input"` // of a dead letter
+	Input            json.RawMessage `json:"input"`      // of a dead letter
+	InputBytes       int64           `json:"inputBytes"` // in place of it
 }
 
 // Ended reports whether the status is final.
@@ -106,33 +107,24 @@ func (c *Client) Wait(ctx context.Context, id string, changed func(Answer[Execut
 	}
 }
 
-// Search narrows a list of executions; empty fields do not.
+// Search narrows a list of executions; empty fields do not. Limit is the most
+// that are listed, > 0. Cursor is the NextCursor of an earlier list.
 type Search struct {
-	Function, Status string
-	Limit            int
-	BeforeMillis     int64
+	Function, Status, Code, Key string
+	SinceMillis, BeforeMillis   int64
+	Cursor                      string
+	Limit                       int
 }
 
-// Executions is a list, newest first; Truncated when there are more.
+// Executions is a list, newest first, without outputs.
 type Executions struct {
 	Executions []Execution `json:"executions"`
-	Truncated  bool        `json:"truncated"`
+	Cut
 }
 
 // Executions lists executions that are still kept.
 func (c *Client) Executions(ctx context.Context, s Search) (Answer[Executions], error) {
-	q := url.Values{}
-	if s.Function != "" {
-		q.Set("function", s.Function)
-	}
-	if s.Status != "" {
-		q.Set("status", s.Status)
-	}
-	if s.Limit > 0 {
-		q.Set("limit", strconv.Itoa(s.Limit))
-	}
-	if s.BeforeMillis > 0 {
-		q.Set("before", strconv.FormatInt(s.BeforeMillis, 10))
-	}
-	return call[Executions](ctx, c, request{method: "GET", path: "/v1/admin/executions", query: q})
+	q := query("function", s.Function, "status", s.Status, "code", s.Code, "key", s.Key,
+		"since", millis(s.SinceMillis), "before", millis(s.BeforeMillis), "cursor", s.Cursor)
+	return list[Executions](ctx, c, request{method: "GET", path: "/v1/admin/executions", query: q}, "executions", s.Limit)
 }

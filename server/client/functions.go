@@ -3,6 +3,7 @@ package client
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"net/url"
 	"strconv"
 
@@ -11,9 +12,33 @@ import (
 
 func functionPath(name string) string { return "/v1/functions/" + url.PathEscape(name) }
 
-// Functions lists the functions, sorted by name.
+// Functions lists all functions, sorted by name.
 func (c *Client) Functions(ctx context.Context) (Answer[[]funcspec.Spec], error) {
-	return call[[]funcspec.Spec](ctx, c, request{method: "GET", path: "/v1/functions"})
+	var all Answer[[]funcspec.Spec]
+	entries := []json.RawMessage{}
+	for cursor := ""; ; {
+		r := request{method: "GET", path: "/v1/functions", query: query("cursor", cursor)}
+		raw, header, err := c.send(ctx, r)
+		if err != nil {
+			return all, err
+		}
+		var page []json.RawMessage
+		if err := json.Unmarshal(raw, &page); err != nil {
+			return all, fmt.Errorf("%s: cannot read the answer: %w", c.base+r.path, err)
+		}
+		entries = append(entries, page...)
+		switch next := header.Get("X-Next-Cursor"); next {
+		case "":
+			if all.Raw, err = json.Marshal(entries); err == nil {
+				err = json.Unmarshal(all.Raw, &all.Value)
+			}
+			return all, err
+		case cursor:
+			return all, errStuck
+		default:
+			cursor = next
+		}
+	}
 }
 
 // Function gets one function.

@@ -9,6 +9,7 @@ import (
 
 	"simplane/core"
 	"simplane/server/internal/auth"
+	"simplane/server/internal/httpjson"
 )
 
 // Options are what an Admin shows and changes.
@@ -16,6 +17,7 @@ type Options struct {
 	Core  *core.Core
 	Log   *slog.Logger
 	Guard *auth.Guard // names the author of a change
+	Lists *httpjson.Lists
 	// NowMillis is core's wall clock in milliseconds since 1970.
 	NowMillis func() int64
 	// MetricsError is why cpu or memory, which scale a function, cannot be

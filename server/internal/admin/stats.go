@@ -1,6 +1,9 @@
 package admin
 
 import (
+	"encoding/json"
+	"fmt"
+	"math"
 	"time"
 
 	"github.com/valyala/fasthttp"
@@ -53,16 +56,44 @@ func (a *Admin) FunctionStats(ctx *fasthttp.RequestCtx, name string) {
 	httpjson.WriteJSON(ctx, fasthttp.StatusOK, a.statsOf(fn))
 }
 
-// Stats shows the figures of all functions and of the store.
+// Stats shows the figures of the store and of the functions, sorted by name:
+// of all, or of as many as the limit and MaxListBytes allow.
 func (a *Admin) Stats(ctx *fasthttp.RequestCtx) {
-	functions := map[string]functionStats{}
-	for _, fn := range a.Core.Functions() {
-		functions[fn.Name()] = a.statsOf(fn)
+	limit, fault := httpjson.LimitArg(ctx, "limit", math.MaxInt, httpjson.MaxListed)
+	if fault != nil {
+		fault.Write(ctx)
+		return
 	}
-	g := a.Core.Gauges()
-	httpjson.WriteJSON(ctx, fasthttp.StatusOK, map[string]any{
-		"functions": functions, "storedExecutions": g.StoredExecutions, "storedKeys": g.StoredKeys,
-		"payloadBytes": g.PayloadBytes, "syncQueueDepth": g.SyncQueueDepth,
-		"uptimeSeconds": int64(time.Since(a.began) / time.Second),
+	ctx.Response.Header.SetContentTypeBytes(httpjson.ContentTypeJSON)
+	a.Lists.Write(ctx, func() func(*httpjson.Parts) bool {
+		return a.stats(a.Core.FunctionsAfter(string(ctx.QueryArgs().Peek("cursor"))), limit)
 	})
+}
+
+func (a *Admin) stats(functions []*core.Function, limit int) func(*httpjson.Parts) bool {
+	left, last := functions, ""
+	separator := `{"functions":{`
+	return func(p *httpjson.Parts) bool {
+		if len(left) == 0 || len(functions)-len(left) >= limit || p.Size() >= httpjson.MaxListBytes {
+			if separator != "," {
+				p.B = append(p.B, separator...)
+			}
+			p.B = append(p.B, `},`...)
+			p.B = httpjson.AppendCut(p.B, len(left) > 0, last)
+			g := a.Core.Gauges()
+			p.B = fmt.Appendf(p.B, `,"functionCount":%d,"storedExecutions":%d,"storedKeys":%d,"payloadBytes":%d,"syncQueueDepth":%d,"uptimeSeconds":%d}`,
+				len(a.Core.Functions()), g.StoredExecutions, g.StoredKeys, g.PayloadBytes, g.SyncQueueDepth, int64(time.Since(a.began)/time.Second))
+			return false
+		}
+		fn := left[0]
+		left, last = left[1:], fn.Name()
+		p.B, separator = append(p.B, separator...), ","
+		p.B = append(httpjson.AppendString(p.B, fn.Name()), ':')
+		raw, err := json.Marshal(a.statsOf(fn))
+		if err != nil {
+			panic(err) // strings and numbers
+		}
+		p.B = append(p.B, raw...)
+		return true
+	}
 }

@@ -11,6 +11,7 @@ import (
 	"simplane/server/internal/admin"
 	"simplane/server/internal/auth"
 	"simplane/server/internal/deploy"
+	"simplane/server/internal/httpjson"
 	"simplane/server/internal/sock"
 	"simplane/server/internal/telemetry"
 )
@@ -22,6 +23,7 @@ type Options struct {
 	Guard     *auth.Guard
 	Audit     *admin.Audit
 	Registrar *deploy.Registrar
+	Lists     *httpjson.Lists
 	Tracing   *telemetry.Tracing // nil without an exporter
 	// Dashboard serves the dashboard on the management address, and leaves
 	// other requests to next.

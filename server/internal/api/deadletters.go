@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"strconv"
+	"strings"
 
 	"github.com/valyala/fasthttp"
 
@@ -12,37 +13,102 @@ import (
 	"simplane/server/internal/httpjson"
 )
 
-// DeadLetters lists a function's dead letters, newest first.
+// DeadLetters lists a function's dead letters, newest first, or shows one.
+// Inputs are left out unless they are asked for.
 func (a *API) DeadLetters(ctx *fasthttp.RequestCtx, name string) {
-	limit, fault := limitArg(ctx, "limit", 100, maxListed)
+	limit, fault := httpjson.LimitArg(ctx, "limit", 100, httpjson.MaxListed)
 	if fault != nil {
 		fault.Write(ctx)
 		return
 	}
-	letters, dropped, err := a.Core.DeadLetters(name)
-	if err != nil {
-		a.refused(ctx, err)
+	inputs, fault := includeArg(ctx, "input")
+	if fault != nil {
+		fault.Write(ctx)
 		return
 	}
-	ctx.Response.Header.SetContentTypeBytes(httpjson.ContentTypeJSON)
-	httpjson.WriteBody(ctx, func(b []byte) []byte {
-		b = append(b, `{"deadLetters":[`...)
-		for i, l := range letters[:min(limit, len(letters))] {
-			if i > 0 {
-				b = append(b, ',')
-			}
-			b = appendExecution(b, l.Snapshot)
-			b = append(b[:len(b)-1], `,"input":`...)
-			b = append(b, l.Input...)
-			if len(l.Metadata) > 0 {
-				b = append(b, `,"metadata":`...)
-				b = append(b, l.Metadata...)
-			}
-			b = append(b, '}')
+	var before uint64
+	if text := ctx.QueryArgs().Peek("cursor"); len(text) > 0 {
+		var err error
+		if before, err = strconv.ParseUint(string(text), 10, 64); err != nil || before == 0 {
+			errCursor.Write(ctx)
+			return
 		}
-		b = append(b, `],"dropped":`...)
-		return append(strconv.AppendInt(b, dropped, 10), '}')
+	}
+	name = strings.Clone(name) // the answer is made when the request's memory is used again
+	ctx.Response.Header.SetContentTypeBytes(httpjson.ContentTypeJSON)
+	a.Lists.Write(ctx, func() func(*httpjson.Parts) bool {
+		page, err := a.Core.DeadLetters(name, before, limit)
+		if text := ctx.QueryArgs().Peek("id"); len(text) > 0 && err == nil {
+			page, err = a.oneLetter(name, string(text), page.Dropped)
+		}
+		if err != nil {
+			a.refused(ctx, err)
+			return nil
+		}
+		return a.letters(name, page, inputs)
 	})
+}
+
+// oneLetter is a page with the dead letter of an execution; empty when there
+// is none.
+func (a *API) oneLetter(name, id string, dropped int64) (core.DeadLetterPage, error) {
+	page := core.DeadLetterPage{Dropped: dropped}
+	parsed, err := core.ParseID(id)
+	if err != nil {
+		return page, nil
+	}
+	l, err := a.Core.DeadLetter(name, parsed)
+	if err == nil {
+		page.Letters = []core.DeadLetter{l}
+	}
+	return page, nil
+}
+
+// letters writes a page. An answer that waits for its reader holds no input:
+// each is looked up when its turn comes.
+func (a *API) letters(name string, page core.DeadLetterPage, inputs bool) func(*httpjson.Parts) bool {
+	left, last := page.Letters, uint64(0)
+	sizes := make([]int, len(left))
+	for i := range left {
+		sizes[i] = len(left[i].Input)
+		left[i].Input, left[i].Metadata = nil, nil
+	}
+	separator := `{"deadLetters":[`
+	return func(p *httpjson.Parts) bool {
+		if len(left) == 0 || p.Size() >= httpjson.MaxListBytes {
+			if separator != "," {
+				p.B = append(p.B, separator...)
+			}
+			p.B = append(p.B, `],"dropped":`...)
+			p.B = append(strconv.AppendInt(p.B, page.Dropped, 10), ',')
+			p.B = append(httpjson.AppendCut(p.B, page.More || len(left) > 0, strconv.FormatUint(last, 10)), '}')
+			return false
+		}
+		l, size := left[0], sizes[len(sizes)-len(left)]
+		left, last = left[1:], l.Place
+		if inputs {
+			now, err := a.Core.DeadLetters(name, l.Place+1, 1)
+			if err != nil || len(now.Letters) == 0 || now.Letters[0].ID != l.ID {
+				return true // it has been dropped or taken since
+			}
+			l = now.Letters[0]
+		}
+		p.B, separator = append(p.B, separator...), ","
+		p.B = appendExecution(p.B, l.Snapshot)
+		p.B = p.B[:len(p.B)-1]
+		if !inputs {
+			p.B = appendSize(p.B, "inputBytes", size)
+			return true
+		}
+		p.B = append(p.B, `,"input":`...)
+		p.Value(l.Input)
+		if len(l.Metadata) > 0 {
+			p.B = append(p.B, `,"metadata":`...)
+			p.Value(l.Metadata)
+		}
+		p.B = append(p.B, '}')
+		return true
+	}
 }
 
 // Redrive submits dead letters again, those named or all.
@@ -60,14 +126,14 @@ func (a *API) Redrive(ctx *fasthttp.RequestCtx, name string) {
 		httpjson.ValidationFailed(`ids: send either {"ids":["<execution id>",…]} or {"all":true}`).Write(ctx)
 		return
 	}
-	letters, _, err := a.Core.DeadLetters(name)
+	all, err := a.Core.DeadLetterIDs(name)
 	if err != nil {
 		a.refused(ctx, err)
 		return
 	}
 	if body.All {
-		for i := range letters { // oldest first, as they failed
-			body.IDs = append(body.IDs, letters[len(letters)-1-i].ID.String())
+		for _, id := range all { // as they failed
+			body.IDs = append(body.IDs, id.String())
 		}
 	}
 	type redriven struct {

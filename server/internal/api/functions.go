@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"net/url"
 	"slices"
 	"strings"
@@ -88,13 +89,56 @@ func specDetails(wrong map[string]string, invalid *core.ValidationError) []strin
 	return details
 }
 
-// ListFunctions lists the specs of all functions.
+// ListFunctions lists the specs of the functions, sorted by name: all of them,
+// or as many as the limit and MaxListBytes allow.
 func (a *API) ListFunctions(ctx *fasthttp.RequestCtx) {
-	specs := []funcspec.Spec{} // [] rather than null when empty
-	for _, fn := range a.Core.Functions() {
-		specs = append(specs, funcspec.View(fn.Spec()))
+	limit, fault := httpjson.LimitArg(ctx, "limit", math.MaxInt, httpjson.MaxListed)
+	if fault != nil {
+		fault.Write(ctx)
+		return
 	}
-	httpjson.WriteJSON(ctx, fasthttp.StatusOK, specs)
+	ctx.Response.Header.SetContentTypeBytes(httpjson.ContentTypeJSON)
+	a.Lists.Write(ctx, func() func(*httpjson.Parts) bool {
+		left := a.Core.FunctionsAfter(string(ctx.QueryArgs().Peek("cursor")))
+		if n := fitting(left[:min(limit, len(left))]); n < len(left) {
+			left = left[:n]
+			ctx.Response.Header.Set(httpjson.HeaderNextCursor, left[n-1].Name())
+		}
+		separator := "["
+		return func(p *httpjson.Parts) bool {
+			if len(left) == 0 {
+				if separator == "[" {
+					p.B = append(p.B, '[')
+				}
+				p.B = append(p.B, ']')
+				return false
+			}
+			p.B, separator = append(p.B, separator...), ","
+			p.Value(viewJSON(left[0]))
+			left = left[1:]
+			return true
+		}
+	})
+}
+
+// fitting is how many of the functions' specs go into one answer. The header
+// that says where to go on is sent before them, so they are made twice.
+func fitting(functions []*core.Function) int {
+	size := 0
+	for i, fn := range functions {
+		if size += len(viewJSON(fn)); size >= httpjson.MaxListBytes {
+			return i + 1
+		}
+	}
+	return len(functions)
+}
+
+func viewJSON(fn *core.Function) []byte {
+	raw, err := json.Marshal(funcspec.View(fn.Spec()))
+	if err != nil {
+		panic(err) // strings and numbers
+	}
+	return raw
 }
 
 // GetFunction shows the spec of one function.
@@ -149,7 +193,7 @@ func (a *API) SetReplicas(ctx *fasthttp.RequestCtx, name string) {
 
 // Logs shows what a DEPLOYMENT function's instances wrote.
 func (a *API) Logs(ctx *fasthttp.RequestCtx, name string) {
-	tail, fault := limitArg(ctx, "tail", 200, 10_000)
+	tail, fault := httpjson.LimitArg(ctx, "tail", 200, 10_000)
 	fn := a.Core.Function(name)
 	switch {
 	case fn == nil:
@@ -168,7 +212,14 @@ func (a *API) Logs(ctx *fasthttp.RequestCtx, name string) {
 		return
 	}
 	ctx.SetContentType("text/plain; charset=utf-8")
-	for _, l := range lines {
-		fmt.Fprintf(ctx, "%s %s %s %s\n", l.Time.UTC().Format("2006-01-02T15:04:05.000Z"), l.Instance, l.Stream, l.Text)
-	}
+	a.Lists.Write(ctx, func() func(*httpjson.Parts) bool {
+		return func(p *httpjson.Parts) bool {
+			if len(lines) > 0 {
+				l := lines[0]
+				p.B = fmt.Appendf(p.B, "%s %s %s %s\n", l.Time.UTC().Format("2006-01-02T15:04:05.000Z"), l.Instance, l.Stream, l.Text)
+				lines = lines[1:]
+			}
+			return len(lines) > 0
+		}
+	})
 }

@@ -68,6 +68,14 @@ func appendExecution(b []byte, s core.Snapshot) []byte {
 	return append(b, '}')
 }
 
+// appendSize ends an object with the size of a value that is left out of it.
+func appendSize(b []byte, name string, size int) []byte {
+	b = append(b, ',', '"')
+	b = append(b, name...)
+	b = append(b, '"', ':')
+	return append(strconv.AppendInt(b, int64(size), 10), '}')
+}
+
 func writeInvocation(ctx *fasthttp.RequestCtx, status int, id core.ID, state core.Status, output []byte, err *core.ExecError) {
 	ctx.SetStatusCode(status)
 	ctx.Response.Header.SetContentTypeBytes(httpjson.ContentTypeJSON)

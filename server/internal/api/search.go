@@ -1,78 +1,107 @@
 package api
 
 import (
-	"fmt"
-	"strconv"
-
 	"github.com/valyala/fasthttp"
 
 	"simplane/core"
 	"simplane/server/internal/httpjson"
 )
 
-const maxListed = 1000
-
-// limitArg reads ?limit=, 100 when not given.
-func limitArg(ctx *fasthttp.RequestCtx, name string, def, most int) (int, *httpjson.Error) {
-	raw := ctx.QueryArgs().Peek(name)
-	if len(raw) == 0 {
-		return def, nil
-	}
-	n, err := strconv.Atoi(string(raw))
-	if err != nil || n < 1 || n > most {
-		return 0, httpjson.ValidationFailed(fmt.Sprintf("%s: must be a whole number from 1 to %d, not %q", name, most, httpjson.Clip(raw, 40)))
-	}
-	return n, nil
-}
-
-// Search lists the newest executions, filtered by function, status and
-// creation time.
+// Search lists the newest executions that match the query. Outputs are left
+// out unless they are asked for.
 func (a *API) Search(ctx *fasthttp.RequestCtx) {
-	limit, fault := limitArg(ctx, "limit", 100, maxListed)
+	q, fault := searchArgs(ctx)
 	if fault != nil {
 		fault.Write(ctx)
 		return
 	}
-	args := ctx.QueryArgs()
-	var keep []func(*core.Snapshot) bool
-	if text := string(args.Peek("status")); text != "" {
-		status, known := core.ParseStatus(text)
-		if !known {
-			httpjson.ValidationFailed(fmt.Sprintf("status: must be queued, running, success, error or timeout, not %q", httpjson.Clip([]byte(text), 40))).Write(ctx)
-			return
-		}
-		keep = append(keep, func(x *core.Snapshot) bool { return x.Status == status })
-	}
-	if text := args.Peek("before"); len(text) > 0 {
-		before, err := strconv.ParseInt(string(text), 10, 64)
-		if err != nil {
-			httpjson.ValidationFailed("before: must be milliseconds since the Unix epoch").Write(ctx)
-			return
-		}
-		keep = append(keep, func(x *core.Snapshot) bool { return x.CreatedAtMillis < before })
-	}
-	found, truncated, err := a.Core.Recent(string(args.Peek("function")), limit, func(x *core.Snapshot) bool {
-		for _, k := range keep {
-			if !k(x) {
-				return false
-			}
-		}
-		return true
-	})
-	if err != nil {
-		a.refused(ctx, err)
+	outputs, fault := includeArg(ctx, "output")
+	if fault != nil {
+		fault.Write(ctx)
 		return
 	}
 	ctx.Response.Header.SetContentTypeBytes(httpjson.ContentTypeJSON)
-	httpjson.WriteBody(ctx, func(b []byte) []byte {
-		b = append(b, `{"executions":[`...)
-		for i, x := range found {
-			if i > 0 {
-				b = append(b, ',')
-			}
-			b = appendExecution(b, x)
+	a.Lists.Write(ctx, func() func(*httpjson.Parts) bool {
+		page := a.Core.Search(q)
+		nobody := len(page.Executions) == 0 && !page.More && q.After == (core.Position{})
+		if nobody && q.Function != "" && a.Core.Function(q.Function) == nil {
+			a.writeRejection(ctx, core.ErrNotFound)
+			return nil
 		}
-		b = append(b, `],"truncated":`...)
-		return append(strconv.AppendBool(b, truncated), '}')
+		return a.executions(page, outputs)
 	})
+}
+
+func searchArgs(ctx *fasthttp.RequestCtx) (q *core.Search, fault *httpjson.Error) {
+	args := ctx.QueryArgs()
+	q = &core.Search{Function: string(args.Peek("function")), Code: string(args.Peek("code")), Key: string(args.Peek("key"))}
+	if q.Limit, fault = httpjson.LimitArg(ctx, "limit", 100, httpjson.MaxListed); fault != nil {
+		return nil, fault
+	}
+	if q.Statuses, fault = statusesArg(ctx); fault != nil {
+		return nil, fault
+	}
+	if q.Since, fault = millisArg(ctx, "since"); fault != nil {
+		return nil, fault
+	}
+	if q.Before, fault = millisArg(ctx, "before"); fault != nil {
+		return nil, fault
+	}
+	if q.After, fault = positionArg(ctx); fault != nil {
+		return nil, fault
+	}
+	return q, nil
+}
+
+// executions writes a page. An answer that waits for its reader holds no
+// output: each is looked up when its turn comes.
+func (a *API) executions(page core.Page, outputs bool) func(*httpjson.Parts) bool {
+	left, last := page.Executions, core.Position{}
+	sizes := make([]int, len(left))
+	for i, f := range left {
+		sizes[i] = len(f.Output)
+		f.Output = nil
+	}
+	separator := `{"executions":[`
+	return func(p *httpjson.Parts) bool {
+		if len(left) == 0 || p.Size() >= httpjson.MaxListBytes {
+			if separator != "," {
+				p.B = append(p.B, separator...)
+			}
+			p.B = append(p.B, `],`...)
+			cut, next := page.More, page.Next
+			if len(left) > 0 {
+				cut, next = true, last
+			}
+			p.B = append(httpjson.AppendCut(p.B, cut, positionCursor(next)), '}')
+			return false
+		}
+		p.B, separator = append(p.B, separator...), ","
+		f, size := left[0], sizes[len(sizes)-len(left)]
+		left[0], left, last = nil, left[1:], f.Position
+		a.listed(p, f.Snapshot, size, outputs)
+		return true
+	}
+}
+
+// listed writes one execution of a list; size is that of its output.
+func (a *API) listed(p *httpjson.Parts, s core.Snapshot, size int, output bool) {
+	if output && size > 0 {
+		if now, kept := a.Core.Execution(s.ID); kept {
+			s = now
+		} else {
+			s.CleanedUp = true
+		}
+	}
+	out := s.Output
+	s.Output = nil
+	p.B = appendExecution(p.B, s)
+	switch {
+	case out != nil:
+		p.B = append(p.B[:len(p.B)-1], `,"output":`...)
+		p.Value(out)
+		p.B = append(p.B, '}')
+	case size > 0 && !output:
+		p.B = appendSize(p.B[:len(p.B)-1], "outputBytes", size)
+	}
 }

@@ -24,9 +24,13 @@ func AccessLog(share float64, log *slog.Logger, next fasthttp.RequestHandler) fa
 		if status < fasthttp.StatusInternalServerError && rand.Float64() >= share {
 			return
 		}
+		bytesOut := -1 // of an answer that is still to be made
+		if !ctx.Response.IsBodyStream() {
+			bytesOut = len(ctx.Response.Body())
+		}
 		log.Info("request", "method", string(ctx.Method()), "path", string(ctx.Path()), "status", status,
 			"ms", float64(time.Since(start).Microseconds())/1000, "remote", ctx.RemoteAddr().String(),
-			"bytesIn", len(ctx.Request.Body()), "bytesOut", len(ctx.Response.Body()),
+			"bytesIn", len(ctx.Request.Body()), "bytesOut", bytesOut,
 			"executionId", string(ctx.Response.Header.Peek(httpjson.HeaderExecutionID)))
 	}
 }

@@ -1,6 +1,6 @@
 // What the page knows about the server: the figures are polled each second,
 // and rates are differences between two readings.
-import {get, getText} from './api.js';
+import {allStats, getText} from './api.js';
 import {parse, percentile} from './latency.js';
 
 const EVERY = 1000;       // ms between readings
@@ -33,7 +33,7 @@ class Store extends EventTarget {
   /** refresh reads at once, after something was changed. */
   async refresh() {
     try {
-      this.#take(await get('v1/admin/stats'));
+      this.#take(await allStats());
       this.error = null;
     } catch (err) {
       this.error = err;

@@ -8,7 +8,8 @@ export function deadLetters(name) {
   const path = fn(name) + '/dead-letters';
   const content = h('div');
   const note = h('p', {role: 'status'});
-  let shown = -1;   // how many were there when the list was read
+  let counted;      // how many the server counted when the list was read
+  let list = [];    // those that are shown
   let loading = false;
 
   const act = async (what, ...request) => {
@@ -32,17 +33,18 @@ export function deadLetters(name) {
     h('button', {type: 'button', onclick: () => redrive({all: true})}, 'Re-drive all'),
     h('button', {type: 'button', class: 'danger', onclick: purge}, 'Drop all'));
 
-  async function load() {
+  async function load(older = '') {
     if (loading) return;
     loading = true;
     try {
-      const {deadLetters: list, dropped} = await get(path + '?limit=100');
-      shown = list.length;
+      const {deadLetters: page, dropped, nextCursor} = await get(`${path}?limit=100&include=input${older && '&cursor=' + older}`);
+      list = older ? [...list, ...page] : page;
       const focused = document.activeElement?.closest?.('tr')?.dataset.id;
       all.hidden = list.length === 0;
       content.replaceChildren(
         list.length === 0 ? h('p', {class: 'empty'}, 'None: no execution has run out of retries.')
           : table('Dead letters', ['Finished', 'Error', 'Input', '#Attempts', 'Again'], h('tbody', null, list.map(one => row(one)))),
+        ...nextCursor ? [h('div', {class: 'actions'}, h('button', {type: 'button', onclick: () => load(nextCursor)}, 'Older'))] : [],
         ...dropped > 0 ? [h('p', {class: 'note'}, `${dropped} older ones were dropped.`)] : []);
       if (focused) [...content.querySelectorAll('tr')].find(tr => tr.dataset.id === focused)?.querySelector('button')?.focus();
     } catch (err) {
@@ -64,9 +66,11 @@ export function deadLetters(name) {
   load();
   return {
     root: h('section', {'aria-label': 'Dead letters'}, h('div', {class: 'head'}, h('h2', null, 'Dead letters'), all), note, content),
-    /** update reads the list again when the server counts another number. */
+    /** update reads the list again when the server counts another number, unless older ones are looked at. */
     update(n) {
-      if (n !== undefined && n !== shown && n <= 100) load();
+      if (n === undefined || n === counted || loading || list.length > 100) return;
+      counted = n;
+      load();
     },
   };
 }

@@ -11,27 +11,29 @@ export function executionsView(query) {
   const id = field({label: 'Id', name: 'id', placeholder: 'an execution id', value: ''});
   const name = field({label: 'Function', name: 'function', placeholder: 'any', value: query.get('function') ?? ''});
   const status = field({label: 'Status', name: 'status', kind: 'select', options: ['', 'queued', 'running', 'success', 'error', 'timeout'], value: query.get('status') ?? ''});
-  const problems = new Problems([id, name, status]);
-  const form = h('form', {class: 'filters', role: 'search', 'aria-label': 'Executions'}, id.root, name.root, status.root,
+  const code = field({label: 'Error code', name: 'code', placeholder: 'any', value: query.get('code') ?? ''});
+  const problems = new Problems([id, name, status, code]);
+  const form = h('form', {class: 'filters', role: 'search', 'aria-label': 'Executions'}, id.root, name.root, status.root, code.root,
     h('div', {class: 'actions'}, h('button', {class: 'primary'}, 'Search')));
   const found = h('div', {'aria-live': 'polite', 'aria-busy': 'false'});
 
   let shown = [];
+  let next = ''; // where the list was cut
 
-  // Older ones are asked for by time, which several can share: those that are
-  // shown already come again, and are dropped.
   async function search(older) {
-    const wanted = new URLSearchParams({limit: PAGE});
-    if (name.control.value.trim()) wanted.set('function', name.control.value.trim());
-    if (status.control.value) wanted.set('status', status.control.value);
-    if (older) wanted.set('before', shown.at(-1).createdAtMillis + 1);
-    else shown = [];
-    const {executions, truncated} = await get('v1/admin/executions?' + wanted);
-    const known = new Set(shown.map(e => e.executionId));
-    const more = executions.filter(e => !known.has(e.executionId));
-    shown.push(...more);
-    const fullPage = truncated && more.length > 0;
-    found.replaceChildren(...results(shown, fullPage && (() => search(true).catch(err => problems.show(err)))));
+    if (!older) [shown, next] = [[], ''];
+    const before = shown.length;
+    do { // a page can be empty where few of many match
+      const wanted = new URLSearchParams({limit: PAGE});
+      if (name.control.value.trim()) wanted.set('function', name.control.value.trim());
+      if (status.control.value) wanted.set('status', status.control.value);
+      if (code.control.value.trim()) wanted.set('code', code.control.value.trim());
+      if (next) wanted.set('cursor', next);
+      const {executions, nextCursor} = await get('v1/admin/executions?' + wanted);
+      shown.push(...executions);
+      next = nextCursor ?? '';
+    } while (next && shown.length === before);
+    found.replaceChildren(...results(shown, next && (() => search(true).catch(err => problems.show(err)))));
   }
 
   submitting(form, problems, async () => {

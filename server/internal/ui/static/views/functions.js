@@ -19,13 +19,14 @@ export function functionsView() {
   const rows = new Map(); // by function; kept, so that focus and selection survive
   const body = h('tbody');
   const empty = h('p', {class: 'empty', hidden: true}, 'No function is registered yet.');
+  const cut = h('p', {class: 'note', hidden: true});
   const list = table('Functions', ['Name', '#Accepted/s', '#Ok/s', '#Errors/s', 'Last minute', '#Queued', '#In flight', '#p50', '#p99', '#Dead letters'], body);
 
   function update() {
     const stats = store.stats;
     if (!stats) return;
     const names = Object.keys(stats.functions).sort();
-    [names.length, count(stats.storedExecutions), bytes(stats.payloadBytes), count(stats.syncQueueDepth), age(stats.uptimeSeconds)]
+    [stats.functionCount, count(stats.storedExecutions), bytes(stats.payloadBytes), count(stats.syncQueueDepth), age(stats.uptimeSeconds)]
       .forEach((v, i) => setText(cards[i].value, String(v)));
     for (const [name, row] of rows) {
       if (names.includes(name)) continue;
@@ -39,6 +40,8 @@ export function functionsView() {
       row.update(stats.functions[name]);
     });
     empty.hidden = names.length > 0;
+    cut.hidden = !stats.truncated;
+    setText(cut, `The first ${names.length} by name are shown, of ${stats.functionCount}; charts and sums are of these.`);
     list.hidden = names.length === 0;
     for (const c of charts) c.draw(store.points(''));
   }
@@ -46,7 +49,7 @@ export function functionsView() {
   const root = h('div', null,
     h('div', {class: 'head'}, h('h1', null, 'Functions'), h('button', {type: 'button', class: 'primary', id: 'register', onclick: register}, 'Register a function')),
     h('div', {class: 'cards'}, cards.map(c => c.root)),
-    h('div', {class: 'charts'}, charts.map(c => c.root)), empty, list,
+    h('div', {class: 'charts'}, charts.map(c => c.root)), empty, cut, list,
     h('p', {class: 'note'}, 'p50 and p99: from acceptance to the end, estimated from histograms over the last ten seconds.'));
   return {title: 'Functions', root, update, close: () => charts.forEach(c => c.close())};
 }

@@ -1,0 +1,181 @@
+package httpjson
+
+import (
+	"fmt"
+	"io"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/valyala/fasthttp"
+)
+
+// MaxListBytes is about how long an answer with a list gets: it ends with the
+// entry that goes beyond, and says where to go on.
+const MaxListBytes = 16 << 20
+
+// Bounds of what lists hold, and of how many there are.
+const (
+	wholeListBytes = 16 << 10 // up to here an answer is made at once
+	listsMade      = 8        // lists that are being made at once
+	longLists      = 32       // answers beyond wholeListBytes that are being written at once
+	listsWaiting   = 64       // that wait for others to be written
+	listPatience   = 2 * time.Second
+	partBytes      = 4 << 10 // longer values are written from where they are
+)
+
+// CodeListsBusy refuses a long list while others are being written.
+const CodeListsBusy = "LISTS_BUSY"
+
+// HeaderNextCursor is the response header of a list that was cut and whose body
+// has no room to say so: the cursor that the next part begins with.
+const HeaderNextCursor = "X-Next-Cursor"
+
+// Lists writes answers of any length in bounded memory. A short one is made at
+// once. A long one is made part by part as its reader takes it, and only so
+// many are under way at once; the server's write timeout ends each.
+type Lists struct {
+	making, long chan struct{} // a place for each
+	waiting      atomic.Int32
+}
+
+// NewLists makes a Lists.
+func NewLists() *Lists {
+	return &Lists{making: make(chan struct{}, listsMade), long: make(chan struct{}, longLists)}
+}
+
+// Parts collects the next part of an answer.
+type Parts struct {
+	B    []byte   // append to it
+	done [][]byte // what comes before B
+	read int      // of these, by the reader
+	sent int      // of earlier ones
+}
+
+// Value appends a value that does not change. A long one is not copied.
+func (p *Parts) Value(v []byte) {
+	if len(v) <= partBytes {
+		p.B = append(p.B, v...)
+		return
+	}
+	p.done = append(p.done, p.B, v)
+	p.B = nil
+}
+
+// Size is the length of the answer so far.
+func (p *Parts) Size() int { return p.sent + p.held() }
+
+func (p *Parts) held() (n int) {
+	for _, part := range p.done {
+		n += len(part)
+	}
+	return n + len(p.B)
+}
+
+// Write answers with what next adds in each of its calls, until it reports
+// false. Prepare makes next; it may answer otherwise itself, and return nil.
+// The first calls of next are made at once; the later ones after the handler
+// has returned, so it must not use ctx. Neither may block.
+func (l *Lists) Write(ctx *fasthttp.RequestCtx, prepare func() (next func(*Parts) (more bool))) {
+	long := l.begin(prepare)
+	switch {
+	case long == nil:
+	case long.next == nil && long.parts.held() <= wholeListBytes:
+		ctx.Response.SwapBody(append(slices.Concat(long.parts.done...), long.parts.B...))
+	case !ctx.Request.Header.IsHTTP11() && !ctx.IsHead():
+		BadRequest(CodeBadRequest, fmt.Sprintf("a list longer than %d KiB needs HTTP/1.1; ask for fewer with limit", wholeListBytes>>10)).Write(ctx)
+	case !l.take():
+		ctx.Response.Header.Del(HeaderNextCursor)
+		ctx.Response.Header.Set("Retry-After", "1")
+		WriteError(ctx, fasthttp.StatusServiceUnavailable, CodeListsBusy, "too many long lists are being read at once; ask for fewer with limit, or again later")
+	default:
+		long.release = sync.OnceFunc(func() { <-l.long })
+		ctx.Response.SetBodyStream(long, -1)
+	}
+}
+
+// begin makes the first part of an answer; nil when there is another answer.
+// Whoever makes one waits for nobody, so a place is soon free.
+func (l *Lists) begin(prepare func() func(*Parts) bool) *list {
+	l.making <- struct{}{}
+	defer func() { <-l.making }()
+	next := prepare()
+	if next == nil {
+		return nil
+	}
+	long := &list{next: next, parts: Parts{B: make([]byte, 0, partBytes)}}
+	long.fill(wholeListBytes)
+	return long
+}
+
+// take reports whether one more long answer may be written.
+func (l *Lists) take() bool {
+	select {
+	case l.long <- struct{}{}:
+		return true
+	default:
+	}
+	defer l.waiting.Add(-1)
+	if l.waiting.Add(1) > listsWaiting {
+		return false
+	}
+	patience := time.NewTimer(listPatience)
+	defer patience.Stop()
+	select {
+	case l.long <- struct{}{}:
+		return true
+	case <-patience.C:
+		return false
+	}
+}
+
+// list is an answer under way.
+type list struct {
+	parts   Parts
+	next    func(*Parts) bool // nil at the end
+	release func()
+}
+
+// fill has at least n bytes ready, or all that are left.
+func (l *list) fill(n int) {
+	for l.next != nil && l.parts.held() < n {
+		if !l.next(&l.parts) {
+			l.next = nil
+		}
+	}
+}
+
+// Read implements io.Reader.
+func (l *list) Read(p []byte) (int, error) {
+	parts := &l.parts
+	if parts.read == parts.held() {
+		parts.sent += parts.read
+		*parts = Parts{B: parts.B[:0], sent: parts.sent}
+		if l.fill(partBytes); parts.held() == 0 {
+			return 0, io.EOF
+		}
+	}
+	n := parts.copyTo(p)
+	parts.read += n
+	return n, nil
+}
+
+// copyTo copies what comes after the bytes that were read.
+func (p *Parts) copyTo(to []byte) (n int) {
+	skip := p.read
+	for _, part := range append(p.done, p.B) {
+		if skip < len(part) {
+			n += copy(to[n:], part[skip:])
+		}
+		skip = max(skip-len(part), 0)
+	}
+	return n
+}
+
+// Close implements io.Closer.
+func (l *list) Close() error {
+	l.parts, l.next = Parts{}, nil
+	l.release()
+	return nil
+}
