@@ -23,6 +23,8 @@ type Config struct {
 	// ManageOnMgmtOnly removes registering, deleting and scaling from Addr
 	// too.
 	ManageOnMgmtOnly bool
+	// MetricsOnMgmtOnly removes /actuator/prometheus from Addr.
+	MetricsOnMgmtOnly bool
 	// Bearer tokens of each scope, or "sha256:" hashes of them, each with
 	// "name=" before it if the audit log is to show the name,
 	// comma-separated; empty leaves a scope open. An internal token is valid

@@ -32,8 +32,14 @@ func (f *fixture) series(name string) float64 {
 
 // The names are an interface: dashboards and scalers ask for them.
 func TestPrometheusEndpointHasTheDocumentedMetrics(t *testing.T) {
+	cold := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("X-Cold-Start", "true")
+		w.Header().Set("X-Init-Duration-Ms", "120")
+		fmt.Fprint(w, `{}`)
+	}))
+	defer cold.Close()
 	f := start(t)
-	f.register("fn", "LOCAL")
+	f.register("fn", "POOL", fmt.Sprintf(`"endpointUrl":%q`, cold.URL))
 	f.invoke("fn", `1`).expect(200)
 
 	for _, a := range []*answer{f.get("/actuator/prometheus"), f.onMgmt("GET", "/actuator/prometheus", "")} {

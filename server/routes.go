@@ -1,16 +1,17 @@
 package server
 
 import (
+	"github.com/valyala/fasthttp"
+
 	"simplane/server/internal/admin"
 	"simplane/server/internal/api"
 	"simplane/server/internal/auth"
-	"simplane/server/internal/telemetry"
 )
 
 // routes is the whole API, on both addresses except what the configuration
 // removes from the public one: the router, the OpenAPI test and the Allow
 // header all read it.
-func routes(a *api.API, admin *admin.Admin, metrics *telemetry.Metrics) []api.Route {
+func routes(a *api.API, admin *admin.Admin, scrape fasthttp.RequestHandler) []api.Route {
 	return []api.Route{
 		{Scope: auth.ScopeManage, Method: "POST", Path: "/v1/functions", Handle: api.NoArg(a.Register)},
 		{Scope: auth.ScopeManage, Method: "GET", Path: "/v1/functions", Handle: api.NoArg(a.ListFunctions)},
@@ -37,7 +38,7 @@ func routes(a *api.API, admin *admin.Admin, metrics *telemetry.Metrics) []api.Ro
 		{Scope: auth.ScopePublic, Method: "GET", Path: "/actuator/health", Handle: api.NoArg(a.Health)},
 		{Scope: auth.ScopePublic, Method: "GET", Path: "/actuator/health/liveness", Handle: api.NoArg(a.Health)},
 		{Scope: auth.ScopePublic, Method: "GET", Path: "/actuator/health/readiness", Handle: api.NoArg(a.Readiness)},
-		{Scope: auth.ScopePublic, Method: "GET", Path: "/actuator/prometheus", Handle: api.NoArg(metrics.Scrape)},
+		{Scope: auth.ScopePublic, Method: "GET", Path: "/actuator/prometheus", Handle: api.NoArg(scrape), Metrics: true},
 		{Scope: auth.ScopePublic, Method: "GET", Path: "/openapi.json", Handle: api.NoArg(serveOpenAPI)},
 	}
 }

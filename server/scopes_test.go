@@ -53,14 +53,14 @@ func TestEveryRouteAsksForItsScopeOnBothPorts(t *testing.T) {
 // What is bound to the management port is not there on the other one, token or
 // not: it is 404 like any unknown path, so that nothing is given away.
 func TestRoutesBoundToTheManagementPort(t *testing.T) {
-	for _, mode := range []struct{ internal, manage bool }{{true, false}, {false, true}, {true, true}} {
+	for _, mode := range []struct{ internal, manage, metrics bool }{{internal: true}, {manage: true}, {metrics: true}, {true, true, true}} {
 		f := start(t, func(c *Config) {
-			c.InternalOnMgmtOnly, c.ManageOnMgmtOnly = mode.internal, mode.manage
+			c.InternalOnMgmtOnly, c.ManageOnMgmtOnly, c.MetricsOnMgmtOnly = mode.internal, mode.manage, mode.metrics
 			c.InternalToken = "x"
 		})
 		f.onMgmt("POST", "/v1/functions", `{"name":"f","image":"i","executionMode":"LOCAL"}`, "Authorization", "Bearer x").expect(201)
 		for _, rt := range f.s.routes {
-			hidden := mode.internal && rt.Scope == auth.ScopeInternal || mode.manage && rt.Scope == auth.ScopeManage
+			hidden := mode.internal && rt.Scope == auth.ScopeInternal || mode.manage && rt.Scope == auth.ScopeManage || mode.metrics && rt.Path == "/actuator/prometheus"
 			a := f.do(rt.Method, fill(rt.Path), `{}`, "Authorization", "Bearer x")
 			if unknown := a.status == 404 && strings.Contains(string(a.body), "no such path") || a.status == 405; hidden != unknown {
 				t.Errorf("%+v: %s %s on the API port: status %d: %s", mode, rt.Method, rt.Path, a.status, a.body)

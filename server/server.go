@@ -10,6 +10,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/valyala/fasthttp"
+
 	"simplane/core"
 	"simplane/server/internal/admin"
 	"simplane/server/internal/api"
@@ -104,11 +106,13 @@ func New(cfg Config, log *slog.Logger) (_ *Server, err error) {
 		Lists: lists, Profiles: s.profiles.Serve, Run: s.dispatcher.Run,
 		Tracing: s.tracing, CheckEndpoint: s.egress.CheckHost, Draining: s.draining.Load,
 		AsyncEnabled: cfg.AsyncEnabled, AccessLogSample: cfg.AccessLogSample,
-		InternalOnMgmtOnly: cfg.InternalOnMgmtOnly, ManageOnMgmtOnly: cfg.ManageOnMgmtOnly,
+		InternalOnMgmtOnly: cfg.InternalOnMgmtOnly, ManageOnMgmtOnly: cfg.ManageOnMgmtOnly, MetricsOnMgmtOnly: cfg.MetricsOnMgmtOnly,
 	})
-	s.routes = routes(answers, s.admin, s.metrics)
+	s.routes = routes(answers, s.admin, s.metrics.Scraper())
+	onMgmt := routes(answers, s.admin, s.metrics.Scraper())
 	bodies := http1.NewBudget(cfg.MaxReadingBytes)
-	s.api, s.mgmt = s.httpServer(answers, false, bodies), s.httpServer(answers, true, bodies)
+	s.api = s.httpServer(answers.Handler(s.routes, false), answers, bodies)
+	s.mgmt = s.httpServer(answers.Handler(onMgmt, true), answers, bodies)
 	refused := newRefusedCounter(s.metrics.Registry)
 	if s.apiAddr, err = s.listen("addr", cfg.Addr, apiConns, refused); err != nil {
 		return nil, err
@@ -123,10 +127,10 @@ func New(cfg Config, log *slog.Logger) (_ *Server, err error) {
 	return s, nil
 }
 
-func (s *Server) httpServer(answers *api.API, mgmt bool, bodies *http1.Budget) *http1.Server {
+func (s *Server) httpServer(handler fasthttp.RequestHandler, answers *api.API, bodies *http1.Budget) *http1.Server {
 	return &http1.Server{
 		Name:           "simplane",
-		Handler:        answers.Handler(s.routes, mgmt),
+		Handler:        handler,
 		Refuse:         answers.RefuseUnread,
 		ReadTimeout:    s.cfg.ReadTimeout,
 		WriteTimeout:   s.cfg.WriteTimeout,

@@ -69,6 +69,7 @@ func NewSettings(flags *pflag.FlagSet) *Settings {
 
 	flags.BoolVar(&c.InternalOnMgmtOnly, "internal-on-mgmt-only", c.InternalOnMgmtOnly, "serve /v1/internal and /v1/admin on the management address only")
 	flags.BoolVar(&c.ManageOnMgmtOnly, "manage-on-mgmt-only", c.ManageOnMgmtOnly, "register, delete and scale functions on the management address only")
+	flags.BoolVar(&c.MetricsOnMgmtOnly, "metrics-on-mgmt-only", c.MetricsOnMgmtOnly, "serve /actuator/prometheus on the management address only")
 	flags.StringVar(&c.InvokeToken, "invoke-token", c.InvokeToken, "bearer `token` (or sha256:HEX or NAME=sha256:HEX of it, comma-separated) to invoke functions")
 	flags.StringVar(&c.ManageToken, "manage-token", c.ManageToken, "bearer `token` to manage functions; invokes too")
 	flags.StringVar(&c.InternalToken, "internal-token", c.InternalToken, "bearer `token` that /v1/internal and /v1/admin require; opens the rest too")

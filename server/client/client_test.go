@@ -88,7 +88,13 @@ func TestLatencyIsThatBetweenTwoReadings(t *testing.T) {
 	if l := read("1", "1", "1", "1").Between(before, "f"); l != nil {
 		t.Errorf("registered again, yet %+v", l)
 	}
-	if l := before.Between(nil, "g"); l != nil {
+	if l := before.Between(Histograms{}, "g"); l != nil {
 		t.Errorf("unknown, yet %+v", l)
+	}
+	if l := before.Between(nil, "f"); l != nil {
+		t.Errorf("no earlier reading, yet %+v", l)
+	}
+	if l := before.Between(Histograms{}, "f"); l == nil || l.P50 != 0.5 {
+		t.Errorf("the first calls between two readings: %+v", l)
 	}
 }

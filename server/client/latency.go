@@ -4,6 +4,8 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"errors"
+	"net/http"
 	"strconv"
 	"strings"
 )
@@ -19,9 +21,15 @@ type Bucket struct {
 	Count float64
 }
 
-// Histograms reads them from the Prometheus endpoint.
+// Histograms reads them from the Prometheus endpoint. A function that has ended
+// nothing has none. There are none at all where the address does not serve
+// metrics, or too many others are reading them.
 func (c *Client) Histograms(ctx context.Context) (Histograms, error) {
 	raw, err := c.do(ctx, request{method: "GET", path: "/actuator/prometheus"})
+	var refused *Error
+	if errors.As(err, &refused) && (refused.Status == http.StatusNotFound || refused.Status == http.StatusServiceUnavailable) {
+		return nil, nil
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -49,9 +57,13 @@ func readHistograms(exposition []byte) Histograms {
 }
 
 // Between estimates a function's latency between two readings; nil when
-// nothing ended in between.
+// nothing ended in between, or there is no earlier reading. A function that is
+// only in the later one had ended nothing before.
 func (h Histograms) Between(before Histograms, name string) *Latency {
 	now, then := h[name], before[name]
+	if before != nil && then == nil {
+		then = make([]Bucket, len(now))
+	}
 	if len(now) == 0 || len(then) != len(now) {
 		return nil
 	}

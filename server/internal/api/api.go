@@ -41,8 +41,9 @@ type Options struct {
 	// AsyncEnabled false answers :enqueue with 501.
 	AsyncEnabled bool
 	// InternalOnMgmtOnly removes /v1/internal and /v1/admin from the public
-	// address, ManageOnMgmtOnly the routes that manage functions.
-	InternalOnMgmtOnly, ManageOnMgmtOnly bool
+	// address, ManageOnMgmtOnly the routes that manage functions,
+	// MetricsOnMgmtOnly the metrics.
+	InternalOnMgmtOnly, ManageOnMgmtOnly, MetricsOnMgmtOnly bool
 	// AccessLogSample is the share of requests with an access log line, 0 to 1.
 	AccessLogSample float64
 }

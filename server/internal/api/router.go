@@ -23,8 +23,9 @@ type Route struct {
 	Handle       Handler
 	Scope        auth.Scope
 	OwnToken     bool // the execution's own completion token opens it too
-	// changesNothing says that a method other than GET only reads.
+	// ChangesNothing says that a method other than GET only reads.
 	ChangesNothing bool
+	Metrics        bool // is the metrics page
 }
 
 // Handler answers a request. Its argument is the path's parameter, valid
@@ -47,7 +48,7 @@ type resource struct {
 func (a *API) Handler(routes []Route, mgmt bool) fasthttp.RequestHandler {
 	resources := map[string]*resource{}
 	for _, rt := range routes {
-		if !mgmt && rt.Scope == auth.ScopeInternal && a.InternalOnMgmtOnly || !mgmt && rt.Scope == auth.ScopeManage && a.ManageOnMgmtOnly {
+		if !mgmt && a.onMgmtOnly(&rt) {
 			continue
 		}
 		pattern, action := rt.Path, ""
@@ -84,6 +85,14 @@ func (a *API) Handler(routes []Route, mgmt bool) fasthttp.RequestHandler {
 		r.NotFound = a.Dashboard(noRoute)
 	}
 	return telemetry.AccessLog(a.AccessLogSample, a.Log, recovered(a.Log, a.ownHostOnly(a.functionsFirst(resources[functionPrefix+"{arg}"], r.Handler))))
+}
+
+// onMgmtOnly reports whether the configuration removes a route from the public
+// address.
+func (a *API) onMgmtOnly(rt *Route) bool {
+	return rt.Scope == auth.ScopeInternal && a.InternalOnMgmtOnly ||
+		rt.Scope == auth.ScopeManage && a.ManageOnMgmtOnly ||
+		rt.Metrics && a.MetricsOnMgmtOnly
 }
 
 const functionPrefix = "/v1/functions/"

@@ -1,11 +1,6 @@
 package telemetry
 
-import (
-	"github.com/prometheus/client_golang/prometheus"
-	dto "github.com/prometheus/client_model/go"
-
-	"simplane/core"
-)
+import "simplane/core"
 
 // Counts are one function's figures since it was registered.
 type Counts struct {
@@ -19,17 +14,8 @@ func CountsOf(fn *core.Function) (c Counts) {
 		return c
 	}
 	return Counts{
-		Enqueued: count(f.enqueue), Dispatched: count(f.dispatch),
-		Success: count(f.success), Error: count(f.failure), Timeout: count(f.timeout),
-		Retries: count(f.retry), ColdStarts: count(f.cold), Rejected: f.refused.Load(),
+		Enqueued: int64(f.accepted()), Dispatched: int64(f.dispatched.Load()),
+		Success: int64(f.success.Load()), Error: int64(f.failure.Load()), Timeout: int64(f.timeout.Load()),
+		Retries: int64(f.retry.Load()), ColdStarts: int64(f.cold.Load()), Rejected: int64(f.refused.total()),
 	}
-}
-
-// count reads a counter back.
-func count(c prometheus.Counter) int64 {
-	var m dto.Metric
-	if err := c.Write(&m); err != nil {
-		return 0
-	}
-	return int64(m.GetCounter().GetValue())
 }
