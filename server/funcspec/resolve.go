@@ -3,7 +3,6 @@ package funcspec
 import (
 	"errors"
 	"fmt"
-	"net/url"
 	"slices"
 	"strings"
 
@@ -58,8 +57,8 @@ func Resolve(in Input) (*core.Spec, error) {
 	}
 	v.oneOf("executionMode", r.ExecutionMode, ModeLocal, ModePool, ModeDeployment)
 	v.oneOf("runtimeMode", r.RuntimeMode, RuntimeHTTP, RuntimeStdio, RuntimeFile)
-	if r.EndpointURL != "" {
-		v.endpoint(r.EndpointURL)
+	if problem := endpointProblem(r.EndpointURL); r.EndpointURL != "" && problem != "" {
+		v.add("endpointUrl", problem)
 	}
 	for name := range r.Env {
 		if name == "" || strings.ContainsAny(name, "=\x00") {
@@ -97,13 +96,6 @@ func (v *violations) add(field, what string) { *v = append(*v, field+": "+what) 
 func (v *violations) oneOf(field, got string, allowed ...string) {
 	if !slices.Contains(allowed, got) {
 		v.add(field, fmt.Sprintf("must be one of %s, not %q", strings.Join(allowed, ", "), got))
-	}
-}
-
-func (v *violations) endpoint(raw string) {
-	u, err := url.Parse(raw)
-	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" {
-		v.add("endpointUrl", "must be an absolute http or https URL")
 	}
 }
 

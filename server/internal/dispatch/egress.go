@@ -15,14 +15,10 @@ import (
 // caller who can register a function could read what only this machine can
 // reach, such as a cloud's metadata service (server-side request forgery).
 //
-// Without an allow-list everything is allowed but link-local, metadata,
-// multicast and unspecified addresses; with one, only what it names. The check
-// is made on the address that is dialled, after DNS, so that a name cannot
-// resolve to something else later.
+// Without an allow-list everything is allowed but the forbidden addresses and
+// names; with one, only what it names. The check is made on the address that is
+// dialled, after DNS, so that a name cannot resolve to something else later.
 type Egress struct{ allow []netip.Prefix }
-
-// metadata addresses that are not link-local: AWS over IPv6, Alibaba Cloud.
-var metadataAddresses = []netip.Addr{netip.MustParseAddr("fd00:ec2::254"), netip.MustParseAddr("100.100.100.200")}
 
 var errForbiddenAddress = errors.New("the address is not allowed for functions (endpointAllow)")
 
@@ -57,39 +53,15 @@ func (e *Egress) allowed(addr netip.Addr) bool {
 			return true
 		}
 	}
-	return len(e.allow) == 0 && !dangerous(addr) && !dangerous(translated(addr))
-}
-
-func dangerous(addr netip.Addr) bool {
-	return slices.Contains(metadataAddresses, addr) || addr.IsLinkLocalUnicast() || addr.IsMulticast() || addr.IsUnspecified()
-}
-
-// translations are the prefixes of IPv6 addresses that gateways turn into the
-// IPv4 address at that byte: IPv4-compatible, SIIT, NAT64 (well-known and
-// local-use) and 6to4.
-var translations = []struct {
-	prefix netip.Prefix
-	at     int
-}{
-	{netip.MustParsePrefix("::/96"), 12}, {netip.MustParsePrefix("::ffff:0:0:0/96"), 12},
-	{netip.MustParsePrefix("64:ff9b::/96"), 12}, {netip.MustParsePrefix("64:ff9b:1::/48"), 12},
-	{netip.MustParsePrefix("2002::/16"), 2},
-}
-
-// translated is the IPv4 address inside addr, or addr itself when it has none.
-func translated(addr netip.Addr) netip.Addr {
-	for _, t := range translations {
-		if t.prefix.Contains(addr) {
-			raw := addr.As16()
-			return netip.AddrFrom4([4]byte(raw[t.at : t.at+4]))
-		}
-	}
-	return addr
+	return len(e.allow) == 0 && !isForbidden(addr) && !slices.ContainsFunc(embedded(addr), isForbidden)
 }
 
 // dial connects to a function's endpoint if its address is allowed, within
 // timeout and 3 s.
 func (e *Egress) dial(addr string, timeout time.Duration) (net.Conn, error) {
+	if host, _, err := net.SplitHostPort(addr); err == nil && e.forbidsName(host) {
+		return nil, errForbiddenAddress
+	}
 	d := net.Dialer{
 		Timeout: min(timeout, 3*time.Second),
 		Control: func(_, address string, _ syscall.RawConn) error {
@@ -110,8 +82,12 @@ func (e *Egress) dial(addr string, timeout time.Duration) (net.Conn, error) {
 // registered; names are checked when they are dialled.
 func (e *Egress) CheckHost(host string) error {
 	addr, err := netip.ParseAddr(strings.Trim(host, "[]"))
-	if err == nil && !e.allowed(addr) {
+	if err == nil && !e.allowed(addr) || e.forbidsName(host) {
 		return errForbiddenAddress
 	}
 	return nil
 }
+
+// forbidsName reports whether a host is a metadata service by its name. With an
+// allow-list the addresses that it has decide.
+func (e *Egress) forbidsName(host string) bool { return len(e.allow) == 0 && isForbiddenName(host) }
