@@ -14,7 +14,8 @@ type SyncQueueConfig struct {
 	// MaxQueueWait still hold.
 	EstimateDisabled bool
 	// MaxConcurrency is the number of sync invocations in flight below which
-	// newcomers are admitted without further checks. > 0.
+	// a newcomer is admitted without further checks while its function has a
+	// free slot. > 0.
 	MaxConcurrency int
 	// MaxDepth is the number of queued sync invocations at which newcomers are
 	// refused. > 0.
@@ -49,7 +50,7 @@ type syncAdmission struct {
 // depth and MaxQueueWait bound the damage.
 func (a *syncAdmission) check(fn *Function, now Instant) *Rejection {
 	cfg := a.cfg.Load()
-	if !cfg.Enabled || a.inFlight.Load() < int64(cfg.MaxConcurrency) {
+	if !cfg.Enabled || (fn.slotFree() && a.inFlight.Load() < int64(cfg.MaxConcurrency)) {
 		return nil
 	}
 	if a.depth.Load() >= int64(cfg.MaxDepth) {

@@ -22,13 +22,33 @@ func (b *bed) tryInvoke(name string) error {
 
 func TestSyncQueueAdmitsUnderMaxConcurrency(t *testing.T) {
 	b := newBed(t, admitting(2, 1))
-	b.register("f", slots(1), queueSize(100))
-	// One in flight (under 2): everybody is admitted, whatever the depth.
-	for range 10 {
-		wantEqual(t, "invoke", b.tryInvoke("f"), nil)
+	b.register("busy", slots(1), queueSize(100))
+	b.register("free", slots(100), queueSize(100))
+	for range 2 { // one runs, one waits: the sync queue is at its depth
+		wantEqual(t, "invoke", b.tryInvoke("busy"), nil)
 	}
-	wantEqual(t, "gauges", b.Gauges().SyncQueueDepth, 9)
-	wantEqual(t, "gauges", b.Gauges().SyncInFlight, 1)
+	// One in flight, under 2: a function with a free slot takes the next, whatever
+	// the depth.
+	wantEqual(t, "invoke", b.tryInvoke("free"), nil)
+	wantEqual(t, "at max concurrency", b.tryInvoke("free"), error(ErrDepth))
+	wantEqual(t, "gauges", b.Gauges().SyncQueueDepth, 1)
+	wantEqual(t, "gauges", b.Gauges().SyncInFlight, 2)
+}
+
+// The callers of a function without a free slot are judged, however few
+// executions are in flight in all.
+func TestSyncQueueJudgesAtOneFunctionsLimit(t *testing.T) {
+	b := newBed(t, admitting(100, 100))
+	b.register("f", slots(1), queueSize(100))
+	b.finish("f", 3, time.Second) // one a second
+	wantEqual(t, "takes the slot", b.tryInvoke("f"), nil)
+	admitted := 0
+	for range 20 {
+		if b.tryInvoke("f") == nil {
+			admitted++
+		}
+	}
+	wantEqual(t, "waiting within 2 s", admitted, 4) // three in two seconds: estimates of 0, 0.67, 1.33 and 2 s
 }
 
 func TestSyncQueueDepthIsBoundedAboveMaxConcurrency(t *testing.T) {

@@ -42,6 +42,10 @@ var Limits = limits{
 	MaxRetries:        count("maxRetries", 0, MaxRetriesBound, 3),
 	TimeoutMillis:     count("timeoutMillis", 1, MaxTimeoutMillis, 30_000),
 	FunctionRate:      count("rateMaxPerSecond", 0, MaxRatePerSecond, 0),
+	BackoffInitial:    count("initialMs", 0, MaxTimeoutMillis, 100),
+	BackoffMax:        count("maxMs", 0, MaxTimeoutMillis, 10_000),
+	BackoffMultiplier: share("multiplier", 1, 1000, 2),
+	BackoffJitter:     share("jitter", 0, 1, 0.2),
 	MinReplicas:       count("minReplicas", 0, MaxReplicasBound, 1),
 	MaxReplicas:       count("maxReplicas", 1, MaxReplicasBound, 10),
 	Replicas:          count("replicas", 0, MaxReplicasBound, 0),
@@ -65,6 +69,7 @@ var Limits = limits{
 	MaxPayloadBytes:    count("maxPayloadBytes", 1, maxBytes, 4<<30),
 	MaxDeadLetters:     count("maxDeadLetters", -1, maxCount, 100),
 	MaxDeadLetterBytes: count("maxDeadLetterBytes", -1, maxBytes, 256<<20),
+	DeadLetterTTL:      span("deadLetterTtl", 1, MaxSpan, 7*24*time.Hour),
 	Shards:             count("shards", 1, 4096, 64),
 	AutoscaleInterval:  span("autoscaleInterval", 1, MaxSpan, time.Second),
 	ScaleUpCooldown:    span("scaleUpCooldown", 1, MaxSpan, 3*time.Second),
@@ -99,6 +104,8 @@ func (b Bound[T]) zero(meaning string) Bound[T] {
 type limits struct {
 	// Of a function's spec.
 	Concurrency, QueueSize, MaxRetries, TimeoutMillis, FunctionRate Bound[int64]
+	BackoffInitial, BackoffMax                                      Bound[int64]
+	BackoffMultiplier, BackoffJitter                                Bound[float64]
 	MinReplicas, MaxReplicas, Replicas                              Bound[int64]
 	TargetPerPod, MinTargetPerPod, MaxTargetPerPod                  Bound[int64]
 	UpscaleCooldown, DownscaleCooldown                              Bound[int64]
@@ -108,6 +115,7 @@ type limits struct {
 	RateMaxPerSecond, MaxFunctions, MaxExecutions, MaxIdempotencyKeys     Bound[int64]
 	MaxPayloadBytes, MaxDeadLetters, MaxDeadLetterBytes, Shards           Bound[int64]
 	TTL, CleanupTTL, StaleTTL, IdempotencyTTL, SweepInterval              Bound[time.Duration]
+	DeadLetterTTL                                                         Bound[time.Duration]
 	AutoscaleInterval, ScaleUpCooldown, ScaleDownCooldown                 Bound[time.Duration]
 	ScaleDownWindow, ScaleToZeroGrace                                     Bound[time.Duration]
 	SyncQueueMaxConcurrency, SyncQueueMaxDepth                            Bound[int64]

@@ -52,7 +52,7 @@ func TestStoreAccountsComeBackToZero(t *testing.T) {
 		"echo":          func(b *bed, id ID, task Task) { echoTask(task) },
 		"failure":       func(b *bed, id ID, task Task) { task.Complete(failure("X")) },
 		"attempt limit": func(b *bed, id ID, task Task) { b.clock.advance(9 * time.Second) },
-		"outside":       func(b *bed, id ID, task Task) { _ = b.Complete(id, success(`"some output"`)) },
+		"outside":       func(b *bed, id ID, task Task) { _ = b.Complete(id, 0, success(`"some output"`)) },
 		"late answer": func(b *bed, id ID, task Task) {
 			b.clock.advance(9 * time.Second)
 			task.Complete(success(`"late"`))

@@ -69,7 +69,7 @@ func TestCallerIsWokenWhileItsAttemptIsOpen(t *testing.T) {
 		code string
 		held int // slots still taken by the open attempt
 	}{
-		"a completion":          {func(b *bed, id ID) { _ = b.Complete(id, success(`"early"`)) }, Success, "", 0},
+		"a completion":          {func(b *bed, id ID) { _ = b.Complete(id, 0, success(`"early"`)) }, Success, "", 0},
 		"the sweep":             {func(b *bed, _ ID) { b.clock.jump(601 * time.Second); b.Sweep() }, Timeout, CodeStale, 0},
 		"its deadline":          {func(b *bed, _ ID) { b.clock.advance(time.Second) }, Timeout, "", 0},
 		"its caller's deadline": {func(b *bed, _ ID) { b.clock.advance(500 * time.Millisecond) }, Timeout, "", 0},

@@ -13,6 +13,11 @@ type Instant struct {
 // WallMillis is the wall reading in milliseconds since the Unix epoch.
 func (i Instant) WallMillis() int64 { return i.Wall / int64(time.Millisecond) }
 
+// after is the instant d later, as it is seen now.
+func (i Instant) after(d time.Duration) Instant {
+	return Instant{Wall: i.Wall + int64(d), Mono: i.Mono + int64(d)}
+}
+
 // Clock is core's only source of time. Ages (TTLs) and rate windows follow
 // the wall reading; deadlines and waits follow elapsed time.
 type Clock interface {

@@ -12,13 +12,14 @@ func (t Task) Complete(o Outcome) {
 
 // Complete ends an execution from outside, as a completion callback does. The
 // outcome is final: an error is not retried. An execution that has ended
-// already stays as it is. The error is ErrExecutionGone.
-func (c *Core) Complete(id ID, o Outcome) error {
+// already stays as it is, and so does one that is at another attempt than the
+// one that the outcome is of; attempt 0 is any. The error is ErrExecutionGone.
+func (c *Core) Complete(id ID, attempt int, o Outcome) error {
 	ex := c.store.get(id)
 	if ex == nil {
 		return ErrExecutionGone
 	}
-	if why := c.conclude(&input{kind: stepComplete, now: c.clock.Now(), ex: ex, outcome: o}); why != nil {
+	if why := c.conclude(&input{kind: stepComplete, now: c.clock.Now(), ex: ex, attempt: int32(attempt), outcome: o}); why != nil {
 		return why
 	}
 	return nil
@@ -56,9 +57,8 @@ func (fn *Function) answer(in *input, fx *effects) {
 		fx.happen(EventLateResult, ex)
 	} else {
 		how := o.ending()
-		how.deadLetter = true
 		ex.noteStart(o)
-		if how.status != Error || !fn.retry(fx, ex, how.err) {
+		if how.status != Error || !fn.retry(fx, ex, o, how.err) {
 			fn.end(fx, ex, how)
 		}
 	}
@@ -72,7 +72,7 @@ func (fn *Function) completed(in *input, fx *effects) {
 		fx.why = ErrExecutionGone
 		return
 	}
-	if ex.status.Terminal() {
+	if ex.status.Terminal() || (in.attempt != 0 && in.attempt != ex.attempt) {
 		fx.happen(EventDuplicateResult, ex)
 		return
 	}

@@ -11,7 +11,7 @@ func TestCompletionHandlerEndsRunningWork(t *testing.T) {
 	id, w := b.invoke("f")
 	next := b.enqueue("f")
 	task := b.work.next(t)
-	if err := b.Complete(id, success(`"from outside"`)); err != nil {
+	if err := b.Complete(id, 0, success(`"from outside"`)); err != nil {
 		t.Fatal(err)
 	}
 	wantEqual(t, "output", string(w.only(t).Output), `"from outside"`)
@@ -28,7 +28,7 @@ func TestCompletionHandlerEndsQueuedWorkKeepingOrder(t *testing.T) {
 	b.register("f", slots(1))
 	b.enqueue("f")
 	a, middle, z := b.enqueue("f"), b.enqueue("f"), b.enqueue("f")
-	if err := b.Complete(middle, failure("CANCELLED")); err != nil {
+	if err := b.Complete(middle, 0, failure("CANCELLED")); err != nil {
 		t.Fatal(err)
 	}
 	s := b.state(middle)
@@ -48,11 +48,11 @@ func TestCompletionHandlerSecondCompletionChangesNothing(t *testing.T) {
 	b := newBed(t)
 	b.register("f", timeout(time.Second))
 	id, w := b.invoke("f")
-	wantEqual(t, "first", b.Complete(id, success(`1`)), nil)
+	wantEqual(t, "first", b.Complete(id, 0, success(`1`)), nil)
 	before := b.state(id)
 	for _, o := range []Outcome{success(`2`), failure("X"), {Status: Timeout}} {
 		b.clock.advance(time.Second)
-		wantEqual(t, "again", b.Complete(id, o), nil)
+		wantEqual(t, "again", b.Complete(id, 0, o), nil)
 		after := b.state(id)
 		wantEqual(t, "output", string(after.Output), string(before.Output))
 		wantEqual(t, "status", after.Status, before.Status)
@@ -60,7 +60,7 @@ func TestCompletionHandlerSecondCompletionChangesNothing(t *testing.T) {
 	}
 	wantEqual(t, "wakes", w.count(), 1)
 	wantEqual(t, "duplicates", len(b.seen.of(EventDuplicateResult)), 3)
-	wantEqual(t, "unknown id", b.Complete(idOf(99), success(`1`)), error(ErrExecutionGone))
+	wantEqual(t, "unknown id", b.Complete(idOf(99), 0, success(`1`)), error(ErrExecutionGone))
 	b.wantLoad("f", 0, 0)
 }
 
@@ -69,7 +69,7 @@ func TestCompletionHandlerLateForTimedOut(t *testing.T) {
 	b.register("f", timeout(time.Second))
 	id, w := b.invoke("f")
 	b.clock.advance(time.Second)
-	wantEqual(t, "late", b.Complete(id, success(`1`)), nil)
+	wantEqual(t, "late", b.Complete(id, 0, success(`1`)), nil)
 	b.wantStatus(id, Timeout)
 	wantEqual(t, "wakes", w.count(), 1)
 }

@@ -13,8 +13,9 @@ type Config struct {
 	// in each whole second. 0 = none.
 	RateMaxPerSecond int64
 	// TTL is how long an ended execution is kept, CleanupTTL how long its
-	// payload is: what came with the request, output and error. StaleTTL is the age, from creation, at which one
-	// that has not ended is force-ended. All > 0.
+	// payload is: what came with the request, output and error. StaleTTL is how
+	// long after its last transition one that has not ended is force-ended. All
+	// > 0.
 	TTL, CleanupTTL, StaleTTL time.Duration
 	// IdempotencyTTL is how long a key is remembered. > 0.
 	IdempotencyTTL time.Duration
@@ -27,11 +28,13 @@ type Config struct {
 	MaxExecutions      int
 	MaxIdempotencyKeys int
 	MaxPayloadBytes    int64
-	// MaxDeadLetters are kept of each function, MaxDeadLetterBytes of what came
-	// with them and their errors over all functions; beyond it a function's
-	// oldest are dropped. -1 = none.
+	// MaxDeadLetters are kept of each function, MaxDeadLetterBytes over all
+	// functions, of what came with them and their errors; beyond that the oldest
+	// are dropped of the function that has the most bytes. -1 = none.
+	// DeadLetterTTL is how long each is kept, from its execution's end. > 0.
 	MaxDeadLetters     int
 	MaxDeadLetterBytes int64
+	DeadLetterTTL      time.Duration
 	// Shards of each store; rounded up to a power of two, at most 4096.
 	Shards int
 	// SchedulerOff leaves enqueued work to DrainOnce; sync invocations still
@@ -101,6 +104,7 @@ func (cfg *Config) settings() []setting {
 		bounded(&cfg.MaxFunctions, l.MaxFunctions), bounded(&cfg.MaxExecutions, l.MaxExecutions),
 		bounded(&cfg.MaxIdempotencyKeys, l.MaxIdempotencyKeys), bounded(&cfg.MaxPayloadBytes, l.MaxPayloadBytes),
 		bounded(&cfg.MaxDeadLetters, l.MaxDeadLetters), bounded(&cfg.MaxDeadLetterBytes, l.MaxDeadLetterBytes),
+		bounded(&cfg.DeadLetterTTL, l.DeadLetterTTL),
 		bounded(&cfg.Shards, l.Shards), bounded(&cfg.AutoscaleInterval, l.AutoscaleInterval),
 		bounded(&cfg.ScaleUpCooldown, l.ScaleUpCooldown), bounded(&cfg.ScaleDownCooldown, l.ScaleDownCooldown),
 		bounded(&cfg.ScaleDownWindow, l.ScaleDownWindow), bounded(&cfg.ScaleToZeroGrace, l.ScaleToZeroGrace),
@@ -152,7 +156,7 @@ type Core struct {
 	admission syncAdmission
 	ready     readyList
 
-	deadBudget deadLetterBudget
+	dead *deadLetters
 
 	leaving    leaving
 	draining   atomic.Bool
@@ -177,7 +181,7 @@ func New(cfg Config, clock Clock, ids IDSource, dispatcher Dispatcher, observer 
 		c.observer = nopObserver{}
 	}
 	c.registry.max = cfg.MaxFunctions
-	c.deadBudget.perFunction, c.deadBudget.maxBytes = cfg.MaxDeadLetters, cfg.MaxDeadLetterBytes
+	c.dead = newDeadLetters(&cfg)
 	c.admission.cfg.Store(&cfg.SyncQueue)
 	return c, nil
 }
@@ -239,11 +243,11 @@ func (c *Core) Gauges() Gauges {
 	}
 }
 
-// Unfinished is the number of executions that are queued or hold a slot, those
-// of deleted functions included.
+// Unfinished is the number of executions that are queued, pausing ones included,
+// or hold a slot, those of deleted functions included.
 func (c *Core) Unfinished() (queued, inFlight int) {
 	for _, fn := range append(c.registry.list(), c.leaving.list()...) {
-		queued += fn.QueueDepth()
+		queued += fn.QueueDepth() + fn.Pausing()
 		inFlight += fn.InFlight()
 	}
 	return queued, inFlight

@@ -3,11 +3,11 @@ package core
 import (
 	"cmp"
 	"slices"
-	"sync/atomic"
+	"sync"
 )
 
-// DeadLetter is an execution that failed and may not be retried any more,
-// with what is needed to run it again.
+// DeadLetter is async work that failed for good, with what is needed to run it
+// again. A sync caller was told and leaves none.
 type DeadLetter struct {
 	Snapshot
 	Input, Metadata []byte
@@ -16,189 +16,266 @@ type DeadLetter struct {
 	Place uint64
 }
 
-// deadLetters keeps a function's newest dead letters, oldest first, within a
-// count and, over all functions, a number of bytes. It outlives the TTL of the
-// executions. The function's lock guards it.
-type deadLetters struct {
-	items   []DeadLetter
-	last    uint64 // the last place given
-	dropped int64  // pushed out by newer ones
-}
-
-// deadLetterBudget is shared by all functions of a core.
-type deadLetterBudget struct {
-	perFunction int
-	maxBytes    int64
-	bytes       atomic.Int64
-}
+// letterOverhead is what the bound of bytes counts for a letter beside its
+// input, so that many small ones are bounded too.
+const letterOverhead = 256
 
 // bytes is what MaxDeadLetterBytes counts.
 func (l *DeadLetter) bytes() int64 {
-	return int64(len(l.Input)+len(l.Metadata)+len(l.TraceID)+len(l.Idempotency)) + l.Err.bytes()
+	return int64(letterOverhead+len(l.Input)+len(l.Metadata)+len(l.TraceID)+len(l.Idempotency)) + l.Err.bytes() + attemptBytes(l.Attempts)
 }
 
-// add keeps a letter, a new one or one that was taken, at the expense of the function's oldest ones where a
-// bound says so; a letter that fits nowhere is dropped and counted.
-func (d *deadLetters) add(l DeadLetter, budget *deadLetterBudget) {
-	for len(d.items) > 0 && (len(d.items) >= budget.perFunction || budget.bytes.Load()+l.bytes() > budget.maxBytes) {
-		d.take(0, budget)
-		d.dropped++
+// deadLetters keeps the newest dead letters of each function, by the
+// function's name: they outlive its changes, its deletion and the records of
+// the executions, up to a TTL of their own. Bounds are a count for each name
+// and a number of bytes over all; at the latter the name with the most bytes
+// loses its oldest one, so that no function's failures push out the few of
+// another. A function's lock may be held when mu is taken, never the other way
+// round.
+type deadLetters struct {
+	perFunction   int
+	maxBytes, ttl int64
+
+	mu     sync.Mutex
+	bytes  int64
+	byName map[string]*deadQueue
+}
+
+// deadQueue has the letters of one name, oldest first.
+type deadQueue struct {
+	items   []DeadLetter
+	last    uint64 // the last place given
+	bytes   int64
+	dropped int64 // for lack of room
+}
+
+func newDeadLetters(cfg *Config) *deadLetters {
+	return &deadLetters{
+		perFunction: cfg.MaxDeadLetters, maxBytes: cfg.MaxDeadLetterBytes, ttl: int64(cfg.DeadLetterTTL),
+		byName: make(map[string]*deadQueue),
 	}
-	if budget.perFunction <= 0 || budget.bytes.Load()+l.bytes() > budget.maxBytes {
-		d.dropped++
-		return
-	}
-	budget.bytes.Add(l.bytes())
-	if l.Place == 0 {
-		d.last++
-		l.Place = d.last
-	}
-	d.items = slices.Insert(d.items, d.below(l.Place), l)
 }
 
-// below is how many letters have a place below this one.
-func (d *deadLetters) below(place uint64) int {
-	i, _ := slices.BinarySearchFunc(d.items, place, func(l DeadLetter, place uint64) int { return cmp.Compare(l.Place, place) })
-	return i
-}
-
-// take removes and returns the letter at i.
-func (d *deadLetters) take(i int, budget *deadLetterBudget) DeadLetter {
-	l := d.items[i]
-	budget.bytes.Add(-l.bytes())
-	copy(d.items[i:], d.items[i+1:])
-	d.items[len(d.items)-1] = DeadLetter{}
-	d.items = d.items[:len(d.items)-1]
-	return l
-}
-
-func (d *deadLetters) find(id ID) int {
-	for i := range d.items {
-		if d.items[i].ID == id {
-			return i
-		}
-	}
-	return -1
-}
-
-// bury makes a dead letter of an execution that has just failed for good; the
-// caller holds fn.mu.
-func (fn *Function) bury(ex *execution) {
+// bury keeps a dead letter of an execution that has just ended for good; the
+// caller holds the function's lock.
+func (d *deadLetters) bury(ex *execution) {
 	// Copies: a dead letter outlives its execution, and so would all that its
 	// input was allocated with.
 	l := DeadLetter{Snapshot: ex.snapshot(), Input: slices.Clone(ex.input)}
 	if ex.more != nil {
 		l.Metadata = slices.Clone(ex.more.metadata)
 	}
-	fn.dead.add(l, &fn.core.deadBudget)
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	name := ex.fn.name
+	q := d.byName[name]
+	if q == nil {
+		q = &deadQueue{}
+		d.byName[name] = q
+	}
+	if d.perFunction <= 0 || l.bytes() > d.maxBytes {
+		q.dropped++
+		return
+	}
+	for len(q.items) >= d.perFunction {
+		d.dropOldest(q)
+	}
+	q.last++
+	l.Place = q.last
+	q.items = append(q.items, l)
+	d.count(q, l.bytes())
+	for d.bytes > d.maxBytes {
+		d.dropOldest(d.largest())
+	}
 }
 
-// DeadLetterPage is a part of a function's dead letters, newest first. With
-// More set there are others, below the Place of the last one.
+func (d *deadLetters) count(q *deadQueue, by int64) {
+	q.bytes += by
+	d.bytes += by
+}
+
+// dropOldest makes room at the expense of one name.
+func (d *deadLetters) dropOldest(q *deadQueue) {
+	d.remove(q, 0)
+	q.dropped++
+}
+
+// remove takes out the letter at i.
+func (d *deadLetters) remove(q *deadQueue, i int) {
+	d.count(q, -q.items[i].bytes())
+	q.items = slices.Delete(q.items, i, i+1)
+}
+
+// largest is the name with the most bytes; of equal ones the first by name.
+func (d *deadLetters) largest() *deadQueue {
+	var most *deadQueue
+	var at string
+	for name, q := range d.byName {
+		if most == nil || q.bytes > most.bytes || (q.bytes == most.bytes && name < at) {
+			most, at = q, name
+		}
+	}
+	return most
+}
+
+// expire forgets the letters of a name that are past their TTL at a wall time,
+// and the name when nothing is left of it. The caller holds mu.
+func (d *deadLetters) expire(name string, q *deadQueue, now int64) {
+	n := 0
+	for n < len(q.items) && now-q.items[n].ended > d.ttl {
+		d.count(q, -q.items[n].bytes())
+		n++
+	}
+	q.items = slices.Delete(q.items, 0, n)
+	if len(q.items) == 0 && (n > 0 || q.dropped == 0) {
+		delete(d.byName, name)
+	}
+}
+
+// sweep forgets what is past its TTL at a wall time.
+func (d *deadLetters) sweep(now int64) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for name, q := range d.byName {
+		d.expire(name, q, now)
+	}
+}
+
+// find is the queue of a name and the place of a letter in it; -1 when there
+// is none. The caller holds mu.
+func (d *deadLetters) find(name string, id ID, now int64) (*deadQueue, int) {
+	q := d.byName[name]
+	if q == nil {
+		return nil, -1
+	}
+	d.expire(name, q, now)
+	return q, slices.IndexFunc(q.items, func(l DeadLetter) bool { return l.ID == id })
+}
+
+func (d *deadLetters) get(name string, id ID, now int64) (DeadLetter, bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	q, i := d.find(name, id, now)
+	if i < 0 {
+		return DeadLetter{}, false
+	}
+	return q.items[i], true
+}
+
+// take removes a letter and reports whether it was there.
+func (d *deadLetters) take(name string, id ID, now int64) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	q, i := d.find(name, id, now)
+	if i >= 0 {
+		d.remove(q, i)
+	}
+	return i >= 0
+}
+
+// DeadLetterPage is a part of a name's dead letters, newest first. With More set
+// there are others, below the Place of the last one.
 type DeadLetterPage struct {
 	Letters []DeadLetter
 	More    bool
 	Dropped int64 // older ones that were pushed out for lack of room
 }
 
-// DeadLetters returns at most limit (> 0) of a function's dead letters, from
-// the newest on whose place is below before; 0 = from the newest. The error is
-// ErrNotFound.
-func (c *Core) DeadLetters(name string, before uint64, limit int) (DeadLetterPage, error) {
-	fn := c.registry.get(name)
-	if fn == nil {
-		return DeadLetterPage{}, ErrNotFound
+// lettersOf is the queue of a name, without what is past its TTL; it may be
+// empty. The error is ErrNotFound when there is neither a function of that name
+// nor a letter. The caller holds mu.
+func (c *Core) lettersOf(name string) (*deadQueue, error) {
+	q := c.dead.byName[name]
+	if q == nil {
+		if c.registry.get(name) == nil {
+			return nil, ErrNotFound
+		}
+		return &deadQueue{}, nil
 	}
-	fn.mu.Lock()
-	defer fn.mu.Unlock()
-	items := fn.dead.items
+	c.dead.expire(name, q, c.clock.Now().Wall)
+	return q, nil
+}
+
+// DeadLetters returns at most limit (> 0) of a name's dead letters, from the
+// newest on whose place is below before; 0 = from the newest. The error is
+// ErrNotFound when there is neither a function of that name nor a letter.
+func (c *Core) DeadLetters(name string, before uint64, limit int) (DeadLetterPage, error) {
+	c.dead.mu.Lock()
+	defer c.dead.mu.Unlock()
+	q, err := c.lettersOf(name)
+	if err != nil {
+		return DeadLetterPage{}, err
+	}
+	items := q.items
 	if before > 0 {
-		items = items[:fn.dead.below(before)]
+		below, _ := slices.BinarySearchFunc(items, before, func(l DeadLetter, place uint64) int { return cmp.Compare(l.Place, place) })
+		items = items[:below]
 	}
 	from := max(len(items)-limit, 0)
-	p := DeadLetterPage{Letters: slices.Clone(items[from:]), More: from > 0, Dropped: fn.dead.dropped}
+	p := DeadLetterPage{Letters: slices.Clone(items[from:]), More: from > 0, Dropped: q.dropped}
 	slices.Reverse(p.Letters)
 	return p, nil
 }
 
 // DeadLetter finds the dead letter of an execution. The error is ErrNotFound.
 func (c *Core) DeadLetter(name string, id ID) (DeadLetter, error) {
-	fn := c.registry.get(name)
-	if fn == nil {
-		return DeadLetter{}, ErrNotFound
-	}
-	fn.mu.Lock()
-	defer fn.mu.Unlock()
-	if i := fn.dead.find(id); i >= 0 {
-		return fn.dead.items[i], nil
+	if l, ok := c.dead.get(name, id, c.clock.Now().Wall); ok {
+		return l, nil
 	}
 	return DeadLetter{}, ErrNotFound
 }
 
-// DeadLetterIDs are the executions of all of a function's dead letters, oldest
-// first. The error is ErrNotFound.
+// DeadLetterIDs are the executions of all of a name's dead letters, oldest
+// first. The error is ErrNotFound when there is neither a function of that name
+// nor a letter.
 func (c *Core) DeadLetterIDs(name string) ([]ID, error) {
-	fn := c.registry.get(name)
-	if fn == nil {
-		return nil, ErrNotFound
+	c.dead.mu.Lock()
+	defer c.dead.mu.Unlock()
+	q, err := c.lettersOf(name)
+	if err != nil {
+		return nil, err
 	}
-	fn.mu.Lock()
-	defer fn.mu.Unlock()
-	ids := make([]ID, len(fn.dead.items))
+	ids := make([]ID, len(q.items))
 	for i := range ids {
-		ids[i] = fn.dead.items[i].ID
+		ids[i] = q.items[i].ID
 	}
 	return ids, nil
 }
 
-// Redrive submits a dead letter's input again, as new async work, and removes
-// the letter once that is accepted. The error is ErrNotFound, when there is no
-// such function or letter, or why Submit refused it; the letter is kept then.
-func (c *Core) Redrive(name string, id ID) (Result, error) {
-	fn := c.registry.get(name)
-	if fn == nil {
-		return Result{}, ErrNotFound
+// DeadLetterCount is the number of dead letters kept under a name.
+func (c *Core) DeadLetterCount(name string) int {
+	c.dead.mu.Lock()
+	defer c.dead.mu.Unlock()
+	if q := c.dead.byName[name]; q != nil {
+		return len(q.items)
 	}
-	// Taken out first, so that two callers cannot both redrive it.
-	var fx effects
-	fn.step(&input{kind: stepTakeLetter, now: c.clock.Now(), letterID: id}, &fx)
-	l := fx.letter
-	if l == nil {
-		return Result{}, ErrNotFound
-	}
-	res, err := c.Submit(&Request{Function: name, Input: l.Input, Metadata: l.Metadata, TraceID: l.TraceID})
-	if err != nil {
-		c.take(fn, &input{kind: stepPutLetter, now: c.clock.Now(), letter: l})
-	}
-	return res, err
+	return 0
 }
 
-// takeLetter takes the dead letter of an execution out; the caller holds fn.mu.
-func (fn *Function) takeLetter(id ID, fx *effects) {
-	if i := fn.dead.find(id); i >= 0 {
-		l := fn.dead.take(i, &fn.core.deadBudget)
-		fx.letter = &l
+// Redrive submits a dead letter's input again, as new async work. The letter
+// is removed in the step that accepts the work: it is never both, and never
+// neither. tag is the new request's. The error is ErrNotFound, when there is no
+// such function or letter, or why Submit refused it; the letter stays then.
+func (c *Core) Redrive(name string, id ID, tag uint64) (Result, error) {
+	l, ok := c.dead.get(name, id, c.clock.Now().Wall)
+	if !ok {
+		return Result{}, ErrNotFound
 	}
+	return c.Submit(&Request{Function: name, Input: l.Input, Metadata: l.Metadata, TraceID: l.TraceID, Tag: tag, letter: id})
 }
 
-// PurgeDeadLetters forgets a function's dead letters and returns how many
-// there were. The error is ErrNotFound.
+// PurgeDeadLetters forgets the dead letters of a name and returns how many
+// there were. The error is ErrNotFound when there is neither a function of that
+// name nor a letter.
 func (c *Core) PurgeDeadLetters(name string) (int, error) {
-	fn := c.registry.get(name)
-	if fn == nil {
-		return 0, ErrNotFound
+	c.dead.mu.Lock()
+	defer c.dead.mu.Unlock()
+	q, err := c.lettersOf(name)
+	if err != nil {
+		return 0, err
 	}
-	var fx effects
-	fn.step(&input{kind: stepPurgeLetters, now: c.clock.Now()}, &fx)
-	return fx.count, nil
-}
-
-// purgeLetters empties fn's dead letters and returns how many there were; the
-// caller holds fn.mu.
-func (fn *Function) purgeLetters() int {
-	n := len(fn.dead.items)
-	for len(fn.dead.items) > 0 {
-		fn.dead.take(len(fn.dead.items)-1, &fn.core.deadBudget)
-	}
-	return n
+	n := len(q.items)
+	c.dead.bytes -= q.bytes
+	delete(c.dead.byName, name)
+	return n, nil
 }

@@ -26,6 +26,8 @@ func (fn *Function) endDue(fx *effects) {
 	}
 	fx.more = true
 	switch {
+	case ex.pausing && ex.more.retryAt.Mono <= fx.now.Mono:
+		fn.resume(fx, ex)
 	case ex.status == Queued && ex.waitedTooLong(fx.now):
 		fn.end(fx, ex, ending{status: Error, err: errQueueWait})
 		fx.freeKey = ex

@@ -34,6 +34,12 @@ type Outcome struct {
 	Message   string // for Error; kept up to MaxErrorMessage bytes
 	ColdStart bool
 	Init      time.Duration // cold-start time; 0 = not reported
+	// Permanent says of an Error that another attempt would fail as well: it is
+	// not retried.
+	Permanent bool
+	// RetryAfter is the shortest pause before another attempt, after an Error;
+	// held down to 5 minutes.
+	RetryAfter time.Duration
 }
 
 // ending is how an execution ends with this outcome.

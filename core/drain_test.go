@@ -46,7 +46,7 @@ func TestDrainOnceIsDoneHoweverTheAttemptEnds(t *testing.T) {
 	for name, end := range map[string]func(*bed, Task){
 		"failure and requeue": func(b *bed, task Task) { task.Complete(failure("BOOM")) },
 		"attempt deadline":    func(b *bed, task Task) { b.clock.advance(30 * time.Second) },
-		"external completion": func(b *bed, task Task) { _ = b.Complete(task.ID, success(`1`)) },
+		"external completion": func(b *bed, task Task) { _ = b.Complete(task.ID, 0, success(`1`)) },
 		"stale": func(b *bed, task Task) {
 			b.clock.jump(time.Hour)
 			b.Sweep()

@@ -11,8 +11,9 @@ type ending struct {
 	// byFunction says that the function's own work led to it: it counts as a
 	// completion for the estimate of waits.
 	byFunction bool
-	// deadLetter says that the work is kept for a redrive when it has failed.
-	deadLetter bool
+	// unwanted says that nobody wants the work done any more: it is not kept as
+	// a dead letter.
+	unwanted bool
 }
 
 // end makes the transition, takes ex out of the queue, moves its waiters into
@@ -20,12 +21,15 @@ type ending struct {
 // changes nothing, when ex has ended already. A slot that ex holds stays with
 // it.
 func (fn *Function) end(fx *effects, ex *execution, how ending) bool {
-	wasQueued := ex.status == Queued
+	wasQueued, wasPausing := ex.inQueue(), ex.pausing
 	if !ex.markEnded(how.status, how.output, how.err, fx.now) {
 		return false
 	}
 	if wasQueued {
 		fn.unqueue(ex)
+	}
+	if wasPausing {
+		fn.unpause(ex)
 	}
 	c := fn.core
 	if how.status != Success {
@@ -34,8 +38,8 @@ func (fn *Function) end(fx *effects, ex *execution, how ending) bool {
 	if how.byFunction {
 		c.admission.completed(fn, fx.now)
 	}
-	if how.deadLetter && how.status == Error && !fn.deleted {
-		fn.bury(ex)
+	if how.status != Success && !ex.sync && !how.unwanted {
+		c.dead.bury(ex)
 	}
 	if n := ex.resultBytes(); n > 0 {
 		c.store.bytes.Add(n)

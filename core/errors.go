@@ -19,6 +19,8 @@ const (
 	CodeFunctionDeleted = "FUNCTION_DELETED"
 	CodeStale           = "STALE"
 	CodePending         = "PENDING"
+	CodeCancelled       = "CANCELLED"
+	CodeAlreadyEnded    = "ALREADY_ENDED"
 	CodeDispatchFailed  = "DISPATCH_FAILED"
 )
 
@@ -33,8 +35,10 @@ func (r *Rejection) Error() string { return r.Code + ": " + r.Message }
 
 // Reasons a submission is refused.
 var (
-	ErrNotFound        = &Rejection{CodeNotFound, "function not found"}
-	ErrExecutionGone   = &Rejection{CodeNotFound, "execution not found (unknown id, or past its TTL)"}
+	ErrNotFound      = &Rejection{CodeNotFound, "function not found"}
+	ErrExecutionGone = &Rejection{CodeNotFound, "execution not found (unknown id, or past its TTL)"}
+	// ErrAlreadyEnded says that an execution cannot be cancelled any more.
+	ErrAlreadyEnded    = &Rejection{CodeAlreadyEnded, "the execution has ended already"}
 	ErrRateLimited     = &Rejection{CodeRateLimited, "rate limit reached; retry in the next second"}
 	ErrQueueFull       = &Rejection{CodeQueueFull, "the function's queue is full; retry later or raise queueSize"}
 	ErrEstWait         = &Rejection{CodeEstWait, "estimated queue wait is above the limit; retry later"}

@@ -42,7 +42,7 @@ func TestErrorTextIsClippedCountedAndDropped(t *testing.T) {
 	long := Outcome{Status: Error, Code: strings.Repeat("C", 4<<20), Message: strings.Repeat("m", 4<<20)}
 	for name, end := range map[string]func(*bed, ID){
 		"answer":       func(b *bed, id ID) { b.work.next(b.t).Complete(long) },
-		"from outside": func(b *bed, id ID) { _ = b.Complete(id, long) },
+		"from outside": func(b *bed, id ID) { _ = b.Complete(id, 0, long) },
 		"no room for the retry": func(b *bed, id ID) {
 			task := b.work.next(b.t)
 			b.enqueue("f") // the queue is full now
@@ -70,8 +70,8 @@ func TestErrorTextIsClippedCountedAndDropped(t *testing.T) {
 			}
 			page, _ := b.DeadLetters("f", 0, 100)
 			for _, l := range page.Letters {
-				if n := int64(len(l.Err.Code) + len(l.Err.Message) + len(l.Input)); b.deadBudget.bytes.Load() != n {
-					t.Errorf("dead letters count %d bytes, one has %d", b.deadBudget.bytes.Load(), n)
+				if n := int64(letterOverhead + len(l.Err.Code) + len(l.Err.Message) + len(l.Input)); b.dead.bytes != n {
+					t.Errorf("dead letters count %d bytes, one has %d", b.dead.bytes, n)
 				}
 			}
 			b.clock.advance(12 * time.Second)

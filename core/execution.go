@@ -33,6 +33,7 @@ type execution struct {
 	status                                                 Status
 	sync, holdsSlot, answered, coldStart, cleaned, evicted bool
 	passed                                                 bool // by others in the queue, see late.go
+	pausing                                                bool // QUEUED, but not in the queue, see retry.go
 }
 
 // executionExtras holds what few executions have.
@@ -43,6 +44,25 @@ type executionExtras struct {
 	idempotencyKey string
 	waiters        []Waiter
 	attemptEnded   func() // drain-once waits for the attempt in flight
+
+	// Of an execution that has been retried.
+	attempts []Attempt // the failed ones
+	moved    int64     // wall ns of when it was last put back
+	retryAt  Instant   // the end of its pause
+}
+
+// inQueue says that ex has a place in its function's queue.
+func (ex *execution) inQueue() bool { return ex.status == Queued && !ex.pausing }
+
+// lastMoved is the wall time of ex's last transition while it has not ended.
+func (ex *execution) lastMoved() int64 {
+	switch {
+	case ex.status == Running:
+		return ex.started
+	case ex.attempt > 1:
+		return ex.more.moved
+	}
+	return ex.created
 }
 
 // own replaces borrowed bytes and strings by copies.
@@ -57,7 +77,7 @@ func (x *executionExtras) own() {
 
 // payloadBytes is what the payload bound counts of them.
 func (x *executionExtras) payloadBytes() int64 {
-	return int64(len(x.metadata) + len(x.traceID) + len(x.idempotencyKey) + len(x.trace.Parent) + len(x.trace.State))
+	return int64(len(x.metadata)+len(x.traceID)+len(x.idempotencyKey)+len(x.trace.Parent)+len(x.trace.State)) + attemptBytes(x.attempts)
 }
 
 // afterCleanup is what is still needed when the payload has been dropped; nil
@@ -102,10 +122,12 @@ func (ex *execution) markEnded(status Status, output []byte, err *ExecError, now
 
 // requeue puts an execution whose attempt has failed back for the next one: it
 // clears what belonged to the attempt and keeps id, input and creation time.
-func (ex *execution) requeue(now Instant) bool {
+func (ex *execution) requeue(now Instant, failed *ExecError) bool {
 	if ex.status == Queued || !ex.status.mayBecome(Queued) {
 		return false
 	}
+	x := ex.extras()
+	x.attempts, x.moved = withAttempt(x.attempts, ex, now, failed), now.Wall
 	ex.status = Queued
 	ex.started, ex.finished, ex.startedMono = 0, 0, -1
 	ex.output, ex.err = nil, nil
@@ -180,6 +202,9 @@ func (ex *execution) nextDeadline() int64 {
 	if ex.status == Queued {
 		earlier(ex.queueDeadline)
 	}
+	if ex.pausing {
+		earlier(ex.more.retryAt.Mono)
+	}
 	if ex.holdsSlot {
 		earlier(ex.attemptDeadline())
 	}
@@ -206,6 +231,12 @@ type Snapshot struct {
 	QueueWait   time.Duration // of the last attempt; 0 = not started
 	Idempotency string        // "" after cleanup, and so TraceID
 	TraceID     string
+	// RetryAtMillis is when a pausing execution is put back into the queue; 0 =
+	// it does not pause.
+	RetryAtMillis int64
+	Attempts      []Attempt // the latest failed ones before this; nil after cleanup
+
+	ended int64 // wall ns
 }
 
 // snapshot copies the record; the caller holds fn.mu.
@@ -220,12 +251,14 @@ func (ex *execution) copyTo(s *Snapshot) {
 	s.CreatedAtMillis = ex.created / int64(time.Millisecond)
 	s.StartedAtMillis = ex.started / int64(time.Millisecond)
 	s.FinishedAtMillis = ex.finished / int64(time.Millisecond)
+	s.ended = ex.finished
 	s.ColdStart, s.InitMillis, s.Attempt, s.CleanedUp = ex.coldStart, ex.initMs, ex.attempt, ex.cleaned
 	if ex.startedMono >= 0 {
 		s.QueueWait = time.Duration(ex.startedMono - ex.queuedMono)
 	}
 	if ex.more != nil {
 		s.Idempotency, s.TraceID = ex.more.idempotencyKey, ex.more.traceID
+		s.Attempts, s.RetryAtMillis = ex.more.attempts, ex.more.retryAt.Wall/int64(time.Millisecond)
 	}
 }
 

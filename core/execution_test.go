@@ -74,7 +74,7 @@ func TestExecutionRecordTransitions(t *testing.T) {
 	at := Instant{Wall: 77, Mono: 7}
 	boom := &ExecError{Code: "BOOM"}
 	moves := map[Status]func(*execution) bool{
-		Queued:  func(ex *execution) bool { return ex.requeue(at) },
+		Queued:  func(ex *execution) bool { return ex.requeue(at, boom) },
 		Running: func(ex *execution) bool { return ex.markRunning(at) },
 		Success: func(ex *execution) bool { return ex.markEnded(Success, []byte("new"), nil, at) },
 		Error:   func(ex *execution) bool { return ex.markEnded(Error, nil, boom, at) },

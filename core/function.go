@@ -11,7 +11,7 @@ type Function struct {
 	name    string
 	core    *Core
 	spec    atomic.Pointer[Spec]
-	limiter *RateLimiter // nil without a limit of its own
+	limiter RateLimiter
 	handle  any
 	onTimer func()
 	tag     uint8 // of its name, see segment
@@ -20,6 +20,7 @@ type Function struct {
 
 	depth     atomic.Int32 // queued; written under mu, read without
 	running   atomic.Int32 // slots in use; written under mu, read without
+	pauses    atomic.Int32 // executions between two attempts; written under mu, read without
 	queueSize atomic.Int32
 	slots     atomic.Int32 // effective concurrency
 
@@ -38,7 +39,6 @@ type Function struct {
 	deleted     bool
 	completions throughput
 	service     serviceTime
-	dead        deadLetters
 }
 
 func newFunction(c *Core, spec *Spec) *Function {
@@ -47,9 +47,7 @@ func newFunction(c *Core, spec *Spec) *Function {
 	fn.queueSize.Store(int32(spec.QueueSize))
 	fn.auto = newAutoscale(c, spec)
 	fn.slots.Store(fn.slotsNow())
-	if spec.RateMaxPerSecond > 0 {
-		fn.limiter = NewRateLimiter(spec.RateMaxPerSecond)
-	}
+	fn.limiter.SetLimit(spec.RateMaxPerSecond)
 	fn.onTimer = func() { c.onDeadline(fn) }
 	fn.handle = c.observer.FunctionAdded(fn)
 	return fn
@@ -67,6 +65,10 @@ func (fn *Function) Handle() any { return fn.handle }
 // QueueDepth is the number of queued executions.
 func (fn *Function) QueueDepth() int { return int(fn.depth.Load()) }
 
+// Pausing is the number of executions that wait for their next attempt outside
+// the queue.
+func (fn *Function) Pausing() int { return int(fn.pauses.Load()) }
+
 // QueueSize is the most executions that may be queued.
 func (fn *Function) QueueSize() int { return int(fn.queueSize.Load()) }
 
@@ -81,13 +83,6 @@ func (fn *Function) SyncQueueDepth() int {
 	fn.mu.Lock()
 	defer fn.mu.Unlock()
 	return fn.syncQueued
-}
-
-// DeadLetterCount is the number of dead letters kept.
-func (fn *Function) DeadLetterCount() int {
-	fn.mu.Lock()
-	defer fn.mu.Unlock()
-	return len(fn.dead.items)
 }
 
 // The methods below need fn.mu.

@@ -1,10 +1,22 @@
 package core
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"sync"
+	"time"
 )
+
+// CheckSpec reports as a *ValidationError what a resolved spec asks for that
+// this core's configuration cannot keep.
+func (c *Core) CheckSpec(spec *Spec) error {
+	var v violations
+	if longest := c.cfg.StaleTTL; time.Duration(spec.TimeoutMillis)*time.Millisecond >= longest {
+		v.add("timeoutMillis", fmt.Sprintf("must be below staleTtl, which is %v here: an attempt that takes longer would be ended as stale", longest))
+	}
+	return v.err()
+}
 
 // Register adds a function. The spec must come from ResolveSpec. The error is
 // ErrExists or ErrFunctionLimit.
@@ -59,11 +71,21 @@ func (c *Core) Delete(name string) (*Function, error) {
 	return fn, nil
 }
 
-// close makes a deleted function take no more work and start none; the caller
-// holds fn.mu.
-func (fn *Function) close() {
+// close makes a deleted function take no more work and start none. What pauses
+// joins the queue, to end with it. The caller holds fn.mu.
+func (fn *Function) close(now Instant) {
 	fn.deleted = true
-	fn.purgeLetters()
+	var pausing []*execution
+	for _, d := range fn.deadlines.items {
+		if d.ex.pausing {
+			pausing = append(pausing, d.ex)
+		}
+	}
+	for _, ex := range pausing {
+		fn.unpause(ex)
+		fn.enqueue(ex)
+		fn.watch(ex, now)
+	}
 }
 
 var errFunctionDeleted = sharedError(CodeFunctionDeleted, "the function was deleted before this execution started")
@@ -72,7 +94,7 @@ var errFunctionDeleted = sharedError(CodeFunctionDeleted, "the function was dele
 // there was one; the caller holds fn.mu.
 func (fn *Function) endQueued(fx *effects) {
 	if ex := fn.queue.first(); ex != nil {
-		fn.end(fx, ex, ending{status: Error, err: errFunctionDeleted})
+		fn.end(fx, ex, ending{status: Error, err: errFunctionDeleted, unwanted: true})
 		fx.more = true
 	}
 }

@@ -297,6 +297,7 @@ func newBed(t checker, change ...func(*Config)) *bed {
 func spec(t checker, name string, change ...func(*SpecInput)) *Spec {
 	t.Helper()
 	in := SpecInput{Name: ptr(name)}
+	pausing(RetryBackoff{0, 0, 1, 0})(&in) // most tests look at what comes after a pause
 	for _, f := range change {
 		f(&in)
 	}
@@ -312,6 +313,11 @@ func ptr[T any](v T) *T { return &v }
 func slots(n int) func(*SpecInput)     { return func(in *SpecInput) { in.Concurrency = &n } }
 func queueSize(n int) func(*SpecInput) { return func(in *SpecInput) { in.QueueSize = &n } }
 func retries(n int) func(*SpecInput)   { return func(in *SpecInput) { in.MaxRetries = &n } }
+func pausing(b RetryBackoff) func(*SpecInput) {
+	return func(in *SpecInput) {
+		in.RetryBackoff = &RetryBackoffInput{&b.InitialMillis, &b.MaxMillis, &b.Multiplier, &b.Jitter}
+	}
+}
 func timeout(d time.Duration) func(*SpecInput) {
 	return func(in *SpecInput) { in.TimeoutMillis = ptr(int(d.Milliseconds())) }
 }
@@ -370,6 +376,14 @@ func (b *bed) wantGone(id ID) {
 	b.t.Helper()
 	if s, ok := b.Execution(id); ok {
 		b.t.Fatalf("execution %d is still there: %s", id[15], s.Status)
+	}
+}
+
+// wantStale checks that an execution was force-ended and can still be read.
+func (b *bed) wantStale(id ID) {
+	b.t.Helper()
+	if s := b.state(id); s.Status != Timeout || s.Err == nil || s.Err.Code != CodeStale {
+		b.t.Fatalf("execution %d is %s, %v; want it ended as stale", id[15], s.Status, s.Err)
 	}
 }
 

@@ -25,6 +25,9 @@ type modelExec struct {
 	caller, slotUntil     int64 // elapsed; 0 = none
 	timeout               int64
 	holds, gone, clean    bool
+	moved                 int64      // wall: accepted, dispatched or put back
+	pausedUntil           int64      // elapsed; 0 = it does not pause
+	failed                *ExecError // of the attempt before
 	waiter                *wakes
 	requestLen, resultLen int
 }
@@ -33,6 +36,7 @@ type modelFunc struct {
 	name             string
 	slots, queueSize int
 	retries          int
+	backoff          RetryBackoff
 	timeout          int64
 	inline           func(Task) bool // nil = the task is held
 	deleted          bool
@@ -94,8 +98,12 @@ func (m *machine) add(t *rapid.T, name string) {
 		name: name, slots: rapid.IntRange(1, 3).Draw(t, "slots"), queueSize: rapid.IntRange(1, 4).Draw(t, "queueSize"),
 		retries: rapid.IntRange(0, 2).Draw(t, "retries"), timeout: int64(rapid.IntRange(3, 30).Draw(t, "timeout")) * 1e6,
 	}
+	// With jitter, so that a pause ends at no other's whole millisecond.
+	first := rapid.IntRange(0, 3).Draw(t, "backoff")
+	f.backoff = RetryBackoff{first, 4 * first, 2, 0.3}
 	f.inline = map[string]func(Task) bool{"echo": echoTask, "fail": failTask}[name]
-	_, err := m.Register(spec(m.t, name, slots(f.slots), queueSize(f.queueSize), retries(f.retries), timeout(time.Duration(f.timeout))))
+	_, err := m.Register(spec(m.t, name, slots(f.slots), queueSize(f.queueSize), retries(f.retries), timeout(time.Duration(f.timeout)),
+		pausing(f.backoff)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -113,7 +121,7 @@ func (m *machine) stored() (n int) {
 }
 
 func (m *machine) end(ex *modelExec, s Status, err *ExecError) {
-	ex.status, ex.err, ex.finished = s, err, m.wall
+	ex.status, ex.err, ex.finished, ex.pausedUntil = s, err, m.wall, 0
 	if !err.isCores() {
 		ex.resultLen = len(err.Code) + len(err.Message)
 	}
@@ -121,7 +129,9 @@ func (m *machine) end(ex *modelExec, s Status, err *ExecError) {
 }
 
 // isCores says that an error, which may be none, is one of core's own.
-func (e *ExecError) isCores() bool { return e == nil || e == errStale || e == errFunctionDeleted }
+func (e *ExecError) isCores() bool {
+	return e == nil || e == errStale || e == errFunctionDeleted || e == errCancelled
+}
 
 // kept is an outcome's error as it is kept: within its bounds.
 func kept(o Outcome) *ExecError {
@@ -144,7 +154,7 @@ func (m *machine) pump(f *modelFunc) {
 func (m *machine) start(f *modelFunc) {
 	ex := f.queue[0]
 	f.queue = f.queue[1:]
-	ex.status, ex.holds, ex.slotUntil = Running, true, m.mono+ex.timeout
+	ex.status, ex.holds, ex.slotUntil, ex.moved = Running, true, m.mono+ex.timeout, m.wall
 	f.dispatched = append(f.dispatched, fmt.Sprintf("%s/%d#%d", f.name, ex.id[15], ex.attempt))
 	switch f.name {
 	case "echo":
@@ -161,19 +171,48 @@ func (m *machine) answer(ex *modelExec, o Outcome) {
 	if ex.status.Terminal() {
 		return
 	}
+	pause := int64(f.backoff.pause(ex.id, int32(ex.attempt), 0))
+	failed := kept(o)
 	switch {
-	case o.Status != Error || ex.attempt > f.retries || f.deleted:
+	case o.Status != Error || ex.attempt > f.retries || f.deleted || (pause > 0 && ex.sync && m.mono+pause >= ex.caller):
 		ex.resultLen = len(o.Output)
-		m.end(ex, o.Status, kept(o))
-	case len(f.queue) >= f.queueSize:
-		failed := kept(o)
-		m.end(ex, Error, kept(Outcome{Status: Error, Code: CodeQueueFull, Message: fmt.Sprintf(
-			"retry %d of %d refused: the function's queue is full; the attempt failed with %s: %s", ex.attempt, f.retries, failed.Code, failed.Message)}))
-	default:
-		ex.status = Queued
+		m.end(ex, o.Status, failed)
+	case pause > 0:
+		ex.remember(failed)
+		ex.status, ex.pausedUntil, ex.moved = Queued, m.mono+pause, m.wall
 		ex.attempt++
-		f.queue = append(f.queue, ex)
+	case len(f.queue) >= f.queueSize:
+		m.end(ex, Error, noRoom(f, ex.attempt, failed))
+	default:
+		ex.remember(failed)
+		ex.attempt++
+		m.queue(ex)
 	}
+}
+
+// resume is what the end of a pause does.
+func (m *machine) resume(ex *modelExec) {
+	if len(ex.fn.queue) >= ex.fn.queueSize {
+		m.end(ex, Error, noRoom(ex.fn, ex.attempt-1, ex.failed))
+		return
+	}
+	m.queue(ex)
+}
+
+func (m *machine) queue(ex *modelExec) {
+	ex.status, ex.pausedUntil, ex.moved = Queued, 0, m.wall
+	ex.fn.queue = append(ex.fn.queue, ex)
+}
+
+// remember keeps the error of an attempt that will be followed by another.
+func (ex *modelExec) remember(failed *ExecError) {
+	ex.failed = &ExecError{Code: failed.Code, Message: clip(failed.Message, attemptMessage)}
+	ex.requestLen += len(ex.failed.Code) + len(ex.failed.Message)
+}
+
+func noRoom(f *modelFunc, attempt int, failed *ExecError) *ExecError {
+	return kept(Outcome{Status: Error, Code: CodeQueueFull, Message: fmt.Sprintf(
+		"retry %d of %d refused: the function's queue is full; the attempt failed with %s: %s", attempt, f.retries, failed.Code, failed.Message)})
 }
 
 func (m *machine) submit(t *rapid.T) {
@@ -199,18 +238,12 @@ func (m *machine) submit(t *rapid.T) {
 		want = ErrStoreFull
 	default:
 		m.nextID++
-		ex = &modelExec{id: idOf(m.nextID), fn: f, sync: sync, attempt: 1, created: m.wall, timeout: f.timeout}
+		ex = &modelExec{id: idOf(m.nextID), fn: f, sync: sync, attempt: 1, created: m.wall, moved: m.wall, timeout: f.timeout}
 		ex.requestLen = len(r.Input) + len(r.Metadata) + len(r.TraceID) + len(r.Trace.Parent) + len(r.Trace.State)
 		if sync {
 			ex.caller = m.mono + ex.timeout
 			ex.waiter = &wakes{}
 			r.Waiter = ex.waiter
-		}
-		m.execs = append(m.execs, ex)
-		f.queue = append(f.queue, ex)
-		m.pump(f)
-		if m.sweep == 0 {
-			m.sweep = m.mono + modelSweep
 		}
 	}
 	res, err := m.Submit(r)
@@ -222,6 +255,12 @@ func (m *machine) submit(t *rapid.T) {
 			t.Fatalf("submit: id %d, want %d", res.ID[15], ex.id[15])
 		}
 		ex.id = res.ID // the store has written the place into it
+		m.execs = append(m.execs, ex)
+		f.queue = append(f.queue, ex)
+		m.pump(f)
+		if m.sweep == 0 {
+			m.sweep = m.mono + modelSweep
+		}
 	}
 }
 
@@ -240,6 +279,7 @@ func (m *machine) due() int64 {
 		if ex.holds {
 			earlier(ex.slotUntil)
 		}
+		earlier(ex.pausedUntil)
 	}
 	return at
 }
@@ -258,6 +298,9 @@ func (m *machine) pass(d int64) {
 			continue
 		}
 		for _, ex := range m.execs {
+			if ex.pausedUntil > 0 && ex.pausedUntil <= m.mono {
+				m.resume(ex)
+			}
 			if !ex.status.Terminal() && ex.caller > 0 && ex.caller <= m.mono {
 				m.end(ex, Timeout, nil)
 			}
@@ -281,10 +324,9 @@ func (m *machine) sweepOnce() {
 		switch {
 		case ex.gone:
 		case !ex.status.Terminal():
-			if m.wall-ex.created > modelStale {
+			if m.wall-ex.moved > modelStale {
 				ex.holds = false
 				m.end(ex, Timeout, errStale)
-				ex.gone = true
 			}
 		case m.wall-ex.finished > modelTTL:
 			ex.gone = true
@@ -349,10 +391,13 @@ func (m *machine) check(t *rapid.T) {
 	if g.StoredExecutions != stored || g.PayloadBytes != bytes {
 		t.Fatalf("store holds %d executions and %d bytes, want %d and %d", g.StoredExecutions, g.PayloadBytes, stored, bytes)
 	}
-	depth, inFlight := 0, 0
+	depth, inFlight, pauses := 0, 0, map[*modelFunc]int{}
 	for _, ex := range m.execs {
-		if ex.sync && ex.status == Queued {
+		if ex.sync && ex.status == Queued && ex.pausedUntil == 0 {
 			depth++
+		}
+		if ex.pausedUntil > 0 {
+			pauses[ex.fn]++
 		}
 		if ex.sync && ex.holds {
 			inFlight++
@@ -363,6 +408,9 @@ func (m *machine) check(t *rapid.T) {
 	}
 	for name, f := range m.funcs {
 		fn := m.Function(name)
+		if fn.Pausing() != pauses[f] {
+			t.Fatalf("%s: %d pause, want %d", name, fn.Pausing(), pauses[f])
+		}
 		if fn.QueueDepth() != len(f.queue) || fn.InFlight() != f.inFlight(m.execs) {
 			t.Fatalf("%s: %d queued, %d in flight; want %d and %d", name, fn.QueueDepth(), fn.InFlight(), len(f.queue), f.inFlight(m.execs))
 		}
@@ -442,8 +490,27 @@ func TestCoreModel(t *testing.T) {
 				if known {
 					apply(ex, o, true)
 				}
-				if err := m.Complete(ex.id, o); (err == nil) != known {
+				if err := m.Complete(ex.id, 0, o); (err == nil) != known {
 					t.Fatalf("complete: %v, known %v", err, known)
+				}
+			},
+			"cancel": func(t *rapid.T) {
+				if len(m.execs) == 0 {
+					t.Skip()
+				}
+				ex := rapid.SampledFrom(m.execs).Draw(t, "execution")
+				var want error
+				switch {
+				case ex.gone || (ex.status.Terminal() && m.wall-ex.finished > modelTTL):
+					want = ErrExecutionGone
+				case ex.status.Terminal():
+					want = ErrAlreadyEnded
+				default: // a slot that it holds stays with its attempt
+					m.end(ex, Error, errCancelled)
+				}
+				s, err := m.Cancel(ex.id)
+				if err != want || (want == nil && (s.ID != ex.id || s.Err.Code != CodeCancelled)) {
+					t.Fatalf("cancel: %+v %v, want %v", s, err, want)
 				}
 			},
 			"pass time": func(t *rapid.T) {
@@ -490,6 +557,11 @@ func TestCoreModel(t *testing.T) {
 					return
 				}
 				f.deleted = true
+				for _, ex := range m.execs {
+					if ex.fn == f && ex.pausedUntil > 0 {
+						m.end(ex, Error, errFunctionDeleted)
+					}
+				}
 				for len(f.queue) > 0 {
 					m.end(f.queue[0], Error, errFunctionDeleted)
 				}

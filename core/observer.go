@@ -22,7 +22,8 @@ const (
 	EventRejected           // Code says why
 	EventIdempotentHit
 	EventDispatched // QueueWait is set
-	EventRetried    // Attempt is the coming one
+	EventRetried    // Attempt is the coming one, Pause the time before it is queued, Code why
+	EventRequeued   // a pause is over: it is in the queue
 	EventEnded      // Status, Code, E2E; Service when it had been dispatched
 	EventSlotReleased
 	EventLateResult      // a result for an execution that had ended; dropped
@@ -38,7 +39,7 @@ const (
 	EventConcurrencyChanged // Count slots there are now
 )
 
-var eventNames = [...]string{"accepted", "rejected", "idempotent_hit", "dispatched", "retried", "ended",
+var eventNames = [...]string{"accepted", "rejected", "idempotent_hit", "dispatched", "retried", "requeued", "ended",
 	"slot_released", "late_result", "duplicate_result", "cleaned", "evicted", "keys_evicted",
 	"function_added", "function_deleted", "reconfigured",
 	"scaled", "replicas_ready", "concurrency_changed"}
@@ -64,6 +65,7 @@ type Event struct {
 	Service   time.Duration // of the last attempt
 	E2E       time.Duration // from creation
 	Init      time.Duration // -1 = not reported
+	Pause     time.Duration // of EventRetried; 0 = it was queued at once
 }
 
 // nopObserver is used when none is given.

@@ -44,7 +44,7 @@ func TestExecutionStoreEvictionBoundariesAreStrict(t *testing.T) {
 
 	b.clock.advance(1)
 	b.wantGone(id) // though no sweep has met it
-	wantEqual(t, "complete of an evicted execution", b.Complete(id, success(`1`)), error(ErrExecutionGone))
+	wantEqual(t, "complete of an evicted execution", b.Complete(id, 0, success(`1`)), error(ErrExecutionGone))
 	b.Sweep()
 	wantEqual(t, "stored past ttl", b.Gauges(), Gauges{})
 	wantEqual(t, "evicted events", len(b.seen.of(EventEvicted)), 1)
@@ -101,12 +101,12 @@ func TestStaleRunningExecutionEndsAndFreesItsSlot(t *testing.T) {
 	s := w.only(t)
 	wantEqual(t, "status", s.Status, Timeout)
 	wantEqual(t, "code", s.Err.Code, CodeStale)
-	b.wantGone(id)
+	b.wantStale(id)
 	// next was created at the same moment and is stale as well; it must have
 	// been ended too, queued or not.
-	b.wantGone(next)
+	b.wantStale(next)
 	b.wantLoad("f", 0, 0)
-	wantEqual(t, "held", b.Gauges(), Gauges{})
+	wantEqual(t, "evicted", len(b.seen.of(EventEvicted)), 0)
 	wantEqual(t, "ended events", len(b.seen.of(EventEnded)), 2)
 	wantEqual(t, "dispatches", len(b.work.dispatched()), 1) // none of what is stale itself
 }
@@ -119,11 +119,11 @@ func TestStaleSlotGoesToYoungerWork(t *testing.T) {
 	young := b.enqueue("f")
 	late := b.work.next(t)
 	b.clock.advance(31*time.Second + 1)
-	b.wantGone(old)
+	b.wantStale(old)
 	b.wantStatus(young, Running)
 	b.wantLoad("f", 0, 1)
 
-	late.Complete(success(`1`)) // for an execution that is gone: counted, dropped
+	late.Complete(success(`1`)) // for an execution that has ended: counted, dropped
 	wantEqual(t, "late results", len(b.seen.of(EventLateResult)), 1)
 	b.wantLoad("f", 0, 1)
 	b.work.next(t).Complete(success(`1`))
@@ -138,7 +138,7 @@ func TestStaleQueuedExecutionLeavesTheQueue(t *testing.T) {
 	b.clock.advance(30 * time.Second)
 	second := b.enqueue("f")
 	b.clock.advance(31 * time.Second)
-	b.wantGone(first)
+	b.wantStale(first)
 	b.wantLoad("f", 1, 0)
 	ok, err := b.DrainOnce("f", nil)
 	if !ok || err != nil {
@@ -178,8 +178,8 @@ func TestClockJumpForwardExpiresAtOnce(t *testing.T) {
 	b.enqueue("f")
 	b.clock.jump(24 * time.Hour)
 	b.clock.advance(time.Second)
-	wantEqual(t, "stored", b.Gauges(), Gauges{})
-	b.wantGone(running)
+	wantEqual(t, "stored", b.Gauges().StoredExecutions, 2) // those that had not ended
+	b.wantStale(running)
 	wantEqual(t, "code", w.only(t).Err.Code, CodeStale)
 	b.wantLoad("f", 0, 0)
 
@@ -228,7 +228,7 @@ func TestSubmittersHelpALateSweep(t *testing.T) {
 	b.register("f")
 	run := func(n int) {
 		for range n {
-			if err := b.Complete(b.enqueue("f"), Outcome{Status: Success}); err != nil {
+			if err := b.Complete(b.enqueue("f"), 0, Outcome{Status: Success}); err != nil {
 				t.Fatal(err)
 			}
 		}

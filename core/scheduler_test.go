@@ -135,7 +135,7 @@ func TestSchedulerInlineExternalCompletionDoesNotRecurse(t *testing.T) {
 	b.work.run = func(task Task) bool {
 		depth++
 		deepest = max(deepest, depth)
-		if err := b.Complete(task.ID, success(`1`)); err != nil {
+		if err := b.Complete(task.ID, 0, success(`1`)); err != nil {
 			t.Error(err)
 		}
 		depth--

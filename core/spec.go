@@ -8,6 +8,7 @@ type Spec struct {
 	QueueSize     int            `json:"queueSize"`     // > 0
 	MaxRetries    int            `json:"maxRetries"`    // >= 0
 	TimeoutMillis int            `json:"timeoutMillis"` // > 0
+	RetryBackoff  RetryBackoff   `json:"retryBackoff"`
 	ScalingConfig *ScalingConfig `json:"scalingConfig,omitempty"`
 	// RateMaxPerSecond limits this function alone, beside the global limit.
 	// 0 = no limit of its own.

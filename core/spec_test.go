@@ -23,11 +23,11 @@ func TestFunctionSpecResolverFillsInDefaults(t *testing.T) {
 		t.Fatal(err)
 	}
 	got, _ := json.Marshal(s)
-	wantEqual(t, "spec", string(got), `{"name":"f","concurrency":4,"queueSize":100,"maxRetries":3,"timeoutMillis":30000}`)
+	wantEqual(t, "spec", string(got), `{"name":"f","concurrency":4,"queueSize":100,"maxRetries":3,"timeoutMillis":30000,"retryBackoff":{"initialMs":100,"maxMs":10000,"multiplier":2,"jitter":0.2}}`)
 }
 
 func TestFunctionSpecResolverKeepsWhatIsGiven(t *testing.T) {
-	in := `{"name":"F.a_b-9","concurrency":1,"queueSize":2,"maxRetries":0,"timeoutMillis":5,` +
+	in := `{"name":"F.a_b-9","concurrency":1,"queueSize":2,"maxRetries":0,"timeoutMillis":5,"retryBackoff":{"initialMs":7,"maxMs":9,"multiplier":1.5,"jitter":0.1},` +
 		`"scalingConfig":{"strategy":"HPA","minReplicas":2,"maxReplicas":3,"metrics":[{"type":"rps","target":1.5}],` +
 		`"concurrencyControl":{"mode":"ADAPTIVE_PER_POD","targetInFlightPerPod":3,"minTargetInFlightPerPod":2,` +
 		`"maxTargetInFlightPerPod":4,"upscaleCooldownMs":1,"downscaleCooldownMs":2,"highLoadThreshold":0.9,"lowLoadThreshold":0.1}},` +

@@ -14,8 +14,17 @@ type SpecInput struct {
 	QueueSize        *int                `json:"queueSize"`
 	MaxRetries       *int                `json:"maxRetries"`
 	TimeoutMillis    *int                `json:"timeoutMillis"`
+	RetryBackoff     *RetryBackoffInput  `json:"retryBackoff"`
 	ScalingConfig    *ScalingConfigInput `json:"scalingConfig"`
 	RateMaxPerSecond *int64              `json:"rateMaxPerSecond"`
+}
+
+// RetryBackoffInput is a retry backoff as a user writes it.
+type RetryBackoffInput struct {
+	InitialMillis *int     `json:"initialMs"`
+	MaxMillis     *int     `json:"maxMs"`
+	Multiplier    *float64 `json:"multiplier"`
+	Jitter        *float64 `json:"jitter"`
 }
 
 // ScalingConfigInput is a scaling config as a user writes it.
@@ -65,6 +74,7 @@ func ResolveSpec(in SpecInput) (*Spec, error) {
 	v.count("", s.MaxRetries, l.MaxRetries)
 	v.count("", s.TimeoutMillis, l.TimeoutMillis)
 	inRange(&v, l.FunctionRate.Name, s.RateMaxPerSecond, l.FunctionRate)
+	s.RetryBackoff = resolveBackoff(in.RetryBackoff, &v)
 	s.ScalingConfig = resolveScaling(in.ScalingConfig, &v)
 	if err := v.err(); err != nil {
 		slices.Sort(v.details)

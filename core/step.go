@@ -15,27 +15,25 @@ import "time"
 type stepKind uint8
 
 const (
-	stepAccept       stepKind = iota // a submission: starts, is queued, or is refused
-	stepJoin                         // a caller waits for the execution of its key
-	stepForget                       // a caller waits no longer
-	stepTick                         // the scheduler's turn
-	stepDrain                        // drain-once's turn
-	stepAnswer                       // a dispatch has answered
-	stepComplete                     // a completion from outside
-	stepDue                          // the function's timer: the earliest deadline
-	stepExpire                       // a sweep: executions that are due
-	stepClose                        // the function is deleted
-	stepEmpty                        // the next queued execution of a deleted function
-	stepReconfigure                  // other bounds
-	stepLook                         // the autoscaler evaluates, woken by work or a report
-	stepLookAgain                    // the autoscaler evaluates, by its timer
-	stepAsked                        // the Scaler has been called
-	stepSetReplicas                  // replicas set by hand
-	stepReplicas                     // the number of ready instances
-	stepReport                       // a reported metric
-	stepTakeLetter                   // a dead letter is taken out for a redrive
-	stepPutLetter                    // and put back when that was refused
-	stepPurgeLetters                 // all dead letters are removed
+	stepAccept      stepKind = iota // a submission: starts, is queued, or is refused
+	stepJoin                        // a caller waits for the execution of its key
+	stepForget                      // a caller waits no longer
+	stepTick                        // the scheduler's turn
+	stepDrain                       // drain-once's turn
+	stepAnswer                      // a dispatch has answered
+	stepComplete                    // a completion from outside
+	stepDue                         // the function's timer: the earliest deadline
+	stepExpire                      // a sweep: executions that are due
+	stepClose                       // the function is deleted
+	stepEmpty                       // the next queued execution of a deleted function
+	stepReconfigure                 // other bounds
+	stepLook                        // the autoscaler evaluates, woken by work or a report
+	stepLookAgain                   // the autoscaler evaluates, by its timer
+	stepAsked                       // the Scaler has been called
+	stepSetReplicas                 // replicas set by hand
+	stepReplicas                    // the number of ready instances
+	stepReport                      // a reported metric
+	stepCancel                      // nobody wants the execution any more
 )
 
 // input is a step's kind, its instant and its operands.
@@ -44,7 +42,7 @@ type input struct {
 	now  Instant
 
 	ex         *execution
-	attempt    int32 // stepAnswer
+	attempt    int32 // stepAnswer; stepComplete: 0 = any
 	outcome    Outcome
 	callerRuns bool   // stepAccept: the caller makes the first attempt itself
 	tag        uint64 // stepAccept
@@ -56,8 +54,7 @@ type input struct {
 	expiry                 *expiry // stepExpire
 	queueSize, concurrency *int    // stepReconfigure; nil = as it is
 	report                 *metricReport
-	letter                 *DeadLetter // stepPutLetter
-	letterID               ID          // stepTakeLetter
+	letter                 ID // stepAccept: the dead letter that it comes from
 }
 
 // effects is what a step leaves to be done without the function's lock.
@@ -71,7 +68,6 @@ type effects struct {
 	inside bool // the completion comes from inside Dispatch
 	more   bool
 	count  int
-	letter *DeadLetter
 
 	ready   bool // fn is to be added to the ready list
 	freeKey *execution
@@ -84,6 +80,7 @@ type effects struct {
 	resized  bool
 	scaled   bool
 	ask      bool // the Scaler is to be called for count replicas
+	breakOff bool // attempt brokenOff of cancelled, which still runs
 	dispatch *execution
 	inHand   bool // the caller makes the attempt itself
 
@@ -92,9 +89,11 @@ type effects struct {
 	queueWait    time.Duration // before it
 	waiter       Waiter
 	joined       []Waiter
-	told         Snapshot // for waiter and joined; stepJoin: the state for the caller
+	told         Snapshot // for waiter and joined; stepJoin: the state for the caller, as stepCancel
 	attemptEnded func()
 	expiry       *expiry
+	cancelled    ID
+	brokenOff    int32
 }
 
 // step takes one step of fn.
@@ -127,7 +126,7 @@ func (fn *Function) decide(in *input, fx *effects) {
 	case stepDrain:
 		fn.drainOne(in, fx)
 	case stepClose:
-		fn.close()
+		fn.close(fx.now)
 	case stepEmpty:
 		fn.endQueued(fx)
 	case stepReconfigure:
@@ -145,12 +144,8 @@ func (fn *Function) decide(in *input, fx *effects) {
 		fn.replicasAre(in.n, fx)
 	case stepReport:
 		fn.takeReport(in.report, fx)
-	case stepTakeLetter:
-		fn.takeLetter(in.letterID, fx)
-	case stepPutLetter:
-		fn.dead.add(*in.letter, &fn.core.deadBudget)
-	case stepPurgeLetters:
-		fx.count = fn.purgeLetters()
+	case stepCancel:
+		fn.cancel(in, fx)
 	}
 }
 
@@ -188,6 +183,11 @@ func (c *Core) carryOut(fx *effects) (completed bool) {
 	}
 	for _, w := range fx.joined {
 		w.Wake(fx.told)
+	}
+	if fx.breakOff {
+		if d, ok := c.dispatcher.(Canceller); ok {
+			d.Cancel(fx.cancelled, int(fx.brokenOff))
+		}
 	}
 	if fx.released != nil {
 		c.event(EventSlotReleased, fx.released, fx.now)

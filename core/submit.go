@@ -42,6 +42,7 @@ type Request struct {
 
 	charged bool        // counted in the rate windows before ErrPending
 	print   Fingerprint // made then
+	letter  ID          // the dead letter that it is submitted from
 }
 
 // Result is an accepted request, or the execution its key already had.
@@ -88,7 +89,7 @@ func (c *Core) Submit(r *Request) (Result, error) {
 // withinRate takes a place in the windows of the function and of all. The
 // function's own comes first, so that one over its limit costs others nothing.
 func (c *Core) withinRate(fn *Function, now Instant) bool {
-	return (fn.limiter == nil || fn.limiter.Acquire(now.Wall)) && c.limiter.Acquire(now.Wall)
+	return fn.limiter.Acquire(now.Wall) && c.limiter.Acquire(now.Wall)
 }
 
 // submitOnce admits a request with an idempotency key unless the key already
@@ -160,7 +161,7 @@ func (fn *Function) join(in *input, fx *effects) {
 
 // addWaiter has w woken at the end of ex; the caller holds fn.mu.
 func (fn *Function) addWaiter(ex *execution, w Waiter) {
-	if ex.status == Queued && !ex.sync && !ex.joined() {
+	if ex.inQueue() && !ex.sync && !ex.joined() {
 		fn.joinQueued++
 	}
 	ex.extras().waiters = append(ex.extras().waiters, w)
@@ -175,7 +176,7 @@ func (fn *Function) removeWaiter(ex *execution, w Waiter) {
 		return
 	}
 	ex.more.waiters = slices.DeleteFunc(ex.more.waiters, func(other Waiter) bool { return other == w })
-	if ex.status == Queued && !ex.sync && !ex.joined() {
+	if ex.inQueue() && !ex.sync && !ex.joined() {
 		fn.joinQueued--
 	}
 }
@@ -188,7 +189,7 @@ func (c *Core) admit(fn *Function, r *Request, now Instant, key claim) (res Resu
 		return Result{}, c.refuse(fn, r, now, key, why)
 	}
 	var fx effects
-	fn.step(&input{kind: stepAccept, now: now, ex: ex, key: key, callerRuns: r.CallerRuns, tag: r.Tag}, &fx)
+	fn.step(&input{kind: stepAccept, now: now, ex: ex, key: key, callerRuns: r.CallerRuns, tag: r.Tag, letter: r.letter}, &fx)
 	if fx.why != nil {
 		c.store.release(ex.payloadBytes())
 		return Result{}, c.refuse(fn, r, now, key, fx.why)
@@ -219,6 +220,9 @@ func (fn *Function) accept(in *input, fx *effects) {
 		return
 	case !direct && fn.queue.live >= fn.QueueSize():
 		fx.why = ErrQueueFull
+		return
+	case in.letter != ID{} && !c.dead.take(fn.name, in.letter, fx.now.Wall): // by another redrive
+		fx.why = ErrNotFound
 		return
 	}
 	c.store.put(ex) // in the step: a sweep must not meet it half admitted

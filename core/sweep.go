@@ -32,6 +32,7 @@ func (c *Core) Sweep() {
 			}
 		}
 	}
+	c.dead.sweep(now.Wall)
 	c.serve()
 }
 
@@ -104,7 +105,7 @@ func (fn *Function) expire(work *expiry, fx *effects) {
 		if ex.fn != fn {
 			return
 		}
-		stale := ex.lookAt == a.due && !ex.evicted && !ex.status.Terminal() && ttl.isStale(ex.created, fx.now.Wall)
+		stale := ex.lookAt == a.due && !ex.evicted && !ex.status.Terminal() && ttl.isStale(ex.lastMoved(), fx.now.Wall)
 		if stale && work.looked > 0 {
 			return // a step ends one execution at most
 		}
@@ -126,7 +127,7 @@ func (fn *Function) age(work *expiry, ex *execution, due int64, now Instant) {
 	case ex.evicted || ex.lookAt != due:
 		return
 	case !ex.status.Terminal():
-		next = ttl.nextLook(ex.created, now.Wall)
+		next = ttl.nextLook(ex.lastMoved(), now.Wall)
 	case ttl.evictable(ex.finished, now.Wall):
 		work.evict(ex)
 		return
@@ -139,8 +140,15 @@ func (fn *Function) age(work *expiry, ex *execution, due int64, now Instant) {
 	default:
 		next = ttl.firstStep(ex.finished)
 	}
-	ex.lookAt = next
-	work.looks = append(work.looks, appointment[execution]{item: ex, due: next})
+	work.lookAgain(ex, next)
+}
+
+var errStale = sharedError(CodeStale, "it neither started nor ended within staleTtl of its last transition")
+
+// lookAgain has a sweep look at ex once the clock reads later than due.
+func (w *expiry) lookAgain(ex *execution, due int64) {
+	ex.lookAt = due
+	w.looks = append(w.looks, appointment[execution]{item: ex, due: due})
 }
 
 // evict takes ex out of the store for good; the caller holds its function's lock.
@@ -151,14 +159,13 @@ func (w *expiry) evict(ex *execution) {
 	w.events = append(w.events, expiryEvent{EventEvicted, ex})
 }
 
-var errStale = sharedError(CodeStale, "not finished within staleTtl of its creation")
-
-// endStale force-ends an execution that never ended by itself: its slot is
-// freed and its waiter woken before it goes. The caller holds fn.mu.
+// endStale force-ends an execution that has not moved for staleTtl: its slot
+// is freed and its waiter woken. The record stays for its TTL. The caller holds
+// fn.mu.
 func (fn *Function) endStale(work *expiry, ex *execution, fx *effects) {
 	fn.releaseSlot(fx, ex)
 	fn.end(fx, ex, ending{status: Timeout, err: errStale})
-	work.evict(ex)
+	work.lookAgain(ex, fn.core.store.ttl.firstStep(ex.finished))
 	fn.noteReady(fx) // served at the end of the sweep: what waits may be stale as well
 }
 

@@ -24,14 +24,14 @@ type checker struct {
 	syncInFlight int
 
 	touched []*generation // since time last moved
-	failed  []int32       // records that have ended with an error of their own since then
+	failed  []int32       // records that have failed with an error of their own since then
 
 	window int64 // wall second of the running rate window
 	taken  int64 // places taken in it
 
 	offers, accepts, rejects, hits int64 // submissions, and their outcomes by event
 
-	live, done, dirty ageList // not ended, by creation; ended, by end; ended and not cleaned
+	live, done, dirty ageList // not ended, by last transition; ended, by end; ended and not cleaned
 	owed              int     // sync callers of ended executions, not woken yet
 
 	keys   keyModel
@@ -124,32 +124,49 @@ func (c *checker) settled() {
 	c.sample = c.sample[:0]
 }
 
-// countErrors counts the errors that executions have ended with since time last
-// moved. Their events have no messages: the public view has.
+// countErrors counts the errors with which executions have ended, and attempts
+// have failed, since time last moved. Their events have no messages: the public
+// view has.
 func (c *checker) countErrors() {
 	w := c.w
 	for _, slot := range c.failed {
 		rec := &w.all[slot]
 		s, ok := w.core.Execution(rec.id)
 		switch {
-		case !ok || s.Err == nil:
+		case !ok || (rec.failed && s.Err == nil):
 			w.fail("consistent snapshots", "execution #%d has just failed: found %v, error %v", rec.number, ok, s.Err)
 			return
-		case len(s.Err.Code) > core.MaxErrorCode || len(s.Err.Message) > core.MaxErrorMessage:
+		case rec.failed && (len(s.Err.Code) > core.MaxErrorCode || len(s.Err.Message) > core.MaxErrorMessage):
 			w.fail("errors are bounded", "execution #%d keeps a code of %d bytes and a message of %d", rec.number, len(s.Err.Code), len(s.Err.Message))
 			return
+		case len(s.Attempts) != min(int(rec.attempt)-1, attemptsKept):
+			w.fail("consistent snapshots", "execution #%d is at attempt %d and remembers %d failed ones", rec.number, rec.attempt, len(s.Attempts))
+			return
 		}
-		rec.result = int32(len(s.Err.Code) + len(s.Err.Message))
-		c.payload += int64(rec.result)
+		before, attempts := rec.result+rec.attempts, 0
+		for _, a := range s.Attempts {
+			attempts += len(a.Err.Code) + len(a.Err.Message)
+		}
+		rec.attempts = int32(attempts)
+		if rec.failed {
+			rec.result = int32(len(s.Err.Code) + len(s.Err.Message))
+		}
+		c.payload += int64(rec.result + rec.attempts - before)
 	}
 	c.failed = c.failed[:0]
 }
+
+// attemptsKept is how many failed attempts core remembers of an execution.
+const attemptsKept = 8
 
 // baseline checks that nothing is left once settle has outlasted every TTL.
 func (c *checker) baseline(settled int64) {
 	w, cfg := c.w, &c.cfg
 	if settled <= int64(max(cfg.TTL, cfg.IdempotencyTTL)+2*cfg.SweepInterval) || c.jumps {
 		return // lateness has been checked record by record all along
+	}
+	for _, f := range w.functions {
+		c.letters(f)
 	}
 	g := w.core.Gauges()
 	if g != (core.Gauges{}) {
@@ -203,7 +220,9 @@ func (c *checker) compare(id core.ID) {
 		w.fail("consistent snapshots", "execution #%d: finished at %d, expected %d", rec.number, s.FinishedAtMillis, rec.finished/1e6)
 	case rec.state != stEnded && s.FinishedAtMillis != 0:
 		w.fail("consistent snapshots", "execution #%d has not ended and has a finish time", rec.number)
-	case rec.state == stQueued && s.StartedAtMillis != 0:
+	case (s.RetryAtMillis != 0) != (rec.state == stPausing):
+		w.fail("consistent snapshots", "execution #%d: retry at %d, pausing %v", rec.number, s.RetryAtMillis, rec.state == stPausing)
+	case (rec.state == stQueued || rec.state == stPausing) && s.StartedAtMillis != 0:
 		w.fail("consistent snapshots", "execution #%d is queued and has a start time", rec.number)
 	case s.Attempt != rec.attempt:
 		w.fail("consistent snapshots", "execution #%d: attempt %d, expected %d", rec.number, s.Attempt, rec.attempt)

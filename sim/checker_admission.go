@@ -36,7 +36,7 @@ func (c *checker) accepted(ev *core.Event, f *generation, rec *record, slot int3
 		w.fail("queue bound", "%s: accepted with %d queued of %d", f.name, f.queued, f.queueSize)
 	case c.stored >= c.cfg.MaxExecutions:
 		w.fail("store bound", "accepted with %d executions stored of %d", c.stored, c.cfg.MaxExecutions)
-	case ev.Sync && c.cfg.SyncQueue.Enabled && c.syncInFlight >= c.cfg.SyncQueue.MaxConcurrency && c.syncQueued >= c.cfg.SyncQueue.MaxDepth:
+	case ev.Sync && c.judged(f) && c.syncQueued >= c.cfg.SyncQueue.MaxDepth:
 		w.fail("sync queue bound", "accepted with %d sync in flight and %d queued", c.syncInFlight, c.syncQueued)
 	}
 	c.stored++
@@ -57,6 +57,13 @@ func (c *checker) accepted(ev *core.Event, f *generation, rec *record, slot int3
 	}
 }
 
+// judged says that a sync newcomer of f may be refused: f has no free slot, or
+// maxConcurrency executions are in flight.
+func (c *checker) judged(f *generation) bool {
+	q := &c.cfg.SyncQueue
+	return q.Enabled && (f.inFlight >= f.slots || c.syncInFlight >= q.MaxConcurrency)
+}
+
 func (c *checker) rejected(ev *core.Event, f *generation) {
 	w := c.w
 	c.rejects++
@@ -70,7 +77,7 @@ func (c *checker) rejected(ev *core.Event, f *generation) {
 		return
 	}
 	q := &c.cfg.SyncQueue
-	full := ev.Sync && q.Enabled && c.syncInFlight >= q.MaxConcurrency
+	full := ev.Sync && f != nil && c.judged(f)
 	switch ev.Code {
 	case core.CodeNotFound:
 		return

@@ -1,6 +1,9 @@
 package sim
 
 import (
+	"math"
+	"time"
+
 	"simplane/core"
 	"simplane/sim/internal/world"
 )
@@ -25,6 +28,7 @@ func (c *checker) dispatched(ev *core.Event, f *generation, rec *record, slot in
 		w.fail("maxQueueWait", "execution #%d was dispatched after waiting %v", rec.number, ev.QueueWait)
 	}
 	c.inOrder(f, rec, slot, ev.At.Mono)
+	c.moved(rec, slot)
 	if rec.sync {
 		c.syncQueued--
 		c.syncInFlight++
@@ -59,7 +63,7 @@ func (c *checker) passesOver(f *generation, rec *record, now int64) {
 	w.append(f, head, slot)
 }
 
-func (c *checker) retried(ev *core.Event, f *generation, rec *record, _ int32) {
+func (c *checker) retried(ev *core.Event, f *generation, rec *record, slot int32) {
 	w := c.w
 	c.touch(f)
 	switch {
@@ -70,6 +74,56 @@ func (c *checker) retried(ev *core.Event, f *generation, rec *record, _ int32) {
 		w.fail("status transitions", "execution #%d was requeued while not running", rec.number)
 	case ev.Attempt != rec.attempt+1 || int(rec.attempt) > f.group.decl.MaxRetries:
 		w.fail("attempts", "execution #%d: attempt %d follows %d, with %d retries allowed", rec.number, ev.Attempt, rec.attempt, f.group.decl.MaxRetries)
+	case ev.Code == world.CodePermanent:
+		w.fail("only what may succeed is retried", "execution #%d is retried after %s", rec.number, ev.Code)
+	case !c.mayPause(f, rec, ev.Pause):
+		w.fail("pauses grow", "execution #%d pauses for %v after attempt %d", rec.number, ev.Pause, rec.attempt)
+	case rec.sync && ev.Pause > 0 && ev.At.Mono+int64(ev.Pause) >= rec.createdMono+rec.timeout:
+		w.fail("pauses grow", "execution #%d pauses for %v, beyond its caller's deadline", rec.number, ev.Pause)
+	case ev.Pause == 0 && f.queued >= f.queueSize:
+		w.fail("queue bound", "%s: a retry was queued with %d queued of %d", f.name, f.queued, f.queueSize)
+	case f.deleted:
+		w.fail("status transitions", "execution #%d of a deleted function was requeued", rec.number)
+	}
+	if rec.sync && ev.Pause == 0 {
+		c.syncQueued++
+	}
+	c.failed = append(c.failed, slot)
+	c.moved(rec, slot)
+	c.look(rec)
+}
+
+// mayPause says whether an execution may pause for d after the attempt that has
+// just failed: what the function's backoff says, or what the failure asked for
+// where that is longer.
+func (c *checker) mayPause(f *generation, rec *record, d time.Duration) bool {
+	b, asked := &f.group.decl.RetryBackoff, min(f.group.decl.Behavior.RetryAfter, 5*time.Minute)
+	if d == asked && asked > 0 {
+		return true
+	}
+	least, most := pauses(b, rec.attempt)
+	return d >= least && d <= most
+}
+
+// pauses are the shortest and the longest pause after an attempt.
+func pauses(b *core.RetryBackoff, attempt int32) (least, most time.Duration) {
+	ms := math.Min(float64(b.InitialMillis)*math.Pow(b.Multiplier, float64(attempt-1)), float64(b.MaxMillis))
+	pause := ms * float64(time.Millisecond)
+	return time.Duration(pause*(1-b.Jitter)) - time.Microsecond, time.Duration(pause*(1+b.Jitter)) + time.Microsecond
+}
+
+// requeued checks the end of a pause.
+func (c *checker) requeued(ev *core.Event, f *generation, rec *record, slot int32) {
+	w := c.w
+	c.touch(f)
+	switch {
+	case rec == nil || rec.fn != f:
+		w.fail("only stored work runs", "%s: requeued execution %s, which is not stored there", f.name, ev.ID)
+		return
+	case rec.state != stPausing || ev.Attempt != rec.attempt:
+		w.fail("status transitions", "execution #%d was put back for attempt %d while not pausing for it", rec.number, ev.Attempt)
+	case ev.At.Mono != rec.queuedMono:
+		w.fail("pauses are kept", "execution #%d was put back %d ns after the end of its pause", rec.number, ev.At.Mono-rec.queuedMono)
 	case f.queued >= f.queueSize:
 		w.fail("queue bound", "%s: a retry was queued with %d queued of %d", f.name, f.queued, f.queueSize)
 	case f.deleted:
@@ -78,7 +132,15 @@ func (c *checker) retried(ev *core.Event, f *generation, rec *record, _ int32) {
 	if rec.sync {
 		c.syncQueued++
 	}
+	c.moved(rec, slot)
 	c.look(rec)
+}
+
+// moved notes that an execution that has not ended has made a transition: it is
+// the youngest again.
+func (c *checker) moved(rec *record, slot int32) {
+	c.live.remove(slot)
+	c.live.push(slot)
 }
 
 func (c *checker) ended(ev *core.Event, f *generation, rec *record, slot int32) {
@@ -100,10 +162,11 @@ func (c *checker) ended(ev *core.Event, f *generation, rec *record, slot int32) 
 	case ev.Status == core.Success:
 		rec.result = int32(len(world.Output))
 		c.payload += int64(rec.result)
-	case ev.Status == core.Error && ev.Code != core.CodeFunctionDeleted && ev.Code != core.CodeQueueWait:
+	case ev.Status == core.Error && ev.Code != core.CodeFunctionDeleted && ev.Code != core.CodeQueueWait && ev.Code != core.CodeCancelled:
 		rec.failed = true
 		c.failed = append(c.failed, slot)
 	}
+	c.buried(ev, f)
 	c.owed += int(rec.waiters)
 	c.live.remove(slot)
 	c.done.push(slot)
@@ -134,15 +197,19 @@ func (c *checker) endsFor(ev *core.Event, f *generation, rec *record) {
 			w.fail("status transitions", "execution #%d succeeded while not running", rec.number)
 		}
 	case ev.Code == core.CodeStale:
-		if age := ev.At.Wall - rec.created; age <= int64(c.cfg.StaleTTL) {
-			w.fail("nothing is ended early", "execution #%d was ended as stale at an age of %d ns", rec.number, age)
+		if age := ev.At.Wall - rec.moved; age <= int64(c.cfg.StaleTTL) {
+			w.fail("nothing is ended early", "execution #%d was ended as stale %d ns after its last transition", rec.number, age)
+		}
+	case ev.Code == core.CodeCancelled:
+		if w.cancelling != ev.ID {
+			w.fail("status transitions", "execution #%d was cancelled, and nobody has asked for it", rec.number)
 		}
 	case ev.Status == core.Timeout:
 		if !(rec.sync && age == rec.timeout) && held != rec.timeout {
 			w.fail("timeouts", "execution #%d timed out %d ns after arrival, %d after dispatch; its timeout is %d", rec.number, age, held, rec.timeout)
 		}
 	case ev.Code == core.CodeFunctionDeleted:
-		if rec.state != stQueued || f.deleted {
+		if (rec.state != stQueued && rec.state != stPausing) || f.deleted {
 			w.fail("status transitions", "execution #%d ended for a deletion of %s that is not happening to it", rec.number, f.name)
 		}
 		f.emptied = true // the deletion itself must follow, see settled
@@ -153,15 +220,32 @@ func (c *checker) endsFor(ev *core.Event, f *generation, rec *record) {
 		}
 		c.freed(rec) // its caller is told to try again
 	default: // the last attempt failed
-		retriesLeft := int(rec.attempt) <= f.group.decl.MaxRetries && !f.deleted
-		switch {
-		case rec.state != stRunning:
-			w.fail("status transitions", "execution #%d failed with %s while not running", rec.number, ev.Code)
-		case retriesLeft && ev.Code != core.CodeQueueFull:
-			w.fail("failures are retried", "execution #%d ended in %s at attempt %d of %d", rec.number, ev.Code, rec.attempt, f.group.decl.MaxRetries+1)
-		case retriesLeft && f.queued < f.queueSize:
-			w.fail("failures are retried", "execution #%d was not retried for want of room, with %d queued of %d", rec.number, f.queued, f.queueSize)
+		c.failedForGood(ev, f, rec)
+	}
+}
+
+// failedForGood checks that an execution that ends with the error of its last attempt
+// could not be retried.
+func (c *checker) failedForGood(ev *core.Event, f *generation, rec *record) {
+	w := c.w
+	if rec.state == stPausing { // it finds no room for the next attempt
+		if ev.Code != core.CodeQueueFull || ev.At.Mono != rec.queuedMono || f.queued < f.queueSize {
+			w.fail("failures are retried", "execution #%d ended in %s after a pause, with %d queued of %d", rec.number, ev.Code, f.queued, f.queueSize)
 		}
+		return
+	}
+	least, _ := pauses(&f.group.decl.RetryBackoff, rec.attempt)
+	_, most := pauses(&f.group.decl.RetryBackoff, rec.attempt)
+	most = max(most, f.group.decl.Behavior.RetryAfter)
+	tooLate := rec.sync && ev.At.Mono+int64(most) >= rec.createdMono+rec.timeout
+	retriesLeft := int(rec.attempt) <= f.group.decl.MaxRetries && !f.deleted && ev.Code != world.CodePermanent && !tooLate
+	switch {
+	case rec.state != stRunning:
+		w.fail("status transitions", "execution #%d failed with %s while not running", rec.number, ev.Code)
+	case retriesLeft && ev.Code != core.CodeQueueFull:
+		w.fail("failures are retried", "execution #%d ended in %s at attempt %d of %d", rec.number, ev.Code, rec.attempt, f.group.decl.MaxRetries+1)
+	case retriesLeft && (f.queued < f.queueSize || least > 0):
+		w.fail("failures are retried", "execution #%d was not retried for want of room, with %d queued of %d", rec.number, f.queued, f.queueSize)
 	}
 }
 
@@ -182,7 +266,7 @@ func (c *checker) released(ev *core.Event, f *generation, rec *record) {
 	if !rec.holdsSlot {
 		w.fail("slots", "execution #%d released a slot it does not hold", rec.number)
 	}
-	if held := ev.At.Mono - rec.startedMono; rec.startedMono > 0 && held > rec.timeout && !rec.stale {
+	if held := ev.At.Mono - rec.startedMono; rec.startedMono > 0 && held > rec.timeout {
 		w.fail("timeouts", "execution #%d held its slot for %d ns; its timeout is %d", rec.number, held, rec.timeout)
 	}
 }

@@ -39,7 +39,7 @@ func (c *checker) evicted(ev *core.Event, rec *record, slot int32) {
 	case rec.state != stEnded:
 		w.fail("retention", "execution #%d was evicted before its end", rec.number)
 		return
-	case !rec.stale && ev.At.Wall-rec.finished <= int64(c.cfg.TTL):
+	case ev.At.Wall-rec.finished <= int64(c.cfg.TTL):
 		w.fail("nothing is evicted early", "execution #%d was evicted %d ns after its end", rec.number, ev.At.Wall-rec.finished)
 	case rec.waiters > 0:
 		w.fail("callers are answered", "execution #%d was evicted with %d callers waiting", rec.number, rec.waiters)
@@ -53,7 +53,9 @@ func (c *checker) evicted(ev *core.Event, rec *record, slot int32) {
 	c.look(rec)
 }
 
-func (c *checker) dropPayload(rec *record) { c.payload -= int64(rec.request + rec.result) }
+func (c *checker) dropPayload(rec *record) {
+	c.payload -= int64(rec.request + rec.result + rec.attempts)
+}
 
 // retained checks that nothing has outlived its time by more than one sweep.
 func (c *checker) retained() {
@@ -70,7 +72,7 @@ func (c *checker) retained() {
 	}
 	for _, s := range c.live.segments {
 		if s.head >= 0 {
-			c.notOverdue("ended as stale", s.head, c.w.all[s.head].created, stale)
+			c.notOverdue("ended as stale", s.head, c.w.all[s.head].moved, stale)
 		}
 	}
 }

@@ -30,6 +30,8 @@ const (
 	cRejectedOther
 	cQueueWait
 	cStale
+	cCancelled
+	cRedriven
 	cScaleUps
 	cScaleDowns
 	cScaleTurns
@@ -43,7 +45,7 @@ var counterNames = [counterCount]string{"offered", "accepted", "success", "error
 	"rejected.rate_limited", "rejected.queue_full", "rejected.est_wait", "rejected.depth",
 	"idempotent_hits", "evicted", "cleaned", "late_results", "duplicate_results", "cold_starts",
 	"rejected.not_found", "rejected.store_full", "rejected.idempotency_store_full", "rejected.idempotency_key_reused", "rejected.other",
-	"queue_wait_exceeded", "stale",
+	"queue_wait_exceeded", "stale", "cancelled", "redriven",
 	"scale_ups", "scale_downs", "scale_turns", "replica_seconds"}
 
 // Counts are the counters of one function, or of all.

@@ -32,7 +32,8 @@ type function struct {
 	exists      bool        // by the world's calls and core's answers to them
 	current     *generation // by core's events; nil while deleted
 	generations []*generation
-	keys        []int32 // checker: key number to entry, -1 = never used
+	keys        []int32     // checker: key number to entry, -1 = never used
+	letters     letterModel // checker
 }
 
 // generation is one registration of a name: a function deleted and created

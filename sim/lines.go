@@ -20,6 +20,7 @@ const (
 	saysHit
 	saysStart
 	saysRetry
+	saysQueue
 	saysEnd
 	saysFree
 	saysLate
@@ -29,7 +30,7 @@ const (
 	verbs
 )
 
-var verbNames = [verbs]string{"accept", "hit", "start", "retry", "end", "free", "late", "duplicate", "clean", "evict"}
+var verbNames = [verbs]string{"accept", "hit", "start", "retry", "queue", "end", "free", "late", "duplicate", "clean", "evict"}
 
 // said is "VERB FUNCTION #", kept because it begins nearly every line.
 func (f *generation) said(v verb) string {

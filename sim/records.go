@@ -2,6 +2,7 @@ package sim
 
 import (
 	"encoding/binary"
+	"unsafe"
 
 	"simplane/core"
 	"simplane/sim/internal/random"
@@ -10,8 +11,8 @@ import (
 // record is the witness's account of one stored execution. The slot number in
 // the execution's id leads to it. It is reused after eviction.
 type record struct {
-	// What nearly every event reads comes first, in one cache line. The padding
-	// at the end keeps records aligned to cache lines.
+	// What nearly every event reads comes first, in one cache line. The whole is
+	// two, so that records stay aligned to them.
 	id        core.ID
 	fn        *generation
 	number    int64 // in order of acceptance, from 1
@@ -20,7 +21,6 @@ type record struct {
 	sync      bool
 	holdsSlot bool
 	cleaned   bool
-	stale     bool
 	success   bool
 	passed    bool // checker: others went before it
 	failed    bool // checker: it ended with an error of its own, which cleanup drops
@@ -30,22 +30,26 @@ type record struct {
 
 	created     int64 // wall ns
 	createdMono int64
-	queuedMono  int64 // of the running attempt
+	queuedMono  int64 // of the running attempt; of one that pauses, when it will be queued
 	startedMono int64 // of the running attempt
 	timeout     int64
+	moved       int64 // wall ns of the last transition before the end
 	key         int32 // checker: entry of its idempotency key; -1 = none
 	request     int32 // checker: payload bytes that came with the call
 	result      int32 // checker: payload bytes of its output or error
-	_           [recordSize - 116]byte
+	attempts    int32 // checker: payload bytes of the errors of its earlier attempts
 }
 
-const recordSize = 128 // two cache lines
+const recordSize = 128
+
+var _ [recordSize]byte = [unsafe.Sizeof(record{})]byte{}
 
 type recordState uint8
 
 const (
 	stFree recordState = iota
 	stQueued
+	stPausing // between two attempts, outside the queue
 	stRunning
 	stEnded
 )

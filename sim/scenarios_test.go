@@ -92,7 +92,7 @@ name: one
 duration: 20s
 core: {rateMaxPerSecond: 0}
 functions:
-  - {name: a, behavior: {latency: {distribution: exponential, mean: 5ms}, failureRate: 0.2}}
+  - {name: a, retryBackoff: {initialMs: 0}, behavior: {latency: {distribution: exponential, mean: 5ms}, failureRate: 0.2}}
   - {name: b}
 load:
   - {function: a, arrivals: {process: poisson, rate: 50}}

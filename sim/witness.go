@@ -36,6 +36,9 @@ type witness struct {
 	slotsHeld  int64
 	reportedAt int64 // virtual ns of the last report; -1 = none
 
+	cancelling  core.ID // by the call that is being made
+	cancellable bool
+
 	log       *logbook
 	check     *checker // nil when unchecked
 	plot      *plot    // nil unless wanted
@@ -171,6 +174,8 @@ func (w *witness) Observe(ev core.Event) {
 		w.dispatched(&ev, f)
 	case core.EventRetried:
 		w.retried(&ev, f)
+	case core.EventRequeued:
+		w.requeued(&ev, f)
 	case core.EventEnded:
 		w.ended(&ev, f)
 	case core.EventSlotReleased:
@@ -257,6 +262,7 @@ func (w *witness) accepted(ev *core.Event, f *generation) {
 	}
 	rec.fn, rec.sync, rec.attempt, rec.state = f, ev.Sync, 1, stQueued
 	rec.created, rec.createdMono, rec.queuedMono = ev.At.Wall, ev.At.Mono, ev.At.Mono
+	rec.moved = ev.At.Wall
 	if called := world.Tag(ev.Tag).Load(); called >= 0 && called < len(w.loads) {
 		rec.timeout = int64(w.loads[called].Timeout)
 	}
@@ -290,7 +296,7 @@ func (w *witness) dispatched(ev *core.Event, f *generation) {
 	w.slotsHeld++
 	if rec != nil {
 		w.unlink(f, rec)
-		rec.state, rec.holdsSlot, rec.startedMono = stRunning, true, ev.At.Mono
+		rec.state, rec.holdsSlot, rec.startedMono, rec.moved = stRunning, true, ev.At.Mono, ev.At.Wall
 	}
 	f.group.latency[seriesQueueWait].Record(int64(ev.QueueWait))
 	w.write(ev, f, rec, saysStart)
@@ -303,19 +309,41 @@ func (w *witness) retried(ev *core.Event, f *generation) {
 			return
 		}
 	}
-	f.elapse(w.loop.Now())
-	f.queued++
-	f.group.queued++
 	if rec != nil {
-		rec.state, rec.attempt, rec.queuedMono, rec.startedMono = stQueued, ev.Attempt, ev.At.Mono, 0
-		rec.passed = false
-		w.append(f, rec, slot)
+		rec.attempt, rec.startedMono, rec.passed, rec.moved = ev.Attempt, 0, false, ev.At.Wall
+		rec.queuedMono = ev.At.Mono + int64(ev.Pause)
+		rec.state = stPausing
+	}
+	if ev.Pause == 0 {
+		w.requeue(ev, f, rec, slot)
 	}
 	f.group.counts[cRetries]++
 	if ev.Cold {
 		f.group.counts[cColdStarts]++
 	}
 	w.write(ev, f, rec, saysRetry)
+}
+
+// requeue puts a record whose pause is over, or that had none, at the tail.
+func (w *witness) requeue(ev *core.Event, f *generation, rec *record, slot int32) {
+	f.elapse(w.loop.Now())
+	f.queued++
+	f.group.queued++
+	if rec != nil {
+		rec.state, rec.moved = stQueued, ev.At.Wall
+		w.append(f, rec, slot)
+	}
+}
+
+func (w *witness) requeued(ev *core.Event, f *generation) {
+	rec, slot := w.find(ev.ID)
+	if w.check != nil {
+		if w.check.requeued(ev, f, rec, slot); w.violation != nil {
+			return
+		}
+	}
+	w.requeue(ev, f, rec, slot)
+	w.write(ev, f, rec, saysQueue)
 }
 
 func (w *witness) ended(ev *core.Event, f *generation) {
@@ -327,16 +355,16 @@ func (w *witness) ended(ev *core.Event, f *generation) {
 	}
 	g := f.group
 	if rec != nil {
-		if rec.state == stQueued {
+		switch rec.state {
+		case stQueued:
 			f.elapse(w.loop.Now())
 			f.queued--
 			g.queued--
 			w.unlink(f, rec)
-		} else {
+		case stRunning:
 			g.latency[seriesService].Record(int64(ev.Service))
 		}
 		rec.state, rec.finished = stEnded, ev.At.Wall
-		rec.stale = ev.Code == core.CodeStale
 		rec.success = ev.Status == core.Success
 	}
 	w.unended--
@@ -353,6 +381,8 @@ func (w *witness) ended(ev *core.Event, f *generation) {
 		g.counts[cStale]++
 	case ev.Code == core.CodeQueueWait:
 		g.counts[cQueueWait]++
+	case ev.Code == core.CodeCancelled:
+		g.counts[cCancelled]++
 	}
 	if ev.Cold {
 		g.counts[cColdStarts]++

@@ -25,7 +25,7 @@ func plant(t *testing.T) *planted {
 name: planted
 duration: 1s
 core: {rateMaxPerSecond: 5}
-functions: [{name: f, concurrency: 1, queueSize: 2, maxRetries: 1, timeoutMillis: 1000}]
+functions: [{name: f, concurrency: 1, queueSize: 2, maxRetries: 1, retryBackoff: {initialMs: 0}, timeoutMillis: 1000}]
 load: [{function: f, arrivals: {process: burst, count: 1}}]
 `)
 	l := loop.New(1, nil)
@@ -183,6 +183,42 @@ func TestWitnessNamesWhatBroke(t *testing.T) {
 			id := p.accept()
 			p.start(id)
 			p.see(core.EventEnded, id, took(core.Error, 0, 0), because(world.CodeFailed))
+		}},
+		"a retry that pauses though it must not": {"pauses grow", func(p *planted) {
+			id := p.accept()
+			p.start(id)
+			p.see(core.EventRetried, id, func(ev *core.Event) { ev.Attempt, ev.Pause = 2, time.Millisecond })
+		}},
+		"a retry of what is not worth it": {"only what may succeed is retried", func(p *planted) {
+			id := p.accept()
+			p.start(id)
+			p.see(core.EventRetried, id, func(ev *core.Event) { ev.Attempt, ev.Code = 2, world.CodePermanent })
+		}},
+		"put back without a pause": {"status transitions", func(p *planted) {
+			p.see(core.EventRequeued, p.accept(), func(ev *core.Event) { ev.Attempt = 1 })
+		}},
+		"cancelled by nobody": {"status transitions", func(p *planted) {
+			p.see(core.EventEnded, p.accept(), took(core.Error, 0, 0), because(core.CodeCancelled))
+		}},
+		"cancelled, and goes on": {"cancel", func(p *planted) {
+			id := p.accept()
+			p.w.Cancelling(id)
+			p.w.Cancelled(id, nil)
+		}},
+		"could not be cancelled, though it runs": {"cancel", func(p *planted) {
+			id := p.accept()
+			p.w.Cancelling(id)
+			p.w.Cancelled(id, core.ErrAlreadyEnded)
+		}},
+		"no dead letter of a timeout": {"dead letters", func(p *planted) {
+			id := p.accept()
+			p.start(id)
+			p.pass(time.Second)
+			p.see(core.EventEnded, id, took(core.Timeout, time.Second, time.Second))
+			p.w.check.letters(p.w.functions[0])
+		}},
+		"a letter redriven that is none": {"dead letters", func(p *planted) {
+			p.w.Redriven(world.Tag(call(-1)), core.ID{1}, nil)
 		}},
 		"a timeout before its time": {"timeouts", func(p *planted) {
 			id := p.accept()

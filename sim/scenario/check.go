@@ -170,8 +170,10 @@ func (f *Fault) check(p *problems) {
 		must = []string{"function", "factor", "for"}
 	case "clock-jump":
 		must = []string{"by"}
-	case "delete-function", "create-function":
+	case "delete-function", "create-function", "redrive":
 		must = []string{"function"}
+	case "cancel":
+		must = []string{"function", "share"}
 	case "reconfigure":
 		must, may = []string{"function"}, []string{"queueSize", "concurrency"}
 		if f.QueueSize == 0 && f.Concurrency == 0 {

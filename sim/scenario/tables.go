@@ -33,13 +33,13 @@ var (
 	CountNames = []string{"offered", "accepted", "success", "error", "timeout", "retries",
 		"rejected.rate_limited", "rejected.queue_full", "rejected.est_wait", "rejected.depth",
 		"idempotent_hits", "evicted", "cleaned", "late_results", "duplicate_results", "cold_starts",
-		"rejected.not_found", "rejected.store_full", "rejected.idempotency_store_full", "rejected.idempotency_key_reused", "queue_wait_exceeded", "stale",
+		"rejected.not_found", "rejected.store_full", "rejected.idempotency_store_full", "rejected.idempotency_key_reused", "queue_wait_exceeded", "stale", "cancelled", "redriven",
 		"scale_ups", "scale_downs", "scale_turns", "replica_seconds"}
 	LatencySeries = []string{"queue_wait", "service", "e2e"}
 	LatencyStats  = []string{"mean", "p50", "p90", "p99", "p999", "max"}
 	GaugeNames    = []string{"queue_depth", "in_flight", "replicas", "replicas_wanted", "stored_executions", "stored_keys"}
 	Ops           = []string{"==", "!=", "<", "<=", ">", ">="}
-	FaultKinds    = []string{"outage", "slowdown", "clock-jump", "delete-function", "create-function", "reconfigure", "provider-outage"}
+	FaultKinds    = []string{"outage", "slowdown", "clock-jump", "delete-function", "create-function", "reconfigure", "provider-outage", "cancel", "redrive"}
 	Distributions = []string{"constant", "uniform", "exponential", "lognormal", "empirical"}
 	Processes     = []string{"poisson", "constant", "burst", "trace"}
 )
@@ -114,9 +114,20 @@ var functionTable = &record[Function]{
 		{key: "queueSize", doc: "Executions queued at most.", typ: counted(limits.QueueSize), at: func(f *Function) any { return &f.QueueSize }},
 		{key: "maxRetries", doc: "Retries of a failed dispatch.", typ: counted(limits.MaxRetries), at: func(f *Function) any { return &f.MaxRetries }},
 		{key: "timeoutMillis", doc: "Timeout of an attempt, and of a sync caller.", typ: counted(limits.TimeoutMillis), at: func(f *Function) any { return &f.TimeoutMillis }},
+		{key: "retryBackoff", doc: "Pauses between a failed attempt and the next.", typ: backoffTable, at: func(f *Function) any { return &f.RetryBackoff }},
 		{key: "behavior", doc: "How dispatches go; without it they answer at once.", typ: behaviorTable, at: func(f *Function) any { return &f.Behavior }},
 		{key: "scaling", doc: "Its scalingConfig; with it a simulated provider runs its instances.", typ: scalingTable, at: func(f *Function) any { return &f.Scaling }},
 		{key: "provider", doc: "How that provider's instances are, with scaling.", typ: providerTable, at: func(f *Function) any { return &f.Provider }},
+	},
+}
+
+var backoffTable = &record[core.RetryBackoff]{
+	what: "retryBackoff", flow: true, fresh: newBackoff,
+	fields: []field[core.RetryBackoff]{
+		{key: "initialMs", doc: "Before the second attempt, in milliseconds; 0 = no pause before any.", typ: counted(limits.BackoffInitial), at: func(b *core.RetryBackoff) any { return &b.InitialMillis }},
+		{key: "maxMs", doc: "The longest, before jitter.", typ: counted(limits.BackoffMax), at: func(b *core.RetryBackoff) any { return &b.MaxMillis }},
+		{key: "multiplier", doc: "From one pause to the next.", typ: shared(limits.BackoffMultiplier), at: func(b *core.RetryBackoff) any { return &b.Multiplier }},
+		{key: "jitter", doc: "Share by which a pause moves either way.", typ: shared(limits.BackoffJitter), at: func(b *core.RetryBackoff) any { return &b.Jitter }},
 	},
 }
 
@@ -125,6 +136,8 @@ var behaviorTable = &record[Behavior]{
 	fields: []field[Behavior]{
 		{key: "latency", doc: "Service time.", typ: latencyTable, at: func(b *Behavior) any { return &b.Latency }},
 		{key: "failureRate", doc: "Share of dispatches that answer with an error.", typ: probability, at: func(b *Behavior) any { return &b.FailureRate }},
+		{key: "permanentRate", doc: "Of the failures, the share that says not to try again.", typ: probability, at: func(b *Behavior) any { return &b.PermanentRate }},
+		{key: "retryAfter", doc: "Shortest pause that the other failures ask for.", typ: anyTime, at: func(b *Behavior) any { return &b.RetryAfter }},
 		{key: "hangRate", doc: "Share that never answer.", typ: probability, at: func(b *Behavior) any { return &b.HangRate }},
 		{key: "duplicateCompletionRate", doc: "Share that answer twice.", typ: probability, at: func(b *Behavior) any { return &b.DuplicateCompletionRate }},
 		{key: "lateCompletionRate", doc: "Share that answer only after their timeout.", typ: probability, at: func(b *Behavior) any { return &b.LateCompletionRate }},
@@ -191,10 +204,11 @@ var faultTable = &record[Fault]{
 	line: func(f *Fault) *int { return &f.Line }, given: func(f *Fault) *[]string { return &f.given },
 	fields: []field[Fault]{
 		{key: "at", doc: "When.", typ: anyTime, must: true, at: func(f *Fault) any { return &f.At }},
-		{key: "kind", doc: "outage: dispatches fail at once; slowdown: they take factor times as long; clock-jump: the wall clock moves, timers do not; delete-function, create-function, reconfigure; provider-outage: calls for other replicas are lost and no instance gets ready, those that are go on.", typ: choice{FaultKinds}, must: true, at: func(f *Fault) any { return &f.Kind }},
+		{key: "kind", doc: "outage: dispatches fail at once; slowdown: they take factor times as long; clock-jump: the wall clock moves, timers do not; delete-function, create-function, reconfigure; cancel: a share of the executions that have not ended is cancelled; redrive: all dead letters are submitted again, oldest first; provider-outage: calls for other replicas are lost and no instance gets ready, those that are go on.", typ: choice{FaultKinds}, must: true, at: func(f *Fault) any { return &f.Kind }},
 		{key: "function", doc: "Whose; every kind but clock-jump has one.", typ: text{}, at: func(f *Fault) any { return &f.Function }},
 		{key: "for", doc: "outage, slowdown, provider-outage: how long.", typ: positiveTime, at: func(f *Fault) any { return &f.For }},
 		{key: "factor", doc: "slowdown: service times are multiplied by this.", typ: number{1e-6, 1e6}, at: func(f *Fault) any { return &f.Factor }},
+		{key: "share", doc: "cancel: of the executions that have not ended, drawn at random.", typ: probability, at: func(f *Fault) any { return &f.Share }},
 		{key: "by", doc: "clock-jump: how far, back when negative.", typ: span{-maxTime, maxTime}, at: func(f *Fault) any { return &f.By }},
 		{key: "queueSize", doc: "reconfigure: the new size.", typ: counted(limits.QueueSize), at: func(f *Fault) any { return &f.QueueSize }},
 		{key: "concurrency", doc: "reconfigure: the new number of slots.", typ: counted(limits.Concurrency), at: func(f *Fault) any { return &f.Concurrency }},

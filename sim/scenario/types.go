@@ -64,6 +64,7 @@ type Function struct {
 	QueueSize     int
 	MaxRetries    int
 	TimeoutMillis int
+	RetryBackoff  core.RetryBackoff
 	Behavior      Behavior
 	Scaling       Scaling
 	Provider      Provider // of its instances, with Scaling
@@ -74,9 +75,11 @@ type Function struct {
 type Behavior struct {
 	Latency                 Latency
 	FailureRate             float64
-	HangRate                float64 // never answers
-	DuplicateCompletionRate float64 // answers twice
-	LateCompletionRate      float64 // answers only after the attempt's timeout
+	PermanentRate           float64       // of the failures, those that are not worth a retry
+	RetryAfter              time.Duration // asked for by the other failures; 0 = nothing
+	HangRate                float64       // never answers
+	DuplicateCompletionRate float64       // answers twice
+	LateCompletionRate      float64       // answers only after the attempt's timeout
 	ColdStart               ColdStart
 }
 
@@ -140,6 +143,7 @@ type Fault struct {
 	For         time.Duration // outage, slowdown, provider-outage
 	Factor      float64       // slowdown
 	By          time.Duration // clock-jump
+	Share       float64       // cancel
 	QueueSize   int           // reconfigure; 0 = unchanged
 	Concurrency int           // reconfigure; 0 = unchanged
 }
@@ -184,7 +188,15 @@ func NewFunction() Function {
 	return Function{
 		Copies: 1, Concurrency: int(limits.Concurrency.Default), QueueSize: int(limits.QueueSize.Default),
 		MaxRetries: int(limits.MaxRetries.Default), TimeoutMillis: int(limits.TimeoutMillis.Default),
-		Behavior: Behavior{Latency: newLatency()}, Scaling: newScaling(), Provider: newProvider(),
+		RetryBackoff: newBackoff(),
+		Behavior:     Behavior{Latency: newLatency()}, Scaling: newScaling(), Provider: newProvider(),
+	}
+}
+
+func newBackoff() core.RetryBackoff {
+	return core.RetryBackoff{
+		InitialMillis: int(limits.BackoffInitial.Default), MaxMillis: int(limits.BackoffMax.Default),
+		Multiplier: limits.BackoffMultiplier.Default, Jitter: limits.BackoffJitter.Default,
 	}
 }
 

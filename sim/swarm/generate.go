@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"time"
 
+	"simplane/core"
 	"simplane/sim/scenario"
 )
 
@@ -16,7 +17,7 @@ const maxArrivals = 20_000
 
 // faultKinds are those drawn. Not scenario.FaultKinds: a kind added there must
 // not change what every seed stands for.
-var faultKinds = []string{"outage", "slowdown", "clock-jump", "delete-function", "create-function", "reconfigure"}
+var faultKinds = []string{"outage", "slowdown", "clock-jump", "delete-function", "create-function", "reconfigure", "cancel", "redrive"}
 
 // generator draws a scenario. Round numbers are frequent: they make events
 // coincide and ages hit their limits exactly.
@@ -103,6 +104,7 @@ func (g *generator) function(name string) scenario.Function {
 	f.QueueSize = 1 + g.r.IntN(40)
 	f.MaxRetries = g.r.IntN(5)
 	f.TimeoutMillis = 1 + g.r.IntN(3000)
+	f.RetryBackoff = g.backoff()
 	b := &f.Behavior
 	b.Latency = g.latency()
 	rate := func(p, most float64) float64 {
@@ -112,6 +114,10 @@ func (g *generator) function(name string) scenario.Function {
 		return float64(int(g.r.Float64()*most*1000)) / 1000
 	}
 	b.FailureRate = rate(0.5, 0.5)
+	b.PermanentRate = rate(0.3, 0.5)
+	if g.chance(0.2) {
+		b.RetryAfter = g.between(0, 2*time.Second)
+	}
 	b.HangRate = rate(0.3, 0.2)
 	b.LateCompletionRate = rate(0.3, 0.2)
 	b.DuplicateCompletionRate = rate(0.3, 0.5)
@@ -119,6 +125,19 @@ func (g *generator) function(name string) scenario.Function {
 		b.ColdStart = scenario.ColdStart{InitDuration: g.between(time.Millisecond, time.Second), IdleTimeout: g.between(0, 20*time.Second)}
 	}
 	return f
+}
+
+// backoff has retries pause for times of the order of service times and
+// timeouts, or not at all.
+func (g *generator) backoff() core.RetryBackoff {
+	if g.chance(0.3) {
+		return core.RetryBackoff{Multiplier: 1}
+	}
+	first := 1 + g.r.IntN(400)
+	return core.RetryBackoff{
+		InitialMillis: first, MaxMillis: first * (1 + g.r.IntN(10)),
+		Multiplier: float64(4+g.r.IntN(9)) / 4, Jitter: float64(g.r.IntN(5)) / 4,
+	}
 }
 
 func (g *generator) latency() scenario.Latency {
@@ -192,6 +211,8 @@ func (g *generator) fault(sc *scenario.Scenario) scenario.Fault {
 		for f.By == 0 {
 			f.By = g.between(0, 80*time.Second) - 40*time.Second
 		}
+	case "cancel":
+		f.Share = float64(1+g.r.IntN(10)) / 10
 	case "reconfigure":
 		f.QueueSize, f.Concurrency = 1+g.r.IntN(60), 1+g.r.IntN(10)
 	}

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"time"
 
+	"simplane/core"
 	"simplane/sim"
 	"simplane/sim/scenario"
 )
@@ -176,6 +177,9 @@ func withoutOption(sc *scenario.Scenario, i int) *scenario.Scenario {
 			func() { f.Behavior.Latency = scenario.Latency{Distribution: "constant", Value: 10 * time.Millisecond} },
 			func() { f.Concurrency = 1 },
 			func() { f.MaxRetries = 0 },
+			func() { f.RetryBackoff = core.RetryBackoff{Multiplier: 1} },
+			func() { f.Behavior.PermanentRate = 0 },
+			func() { f.Behavior.RetryAfter = 0 },
 		)
 	}
 	if i >= len(reset) {

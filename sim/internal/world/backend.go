@@ -15,7 +15,8 @@ type backend struct {
 	name       string
 	decl       *scenario.Function
 	spec       *core.Spec
-	registered bool // not deleted
+	registered bool  // not deleted
+	redrives   int32 // the load that its redrives are booked on
 
 	r        random.Stream
 	latency  sampler
@@ -30,6 +31,9 @@ type backend struct {
 // CodeFailed is the error code of every simulated failure, the one of a function
 // that answers with an error or not at all.
 const CodeFailed = "POOL_ERROR"
+
+// CodePermanent is that of a failure that is not worth a retry.
+const CodePermanent = "BAD_INPUT"
 
 // outageAnswer is how long a refused connection takes.
 const outageAnswer = time.Millisecond
@@ -78,6 +82,11 @@ func (w *World) perform(b *backend, t core.Task, o core.Outcome) {
 			d += int64(t.Timeout)
 		case u < how.HangRate+how.LateCompletionRate+how.FailureRate:
 			o.Status, o.Output, o.Code, o.Message = core.Error, nil, CodeFailed, "simulated failure"
+			if b.r.Hit(how.PermanentRate) {
+				o.Permanent, o.Code = true, CodePermanent
+			} else {
+				o.RetryAfter = how.RetryAfter
+			}
 		}
 	}
 	again := int64(-1)

@@ -75,6 +75,32 @@ func (w *World) stepOn(b *backend, s *faultStep) {
 		b.fleet.outage(s.end)
 	case "reconfigure":
 		w.reconfigure(b, f)
+	case "cancel":
+		for _, id := range w.witness.Unended(b.number) {
+			if b.r.Hit(f.Share) {
+				w.witness.Cancelling(id)
+				_, err := w.core.Cancel(id)
+				w.witness.Cancelled(id, err)
+			}
+		}
+	case "redrive":
+		w.redrive(b)
+	}
+}
+
+// redrive submits all dead letters of a function again, oldest first, as an
+// operator would.
+func (w *World) redrive(b *backend) {
+	letters, err := w.core.DeadLetterIDs(b.name)
+	if err != nil {
+		return // no such function, and nothing left of one
+	}
+	for _, id := range letters {
+		tag := newTag(b.redrives, -1, 0)
+		w.witness.Offering(tag)
+		res, err := w.core.Redrive(b.name, id, uint64(tag))
+		w.witness.Offered(tag, res.ID, err)
+		w.witness.Redriven(tag, id, err)
 	}
 }
 

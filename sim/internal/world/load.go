@@ -66,6 +66,19 @@ func (w *World) addLoads() {
 		w.keyNames = append(w.keyNames, make([]string, max(0, l.IdempotencyKeys-len(w.keyNames)))...)
 	}
 	w.loadsLeft = len(w.loads)
+	w.addRedrives()
+}
+
+// addRedrives makes a load without arrivals for each function that is redriven.
+func (w *World) addRedrives() {
+	for i := range w.sc.Faults {
+		if f := &w.sc.Faults[i]; f.Kind == "redrive" {
+			for _, b := range w.declared(f.Function) {
+				b.redrives = int32(len(w.loads))
+				w.loads = append(w.loads, load{backend: b})
+			}
+		}
+	}
 }
 
 // Loads lists the loads by number.

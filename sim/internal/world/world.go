@@ -29,6 +29,15 @@ type Witness interface {
 	Created(fn int, err error)
 	Deleted(fn int, err error)
 	Reconfigured(fn int, queueSize, concurrency *int, err error)
+	// Unended lists a function's executions that have not ended, in order of
+	// acceptance. Cancelling comes before a call to cancel one, Cancelled after
+	// it with core's answer.
+	Unended(fn int) []core.ID
+	Cancelling(id core.ID)
+	Cancelled(id core.ID, err error)
+	// Redriven comes after a dead letter was submitted again, with core's answer,
+	// and after Offered.
+	Redriven(t Tag, letter core.ID, err error)
 	// Reporting comes before a figure is reported, Reported after it.
 	Reporting(fn int, typ, name string, value float64)
 	Reported(fn int, typ, name string, value float64, err error)
@@ -126,7 +135,7 @@ func (w *World) Start(c *core.Core, witness Witness) error {
 		}
 		w.startRival(b)
 	}
-	for i := range w.loads {
+	for i := range w.loadsLeft {
 		w.scheduleArrival(int32(i))
 	}
 	w.addFaults()
@@ -200,6 +209,10 @@ func spec(name string, f *scenario.Function, rival bool) (*core.Spec, error) {
 	return core.ResolveSpec(core.SpecInput{
 		Name: &name, ScalingConfig: scaling,
 		Concurrency: &f.Concurrency, QueueSize: &f.QueueSize, MaxRetries: &f.MaxRetries, TimeoutMillis: &f.TimeoutMillis,
+		RetryBackoff: &core.RetryBackoffInput{
+			InitialMillis: &f.RetryBackoff.InitialMillis, MaxMillis: &f.RetryBackoff.MaxMillis,
+			Multiplier: &f.RetryBackoff.Multiplier, Jitter: &f.RetryBackoff.Jitter,
+		},
 	})
 }
 

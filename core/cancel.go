@@ -1,0 +1,50 @@
+package core
+
+// Canceller is a Dispatcher that can break an attempt off.
+type Canceller interface {
+	// Cancel says that nobody wants the outcome of an attempt any more. The
+	// attempt keeps its slot until it has answered or its deadline has passed.
+	// It must return at once; the attempt may have answered already.
+	Cancel(id ID, attempt int)
+}
+
+// Cancel ends an execution that has not ended, as ERROR with code CANCELLED:
+// a queued one leaves the queue, a running one's attempt is broken off where
+// the Dispatcher is a Canceller. It returns the execution's state then. The
+// error is ErrExecutionGone or ErrAlreadyEnded.
+func (c *Core) Cancel(id ID) (Snapshot, error) {
+	ex := c.store.get(id)
+	if ex == nil {
+		return Snapshot{}, ErrExecutionGone
+	}
+	var fx effects
+	ex.fn.step(&input{kind: stepCancel, now: c.clock.Now(), ex: ex}, &fx)
+	c.carryOut(&fx)
+	if fx.why != nil {
+		return Snapshot{}, fx.why
+	}
+	c.serve() // with the scheduler off nothing else may drive the queue
+	return fx.told, nil
+}
+
+var errCancelled = sharedError(CodeCancelled, "cancelled")
+
+// cancel ends in.ex; the caller holds fn.mu.
+func (fn *Function) cancel(in *input, fx *effects) {
+	ex := in.ex
+	switch {
+	case fn.core.expired(ex, fx.now):
+		fx.why = ErrExecutionGone
+		return
+	case ex.status.Terminal():
+		fx.why = ErrAlreadyEnded
+		return
+	}
+	if ex.holdsSlot && !ex.answered {
+		fx.breakOff, fx.brokenOff = true, ex.attempt
+		fx.cancelled = ex.id
+	}
+	fn.end(fx, ex, ending{status: Error, err: errCancelled, unwanted: true})
+	fx.told = ex.snapshot()
+	fn.noteReady(fx)
+}

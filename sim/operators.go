@@ -1,0 +1,60 @@
+package sim
+
+import (
+	"cmp"
+	"errors"
+	"slices"
+
+	"simplane/core"
+	"simplane/sim/internal/world"
+)
+
+// What operators do to executions: they cancel some, and redrive dead letters.
+// Both are told by the world: world.Witness.
+
+// Unended implements world.Witness.
+func (w *witness) Unended(fn int) []core.ID {
+	var found []*record
+	for i := range w.all {
+		if rec := &w.all[i]; rec.state != stFree && rec.state != stEnded && rec.fn.function.number == fn {
+			found = append(found, rec)
+		}
+	}
+	slices.SortFunc(found, func(a, b *record) int { return cmp.Compare(a.number, b.number) })
+	ids := make([]core.ID, len(found))
+	for i, rec := range found {
+		ids[i] = rec.id
+	}
+	return ids
+}
+
+// Cancelling implements world.Witness.
+func (w *witness) Cancelling(id core.ID) {
+	rec, _ := w.find(id)
+	w.cancelling, w.cancellable = id, rec != nil && rec.state != stEnded
+}
+
+// Cancelled implements world.Witness.
+func (w *witness) Cancelled(id core.ID, err error) {
+	w.cancelling = core.ID{}
+	rec, _ := w.find(id)
+	switch {
+	case (err == nil) != w.cancellable:
+		w.fail("cancel", "execution %s could be cancelled %v, core says %v", id, w.cancellable, err)
+	case err == nil && (rec == nil || rec.state != stEnded):
+		w.fail("cancel", "execution %s was cancelled and has not ended", id)
+	case err != nil && !errors.Is(err, core.ErrAlreadyEnded) && !errors.Is(err, core.ErrExecutionGone):
+		w.fail("cancel", "execution %s: %v", id, err)
+	}
+}
+
+// Redriven implements world.Witness.
+func (w *witness) Redriven(t world.Tag, letter core.ID, err error) {
+	f := w.caller(t)
+	if err == nil {
+		f.group.counts[cRedriven]++
+	}
+	if w.check != nil {
+		w.check.redriven(f, letter, err)
+	}
+}
