@@ -142,8 +142,10 @@ func TestDeadLettersAPI(t *testing.T) {
 	}
 	var ids []string
 	for i := range 3 {
-		a := f.post("/v1/functions/fn:invoke", fmt.Sprintf(`{"input":{"n":%d},"metadata":{"k":"v"}}`, i)).expect(200)
+		f.post("/v1/functions/fn:invoke", `{"input":{"n":-1}}`).expect(200) // its caller was told: no letter
+		a := f.post("/v1/functions/fn:enqueue", fmt.Sprintf(`{"input":{"n":%d},"metadata":{"k":"v"}}`, i)).expect(202)
 		ids = append(ids, a.str("executionId"))
+		f.ended(ids[i])
 	}
 	list := f.get(path + "?include=input").expect(200)
 	letters, _ := list.value("deadLetters").([]any)
@@ -204,7 +206,7 @@ func TestExecutionSearchAndStats(t *testing.T) {
 	f.register("bad", "LOCAL", `"maxRetries":1`)
 	f.invoke("echo", `1`).expect(200)
 	newest := f.invoke("echo", `2`).expect(200).str("executionId")
-	f.invoke("bad", `1`).expect(200)
+	f.ended(f.enqueue("bad", `1`).expect(202).str("executionId"))
 	f.enqueue("slow", `1`).expect(202)
 	g.arrival(t)
 	f.enqueue("slow", `1`).expect(202)

@@ -61,7 +61,7 @@ func (c *Config) bounded() []setting {
 		bounded(&k.RateMaxPerSecond, of.RateMaxPerSecond, "submissions accepted in each whole second, all functions together"),
 		bounded(&k.TTL, of.TTL, "how long an ended execution is kept"),
 		bounded(&k.CleanupTTL, of.CleanupTTL, "how long its input, output and error text are kept"),
-		bounded(&k.StaleTTL, of.StaleTTL, "age at which an execution that has not ended is force-ended"),
+		bounded(&k.StaleTTL, of.StaleTTL, "time without a transition after which an execution is force-ended; functions' timeouts must be below it"),
 		bounded(&k.IdempotencyTTL, of.IdempotencyTTL, "how long an idempotency key is remembered"),
 		bounded(&k.SweepInterval, of.SweepInterval, "time between expiry sweeps"),
 		bounded(&k.MaxFunctions, of.MaxFunctions, "functions that can be registered"),

@@ -50,7 +50,7 @@ func TestDrainOnceWaitsForTheDispatch(t *testing.T) {
 		entered <- struct{}{}
 		w.WriteHeader(<-leave)
 	})
-	f.pool("fn", url, `"maxRetries":1,"concurrency":1`)
+	f.pool("fn", url, `"maxRetries":1,"concurrency":1,"retryBackoff":{"initialMs":0}`)
 	id := f.enqueue("fn", `1`).expect(202).str("executionId")
 
 	drained := make(chan *answer, 1)

@@ -312,12 +312,12 @@ func TestExpiry(t *testing.T) {
 	f := start(t, func(c *Config) {
 		c.Core.CleanupTTL, c.Core.TTL, c.Core.StaleTTL = 20*ms, 400*ms, 200*ms
 	})
-	f.register("echo", "LOCAL")
+	f.register("echo", "LOCAL", `"timeoutMillis":199`)
 	g := f.hold("stuck")
-	f.register("stuck", "LOCAL")
+	f.register("stuck", "LOCAL", `"timeoutMillis":199`)
 	stuck := make(chan *answer, 1)
 	go func() {
-		a, _ := f.try(f.api, "POST", "/v1/functions/stuck:invoke", `{"input":1}`)
+		a, _ := f.try(f.api, "POST", "/v1/functions/stuck:invoke", `{"input":1}`, "X-Timeout-Ms", "30000")
 		stuck <- a
 	}()
 	g.arrival(t)

@@ -26,6 +26,7 @@ func routes(a *api.API, admin *admin.Admin, scrape fasthttp.RequestHandler) []ap
 		{Scope: auth.ScopeManage, Method: "DELETE", Path: "/v1/functions/{name}/dead-letters", Handle: a.PurgeDeadLetters},
 		{Scope: auth.ScopeManage, Method: "POST", Path: "/v1/functions/{name}/dead-letters:redrive", Handle: a.Redrive},
 		{Scope: auth.ScopeInvoke, Method: "GET", Path: "/v1/executions/{id}", Handle: a.Execution},
+		{Scope: auth.ScopeInvoke, Method: "POST", Path: "/v1/executions/{id}:cancel", Handle: a.Cancel},
 		{Scope: auth.ScopeInternal, Method: "POST", Path: "/v1/internal/executions/{id}:complete", Handle: a.Complete, OwnToken: true},
 		{Scope: auth.ScopeInternal, Method: "POST", Path: "/v1/internal/functions/{name}:drain-once", Handle: a.DrainOnce},
 		{Scope: auth.ScopeInternal, Method: "POST", Path: "/v1/internal/functions/{name}:report-metric", Handle: a.ReportMetric},

@@ -23,7 +23,7 @@ func TestCallerIsWokenWhileItsCallIsOpen(t *testing.T) {
 		}
 	})
 	f := start(t)
-	f.pool("fn", "http://"+addr+"/", `"concurrency":1`, `"maxRetries":0`, `"timeoutMillis":3600000`)
+	f.pool("fn", "http://"+addr+"/", `"concurrency":1`, `"maxRetries":0`, `"timeoutMillis":599000`)
 	for i := range 2 {
 		go func() {
 			id := receive(t, "the call", ids)

@@ -277,7 +277,7 @@ func TestTraceOfARetryWithoutRoom(t *testing.T) {
 		entered <- struct{}{}
 		<-leave
 		w.WriteHeader(500)
-	}), `"concurrency":1`, `"queueSize":1`, `"maxRetries":1`)
+	}), `"concurrency":1`, `"queueSize":1`, `"maxRetries":1`, `"retryBackoff":{"initialMs":0}`)
 	first := f.enqueue("fn", `1`).expect(202).str("executionId")
 	receive(t, "the call", entered)
 	f.enqueue("fn", `2`, "Traceparent", callerDecline).expect(202)

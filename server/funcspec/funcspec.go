@@ -29,6 +29,7 @@ type Spec struct {
 	QueueSize        int                 `json:"queueSize"`
 	MaxRetries       int                 `json:"maxRetries"`
 	TimeoutMillis    int                 `json:"timeoutMillis"`
+	RetryBackoff     core.RetryBackoff   `json:"retryBackoff"`
 	EndpointURL      string              `json:"endpointUrl,omitempty"`
 	Commands         []string            `json:"commands"`
 	RuntimeCommand   string              `json:"runtimeCommand,omitempty"`
@@ -75,7 +76,8 @@ func View(s *core.Spec) Spec {
 	return Spec{
 		Name: s.Name, Image: r.Image, ExecutionMode: r.ExecutionMode, RuntimeMode: r.RuntimeMode,
 		Concurrency: s.Concurrency, QueueSize: s.QueueSize, MaxRetries: s.MaxRetries, TimeoutMillis: s.TimeoutMillis,
-		EndpointURL: r.EndpointURL, Commands: r.Commands, RuntimeCommand: r.RuntimeCommand, WorkingDirectory: r.WorkingDirectory,
+		RetryBackoff: s.RetryBackoff,
+		EndpointURL:  r.EndpointURL, Commands: r.Commands, RuntimeCommand: r.RuntimeCommand, WorkingDirectory: r.WorkingDirectory,
 		Env: r.Env, Resources: r.Resources, ImagePullSecrets: r.ImagePullSecrets,
 		ScalingConfig: s.ScalingConfig, RateMaxPerSecond: s.RateMaxPerSecond,
 	}

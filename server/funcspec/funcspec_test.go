@@ -34,7 +34,7 @@ func viewJSON(t testing.TB, in string) string {
 
 func TestResolveFillsInDefaults(t *testing.T) {
 	want := `{"name":"f","image":"i","executionMode":"DEPLOYMENT","runtimeMode":"HTTP","concurrency":4,` +
-		`"queueSize":100,"maxRetries":3,"timeoutMillis":30000,"commands":[],"env":{},"imagePullSecrets":[]}`
+		`"queueSize":100,"maxRetries":3,"timeoutMillis":30000,"retryBackoff":{"initialMs":100,"maxMs":10000,"multiplier":2,"jitter":0.2},"commands":[],"env":{},"imagePullSecrets":[]}`
 	if got := viewJSON(t, `{"name":"f","image":"i"}`); got != want {
 		t.Errorf("got %s\nwant %s", got, want)
 	}
@@ -42,7 +42,7 @@ func TestResolveFillsInDefaults(t *testing.T) {
 
 func TestResolveKeepsWhatIsGiven(t *testing.T) {
 	in := `{"name":"F.a_b-9","image":"i","executionMode":"POOL","runtimeMode":"STDIO","concurrency":1,"queueSize":2,` +
-		`"maxRetries":0,"timeoutMillis":5,"endpointUrl":"http://h:1/p","commands":["a","b"],"runtimeCommand":"run",` +
+		`"maxRetries":0,"timeoutMillis":5,"retryBackoff":{"initialMs":7,"maxMs":9,"multiplier":1.5,"jitter":0.1},"endpointUrl":"http://h:1/p","commands":["a","b"],"runtimeCommand":"run",` +
 		`"workingDirectory":"/w","env":{"K":"V"},"resources":{"cpu":"500m","memory":"1Gi"},"imagePullSecrets":["s"],` +
 		`"scalingConfig":{"strategy":"HPA","minReplicas":2,"maxReplicas":3,"metrics":[{"type":"rps","target":1.5}],` +
 		`"concurrencyControl":{"mode":"ADAPTIVE_PER_POD","targetInFlightPerPod":3,"minTargetInFlightPerPod":2,` +

@@ -21,6 +21,7 @@ type Input struct {
 	MaxRetries       *int                     `json:"maxRetries"`
 	TimeoutMillis    *int                     `json:"timeoutMillis"`
 	TimeoutMs        *int                     `json:"timeoutMs"`
+	RetryBackoff     *core.RetryBackoffInput  `json:"retryBackoff"`
 	EndpointURL      *string                  `json:"endpointUrl"`
 	URL              *string                  `json:"url"`
 	Commands         []string                 `json:"commands"`
@@ -71,7 +72,7 @@ func Resolve(in Input) (*core.Spec, error) {
 	}
 	s, err := core.ResolveSpec(core.SpecInput{
 		Name: in.Name, Concurrency: in.Concurrency, QueueSize: in.QueueSize, MaxRetries: in.MaxRetries,
-		TimeoutMillis: timeout, ScalingConfig: in.ScalingConfig, RateMaxPerSecond: in.RateMaxPerSecond,
+		TimeoutMillis: timeout, RetryBackoff: in.RetryBackoff, ScalingConfig: in.ScalingConfig, RateMaxPerSecond: in.RateMaxPerSecond,
 	})
 	var invalid *core.ValidationError
 	switch {

@@ -23,6 +23,9 @@ type Result struct {
 	// InitDuration is how long that instance took to become ready.
 	ColdStart    bool
 	InitDuration time.Duration
+
+	Permanent  bool          // another attempt would fail as well
+	RetryAfter time.Duration // the shortest pause before one; 0 = any
 }
 
 // OK reports whether the function answered with an output.
@@ -78,9 +81,12 @@ func ResultOf(a fncall.Answer, err error) Result {
 	case fncall.BadOutput:
 		return Failure(CodeBadOutput, e.Message)
 	case fncall.Refused:
-		return Failure(CodeError, "the function "+e.Message)
+		r := Failure(CodeError, "the function "+e.Message)
+		r.Permanent, r.RetryAfter = e.Permanent, e.RetryAfter
+		return r
 	case fncall.Failed:
 		r := Failure(e.Code, e.Message)
+		r.Permanent = e.Permanent
 		if r.ErrorCode == "" {
 			r.ErrorCode = CodeFailed
 		}

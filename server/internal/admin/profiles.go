@@ -31,6 +31,7 @@ const (
 type Profiles struct {
 	free   chan struct{}
 	closed chan struct{}
+	once   sync.Once
 }
 
 // NewProfiles makes a Profiles.
@@ -40,8 +41,8 @@ func NewProfiles() *Profiles {
 	return p
 }
 
-// Close ends the collection of a profile early. It is called once.
-func (p *Profiles) Close() { close(p.closed) }
+// Close ends the collection of a profile early.
+func (p *Profiles) Close() { p.once.Do(func() { close(p.closed) }) }
 
 // Serve answers with the profile that the path names. profile (CPU) and trace
 // take seconds; the others are of this moment, as text with debug=1 or 2.

@@ -27,6 +27,7 @@ type functionStats struct {
 	ColdStarts           int64 `json:"coldStarts"`
 	Rejected             int64 `json:"rejected"`
 	DeadLetters          int   `json:"deadLetters"`
+	Pausing              int   `json:"pausing"` // between two attempts
 	// MetricsError is why cpu or memory, which scale the function, cannot be
 	// measured.
 	MetricsError string `json:"metricsError,omitempty"`
@@ -36,7 +37,7 @@ func (a *Admin) statsOf(fn *core.Function) functionStats {
 	st := functionStats{
 		QueueDepth: fn.QueueDepth(), InFlight: fn.InFlight(),
 		EffectiveConcurrency: fn.EffectiveConcurrency(), QueueSize: fn.QueueSize(),
-		DeadLetters: fn.DeadLetterCount(),
+		DeadLetters: a.Core.DeadLetterCount(fn.Name()), Pausing: fn.Pausing(),
 	}
 	n := telemetry.CountsOf(fn)
 	st.Enqueued, st.Dispatched, st.Success, st.Error = n.Enqueued, n.Dispatched, n.Success, n.Error

@@ -155,7 +155,7 @@ func (a *API) Redrive(ctx *fasthttp.RequestCtx, name string) {
 			answer.Failed = append(answer.Failed, failed{text, core.CodeNotFound, "not an execution id"})
 			continue
 		}
-		res, err := a.Core.Redrive(name, id)
+		res, err := a.Core.Redrive(name, id, 0)
 		var why *core.Rejection
 		switch {
 		case err == nil:

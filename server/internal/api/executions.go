@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
+	"strconv"
 	"time"
 
 	"github.com/valyala/fasthttp"
@@ -28,11 +29,32 @@ func (a *API) Execution(ctx *fasthttp.RequestCtx, text string) {
 	httpjson.WriteBody(ctx, func(b []byte) []byte { return appendExecution(b, snap) })
 }
 
+// Cancel ends an execution that has not ended.
+func (a *API) Cancel(ctx *fasthttp.RequestCtx, text string) {
+	id, err := core.ParseID(text)
+	if err != nil {
+		a.writeRejection(ctx, core.ErrExecutionGone)
+		return
+	}
+	snap, err := a.Core.Cancel(id)
+	if err != nil {
+		a.refused(ctx, err)
+		return
+	}
+	ctx.Response.Header.SetContentTypeBytes(httpjson.ContentTypeJSON)
+	httpjson.WriteBody(ctx, func(b []byte) []byte { return appendExecution(b, snap) })
+}
+
 // completion is the body of a completion callback.
 type completion struct {
-	Status string          `json:"status"`
-	Output json.RawMessage `json:"output"`
-	Error  *struct {
+	Status string `json:"status"`
+	// Success is the older form of Status.
+	Success *bool           `json:"success"`
+	Output  json.RawMessage `json:"output"`
+	// Attempt is the one that the outcome is of; 0 = any. The header
+	// X-Dispatch-Attempt, as the function got it, says the same.
+	Attempt int `json:"attempt"`
+	Error   *struct {
 		Code    string `json:"code"`
 		Message string `json:"message"`
 	} `json:"error"`
@@ -42,7 +64,7 @@ type completion struct {
 
 // Complete handles a completion callback.
 func (a *API) Complete(ctx *fasthttp.RequestCtx, text string) {
-	outcome, fault := decodeCompletion(ctx.PostBody())
+	outcome, attempt, fault := decodeCompletion(ctx.PostBody(), ctx.Request.Header.Peek(headerDispatchAttempt))
 	id, err := core.ParseID(text)
 	if err != nil {
 		a.writeRejection(ctx, core.ErrExecutionGone)
@@ -57,27 +79,41 @@ func (a *API) Complete(ctx *fasthttp.RequestCtx, text string) {
 		return
 	}
 	admin.Note(ctx, "as", outcome.Status.String())
-	if err := a.Core.Complete(id, outcome); err != nil {
+	if err := a.Core.Complete(id, attempt, outcome); err != nil {
 		a.refused(ctx, err)
 		return
 	}
 	ctx.SetStatusCode(fasthttp.StatusNoContent)
 }
 
-func decodeCompletion(body []byte) (core.Outcome, *httpjson.Error) {
+const headerDispatchAttempt = "X-Dispatch-Attempt"
+
+func decodeCompletion(body, attemptHeader []byte) (o core.Outcome, attempt int, fault *httpjson.Error) {
 	if fault := httpjson.WholeObject(body); fault != nil {
-		return core.Outcome{}, fault
+		return o, 0, fault
 	}
 	var c completion
 	if err := json.Unmarshal(body, &c); err != nil {
-		return core.Outcome{}, httpjson.Undecodable(err)
+		return o, 0, httpjson.Undecodable(err)
+	}
+	if c.Attempt == 0 && len(attemptHeader) > 0 {
+		c.Attempt, _ = strconv.Atoi(string(attemptHeader))
+		if c.Attempt == 0 {
+			c.Attempt = -1
+		}
+	}
+	if c.Attempt < 0 || c.Attempt > math.MaxInt32 {
+		return o, 0, httpjson.ValidationFailed("attempt: must be the number of an attempt, counted from 1, as the header X-Dispatch-Attempt of the call had it")
+	}
+	if c.Success != nil && c.Status == "" {
+		c.Status = map[bool]string{true: core.Success.String(), false: core.Error.String()}[*c.Success]
 	}
 	status, known := core.ParseStatus(c.Status)
 	if !known || !status.Terminal() {
-		return core.Outcome{}, httpjson.ValidationFailed(fmt.Sprintf("status: must be success, error or timeout, not %q", httpjson.Clip([]byte(c.Status), 40)))
+		return o, 0, httpjson.ValidationFailed(fmt.Sprintf("status: must be success, error or timeout, not %q", httpjson.Clip([]byte(c.Status), 40)))
 	}
 	initMs := min(max(c.InitDurationMs, 0), math.MaxInt32)
-	o := core.Outcome{Status: status, ColdStart: c.ColdStart, Init: time.Duration(initMs) * time.Millisecond}
+	o = core.Outcome{Status: status, ColdStart: c.ColdStart, Init: time.Duration(initMs) * time.Millisecond}
 	if status == core.Success {
 		// RawMessage is its own copy already.
 		if o.Output = c.Output; o.Output == nil {
@@ -93,7 +129,7 @@ func decodeCompletion(body []byte) (core.Outcome, *httpjson.Error) {
 			o.Message = c.Error.Message
 		}
 	}
-	return o, nil
+	return o, c.Attempt, nil
 }
 
 // DrainOnce dispatches one queued execution and answers when that dispatch

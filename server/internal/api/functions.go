@@ -26,6 +26,9 @@ func (a *API) Register(ctx *fasthttp.RequestCtx) {
 		return
 	}
 	spec, err := funcspec.Resolve(in)
+	if err == nil {
+		err = a.Core.CheckSpec(spec)
+	}
 	var invalid *core.ValidationError
 	errors.As(err, &invalid)
 	if details := specDetails(wrong, invalid); len(details) > 0 {

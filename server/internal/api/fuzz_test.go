@@ -194,10 +194,10 @@ func FuzzDecodeSpec(f *testing.F) {
 func FuzzDecodeCompletion(f *testing.F) {
 	for _, s := range append(jsonSeeds, `{"status":"success","output":1}`, `{"status":"error","error":{"code":"A","message":"b"}}`,
 		`{"status":"timeout","coldStart":true,"initDurationMs":-5}`, `{"status":"success","coldStart":true,"initDurationMs":9223372036854775807}`) {
-		f.Add([]byte(s))
+		f.Add([]byte(s), []byte("2"))
 	}
-	f.Fuzz(func(t *testing.T, body []byte) {
-		o, fault := decodeCompletion(body)
+	f.Fuzz(func(t *testing.T, body, attemptHeader []byte) {
+		o, attempt, fault := decodeCompletion(body, attemptHeader)
 		if fault != nil {
 			if fault.Status != 400 || fault.Message == "" {
 				t.Fatalf("%+v", fault)
@@ -206,6 +206,9 @@ func FuzzDecodeCompletion(f *testing.F) {
 		}
 		if !json.Valid(body) || !utf8.Valid(body) {
 			t.Fatalf("took %q", body)
+		}
+		if attempt < 0 || (attempt == 0 && len(attemptHeader) > 0) {
+			t.Fatalf("attempt %d of the header %q", attempt, attemptHeader)
 		}
 		if !o.Status.Terminal() || o.Init < 0 || o.Init > 25*24*time.Hour {
 			t.Fatalf("outcome %+v", o)

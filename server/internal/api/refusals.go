@@ -22,6 +22,9 @@ func (a *API) writeRejection(ctx *fasthttp.RequestCtx, why *core.Rejection) {
 	case core.CodeKeyReused:
 		httpjson.WriteError(ctx, fasthttp.StatusUnprocessableEntity, why.Code, why.Message)
 		return
+	case core.CodeAlreadyEnded:
+		httpjson.WriteError(ctx, fasthttp.StatusConflict, why.Code, why.Message)
+		return
 	case core.CodeEstWait, core.CodeDepth, core.CodeQueueWait:
 		retryAfter = a.Core.SyncQueue().RetryAfter
 		ctx.Response.Header.Set("X-Queue-Reject-Reason", telemetry.RejectReasons[why.Code])

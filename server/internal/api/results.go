@@ -61,6 +61,11 @@ func appendExecution(b []byte, s core.Snapshot) []byte {
 		b = append(b, `,"initDurationMs":`...)
 		b = strconv.AppendInt(b, int64(s.InitMillis), 10)
 	}
+	if s.RetryAtMillis > 0 {
+		b = append(b, `,"retryAtMillis":`...)
+		b = strconv.AppendInt(b, s.RetryAtMillis, 10)
+	}
+	b = appendAttempts(b, s.Attempts)
 	if s.CleanedUp {
 		b = append(b, `,"cleanedUp":true`...)
 	}
@@ -74,6 +79,25 @@ func appendSize(b []byte, name string, size int) []byte {
 	b = append(b, name...)
 	b = append(b, '"', ':')
 	return append(strconv.AppendInt(b, int64(size), 10), '}')
+}
+
+// appendAttempts appends the failed attempts before the present one.
+func appendAttempts(b []byte, failed []core.Attempt) []byte {
+	for i, a := range failed {
+		if i == 0 {
+			b = append(b, `,"failedAttempts":[`...)
+		} else {
+			b = append(b, ',')
+		}
+		b = strconv.AppendInt(append(b, `{"attempt":`...), int64(a.Number), 10)
+		b = strconv.AppendInt(append(b, `,"startedAtMillis":`...), a.StartedMillis, 10)
+		b = strconv.AppendInt(append(b, `,"finishedAtMillis":`...), a.EndedMillis, 10)
+		b = append(appendResult(b, nil, &a.Err), '}')
+	}
+	if len(failed) > 0 {
+		b = append(b, ']')
+	}
+	return b
 }
 
 func writeInvocation(ctx *fasthttp.RequestCtx, status int, id core.ID, state core.Status, output []byte, err *core.ExecError) {

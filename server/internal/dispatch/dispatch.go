@@ -48,6 +48,7 @@ type Dispatcher struct {
 	pool     *poolDispatcher
 	provider core.Dispatcher // nil for none
 	complete func(core.Task, core.Outcome)
+	running  *running
 }
 
 // New makes a dispatcher.
@@ -55,16 +56,22 @@ func New(o Options) *Dispatcher {
 	if o.Complete == nil {
 		o.Complete = core.Task.Complete
 	}
+	calls := newRunning()
 	d := &Dispatcher{
 		local:    &localDispatcher{log: o.Log, complete: o.Complete, handlers: map[string]LocalHandler{}},
-		pool:     newPoolDispatcher(o),
+		pool:     newPoolDispatcher(o, calls),
 		complete: o.Complete,
+		running:  calls,
 	}
 	if o.Provider != nil {
-		d.provider = providerDispatcher{o.Provider, o.Hooks}
+		d.provider = providerDispatcher{o.Provider, o.Hooks, calls}
 	}
 	return d
 }
+
+// Cancel implements core.Canceller: a call over HTTP is broken off, another
+// goes on to its end.
+func (d *Dispatcher) Cancel(id core.ID, attempt int) { d.running.stop(id, attempt) }
 
 // HandleLocal sets the handler of LOCAL functions with this name; without one
 // they answer with their input.

@@ -18,10 +18,11 @@ import (
 type poolDispatcher struct {
 	targets *poolTargets
 	hooks   Hooks
+	running *running
 }
 
-func newPoolDispatcher(o Options) *poolDispatcher {
-	d := &poolDispatcher{hooks: o.Hooks, targets: newPoolTargets(func() *fasthttp.HostClient {
+func newPoolDispatcher(o Options, calls *running) *poolDispatcher {
+	d := &poolDispatcher{hooks: o.Hooks, running: calls, targets: newPoolTargets(func() *fasthttp.HostClient {
 		return &fasthttp.HostClient{
 			DialTimeout:            sock.Dialer(o.Egress.dial),
 			Name:                   "simplane",
@@ -35,7 +36,11 @@ func newPoolDispatcher(o Options) *poolDispatcher {
 }
 
 func (d *poolDispatcher) Dispatch(t core.Task) {
-	go func() { d.hooks.Complete(t, d.call(t, nil)) }()
+	go func() {
+		o := d.call(t, d.running.begin(t))
+		d.running.end(t)
+		d.hooks.Complete(t, o)
+	}()
 }
 
 // call makes one attempt and always returns within the task's timeout, or when
@@ -64,7 +69,9 @@ func (d *poolDispatcher) call(t core.Task, stop *sock.Stop) core.Outcome {
 	case fncall.TimedOut:
 		return core.Outcome{Status: core.Timeout, Code: provider.CodeTimeout}
 	case fncall.Refused: // "answered with ..."
-		return poolError(endpoint, " "+e.Message)
+		o := poolError(endpoint, " "+e.Message)
+		o.Permanent, o.RetryAfter = e.Permanent, e.RetryAfter
+		return o
 	default:
 		return poolError(endpoint, ": "+e.Message)
 	}

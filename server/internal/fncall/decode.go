@@ -26,7 +26,10 @@ func decode(resp *fasthttp.Response, limit int) (Answer, error) {
 		if err != nil {
 			body = resp.Body()
 		}
-		return a, &Error{Kind: Refused, Message: fmt.Sprintf("answered with status %d: %s", a.Status, Snippet(body))}
+		return a, &Error{
+			Kind: Refused, Message: fmt.Sprintf("answered with status %d: %s", a.Status, Snippet(body)),
+			Permanent: permanent(a.Status, body), RetryAfter: retryAfter(resp.Header.Peek("Retry-After"), time.Now()),
+		}
 	case errors.Is(err, fasthttp.ErrBodyTooLarge):
 		return a, tooLarge(limit)
 	case err != nil:

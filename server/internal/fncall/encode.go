@@ -21,6 +21,8 @@ func (t *Target) appendRequest(b []byte, r *Request) []byte {
 			b = appendHeader(b, h.name, h.value)
 		}
 	}
+	b = strconv.AppendInt(append(b, "X-Dispatch-Attempt: "...), int64(r.Attempt), 10)
+	b = append(b, "\r\n"...)
 	b = appendEnd(b, 1+payloadLen(r))
 	return appendPayload(append(b, '{'), r)
 }

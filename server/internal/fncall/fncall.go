@@ -61,6 +61,12 @@ type Error struct {
 	Kind    Kind
 	Code    string // the function's own, with Failed; may be empty
 	Message string // fit for a user: valid UTF-8 and short, but for Failed
+
+	// Permanent says that another attempt would fail as well.
+	Permanent bool
+	// RetryAfter is how long the function asks to be left alone; 0 = it does
+	// not.
+	RetryAfter time.Duration
 }
 
 func (e *Error) Error() string { return e.Message }

@@ -22,6 +22,7 @@ type Reply struct {
 type replyError struct {
 	Code    string `json:"code"`
 	Message string `json:"message"`
+	retryable
 }
 
 // IsAnswer tells a reply from any other line of JSON.
@@ -30,7 +31,7 @@ func (r *Reply) IsAnswer() bool { return r.Output != nil || r.Error != nil }
 // Answer is the outcome that a reply reports. The error is an *Error.
 func (r *Reply) Answer() (Answer, error) {
 	if r.Error != nil {
-		return Answer{}, &Error{Kind: Failed, Code: r.Error.Code, Message: r.Error.Message}
+		return Answer{}, &Error{Kind: Failed, Code: r.Error.Code, Message: r.Error.Message, Permanent: r.Error.never()}
 	}
 	output, err := JSON(r.Output)
 	return Answer{Output: output}, err
