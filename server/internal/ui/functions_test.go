@@ -130,3 +130,19 @@ func TestFunctionsComeAndGo(t *testing.T) {
 	pg.run(`document.querySelector('dialog[open] .danger').click()`)
 	pg.says("No function is registered yet.")
 }
+
+// A function has no histogram before its first call, and its percentiles are
+// there after it.
+func TestThePercentilesOfAFirstCall(t *testing.T) {
+	p := startPlane(t)
+	p.local("quiet")
+	pg := open(t, p, "#/functions")
+	pg.until("it is listed", `document.querySelectorAll('tbody tr').length === 1`)
+	pg.until("the metrics were read", `performance.getEntriesByType('resource').some(e => e.name.endsWith('/actuator/prometheus') && e.responseEnd > 0)`)
+	cells := `[...document.querySelectorAll('tbody tr td, tbody tr th')].map(c => c.innerText)`
+	if row := eval[[]string](pg, cells); len(row) != 10 || row[7] != "–" {
+		t.Fatalf("before the first call: %q", row)
+	}
+	p.call("POST", "/v1/functions/quiet:invoke", `{"input":1}`)
+	pg.until("p50 and p99 are shown", cells+`.slice(7, 9).every(text => /^[0-9.]+/.test(text))`)
+}
