@@ -129,7 +129,7 @@ func reportApplied(cmd *cobra.Command, o *clientOptions, results []applied, dryR
 		}
 		fmt.Fprintf(cmd.OutOrStdout(), "%s %s%s\n", r.Function, r.Result, note)
 		for _, d := range r.Differences {
-			fmt.Fprintf(cmd.OutOrStdout(), "  %s\n", printable(d))
+			fmt.Fprintf(cmd.OutOrStdout(), "  %s\n", d)
 		}
 	}
 	return nil

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -13,6 +14,10 @@ import (
 
 // completionPatience is how long a shell may be kept waiting on a Tab.
 const completionPatience = 2 * time.Second
+
+// plainWord matches what a shell takes as one word that means itself, as the
+// names of functions and settings and ids are.
+var plainWord = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._=-]*$`)
 
 type completion = func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective)
 
@@ -28,7 +33,7 @@ func completing(o *clientOptions, list func(ctx context.Context, c *client.Clien
 		defer cancel()
 		var out []string
 		for _, s := range list(ctx, c, args) {
-			if strings.HasPrefix(s, prefix) && !slices.Contains(args, s) {
+			if strings.HasPrefix(s, prefix) && !slices.Contains(args, s) && plainWord.MatchString(s) {
 				out = append(out, s)
 			}
 		}

@@ -204,7 +204,7 @@ func printExecutions(w io.Writer, list client.Executions) error {
 		return err
 	}
 	if list.NextCursor != "" {
-		_, err := fmt.Fprintf(w, "(there may be more: --cursor %s)\n", printable(list.NextCursor))
+		_, err := fmt.Fprintf(w, "(there may be more: --cursor %s)\n", list.NextCursor)
 		return err
 	}
 	return nil

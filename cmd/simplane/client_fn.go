@@ -76,7 +76,7 @@ func fnRmCommand(o *clientOptions) *cobra.Command {
 					}
 					continue
 				}
-				fmt.Fprintf(cmd.OutOrStdout(), "%s deleted\n", printable(name))
+				fmt.Fprintf(cmd.OutOrStdout(), "%s deleted\n", name)
 			}
 			return nil
 		}),

@@ -147,7 +147,7 @@ func failedExecution(i client.Invocation) error {
 	case i.Status == "success":
 		return nil
 	case i.Error != nil:
-		return fmt.Errorf("execution %s ended in %s: %s (%s)", i.ExecutionID, i.Status, printable(i.Error.Message), printable(i.Error.Code))
+		return fmt.Errorf("execution %s ended in %s: %s (%s)", i.ExecutionID, i.Status, i.Error.Message, i.Error.Code)
 	case i.Ended():
 		return fmt.Errorf("execution %s ended in %s", i.ExecutionID, i.Status)
 	}

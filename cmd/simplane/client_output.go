@@ -8,7 +8,6 @@ import (
 	"strings"
 	"text/tabwriter"
 	"time"
-	"unicode"
 )
 
 // printJSON writes JSON as it came, indented.
@@ -44,11 +43,10 @@ func newTable(head ...string) *table {
 	return t
 }
 
-// row adds a row. What a cell holds came from a server: control characters
-// would reach the terminal, so they are shown as what they are.
+// row adds a row, each cell on one line.
 func (t *table) row(cells ...string) {
 	for i, c := range cells {
-		cells[i] = printable(c)
+		cells[i] = oneLine(c)
 	}
 	fmt.Fprintln(t.w, strings.Join(cells, "\t"))
 }
@@ -66,16 +64,6 @@ func (t *table) text() string {
 func (t *table) print(w io.Writer) error {
 	_, err := io.WriteString(w, t.text())
 	return err
-}
-
-// printable replaces what a terminal would obey rather than show.
-func printable(s string) string {
-	return strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) || r == '\u2028' || r == '\u2029' || r >= '\u202a' && r <= '\u202e' || r >= '\u2066' && r <= '\u2069' {
-			return '\ufffd'
-		}
-		return r
-	}, s)
 }
 
 func clipText(s string, n int) string {

@@ -41,7 +41,7 @@ func topCommand(o *clientOptions) *cobra.Command {
 			if t.histograms, err = c.Histograms(ctx); err != nil {
 				return err
 			}
-			if f, ok := w.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
+			if f := terminalOf(w); f != nil {
 				return t.live(ctx, f)
 			}
 			frame, err := t.next(ctx)
@@ -99,7 +99,7 @@ func (t *top) live(ctx context.Context, f *os.File) error {
 	const enter, leave, home, rest = "\x1b[?1049h\x1b[?25l", "\x1b[?25h\x1b[?1049l", "\x1b[H", "\x1b[J"
 	fmt.Fprint(f, enter)
 	defer fmt.Fprint(f, leave)
-	fmt.Fprintf(f, "%s%s%s", home, t.client.Base(), rest)
+	fmt.Fprintf(f, "%s%s%s", home, visible(t.client.Base()), rest)
 	for {
 		frame, err := t.next(ctx)
 		if errors.Is(err, context.Canceled) {
@@ -112,7 +112,7 @@ func (t *top) live(ctx context.Context, f *os.File) error {
 		if err != nil || width < 1 || height < 2 {
 			width, height = 80, 24 // a terminal that does not know its size
 		}
-		fmt.Fprint(f, home+fitScreen(t.client.Base()+"  "+time.Now().Format("15:04:05")+"  Ctrl-C ends\n"+frame, width, height)+rest)
+		fmt.Fprint(f, home+fitScreen(visible(t.client.Base()+"  "+time.Now().Format("15:04:05")+"  Ctrl-C ends\n"+frame), width, height)+rest)
 	}
 }
 

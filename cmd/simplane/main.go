@@ -28,6 +28,9 @@ func run(args []string) int {
 }
 
 func runWith(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	stdout, stderr = onTerminal(stdout), onTerminal(stderr)
+	defer flushScreen(stdout)
+	defer flushScreen(stderr)
 	root := rootCommand()
 	root.SetArgs(args)
 	root.SetIn(stdin)
@@ -39,7 +42,7 @@ func runWith(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	}
 	if msg := err.Error(); msg != "" {
 		// One line, whatever the cause looked like.
-		fmt.Fprintln(stderr, "simplane: "+strings.ReplaceAll(strings.TrimSpace(msg), "\n", "; "))
+		fmt.Fprintln(stderr, "simplane: "+oneLine(strings.ReplaceAll(strings.TrimSpace(msg), "\n", "; ")))
 	}
 	var coded *exitError
 	if errors.As(err, &coded) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"os/signal"
@@ -31,7 +32,7 @@ func serveCommand() *cobra.Command {
 			return usageErrorf("%w", err)
 		}
 		cfg := settings.Config
-		log := newLogger(cfg)
+		log := newLogger(cfg, cmd.ErrOrStderr())
 		if err := errors.Join(secretsShown, closed); err != nil {
 			log.Warn("secrets are less well kept than they could be", "error", err)
 		}
@@ -100,12 +101,12 @@ func reloadOnHangup(ctx context.Context, hangup chan os.Signal, s *server.Server
 // would be inherited by function processes; catching it is not.
 func outliveBrokenPipe() { signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE) }
 
-func newLogger(cfg server.Config) *slog.Logger {
+func newLogger(cfg server.Config, w io.Writer) *slog.Logger {
 	var level slog.Level
 	_ = level.UnmarshalText([]byte(cfg.LogLevel)) // checked with the config
 	opts := &slog.HandlerOptions{Level: level}
 	if cfg.LogFormat == "json" {
-		return slog.New(slog.NewJSONHandler(os.Stderr, opts))
+		return slog.New(slog.NewJSONHandler(w, opts))
 	}
-	return slog.New(slog.NewTextHandler(os.Stderr, opts))
+	return slog.New(slog.NewTextHandler(w, opts))
 }
