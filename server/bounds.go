@@ -11,10 +11,10 @@ import (
 // limits has the ranges of the server's own settings; core.Limits has the
 // others.
 var limits = struct {
-	MaxBodyBytes, MaxReadingBytes, MaxHeaderBytes, MaxResponseBytes             core.Bound[int64]
-	MaxConnections, MaxConnectionsPerIP, PoolMaxConnections                     core.Bound[int64]
-	ReadTimeout, WriteTimeout, IdleTimeout, ShutdownGrace, FunctionStartTimeout core.Bound[time.Duration]
-	AccessLogSample, TraceSampleRatio                                           core.Bound[float64]
+	MaxBodyBytes, MaxReadingBytes, MaxHeaderBytes, MaxResponseBytes               core.Bound[int64]
+	MaxConnections, MaxConnectionsPerIP, PoolMaxConnections, FunctionMaxProcesses core.Bound[int64]
+	ReadTimeout, WriteTimeout, IdleTimeout, ShutdownGrace, FunctionStartTimeout   core.Bound[time.Duration]
+	AccessLogSample, TraceSampleRatio                                             core.Bound[float64]
 }{
 	MaxBodyBytes:         core.Bound[int64]{Name: "maxBodyBytes", Min: 1, Max: math.MaxInt32, Default: 4 << 20},
 	MaxReadingBytes:      core.Bound[int64]{Name: "maxReadingBytes", Min: 64 << 10, Max: 1 << 50, Default: 64 << 20},
@@ -27,6 +27,7 @@ var limits = struct {
 	WriteTimeout:         core.Bound[time.Duration]{Name: "writeTimeout", Min: 1, Max: core.MaxSpan, Default: 60 * time.Second},
 	IdleTimeout:          core.Bound[time.Duration]{Name: "idleTimeout", Min: 1, Max: core.MaxSpan, Default: 60 * time.Second},
 	ShutdownGrace:        core.Bound[time.Duration]{Name: "shutdownGrace", Min: 0, Max: core.MaxSpan, Default: 30 * time.Second},
+	FunctionMaxProcesses: core.Bound[int64]{Name: "functionMaxProcesses", Min: 1, Max: 1 << 22, Default: 2048},
 	FunctionStartTimeout: core.Bound[time.Duration]{Name: "functionStartTimeout", Min: 1, Max: core.MaxSpan, Default: 15 * time.Second},
 	AccessLogSample:      core.Bound[float64]{Name: "accessLogSample", Min: 0, Max: 1},
 	TraceSampleRatio:     core.Bound[float64]{Name: "traceSampleRatio", Min: 0, Max: 1, Default: 1},
@@ -54,6 +55,7 @@ func bounded[I int | int64 | float64 | time.Duration, T core.Number](field *I, b
 func (c *Config) bounded() []setting {
 	k, q, of := &c.Core, &c.Core.SyncQueue, &core.Limits
 	return []setting{
+		bounded(&c.FunctionMaxProcesses, limits.FunctionMaxProcesses, "processes and threads of one instance; needs a control group"),
 		bounded(&c.FunctionStartTimeout, limits.FunctionStartTimeout, "time an instance has to be ready"),
 		bounded(&c.AccessLogSample, limits.AccessLogSample, "share of requests with an access log line; failures always, when above 0"),
 		bounded(&c.TraceSampleRatio, limits.TraceSampleRatio, "share of invocations traced when the caller's traceparent does not decide"),

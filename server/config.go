@@ -7,6 +7,7 @@ import (
 	"simplane/server/internal/auth"
 	"simplane/server/internal/machine"
 	"simplane/server/provider"
+	"simplane/server/provider/process"
 )
 
 // Config has every setting of `simplane serve`.
@@ -74,9 +75,15 @@ type Config struct {
 	Kubeconfig, KubeNamespace string
 	// FunctionStartTimeout is how long an instance may take to be ready.
 	FunctionStartTimeout time.Duration
-	// CgroupRoot is a delegated cgroup v2 directory for instance limits; empty
-	// for none.
+	// CgroupRoot is a control group in which those of the instances are made,
+	// process.CgroupAuto for the groups simplane is in, or "none".
 	CgroupRoot string
+	// FunctionMaxProcesses is how many processes and threads an instance may
+	// have.
+	FunctionMaxProcesses int
+	// FunctionUser is who processes of functions run as, USER or USER:GROUP;
+	// empty for simplane's own user.
+	FunctionUser string
 
 	LogLevel, LogFormat string
 	// AccessLogSample is the share of requests that get an access log line, 0
@@ -107,6 +114,7 @@ func DefaultConfig() Config {
 		ReadTimeout: limits.ReadTimeout.Default, WriteTimeout: limits.WriteTimeout.Default, IdleTimeout: limits.IdleTimeout.Default,
 		ShutdownGrace: limits.ShutdownGrace.Default,
 		Provider:      ProviderProcess, FunctionStartTimeout: limits.FunctionStartTimeout.Default,
+		CgroupRoot: process.CgroupAuto, FunctionMaxProcesses: int(limits.FunctionMaxProcesses.Default),
 		KubeNamespace: "default", LogLevel: "info", LogFormat: "text",
 		AccessLogSample: limits.AccessLogSample.Default, TraceSampleRatio: limits.TraceSampleRatio.Default,
 	}

@@ -83,7 +83,9 @@ func New(cfg Config, log *slog.Logger) (_ *Server, err error) {
 			s.tracing.Shutdown(s.traceFlush)
 		}
 	}()
-	s.provider = s.newProvider()
+	if s.provider, err = s.newProvider(); err != nil {
+		return nil, err
+	}
 	s.registrar = deploy.NewRegistrar(s.provider, cfg.Provider == ProviderProcess, log)
 	cfg.Core.Scaler = s.registrar.Scaler()
 	s.dispatcher = s.newDispatcher()
@@ -94,7 +96,7 @@ func New(cfg Config, log *slog.Logger) (_ *Server, err error) {
 	s.metrics.WatchCore(s.core)
 	lists := httpjson.NewLists()
 	s.admin = admin.New(admin.Options{
-		Core: s.core, Log: log, Guard: s.guard, Lists: lists, MetricsError: s.registrar.MetricsError,
+		Core: s.core, Log: log, Guard: s.guard, Lists: lists, MetricsError: s.registrar.MetricsError, LimitsError: s.registrar.LimitsError,
 		NowMillis: func() int64 { return s.clock.Now().WallMillis() },
 	})
 	apiConns, mgmtConns := sock.DivideFiles(cfg.MaxConnections, sock.FileLimit())

@@ -51,7 +51,8 @@ func NewSettings(flags *pflag.FlagSet) *Settings {
 	flags.StringVar(&c.Provider, "provider", c.Provider, "what runs DEPLOYMENT functions: process, kubernetes or none")
 	flags.StringVar(&c.Kubeconfig, "kubeconfig", c.Kubeconfig, "client configuration `file` of the Kubernetes provider; empty = KUBECONFIG or the pod's service account")
 	flags.StringVar(&c.KubeNamespace, "kube-namespace", c.KubeNamespace, "namespace the Kubernetes provider runs functions in")
-	flags.StringVar(&c.CgroupRoot, "cgroup-root", c.CgroupRoot, "delegated cgroup v2 `directory` for the instances' limits")
+	flags.StringVar(&c.CgroupRoot, "cgroup-root", c.CgroupRoot, "control group (`directory`) in which those of the instances are made; auto = the one simplane is in, none")
+	flags.StringVar(&c.FunctionUser, "function-user", c.FunctionUser, "`user` (or user:group, by name or number) that functions' processes run as; needs root")
 	flags.StringVar(&c.LogLevel, "log-level", c.LogLevel, "debug, info, warn or error")
 	flags.StringVar(&c.LogFormat, "log-format", c.LogFormat, "text or json")
 
@@ -253,6 +254,9 @@ func (c *Config) problems() []string {
 	}
 	if !slices.Contains([]string{ProviderProcess, ProviderKubernetes, ProviderNone}, c.Provider) {
 		bad("provider", "must be process, kubernetes or none, not %q", c.Provider)
+	}
+	if _, err := c.functionUser(); err != nil {
+		bad("functionUser", "%v", err)
 	}
 	if !slices.Contains([]string{"debug", "info", "warn", "error"}, c.LogLevel) {
 		bad("logLevel", "must be debug, info, warn or error, not %q", c.LogLevel)

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -99,6 +100,8 @@ func another(t *testing.T, f *pflag.Flag) string {
 		return "32"
 	case "max-reading-bytes":
 		return "12345678"
+	case "function-user":
+		return strconv.Itoa(os.Geteuid()) + ":" + strconv.Itoa(os.Getegid())
 	}
 	switch f.Value.Type() {
 	case "duration":

@@ -81,6 +81,7 @@ type FunctionStats struct {
 	Rejected             int64    `json:"rejected"`
 	LatencyMs            *Latency `json:"latencyMs"`    // not every server has it
 	MetricsError         string   `json:"metricsError"` // why cpu or memory cannot scale it; empty if they can
+	LimitsError          string   `json:"limitsError"`  // which limits do not hold for its processes; of one function's figures only
 }
 
 // Latency of the last minute, in milliseconds.

@@ -90,5 +90,8 @@ type Status struct {
 	// MetricsError is why cpu or memory, by which the function is to be scaled,
 	// are not known; empty while they are.
 	MetricsError string
-	Deleted      bool // final: the function is gone
+	// LimitsError says which limits and protections do not hold for the
+	// function's processes, and why; empty if all do.
+	LimitsError string
+	Deleted     bool // final: the function is gone
 }

@@ -1,7 +1,6 @@
 package abuse
 
 import (
-	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -45,7 +44,7 @@ func TestInputsDoNotOutliveAKilledSimplane(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	v := &victim{t: t, Node: first, client: &http.Client{Timeout: hangGuard}}
+	v := &victim{t: t, Node: first, client: newClient()}
 	v.register(`{"name":"f","image":"local","runtimeMode":"FILE","runtimeCommand":"sleep 1000"}`)
 	for range 3 {
 		if a := v.call("POST", v.API+"/v1/functions/f:enqueue", `{"input":"secret"}`); a.Status != 202 {

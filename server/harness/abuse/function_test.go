@@ -72,6 +72,8 @@ func tell(file string, n int) {
 	}
 }
 
+func newClient() *http.Client { return &http.Client{Timeout: hangGuard} }
+
 func (v *victim) invoke(name, input string) (status int, body string) {
 	v.t.Helper()
 	a := v.call(http.MethodPost, v.API+"/v1/functions/"+name+":invoke", `{"input":`+input+`}`)

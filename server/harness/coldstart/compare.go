@@ -36,7 +36,7 @@ func compare(ctx context.Context, s subject, rounds int, pause time.Duration) (*
 	if err != nil {
 		return nil, err
 	}
-	p := process.New(process.Options{WorkDir: dir})
+	p := process.New(process.Options{WorkDir: dir, CgroupRoot: process.CgroupAuto})
 	defer func() { p.Close(context.Background()) }()
 	r := &result{name: s.name}
 	for i := range rounds + warmUp {
@@ -49,7 +49,7 @@ func compare(ctx context.Context, s subject, rounds int, pause time.Duration) (*
 			} else {
 				if s.first {
 					p.Close(ctx)
-					p = process.New(process.Options{WorkDir: dir})
+					p = process.New(process.Options{WorkDir: dir, CgroupRoot: process.CgroupAuto})
 				}
 				took[1], err = provided(ctx, p, s)
 			}

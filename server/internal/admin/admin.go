@@ -23,6 +23,9 @@ type Options struct {
 	// MetricsError is why cpu or memory, which scale a function, cannot be
 	// measured; empty when they can.
 	MetricsError func(*core.Function) string
+	// LimitsError is which limits do not hold for a function's processes; empty
+	// if all do.
+	LimitsError func(*core.Function) string
 }
 
 // Admin has the handlers of the runtime configuration and the statistics.

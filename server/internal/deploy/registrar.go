@@ -111,6 +111,16 @@ func (r *Registrar) Logs(name string, tail int) ([]provider.LogLine, error) {
 	return r.provider.Logs(name, tail)
 }
 
+// LimitsError says which limits do not hold for a function's instances; empty
+// when all do, and when it has none.
+func (r *Registrar) LimitsError(fn *core.Function) string {
+	if !r.Runs(fn) {
+		return ""
+	}
+	status, _ := r.provider.Status(fn.Name())
+	return status.LimitsError
+}
+
 // MetricsError is why a function's cpu or memory, which scale it, cannot be
 // measured; empty when they can, or are not needed.
 func (r *Registrar) MetricsError(fn *core.Function) string {

@@ -4,21 +4,17 @@ import (
 	"os"
 	"strconv"
 	"strings"
+
+	"simplane/server/internal/cgroup"
 )
 
-// MemoryLimit is the memory this process may use in bytes: the cgroup's limit
-// where one is set, else the machine's. 0 when neither can be read.
+// MemoryLimit is the memory this process may use in bytes: the least limit of
+// its control groups where one is set, such as systemd's MemoryMax, else the
+// machine's. 0 when neither can be read.
 func MemoryLimit() int64 {
 	limit := machineMemory()
-	for _, path := range []string{"/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"} {
-		raw, err := os.ReadFile(path)
-		if err != nil {
-			continue
-		}
-		n, err := strconv.ParseInt(strings.TrimSpace(string(raw)), 10, 64)
-		if err == nil && n > 0 && (limit == 0 || n < limit) {
-			limit = n
-		}
+	if n := cgroup.MemoryLimit(); n > 0 && (limit == 0 || n < limit) {
+		limit = n
 	}
 	return limit
 }

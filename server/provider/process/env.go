@@ -3,6 +3,7 @@ package process
 import (
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -14,15 +15,16 @@ import (
 // The others are left out: they may hold simplane's own secrets.
 var inherited = []string{"PATH", "HOME", "USER", "LANG", "LC_ALL", "TZ", "TMPDIR", "SSL_CERT_FILE", "SSL_CERT_DIR"}
 
-// environment builds a function's environment: the inherited variables, the
-// deployment's, then extra, the later ones winning.
-func environment(d provider.Deployment, extra map[string]string) []string {
+// environment builds a function's environment: the inherited variables, those
+// of its user, the deployment's, then extra, the later ones winning.
+func environment(d provider.Deployment, user Identity, extra map[string]string) []string {
 	vars := map[string]string{"PATH": "/usr/local/bin:/usr/bin:/bin"}
 	for _, k := range inherited {
 		if v, ok := os.LookupEnv(k); ok {
 			vars[k] = v
 		}
 	}
+	maps.Copy(vars, user.variables())
 	for k, v := range d.Env {
 		vars[k] = v
 	}

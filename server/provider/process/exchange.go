@@ -16,6 +16,7 @@ import (
 // provider's, with one for each invocation.
 type exchanges struct {
 	temp string
+	user Identity // that functions run as
 
 	mu     sync.Mutex
 	base   *claim // nil until the first
@@ -39,6 +40,11 @@ func (x *exchanges) directory() (string, error) {
 			return "", err
 		}
 		x.base = c
+		if x.user.other {
+			if err := c.lock.Chmod(0o711); err != nil { // it has to get to its own below
+				return "", err
+			}
+		}
 	}
 	return x.base.path, nil
 }
@@ -59,6 +65,7 @@ func (x *exchanges) close() {
 type exchange struct {
 	path string
 	dir  *os.File
+	user Identity
 }
 
 // File names in an exchange.
@@ -68,9 +75,9 @@ const (
 	outputFile   = "output.json"
 )
 
-// open makes the directory of an invocation, with the files in it, for user to
-// read and write.
-func (x *exchanges) open(id string, user identity, files map[string][]byte) (*exchange, error) {
+// open makes the directory of an invocation, with the files in it, for the
+// functions' user to read and write.
+func (x *exchanges) open(id string, files map[string][]byte) (*exchange, error) {
 	base, err := x.directory()
 	if err != nil {
 		return nil, err
@@ -84,12 +91,12 @@ func (x *exchanges) open(id string, user identity, files map[string][]byte) (*ex
 		_ = os.Remove(path)
 		return nil, err
 	}
-	e := &exchange{path, dir}
+	e := &exchange{path, dir, x.user}
 	for name, data := range files {
-		err = errors.Join(err, e.write(name, data, user))
+		err = errors.Join(err, e.write(name, data))
 	}
 	if err == nil {
-		err = user.own(dir) // last: until now nobody else could put a link in it
+		err = e.user.own(dir) // last: until now nobody else could put a link in it
 	}
 	if err != nil {
 		e.close()
@@ -100,20 +107,20 @@ func (x *exchanges) open(id string, user identity, files map[string][]byte) (*ex
 
 func (e *exchange) name(file string) string { return filepath.Join(e.path, file) }
 
-func (e *exchange) write(name string, data []byte, user identity) error {
+func (e *exchange) write(name string, data []byte) error {
 	fd, err := unix.Openat(int(e.dir.Fd()), name, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0o600)
 	if err != nil {
 		return &os.PathError{Op: "open", Path: e.name(name), Err: err}
 	}
 	f := os.NewFile(uintptr(fd), e.name(name))
 	_, err = f.Write(data)
-	return errors.Join(err, user.own(f), f.Close())
+	return errors.Join(err, e.user.own(f), f.Close())
 }
 
 // read returns what the function has written into one of its files, at most
 // limit bytes. It has to be a file of the function's user that has no other
 // name: with simplane's rights it could be any file of the machine otherwise.
-func (e *exchange) read(name string, user identity, limit int) ([]byte, error) {
+func (e *exchange) read(name string, limit int) ([]byte, error) {
 	_ = e.dir.Chmod(0o700) // the function may have changed it
 	// A FIFO would be waited for without O_NONBLOCK.
 	fd, err := unix.Openat(int(e.dir.Fd()), name, unix.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_NOCTTY|unix.O_CLOEXEC, 0)
@@ -139,7 +146,7 @@ func (e *exchange) read(name string, user identity, limit int) ([]byte, error) {
 		return nil, errors.New("is not a regular file")
 	case s.Nlink != 1:
 		return nil, errors.New("is a link to another file")
-	case s.Uid != user.uid:
+	case s.Uid != e.user.uid:
 		return nil, fmt.Errorf("belongs to user %d, not to the function's", s.Uid)
 	case s.Size > int64(limit):
 		return nil, errTooLarge

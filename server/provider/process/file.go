@@ -52,7 +52,7 @@ func (t *fileTarget) run(id string, inv provider.Invocation) provider.Result {
 	startFailure := func(what string, err error) provider.Result {
 		return provider.Failure(provider.CodeStartFailed, what+": "+err.Error())
 	}
-	x, err := t.in.f.p.exchanges.open(id, t.in.f.p.user, map[string][]byte{
+	x, err := t.in.f.p.exchanges.open(id, map[string][]byte{
 		inputFile: inv.Input, metadataFile: orEmpty(inv.Metadata),
 	})
 	if err != nil {
@@ -110,7 +110,7 @@ func (t *fileTarget) outcome(c *child, x *exchange) provider.Result {
 		return provider.Failure(provider.CodeFailed, "the function "+c.describe())
 	}
 	limit := t.in.f.p.opt.MaxOutputBytes
-	data, err := x.read(outputFile, t.in.f.p.user, limit)
+	data, err := x.read(outputFile, limit)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return provider.Failure(provider.CodeBadOutput, "the function left no OUTPUT_FILE"+c.tail.suffix())

@@ -97,19 +97,18 @@ func TestOutputThatIsNoFileOfTheFunctions(t *testing.T) {
 }
 
 func TestFileOfAnotherUserIsNoOutput(t *testing.T) {
-	x := &exchanges{temp: t.TempDir()}
+	x := &exchanges{temp: t.TempDir(), user: ownIdentity()}
 	defer x.close()
-	mine := ownIdentity()
-	e, err := x.open("one", mine, map[string][]byte{outputFile: []byte("1")})
+	e, err := x.open("one", map[string][]byte{outputFile: []byte("1")})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer e.close()
-	if got, err := e.read(outputFile, mine, 10); string(got) != "1" || err != nil {
+	if got, err := e.read(outputFile, 10); string(got) != "1" || err != nil {
 		t.Errorf("%q %v", got, err)
 	}
-	mine.uid++
-	if got, err := e.read(outputFile, mine, 10); err == nil || !strings.Contains(err.Error(), "belongs to user") {
+	e.user.uid++
+	if got, err := e.read(outputFile, 10); err == nil || !strings.Contains(err.Error(), "belongs to user") {
 		t.Errorf("read %q of another user's file, %v", got, err)
 	}
 }
@@ -147,9 +146,9 @@ func TestFileMetadataOfAnySize(t *testing.T) {
 // A provider removes what others left that are gone, and nothing else.
 func TestLeftFilesAreSwept(t *testing.T) {
 	temp := t.TempDir()
-	alive := &exchanges{temp: temp}
+	alive := &exchanges{temp: temp, user: ownIdentity()}
 	defer alive.close()
-	if _, err := alive.open("call", ownIdentity(), map[string][]byte{inputFile: []byte("1")}); err != nil {
+	if _, err := alive.open("call", map[string][]byte{inputFile: []byte("1")}); err != nil {
 		t.Fatal(err)
 	}
 	make := func(name string) string {

@@ -40,6 +40,7 @@ type function struct {
 	restarts  int64
 	backoff   backoff
 	retry     *time.Timer     // set while a restart is delayed
+	unlimited string          // which limits its processes do without, beside those of the provider
 	failure   *provider.Error // why the last instance did not start; nil after one did
 }
 
@@ -55,8 +56,8 @@ func newFunction(p *Provider, d provider.Deployment) *function {
 		starting: make(chan struct{}, p.opt.MaxStarting),
 		backoff:  backoff{base: p.opt.BackoffBase, max: p.opt.BackoffMax},
 	}
-	if d.CPU != "" && p.opt.CgroupRoot == "" {
-		f.note("", slog.LevelWarn, "the cpu limit "+d.CPU+" is not enforced: no writable cgroup v2 directory is configured")
+	if why := f.unheld(); why != "" {
+		f.logs.Add(provider.LogLine{Time: time.Now(), Stream: provider.System, Text: "limits that do not hold: " + why})
 	}
 	return f
 }
@@ -327,6 +328,7 @@ func (f *function) statusLocked() provider.Status {
 		s.Starting = min(s.Starting, s.Desired-s.Ready)
 	}
 	s.InFlight, s.Waiting = f.pool.Load()
+	s.LimitsError = f.unheld()
 	if f.failure != nil {
 		s.LastError = f.failure.Error()
 	}

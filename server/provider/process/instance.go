@@ -87,13 +87,13 @@ func (in *instance) endTurn() { <-in.f.starting }
 // child is a started process with its streams.
 type child struct {
 	*guard.Process
-	pumps  []*pump
-	tail   *tail
-	cgroup string
-	meter  *meter
-	stdin  *os.File // ends of the pipes that simplane holds; nil if not kept
-	stdout *stream
-	spares *spares
+	pumps    []*pump
+	tail     *tail
+	confined *confinement
+	meter    *meter
+	stdin    *os.File // ends of the pipes that simplane holds; nil if not kept
+	stdout   *stream
+	spares   *spares
 }
 
 // launch starts the deployment's command; it takes milliseconds, and the guard
@@ -101,7 +101,7 @@ type child struct {
 // the caller; otherwise stdin is empty and stdout is log.
 func (in *instance) launch(ctx context.Context, id string, extra map[string]string, protocol bool) (*child, error) {
 	d, opt := in.f.dep, in.f.p.opt
-	env := environment(d, extra)
+	env := environment(d, in.f.p.user, extra)
 	args := argv(d)
 	dir := d.WorkDir
 	if dir == "" {
@@ -117,21 +117,19 @@ func (in *instance) launch(ctx context.Context, id string, extra map[string]stri
 	if err != nil {
 		return nil, err
 	}
-	cmd := guard.Command{Path: path, Args: args, Env: env, Dir: dir}
-	if d.RuntimeMode == provider.FILE {
-		cmd.MaxFileSize = uint64(opt.MaxFileBytes)
-	}
-	if err := in.limits(id, &cmd); err != nil {
-		return nil, err
+	cmd := guard.Command{Path: path, Args: args, Env: env, Dir: dir, User: in.f.p.user.credentials()}
+	confined, err := in.limited(&cmd)
+	if err != nil {
+		return nil, fmt.Errorf("the limits could not be applied: %w", err)
 	}
 
-	c := &child{tail: &tail{}, cgroup: cmd.Cgroup, meter: in.meter, spares: &in.f.p.spares}
+	c := &child{tail: &tail{}, confined: confined, meter: in.meter, spares: &in.f.p.spares}
 	defer c.spares.refillSoon()
 	pipes := pipes{spares: c.spares}
 	defer pipes.closeTheirs()
 	fail := func(err error) (*child, error) {
 		pipes.closeOurs()
-		removeCgroup(c.cgroup)
+		confined.end()
 		return nil, err
 	}
 	var stdin, stdout *os.File
@@ -165,6 +163,10 @@ func (in *instance) launch(ctx context.Context, id string, extra map[string]stri
 			return fail(fmt.Errorf("%s: %w", path, err))
 		}
 	}
+	confined.begin(c.PID, func(err error) { in.notLimited(err.Error()) })
+	if c.Unlimited != "" {
+		in.notLimited(c.Unlimited)
+	}
 	c.meter.add(c)
 	c.pumps = append(c.pumps, startPump(in.f.logs, in.id, provider.Stderr, &stream{File: ourErr}, c.tail))
 	if protocol {
@@ -194,7 +196,7 @@ func (c *child) cleanUp() {
 		c.stdout.Close()
 	}
 	c.meter.remove(c)
-	removeCgroup(c.cgroup)
+	c.confined.end()
 	c.spares.fill() // a good moment, and the next start may be near
 }
 

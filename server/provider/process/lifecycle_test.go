@@ -283,39 +283,6 @@ func TestMemoryLimitStopsAllocation(t *testing.T) {
 	wantOutput(t, invoke(t, p, "modest", `1`), `524288000`)
 }
 
-// TestCgroup uses a plain directory: what is written there is what a cgroup
-// file system would act on.
-func TestCgroup(t *testing.T) {
-	root := t.TempDir()
-	p := start(t, Options{CgroupRoot: root})
-	d := stdio(t)
-	d.CPU, d.Memory = "500m", "128Mi"
-	provision(t, p, d)
-	pid := invoke(t, p, "stdio", `"do:pid"`)
-	dirs, err := filepath.Glob(filepath.Join(root, "simplane-*-stdio-*"))
-	if err != nil || len(dirs) != 1 {
-		t.Fatalf("cgroups %v %v, want one", dirs, err)
-	}
-	want := map[string]string{"memory.max": "134217728", "cpu.max": "50000 100000", "cgroup.procs": string(pid.Output)}
-	if err := p.Deprovision(context.Background(), "stdio"); err != nil {
-		t.Fatal(err)
-	}
-	want["cgroup.kill"] = "1"
-	for file, content := range want {
-		if got := readFile(t, filepath.Join(dirs[0], file)); got != content {
-			t.Errorf("%s = %q, want %q", file, got, content)
-		}
-	}
-}
-
-func TestUnusableCgroupIsAStartFailure(t *testing.T) {
-	p := start(t, Options{CgroupRoot: "/no/such/cgroup"})
-	d := stdio(t)
-	d.Memory = "128Mi"
-	provision(t, p, d)
-	wantCode(t, invoke(t, p, "stdio", `1`), provider.CodeStartFailed, "limits", "/no/such/cgroup")
-}
-
 func TestSecretsOfSimplaneStayBehind(t *testing.T) {
 	t.Setenv("SIMPLANE_ADMIN_TOKEN", "hush")
 	p := start(t, Options{})

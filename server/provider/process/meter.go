@@ -68,32 +68,44 @@ func (c *child) usage() (u proctree.Usage, ok bool) {
 	default:
 		u, ok = proctree.Of(c.PID)
 	}
-	if c.cgroup == "" {
+	g := c.confined.current()
+	if g == nil {
 		return u, ok
 	}
-	if cpu, found := keyed(c.cgroup, "cpu.stat", "usage_usec"); found {
+	// A group of version 1 has had the process for a part of its time only.
+	if cpu, found := keyed(g.v2, "cpu.stat", "usage_usec"); found {
 		u.CPU, ok = time.Duration(cpu)*time.Microsecond, true
 	}
-	if memory, found := workingSet(c.cgroup); found {
+	if memory, found := g.workingSet(); found {
 		u.Memory = memory
 	}
 	return u, ok
 }
 
-// workingSet is the memory of a cgroup as Kubernetes counts it: without file
+// workingSet is the memory of a group as Kubernetes counts it: without file
 // pages that can be dropped at once. false without a memory controller.
-func workingSet(dir string) (int64, bool) {
-	raw, err := os.ReadFile(filepath.Join(dir, "memory.current"))
-	if err != nil {
-		return 0, false
+func (g *group) workingSet() (int64, bool) {
+	for _, dir := range g.dirs {
+		for _, file := range []struct{ usage, inactive string }{
+			{"memory.current", "inactive_file"}, {"memory.usage_in_bytes", "total_inactive_file"},
+		} {
+			raw, err := os.ReadFile(filepath.Join(dir, file.usage))
+			if err != nil {
+				continue
+			}
+			all, err := strconv.ParseInt(string(bytes.TrimSpace(raw)), 10, 64)
+			inactive, _ := keyed(dir, "memory.stat", file.inactive)
+			return max(0, all-inactive), err == nil
+		}
 	}
-	all, err := strconv.ParseInt(string(bytes.TrimSpace(raw)), 10, 64)
-	inactive, _ := keyed(dir, "memory.stat", "inactive_file")
-	return max(0, all-inactive), err == nil
+	return 0, false
 }
 
 // keyed reads one figure of a cgroup file of lines "key number".
 func keyed(dir, file, key string) (int64, bool) {
+	if dir == "" {
+		return 0, false
+	}
 	raw, err := os.ReadFile(filepath.Join(dir, file))
 	if err != nil {
 		return 0, false

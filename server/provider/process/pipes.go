@@ -22,13 +22,20 @@ const (
 	fromFunction direction = 1 // it writes
 )
 
-func newPipe(d direction) (pipe, error) {
+// newPipe makes a pipe for a function of a user, who may open it by name
+// (/dev/stdout) too.
+func newPipe(d direction, user Identity) (pipe, error) {
 	var fds [2]int
 	if err := unix.Pipe2(fds[:], unix.O_CLOEXEC); err != nil {
 		return pipe{}, os.NewSyscallError("pipe2", err)
 	}
 	if err := unix.SetNonblock(fds[1-d], true); err != nil {
 		return pipe{}, errors.Join(os.NewSyscallError("fcntl", err), unix.Close(fds[0]), unix.Close(fds[1]))
+	}
+	if user.other {
+		if err := unix.Fchown(fds[d], int(user.uid), int(user.gid)); err != nil {
+			return pipe{}, errors.Join(os.NewSyscallError("fchown", err), unix.Close(fds[0]), unix.Close(fds[1]))
+		}
 	}
 	return pipe{theirs: os.NewFile(uintptr(fds[d]), "pipe"), ours: os.NewFile(uintptr(fds[1-d]), "pipe")}, nil
 }

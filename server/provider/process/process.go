@@ -6,9 +6,10 @@
 // processes are started through a guard (package guard), so that none outlives
 // simplane however it ends.
 //
-// Limits: memory is enforced by a cgroup v2 directory when Options.CgroupRoot
-// names one that simplane may write to, CPU only there. Without one, memory is
-// limited with RLIMIT_DATA, and a CPU limit is logged and otherwise ignored.
+// Limits: each instance has a control group where Options.CgroupRoot allows one.
+// Without, memory is limited with RLIMIT_DATA for each process, and other limits
+// are not enforced; Status.LimitsError says so. No process has capabilities, or
+// gets more rights by executing a program.
 package process
 
 import (
@@ -19,12 +20,12 @@ import (
 	"maps"
 	"os"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
 	"simplane/server/provider"
 	"simplane/server/provider/process/guard"
-	"simplane/server/provider/process/sockdiag"
 )
 
 // Options tunes a Provider; zero fields take the defaults named here.
@@ -61,9 +62,15 @@ type Options struct {
 	ReportMetric   func(function string, metric provider.Metric, value float64)
 	SampleInterval time.Duration
 
-	// CgroupRoot is a cgroup v2 directory with the memory and cpu controllers
-	// delegated to simplane; instances get directories below it.
+	// CgroupRoot is a control group, of version 2 or 1, in which simplane may
+	// make others for the instances, or CgroupAuto; empty for none.
 	CgroupRoot string
+	// MaxProcesses is how many processes and threads an instance may have, if
+	// it has a control group; 2048.
+	MaxProcesses int
+
+	// User is who functions run as; nil for simplane's own user.
+	User *Identity
 
 	Pool provider.PoolOptions
 }
@@ -94,6 +101,7 @@ func (o Options) withDefaults() Options {
 	orDefault(&o.MaxFunctions, 4096)
 	orDefault(&o.MaxOutputBytes, 4<<20)
 	orDefault(&o.MaxFileBytes, 256<<20)
+	orDefault(&o.MaxProcesses, 2048)
 	orDefault(&o.LogLines, 1000)
 	orDefault(&o.LogBytes, 512<<10)
 	orDefault(&o.SampleInterval, 2*time.Second)
@@ -104,12 +112,13 @@ func (o Options) withDefaults() Options {
 type Provider struct {
 	opt    Options
 	log    *slog.Logger
-	user   identity // that functions run as
+	user   Identity // that functions run as
 	hub    provider.Hub
 	ports  ports
 	spares spares
 
 	exchanges exchanges
+	cgroups   *cgroups
 	sampler   *sampler
 
 	mu        sync.RWMutex
@@ -127,15 +136,20 @@ var _ provider.Provider = (*Provider)(nil)
 // Close must be called.
 func New(opt Options) *Provider {
 	opt = opt.withDefaults()
-	if !sockdiag.Supported() {
-		opt.Logger.Warn("the owner of an HTTP function's port is not checked: this kernel has no sock_diag, or it is not permitted (AF_NETLINK)")
-	}
 	p := &Provider{
 		opt: opt, log: opt.Logger,
 		user:      ownIdentity(),
-		exchanges: exchanges{temp: opt.TempDir},
+		cgroups:   openCgroups(opt.CgroupRoot),
 		sampler:   newSampler(opt),
 		functions: map[string]*function{},
+	}
+	if opt.User != nil {
+		p.user = *opt.User
+	}
+	p.exchanges = exchanges{temp: opt.TempDir, user: p.user}
+	p.spares.user, p.spares.also = p.user, p.cgroups.fill
+	if all := p.unheld(); len(all) > 0 {
+		p.log.Warn("functions run without some limits", "missing", strings.Join(all, "; "))
 	}
 	p.running.Go(func() {
 		if err := p.exchanges.sweep(); err != nil {
@@ -300,6 +314,7 @@ func (p *Provider) Close(ctx context.Context) error {
 
 	p.spares.close()
 	defer p.exchanges.close() // after the last process
+	defer p.cgroups.close()
 	p.guardMu.Lock()
 	g := p.guard
 	p.guardMu.Unlock()
@@ -336,8 +351,13 @@ func (p *Provider) guardProcess() (*guard.Guard, error) {
 		return nil, provider.ErrClosed
 	}
 	g, err := guard.Start()
-	if err == nil {
-		p.guard = g
+	if err != nil {
+		return nil, err
 	}
-	return g, err
+	p.guard = g
+	if why := g.Weak(); why != "" {
+		p.log.Warn("functions have more rights than they should", "why", why)
+	}
+	p.cgroups.adopt(g.PID())
+	return g, nil
 }

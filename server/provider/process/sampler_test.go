@@ -106,7 +106,7 @@ func fakeInstances(t *testing.T, f *function, n int) (all []*instance, set func(
 	for i := range n {
 		in := newInstance(f)
 		dirs[i] = t.TempDir()
-		in.meter.add(&child{Process: &guard.Process{PID: os.Getpid()}, cgroup: dirs[i]})
+		in.meter.add(&child{Process: &guard.Process{PID: os.Getpid()}, confined: &confinement{group: &group{v2: dirs[i], dirs: []string{dirs[i]}}}})
 		all = append(all, in)
 	}
 	return all, func(i int, cpu time.Duration, memory, cache int64) {

@@ -9,6 +9,9 @@ import (
 // them to the poller takes a third of the time until simplane can request the
 // process.
 type spares struct {
+	user Identity // that functions run as
+	also func()   // fills what else is made before it is needed
+
 	mu     sync.Mutex
 	ready  [2][]pipe // by direction
 	refill *time.Timer
@@ -28,7 +31,7 @@ func (s *spares) take(d direction) (pipe, error) {
 	defer s.mu.Unlock()
 	n := len(s.ready[d])
 	if n == 0 {
-		return newPipe(d)
+		return newPipe(d, s.user)
 	}
 	p := s.ready[d][n-1]
 	s.ready[d] = s.ready[d][:n-1]
@@ -47,6 +50,9 @@ func (s *spares) refillSoon() {
 // fill replaces what was taken. Should that fail, the process that finds none
 // tries again, and reports it.
 func (s *spares) fill() {
+	if s.also != nil {
+		s.also()
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.refill != nil {
@@ -55,7 +61,7 @@ func (s *spares) fill() {
 	}
 	for d, want := range spareCount {
 		for len(s.ready[d]) < want && !s.closed {
-			p, err := newPipe(direction(d))
+			p, err := newPipe(direction(d), s.user)
 			if err != nil {
 				return
 			}

@@ -11,7 +11,7 @@ import (
 // the pipe stays open; what comes later is not waited for.
 func TestStreamEndsBehindWhatWasWritten(t *testing.T) {
 	for _, size := range []int{0, 1, 4096, 60_000} {
-		p, err := newPipe(fromFunction)
+		p, err := newPipe(fromFunction, ownIdentity())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -30,7 +30,7 @@ func TestStreamEndsBehindWhatWasWritten(t *testing.T) {
 }
 
 func TestStreamThatIsReadEndsOnFinish(t *testing.T) {
-	p, err := newPipe(fromFunction)
+	p, err := newPipe(fromFunction, ownIdentity())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -22,13 +22,23 @@ type Command struct {
 
 	MaxData     uint64 // RLIMIT_DATA in bytes, 0 for none
 	MaxFileSize uint64 // RLIMIT_FSIZE in bytes, 0 for none
-	Cgroup      string // directory of a cgroup v2 to join, empty for none
+	Cgroup      string // directory of a cgroup v2 to start in, empty for none
+	User        *User  // to run as; nil for the owner's
+}
+
+// User is a user and its groups, by number.
+type User struct {
+	UID, GID uint32
+	Groups   []uint32 // supplementary
 }
 
 // Process is a started command.
 type Process struct {
 	ID  string
 	PID int
+	// Unlimited says which limits of its Command it does without, one a line;
+	// empty if it has all.
+	Unlimited string
 
 	g      *Guard
 	done   chan struct{}
@@ -65,6 +75,7 @@ type Guard struct {
 	events *os.File
 	inbox  *inbox // of events
 	cmd    *exec.Cmd
+	weak   string
 	down   chan struct{} // closed when the guard is gone, and everything it started with it
 
 	sendMu   sync.Mutex
@@ -136,6 +147,7 @@ func Start() (*Guard, error) {
 		return nil, fmt.Errorf("guard: it did not come up: %w", errors.Join(err, errors.New("no greeting")))
 	}
 	_ = events.SetReadDeadline(time.Time{})
+	g.weak = e.Error
 	go g.read()
 	return g, nil
 }
@@ -271,7 +283,7 @@ func (g *Guard) handle(e event) {
 		delete(g.starting, e.ID)
 		s := started{err: errors.New(e.Error)}
 		if e.Event == evStarted {
-			s = started{p: &Process{ID: e.ID, PID: e.PID, g: g, done: make(chan struct{})}}
+			s = started{p: &Process{ID: e.ID, PID: e.PID, Unlimited: e.Error, g: g, done: make(chan struct{})}}
 			g.running[e.ID] = s.p
 		}
 		if answer != nil {
@@ -285,6 +297,10 @@ func (g *Guard) handle(e event) {
 		}
 	}
 }
+
+// Weak says which privileges the guard could not take from what it starts, one a
+// line; empty for none.
+func (g *Guard) Weak() string { return g.weak }
 
 // PID is the guard's process id.
 func (g *Guard) PID() int { return g.cmd.Process.Pid }

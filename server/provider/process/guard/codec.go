@@ -21,7 +21,7 @@ func (r *request) append(b []byte) []byte {
 	b = appendString(appendString(b, r.Spawn.Path), r.Spawn.Dir)
 	b = appendStrings(appendStrings(b, r.Spawn.Args), r.Spawn.Env)
 	b = binary.AppendUvarint(binary.AppendUvarint(b, r.Spawn.MaxData), r.Spawn.MaxFileSize)
-	return appendString(b, r.Spawn.Cgroup)
+	return appendUser(appendString(b, r.Spawn.Cgroup), r.Spawn.User)
 }
 
 func (r *request) parse(body []byte) error {
@@ -30,7 +30,7 @@ func (r *request) parse(body []byte) error {
 	if r.Op == opSpawn {
 		r.Spawn = &Command{
 			Path: p.text(), Dir: p.text(), Args: p.texts(), Env: p.texts(),
-			MaxData: p.number(), MaxFileSize: p.number(), Cgroup: p.text(),
+			MaxData: p.number(), MaxFileSize: p.number(), Cgroup: p.text(), User: p.user(),
 		}
 	}
 	return p.end()
@@ -59,6 +59,19 @@ func appendStrings(b []byte, all []string) []byte {
 	b = binary.AppendUvarint(b, uint64(len(all)))
 	for _, s := range all {
 		b = appendString(b, s)
+	}
+	return b
+}
+
+// appendUser appends a user as its numbers after how many there are.
+func appendUser(b []byte, u *User) []byte {
+	if u == nil {
+		return binary.AppendUvarint(b, 0)
+	}
+	b = binary.AppendUvarint(b, uint64(2+len(u.Groups)))
+	b = binary.AppendUvarint(binary.AppendUvarint(b, uint64(u.UID)), uint64(u.GID))
+	for _, g := range u.Groups {
+		b = binary.AppendUvarint(b, uint64(g))
 	}
 	return b
 }
@@ -95,6 +108,18 @@ func (p *parser) texts() (all []string) {
 		all = append(all, p.text())
 	}
 	return all
+}
+
+func (p *parser) user() *User {
+	n := p.number()
+	if n == 0 {
+		return nil
+	}
+	u := &User{UID: uint32(p.number()), GID: uint32(p.number())}
+	for n -= min(n, 2); n > 0 && !p.bad; n-- {
+		u.Groups = append(u.Groups, uint32(p.number()))
+	}
+	return u
 }
 
 func (p *parser) end() error {

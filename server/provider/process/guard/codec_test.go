@@ -12,7 +12,9 @@ func messages() []message {
 		&request{Op: opSpawn, ID: "é\x00", Spawn: &Command{
 			Path: "/bin/sh", Args: []string{"sh", "", "-c"}, Env: []string{"A=1", "B=\n"}, Dir: "/tmp",
 			MaxData: 1 << 63, MaxFileSize: 7, Cgroup: "/sys/fs/cgroup/x",
+			User: &User{UID: 1<<32 - 1, GID: 0, Groups: []uint32{4, 1 << 31}},
 		}},
+		&request{Op: opSpawn, ID: "f-3", Spawn: &Command{User: &User{UID: 5, GID: 6}}},
 		&event{Event: evReady, PID: 1 << 22},
 		&event{Event: evExited, ID: "f-3", Status: 0xff00, CPU: 1 << 60},
 		&event{Event: evFailed, ID: "f-4", Error: "no such file"},

@@ -1,6 +1,7 @@
 package guard
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"os"
@@ -47,6 +48,8 @@ func run() int {
 	usualSlack()
 	// Neither this nor what it starts, which inherits it, leaves a core dump.
 	_ = unix.Setrlimit(unix.RLIMIT_CORE, &unix.Rlimit{})
+	weak := noPrivileges()
+	fewerProcesses()
 	// Signals meant for the whole terminal or service reach the guard too. The
 	// owner decides what they mean for its functions. They are caught rather
 	// than ignored, as the commands would inherit that; for the same reason this
@@ -65,7 +68,11 @@ func run() int {
 	// The first file that is read opens files of the runtime's, which ends the
 	// process if it cannot: not later, when there may be none left.
 	s.children()
-	s.tell(event{Event: evReady, PID: s.self})
+	hello := event{Event: evReady, PID: s.self}
+	if weak != nil {
+		hello.Error = weak.Error()
+	}
+	s.tell(hello)
 	ready := []unix.PollFd{{Fd: requestsFD, Events: unix.POLLIN}, {Fd: int32(died), Events: unix.POLLIN}}
 	for {
 		if _, err := unix.Poll(ready, earlier(until(s.again), until(s.settles))); err != nil {
@@ -136,16 +143,20 @@ func (s *server) handle(req request) {
 	case opSpawn:
 		fds, err := s.inbox.files()
 		defer closeAll(fds)
-		pid := 0
+		pid, unlimited := 0, error(nil)
 		if err == nil {
-			pid, err = s.spawn(req, fds)
+			pid, unlimited, err = s.spawn(req, fds)
 		}
 		if err != nil {
 			s.tell(event{Event: evFailed, ID: req.ID, Error: err.Error()})
 			return
 		}
 		s.leaders[pid], s.pids[req.ID] = req.ID, pid
-		s.tell(event{Event: evStarted, ID: req.ID, PID: pid})
+		started := event{Event: evStarted, ID: req.ID, PID: pid}
+		if unlimited != nil {
+			started.Error = unlimited.Error()
+		}
+		s.tell(started)
 		s.fresh = append(s.fresh, pid)
 		if s.settles.IsZero() {
 			s.settles = time.Now().Add(settleAfter)
@@ -163,36 +174,65 @@ func (s *server) handle(req request) {
 	}
 }
 
-func (s *server) spawn(req request, fds []int) (int, error) {
+// spawn starts a process. unlimited says which limits it does without; it is
+// nil without a process.
+func (s *server) spawn(req request, fds []int) (pid int, unlimited, err error) {
 	cmd := req.Spawn
-	pid, err := syscall.ForkExec(cmd.Path, cmd.Args, &syscall.ProcAttr{
+	attr := &syscall.ProcAttr{
 		Dir:   cmd.Dir,
 		Env:   append(cmd.Env, InstanceEnv+"="+req.ID),
 		Files: []uintptr{uintptr(fds[0]), uintptr(fds[1]), uintptr(fds[2])},
 		Sys:   &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL},
-	})
-	if err != nil {
-		return 0, err
 	}
-	limit(pid, cmd)
-	return pid, nil
+	if u := cmd.User; u != nil {
+		attr.Sys.Credential = &syscall.Credential{Uid: u.UID, Gid: u.GID, Groups: u.Groups}
+	}
+	if cmd.Cgroup == "" {
+		if pid, err = syscall.ForkExec(cmd.Path, cmd.Args, attr); err != nil {
+			return 0, nil, err
+		}
+		return pid, limit(pid, cmd), nil
+	}
+	// It is in the group from its first instruction, and so cannot fork before.
+	group, err := unix.Open(cmd.Cgroup, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return 0, nil, fmt.Errorf("control group: %w", err)
+	}
+	defer unix.Close(group)
+	attr.Sys.UseCgroupFD, attr.Sys.CgroupFD = true, group
+	if pid, err = syscall.ForkExec(cmd.Path, cmd.Args, attr); err == nil {
+		return pid, limit(pid, cmd), nil
+	}
+	// Linux before 5.7, or clone3 is not permitted; any other error comes again.
+	attr.Sys.UseCgroupFD = false
+	if pid, err = syscall.ForkExec(cmd.Path, cmd.Args, attr); err != nil {
+		return 0, nil, err
+	}
+	procs := filepath.Join(cmd.Cgroup, "cgroup.procs")
+	return pid, errors.Join(os.WriteFile(procs, []byte(strconv.Itoa(pid)), 0), limit(pid, cmd)), nil
 }
 
 // limit applies what can be applied to a running process. It comes right after
 // the exec, so a command could use a moment without limits.
-func limit(pid int, cmd *Command) {
-	set := func(what int, n uint64) {
-		_ = unix.Prlimit(pid, what, &unix.Rlimit{Cur: n, Max: n}, nil)
+func limit(pid int, cmd *Command) error {
+	set := func(name string, what int, n uint64) error {
+		if n == 0 {
+			return nil
+		}
+		apply := func() error { return unix.Prlimit(pid, what, &unix.Rlimit{Cur: n, Max: n}, nil) }
+		err := apply()
+		if err == unix.EPERM && cmd.User != nil {
+			err = withRealUser(cmd.User, apply)
+		}
+		if err != nil && err != unix.ESRCH {
+			return fmt.Errorf("%s: %w", name, err)
+		}
+		return nil
 	}
-	if cmd.MaxData > 0 {
-		set(unix.RLIMIT_DATA, cmd.MaxData)
-	}
-	if cmd.MaxFileSize > 0 {
-		set(unix.RLIMIT_FSIZE, cmd.MaxFileSize)
-	}
-	if cmd.Cgroup != "" {
-		_ = os.WriteFile(filepath.Join(cmd.Cgroup, "cgroup.procs"), []byte(strconv.Itoa(pid)), 0o644)
-	}
+	return errors.Join(
+		set("size of its data", unix.RLIMIT_DATA, cmd.MaxData),
+		set("size of a file", unix.RLIMIT_FSIZE, cmd.MaxFileSize),
+	)
 }
 
 // settleAfter is when settle looks after a new process. Anything done sooner

@@ -1,0 +1,154 @@
+package process
+
+import (
+	"log/slog"
+	"strings"
+	"sync"
+	"time"
+
+	"simplane/server/provider"
+	"simplane/server/provider/process/guard"
+	"simplane/server/provider/process/sockdiag"
+)
+
+// dataHeadroom is added to a memory limit enforced with RLIMIT_DATA, which
+// counts what a runtime reserves for itself (Go some 40 MiB, a thread's stack
+// 8 MiB), not what it uses.
+const dataHeadroom = 64 << 20
+
+// ceilings are the limits of a deployment's instances.
+func (f *function) ceilings() ceilings {
+	cpu, _ := provider.ParseCPU(f.dep.CPU) // validated when provisioned
+	memory, _ := provider.ParseMemory(f.dep.Memory)
+	return ceilings{cpu, memory, f.p.opt.MaxProcesses}
+}
+
+// limited fills in the limits of a command that hold from its start.
+func (in *instance) limited(cmd *guard.Command) (*confinement, error) {
+	p, limits := in.f.p, in.f.ceilings()
+	if in.f.dep.RuntimeMode == provider.FILE {
+		cmd.MaxFileSize = uint64(p.opt.MaxFileBytes)
+	}
+	if limits.memory > 0 && !p.cgroups.has("memory") {
+		cmd.MaxData = uint64(limits.memory) + dataHeadroom
+	}
+	c := &confinement{groups: p.cgroups, limits: limits}
+	if p.cgroups.early() {
+		g, err := p.cgroups.take(limits)
+		if err != nil {
+			return nil, err
+		}
+		c.group, cmd.Cgroup = g, g.v2
+	}
+	return c, nil
+}
+
+// confinement is the control group of one process, which it may get only after
+// its start.
+type confinement struct {
+	groups *cgroups
+	limits ceilings
+
+	mu    sync.Mutex
+	group *group // nil for none yet
+	timer *time.Timer
+	ended bool
+}
+
+// settleAfter is when a process that has no limit but that of its processes is
+// moved to its group: sooner would take the processor from its start. Until then
+// the bound of all functions holds.
+const settleAfter = 20 * time.Millisecond
+
+// begin has a process that was started without a group moved into one. failed
+// is called if that cannot be done.
+func (c *confinement) begin(pid int, failed func(error)) {
+	if c.groups.early() || len(c.groups.homes) == 0 {
+		return
+	}
+	after := settleAfter
+	if c.limits.cpu > 0 || c.limits.memory > 0 {
+		after = 0
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.timer = time.AfterFunc(after, func() {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		if c.ended {
+			return
+		}
+		g, err := c.groups.take(c.limits)
+		if g != nil {
+			c.group = g
+			err = g.join(pid)
+		}
+		if err != nil {
+			failed(err)
+		}
+	})
+}
+
+// end releases the group of a process that has exited.
+func (c *confinement) end() {
+	if c == nil {
+		return
+	}
+	c.mu.Lock()
+	c.ended = true
+	if c.timer != nil {
+		c.timer.Stop()
+	}
+	g := c.group
+	c.group = nil
+	c.mu.Unlock()
+	c.groups.remove(g)
+}
+
+// current is the group of the process; nil for none.
+func (c *confinement) current() *group {
+	if c == nil {
+		return nil
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.group
+}
+
+// unheld says which protections do not hold on this machine, for any function.
+func (p *Provider) unheld() (all []string) {
+	if why := p.cgroups.missing["pids"]; why != "" {
+		all = append(all, "the number of a function's processes is not limited: "+why)
+	}
+	if !sockdiag.Supported() {
+		all = append(all, "the owner of an HTTP function's port is not checked: this kernel has no sock_diag, or it is not permitted (AF_NETLINK)")
+	}
+	return all
+}
+
+// unheld says which of the function's limits do not hold; empty if all do.
+func (f *function) unheld() string {
+	all := f.p.unheld()
+	if why := f.p.cgroups.missing["memory"]; why != "" && f.dep.Memory != "" {
+		all = append(all, "the memory limit holds for each process, not for the instance: "+why)
+	}
+	if why := f.p.cgroups.missing["cpu"]; why != "" && f.dep.CPU != "" {
+		all = append(all, "the cpu limit "+f.dep.CPU+" is not enforced: "+why)
+	}
+	if f.unlimited != "" {
+		all = append(all, f.unlimited)
+	}
+	return strings.Join(all, "; ")
+}
+
+// notLimited notes, once, that a process of the function does without a limit.
+func (in *instance) notLimited(why string) {
+	f := in.f
+	f.mu.Lock()
+	known := f.unlimited != ""
+	f.unlimited = "not limited: " + strings.ReplaceAll(why, "\n", "; ")
+	f.mu.Unlock()
+	if !known {
+		in.note(slog.LevelWarn, f.unlimited)
+	}
+}
