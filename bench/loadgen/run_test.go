@@ -315,3 +315,55 @@ func TestFunctionTargetOnTheWire(t *testing.T) {
 		t.Errorf("got %s, want %s", line, want)
 	}
 }
+
+// A server may close a connection that is idle. A request that would have gone
+// out on it goes out on another one, over TLS too, and each goes out once.
+func TestIdleConnectionsThatTheServerCloses(t *testing.T) {
+	for _, secure := range []bool{false, true} {
+		var served atomic.Int64
+		srv := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			served.Add(1)
+			ok(w, r)
+		}))
+		if secure {
+			srv.StartTLS()
+		} else {
+			srv.Start()
+		}
+		defer srv.Close()
+		o := options(srv.URL)
+		o.Insecure = secure
+		clients, err := newClients(o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s := newShooter(0, 0, &o, clients)
+		defer s.release()
+		for n := range int64(5) {
+			if err := s.shoot(0); err != nil || served.Load() != n+1 {
+				t.Fatalf("TLS %v, request %d: %v, %d served", secure, n, err, served.Load())
+			}
+			srv.CloseClientConnections()
+			time.Sleep(2 * restTime) // it is looked at after a rest only
+		}
+	}
+}
+
+// What fails once the request is on its way is a failure, and not sent again.
+func TestConnectionsThatTheServerDropsAreFailures(t *testing.T) {
+	var served atomic.Int64
+	url := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		if served.Add(1)%2 == 0 {
+			c, _, _ := w.(http.Hijacker).Hijack()
+			_ = c.Close()
+			return
+		}
+		ok(w, r)
+	})
+	o := options(url)
+	o.Rate, o.Duration, o.Connections = 20, time.Second, 1
+	r := mustRun(t, o)
+	if r.Failed == 0 || r.OK+r.Failed != served.Load() {
+		t.Errorf("%d ok, %d failed, %d served", r.OK, r.Failed, served.Load())
+	}
+}

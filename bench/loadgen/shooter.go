@@ -3,6 +3,7 @@ package loadgen
 import (
 	"bytes"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net"
@@ -18,8 +19,14 @@ import (
 // maxResponseBytes bounds one response in the client's memory.
 const maxResponseBytes = 64 << 20
 
-// newClients returns one client per host. Nothing is ever retried: a retry
-// would hide a failure and its cost.
+// errStale says that the server had closed a kept connection before this
+// request. Nothing was sent, so it may be sent on another one, and it is no
+// failure of the server: servers may close idle connections at any time, and
+// clients look before they use one.
+var errStale = errors.New("the server closed this connection while it was idle")
+
+// newClients returns one client per host. What may have been sent is never
+// retried: a retry would hide a failure and its cost.
 func newClients(o Options) (map[string]*fasthttp.HostClient, error) {
 	clients := make(map[string]*fasthttp.HostClient)
 	for _, t := range o.Targets {
@@ -35,7 +42,7 @@ func newClients(o Options) (map[string]*fasthttp.HostClient, error) {
 			Addr: fasthttp.AddMissingPort(u.Host, u.Scheme == "https"), IsTLS: u.Scheme == "https",
 			Name: "simplane-bench", MaxConns: o.Connections, MaxIdemponentCallAttempts: 1,
 			MaxResponseBodySize: maxResponseBytes, MaxIdleConnDuration: time.Minute,
-			Dial: func(addr string) (conn net.Conn, err error) { return fasthttp.DialTimeout(addr, o.Timeout) },
+			Dial: keep(func(addr string) (net.Conn, error) { return fasthttp.DialTimeout(addr, o.Timeout) }),
 		}
 		if o.Insecure {
 			c.TLSConfig = &tls.Config{InsecureSkipVerify: true} // #nosec G402 -- the user asked for it
@@ -105,7 +112,13 @@ func (s *shooter) shoot(target int) error {
 		req.Header.SetBytesV("Idempotency-Key", s.keyBuf)
 	}
 	s.shots++
-	return s.clients[target].DoTimeout(req, s.resp, s.opts.Timeout)
+	for range s.opts.Connections + 1 {
+		if err := s.clients[target].DoTimeout(req, s.resp, s.opts.Timeout); !errors.Is(err, errStale) {
+			return err
+		}
+		// That connection is gone now, and a new one cannot be stale.
+	}
+	return errStale
 }
 
 func (s *shooter) appendKey(b []byte) []byte {
