@@ -15,5 +15,5 @@ var openAPI []byte
 
 func serveOpenAPI(ctx *fasthttp.RequestCtx) {
 	ctx.Response.Header.SetContentTypeBytes(httpjson.ContentTypeJSON)
-	ctx.SetBody(openAPI)
+	ctx.Response.SetBodyRaw(openAPI) // one copy, however many read it slowly
 }

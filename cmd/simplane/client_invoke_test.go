@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"fmt"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -106,6 +107,44 @@ func TestEnqueueAndFollow(t *testing.T) {
 	p.cli("exec", "list", "--status", "done").fails(2, "--status")
 	p.cli("exec", "list", "--before", "yesterday").fails(2, "--before")
 	p.cli("exec", "get", "no-uuid").fails(1, "NOT_FOUND")
+}
+
+// The command line asks for as many pages as its limit needs, and says when
+// there is more.
+func TestListsFollowTheirCursors(t *testing.T) {
+	p := startPlane(t)
+	p.cliWith(echoSpec, "fn", "apply", "-f", "-").ok()
+	const calls = 1100 // more than a page
+	c, err := client.New(p.addr, "")
+	must(t, err)
+	for i := range calls {
+		if _, err := c.Invoke(t.Context(), "echo", client.Submission{Input: fmt.Append(nil, i), IdempotencyKey: fmt.Sprintf("k%d", i)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	count := func(r ran) int { return strings.Count(r.ok().out, "success") }
+	if n := count(p.cli("exec", "list", "--limit", "5000")); n != calls {
+		t.Errorf("%d listed, want %d", n, calls)
+	}
+	cut := p.cli("exec", "list", "--limit", "1050").ok()
+	_, cursor, found := strings.Cut(strings.TrimSuffix(cut.out, ")\n"), "--cursor ")
+	if n := count(cut); n != 1050 || !found {
+		t.Fatalf("%d listed, want 1050, and a cursor", n)
+	}
+	if n := count(p.cli("exec", "list", "--limit", "1050", "--cursor", cursor)); n != calls-1050 {
+		t.Errorf("%d listed after the cursor, want %d", n, calls-1050)
+	}
+	var page client.Executions
+	must(t, json.Unmarshal([]byte(p.cli("exec", "list", "--limit", "1050", "-o", "json").ok().out), &page))
+	if len(page.Executions) != 1050 || page.NextCursor == "" || !page.Truncated {
+		t.Errorf("%d as JSON, cursor %q", len(page.Executions), page.NextCursor)
+	}
+	if n := count(p.cli("exec", "list", "--key", "k7", "--status", "success,error")); n != 1 {
+		t.Errorf("%d with the key, want 1", n)
+	}
+	p.cli("exec", "list", "--since", "2100-01-01T00:00:00Z").ok().prints("ID")
+	p.cli("exec", "list", "--status", "error,done").fails(2, "done")
+	p.cli("exec", "list", "--cursor", "nonsense").fails(2, "cursor")
 }
 
 func TestWatchFailsWithTheExecution(t *testing.T) {

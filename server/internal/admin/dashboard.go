@@ -41,6 +41,6 @@ func serveDashboard(ctx *fasthttp.RequestCtx, name string) bool {
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Referrer-Policy", "no-referrer")
 	h.Set("Cache-Control", "no-cache") // a new version shows at once
-	ctx.SetBody(f.Body)
+	ctx.Response.SetBodyRaw(f.Body)
 	return true
 }

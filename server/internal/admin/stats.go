@@ -1,7 +1,6 @@
 package admin
 
 import (
-	"encoding/json"
 	"fmt"
 	"math"
 	"time"
@@ -95,11 +94,7 @@ func (a *Admin) stats(functions []*core.Function, limit int) func(*httpjson.Part
 		left, last = left[1:], fn.Name()
 		p.B, separator = append(p.B, separator...), ","
 		p.B = append(httpjson.AppendString(p.B, fn.Name()), ':')
-		raw, err := json.Marshal(a.statsOf(fn))
-		if err != nil {
-			panic(err) // strings and numbers
-		}
-		p.B = append(p.B, raw...)
+		p.JSON(a.statsOf(fn))
 		return true
 	}
 }

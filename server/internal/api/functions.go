@@ -117,7 +117,7 @@ func (a *API) ListFunctions(ctx *fasthttp.RequestCtx) {
 				return false
 			}
 			p.B, separator = append(p.B, separator...), ","
-			p.Value(viewJSON(left[0]))
+			p.JSON(funcspec.View(left[0].Spec()))
 			left = left[1:]
 			return true
 		}
@@ -127,21 +127,22 @@ func (a *API) ListFunctions(ctx *fasthttp.RequestCtx) {
 // fitting is how many of the functions' specs go into one answer. The header
 // that says where to go on is sent before them, so they are made twice.
 func fitting(functions []*core.Function) int {
-	size := 0
+	var size counted
+	out := json.NewEncoder(&size)
 	for i, fn := range functions {
-		if size += len(viewJSON(fn)); size >= httpjson.MaxListBytes {
+		if _ = out.Encode(funcspec.View(fn.Spec())); size >= httpjson.MaxListBytes {
 			return i + 1
 		}
 	}
 	return len(functions)
 }
 
-func viewJSON(fn *core.Function) []byte {
-	raw, err := json.Marshal(funcspec.View(fn.Spec()))
-	if err != nil {
-		panic(err) // strings and numbers
-	}
-	return raw
+// counted counts what is written.
+type counted int
+
+func (n *counted) Write(b []byte) (int, error) {
+	*n += counted(len(b))
+	return len(b), nil
 }
 
 // GetFunction shows the spec of one function.

@@ -125,9 +125,13 @@ func TestBudgetOfWaitersOnly(t *testing.T) {
 	b.turn = time.Millisecond
 	var all sync.WaitGroup
 	refused := make(chan error, 10)
+	var shares []*share
 	for range 10 {
 		s, _ := member(b)
 		takes(t, s, 10)
+		shares = append(shares, s)
+	}
+	for _, s := range shares {
 		all.Go(func() {
 			err := s.take(20, time.Now().Add(time.Minute))
 			s.release()

@@ -15,16 +15,21 @@ import (
 // this and the stack of its goroutine; an exchange has the rest.
 type conn struct {
 	net.Conn
-	s      *Server
-	tcp    *sock.Conn // Conn itself or the one below TLS; nil without one
-	state  atomic.Int32
-	opened time.Time
+	s       *Server
+	tcp     *sock.Conn // Conn itself or the one below TLS; nil without one
+	awaiter awaiter    // Conn itself; nil if it cannot wait without a buffer
+	state   atomic.Int32
 
-	// The first byte after a wait, for a Conn that cannot wait without a
-	// buffer.
+	opened   time.Time
+	answered time.Time // when the last answer was written
+
+	// The first byte after a wait, without an awaiter.
 	first    [1]byte
 	hasFirst bool
 }
+
+// awaiter is what sock.Conn can do and a TLS connection cannot.
+type awaiter interface{ Await() error }
 
 // The states of a connection. Whoever takes it out of a waiting one, by
 // compare-and-swap, owns it: its goroutine, or Shutdown.
@@ -54,7 +59,7 @@ func (k *conn) serve() {
 		if k.s.stopping.Load() && k.state.CompareAndSwap(waits, closing) {
 			return
 		}
-		if k.await(time.Now().Add(k.s.IdleTimeout)) != nil || !k.state.CompareAndSwap(waits, busy) {
+		if k.await(k.answered.Add(k.s.IdleTimeout)) != nil || !k.state.CompareAndSwap(waits, busy) {
 			return
 		}
 	}
@@ -84,8 +89,8 @@ func (k *conn) await(deadline time.Time) error {
 	if err := k.SetReadDeadline(deadline); err != nil {
 		return err
 	}
-	if k.tcp != nil && k.Conn == net.Conn(k.tcp) {
-		return k.tcp.Await()
+	if k.awaiter != nil {
+		return k.awaiter.Await()
 	}
 	n, err := k.Conn.Read(k.first[:])
 	k.hasFirst = n == 1

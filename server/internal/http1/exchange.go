@@ -2,7 +2,11 @@ package http1
 
 import (
 	"bufio"
+	"bytes"
+	"crypto/tls"
 	"io"
+	"net"
+	"sync"
 	"time"
 
 	"github.com/valyala/fasthttp"
@@ -13,9 +17,14 @@ import (
 type exchange struct {
 	ctx  fasthttp.RequestCtx
 	in   *bufio.Reader // reads the exchange, see Read
+	own  *bufio.Reader // in, but while a head is large
 	out  *bufio.Writer // nil while nothing is written
 	conn *conn
 
+	link   link // ctx's connection
+	linked bool // if it is
+
+	back     []byte    // what Read returns first
 	awaited  bool      // something has come, and the next Read returns it
 	deadline time.Time // of the request; zero until something has to be waited for
 	body     body
@@ -24,6 +33,10 @@ type exchange struct {
 	kept     *[]byte // the buffer that the body is in
 	lost     bool    // the position in the stream is unknown
 }
+
+// readBuffer is the size of the buffer of requests. Heads that are larger get a
+// larger one.
+const readBuffer = 4 << 10
 
 // writeBuffer is the size of the buffer of answers; larger ones are written
 // past it.
@@ -36,22 +49,47 @@ func (s *Server) begin(k *conn) *exchange {
 	x, ok := s.exchanges.Get().(*exchange)
 	if !ok {
 		x = &exchange{}
-		x.in = bufio.NewReaderSize(x, s.MaxHeaderBytes)
+		x.own = bufio.NewReaderSize(x, min(readBuffer, s.MaxHeaderBytes))
+		x.in = x.own
 	}
 	x.conn, x.awaited = k, true
-	x.ctx.Init2(k.Conn, nil, false)
+	x.name(k.Conn)
 	return x
 }
 
+// name tells ctx its connection. Init2 is not called for each exchange: it
+// reads the clock and counts in a word that all processors share.
+func (x *exchange) name(c net.Conn) {
+	x.link.Conn = c
+	_, secure := c.(*tls.Conn)
+	switch {
+	case secure: // ctx.IsTLS looks at the type
+		x.ctx.Init2(c, nil, false)
+	case !x.linked:
+		x.ctx.Init2(&x.link, nil, false)
+	}
+	x.linked = !secure
+}
+
+// link is a connection that can be exchanged for another one.
+type link struct{ net.Conn }
+
 func (s *Server) end(x *exchange) {
 	x.reset()
-	x.in.Reset(x)
+	x.back = nil
+	x.own.Reset(x)
+	if x.in != x.own {
+		x.dropLarger()
+	}
 	if x.out != nil {
 		x.out.Reset(nil)
 		s.writers.Put(x.out)
 		x.out = nil
 	}
-	x.conn = nil
+	if !x.linked {
+		x.name(nil)
+	}
+	x.conn, x.link.Conn = nil, nil
 	s.exchanges.Put(x)
 }
 
@@ -70,6 +108,11 @@ func (x *exchange) reset() {
 // Read implements io.Reader, for in. It is called when all that has come is
 // used up: answers that are ready go out before anything is waited for.
 func (x *exchange) Read(p []byte) (int, error) {
+	if len(x.back) > 0 {
+		n := copy(p, x.back)
+		x.back = x.back[n:]
+		return n, nil
+	}
 	if x.awaited { // nothing is waited for
 		x.awaited = false
 		return x.conn.Read(p)
@@ -90,7 +133,7 @@ func (x *exchange) Read(p []byte) (int, error) {
 // whether the connection goes on.
 func (x *exchange) serve() bool {
 	for {
-		err := readHead(&x.ctx.Request.Header, x.in)
+		err := x.readHead()
 		switch {
 		case err == errNothingYet:
 			return x.flush() == nil
@@ -109,6 +152,63 @@ func (x *exchange) serve() bool {
 		}
 		x.reset()
 	}
+}
+
+// readHead reads a head, in a larger buffer if need be.
+func (x *exchange) readHead() error {
+	var seen headScan
+	for {
+		err := readHead(&x.ctx.Request.Header, &seen, x.in)
+		switch {
+		case err == errBufferFull && x.in.Size() < x.conn.s.MaxHeaderBytes:
+			x.enlarge()
+			continue
+		case err == errBufferFull:
+			return ErrHeadTooLarge
+		case x.in != x.own:
+			x.shrink()
+		}
+		return err
+	}
+}
+
+// larger are readers of twice the usual size, the only larger ones unless
+// MaxHeaderBytes is set higher.
+var larger sync.Pool
+
+// enlarge gives in a larger buffer: one that is filled from what in has.
+func (x *exchange) enlarge() {
+	size := min(2*x.in.Size(), x.conn.s.MaxHeaderBytes)
+	if size == 2*readBuffer {
+		if r, ok := larger.Get().(*bufio.Reader); ok {
+			r.Reset(x.in)
+			x.in = r
+			return
+		}
+	}
+	x.in = bufio.NewReaderSize(x.in, size)
+}
+
+// shrink undoes enlarge, if what is left fits.
+func (x *exchange) shrink() {
+	n := x.in.Buffered()
+	if x.own.Buffered() > 0 || n > x.own.Size() {
+		return
+	}
+	b, _ := x.in.Peek(n)
+	x.back = bytes.Clone(b)
+	x.own.Reset(x)
+	_, _ = x.own.Peek(n)
+	x.dropLarger()
+}
+
+// dropLarger makes in the own reader again.
+func (x *exchange) dropLarger() {
+	if x.in.Size() == 2*readBuffer {
+		x.in.Reset(nil)
+		larger.Put(x.in)
+	}
+	x.in = x.own
 }
 
 // answer handles one request, and reports whether the connection goes on.
@@ -130,7 +230,11 @@ func (x *exchange) answer() bool {
 	if x.body.ended {
 		return true
 	}
-	return x.flush() == nil && x.drop() // the peer may wait for the answer before it sends the rest
+	if x.flush() != nil || !x.drop() { // the peer may wait for the answer before it sends the rest
+		return false
+	}
+	x.conn.answered = time.Now()
+	return true
 }
 
 // write puts the answer into out, and sends it if the connection ends.
@@ -146,8 +250,12 @@ func (x *exchange) write(goesOn bool) error {
 	if err := x.mayWrite(); err != nil {
 		return err
 	}
+	large := resp.IsBodyStream() || len(resp.Body()) > writeBuffer
 	if err := resp.Write(x.out); err != nil {
 		return err
+	}
+	if large { // writing it took time
+		x.conn.answered = time.Now()
 	}
 	if !goesOn {
 		return x.out.Flush()
@@ -165,7 +273,8 @@ func (x *exchange) mayWrite() error {
 			x.out = bufio.NewWriterSize(x.conn.Conn, writeBuffer)
 		}
 	}
-	return x.conn.SetWriteDeadline(time.Now().Add(x.conn.s.WriteTimeout))
+	x.conn.answered = time.Now()
+	return x.conn.SetWriteDeadline(x.conn.answered.Add(x.conn.s.WriteTimeout))
 }
 
 func (x *exchange) flush() error {

@@ -10,18 +10,21 @@ import (
 
 // MaxHeaders bounds the header fields of a request: each costs memory of its
 // own once it is parsed.
-const MaxHeaders = 100
+const MaxHeaders = 64
 
-// readHead reads one head into h, and refuses what RFC 9112 lets a recipient
+// errBufferFull says that the head does not fit into the reader's buffer.
+var errBufferFull = Malformed("a head larger than the buffer")
+
+// readHead reads one head into h, or goes on after errBufferFull with a larger
+// buffer; seen is what the scan before has seen of it. It refuses what RFC 9112 lets a recipient
 // refuse because recipients differ in how they read it, which is what request
-// smuggling is made of. io.EOF means that the peer has ended the stream before
-// a request.
+// smuggling is made of. The error is io.EOF if the peer has ended the stream
+// before a request.
 //
 // fasthttp would accept folded header lines (5.2), lines that end in a bare LF
 // (2.2), names with blanks in them (5.1), and take a body with the encoding
 // "identity", which is none any more, for no body.
-func readHead(h *fasthttp.RequestHeader, in *bufio.Reader) error {
-	var seen headScan
+func readHead(h *fasthttp.RequestHeader, seen *headScan, in *bufio.Reader) error {
 	for {
 		b, _ := in.Peek(in.Buffered())
 		if len(b) == 0 || seen.at == 0 && b[0] == '\r' {
@@ -38,7 +41,7 @@ func readHead(h *fasthttp.RequestHeader, in *bufio.Reader) error {
 			break
 		}
 		if len(b) == in.Size() {
-			return ErrHeadTooLarge
+			return errBufferFull
 		}
 		if _, err := in.Peek(len(b) + 1); err != nil {
 			return unexpected(err)

@@ -23,9 +23,9 @@ const dropLimit = 256 << 10
 // error for is to be answered, as Server.Refuse does; the connection ends. A
 // request that is not a Server's has its body already.
 //
-// A body of at most MaxHeaderBytes that is not chunked stays in the
-// connection's buffer. Others are read into a buffer that grows with what
-// comes, out of the budget; it is theirs while they are being read.
+// A body that fits into the buffer which the head came in stays there, unless
+// it is chunked. Others are read into a buffer that grows with what comes. What
+// is above freeBuffer is out of the budget while the body is being read.
 func ReadBody(ctx *fasthttp.RequestCtx) error {
 	x, ok := ctx.UserValue(exchangeKey{}).(*exchange)
 	if !ok || x.body.ended {
@@ -75,6 +75,9 @@ func (x *exchange) askForBody() error {
 	}
 	return x.out.Flush()
 }
+
+// freeBuffer is how much of a body's buffer, in bytes, is not from the budget.
+const freeBuffer = 8 << 10
 
 // growth is the largest ratio of a body's buffer to what has come of it.
 const growth = 4
@@ -129,7 +132,7 @@ func (x *exchange) bodyBuffer() []byte {
 // grow makes room for more than have bytes, of a body of length at most.
 func (x *exchange) grow(sh *share, have, length int) error {
 	want := min(max(growth*have, growth*x.in.Buffered(), smallBuffer), length)
-	if _, capacity := class(want); capacity > x.in.Size() {
+	if _, capacity := class(want); capacity > freeBuffer {
 		if x.deadline.IsZero() {
 			x.deadline = time.Now().Add(x.conn.s.ReadTimeout)
 		}

@@ -30,7 +30,7 @@ type Server struct {
 	ReadTimeout, WriteTimeout, IdleTimeout time.Duration
 	// MaxHeaderBytes bounds a head, MaxBodyBytes a body.
 	MaxHeaderBytes, MaxBodyBytes int
-	// Bodies is shared by the bodies above MaxHeaderBytes.
+	// Bodies is shared by the bodies above 8 KiB.
 	Bodies *Budget
 
 	exchanges, writers sync.Pool
@@ -87,6 +87,7 @@ func (s *Server) work(k *conn) {
 
 func (s *Server) enter(c net.Conn) *conn {
 	k := &conn{s: s, Conn: c, tcp: sock.Under(c), opened: time.Now()}
+	k.awaiter, _ = c.(awaiter)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.open == nil {

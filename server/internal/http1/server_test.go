@@ -333,7 +333,7 @@ func FuzzHead(f *testing.F) {
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		var h fasthttp.RequestHeader
 		in := bufio.NewReaderSize(bytes.NewReader(raw), 4096)
-		if err := readHead(&h, in); err != nil {
+		if err := readHead(&h, &headScan{}, in); err != nil {
 			return
 		}
 		rest, _ := io.ReadAll(in)
@@ -352,4 +352,34 @@ func FuzzHead(f *testing.F) {
 			t.Fatalf("%q: length %d; net/http: %d %v", head, h.ContentLength(), theirs.ContentLength, theirs.TransferEncoding)
 		}
 	})
+}
+
+// Heads of all sizes around the buffers' sizes are read, with what follows
+// them; one byte more than allowed is refused.
+func TestHeadsOfAllSizes(t *testing.T) {
+	f := serve(t)
+	head := func(size int) string {
+		begin, end := "POST / HTTP/1.1\r\nHost: x\r\nX-A: ", "\r\nContent-Length: 5000\r\n\r\n"
+		return begin + strings.Repeat("a", size-len(begin)-len(end)) + end
+	}
+	body := strings.Repeat("b", 5000)
+	c := f.dial()
+	for _, size := range []int{100, 4095, 4096, 4097, 5000, 8191, 8192} {
+		for _, split := range []int{0, 1, 50, size / 2, size - 1, size} {
+			request := head(size) + body
+			c.send("%s", request[:split])
+			time.Sleep(time.Millisecond) // so that it mostly arrives alone
+			c.send("%s", request[split:]+"\r\n"+request)
+			for range 2 {
+				if got := c.answer(200); got != body {
+					t.Fatalf("a head of %d bytes, split at %d: the body has %d bytes", size, split, len(got))
+				}
+			}
+		}
+	}
+	c.send("%s", head(8193))
+	if got := c.answer(400); got != ErrHeadTooLarge.Error() {
+		t.Error(got)
+	}
+	c.closed()
 }

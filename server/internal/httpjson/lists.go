@@ -1,6 +1,7 @@
 package httpjson
 
 import (
+	"encoding/json"
 	"fmt"
 	"io"
 	"slices"
@@ -61,6 +62,20 @@ func (p *Parts) Value(v []byte) {
 	}
 	p.done = append(p.done, p.B, v)
 	p.B = nil
+}
+
+// Write implements io.Writer.
+func (p *Parts) Write(b []byte) (int, error) {
+	p.B = append(p.B, b...)
+	return len(b), nil
+}
+
+// JSON appends v, whose kinds JSON has all.
+func (p *Parts) JSON(v any) {
+	if err := json.NewEncoder(p).Encode(v); err != nil {
+		panic(err)
+	}
+	p.B = p.B[:len(p.B)-1] // the line's end
 }
 
 // Size is the length of the answer so far.

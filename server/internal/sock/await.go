@@ -9,7 +9,7 @@ import (
 )
 
 // arrival holds the first bytes that came after a wait.
-type arrival [4 << 10]byte
+type arrival [8 << 10]byte
 
 var arrivals = sync.Pool{New: func() any { return new(arrival) }}
 

@@ -41,12 +41,18 @@ func (p *plane) page() string {
 // samples are the values of all functions' series, which must be there once.
 func (p *plane) samples() map[string]float64 {
 	p.t.Helper()
-	all, text := map[string]float64{}, p.page()
-	for line := range strings.Lines(text) {
-		name, value, _ := strings.Cut(strings.TrimSpace(line), " ")
-		if !strings.Contains(name, "{function=") {
+	var text bytes.Buffer
+	for _, f := range families {
+		if err := f.writeText(&text, p.metrics.functions()); err != nil {
+			p.t.Fatal(err)
+		}
+	}
+	all := map[string]float64{}
+	for line := range strings.Lines(text.String()) {
+		if strings.HasPrefix(line, "#") {
 			continue
 		}
+		name, value, _ := strings.Cut(strings.TrimSpace(line), " ")
 		v, err := strconv.ParseFloat(value, 64)
 		if _, twice := all[name]; twice || err != nil {
 			p.t.Fatalf("%s is there twice, or is no number: %v", line, err)
@@ -54,7 +60,7 @@ func (p *plane) samples() map[string]float64 {
 		all[name] = v
 	}
 	parser := expfmt.NewTextParser(model.LegacyValidation)
-	if _, err := parser.TextToMetricFamilies(strings.NewReader(text)); err != nil {
+	if _, err := parser.TextToMetricFamilies(&text); err != nil {
 		p.t.Fatal(err)
 	}
 	return all

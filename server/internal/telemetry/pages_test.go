@@ -65,7 +65,7 @@ func TestPagesAfterAFailure(t *testing.T) {
 }
 
 // Slow readers take the places of one address, and no more. Who finds none
-// waits, and is refused in the end.
+// waits, and is refused in the end, or at once if too many wait.
 func TestSlowScrapesAreBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := NewMetrics()
@@ -84,6 +84,15 @@ func TestSlowScrapesAreBounded(t *testing.T) {
 		if status, after := one(scrape); status != 503 || after != readerWait {
 			t.Errorf("one more: %d after %v", status, after)
 		}
+		var waiting sync.WaitGroup
+		for range maxWaiting {
+			waiting.Go(func() { one(scrape) })
+		}
+		synctest.Wait()
+		if status, after := one(scrape); status != 503 || after != 0 {
+			t.Errorf("while many wait: %d after %v", status, after)
+		}
+		waiting.Wait()
 		if status, _ := one(elsewhere); status != 200 {
 			t.Errorf("at another address: %d", status)
 		}

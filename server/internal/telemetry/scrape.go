@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"io"
 	"net/http"
+	"sync"
 	"time"
 
 	"github.com/klauspost/compress/gzip"
@@ -16,8 +17,9 @@ import (
 // Bounds of scraping. A reader that is slow keeps its page, so the pages that
 // are kept are bounded by the readers at once.
 const (
-	maxReaders = 16               // of one address
-	readerWait = 10 * time.Second // for a place among them
+	maxReaders = 16 // of one address
+	maxWaiting = 64 // for another to be done
+	readerWait = 10 * time.Second
 )
 
 // CodeScrapesBusy is the refusal of a scrape while too many others are read.
@@ -26,17 +28,17 @@ const CodeScrapesBusy = "SCRAPES_BUSY"
 // Scraper answers scrapes at one address. Each address has readers of its own:
 // whoever reads slowly at one leaves the other as it is.
 func (m *Metrics) Scraper() fasthttp.RequestHandler {
-	places := make(chan struct{}, maxReaders)
+	places := httpjson.NewPlaces(maxReaders, maxWaiting, readerWait)
 	return func(ctx *fasthttp.RequestCtx) {
-		if !take(places) {
+		if !places.Take() {
 			ctx.Response.Header.Set("Retry-After", "1")
 			httpjson.WriteError(ctx, fasthttp.StatusServiceUnavailable, CodeScrapesBusy, "the metrics are being read by as many as may at once; retry")
 			return
 		}
-		leave := func() { <-places }
+		answering := false
 		defer func() {
-			if leave != nil { // there was no page, or a panic
-				leave()
+			if !answering { // there was no page, or a panic
+				places.Leave()
 			}
 		}()
 		form, contentType := negotiate(ctx)
@@ -56,40 +58,20 @@ func (m *Metrics) Scraper() fasthttp.RequestHandler {
 			httpjson.WriteError(ctx, fasthttp.StatusInternalServerError, httpjson.CodeInternal, err.Error())
 			return
 		}
-		ctx.SetBodyStream(&scrapeBody{body, leave}, size)
-		leave = nil
-	}
-}
-
-// take takes a place, waiting for one if need be.
-func take(places chan<- struct{}) bool {
-	select {
-	case places <- struct{}{}:
-		return true
-	default:
-	}
-	enough := time.NewTimer(readerWait)
-	defer enough.Stop()
-	select {
-	case places <- struct{}{}:
-		return true
-	case <-enough.C:
-		return false
+		answering = true
+		ctx.SetBodyStream(&scrapeBody{body, sync.OnceFunc(places.Leave)}, size)
 	}
 }
 
 // scrapeBody is a page on its way to its reader.
 type scrapeBody struct {
 	io.Reader
-	leave func() // nil after Close
+	leave func()
 }
 
 // Close gives the place back.
 func (b *scrapeBody) Close() error {
-	if b.leave != nil {
-		b.leave()
-		b.leave = nil
-	}
+	b.leave()
 	return nil
 }
 
