@@ -118,6 +118,11 @@ func (s *search) begin() {
 	if s.Function != "" {
 		s.want.tagged, s.want.tag = true, nameTag(s.Function)
 	}
+	if s.unfinishedOnly() {
+		if queued, inFlight := s.core.Unfinished(); queued+inFlight == 0 {
+			return
+		}
+	}
 	shards := s.core.store.shards
 	s.walks = make([]walk, 0, len(shards))
 	for i := range shards {
@@ -132,6 +137,12 @@ func (s *search) begin() {
 	for i := len(s.walks)/2 - 1; i >= 0; i-- {
 		s.sink(i)
 	}
+}
+
+// unfinishedOnly reports whether nothing that has ended is listed.
+func (s *search) unfinishedOnly() bool {
+	unfinished := Statuses(0).With(Queued).With(Running)
+	return s.Statuses != 0 && s.Statuses&^unfinished == 0
 }
 
 // page walks until what is left is older than the page's last.

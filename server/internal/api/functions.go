@@ -210,13 +210,14 @@ func (a *API) Logs(ctx *fasthttp.RequestCtx, name string) {
 		httpjson.ValidationFailed("executionMode: only DEPLOYMENT functions that a provider runs have logs here").Write(ctx)
 		return
 	}
-	lines, err := a.Registrar.Logs(name, tail)
-	if err != nil {
-		httpjson.WriteError(ctx, fasthttp.StatusNotFound, core.CodeNotFound, err.Error())
-		return
-	}
-	ctx.SetContentType("text/plain; charset=utf-8")
-	a.Lists.Write(ctx, func() func(*httpjson.Parts) bool {
+	name = strings.Clone(name) // the provider may keep it longer than the request lasts
+	a.Lists.Fetch(ctx, func() func(*httpjson.Parts) bool {
+		lines, err := a.Registrar.Logs(name, tail)
+		if err != nil {
+			httpjson.WriteError(ctx, fasthttp.StatusNotFound, core.CodeNotFound, err.Error())
+			return nil
+		}
+		ctx.SetContentType("text/plain; charset=utf-8")
 		return func(p *httpjson.Parts) bool {
 			if len(lines) > 0 {
 				l := lines[0]

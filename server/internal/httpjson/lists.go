@@ -19,7 +19,8 @@ const MaxListBytes = 16 << 20
 // Bounds of what lists hold, and of how many there are.
 const (
 	wholeListBytes = 16 << 10 // up to here an answer is made at once
-	listsMade      = 8        // lists that are being made at once
+	listsMade      = 8        // lists that are being begun at once
+	listsFetched   = 8        // those of them that come from elsewhere
 	longLists      = 32       // answers beyond wholeListBytes that are being written at once
 	listsWaiting   = 64       // that wait for others to be written
 	listPatience   = 2 * time.Second
@@ -37,13 +38,16 @@ const HeaderNextCursor = "X-Next-Cursor"
 // once. A long one is made part by part as its reader takes it, and only so
 // many are under way at once; the server's write timeout ends each.
 type Lists struct {
-	making, long chan struct{} // a place for each
-	waiting      atomic.Int32
+	making, fetching, long places
+	waiting                atomic.Int32
 }
+
+// places are as many as may be under way at once.
+type places chan struct{}
 
 // NewLists makes a Lists.
 func NewLists() *Lists {
-	return &Lists{making: make(chan struct{}, listsMade), long: make(chan struct{}, longLists)}
+	return &Lists{making: make(places, listsMade), fetching: make(places, listsFetched), long: make(places, longLists)}
 }
 
 // Parts collects the next part of an answer.
@@ -93,41 +97,57 @@ func (p *Parts) held() (n int) {
 // The first calls of next are made at once; the later ones after the handler
 // has returned, so it must not use ctx. Neither may block.
 func (l *Lists) Write(ctx *fasthttp.RequestCtx, prepare func() (next func(*Parts) (more bool))) {
-	long := l.begin(prepare)
-	switch {
-	case long == nil:
-	case long.next == nil && long.parts.held() <= wholeListBytes:
-		ctx.Response.SwapBody(append(slices.Concat(long.parts.done...), long.parts.B...))
-	case !ctx.Request.Header.IsHTTP11() && !ctx.IsHead():
-		BadRequest(CodeBadRequest, fmt.Sprintf("a list longer than %d KiB needs HTTP/1.1; ask for fewer with limit", wholeListBytes>>10)).Write(ctx)
-	case !l.take():
-		ctx.Response.Header.Del(HeaderNextCursor)
-		ctx.Response.Header.Set("Retry-After", "1")
-		WriteError(ctx, fasthttp.StatusServiceUnavailable, CodeListsBusy, "too many long lists are being read at once; ask for fewer with limit, or again later")
-	default:
-		long.release = sync.OnceFunc(func() { <-l.long })
-		ctx.Response.SetBodyStream(long, -1)
-	}
+	l.making <- struct{}{} // soon free: whoever has a place waits for nobody
+	l.write(ctx, l.making.begin(prepare))
 }
 
-// begin makes the first part of an answer; nil when there is another answer.
-// Whoever makes one waits for nobody, so a place is soon free.
-func (l *Lists) begin(prepare func() func(*Parts) bool) *list {
-	l.making <- struct{}{}
-	defer func() { <-l.making }()
+// Fetch is Write for a list that comes from elsewhere: prepare may block.
+func (l *Lists) Fetch(ctx *fasthttp.RequestCtx, prepare func() (next func(*Parts) (more bool))) {
+	if !l.take(l.fetching) {
+		busy(ctx)
+		return
+	}
+	l.write(ctx, l.fetching.begin(prepare))
+}
+
+// begin makes the first part of an answer, nil when there is another answer,
+// and gives the place back.
+func (p places) begin(prepare func() func(*Parts) bool) *list {
+	defer func() { <-p }()
 	next := prepare()
 	if next == nil {
 		return nil
 	}
-	long := &list{next: next, parts: Parts{B: make([]byte, 0, partBytes)}}
-	long.fill(wholeListBytes)
-	return long
+	begun := &list{next: next, parts: Parts{B: make([]byte, 0, partBytes)}}
+	begun.fill(wholeListBytes)
+	return begun
 }
 
-// take reports whether one more long answer may be written.
-func (l *Lists) take() bool {
+func (l *Lists) write(ctx *fasthttp.RequestCtx, begun *list) {
+	switch {
+	case begun == nil:
+	case begun.next == nil && begun.parts.held() <= wholeListBytes:
+		ctx.Response.SwapBody(append(slices.Concat(begun.parts.done...), begun.parts.B...))
+	case !ctx.Request.Header.IsHTTP11() && !ctx.IsHead():
+		BadRequest(CodeBadRequest, fmt.Sprintf("a list longer than %d KiB needs HTTP/1.1; ask for fewer with limit", wholeListBytes>>10)).Write(ctx)
+	case !l.take(l.long):
+		busy(ctx)
+	default:
+		begun.release = sync.OnceFunc(func() { <-l.long })
+		ctx.Response.SetBodyStream(begun, -1)
+	}
+}
+
+func busy(ctx *fasthttp.RequestCtx) {
+	ctx.Response.Header.Del(HeaderNextCursor)
+	ctx.Response.Header.Set("Retry-After", "1")
+	WriteError(ctx, fasthttp.StatusServiceUnavailable, CodeListsBusy, "too many long lists are being read at once; ask for fewer with limit, or again later")
+}
+
+// take reports whether a place is free, now or before long.
+func (l *Lists) take(p places) bool {
 	select {
-	case l.long <- struct{}{}:
+	case p <- struct{}{}:
 		return true
 	default:
 	}
@@ -138,7 +158,7 @@ func (l *Lists) take() bool {
 	patience := time.NewTimer(listPatience)
 	defer patience.Stop()
 	select {
-	case l.long <- struct{}{}:
+	case p <- struct{}{}:
 		return true
 	case <-patience.C:
 		return false
