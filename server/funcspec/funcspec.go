@@ -54,6 +54,7 @@ type Runtime struct {
 	Env              map[string]string
 	Resources        *Resources
 	ImagePullSecrets []string
+	JSONBytes        int // length of the View as JSON when it was registered
 }
 
 // Resources are per instance, in Kubernetes notation ("500m", "128Mi").

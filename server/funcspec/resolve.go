@@ -1,6 +1,7 @@
 package funcspec
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -86,6 +87,11 @@ func Resolve(in Input) (*core.Spec, error) {
 		return nil, &core.ValidationError{Details: v}
 	}
 	s.Data, s.NoInstances = r, !r.Provided()
+	raw, err := json.Marshal(View(s))
+	if err != nil {
+		return nil, err
+	}
+	r.JSONBytes = len(raw)
 	return s, nil
 }
 

@@ -95,9 +95,14 @@ func TestDeadLetterListOfLargeInputsIsBounded(t *testing.T) {
 	_ = nobody.Close()
 	v.register(fmt.Sprintf(`{"name":"f","image":"none","executionMode":"POOL","endpointUrl":"http://%s/","maxRetries":0}`, nobody.Addr()))
 	for range calls {
-		v.call("POST", v.API+"/v1/functions/f:invoke", `{"input":`+value(4_000_000)+`}`)
+		if a := v.call("POST", v.API+"/v1/functions/f:enqueue", `{"input":`+value(4_000_000)+`}`); a.Status != 202 {
+			t.Fatalf("%d %.200s", a.Status, a.Body)
+		}
 	}
 	url := v.API + "/v1/functions/f/dead-letters?limit=1000"
+	for deadline := time.Now().Add(hangGuard); len(v.list(url).DeadLetters) < calls && time.Now().Before(deadline); {
+		time.Sleep(20 * time.Millisecond)
+	}
 	v.atMost("a list of dead letters", v.peakGrowth(func() {
 		if l := v.list(url); len(l.DeadLetters) != calls || l.Truncated || l.DeadLetters[0].Input != nil {
 			t.Errorf("%d found, truncated %v, input of %d bytes", len(l.DeadLetters), l.Truncated, len(l.DeadLetters[0].Input))

@@ -2,6 +2,7 @@ package httpjson
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -18,7 +19,7 @@ const MaxListBytes = 16 << 20
 
 // Bounds of what lists hold, and of how many there are.
 const (
-	wholeListBytes = 16 << 10 // up to here an answer is made at once
+	wholeListBytes = 16 << 10 // up to here an answer is made at once; later parts have this size
 	listsMade      = 8        // lists that are being begun at once
 	listsFetched   = 8        // those of them that come from elsewhere
 	longLists      = 32       // answers beyond wholeListBytes that are being written at once
@@ -54,8 +55,7 @@ func NewLists() *Lists {
 type Parts struct {
 	B    []byte   // append to it
 	done [][]byte // what comes before B
-	read int      // of these, by the reader
-	sent int      // of earlier ones
+	sent int      // in parts before
 }
 
 // Value appends a value that does not change. A long one is not copied.
@@ -181,32 +181,32 @@ func (l *list) fill(n int) {
 	}
 }
 
-// Read implements io.Reader.
-func (l *list) Read(p []byte) (int, error) {
+// WriteTo implements io.WriterTo, and is what writes the answer.
+func (l *list) WriteTo(w io.Writer) (written int64, err error) {
 	parts := &l.parts
-	if parts.read == parts.held() {
-		parts.sent += parts.read
-		*parts = Parts{B: parts.B[:0], sent: parts.sent}
-		if l.fill(partBytes); parts.held() == 0 {
-			return 0, io.EOF
+	for {
+		for _, part := range append(parts.done, parts.B) {
+			if len(part) == 0 {
+				continue
+			}
+			n, err := w.Write(part)
+			written += int64(n)
+			if err != nil {
+				return written, err
+			}
+		}
+		*parts = Parts{B: parts.B[:0], sent: parts.Size()}
+		if l.fill(wholeListBytes); parts.held() == 0 {
+			return written, nil
 		}
 	}
-	n := parts.copyTo(p)
-	parts.read += n
-	return n, nil
 }
 
-// copyTo copies what comes after the bytes that were read.
-func (p *Parts) copyTo(to []byte) (n int) {
-	skip := p.read
-	for _, part := range append(p.done, p.B) {
-		if skip < len(part) {
-			n += copy(to[n:], part[skip:])
-		}
-		skip = max(skip-len(part), 0)
-	}
-	return n
-}
+// SupportsBodyWriteTo implements fasthttp.BodyWriterTo.
+func (l *list) SupportsBodyWriteTo() bool { return true }
+
+// Read implements io.Reader, in name only.
+func (l *list) Read([]byte) (int, error) { return 0, errors.ErrUnsupported }
 
 // Close implements io.Closer.
 func (l *list) Close() error {
