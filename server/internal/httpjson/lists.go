@@ -7,7 +7,6 @@ import (
 	"io"
 	"slices"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/valyala/fasthttp"
@@ -39,16 +38,17 @@ const HeaderNextCursor = "X-Next-Cursor"
 // once. A long one is made part by part as its reader takes it, and only so
 // many are under way at once; the server's write timeout ends each.
 type Lists struct {
-	making, fetching, long places
-	waiting                atomic.Int32
+	making         chan struct{}
+	fetching, long *Places
 }
-
-// places are as many as may be under way at once.
-type places chan struct{}
 
 // NewLists makes a Lists.
 func NewLists() *Lists {
-	return &Lists{making: make(places, listsMade), fetching: make(places, listsFetched), long: make(places, longLists)}
+	return &Lists{
+		making:   make(chan struct{}, listsMade),
+		fetching: NewPlaces(listsFetched, listsWaiting, listPatience),
+		long:     NewPlaces(longLists, listsWaiting, listPatience),
+	}
 }
 
 // Parts collects the next part of an answer.
@@ -98,22 +98,22 @@ func (p *Parts) held() (n int) {
 // has returned, so it must not use ctx. Neither may block.
 func (l *Lists) Write(ctx *fasthttp.RequestCtx, prepare func() (next func(*Parts) (more bool))) {
 	l.making <- struct{}{} // soon free: whoever has a place waits for nobody
-	l.write(ctx, l.making.begin(prepare))
+	l.write(ctx, begin(prepare, func() { <-l.making }))
 }
 
 // Fetch is Write for a list that comes from elsewhere: prepare may block.
 func (l *Lists) Fetch(ctx *fasthttp.RequestCtx, prepare func() (next func(*Parts) (more bool))) {
-	if !l.take(l.fetching) {
+	if !l.fetching.Take() {
 		busy(ctx)
 		return
 	}
-	l.write(ctx, l.fetching.begin(prepare))
+	l.write(ctx, begin(prepare, l.fetching.Leave))
 }
 
 // begin makes the first part of an answer, nil when there is another answer,
-// and gives the place back.
-func (p places) begin(prepare func() func(*Parts) bool) *list {
-	defer func() { <-p }()
+// and leaves the place that the caller has taken for that.
+func begin(prepare func() func(*Parts) bool, leave func()) *list {
+	defer leave()
 	next := prepare()
 	if next == nil {
 		return nil
@@ -130,10 +130,10 @@ func (l *Lists) write(ctx *fasthttp.RequestCtx, begun *list) {
 		ctx.Response.SwapBody(append(slices.Concat(begun.parts.done...), begun.parts.B...))
 	case !ctx.Request.Header.IsHTTP11() && !ctx.IsHead():
 		BadRequest(CodeBadRequest, fmt.Sprintf("a list longer than %d KiB needs HTTP/1.1; ask for fewer with limit", wholeListBytes>>10)).Write(ctx)
-	case !l.take(l.long):
+	case !l.long.Take():
 		busy(ctx)
 	default:
-		begun.release = sync.OnceFunc(func() { <-l.long })
+		begun.leave = sync.OnceFunc(l.long.Leave)
 		ctx.Response.SetBodyStream(begun, -1)
 	}
 }
@@ -144,32 +144,11 @@ func busy(ctx *fasthttp.RequestCtx) {
 	WriteError(ctx, fasthttp.StatusServiceUnavailable, CodeListsBusy, "too many long lists are being read at once; ask for fewer with limit, or again later")
 }
 
-// take reports whether a place is free, now or before long.
-func (l *Lists) take(p places) bool {
-	select {
-	case p <- struct{}{}:
-		return true
-	default:
-	}
-	defer l.waiting.Add(-1)
-	if l.waiting.Add(1) > listsWaiting {
-		return false
-	}
-	patience := time.NewTimer(listPatience)
-	defer patience.Stop()
-	select {
-	case p <- struct{}{}:
-		return true
-	case <-patience.C:
-		return false
-	}
-}
-
 // list is an answer under way.
 type list struct {
-	parts   Parts
-	next    func(*Parts) bool // nil at the end
-	release func()
+	parts Parts
+	next  func(*Parts) bool // nil at the end
+	leave func()
 }
 
 // fill has at least n bytes ready, or all that are left.
@@ -211,6 +190,6 @@ func (l *list) Read([]byte) (int, error) { return 0, errors.ErrUnsupported }
 // Close implements io.Closer.
 func (l *list) Close() error {
 	l.parts, l.next = Parts{}, nil
-	l.release()
+	l.leave()
 	return nil
 }

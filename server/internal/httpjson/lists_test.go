@@ -67,7 +67,7 @@ func TestListsWriteAllParts(t *testing.T) {
 		if whole := len(want) <= wholeListBytes; whole != (res.ContentLength >= 0) && len(want) != wholeListBytes {
 			t.Fatalf("%d bytes, content length %d", len(want), res.ContentLength)
 		}
-		if len(lists.long)+len(lists.making) != 0 {
+		if len(lists.long.taken)+len(lists.making) != 0 {
 			t.Fatal("a place is still taken")
 		}
 	})
@@ -112,12 +112,12 @@ func TestLongListsAreBoundedInNumber(t *testing.T) {
 		refused = fasthttp.RequestCtx{}
 	}
 	// Who waits is bounded in number too.
-	lists.waiting.Store(listsWaiting)
+	lists.long.waiting.Store(listsWaiting)
 	lists.Write(&refused, endless)
 	if refused.Response.StatusCode() != 503 {
 		t.Error("a caller waits beside as many as may")
 	}
-	if n := lists.waiting.Load(); n != listsWaiting {
+	if n := lists.long.waiting.Load(); n != listsWaiting {
 		t.Errorf("%d wait, want %d", n, listsWaiting)
 	}
 }
@@ -131,7 +131,7 @@ func TestLongListsNeedHTTP11(t *testing.T) {
 	if res, body := answered(t, &ctx); res.StatusCode != 400 || !strings.Contains(string(body), "limit") {
 		t.Errorf("%d %s", res.StatusCode, body)
 	}
-	if len(lists.long) != 0 {
+	if len(lists.long.taken) != 0 {
 		t.Error("a place is taken")
 	}
 }
@@ -170,7 +170,7 @@ func TestLongListsHoldOnePart(t *testing.T) {
 	var before, after runtime.MemStats
 	runtime.GC()
 	runtime.ReadMemStats(&before)
-	got, err := io.Copy(io.Discard, ctx.Response.BodyStream())
+	got, err := ctx.Response.BodyStream().(io.WriterTo).WriteTo(io.Discard)
 	runtime.ReadMemStats(&after)
 	if err != nil || got != 50_000_000 {
 		t.Fatal(got, err)
