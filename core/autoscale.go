@@ -2,6 +2,7 @@ package core
 
 import (
 	"math"
+	"sync/atomic"
 	"time"
 )
 
@@ -30,7 +31,7 @@ const (
 // autoscale is the state of a function whose replicas, or slots per replica,
 // core adapts. The function's lock guards it.
 type autoscale struct {
-	scaled   bool // core sets the replicas, not only the slots
+	scaled   atomic.Bool // core sets the replicas, not only the slots; written under the lock
 	spec     ScalingConfig
 	reports  []report // one for each of spec.Metrics
 	arrived  uint64   // executions accepted
@@ -62,16 +63,21 @@ func newAutoscale(c *Core, spec *Spec) *autoscale {
 	if !scaled && !sc.ConcurrencyControl.adaptive() {
 		return nil
 	}
-	return &autoscale{
-		scaled: scaled, spec: *sc, reports: make([]report, len(sc.Metrics)),
+	a := &autoscale{
+		spec: *sc, reports: make([]report, len(sc.Metrics)),
 		policy: replicaPolicy{upAt: never, downAt: never}, perPod: newPerPodTarget(sc.ConcurrencyControl),
 		busyAt: never, askedAt: never,
 	}
+	a.scaled.Store(scaled)
+	return a
 }
 
 // Autoscaled says that core sets the function's replicas: strategy INTERNAL,
 // a function with instances, and a Config.Scaler.
-func (fn *Function) Autoscaled() bool { return fn.auto != nil && fn.auto.scaled }
+func (fn *Function) Autoscaled() bool {
+	a := fn.auto.Load()
+	return a != nil && a.scaled.Load()
+}
 
 // DesiredReplicas is the number of instances last asked for; 0 unless
 // Autoscaled.
@@ -99,7 +105,7 @@ func (fn *Function) replicasAre(ready int, fx *effects) {
 		fx.happened = true
 		fx.event = Event{Kind: EventReplicasReady, Function: fn, At: fx.now, Count: ready}
 	}
-	if a := fn.auto; a != nil && !a.armed && !a.met(fn) && !fn.deleted {
+	if a := fn.auto.Load(); a != nil && !a.armed && !a.met(fn) && !fn.deleted {
 		fn.armAutoscale(fn.core.cfg.AutoscaleInterval)
 	}
 }
@@ -119,14 +125,16 @@ func (c *Core) ReportMetric(function, metric, name string, value float64) error 
 	if !(value >= 0) || math.IsInf(value, 1) {
 		v.add("value", "must be a finite number, 0 or greater")
 	}
-	if fn.auto == nil || !fn.auto.scaled || !fn.auto.takesReport(metric, name) {
-		v.add("metric", "is not a reported metric of this function's scalingConfig")
-	}
 	if err := v.err(); err != nil {
 		return err
 	}
-	c.take(fn, &input{kind: stepReport, now: c.clock.Now(), report: &metricReport{metric, name, value}})
-	return nil
+	var fx effects
+	fn.step(&input{kind: stepReport, now: c.clock.Now(), report: &metricReport{metric, name, value}}, &fx)
+	c.carryOut(&fx)
+	if !fx.did {
+		v.add("metric", "is not a reported metric of this function's scalingConfig")
+	}
+	return v.err()
 }
 
 // metricReport is one call of ReportMetric.
@@ -135,10 +143,15 @@ type metricReport struct {
 	value        float64
 }
 
-// takeReport keeps a reported figure; the caller holds fn.mu.
+// takeReport keeps a reported figure, if the function is scaled by such; the
+// caller holds fn.mu.
 func (fn *Function) takeReport(r *metricReport, fx *effects) {
-	fn.auto.report(r.metric, r.name, r.value, fn.ReadyReplicas(), fx.now.Mono)
-	fx.wake = !fn.auto.armed
+	a := fn.auto.Load()
+	if a == nil || !a.scaled.Load() || !a.takesReport(r.metric, r.name) {
+		return
+	}
+	a.report(r.metric, r.name, r.value, fn.ReadyReplicas(), fx.now.Mono)
+	fx.did, fx.wake = true, !a.armed
 }
 
 // SetReplicas sets an autoscaled function's replicas by hand; n may be outside
@@ -165,7 +178,10 @@ func (c *Core) SetReplicas(name string, n int) error {
 
 // setReplicas makes n the wanted number of instances; the caller holds fn.mu.
 func (fn *Function) setReplicas(n int, fx *effects) {
-	a := fn.auto
+	a := fn.auto.Load()
+	if !a.scaled.Load() {
+		return // an update has come first
+	}
 	a.busyAt = fx.now.Mono
 	fx.scaled = a.policy.set(fx.now.Mono, n)
 	a.due = true // also when unchanged: asking again is a reason to try again

@@ -10,7 +10,7 @@ import "time"
 // must be woken: it sleeps, or nothing runs yet. The caller holds fn.mu.
 func (a *autoscale) noticeWork() bool {
 	a.arrived++
-	if a.waking || (a.armed && (!a.scaled || a.policy.desired > 0)) {
+	if a.waking || (a.armed && (!a.scaled.Load() || a.policy.desired > 0)) {
 		return false
 	}
 	a.waking = true
@@ -19,7 +19,7 @@ func (a *autoscale) noticeWork() bool {
 
 // armAutoscale sets the function's timer; the caller holds fn.mu.
 func (fn *Function) armAutoscale(wait time.Duration) {
-	a := fn.auto
+	a := fn.auto.Load()
 	a.armed = true
 	if a.timer == nil {
 		c := fn.core
@@ -31,7 +31,7 @@ func (fn *Function) armAutoscale(wait time.Duration) {
 
 // look looks at once, and again soon. The caller holds fn.mu, as for all below.
 func (fn *Function) look(fx *effects) {
-	fn.auto.waking = false
+	fn.auto.Load().waking = false
 	if fn.deleted {
 		return
 	}
@@ -43,12 +43,12 @@ func (fn *Function) look(fx *effects) {
 // lookAgain looks, and again after an interval unless the function is at rest.
 func (fn *Function) lookAgain(fx *effects) {
 	if fn.deleted {
-		fn.auto.armed = false
+		fn.auto.Load().armed = false
 		return
 	}
 	fn.judge(fx)
 	if fn.atRest() {
-		fn.auto.armed = false
+		fn.auto.Load().armed = false
 	} else {
 		fn.armAutoscale(fn.core.cfg.AutoscaleInterval)
 	}
@@ -57,12 +57,12 @@ func (fn *Function) lookAgain(fx *effects) {
 
 // judge judges a function's load and changes what it wants.
 func (fn *Function) judge(fx *effects) {
-	a, cfg := fn.auto, &fn.core.cfg
+	a, cfg := fn.auto.Load(), &fn.core.cfg
 	at := load{queued: fn.queue.live, inFlight: fn.InFlight(), slots: fn.EffectiveConcurrency(), ready: fn.ReadyReplicas(), now: fx.now.Mono}
 	if a.perPod.adapt(a.spec.ConcurrencyControl, at) {
 		fn.resize(fx)
 	}
-	if !a.scaled {
+	if !a.scaled.Load() {
 		return
 	}
 	a.arrivals.sample(at.now, a.arrived)
@@ -87,7 +87,7 @@ func (fn *Function) judge(fx *effects) {
 // askIfDue has the Scaler called if that is due: one call at a time for a
 // function, so that the last call has the last word. stepAsked follows it.
 func (fn *Function) askIfDue(fx *effects) {
-	a := fn.auto
+	a := fn.auto.Load()
 	if !a.due || a.asking || fn.deleted {
 		return
 	}
@@ -107,13 +107,13 @@ func (c *Core) askScaler(fn *Function, n int, now Instant) {
 
 // met says that as many instances are ready as wanted.
 func (a *autoscale) met(fn *Function) bool {
-	return !a.scaled || a.policy.desired == fn.ReadyReplicas()
+	return !a.scaled.Load() || a.policy.desired == fn.ReadyReplicas()
 }
 
 // atRest says that further looks would change nothing until work, a report or
 // news of the instances comes in. The caller holds fn.mu.
 func (fn *Function) atRest() bool {
-	a := fn.auto
+	a := fn.auto.Load()
 	return fn.queue.live == 0 && fn.InFlight() == 0 && a.met(fn) &&
-		(!a.scaled || a.policy.desired == a.spec.MinReplicas) && a.perPod.atFloor(a.spec.ConcurrencyControl)
+		(!a.scaled.Load() || a.policy.desired == a.spec.MinReplicas) && a.perPod.atFloor(a.spec.ConcurrencyControl)
 }

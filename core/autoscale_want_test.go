@@ -80,7 +80,7 @@ func TestWantedReplicas(t *testing.T) {
 			b := newBed(t, func(cfg *Config) { cfg.Scaler = &calls{} })
 			fn := b.register("f", internal(0, 20, c.metrics...))
 			now := b.clock.Now().Mono
-			a := fn.auto
+			a := fn.auto.Load()
 			a.policy.desired = c.at.desired
 			if c.at.cpu >= 0 {
 				a.report("cpu", "", c.at.cpu, c.at.ready, now)
@@ -111,13 +111,13 @@ func TestReplicasForRoundsUpExactly(t *testing.T) {
 func TestReportedFigureGoesStale(t *testing.T) {
 	b := newBed(t, func(cfg *Config) { cfg.Scaler = &calls{} })
 	fn := b.register("f", internal(0, 20, metric("cpu", 50)))
-	fn.auto.report("cpu", "", 200, 2, 0)
-	fn.auto.policy.desired = 3
+	fn.auto.Load().report("cpu", "", 200, 2, 0)
+	fn.auto.Load().policy.desired = 3
 	at := load{inFlight: 1, slots: 4, ready: 2, now: int64(reportMaxAge)}
-	got, _ := fn.auto.want(fn, at)
+	got, _ := fn.auto.Load().want(fn, at)
 	wantEqual(t, "at its maximum age", got, 8)
 	at.now++
-	got, _ = fn.auto.want(fn, at)
+	got, _ = fn.auto.Load().want(fn, at)
 	wantEqual(t, "older: hold", got, 3)
 }
 
@@ -128,17 +128,17 @@ func TestReportedFigureIsOfItsInstances(t *testing.T) {
 	fn := b.register("f", internal(1, 20, metric("cpu", 60)))
 	check := func(name string, ready, want int) {
 		t.Helper()
-		got, _ := fn.auto.want(fn, load{inFlight: 1, slots: 4, ready: ready})
+		got, _ := fn.auto.Load().want(fn, load{inFlight: 1, slots: 4, ready: ready})
 		wantEqual(t, name, got, want)
 	}
-	fn.auto.report("cpu", "", 80, 3, 0)
+	fn.auto.Load().report("cpu", "", 80, 3, 0)
 	check("at once", 3, 4)
 	check("when the fourth is ready", 4, 4)
 	check("when one has died", 2, 4)
-	fn.auto.report("cpu", "", 80, 0, 0)
+	fn.auto.Load().report("cpu", "", 80, 0, 0)
 	check("told before the first was ready", 3, 4)
 	check("then of those", 6, 4)
-	fn.auto.report("cpu", "", 80, 6, 0)
+	fn.auto.Load().report("cpu", "", 80, 6, 0)
 	check("told again", 6, 8)
 }
 

@@ -44,6 +44,16 @@ func newPerPodTarget(cc *ConcurrencyControl) perPodTarget {
 	return p
 }
 
+// within is the target after a change of the concurrency control, whose own
+// first target is fresh: an adapted one goes on, within the new bounds.
+func (p perPodTarget) within(fresh perPodTarget, cc *ConcurrencyControl) perPodTarget {
+	if !cc.adaptive() || p.changedAt == never {
+		return fresh
+	}
+	p.target = min(max(p.target, cc.MinTargetInFlightPerPod), cc.MaxTargetInFlightPerPod)
+	return p
+}
+
 // adapt moves the target of ADAPTIVE_PER_POD by one, within its bounds, and
 // reports whether it did. The load is the share of slots in use: at or above
 // highLoadThreshold with work queued it rises, at or below lowLoadThreshold it
@@ -93,8 +103,8 @@ func (fn *Function) resize(fx *effects) {
 // slotsNow is how many slots there are to be; the caller holds fn.mu.
 func (fn *Function) slotsNow() int32 {
 	target := defaultPerPod
-	if fn.auto != nil {
-		target = fn.auto.perPod.target
+	if a := fn.auto.Load(); a != nil {
+		target = a.perPod.target
 	} else if sc := fn.spec.Load().ScalingConfig; sc != nil {
 		target = newPerPodTarget(sc.ConcurrencyControl).target
 	}

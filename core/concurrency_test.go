@@ -136,7 +136,7 @@ func TestAdaptiveFallsByOneEachCooldownToItsMinimum(t *testing.T) {
 	b.work.next(t).Complete(success(`1`))
 	b.clock.advance(time.Hour)
 	b.wantSlots(fn, 6)
-	wantEqual(t, "still looking", fn.auto.armed, false)
+	wantEqual(t, "still looking", fn.auto.Load().armed, false)
 }
 
 func TestAdaptiveKeepsBetweenTheThresholds(t *testing.T) {

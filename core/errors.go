@@ -21,6 +21,7 @@ const (
 	CodePending         = "PENDING"
 	CodeCancelled       = "CANCELLED"
 	CodeAlreadyEnded    = "ALREADY_ENDED"
+	CodeGeneration      = "GENERATION_CONFLICT"
 	CodeDispatchFailed  = "DISPATCH_FAILED"
 )
 
@@ -37,6 +38,8 @@ func (r *Rejection) Error() string { return r.Code + ": " + r.Message }
 var (
 	ErrNotFound      = &Rejection{CodeNotFound, "function not found"}
 	ErrExecutionGone = &Rejection{CodeNotFound, "execution not found (unknown id, or past its TTL)"}
+	// ErrGenerationConflict says that somebody else has changed the function.
+	ErrGenerationConflict = &Rejection{CodeGeneration, "the function is at another generation; read it again"}
 	// ErrAlreadyEnded says that an execution cannot be cancelled any more.
 	ErrAlreadyEnded    = &Rejection{CodeAlreadyEnded, "the execution has ended already"}
 	ErrRateLimited     = &Rejection{CodeRateLimited, "rate limit reached; retry in the next second"}

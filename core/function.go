@@ -26,7 +26,7 @@ type Function struct {
 
 	replicasWanted atomic.Int32 // written under mu, read without
 	replicasReady  atomic.Int32
-	auto           *autoscale // nil when core adapts nothing
+	auto           atomic.Pointer[autoscale] // nil when core has never adapted anything; written under mu
 
 	mu          sync.Mutex
 	queue       lanes
@@ -45,7 +45,7 @@ func newFunction(c *Core, spec *Spec) *Function {
 	fn := &Function{name: spec.Name, core: c, tag: nameTag(spec.Name)}
 	fn.spec.Store(spec)
 	fn.queueSize.Store(int32(spec.QueueSize))
-	fn.auto = newAutoscale(c, spec)
+	fn.auto.Store(newAutoscale(c, spec))
 	fn.slots.Store(fn.slotsNow())
 	fn.limiter.SetLimit(spec.RateMaxPerSecond)
 	fn.onTimer = func() { c.onDeadline(fn) }

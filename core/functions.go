@@ -21,13 +21,15 @@ func (c *Core) CheckSpec(spec *Spec) error {
 // Register adds a function. The spec must come from ResolveSpec. The error is
 // ErrExists or ErrFunctionLimit.
 func (c *Core) Register(spec *Spec) (*Function, error) {
-	fn, err := c.registry.add(spec.Name, func() *Function { return newFunction(c, spec) })
+	first := *spec
+	first.Generation = 1
+	fn, err := c.registry.add(spec.Name, func() *Function { return newFunction(c, &first) })
 	if err != nil {
 		return nil, err
 	}
 	now := c.clock.Now()
 	c.observe(&Event{Kind: EventFunctionAdded, Function: fn, At: now})
-	if fn.Autoscaled() && fn.auto.spec.MinReplicas > 0 {
+	if fn.Autoscaled() && spec.ScalingConfig.MinReplicas > 0 {
 		c.take(fn, &input{kind: stepLook, now: now}) // for the instances it begins with
 	}
 	return fn, nil
@@ -97,46 +99,6 @@ func (fn *Function) endQueued(fx *effects) {
 		fn.end(fx, ex, ending{status: Error, err: errFunctionDeleted, unwanted: true})
 		fx.more = true
 	}
-}
-
-// Reconfigure changes a function's queue size and concurrency while it runs;
-// nil leaves one as it is. Concurrency is that of mode FIXED; with a per-pod
-// mode it is only recorded. Queued work stays, also above a smaller size:
-// newcomers are refused until it has drained. The error is ErrNotFound or a
-// *ValidationError.
-func (c *Core) Reconfigure(name string, queueSize, concurrency *int) error {
-	fn := c.registry.get(name)
-	if fn == nil {
-		return ErrNotFound
-	}
-	var v violations
-	if queueSize != nil {
-		v.count("", *queueSize, Limits.QueueSize)
-	}
-	if concurrency != nil {
-		v.count("", *concurrency, Limits.Concurrency)
-	}
-	if err := v.err(); err != nil {
-		return err
-	}
-	c.take(fn, &input{kind: stepReconfigure, now: c.clock.Now(), queueSize: queueSize, concurrency: concurrency})
-	return nil
-}
-
-// reconfigure applies new bounds; the caller holds fn.mu.
-func (fn *Function) reconfigure(in *input, fx *effects) {
-	spec := *fn.spec.Load()
-	if in.queueSize != nil {
-		spec.QueueSize = *in.queueSize
-		fn.queueSize.Store(int32(*in.queueSize))
-	}
-	if in.concurrency != nil {
-		spec.Concurrency = *in.concurrency
-	}
-	fn.spec.Store(&spec)
-	fx.happened = true
-	fx.event = Event{Kind: EventReconfigured, Function: fn, At: fx.now}
-	fn.resize(fx)
 }
 
 // leaving are the deleted functions that may still have work in flight.

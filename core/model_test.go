@@ -38,6 +38,7 @@ type modelFunc struct {
 	retries          int
 	backoff          RetryBackoff
 	timeout          int64
+	generation       uint64
 	inline           func(Task) bool // nil = the task is held
 	deleted          bool
 	queue            []*modelExec
@@ -93,18 +94,20 @@ func newMachine(t *rapid.T) *machine {
 	return m
 }
 
-func (m *machine) add(t *rapid.T, name string) {
-	f := &modelFunc{
-		name: name, slots: rapid.IntRange(1, 3).Draw(t, "slots"), queueSize: rapid.IntRange(1, 4).Draw(t, "queueSize"),
-		retries: rapid.IntRange(0, 2).Draw(t, "retries"), timeout: int64(rapid.IntRange(3, 30).Draw(t, "timeout")) * 1e6,
-	}
+// draw gives a function new settings and returns them as a spec.
+func (m *machine) draw(t *rapid.T, f *modelFunc) *Spec {
+	f.slots, f.queueSize = rapid.IntRange(1, 3).Draw(t, "slots"), rapid.IntRange(1, 4).Draw(t, "queueSize")
+	f.retries = rapid.IntRange(0, 2).Draw(t, "retries")
+	f.timeout = int64(rapid.IntRange(3, 30).Draw(t, "timeout")) * 1e6
 	// With jitter, so that a pause ends at no other's whole millisecond.
 	first := rapid.IntRange(0, 3).Draw(t, "backoff")
 	f.backoff = RetryBackoff{first, 4 * first, 2, 0.3}
-	f.inline = map[string]func(Task) bool{"echo": echoTask, "fail": failTask}[name]
-	_, err := m.Register(spec(m.t, name, slots(f.slots), queueSize(f.queueSize), retries(f.retries), timeout(time.Duration(f.timeout)),
-		pausing(f.backoff)))
-	if err != nil {
+	return spec(m.t, f.name, slots(f.slots), queueSize(f.queueSize), retries(f.retries), timeout(time.Duration(f.timeout)), pausing(f.backoff))
+}
+
+func (m *machine) add(t *rapid.T, name string) {
+	f := &modelFunc{name: name, generation: 1, inline: map[string]func(Task) bool{"echo": echoTask, "fail": failTask}[name]}
+	if _, err := m.Register(m.draw(t, f)); err != nil {
 		t.Fatal(err)
 	}
 	m.funcs[name] = f
@@ -570,12 +573,38 @@ func TestCoreModel(t *testing.T) {
 					t.Fatal(err)
 				}
 			},
+			"update": func(t *rapid.T) {
+				f := m.funcs[name.Draw(t, "function")]
+				if f == nil {
+					if _, err := m.Update(spec(t, "nobody"), 0); err != error(ErrNotFound) {
+						t.Fatal(err)
+					}
+					return
+				}
+				seen := rapid.Uint64Range(f.generation-1, f.generation+1).Draw(t, "seen") // 0 is any
+				if seen != 0 && seen != f.generation {
+					before := *f
+					_, err := m.Update(m.draw(t, f), seen)
+					if *f = before; err != error(ErrGenerationConflict) {
+						t.Fatalf("update of generation %d at %d: %v", seen, f.generation, err)
+					}
+					return
+				}
+				changed := m.draw(t, f)
+				f.generation++
+				m.pump(f)
+				got, err := m.Update(changed, seen)
+				if err != nil || got.Generation != f.generation || m.Function(f.name).Spec() != got {
+					t.Fatalf("update: %+v %v, want generation %d", got, err, f.generation)
+				}
+			},
 			"reconfigure": func(t *rapid.T) {
 				f := m.funcs[name.Draw(t, "function")]
 				if f == nil {
 					t.Skip()
 				}
 				f.slots, f.queueSize = rapid.IntRange(1, 4).Draw(t, "slots"), rapid.IntRange(1, 5).Draw(t, "queueSize")
+				f.generation++
 				m.pump(f)
 				if err := m.Reconfigure(f.name, &f.queueSize, &f.slots); err != nil {
 					t.Fatal(err)

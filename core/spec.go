@@ -10,6 +10,9 @@ type Spec struct {
 	TimeoutMillis int            `json:"timeoutMillis"` // > 0
 	RetryBackoff  RetryBackoff   `json:"retryBackoff"`
 	ScalingConfig *ScalingConfig `json:"scalingConfig,omitempty"`
+	// Generation counts the changes of a registered function, from 1. Core sets
+	// it.
+	Generation uint64 `json:"generation,omitempty"`
 	// RateMaxPerSecond limits this function alone, beside the global limit.
 	// 0 = no limit of its own.
 	RateMaxPerSecond int64 `json:"rateMaxPerSecond,omitempty"`

@@ -26,7 +26,7 @@ const (
 	stepExpire                      // a sweep: executions that are due
 	stepClose                       // the function is deleted
 	stepEmpty                       // the next queued execution of a deleted function
-	stepReconfigure                 // other bounds
+	stepUpdate                      // another spec
 	stepLook                        // the autoscaler evaluates, woken by work or a report
 	stepLookAgain                   // the autoscaler evaluates, by its timer
 	stepAsked                       // the Scaler has been called
@@ -51,10 +51,11 @@ type input struct {
 	n          int    // stepSetReplicas, stepReplicas
 	done       func() // stepDrain
 
-	expiry                 *expiry // stepExpire
-	queueSize, concurrency *int    // stepReconfigure; nil = as it is
-	report                 *metricReport
-	letter                 ID // stepAccept: the dead letter that it comes from
+	expiry     *expiry           // stepExpire
+	change     func(*Spec) *Spec // stepUpdate: from the spec in force to the next
+	generation uint64            // stepUpdate: the expected one; 0 = any
+	report     *metricReport
+	letter     ID // stepAccept: the dead letter that it comes from
 }
 
 // effects is what a step leaves to be done without the function's lock.
@@ -68,6 +69,7 @@ type effects struct {
 	inside bool // the completion comes from inside Dispatch
 	more   bool
 	count  int
+	spec   *Spec // stepUpdate: in force from now on
 
 	ready   bool // fn is to be added to the ready list
 	freeKey *execution
@@ -129,14 +131,14 @@ func (fn *Function) decide(in *input, fx *effects) {
 		fn.close(fx.now)
 	case stepEmpty:
 		fn.endQueued(fx)
-	case stepReconfigure:
-		fn.reconfigure(in, fx)
+	case stepUpdate:
+		fn.update(in, fx)
 	case stepLook:
 		fn.look(fx)
 	case stepLookAgain:
 		fn.lookAgain(fx)
 	case stepAsked:
-		fn.auto.asking = false
+		fn.auto.Load().asking = false
 		fn.askIfDue(fx)
 	case stepSetReplicas:
 		fn.setReplicas(in.n, fx)

@@ -240,7 +240,9 @@ func (fn *Function) accept(in *input, fx *effects) {
 		// It fails only when a Put took the key over, whose mapping then stands.
 		fx.settled, _ = c.keys.publish(&in.key, ex.id, fx.now.Wall)
 	}
-	fx.wake = fn.auto != nil && fn.auto.noticeWork()
+	if a := fn.auto.Load(); a != nil {
+		fx.wake = a.noticeWork()
+	}
 	fx.accepted = true
 	fx.happen(EventAccepted, ex)
 	fx.event.Attempt, fx.event.Tag = 1, in.tag

@@ -1,0 +1,111 @@
+package core
+
+// Update changes a registered function in place: its queue, running work, dead
+// letters, history, keys and counters go on. What the spec says of admission,
+// retries, timeouts, rates and scaling holds from the next decision on; an
+// execution keeps the timeout that it was accepted with, and a smaller queue
+// keeps what is in it and refuses newcomers until it has drained. Generation
+// counts up. ifGeneration, when not 0, is the one that the caller has seen. The
+// spec must come from ResolveSpec. The error is ErrNotFound or
+// ErrGenerationConflict.
+func (c *Core) Update(spec *Spec, ifGeneration uint64) (*Spec, error) {
+	fn := c.registry.get(spec.Name)
+	if fn == nil {
+		return nil, ErrNotFound
+	}
+	return c.update(fn, ifGeneration, func(*Spec) *Spec { return spec })
+}
+
+// Reconfigure is Update of a function's queue size and concurrency alone; nil
+// leaves one as it is. The error is ErrNotFound or a *ValidationError.
+func (c *Core) Reconfigure(name string, queueSize, concurrency *int) error {
+	fn := c.registry.get(name)
+	if fn == nil {
+		return ErrNotFound
+	}
+	var v violations
+	if queueSize != nil {
+		v.count("", *queueSize, Limits.QueueSize)
+	}
+	if concurrency != nil {
+		v.count("", *concurrency, Limits.Concurrency)
+	}
+	if err := v.err(); err != nil {
+		return err
+	}
+	_, err := c.update(fn, 0, func(now *Spec) *Spec {
+		changed := *now
+		changed.QueueSize, changed.Concurrency = or(queueSize, now.QueueSize), or(concurrency, now.Concurrency)
+		return &changed
+	})
+	return err
+}
+
+func (c *Core) update(fn *Function, ifGeneration uint64, change func(*Spec) *Spec) (*Spec, error) {
+	var fx effects
+	fn.step(&input{kind: stepUpdate, now: c.clock.Now(), change: change, generation: ifGeneration}, &fx)
+	c.carryOut(&fx)
+	if fx.why != nil {
+		return nil, fx.why
+	}
+	return fx.spec, nil
+}
+
+// update puts a changed spec in force; the caller holds fn.mu.
+func (fn *Function) update(in *input, fx *effects) {
+	now := fn.spec.Load()
+	switch {
+	case fn.deleted: // between look-up and here
+		fx.why = ErrNotFound
+		return
+	case in.generation != 0 && in.generation != now.Generation:
+		fx.why = ErrGenerationConflict
+		return
+	}
+	spec := *in.change(now)
+	spec.Generation = now.Generation + 1
+	fn.spec.Store(&spec)
+	fx.spec = &spec
+	fn.queueSize.Store(int32(spec.QueueSize))
+	fn.limiter.SetLimit(spec.RateMaxPerSecond)
+	fn.rescale(&spec, fx)
+	fx.happened = true
+	fx.event = Event{Kind: EventReconfigured, Function: fn, At: fx.now}
+	fn.resize(fx)
+}
+
+// rescale has the autoscaler follow a changed spec; the caller holds fn.mu.
+func (fn *Function) rescale(spec *Spec, fx *effects) {
+	fresh := newAutoscale(fn.core, spec)
+	a := fn.auto.Load()
+	switch {
+	case a == nil && fresh == nil:
+		return
+	case a == nil:
+		fresh.waking, fx.wake = true, true
+		fn.auto.Store(fresh)
+		return
+	case fresh == nil:
+		// It stays, for its timer and its calls under way, and changes nothing
+		// any more.
+		fresh = &autoscale{perPod: newPerPodTarget(spec.controlOrNil())}
+		fn.replicasWanted.Store(0)
+	}
+	if !a.scaled.Load() && fresh.scaled.Load() {
+		a.policy, a.arrivals = fresh.policy, fresh.arrivals
+	}
+	a.scaled.Store(fresh.scaled.Load())
+	a.spec, a.reports = fresh.spec, fresh.reports
+	a.perPod = a.perPod.within(fresh.perPod, fresh.spec.ConcurrencyControl)
+	if !a.armed && !a.waking {
+		a.waking, fx.wake = true, true
+	}
+}
+
+// controlOrNil is the spec's concurrency control.
+func (s *Spec) controlOrNil() *ConcurrencyControl {
+	if s.ScalingConfig == nil {
+		return nil
+	}
+	return s.ScalingConfig.ConcurrencyControl
+}
