@@ -29,7 +29,10 @@ func TestWrongMethods(t *testing.T) {
 	f.register("fn", "LOCAL")
 	for path, allow := range map[string]string{
 		"/v1/functions":                        "GET, POST",
-		"/v1/functions/fn":                     "GET, DELETE",
+		"/v1/functions/fn":                     "GET, PUT, DELETE",
+		"/v1/functions/fn/revisions":           "GET",
+		"/v1/functions/fn:rollback":            "POST",
+		"/v1/executions/x:cancel":              "POST",
 		"/v1/functions/fn/replicas":            "PUT",
 		"/v1/functions/fn:invoke":              "POST",
 		"/v1/functions/fn:enqueue":             "POST",

@@ -39,6 +39,7 @@ type Spec struct {
 	ImagePullSecrets []string            `json:"imagePullSecrets"`
 	ScalingConfig    *core.ScalingConfig `json:"scalingConfig,omitempty"`
 	RateMaxPerSecond int64               `json:"rateMaxPerSecond,omitempty"`
+	Generation       uint64              `json:"generation,omitempty"` // counts changes, from 1
 }
 
 // Runtime is the part of a Spec that says how calls are made and instances are
@@ -80,6 +81,6 @@ func View(s *core.Spec) Spec {
 		RetryBackoff: s.RetryBackoff,
 		EndpointURL:  r.EndpointURL, Commands: r.Commands, RuntimeCommand: r.RuntimeCommand, WorkingDirectory: r.WorkingDirectory,
 		Env: r.Env, Resources: r.Resources, ImagePullSecrets: r.ImagePullSecrets,
-		ScalingConfig: s.ScalingConfig, RateMaxPerSecond: s.RateMaxPerSecond,
+		ScalingConfig: s.ScalingConfig, RateMaxPerSecond: s.RateMaxPerSecond, Generation: s.Generation,
 	}
 }

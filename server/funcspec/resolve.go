@@ -33,6 +33,9 @@ type Input struct {
 	ImagePullSecrets []string                 `json:"imagePullSecrets"`
 	ScalingConfig    *core.ScalingConfigInput `json:"scalingConfig"`
 	RateMaxPerSecond *int64                   `json:"rateMaxPerSecond"`
+	// Generation is what the API shows of a function. It is taken, so that what
+	// was shown can be sent again, and not used.
+	Generation *uint64 `json:"generation"`
 }
 
 // Resolve checks a spec and fills in the defaults. The error is a

@@ -37,7 +37,8 @@ func (d Difference) String() string {
 	return fmt.Sprintf("%s: %s -> %s", d.Field, text(d.Have), text(d.Want))
 }
 
-// Diff lists the fields that differ, sorted.
+// Diff lists the fields that differ, sorted. The generation, which no file
+// decides, is none of them.
 func Diff(have, want *funcspec.Spec) []Difference {
 	a, b := flatten(have), flatten(want)
 	fields := maps.Clone(a)
@@ -76,5 +77,6 @@ func flatten(s *funcspec.Spec) map[string]string {
 		}
 	}
 	walk("", tree)
+	delete(out, "generation")
 	return out
 }

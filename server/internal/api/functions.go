@@ -1,12 +1,14 @@
 package api
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"math"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/valyala/fasthttp"
@@ -20,10 +22,54 @@ import (
 
 // Register adds a function.
 func (a *API) Register(ctx *fasthttp.RequestCtx) {
-	in, wrong, fault := decodeSpec(ctx.PostBody())
+	spec, fault := a.readSpec(ctx, "")
+	if fault == nil {
+		var fn *core.Function
+		if fn, fault = a.Registrar.Register(spec, a.Guard.Who(ctx)); fault == nil {
+			writeSpec(ctx, fasthttp.StatusCreated, fn.Spec())
+			return
+		}
+	}
+	fault.Write(ctx)
+}
+
+// Put registers a function or changes it in place.
+func (a *API) Put(ctx *fasthttp.RequestCtx, name string) {
+	seen, fault := ifMatch(ctx)
 	if fault != nil {
 		fault.Write(ctx)
 		return
+	}
+	spec, fault := a.readSpec(ctx, name)
+	if fault != nil {
+		fault.Write(ctx)
+		return
+	}
+	now, created, fault := a.Registrar.Apply(spec, seen, a.Guard.Who(ctx))
+	if fault != nil {
+		fault.Write(ctx)
+		return
+	}
+	status := fasthttp.StatusOK
+	if created {
+		status = fasthttp.StatusCreated
+	}
+	admin.Note(ctx, "generation", now.Generation)
+	writeSpec(ctx, status, now)
+}
+
+// readSpec reads and resolves the spec of a request, and notes it for the audit
+// log. name is the one that the path has; empty when it has none.
+func (a *API) readSpec(ctx *fasthttp.RequestCtx, name string) (*core.Spec, *httpjson.Error) {
+	in, wrong, fault := decodeSpec(ctx.PostBody())
+	if fault != nil {
+		return nil, fault
+	}
+	if name != "" {
+		if in.Name != nil && *in.Name != name {
+			wrong["name"] = fmt.Sprintf("must be %q, as in the path, or left out", name)
+		}
+		in.Name = &name
 	}
 	spec, err := funcspec.Resolve(in)
 	if err == nil {
@@ -32,22 +78,34 @@ func (a *API) Register(ctx *fasthttp.RequestCtx) {
 	var invalid *core.ValidationError
 	errors.As(err, &invalid)
 	if details := specDetails(wrong, invalid); len(details) > 0 {
-		httpjson.ValidationFailed(details...).Write(ctx)
-		return
+		return nil, httpjson.ValidationFailed(details...)
 	}
 	if u, err := url.Parse(funcspec.Of(spec).EndpointURL); err == nil && u.Host != "" {
 		if err := a.CheckEndpoint(u.Hostname()); err != nil {
-			httpjson.ValidationFailed("endpointUrl: " + err.Error()).Write(ctx)
-			return
+			return nil, httpjson.ValidationFailed("endpointUrl: " + err.Error())
 		}
 	}
 	admin.Note(ctx, "function", spec.Name, "mode", funcspec.Of(spec).ExecutionMode)
-	fn, fault := a.Registrar.Register(spec)
-	if fault != nil {
-		fault.Write(ctx)
-		return
+	return spec, nil
+}
+
+// writeSpec writes a function's spec, its generation as an entity tag too.
+func writeSpec(ctx *fasthttp.RequestCtx, status int, spec *core.Spec) {
+	ctx.Response.Header.Set(fasthttp.HeaderETag, strconv.Quote(strconv.FormatUint(spec.Generation, 10)))
+	httpjson.WriteJSON(ctx, status, funcspec.View(spec))
+}
+
+// ifMatch is the generation that an If-Match header asks for; 0 = any.
+func ifMatch(ctx *fasthttp.RequestCtx) (uint64, *httpjson.Error) {
+	text := string(bytes.TrimSpace(ctx.Request.Header.Peek(fasthttp.HeaderIfMatch)))
+	if text == "" || text == "*" {
+		return 0, nil
 	}
-	httpjson.WriteJSON(ctx, fasthttp.StatusCreated, funcspec.View(fn.Spec()))
+	n, err := strconv.ParseUint(strings.Trim(text, `"`), 10, 64)
+	if err != nil || n == 0 {
+		return 0, httpjson.ValidationFailed(fmt.Sprintf("If-Match: must be a generation such as \"3\", not %q", httpjson.Clip([]byte(text), 40)))
+	}
+	return n, nil
 }
 
 // decodeSpec reads a function spec. Malformed JSON names the byte offset.
@@ -143,7 +201,7 @@ func (a *API) GetFunction(ctx *fasthttp.RequestCtx, name string) {
 		a.writeRejection(ctx, core.ErrNotFound)
 		return
 	}
-	httpjson.WriteJSON(ctx, fasthttp.StatusOK, funcspec.View(fn.Spec()))
+	writeSpec(ctx, fasthttp.StatusOK, fn.Spec())
 }
 
 // DeleteFunction removes a function.

@@ -25,13 +25,14 @@ type Registrar struct {
 	core     *core.Core     // set by Bind
 	scaler   *replicaScaler // nil without a provider
 
-	mu sync.Mutex // registering and deleting
+	mu        sync.Mutex // registering, changing and deleting
+	revisions revisions
 }
 
 // NewRegistrar makes a Registrar for p, which may be nil. process says that p
 // runs commands as processes of this machine and cannot run images.
 func NewRegistrar(p provider.Provider, process bool, log *slog.Logger) *Registrar {
-	r := &Registrar{provider: p, process: process, log: log}
+	r := &Registrar{provider: p, process: process, log: log, revisions: revisions{}}
 	if p != nil {
 		r.scaler = newReplicaScaler(p, log)
 	}
@@ -63,13 +64,18 @@ func (r *Registrar) Run(ctx context.Context) {
 	}
 }
 
-// Register adds a function to the provider and to core. Calls are serialised:
-// the name is the provider's key too.
-func (r *Registrar) Register(spec *core.Spec) (*core.Function, *httpjson.Error) {
+// Register adds a function to the provider and to core; who is the author of
+// the change. Calls are serialised: the name is the provider's key too.
+func (r *Registrar) Register(spec *core.Spec, who string) (*core.Function, *httpjson.Error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	return r.register(spec, who)
+}
+
+// register is Register for a caller that holds mu.
+func (r *Registrar) register(spec *core.Spec, who string) (*core.Function, *httpjson.Error) {
 	if r.core.Function(spec.Name) != nil {
-		return nil, &httpjson.Error{Status: fasthttp.StatusConflict, Code: core.CodeExists, Message: fmt.Sprintf("function %q is already registered; delete it first", spec.Name)}
+		return nil, &httpjson.Error{Status: fasthttp.StatusConflict, Code: core.CodeExists, Message: fmt.Sprintf("function %q is already registered; PUT changes it", spec.Name)}
 	}
 	if fault := r.provision(spec); fault != nil {
 		return nil, fault
@@ -87,6 +93,7 @@ func (r *Registrar) Register(spec *core.Spec) (*core.Function, *httpjson.Error) 
 	if taken {
 		r.scaler.adopt(fn)
 	}
+	r.revisions.add(fn, fn.Spec(), who)
 	return fn, nil
 }
 
@@ -97,6 +104,7 @@ func (r *Registrar) Unregister(name string) error {
 	fn, err := r.core.Delete(name)
 	if err == nil {
 		r.deprovision(fn.Spec())
+		r.revisions.forget(fn)
 	}
 	return err
 }

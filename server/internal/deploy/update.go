@@ -1,0 +1,99 @@
+package deploy
+
+import (
+	"fmt"
+
+	"github.com/valyala/fasthttp"
+
+	"simplane/core"
+	"simplane/server/funcspec"
+	"simplane/server/internal/httpjson"
+)
+
+// Apply makes a function be as spec says: it is updated in place, or registered
+// when there is none of its name, unless ifGeneration, the one that the caller
+// has seen, is not 0. who is the author of the change. created says that it was
+// registered.
+func (r *Registrar) Apply(spec *core.Spec, ifGeneration uint64, who string) (now *core.Spec, created bool, fault *httpjson.Error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	fn := r.core.Function(spec.Name)
+	if fn == nil {
+		if ifGeneration != 0 {
+			return nil, false, conflict(core.CodeGeneration, fmt.Sprintf("there is no function %q, so it is not at generation %d; leave If-Match out to register it", spec.Name, ifGeneration))
+		}
+		fn, fault := r.register(spec, who)
+		if fault != nil {
+			return nil, false, fault
+		}
+		return fn.Spec(), true, nil
+	}
+	now, fault = r.update(fn, spec, ifGeneration, who)
+	return now, false, fault
+}
+
+// Rollback puts the spec of an earlier generation in force again, as a change
+// of its own. The error has status 404 when that generation is not kept.
+func (r *Registrar) Rollback(name string, generation, ifGeneration uint64, who string) (*core.Spec, *httpjson.Error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	fn := r.core.Function(name)
+	if fn == nil {
+		return nil, &httpjson.Error{Status: fasthttp.StatusNotFound, Code: core.CodeNotFound, Message: core.ErrNotFound.Message}
+	}
+	for _, rev := range r.revisions.of(fn) {
+		if rev.Spec.Generation == generation {
+			return r.update(fn, rev.Spec, ifGeneration, who)
+		}
+	}
+	return nil, &httpjson.Error{Status: fasthttp.StatusNotFound, Code: core.CodeNotFound, Message: fmt.Sprintf("generation %d of %q is not kept; GET /v1/functions/%s/revisions lists those that are", generation, name, name)}
+}
+
+// Revisions lists the specs that a function has had, newest first: the present
+// one and at most nine before it. The error is core.ErrNotFound.
+func (r *Registrar) Revisions(name string) ([]Revision, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	fn := r.core.Function(name)
+	if fn == nil {
+		return nil, core.ErrNotFound
+	}
+	return r.revisions.of(fn), nil
+}
+
+func conflict(code, message string) *httpjson.Error {
+	return &httpjson.Error{Status: fasthttp.StatusConflict, Code: code, Message: message}
+}
+
+// update changes fn at the provider and in core; the caller holds mu, so that
+// nobody else changes it meanwhile.
+func (r *Registrar) update(fn *core.Function, spec *core.Spec, ifGeneration uint64, who string) (*core.Spec, *httpjson.Error) {
+	have := fn.Spec()
+	was, is := funcspec.Of(have), funcspec.Of(spec)
+	switch {
+	case ifGeneration != 0 && ifGeneration != have.Generation:
+		return nil, conflict(core.CodeGeneration, fmt.Sprintf("the function is at generation %d, not %d: read it again and change that", have.Generation, ifGeneration))
+	case was.ExecutionMode != is.ExecutionMode:
+		return nil, conflict("EXECUTION_MODE_FIXED", fmt.Sprintf("executionMode cannot change from %s to %s; delete the function and register it anew", was.ExecutionMode, is.ExecutionMode))
+	}
+	if fault := r.provision(spec); fault != nil {
+		return nil, fault
+	}
+	began := is.Provided() && !was.Provided() && r.scaler != nil
+	if began {
+		r.scaler.hold()
+		defer r.scaler.release()
+	}
+	now, err := r.core.Update(spec, 0)
+	if err != nil { // it has just been deleted
+		return nil, &httpjson.Error{Status: fasthttp.StatusNotFound, Code: core.CodeNotFound, Message: err.Error()}
+	}
+	if began {
+		r.scaler.adopt(fn)
+	}
+	if was.Provided() && !is.Provided() {
+		r.deprovision(have)
+	}
+	r.revisions.add(fn, now, who)
+	return now, nil
+}
