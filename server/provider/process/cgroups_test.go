@@ -185,6 +185,30 @@ func TestRealControlGroupsComeAndGo(t *testing.T) {
 	}
 }
 
+func TestLeftControlGroupsAreSwept(t *testing.T) {
+	realGroups(t, "pids")
+	killed := openCgroups(CgroupAuto)
+	if _, err := killed.take(ceilings{pids: 10}); err != nil {
+		t.Fatal(err)
+	}
+	lives := openCgroups(CgroupAuto)
+	defer lives.close()
+	for _, h := range killed.homes {
+		h.lock.Close() // as the kernel does
+	}
+	openCgroups(CgroupAuto).close()
+	for _, h := range killed.homes {
+		if _, err := os.Stat(h.path); !os.IsNotExist(err) {
+			t.Errorf("%s is left: %v", h.path, err)
+		}
+	}
+	for _, h := range lives.homes {
+		if _, err := os.Stat(h.path); err != nil {
+			t.Errorf("removed in use: %v", err)
+		}
+	}
+}
+
 // What a function starts is in its group with it, also what has left its
 // process group and its environment behind, and goes with it.
 func TestGroupEndsWithItsFunction(t *testing.T) {

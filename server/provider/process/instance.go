@@ -160,6 +160,9 @@ func (in *instance) launch(ctx context.Context, id string, extra map[string]stri
 			break
 		}
 		if !errors.Is(err, guard.ErrGone) || try > 0 {
+			if in.f.p.user.other {
+				err = fmt.Errorf("%w (user %d has to be able to execute it and to enter %s)", err, in.f.p.user.uid, dir)
+			}
 			return fail(fmt.Errorf("%s: %w", path, err))
 		}
 	}
