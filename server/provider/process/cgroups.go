@@ -338,6 +338,22 @@ func (g *group) join(leader int) error {
 	return errors.Join(errs...)
 }
 
+// outOfMemory reports whether the kernel killed a process of the group at its
+// memory limit.
+func (g *group) outOfMemory() bool {
+	if g == nil {
+		return false
+	}
+	for _, dir := range g.dirs {
+		for _, file := range []string{"memory.events", "memory.oom_control"} {
+			if n, ok := keyed(dir, file, "oom_kill"); ok && n > 0 {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 // remove kills what is left in a group and removes it. A process that takes
 // time to go keeps its directory; it is tried again with the next group.
 func (c *cgroups) remove(g *group) {

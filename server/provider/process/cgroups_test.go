@@ -279,6 +279,14 @@ open(os.environ["OUTPUT_FILE"], "w").write(str(killed))
 	if r.OK() && string(r.Output) == "0" {
 		t.Error("three processes of 60 MiB lived with a limit of 100 MiB")
 	}
+	alone := d
+	alone.Name, alone.Commands = "alone", []string{"python3", "-c", `
+import time
+while "memory:" in open("/proc/self/cgroup").read() and "/` + cgroupPrefix + `" not in [l for l in open("/proc/self/cgroup") if "memory:" in l][0]: time.sleep(0.001)
+b = bytearray(b"x" * (1 << 20)) * 300
+`}
+	provision(t, p, alone)
+	wantCode(t, invoke(t, p, "alone", `1`), provider.CodeCrashed, "signal 9", "memory limit")
 	d.Name, d.Memory = "modest", "400Mi"
 	provision(t, p, d)
 	wantOutput(t, invoke(t, p, "modest", `1`), `0`)

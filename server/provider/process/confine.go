@@ -49,10 +49,11 @@ type confinement struct {
 	groups *cgroups
 	limits ceilings
 
-	mu    sync.Mutex
-	group *group // nil for none yet
-	timer *time.Timer
-	ended bool
+	mu     sync.Mutex
+	group  *group // nil for none yet
+	timer  *time.Timer
+	ended  bool
+	killed bool // the kernel killed one of its processes at the memory limit
 }
 
 // settleAfter is when a process that has no limit but that of its processes is
@@ -101,8 +102,22 @@ func (c *confinement) end() {
 	}
 	g := c.group
 	c.group = nil
+	c.killed = c.killed || g.outOfMemory()
 	c.mu.Unlock()
 	c.groups.remove(g)
+}
+
+// suffix is the end of a description of how the process ended.
+func (c *confinement) suffix() string {
+	if c == nil {
+		return ""
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.killed && !c.group.outOfMemory() {
+		return ""
+	}
+	return "; the instance reached its memory limit"
 }
 
 // current is the group of the process; nil for none.

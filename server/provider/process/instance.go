@@ -267,7 +267,7 @@ func (c *child) describe() string {
 	default:
 		s = fmt.Sprintf("exited with code %d", status.ExitStatus())
 	}
-	return s + c.tail.suffix()
+	return s + c.confined.suffix() + c.tail.suffix()
 }
 
 func signalName(sig syscall.Signal) string {
