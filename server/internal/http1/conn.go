@@ -72,8 +72,17 @@ func (k *conn) begin() error {
 		if err := secure.SetDeadline(deadline); err != nil {
 			return err
 		}
-		if secure.Handshake() != nil {
-			return net.ErrClosed // there is no way to say anything
+		if k.tcp != nil {
+			if err := k.tcp.Await(); err != nil {
+				return net.ErrClosed // there is no way to say anything
+			}
+		}
+		// The handshake needs four times the stack that the rest does, and the stack of a
+		// goroutine that waits is not made smaller before the next collection.
+		done := make(chan error, 1)
+		go func() { done <- secure.Handshake() }()
+		if <-done != nil {
+			return net.ErrClosed
 		}
 	}
 	return k.await(deadline)
