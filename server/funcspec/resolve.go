@@ -35,7 +35,7 @@ type Input struct {
 	RateMaxPerSecond *int64                   `json:"rateMaxPerSecond"`
 	// Generation is what the API shows of a function. It is taken, so that what
 	// was shown can be sent again, and not used.
-	Generation *uint64 `json:"generation"`
+	Generation *int64 `json:"generation"`
 }
 
 // Resolve checks a spec and fills in the defaults. The error is a
