@@ -116,7 +116,7 @@ func (r *reader) scalar(path string, n *strictyaml.Node, t reflect.Type) any {
 			return n.Text
 		}
 		return r.fail(n, "%s: must be a string, not %s; put it in quotes", path, n.What())
-	case reflect.Int:
+	case reflect.Int, reflect.Int64:
 		if i, ok := n.Int(); ok && int64(int(i)) == i {
 			return i
 		}
@@ -137,7 +137,7 @@ func prefix(path string) string {
 
 func typeName(t reflect.Type) string {
 	switch t.Kind() {
-	case reflect.Int:
+	case reflect.Int, reflect.Int64:
 		return "a whole number"
 	case reflect.Float64:
 		return "a number"
