@@ -110,13 +110,14 @@ func TestDeletionStartsNothing(t *testing.T) {
 	for range 3 {
 		b.enqueue("f")
 	}
-	b.take(fn, &input{kind: stepClose, now: b.clock.Now()})
+	d, err := b.Retire("f")
+	if err != nil {
+		t.Fatal(err)
+	}
 	task.Complete(success(`1`)) // frees the slot in the middle of it
 	b.wantStatus(running, Success)
 	wantEqual(t, "started", b.work.pending(), 0)
-	if _, err := b.Delete("f"); err != nil {
-		t.Fatal(err)
-	}
+	wantEqual(t, "more", d.Next(), false)
 	ended := b.seen.of(EventEnded)
 	wantEqual(t, "ended", len(ended), 4)
 	for _, ev := range ended[1:] {

@@ -12,7 +12,7 @@ type ending struct {
 	// completion for the estimate of waits.
 	byFunction bool
 	// unwanted says that nobody wants the work done any more: it is not kept as
-	// a dead letter.
+	// a dead letter, and if it was waiting its input is given back at once.
 	unwanted bool
 }
 
@@ -45,6 +45,9 @@ func (fn *Function) end(fx *effects, ex *execution, how ending) bool {
 		c.store.bytes.Add(n)
 	}
 	fn.tellEnd(fx, ex)
+	if how.unwanted && (wasQueued || wasPausing) { // or an attempt may be reading it
+		c.store.bytes.Add(-ex.dropInput())
+	}
 	fn.watch(ex, fx.now)
 	if due := c.store.ttl.firstStep(ex.finished); due < ex.lookAt {
 		c.store.lookAt(ex, due) // only when the wall clock was set back meanwhile

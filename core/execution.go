@@ -148,6 +148,18 @@ func (ex *execution) dropPayload() int64 {
 	return freed
 }
 
+// dropInput forgets input and metadata before cleanup and returns how many bytes
+// that frees.
+func (ex *execution) dropInput() int64 {
+	freed := len(ex.input)
+	ex.input = nil
+	if ex.more != nil {
+		freed += len(ex.more.metadata)
+		ex.more.metadata = nil
+	}
+	return int64(freed)
+}
+
 // payloadBytes is what the payload bound counts: all that is of a size which
 // callers and functions choose.
 func (ex *execution) payloadBytes() int64 { return ex.requestBytes() + ex.resultBytes() }

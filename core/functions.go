@@ -52,55 +52,6 @@ func (c *Core) FunctionsAfter(name string) []*Function {
 	return all[i:]
 }
 
-// Delete removes a function. Its queued executions end in ERROR with code
-// FUNCTION_DELETED; running ones finish on their own. The error is
-// ErrNotFound.
-func (c *Core) Delete(name string) (*Function, error) {
-	fn := c.registry.remove(name)
-	if fn == nil {
-		return nil, ErrNotFound
-	}
-	now := c.clock.Now()
-	c.leaving.add(fn)
-	c.take(fn, &input{kind: stepClose, now: now})
-	for more := true; more; { // other steps may come in between
-		var fx effects
-		fn.step(&input{kind: stepEmpty, now: now}, &fx)
-		c.carryOut(&fx)
-		more = fx.more
-	}
-	c.observe(&Event{Kind: EventFunctionDeleted, Function: fn, At: now})
-	return fn, nil
-}
-
-// close makes a deleted function take no more work and start none. What pauses
-// joins the queue, to end with it. The caller holds fn.mu.
-func (fn *Function) close(now Instant) {
-	fn.deleted = true
-	var pausing []*execution
-	for _, d := range fn.deadlines.items {
-		if d.ex.pausing {
-			pausing = append(pausing, d.ex)
-		}
-	}
-	for _, ex := range pausing {
-		fn.unpause(ex)
-		fn.enqueue(ex)
-		fn.watch(ex, now)
-	}
-}
-
-var errFunctionDeleted = sharedError(CodeFunctionDeleted, "the function was deleted before this execution started")
-
-// endQueued ends the head of a deleted function's queue and sets fx.more if
-// there was one; the caller holds fn.mu.
-func (fn *Function) endQueued(fx *effects) {
-	if ex := fn.queue.first(); ex != nil {
-		fn.end(fx, ex, ending{status: Error, err: errFunctionDeleted, unwanted: true})
-		fx.more = true
-	}
-}
-
 // leaving are the deleted functions that may still have work in flight.
 type leaving struct {
 	mu        sync.Mutex

@@ -30,6 +30,7 @@ type modelExec struct {
 	failed                *ExecError // of the attempt before
 	waiter                *wakes
 	requestLen, resultLen int
+	inputLen              int // of requestLen
 }
 
 type modelFunc struct {
@@ -43,6 +44,12 @@ type modelFunc struct {
 	deleted          bool
 	queue            []*modelExec
 	dispatched       []string
+}
+
+// modelDeletion is a function whose queue is still to be ended.
+type modelDeletion struct {
+	f *modelFunc
+	d *Deletion
 }
 
 func (f *modelFunc) inFlight(all []*modelExec) (n int) {
@@ -59,6 +66,7 @@ type machine struct {
 	funcs  map[string]*modelFunc // registered
 	every  []*modelFunc          // deleted ones included
 	execs  []*modelExec
+	ending []modelDeletion
 	off    bool
 	sweep  int64 // elapsed time of the next sweep; 0 = none
 	mono   int64
@@ -146,7 +154,7 @@ func kept(o Outcome) *ExecError {
 
 // pump serves f while it can.
 func (m *machine) pump(f *modelFunc) {
-	for len(f.queue) > 0 && f.inFlight(m.execs) < f.slots {
+	for len(f.queue) > 0 && f.inFlight(m.execs) < f.slots && !f.deleted {
 		if m.off && !slices.ContainsFunc(f.queue, func(ex *modelExec) bool { return ex.sync }) {
 			return
 		}
@@ -193,8 +201,24 @@ func (m *machine) answer(ex *modelExec, o Outcome) {
 	}
 }
 
+// endUnstarted is what the deletion of its function does to one that waits.
+func (m *machine) endUnstarted(ex *modelExec) {
+	m.end(ex, Error, errFunctionDeleted)
+	ex.forgetInput()
+}
+
+// forgetInput: nobody wants it any more.
+func (ex *modelExec) forgetInput() {
+	ex.requestLen -= ex.inputLen
+	ex.inputLen = 0
+}
+
 // resume is what the end of a pause does.
 func (m *machine) resume(ex *modelExec) {
+	if ex.fn.deleted {
+		m.endUnstarted(ex)
+		return
+	}
 	if len(ex.fn.queue) >= ex.fn.queueSize {
 		m.end(ex, Error, noRoom(ex.fn, ex.attempt-1, ex.failed))
 		return
@@ -242,6 +266,7 @@ func (m *machine) submit(t *rapid.T) {
 	default:
 		m.nextID++
 		ex = &modelExec{id: idOf(m.nextID), fn: f, sync: sync, attempt: 1, created: m.wall, moved: m.wall, timeout: f.timeout}
+		ex.inputLen = len(r.Input) + len(r.Metadata)
 		ex.requestLen = len(r.Input) + len(r.Metadata) + len(r.TraceID) + len(r.Trace.Parent) + len(r.Trace.State)
 		if sync {
 			ex.caller = m.mono + ex.timeout
@@ -320,6 +345,22 @@ func (m *machine) pass(d int64) {
 	}
 	m.wall += target - m.mono
 	m.mono = target
+}
+
+func (m *machine) endQueued(t *rapid.T) {
+	if len(m.ending) == 0 {
+		t.Skip()
+	}
+	e := m.ending[0]
+	m.ending = m.ending[1:]
+	for _, ex := range m.execs {
+		if ex.fn == e.f && ex.status == Queued {
+			m.endUnstarted(ex)
+		}
+	}
+	if e.d.Next() {
+		t.Fatal("a queue within one batch has more")
+	}
 }
 
 func (m *machine) sweepOnce() {
@@ -509,7 +550,11 @@ func TestCoreModel(t *testing.T) {
 				case ex.status.Terminal():
 					want = ErrAlreadyEnded
 				default: // a slot that it holds stays with its attempt
+					waited := ex.status == Queued
 					m.end(ex, Error, errCancelled)
+					if waited {
+						ex.forgetInput()
+					}
 				}
 				s, err := m.Cancel(ex.id)
 				if err != want || (want == nil && (s.ID != ex.id || s.Err.Code != CodeCancelled)) {
@@ -560,19 +605,14 @@ func TestCoreModel(t *testing.T) {
 					return
 				}
 				f.deleted = true
-				for _, ex := range m.execs {
-					if ex.fn == f && ex.pausedUntil > 0 {
-						m.end(ex, Error, errFunctionDeleted)
-					}
-				}
-				for len(f.queue) > 0 {
-					m.end(f.queue[0], Error, errFunctionDeleted)
-				}
 				delete(m.funcs, n)
-				if _, err := m.Delete(n); err != nil {
+				d, err := m.Retire(n)
+				if err != nil {
 					t.Fatal(err)
 				}
+				m.ending = append(m.ending, modelDeletion{f, d})
 			},
+			"end what was queued at a deletion": m.endQueued,
 			"update": func(t *rapid.T) {
 				f := m.funcs[name.Draw(t, "function")]
 				if f == nil {
@@ -613,6 +653,9 @@ func TestCoreModel(t *testing.T) {
 			"": m.check,
 		})
 		// In the end everything ends and nothing is left.
+		for len(m.ending) > 0 {
+			m.endQueued(t)
+		}
 		for range 30 {
 			m.pass(7e6)
 			m.clock.advance(7 * time.Millisecond)

@@ -48,15 +48,12 @@ func (r *registry) add(name string, make func() *Function) (*Function, error) {
 	return fn, nil
 }
 
-func (r *registry) remove(name string) *Function {
+// remove removes a name that is registered.
+func (r *registry) remove(name string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	fn := r.get(name)
-	if fn != nil {
-		r.replace(name, func(m map[string]*Function) { delete(m, name) })
-		r.count--
-	}
-	return fn
+	r.replace(name, func(m map[string]*Function) { delete(m, name) })
+	r.count--
 }
 
 func (r *registry) replace(name string, change func(map[string]*Function)) {

@@ -63,6 +63,10 @@ func (fn *Function) unpause(ex *execution) {
 // resume puts an execution whose pause is over at the tail of the queue, or
 // ends it when that is full; the caller holds fn.mu.
 func (fn *Function) resume(fx *effects, ex *execution) {
+	if fn.deleted { // its turn to end has not come yet
+		fn.endUnstarted(fx, ex)
+		return
+	}
 	if fn.queue.live >= fn.QueueSize() {
 		failed := ex.more.attempts[len(ex.more.attempts)-1].Err
 		fn.end(fx, ex, ending{status: Error, err: fn.noRoom(ex.attempt-1, &failed)})

@@ -25,7 +25,7 @@ const (
 	stepDue                         // the function's timer: the earliest deadline
 	stepExpire                      // a sweep: executions that are due
 	stepClose                       // the function is deleted
-	stepEmpty                       // the next queued execution of a deleted function
+	stepEmpty                       // a deleted function: a batch of what waits ends
 	stepUpdate                      // another spec
 	stepLook                        // the autoscaler evaluates, woken by work or a report
 	stepLookAgain                   // the autoscaler evaluates, by its timer
@@ -52,6 +52,7 @@ type input struct {
 	done       func() // stepDrain
 
 	expiry     *expiry           // stepExpire
+	deletion   *Deletion         // stepEmpty
 	change     func(*Spec) *Spec // stepUpdate: from the spec in force to the next
 	generation uint64            // stepUpdate: the expected one; 0 = any
 	report     *metricReport
@@ -128,9 +129,9 @@ func (fn *Function) decide(in *input, fx *effects) {
 	case stepDrain:
 		fn.drainOne(in, fx)
 	case stepClose:
-		fn.close(fx.now)
+		fn.close(fx)
 	case stepEmpty:
-		fn.endQueued(fx)
+		fn.endWaiting(in.deletion, fx)
 	case stepUpdate:
 		fn.update(in, fx)
 	case stepLook:

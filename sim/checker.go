@@ -90,12 +90,12 @@ func (c *checker) settled() {
 			w.fail("reconfigure", "%s: queue size %d and concurrency %d by core's events, %d and %d were asked for", f.name, f.queueSize, f.slots, f.askedQueue, f.askedSlots)
 		case f.queued > 0 && f.inFlight < f.slots:
 			w.fail("work conserving", "%s: %d queued and %d of %d slots in use while virtual time passes", f.name, f.queued, f.inFlight, f.slots)
-		case f.emptied && !f.deleted:
-			w.fail("status transitions", "%s: executions have ended for its deletion, which did not happen", f.name)
 		case f.deleted && f.function.current == f:
 			w.fail("delete-function", "%s: deleted, and nobody has asked for it", f.name)
 		case f.deleted && f.queued > 0:
 			w.fail("conservation", "%s: deleted with %d still queued", f.name, f.queued)
+		case f.deleted && f.core.Pausing() > 0:
+			w.fail("conservation", "%s: deleted with %d that still pause", f.name, f.core.Pausing())
 		}
 		if !f.deleted {
 			c.served(f)

@@ -18,6 +18,8 @@ func (c *checker) dispatched(ev *core.Event, f *generation, rec *record, slot in
 	case rec.state != stQueued:
 		w.fail("status transitions", "execution #%d was dispatched while not queued", rec.number)
 		return
+	case f.deleted:
+		w.fail("status transitions", "execution #%d of a deleted function was dispatched", rec.number)
 	case f.inFlight >= f.slots:
 		w.fail("concurrency bound", "%s: dispatched with %d in flight of %d", f.name, f.inFlight, f.slots)
 	case ev.Attempt != rec.attempt:
@@ -204,15 +206,18 @@ func (c *checker) endsFor(ev *core.Event, f *generation, rec *record) {
 		if w.cancelling != ev.ID {
 			w.fail("status transitions", "execution #%d was cancelled, and nobody has asked for it", rec.number)
 		}
+		if rec.state != stRunning { // or the attempt has the input
+			c.forgetInput(rec)
+		}
 	case ev.Status == core.Timeout:
 		if !(rec.sync && age == rec.timeout) && held != rec.timeout {
 			w.fail("timeouts", "execution #%d timed out %d ns after arrival, %d after dispatch; its timeout is %d", rec.number, age, held, rec.timeout)
 		}
 	case ev.Code == core.CodeFunctionDeleted:
-		if (rec.state != stQueued && rec.state != stPausing) || f.deleted {
-			w.fail("status transitions", "execution #%d ended for a deletion of %s that is not happening to it", rec.number, f.name)
+		if (rec.state != stQueued && rec.state != stPausing) || !f.deleted {
+			w.fail("status transitions", "execution #%d ended for a deletion of %s that has not happened, or not to it", rec.number, f.name)
 		}
-		f.emptied = true // the deletion itself must follow, see settled
+		c.forgetInput(rec) // nobody wants it any more
 	case ev.Code == core.CodeQueueWait:
 		waited := ev.At.Mono - rec.queuedMono
 		if q := c.cfg.SyncQueue; rec.state != stQueued || !rec.sync || rec.attempt > 1 || !q.Enabled || waited != int64(q.MaxQueueWait) {

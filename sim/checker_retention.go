@@ -1,6 +1,9 @@
 package sim
 
-import "simplane/core"
+import (
+	"simplane/core"
+	"simplane/sim/internal/world"
+)
 
 // clockJumps is told before a clock jump.
 func (c *checker) clockJumps() {
@@ -51,6 +54,14 @@ func (c *checker) evicted(ev *core.Event, rec *record, slot int32) {
 	c.dirty.remove(slot)
 	c.stored--
 	c.look(rec)
+}
+
+// forgetInput counts the input of one that ended before it started, or started
+// again, because nobody wants it.
+func (c *checker) forgetInput(rec *record) {
+	n := int32(len(world.Input(0)))
+	rec.request -= n
+	c.payload -= int64(n)
 }
 
 func (c *checker) dropPayload(rec *record) {

@@ -44,7 +44,6 @@ type generation struct {
 	group    *group
 	name     string
 	deleted  bool
-	emptied  bool // its queued executions have ended for its deletion
 
 	queued, inFlight   int
 	slots, queueSize   int   // by core's events

@@ -255,7 +255,18 @@ func TestWitnessNamesWhatBroke(t *testing.T) {
 		}},
 		"the queue ended for a deletion that does not come": {"status transitions", func(p *planted) {
 			p.see(core.EventEnded, p.accept(), took(core.Error, 0, 0), because(core.CodeFunctionDeleted))
+		}},
+		"a deletion that leaves one in the queue": {"conservation", func(p *planted) {
+			p.accept()
+			p.see(core.EventFunctionDeleted, core.ID{})
+			p.w.Deleted(0, nil)
 			p.w.leave(1)
+		}},
+		"a deleted function's work started": {"status transitions", func(p *planted) {
+			id := p.accept()
+			p.see(core.EventFunctionDeleted, core.ID{})
+			p.w.Deleted(0, nil)
+			p.start(id)
 		}},
 		"deleted by itself": {"delete-function", func(p *planted) {
 			p.see(core.EventFunctionDeleted, core.ID{})

@@ -169,8 +169,9 @@ var latencyTable = &record[Latency]{
 	},
 }
 
-// MaxInputs is how many different inputs a load's calls can bring.
-const MaxInputs = 10
+// MaxInputs is how many different inputs a load's calls can bring. All are of one
+// length.
+const MaxInputs = 9
 
 var loadTable = &record[Load]{
 	what: "load", fresh: newLoad, line: func(l *Load) *int { return &l.Line },

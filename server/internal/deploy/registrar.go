@@ -25,8 +25,9 @@ type Registrar struct {
 	core     *core.Core     // set by Bind
 	scaler   *replicaScaler // nil without a provider
 
-	mu        sync.Mutex // registering, changing and deleting
+	mu        sync.Mutex // registering, changing and deleting, but for what waits at deleted functions
 	revisions revisions
+	queues    queueEnds
 }
 
 // NewRegistrar makes a Registrar for p, which may be nil. process says that p
@@ -95,18 +96,6 @@ func (r *Registrar) register(spec *core.Spec, who string) (*core.Function, *http
 	}
 	r.revisions.add(fn, fn.Spec(), who)
 	return fn, nil
-}
-
-// Unregister deletes a function and stops its instances.
-func (r *Registrar) Unregister(name string) error {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	fn, err := r.core.Delete(name)
-	if err == nil {
-		r.deprovision(fn.Spec())
-		r.revisions.forget(fn)
-	}
-	return err
 }
 
 // Runs reports whether a provider runs the function's instances.

@@ -63,7 +63,11 @@ func (w *World) stepOn(b *backend, s *faultStep) {
 			b.slow = float64(b.slow * factor)
 		}
 	case "delete-function":
-		_, err := w.core.Delete(b.name)
+		d, err := w.core.Retire(b.name)
+		if err == nil {
+			w.deletions = append(w.deletions, d)
+			w.batches.In(0, int32(len(w.deletions)-1))
+		}
 		b.registered, b.warm = false, b.warm[:0]
 		w.witness.Deleted(b.number, err)
 		if b.fleet != nil {
@@ -101,6 +105,14 @@ func (w *World) redrive(b *backend) {
 		res, err := w.core.Redrive(b.name, id, uint64(tag))
 		w.witness.Offered(tag, res.ID, err)
 		w.witness.Redriven(tag, id, err)
+	}
+}
+
+// endQueued ends a batch of a deleted function's queue. What else is due at this
+// instant comes before, between and after the batches.
+func (w *World) endQueued(i int32) {
+	if w.deletions[i].Next() {
+		w.batches.In(0, i)
 	}
 }
 

@@ -86,7 +86,9 @@ type World struct {
 	keyNames []string
 	rival    func(*scenario.Function) Rival
 
-	arrivals, answers, faults, reports *loop.Source
+	deletions []*core.Deletion
+
+	arrivals, answers, faults, reports, batches *loop.Source
 }
 
 // The streams of the sources' tie-breaks (3 is the loop's own). They are part
@@ -96,6 +98,7 @@ const (
 	answerTies  = 2
 	faultTies   = 4
 	reportTies  = 5
+	batchTies   = 6
 )
 
 // New makes a scenario's world. rival, when not nil, scales the functions that
@@ -106,6 +109,7 @@ func New(sc *scenario.Scenario, l *loop.Loop, rival func(*scenario.Function) Riv
 	w.answers = l.Source(answerTies, w.answer)
 	w.faults = l.Source(faultTies, w.step)
 	w.reports = l.Source(reportTies, w.report)
+	w.batches = l.Source(batchTies, w.endQueued)
 	if err := w.addFunctions(); err != nil {
 		return nil, fmt.Errorf("%s: %w", sc.Name, err)
 	}
