@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"regexp"
 	"sync"
 	"time"
 
@@ -84,12 +85,16 @@ func decodeRuntimePatch(body []byte) (p runtimePatch, estimated, queued *time.Du
 	return p, estimated, queued, nil
 }
 
+// isoForm is what the package duration reads and ISO 8601 allows; the package
+// takes some texts without any number, too.
+var isoForm = regexp.MustCompile(`^-?P(([0-9]+(\.[0-9]+)?[YMWD])+(T([0-9]+(\.[0-9]+)?[HMS])+)?|T([0-9]+(\.[0-9]+)?[HMS])+)$`)
+
 func isoDuration(field string, text *string) (*time.Duration, []string) {
 	if text == nil {
 		return nil, nil
 	}
 	d, err := duration.Parse(*text)
-	if err != nil {
+	if err != nil || !isoForm.MatchString(*text) {
 		return nil, []string{fmt.Sprintf("%s: must be an ISO 8601 duration such as PT0.5S, not %q", field, httpjson.Clip([]byte(*text), 40))}
 	}
 	t := d.ToTimeDuration()
@@ -108,7 +113,7 @@ func (a *Admin) merged(p runtimePatch, estimated, queued *time.Duration) (rate i
 	set(&q.MaxEstimatedWait, estimated)
 	set(&q.MaxQueueWait, queued)
 	if p.SyncQueueRetryAfterSeconds != nil {
-		q.RetryAfter = time.Duration(min(max(*p.SyncQueueRetryAfterSeconds, -1), 1<<31)) * time.Second
+		q.RetryAfter = time.Duration(min(max(*p.SyncQueueRetryAfterSeconds, -1), 1<<33)) * time.Second
 	}
 	set(&q.MaxConcurrency, p.SyncQueueMaxConcurrency)
 	set(&q.MaxDepth, p.SyncQueueMaxDepth)

@@ -34,12 +34,19 @@ func (a *API) DeadLetters(ctx *fasthttp.RequestCtx, name string) {
 			return
 		}
 	}
+	id := string(ctx.QueryArgs().Peek("id"))
+	if id != "" {
+		if _, err := core.ParseID(id); err != nil {
+			httpjson.ValidationFailed("id: must be an execution id").Write(ctx)
+			return
+		}
+	}
 	name = strings.Clone(name) // the answer is made when the request's memory is used again
 	ctx.Response.Header.SetContentTypeBytes(httpjson.ContentTypeJSON)
 	a.Lists.Write(ctx, func() func(*httpjson.Parts) bool {
 		page, err := a.Core.DeadLetters(name, before, limit)
-		if text := ctx.QueryArgs().Peek("id"); len(text) > 0 && err == nil {
-			page, err = a.oneLetter(name, string(text), page.Dropped)
+		if id != "" && err == nil {
+			page, err = a.oneLetter(name, id, page.Dropped)
 		}
 		if err != nil {
 			a.refused(ctx, err)

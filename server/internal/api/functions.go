@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"math"
 	"net/url"
 	"slices"
@@ -125,10 +126,26 @@ func decodeSpec(body []byte) (in funcspec.Input, wrong map[string]string, fault 
 		if field, what, ok := httpjson.WrongType(err); ok {
 			wrong[field] = what
 			err = nil
+		} else if err == nil && nullInside(string(name), value) {
+			wrong[string(name)] = "must be a string"
 		}
 		return true, err
 	})
 	return in, wrong, fault
+}
+
+// nullInside reports whether a list or mapping of strings holds a null, which
+// would be read as an empty string.
+func nullInside(name string, value []byte) bool {
+	var list []*string
+	var mapping map[string]*string
+	switch name {
+	case "commands", "command", "imagePullSecrets":
+		_ = json.Unmarshal(value, &list)
+	case "env":
+		_ = json.Unmarshal(value, &mapping)
+	}
+	return slices.Contains(list, nil) || slices.Contains(slices.Collect(maps.Values(mapping)), nil)
 }
 
 // specDetails joins the errors of decoding and of resolving. Resolving does
