@@ -8,11 +8,16 @@ import (
 	"time"
 )
 
+// shortStaleTTL is the StaleTTL up to which no function's timeout is judged by
+// it: nobody runs work in earnest where all is over in a minute, and the
+// default timeout would be refused.
+const shortStaleTTL = time.Minute
+
 // CheckSpec reports as a *ValidationError what a resolved spec asks for that
 // this core's configuration cannot keep.
 func (c *Core) CheckSpec(spec *Spec) error {
 	var v violations
-	if longest := c.cfg.StaleTTL; time.Duration(spec.TimeoutMillis)*time.Millisecond >= longest {
+	if longest := c.cfg.StaleTTL; longest >= shortStaleTTL && time.Duration(spec.TimeoutMillis)*time.Millisecond >= longest {
 		v.add("timeoutMillis", fmt.Sprintf("must be below staleTtl, which is %v here: an attempt that takes longer would be ended as stale", longest))
 	}
 	return v.err()

@@ -340,6 +340,9 @@ func TestExpiry(t *testing.T) {
 	if a == nil || a.status != 200 || a.str("status") != "timeout" || a.str("error", "code") != "STALE" {
 		t.Errorf("stale: %+v", a)
 	}
+	if id := a.str("executionId"); !strings.Contains(f.log.String(), id) {
+		t.Errorf("the log does not say that %s became stale", id)
+	}
 	if n := f.s.core.Function("stuck").InFlight(); n != 0 {
 		t.Errorf("the stale execution still holds a slot (%d)", n)
 	}

@@ -180,4 +180,7 @@ func TestTimeoutMustBeBelowStaleTTL(t *testing.T) {
 		t.Errorf("details: %s", a.details())
 	}
 	f.post("/v1/functions", fmt.Sprintf(spec, 59_999)).expect(201)
+
+	short := start(t, func(c *Config) { c.Core.StaleTTL = time.Second })
+	short.post("/v1/functions", fmt.Sprintf(spec, 60_000)).expect(201)
 }

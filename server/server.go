@@ -89,6 +89,7 @@ func New(cfg Config, log *slog.Logger) (_ *Server, err error) {
 	s.registrar = deploy.NewRegistrar(s.provider, cfg.Provider == ProviderProcess, log)
 	cfg.Core.Scaler = s.registrar.Scaler()
 	s.dispatcher = s.newDispatcher()
+	s.metrics.LogStale(log)
 	if s.core, err = core.New(cfg.Core, s.clock, machine.RandomIDs{}, s.dispatcher, telemetry.Observer(s.metrics, s.tracing)); err != nil {
 		return nil, err
 	}

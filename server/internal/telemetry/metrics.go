@@ -19,8 +19,9 @@ type Metrics struct {
 	// Registry has the metrics that are not about a function.
 	Registry *prometheus.Registry
 
-	core  *core.Core // nil before WatchCore
-	pages pages
+	core    *core.Core        // nil before WatchCore
+	onStale func(*core.Event) // nil before LogStale
+	pages   pages
 }
 
 // functionMetrics is what is counted for one function. What most invocations
@@ -91,6 +92,9 @@ func (m *Metrics) Observe(ev core.Event) {
 		f.retry.Add(1)
 	case core.EventEnded:
 		f.ended(&ev)
+		if ev.Code == core.CodeStale && m.onStale != nil {
+			m.onStale(&ev)
+		}
 		if ev.Code == core.CodeQueueWait {
 			f.rejected.count(RejectReasons[ev.Code])
 		}
