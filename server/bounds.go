@@ -11,7 +11,7 @@ import (
 // limits has the ranges of the server's own settings; core.Limits has the
 // others.
 var limits = struct {
-	MaxBodyBytes, MaxReadingBytes, MaxHeaderBytes, MaxResponseBytes               core.Bound[int64]
+	MaxBodyBytes, MaxReadingBytes, MaxHeaderBytes, MaxResponseBytes, MaxSpecBytes core.Bound[int64]
 	MaxConnections, MaxConnectionsPerIP, PoolMaxConnections, FunctionMaxProcesses core.Bound[int64]
 	ReadTimeout, WriteTimeout, IdleTimeout, ShutdownGrace, FunctionStartTimeout   core.Bound[time.Duration]
 	AccessLogSample, TraceSampleRatio                                             core.Bound[float64]
@@ -20,6 +20,7 @@ var limits = struct {
 	MaxReadingBytes:      core.Bound[int64]{Name: "maxReadingBytes", Min: 64 << 10, Max: 1 << 50, Default: 64 << 20},
 	MaxHeaderBytes:       core.Bound[int64]{Name: "maxHeaderBytes", Min: 1024, Max: math.MaxInt32, Default: 8 << 10},
 	MaxResponseBytes:     core.Bound[int64]{Name: "maxResponseBytes", Min: 1, Max: math.MaxInt32, Default: 4 << 20},
+	MaxSpecBytes:         core.Bound[int64]{Name: "maxSpecBytes", Min: 1, Max: 1 << 50, Default: 128 << 20},
 	MaxConnections:       core.Bound[int64]{Name: "maxConnections", Min: 1, Max: math.MaxInt32, Default: 65_536},
 	MaxConnectionsPerIP:  core.Bound[int64]{Name: "maxConnectionsPerIp", Min: 0, Max: math.MaxInt32, Zero: "no limit"},
 	PoolMaxConnections:   core.Bound[int64]{Name: "poolMaxConnections", Min: 1, Max: math.MaxInt32, Default: 4096},
@@ -67,6 +68,7 @@ func (c *Config) bounded() []setting {
 		bounded(&k.IdempotencyTTL, of.IdempotencyTTL, "how long an idempotency key is remembered"),
 		bounded(&k.SweepInterval, of.SweepInterval, "time between expiry sweeps"),
 		bounded(&k.MaxFunctions, of.MaxFunctions, "functions that can be registered"),
+		bounded(&c.MaxSpecBytes, limits.MaxSpecBytes, "bytes that the specs of all functions may take, revisions included; beyond it 503 SPEC_STORE_FULL"),
 		bounded(&k.MaxExecutions, of.MaxExecutions, "executions kept at once; beyond it 503 STORE_FULL"),
 		bounded(&k.MaxPayloadBytes, of.MaxPayloadBytes, "bytes of inputs, outputs and error texts kept at once; beyond it 503 STORE_FULL"),
 		bounded(&k.MaxIdempotencyKeys, of.MaxIdempotencyKeys, "idempotency keys kept at once"),

@@ -53,6 +53,9 @@ type Config struct {
 	// MaxReadingBytes bounds the buffers of all request bodies that are being
 	// read; those up to MaxHeaderBytes need none. At least MaxBodyBytes.
 	MaxReadingBytes int64
+	// MaxSpecBytes bounds what the specs of all functions take, their revisions
+	// included.
+	MaxSpecBytes int64
 	// MaxConnections open at once on Addr, and to one POOL endpoint.
 	MaxConnections, PoolMaxConnections int
 	// MaxConnectionsPerIP bounds those of one source on each address: an IPv4
@@ -102,13 +105,15 @@ type Config struct {
 // DefaultConfig has the defaults of serve. The store bounds follow the
 // machine's memory: 10 million executions at most, and fewer where a retained
 // one (about 350 bytes) times that would not fit in a quarter of it; a million
-// idempotency keys, and fewer where they would not fit in a sixteenth.
+// idempotency keys, and fewer where they would not fit in a sixteenth, as is so
+// for specs.
 func DefaultConfig() Config {
 	cfg := Config{
 		Addr: "127.0.0.1:8080", MgmtAddr: "127.0.0.1:8081",
 		Core:            core.DefaultConfig(),
 		AsyncEnabled:    true,
 		MaxReadingBytes: limits.MaxReadingBytes.Default,
+		MaxSpecBytes:    limits.MaxSpecBytes.Default,
 		MaxBodyBytes:    int(limits.MaxBodyBytes.Default), MaxHeaderBytes: int(limits.MaxHeaderBytes.Default), MaxResponseBytes: int(limits.MaxResponseBytes.Default),
 		MaxConnections: int(limits.MaxConnections.Default), PoolMaxConnections: int(limits.PoolMaxConnections.Default),
 		ReadTimeout: limits.ReadTimeout.Default, WriteTimeout: limits.WriteTimeout.Default, IdleTimeout: limits.IdleTimeout.Default,
@@ -123,6 +128,7 @@ func DefaultConfig() Config {
 		cfg.Core.MaxExecutions = int(min(int64(cfg.Core.MaxExecutions), max(memory/4/perExecution, 10_000)))
 		cfg.Core.MaxIdempotencyKeys = int(min(int64(cfg.Core.MaxIdempotencyKeys), max(memory/16/perKey, 10_000)))
 		cfg.Core.MaxPayloadBytes = max(memory/4, 64<<20)
+		cfg.MaxSpecBytes = min(cfg.MaxSpecBytes, max(memory/16, 16<<20))
 	}
 	return cfg
 }

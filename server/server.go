@@ -86,7 +86,7 @@ func New(cfg Config, log *slog.Logger) (_ *Server, err error) {
 	if s.provider, err = s.newProvider(); err != nil {
 		return nil, err
 	}
-	s.registrar = deploy.NewRegistrar(s.provider, cfg.Provider == ProviderProcess, log)
+	s.registrar = deploy.NewRegistrar(s.provider, cfg.Provider == ProviderProcess, cfg.MaxSpecBytes, log)
 	cfg.Core.Scaler = s.registrar.Scaler()
 	s.dispatcher = s.newDispatcher()
 	s.metrics.LogStale(log)

@@ -58,6 +58,21 @@ type Runtime struct {
 	JSONBytes        int // length of the View as JSON when it was registered
 }
 
+// MaxJSONBytes bounds a spec's stored form, its View as JSON. Code that
+// registers functions refuses longer ones.
+const MaxJSONBytes = 256 << 10
+
+// Cost is about what a spec that Resolve made takes in memory, in bytes.
+func Cost(s *core.Spec) int64 {
+	const element = 64 // of a list or map, beside its text
+	r := Of(s)
+	n := len(r.Env) + len(r.Commands) + len(r.ImagePullSecrets)
+	if s.ScalingConfig != nil {
+		n += len(s.ScalingConfig.Metrics)
+	}
+	return int64(r.JSONBytes + element*n)
+}
+
 // Resources are per instance, in Kubernetes notation ("500m", "128Mi").
 type Resources struct {
 	CPU    string `json:"cpu,omitempty"`

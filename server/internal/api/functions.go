@@ -62,6 +62,9 @@ func (a *API) Put(ctx *fasthttp.RequestCtx, name string) {
 // readSpec reads and resolves the spec of a request, and notes it for the audit
 // log. name is the one that the path has; empty when it has none.
 func (a *API) readSpec(ctx *fasthttp.RequestCtx, name string) (*core.Spec, *httpjson.Error) {
+	if n := len(ctx.PostBody()); n > maxSpecBody {
+		return nil, specTooLarge(n)
+	}
 	in, wrong, fault := decodeSpec(ctx.PostBody())
 	if fault != nil {
 		return nil, fault
@@ -81,6 +84,9 @@ func (a *API) readSpec(ctx *fasthttp.RequestCtx, name string) (*core.Spec, *http
 	if details := specDetails(wrong, invalid); len(details) > 0 {
 		return nil, httpjson.ValidationFailed(details...)
 	}
+	if n := funcspec.Of(spec).JSONBytes; n > funcspec.MaxJSONBytes {
+		return nil, specTooLarge(n)
+	}
 	if u, err := url.Parse(funcspec.Of(spec).EndpointURL); err == nil && u.Host != "" {
 		if err := a.CheckEndpoint(u.Hostname()); err != nil {
 			return nil, httpjson.ValidationFailed("endpointUrl: " + err.Error())
@@ -88,6 +94,15 @@ func (a *API) readSpec(ctx *fasthttp.RequestCtx, name string) (*core.Spec, *http
 	}
 	admin.Note(ctx, "function", spec.Name, "mode", funcspec.Of(spec).ExecutionMode)
 	return spec, nil
+}
+
+// maxSpecBody is a length beyond which a spec is not even decoded: white space
+// and escapes do not make it that much longer than its stored form.
+const maxSpecBody = 4 * funcspec.MaxJSONBytes
+
+func specTooLarge(n int) *httpjson.Error {
+	return &httpjson.Error{Status: fasthttp.StatusRequestEntityTooLarge, Code: httpjson.CodeSpecTooLarge, Message: fmt.Sprintf(
+		"the spec has %d bytes, %d are allowed in its stored form (JSON with the defaults filled in); keep large values in files, or fetch them at start", n, funcspec.MaxJSONBytes)}
 }
 
 // writeSpec writes a function's spec, its generation as an entity tag too.

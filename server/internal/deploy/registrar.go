@@ -31,9 +31,10 @@ type Registrar struct {
 }
 
 // NewRegistrar makes a Registrar for p, which may be nil. process says that p
-// runs commands as processes of this machine and cannot run images.
-func NewRegistrar(p provider.Provider, process bool, log *slog.Logger) *Registrar {
-	r := &Registrar{provider: p, process: process, log: log, revisions: revisions{}}
+// runs commands as processes of this machine and cannot run images. maxSpecBytes
+// bounds what the specs of all functions take.
+func NewRegistrar(p provider.Provider, process bool, maxSpecBytes int64, log *slog.Logger) *Registrar {
+	r := &Registrar{provider: p, process: process, log: log, revisions: revisions{of: map[*core.Function][]Revision{}, most: maxSpecBytes}}
 	if p != nil {
 		r.scaler = newReplicaScaler(p, log)
 	}
@@ -77,6 +78,9 @@ func (r *Registrar) Register(spec *core.Spec, who string) (*core.Function, *http
 func (r *Registrar) register(spec *core.Spec, who string) (*core.Function, *httpjson.Error) {
 	if r.core.Function(spec.Name) != nil {
 		return nil, &httpjson.Error{Status: fasthttp.StatusConflict, Code: core.CodeExists, Message: fmt.Sprintf("function %q is already registered; PUT changes it", spec.Name)}
+	}
+	if fault := r.revisions.room(nil, spec); fault != nil {
+		return nil, fault
 	}
 	if fault := r.provision(spec); fault != nil {
 		return nil, fault

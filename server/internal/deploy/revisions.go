@@ -1,15 +1,23 @@
 package deploy
 
 import (
+	"fmt"
 	"slices"
 	"time"
 
+	"github.com/valyala/fasthttp"
+
 	"simplane/core"
+	"simplane/server/funcspec"
+	"simplane/server/internal/httpjson"
 )
 
 // revisionsKept is how many specs of a function are remembered, the present one
 // included.
 const revisionsKept = 10
+
+// codeSpecsFull is the error of a spec for which there is no room.
+const codeSpecsFull = "SPEC_STORE_FULL"
 
 // Revision is a spec that a function has had.
 type Revision struct {
@@ -18,23 +26,53 @@ type Revision struct {
 	Who  string    // the author, as in the audit log
 }
 
-// revisions are those of each registered function, oldest first. The
-// Registrar's lock guards it.
-type revisions map[*core.Function][]Revision
-
-func (r revisions) add(fn *core.Function, spec *core.Spec, who string) {
-	kept := append(r[fn], Revision{Spec: spec, At: time.Now(), Who: who})
-	if over := len(kept) - revisionsKept; over > 0 {
-		kept = slices.Delete(kept, 0, over)
-	}
-	r[fn] = kept
+// revisions are those of each registered function, oldest first, and what they
+// take in memory: that is all of the specs, as the present ones are among them.
+// The Registrar's lock guards it.
+type revisions struct {
+	of          map[*core.Function][]Revision
+	bytes, most int64
 }
 
-// of lists a function's, newest first.
-func (r revisions) of(fn *core.Function) []Revision {
-	kept := slices.Clone(r[fn])
+// room is nil when another spec has room, else the error. It is for fn, or for
+// a new function when that is nil.
+func (r *revisions) room(fn *core.Function, spec *core.Spec) *httpjson.Error {
+	after := r.bytes + funcspec.Cost(spec)
+	if kept := r.of[fn]; len(kept) == revisionsKept {
+		after -= funcspec.Cost(kept[0].Spec)
+	}
+	if after <= r.most {
+		return nil
+	}
+	return &httpjson.Error{Status: fasthttp.StatusServiceUnavailable, Code: codeSpecsFull, Message: fmt.Sprintf(
+		"no room for this spec: all functions' specs, their last %d revisions included, would take %d bytes, maxSpecBytes is %d; delete functions, or raise it", revisionsKept, after, r.most)}
+}
+
+func (r *revisions) add(fn *core.Function, spec *core.Spec, who string) {
+	kept := append(r.of[fn], Revision{Spec: spec, At: time.Now(), Who: who})
+	r.bytes += funcspec.Cost(spec)
+	if over := len(kept) - revisionsKept; over > 0 {
+		r.bytes -= cost(kept[:over])
+		kept = slices.Delete(kept, 0, over)
+	}
+	r.of[fn] = kept
+}
+
+func cost(kept []Revision) (n int64) {
+	for i := range kept {
+		n += funcspec.Cost(kept[i].Spec)
+	}
+	return n
+}
+
+// list has a function's, newest first.
+func (r *revisions) list(fn *core.Function) []Revision {
+	kept := slices.Clone(r.of[fn])
 	slices.Reverse(kept)
 	return kept
 }
 
-func (r revisions) forget(fn *core.Function) { delete(r, fn) }
+func (r *revisions) forget(fn *core.Function) {
+	r.bytes -= cost(r.of[fn])
+	delete(r.of, fn)
+}

@@ -41,7 +41,7 @@ func (r *Registrar) Rollback(name string, generation, ifGeneration uint64, who s
 	if fn == nil {
 		return nil, &httpjson.Error{Status: fasthttp.StatusNotFound, Code: core.CodeNotFound, Message: core.ErrNotFound.Message}
 	}
-	for _, rev := range r.revisions.of(fn) {
+	for _, rev := range r.revisions.list(fn) {
 		if rev.Spec.Generation == generation {
 			return r.update(fn, rev.Spec, ifGeneration, who)
 		}
@@ -58,7 +58,7 @@ func (r *Registrar) Revisions(name string) ([]Revision, error) {
 	if fn == nil {
 		return nil, core.ErrNotFound
 	}
-	return r.revisions.of(fn), nil
+	return r.revisions.list(fn), nil
 }
 
 func conflict(code, message string) *httpjson.Error {
@@ -75,6 +75,9 @@ func (r *Registrar) update(fn *core.Function, spec *core.Spec, ifGeneration uint
 		return nil, conflict(core.CodeGeneration, fmt.Sprintf("the function is at generation %d, not %d: read it again and change that", have.Generation, ifGeneration))
 	case was.ExecutionMode != is.ExecutionMode:
 		return nil, conflict("EXECUTION_MODE_FIXED", fmt.Sprintf("executionMode cannot change from %s to %s; delete the function and register it anew", was.ExecutionMode, is.ExecutionMode))
+	}
+	if fault := r.revisions.room(fn, spec); fault != nil {
+		return nil, fault
 	}
 	if fault := r.provision(spec); fault != nil {
 		return nil, fault

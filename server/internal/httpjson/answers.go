@@ -5,6 +5,8 @@ package httpjson
 
 import (
 	"encoding/json"
+	"fmt"
+	"slices"
 
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/valyala/fasthttp"
@@ -18,6 +20,7 @@ const (
 	CodeMalformedJSON    = "MALFORMED_JSON"
 	CodeMethodNotAllowed = "METHOD_NOT_ALLOWED"
 	CodeBodyTooLarge     = "BODY_TOO_LARGE"
+	CodeSpecTooLarge     = "SPEC_TOO_LARGE"
 	CodeHeadersTooLarge  = "HEADERS_TOO_LARGE"
 	CodeRequestTimeout   = "REQUEST_TIMEOUT"
 	CodeBodiesBusy       = "BODIES_BUSY"
@@ -45,9 +48,23 @@ func BadRequest(code, message string) *Error {
 	return &Error{Status: fasthttp.StatusBadRequest, Code: code, Message: message}
 }
 
+// Bounds of what a refusal repeats of a bad request: a request must not get a
+// larger answer than it is itself.
+const (
+	maxDetails     = 100
+	maxDetailBytes = 500
+)
+
 // ValidationFailed is the error of a request that breaks rules, one detail each.
 func ValidationFailed(details ...string) *Error {
-	return &Error{fasthttp.StatusBadRequest, CodeValidation, "Request validation failed", details}
+	listed := slices.Clone(details[:min(len(details), maxDetails)])
+	for i, d := range listed {
+		listed[i] = Clip([]byte(d), maxDetailBytes)
+	}
+	if more := len(details) - len(listed); more > 0 {
+		listed = append(listed, fmt.Sprintf("and %d more", more))
+	}
+	return &Error{fasthttp.StatusBadRequest, CodeValidation, "Request validation failed", listed}
 }
 
 // Write answers with e.
