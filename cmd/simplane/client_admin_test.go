@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"net"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -154,4 +156,27 @@ func TestCompletionOffersWhatTheServerHas(t *testing.T) {
 	for _, shell := range []string{"bash", "zsh", "fish", "powershell"} {
 		runCLI(t, "", "completion", shell).ok().prints("simplane")
 	}
+}
+
+// The client's token may be in a file.
+func TestTokenFileOfTheClient(t *testing.T) {
+	p := startPlane(t, func(c *server.Config) { c.InternalToken = "sesame" })
+	t.Setenv("SIMPLANE_TOKEN_FILE", "")
+	write := func(text string) string {
+		file := filepath.Join(t.TempDir(), "token")
+		must(t, os.WriteFile(file, []byte(text), 0o600))
+		return file
+	}
+	good := write("sesame\n")
+	p.cli("config", "get", "--token-file", good).ok()
+	p.cli("config", "get", "--token-file", write("wrong\n")).fails(1, "UNAUTHORIZED")
+	p.cli("config", "get", "--token-file", good, "--token", "x").fails(2, "not both")
+	p.cli("config", "get", "--token-file", write("\n")).fails(2, "expected one line")
+	p.cli("config", "get", "--token-file", write("a\nb\n")).fails(2, "expected one line")
+	p.cli("config", "get", "--token-file", good+".none").fails(2, "no such file")
+	t.Setenv("SIMPLANE_TOKEN_FILE", good)
+	p.cli("config", "get").ok()
+	t.Setenv("SIMPLANE_TOKEN", "wrong") // the token itself comes first
+	p.cli("config", "get").fails(1, "UNAUTHORIZED")
+	p.cli("config", "get", "--token-file", good).ok()
 }

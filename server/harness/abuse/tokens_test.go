@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -95,25 +96,60 @@ func TestProcessesOfTheSameUserCannotReadSimplane(t *testing.T) {
 		}
 	}
 	v := withTokens(t, o)
-	for _, file := range []string{"environ", "mem", "maps", "fd/0", "io"} {
-		cat := exec.Command("cat", fmt.Sprintf("/proc/%d/%s", v.PID(), file))
-		if o.User != 0 {
-			cat.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: o.User, Gid: o.User}}
-		}
-		out, err := cat.CombinedOutput()
-		if err == nil || !strings.Contains(string(out), "Permission denied") {
-			t.Errorf("%s: %v, %.200q", file, err, out)
-		}
-	}
 	// It reads what it needs of itself all the same.
 	v.register(`{"name":"f","image":"local","runtimeMode":"STDIO","commands":["sh","-c","while read l; do echo '{\"output\":1}'; done"]}`, "Authorization", "Bearer "+flagToken)
 	if a := v.call("POST", v.API+"/v1/functions/f:invoke", `{"input":1}`, "Authorization", "Bearer "+flagToken); a.Status != 200 || !strings.Contains(string(a.Body), "success") {
 		t.Errorf("a process function: %d %s", a.Status, a.Body)
+	}
+	guard := node.Children(v.PID())
+	if len(guard) != 1 {
+		t.Fatalf("children: %v", guard)
+	}
+	for _, pid := range []int{v.PID(), guard[0]} {
+		for _, file := range []string{"environ", "mem", "maps", "fd/0", "io"} {
+			cat := exec.Command("cat", fmt.Sprintf("/proc/%d/%s", pid, file))
+			if o.User != 0 {
+				cat.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: o.User, Gid: o.User}}
+			}
+			out, err := cat.CombinedOutput()
+			if err == nil || !strings.Contains(string(out), "Permission denied") {
+				t.Errorf("%s: %v, %.200q", cat, err, out)
+			}
+		}
 	}
 	metrics := string(v.call("GET", v.Mgmt+"/actuator/prometheus", "").Body)
 	for _, name := range []string{"process_open_fds ", "process_resident_memory_bytes ", "process_cpu_seconds_total "} {
 		if !strings.Contains(metrics, "\n"+name) {
 			t.Errorf("the metric %s is missing", name)
 		}
+	}
+}
+
+// The command line client hides its token as well.
+func TestClientHidesItsToken(t *testing.T) {
+	for _, line := range []string{"fn list --token TOKEN --server ADDR", "fn list --token=TOKEN --server ADDR", "bench http --url http://ADDR --header Authorization:TOKEN", "bench http --url http://ADDR -HX-Token:TOKEN"} {
+		ln, err := net.Listen("tcp", "127.0.0.1:0") // never answers
+		if err != nil {
+			t.Fatal(err)
+		}
+		cmd := exec.Command(binary, strings.Fields(strings.NewReplacer("TOKEN", flagToken, "ADDR", ln.Addr().String()).Replace(line))...)
+		cmd.Env = append(os.Environ(), "SIMPLANE_TOKEN="+envToken)
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		c, err := ln.Accept() // it is at work now
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range []string{"cmdline", "environ"} {
+			raw, err := os.ReadFile(fmt.Sprintf("/proc/%d/%s", cmd.Process.Pid, name))
+			if err != nil || len(raw) == 0 || strings.Contains(string(raw), flagToken) || strings.Contains(string(raw), envToken) {
+				t.Errorf("%s: %s shows a token, or nothing: %d bytes, %v", line, name, len(raw), err)
+			}
+		}
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+		c.Close()
+		ln.Close()
 	}
 }

@@ -48,6 +48,9 @@ func run() int {
 	usualSlack()
 	// Neither this nor what it starts, which inherits it, leaves a core dump.
 	_ = unix.Setrlimit(unix.RLIMIT_CORE, &unix.Rlimit{})
+	// It acts for all commands, so none of them may trace it. They are the same
+	// user's, and dumpable again once they are executed.
+	_ = unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0)
 	weak := noPrivileges()
 	fewerProcesses()
 	// Signals meant for the whole terminal or service reach the guard too. The
