@@ -35,19 +35,19 @@ func TestWhatIsWrittenToControlGroups(t *testing.T) {
 		"version 2": {
 			root: map[string]string{"cgroup.controllers": "cpuset cpu io memory pids\n", "cgroup.procs": ""},
 			want: map[string]string{
-				"memory.max": "134217728", "memory.swap.max": "0", "memory.oom.group": "1",
+				"memory.max": "4294967296", "memory.swap.max": "0", "memory.oom.group": "1",
 				"cpu.max": "50000 100000", "pids.max": "64", "cgroup.kill": "1",
 			},
 		},
 		"version 2 with one controller": {
 			root:    map[string]string{"cgroup.controllers": "memory\n", "cgroup.procs": ""},
 			missing: map[string]string{"pids": "no control group has", "cpu": "no control group has"},
-			want:    map[string]string{"memory.max": "134217728", "cpu.max": "", "pids.max": ""},
+			want:    map[string]string{"memory.max": "4294967296", "cpu.max": "", "pids.max": ""},
 		},
 		"version 1": {
 			root:    map[string]string{"memory.limit_in_bytes": "9223372036854771712\n"},
 			missing: map[string]string{"pids": "no control group has", "cpu": "no control group has"},
-			want:    map[string]string{"memory.limit_in_bytes": "134217728", "memory.memsw.limit_in_bytes": "134217728", "memory.max": "", "pids.max": ""},
+			want:    map[string]string{"memory.limit_in_bytes": "4294967296", "memory.memsw.limit_in_bytes": "4294967296", "memory.max": "", "pids.max": ""},
 		},
 		"version 1, cpu and pids": {
 			root:    map[string]string{"pids.max": "max\n", "cpu.cfs_quota_us": "-1\n"},
@@ -65,7 +65,7 @@ func TestWhatIsWrittenToControlGroups(t *testing.T) {
 				}
 			}
 			d := stdio(t)
-			d.CPU, d.Memory = "500m", "128Mi"
+			d.CPU, d.Memory = "500m", "4Gi" // RLIMIT_DATA, where it is used, leaves room for the race detector
 			provision(t, p, d)
 			pid := string(invoke(t, p, "stdio", `"do:pid"`).Output)
 			var group string
