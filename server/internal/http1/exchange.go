@@ -21,8 +21,8 @@ type exchange struct {
 	out  *bufio.Writer // nil while nothing is written
 	conn *conn
 
-	link   link // ctx's connection
-	linked bool // if it is
+	link   link
+	linked bool // link is ctx's connection
 
 	back     []byte    // what Read returns first
 	awaited  bool      // something has come, and the next Read returns it
@@ -60,19 +60,39 @@ func (s *Server) begin(k *conn) *exchange {
 // name tells ctx its connection. Init2 is not called for each exchange: it
 // reads the clock and counts in a word that all processors share.
 func (x *exchange) name(c net.Conn) {
-	x.link.Conn = c
-	_, secure := c.(*tls.Conn)
+	secure, isTLS := c.(*tls.Conn)
 	switch {
-	case secure: // ctx.IsTLS looks at the type
-		x.ctx.Init2(c, nil, false)
+	case isTLS:
+		x.ctx.Init2(&secureLink{secure, x}, nil, false)
 	case !x.linked:
 		x.ctx.Init2(&x.link, nil, false)
 	}
-	x.linked = !secure
+	x.linked = !isTLS
+	x.link = link{c, x}
 }
 
-// link is a connection that can be exchanged for another one.
-type link struct{ net.Conn }
+// link is ctx's connection, by which its exchange is found.
+type link struct {
+	net.Conn
+	x *exchange
+}
+
+// secureLink is the same over TLS: ctx.IsTLS looks at the type.
+type secureLink struct {
+	*tls.Conn
+	x *exchange
+}
+
+// exchangeOf is the exchange of a server's request; nil for any other request.
+func exchangeOf(ctx *fasthttp.RequestCtx) *exchange {
+	switch c := ctx.Conn().(type) {
+	case *link:
+		return c.x
+	case *secureLink:
+		return c.x
+	}
+	return nil
+}
 
 func (s *Server) end(x *exchange) {
 	x.reset()
@@ -86,10 +106,8 @@ func (s *Server) end(x *exchange) {
 		s.writers.Put(x.out)
 		x.out = nil
 	}
-	if !x.linked {
-		x.name(nil)
-	}
-	x.conn, x.link.Conn = nil, nil
+	x.name(nil)
+	x.conn = nil
 	s.exchanges.Put(x)
 }
 
@@ -216,7 +234,6 @@ func (x *exchange) answer() bool {
 	s, req, resp := x.conn.s, &x.ctx.Request, &x.ctx.Response
 	x.body = bodyOf(x.in, req.Header.ContentLength())
 	x.asked = !x.body.ended && req.MayContinue()
-	x.ctx.SetUserValue(exchangeKey{}, x)
 	s.Handler(&x.ctx)
 	if x.peeked > 0 {
 		_, _ = x.in.Discard(x.peeked)

@@ -10,9 +10,6 @@ import (
 	"simplane/server/internal/sock"
 )
 
-// exchangeKey is the user value of a request under which its exchange is.
-type exchangeKey struct{}
-
 // dropLimit is how much of a body that nobody has read is dropped for the sake
 // of the connection, in bytes.
 const dropLimit = 256 << 10
@@ -27,8 +24,8 @@ const dropLimit = 256 << 10
 // it is chunked. Others are read into a buffer that grows with what comes. What
 // is above freeBuffer is out of the budget while the body is being read.
 func ReadBody(ctx *fasthttp.RequestCtx) error {
-	x, ok := ctx.UserValue(exchangeKey{}).(*exchange)
-	if !ok || x.body.ended {
+	x := exchangeOf(ctx)
+	if x == nil || x.body.ended {
 		return nil
 	}
 	body, err := x.receive()
