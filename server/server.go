@@ -113,7 +113,7 @@ func New(cfg Config, log *slog.Logger) (_ *Server, err error) {
 	})
 	s.routes = routes(answers, s.admin, s.metrics.Scraper())
 	onMgmt := routes(answers, s.admin, s.metrics.Scraper())
-	bodies := http1.NewBudget(cfg.MaxReadingBytes)
+	bodies := newBodies(cfg.MaxReadingBytes, s.metrics.Registry)
 	s.api = s.httpServer(answers.Handler(s.routes, false), answers, bodies)
 	s.mgmt = s.httpServer(answers.Handler(onMgmt, true), answers, bodies)
 	refused := newRefusedCounter(s.metrics.Registry)

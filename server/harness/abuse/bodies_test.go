@@ -107,4 +107,8 @@ func TestStalledBodiesShareABudget(t *testing.T) {
 	if refused == 0 {
 		t.Error("nobody had to give way")
 	}
+	metrics := string(v.call("GET", v.Mgmt+"/actuator/prometheus", "").Body)
+	if !strings.Contains(metrics, "\nsimplane_bodies_refused_total ") || strings.Contains(metrics, "\nsimplane_bodies_refused_total 0\n") {
+		t.Error("the metrics do not tell of it")
+	}
 }

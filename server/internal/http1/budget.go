@@ -17,6 +17,7 @@ type Budget struct {
 	mu      sync.Mutex
 	held    int64
 	leaving int64 // of held, what gives way and is not back yet
+	refused int64
 	holders map[*share]struct{}
 	queue   list.List // of *share that wait for want bytes
 }
@@ -45,6 +46,24 @@ func (b *Budget) Held() int64 {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.held
+}
+
+// Refused is how many bodies have been refused, or had to give way.
+func (b *Budget) Refused() int64 {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.refused
+}
+
+// refuse is ErrBusy if bodies wait already, for a body that is not sent yet.
+func (b *Budget) refuse() error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.queue.Len() == 0 {
+		return nil
+	}
+	b.refused++
+	return ErrBusy
 }
 
 // take adds n bytes to the share; it waits for them, but for no longer than
@@ -86,6 +105,7 @@ func (s *share) take(n int64, deadline time.Time) error {
 			b.settle(now)
 			if len(s.ready) == 0 && now.After(deadline) {
 				b.queue.Remove(place)
+				b.refused++
 				b.mu.Unlock()
 				return ErrBusy
 			}
@@ -161,6 +181,7 @@ func (b *Budget) makeRoom(s *share, now time.Time) {
 			return
 		}
 		worst.gone = true
+		b.refused++
 		b.leaving += worst.held
 		if worst == s {
 			return

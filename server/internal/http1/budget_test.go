@@ -60,6 +60,9 @@ func TestBudgetServesWhoWaitsInOrder(t *testing.T) {
 	takes(t, holder, 90)
 	first := waiting(t, large, 50)
 	second := waiting(t, small, 5) // it would fit, but others were there before
+	if err := b.refuse(); err != ErrBusy {
+		t.Errorf("a body that is not sent yet, while others wait: %v", err)
+	}
 	if holder.release() {
 		t.Error("the holder had to give way")
 	}
@@ -68,6 +71,12 @@ func TestBudgetServesWhoWaitsInOrder(t *testing.T) {
 	}
 	large.release()
 	small.release()
+	if err := b.refuse(); err != nil {
+		t.Error(err)
+	}
+	if n := b.Refused(); n != 1 {
+		t.Errorf("%d were refused", n)
+	}
 	if b.Held() != 0 {
 		t.Errorf("%d bytes are held by nobody", b.Held())
 	}

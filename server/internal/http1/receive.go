@@ -44,6 +44,11 @@ func (x *exchange) receive() ([]byte, error) {
 		return nil, ErrBodyTooLarge
 	}
 	if x.asked && x.in.Buffered() == 0 {
+		if x.body.chunked || length > freeBuffer {
+			if err := x.conn.s.Bodies.refuse(); err != nil {
+				return nil, err
+			}
+		}
 		if err := x.askForBody(); err != nil {
 			return nil, err
 		}
