@@ -53,6 +53,7 @@ var crowds = []hostile{
 	{name: "body behind many fields", bytes: connectionBound, send: invokeHead + strings.Repeat("a:\r\n", 62) + "Content-Length: 4194304\r\n\r\n{"},
 	{name: "body behind a large head", bytes: connectionBound, send: invokeHead + "X-A: " + strings.Repeat("x", 8000) + "\r\nContent-Length: 4194304\r\n\r\n{"},
 	{name: "body behind the worst head", bytes: worstHeadBound, send: invokeHead + strings.Repeat("Some-Header: "+strings.Repeat("x", 108)+"\r\n", 62) + "Content-Length: 4194304\r\n\r\n{"},
+	{name: "body of a refused request", bytes: connectionBound, reads: true, send: "POST /nothing HTTP/1.1\r\nHost: x\r\nContent-Length: 8192\r\n\r\n"},
 	{name: "slow body", bytes: connectionBound, budget: true, send: invokeHead + "Content-Length: 4194304\r\n\r\n" + strings.Repeat(" ", 20_000), each: strings.Repeat(" ", 100)},
 	{name: "slow chunked body", bytes: connectionBound, budget: true, send: invokeHead + "Transfer-Encoding: chunked\r\n\r\n" + strings.Repeat("1\r\n \r\n", 1000), each: "1\r\n \r\n"},
 	{name: "slow reader of answers", bytes: connectionBound, send: strings.Repeat("GET /openapi.json HTTP/1.1\r\nHost: x\r\n\r\n", 150)},

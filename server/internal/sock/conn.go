@@ -1,10 +1,10 @@
 // Package sock has the connections that the server speaks HTTP on: those of
 // its clients and those to functions.
 //
-// Both kinds are a Conn. It adds three things to a TCP connection of package
-// net: deadlines that cost nothing while they only move later, a close that
-// does not destroy an answer in transit, and, for connections to functions, a
-// check that a kept one is still open.
+// Both kinds are a Conn. It adds to a TCP connection of package net: deadlines
+// that cost nothing while they only move later, a wait without a buffer, a close
+// that does not destroy an answer in transit, and, for connections to functions,
+// a check that a kept one is still open.
 package sock
 
 import (
