@@ -61,6 +61,26 @@ func TestPutRegistersChangesAndCountsGenerations(t *testing.T) {
 	}
 }
 
+// The name of a function that was registered or changed by PUT is its own, and
+// not the memory of a request that others use again.
+func TestPutKeepsTheNameOfThePath(t *testing.T) {
+	f := start(t)
+	for range 3 {
+		for _, name := range []string{"one", "two", "six"} {
+			f.put(name, `{"image":"i","executionMode":"LOCAL"}`)
+		}
+	}
+	for _, name := range []string{"one", "two", "six"} {
+		f.get("/v1/functions/no-" + name).refused(404, "NOT_FOUND")
+		if a := f.get("/v1/functions/" + name).expect(200); a.str("name") != name {
+			t.Errorf("%s is %s", name, a.body)
+		}
+		if list, _ := f.get("/v1/functions/" + name + "/revisions").expect(200).value().([]any); len(list) != 3 || list[0].(map[string]any)["spec"].(map[string]any)["name"] != name {
+			t.Errorf("revisions of %s: %v", name, list)
+		}
+	}
+}
+
 func TestRevisionsAndRollback(t *testing.T) {
 	f := start(t)
 	for i := 1; i <= 12; i++ {

@@ -73,6 +73,7 @@ func (a *API) readSpec(ctx *fasthttp.RequestCtx, name string) (*core.Spec, *http
 		if in.Name != nil && *in.Name != name {
 			wrong["name"] = fmt.Sprintf("must be %q, as in the path, or left out", name)
 		}
+		name = strings.Clone(name) // the request's memory is used again
 		in.Name = &name
 	}
 	spec, err := funcspec.Resolve(in)
