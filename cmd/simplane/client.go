@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -42,18 +43,35 @@ func (o *clientOptions) bind(cmd *cobra.Command) {
 	f.StringVar(&o.server, "server", "", "`address` of the server (default $SIMPLANE_SERVER or 127.0.0.1:8080)")
 	f.StringVar(&o.token, "token", "", "bearer `token` (default $SIMPLANE_TOKEN)")
 	f.StringVar(&o.tokenFile, "token-file", "", "`file` that holds the token (default $SIMPLANE_TOKEN_FILE)")
-	f.StringVarP(&o.output, "output", "o", "table", "output `format`: table or json")
+	f.StringVarP(&o.output, "output", "o", "table", "output `format`: table or json; for specs yaml too")
 	f.StringVar(&o.tls.CA, "tls-ca", "", "PEM `file` of the CA that the server's certificate is from (default: the machine's)")
 	f.StringVar(&o.tls.Cert, "tls-cert", "", "PEM `file` of a client certificate")
 	f.StringVar(&o.tls.Key, "tls-key", "", "PEM `file` of its key")
-	_ = cmd.RegisterFlagCompletionFunc("output", cobra.FixedCompletions([]string{"table", "json"}, cobra.ShellCompDirectiveNoFileComp))
+	_ = cmd.RegisterFlagCompletionFunc("output", func(cmd *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
+		return outputFormats(cmd), cobra.ShellCompDirectiveNoFileComp
+	})
 }
 
-// connect checks the options and prepares the client.
-func (o *clientOptions) connect() (*client.Client, error) {
-	if o.output != "table" && o.output != "json" {
-		return nil, usageErrorf("--output: must be table or json, not %q", o.output)
+// yamlToo marks the commands that print specs.
+var yamlToo = map[string]string{"yaml": "yes"}
+
+func outputFormats(cmd *cobra.Command) []string {
+	formats := []string{"table", "json"}
+	if cmd.Annotations["yaml"] != "" {
+		formats = append(formats, "yaml")
 	}
+	return formats
+}
+
+func (o *clientOptions) checkOutput(cmd *cobra.Command) error {
+	if formats := outputFormats(cmd); !slices.Contains(formats, o.output) {
+		return usageErrorf("--output: must be %s, not %q", strings.Join(formats, " or "), o.output)
+	}
+	return nil
+}
+
+// connect checks the other options and prepares the client.
+func (o *clientOptions) connect() (*client.Client, error) {
 	token, err := o.bearer()
 	if err != nil {
 		return nil, usageErrorf("%w", err)
@@ -112,6 +130,9 @@ func firstOf(values ...string) string {
 // end the call, and turns the error into the exit code.
 func calling(o *clientOptions, do func(ctx context.Context, c *client.Client, cmd *cobra.Command, args []string) error) func(*cobra.Command, []string) error {
 	return func(cmd *cobra.Command, args []string) error {
+		if err := o.checkOutput(cmd); err != nil {
+			return err
+		}
 		c, err := o.connect()
 		if err != nil {
 			return err

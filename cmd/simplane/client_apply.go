@@ -2,9 +2,9 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -12,123 +12,145 @@ import (
 	"simplane/server/client/specfile"
 )
 
-// applied is what became of one spec.
+// applied is what becomes of one spec.
 type applied struct {
 	Function    string   `json:"function"`
-	Result      string   `json:"result"` // created, unchanged, replaced or differs
+	Result      string   `json:"result"`
 	Differences []string `json:"differences,omitempty"`
+
+	spec specfile.Spec
+	seen uint64 // the generation that the function was found at; 0 = there was none
 }
 
+// What becomes of a spec.
+const (
+	resultCreated    = "created"
+	resultChanged    = "changed"
+	resultUnchanged  = "unchanged"
+	resultRolledBack = "rolled back" // it is as it was
+	resultFailed     = "failed"
+	resultNotTried   = "not tried" // something before it failed
+)
+
 func fnApplyCommand(o *clientOptions) *cobra.Command {
-	var file string
-	var replace, dryRun bool
+	var files []string
+	var dryRun bool
 	cmd := &cobra.Command{
-		Use:   "apply -f FILE",
-		Short: "Register the functions of a YAML or JSON file",
-		Long: "Register the functions of a YAML or JSON file (- is standard input; documents\n" +
-			"of YAML are separated by ---). A function that exists and is the same is left\n" +
-			"alone. One that differs is reported with its differences; --replace deletes and\n" +
-			"re-creates it, which ends its queued work in error.",
+		Use:   "apply -f FILE...",
+		Short: "Create functions, or change them in place, as files say",
+		Long: "Create functions, or change them in place, as YAML or JSON files say. -f is a\n" +
+			"file, a folder (its *.yaml, *.yml and *.json), or - for standard input, and can\n" +
+			"be given several times. A file holds one function, several documents separated\n" +
+			"by ---, or a list, such as `fn list -o yaml` and `fn export` print.\n\n" +
+			"A function that is the same is left alone. One that differs is changed in place:\n" +
+			"its queued work, dead letters and history stay. Everything is read and checked\n" +
+			"before the first change; when the server refuses one, those before it are rolled\n" +
+			"back.",
 		Args: noArgs,
 		RunE: calling(o, func(ctx context.Context, c *client.Client, cmd *cobra.Command, _ []string) error {
-			if file == "" {
+			if len(files) == 0 {
 				return usageErrorf("--file is missing: which spec is to be applied?")
 			}
-			text, err := readInput(cmd, file)
+			specs, err := readSpecs(cmd, files)
 			if err != nil {
 				return err
 			}
-			shown := file
-			if file == "-" {
-				shown = "(standard input)"
-			}
-			specs, err := specfile.Load(shown, text)
+			plan, err := planApply(ctx, c, specs)
 			if err != nil {
-				return usageErrorf("%w", err)
+				return err
 			}
-			return applySpecs(ctx, c, cmd, o, specs, replace, dryRun)
+			var failure error
+			if !dryRun {
+				failure = carryOut(ctx, c, plan)
+			}
+			if err := reportApplied(cmd, o, plan, dryRun); err != nil {
+				return err
+			}
+			return failure
 		}),
 	}
-	cmd.Flags().StringVarP(&file, "file", "f", "", "spec `file`, or -")
-	cmd.Flags().BoolVar(&replace, "replace", false, "delete and re-create functions that differ")
+	cmd.Flags().StringArrayVarP(&files, "file", "f", nil, "spec `file`, folder, or -; can be given several times")
+	cmd.Flags().Bool("replace", false, "no longer needed: functions are always changed in place")
 	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "only say what would be done")
 	return cmd
 }
 
-// applySpecs applies each spec and reports on all before it fails.
-func applySpecs(ctx context.Context, c *client.Client, cmd *cobra.Command, o *clientOptions, specs []specfile.Spec, replace, dryRun bool) error {
-	results := []applied{}
-	var differ []string
-	var failure error
+// planApply compares each spec with what the server has. What cannot be done is
+// reported for all of them, and nothing has been changed then.
+func planApply(ctx context.Context, c *client.Client, specs []specfile.Spec) ([]*applied, error) {
+	plan := []*applied{}
+	var problems []error
 	for _, spec := range specs {
-		r, err := applyOne(ctx, c, spec, replace, dryRun)
-		if err != nil {
-			failure = fmt.Errorf("%s:%d: %s: %w", spec.File, spec.Line, spec.Resolved.Name, err)
-			break
+		p := &applied{Function: spec.Resolved.Name, Result: resultCreated, spec: spec}
+		plan = append(plan, p)
+		have, err := c.Function(ctx, p.Function)
+		switch {
+		case client.IsStatus(err, http.StatusNotFound):
+			continue
+		case err != nil:
+			return nil, fmt.Errorf("%s: %w", specPlace(spec), err)
 		}
-		results = append(results, r)
-		if r.Result == "differs" {
-			differ = append(differ, r.Function)
+		p.seen = have.Value.Generation
+		for _, d := range specfile.Diff(&have.Value, spec.Resolved) {
+			p.Differences = append(p.Differences, d.String())
+		}
+		p.Result = resultUnchanged
+		if len(p.Differences) > 0 {
+			p.Result = resultChanged
+		}
+		if was, is := have.Value.ExecutionMode, spec.Resolved.ExecutionMode; was != is {
+			problems = append(problems, fmt.Errorf("%s: executionMode cannot change from %s to %s; delete the function first (simplane fn rm %s), which ends its queued work in error",
+				specPlace(spec), was, is, p.Function))
 		}
 	}
-	if err := reportApplied(cmd, o, results, dryRun); err != nil {
-		return err
+	if len(problems) > 0 {
+		return nil, &exitError{code: 1, err: errors.Join(append(problems, errors.New("nothing was changed"))...)}
 	}
-	switch {
-	case failure != nil:
-		return failure
-	case len(differ) > 0:
-		return fmt.Errorf("%s exists and differs; --replace deletes and re-creates it, which ends its queued work in error", strings.Join(differ, ", "))
+	return plan, nil
+}
+
+// carryOut makes the changes of a plan, in its order. After one that fails,
+// those before it are rolled back.
+func carryOut(ctx context.Context, c *client.Client, plan []*applied) error {
+	for i, p := range plan {
+		err := p.do(ctx, c)
+		if err == nil {
+			continue
+		}
+		for _, later := range plan[i+1:] {
+			if later.Result != resultUnchanged {
+				later.Result = resultNotTried
+			}
+		}
+		why := undoApplied(ctx, c, plan[:i+1], err)
+		return fmt.Errorf("%s: %w; %s", specPlace(p.spec), err, why)
 	}
 	return nil
 }
 
-func applyOne(ctx context.Context, c *client.Client, spec specfile.Spec, replace, dryRun bool) (applied, error) {
-	r := applied{Function: spec.Resolved.Name, Result: "created"}
-	have, err := c.Function(ctx, r.Function)
-	switch {
-	case client.IsStatus(err, http.StatusNotFound):
-	case err != nil:
-		return r, err
-	default:
-		for _, d := range specfile.Diff(&have.Value, spec.Resolved) {
-			r.Differences = append(r.Differences, d.String())
-		}
-		switch {
-		case len(r.Differences) == 0:
-			r.Result = "unchanged"
-			return r, nil
-		case !replace:
-			r.Result = "differs"
-			return r, nil
-		}
-		r.Result = "replaced"
-		if !dryRun {
-			if err := c.Delete(ctx, r.Function); err != nil && !client.IsStatus(err, http.StatusNotFound) {
-				return r, err
-			}
-		}
+// do makes one change, if the function is still as it was found.
+func (p *applied) do(ctx context.Context, c *client.Client) error {
+	var err error
+	switch p.Result {
+	case resultCreated: // not by PUT, which would change a function that has just come
+		_, err = c.Register(ctx, p.spec.Body)
+	case resultChanged:
+		_, err = c.Replace(ctx, p.Function, p.spec.Body, p.seen)
 	}
-	if dryRun {
-		return r, nil
-	}
-	if _, err = c.Register(ctx, spec.Body); err != nil && r.Result == "replaced" {
-		err = fmt.Errorf("deleted, but not created again: %w", err)
-	}
-	return r, err
+	return err
 }
 
-func reportApplied(cmd *cobra.Command, o *clientOptions, results []applied, dryRun bool) error {
+func reportApplied(cmd *cobra.Command, o *clientOptions, plan []*applied, dryRun bool) error {
 	if o.json() {
-		return printValue(cmd.OutOrStdout(), results)
+		return printValue(cmd.OutOrStdout(), plan)
 	}
-	for _, r := range results {
+	for _, p := range plan {
 		note := ""
-		if dryRun && (r.Result == "created" || r.Result == "replaced") {
+		if dryRun && p.Result != resultUnchanged {
 			note = " (dry run: nothing done)"
 		}
-		fmt.Fprintf(cmd.OutOrStdout(), "%s %s%s\n", r.Function, r.Result, note)
-		for _, d := range r.Differences {
+		fmt.Fprintf(cmd.OutOrStdout(), "%s %s%s\n", p.Function, p.Result, note)
+		for _, d := range p.Differences {
 			fmt.Fprintf(cmd.OutOrStdout(), "  %s\n", d)
 		}
 	}

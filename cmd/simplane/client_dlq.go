@@ -74,47 +74,6 @@ func dlqGetCommand(o *clientOptions) *cobra.Command {
 	}
 }
 
-func dlqRedriveCommand(o *clientOptions) *cobra.Command {
-	var all bool
-	cmd := &cobra.Command{
-		Use: "redrive NAME (ID... | --all)", Short: "Submit dead letters again, as new executions",
-		ValidArgsFunction: completeDeadLetters(o),
-		RunE: calling(o, func(ctx context.Context, c *client.Client, cmd *cobra.Command, args []string) error {
-			a, err := c.Redrive(ctx, args[0], args[1:])
-			if err != nil {
-				return err
-			}
-			if o.json() {
-				err = printJSON(cmd.OutOrStdout(), a.Raw)
-			} else {
-				t := newTable("DEAD LETTER", "RESULT")
-				for _, r := range a.Value.Redriven {
-					t.row(r.ID, "execution "+r.ExecutionID)
-				}
-				for _, f := range a.Value.Failed {
-					t.row(f.ID, "not accepted: "+f.Message+" ("+f.Code+")")
-				}
-				err = t.print(cmd.OutOrStdout())
-			}
-			if failed := len(a.Value.Failed); err == nil && failed > 0 {
-				err = fmt.Errorf("%d of %d dead letters were not accepted; they are still there", failed, failed+len(a.Value.Redriven))
-			}
-			return err
-		}),
-	}
-	cmd.Flags().BoolVar(&all, "all", false, "all of them")
-	cmd.Args = func(cmd *cobra.Command, args []string) error {
-		switch {
-		case all && len(args) > 1:
-			return usageErrorf("give ids or --all, not both")
-		case all:
-			return exactArgs("NAME")(cmd, args)
-		}
-		return atLeastArgs("NAME", "ID (or --all)")(cmd, args)
-	}
-	return cmd
-}
-
 func dlqPurgeCommand(o *clientOptions) *cobra.Command {
 	var yes bool
 	cmd := &cobra.Command{

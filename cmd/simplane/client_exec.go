@@ -19,12 +19,12 @@ import (
 var statuses = []string{"queued", "running", "success", "error", "timeout"}
 
 func execCommand(o *clientOptions) *cobra.Command {
-	return group("exec", "Look at executions", execListCommand(o), execGetCommand(o), execWatchCommand(o))
+	return group("exec", "Look at executions, and cancel them", execListCommand(o), execGetCommand(o), execWatchCommand(o), execCancelCommand(o))
 }
 
 func execGetCommand(o *clientOptions) *cobra.Command {
 	return &cobra.Command{
-		Use: "get ID", Short: "Show an execution", Args: exactArgs("ID"),
+		Use: "get ID", Aliases: []string{"describe"}, Short: "Show an execution", Args: exactArgs("ID"),
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: calling(o, func(ctx context.Context, c *client.Client, cmd *cobra.Command, args []string) error {
 			a, err := c.Execution(ctx, args[0])
@@ -35,6 +35,29 @@ func execGetCommand(o *clientOptions) *cobra.Command {
 				return printJSON(cmd.OutOrStdout(), a.Raw)
 			}
 			return printExecution(cmd.OutOrStdout(), a.Value)
+		}),
+	}
+}
+
+func execCancelCommand(o *clientOptions) *cobra.Command {
+	return &cobra.Command{
+		Use: "cancel ID...", Short: "End executions that have not ended", Args: atLeastArgs("ID"),
+		Long: "End executions that have not ended, with the error CANCELLED: a queued one leaves\n" +
+			"the queue, one that pauses is not tried again, the call of a running one is\n" +
+			"broken off.",
+		ValidArgsFunction: cobra.NoFileCompletions,
+		RunE: calling(o, func(ctx context.Context, c *client.Client, cmd *cobra.Command, args []string) error {
+			return forEach(ctx, args, "cancelled", func(id string) error {
+				a, err := c.Cancel(ctx, id)
+				if err != nil {
+					return err
+				}
+				if o.json() {
+					return printJSON(cmd.OutOrStdout(), a.Raw)
+				}
+				_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s cancelled\n", id)
+				return err
+			})
 		}),
 	}
 }
@@ -53,10 +76,16 @@ func printExecution(w io.Writer, e client.Execution) error {
 	if e.ColdStart {
 		t.row("cold start:", fmt.Sprintf("%d ms", e.InitDurationMs))
 	}
+	if e.RetryAtMillis != 0 {
+		t.row("next attempt:", nextAttempt(e.RetryAtMillis))
+	}
 	if e.Error != nil {
 		t.row("error:", e.Error.Message+" ("+e.Error.Code+")")
 	}
 	if err := t.print(w); err != nil {
+		return err
+	}
+	if err := printAttempts(w, e); err != nil {
 		return err
 	}
 	for _, part := range []struct {
@@ -75,6 +104,32 @@ func printExecution(w io.Writer, e client.Execution) error {
 		fmt.Fprintln(w, "(input and output are no longer kept)")
 	}
 	return nil
+}
+
+// nextAttempt says when an execution that pauses is tried again, by this
+// machine's clock.
+func nextAttempt(ms int64) string {
+	at := time.UnixMilli(ms)
+	if left := time.Until(at); left > 0 {
+		return clockTime(ms) + ", in " + shortDuration(left)
+	}
+	return clockTime(ms)
+}
+
+// printAttempts lists the attempts that failed before the present one; nothing
+// when there is none.
+func printAttempts(w io.Writer, e client.Execution) error {
+	if len(e.FailedAttempts) == 0 {
+		return nil
+	}
+	if _, err := fmt.Fprintln(w, "failed attempts:"); err != nil {
+		return err
+	}
+	t := newTable("  ATTEMPT", "STARTED", "RAN", "ERROR")
+	for _, a := range e.FailedAttempts {
+		t.row("  "+strconv.Itoa(a.Attempt), clockTime(a.StartedAtMillis), span(a.StartedAtMillis, a.FinishedAtMillis), a.Error.Message+" ("+a.Error.Code+")")
+	}
+	return t.print(w)
 }
 
 func firstTime(times ...int64) int64 {
@@ -100,7 +155,16 @@ func execWatchCommand(o *clientOptions) *cobra.Command {
 				}
 				e := a.Value
 				at := firstTime(e.FinishedAtMillis, e.StartedAtMillis, e.CreatedAtMillis)
-				_, err := fmt.Fprintf(w, "%s  %-8s attempt %d\n", clockTime(at), e.Status, e.Attempt)
+				note := ""
+				if e.RetryAtMillis != 0 {
+					note = ", after a pause until " + clockTime(e.RetryAtMillis)
+					if n := len(e.FailedAttempts); n > 0 {
+						last := e.FailedAttempts[n-1]
+						at = last.FinishedAtMillis
+						note += ": " + oneLine(last.Error.Message) + " (" + oneLine(last.Error.Code) + ")"
+					}
+				}
+				_, err := fmt.Fprintf(w, "%s  %-8s attempt %d%s\n", clockTime(at), e.Status, e.Attempt, note)
 				return err
 			})
 			if err != nil {

@@ -3,8 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"io"
-	"os"
 	"strconv"
 	"time"
 
@@ -15,20 +13,25 @@ import (
 )
 
 func fnCommand(o *clientOptions) *cobra.Command {
-	return group("fn", "Register, list and delete functions",
-		fnApplyCommand(o), fnListCommand(o), fnGetCommand(o), fnRmCommand(o), fnLogsCommand(o))
+	return group("fn", "Create, change, look at and delete functions",
+		fnApplyCommand(o), fnListCommand(o), fnGetCommand(o), fnEditCommand(o), fnScaleCommand(o), fnRevisionsCommand(o),
+		fnRollbackCommand(o), fnExportCommand(o), fnRmCommand(o), fnLogsCommand(o))
 }
 
 func fnListCommand(o *clientOptions) *cobra.Command {
 	return &cobra.Command{
 		Use: "list", Short: "List the functions", Args: noArgs,
+		Annotations: yamlToo,
 		RunE: calling(o, func(ctx context.Context, c *client.Client, cmd *cobra.Command, _ []string) error {
 			a, err := c.Functions(ctx)
 			if err != nil {
 				return err
 			}
-			if o.json() {
+			switch o.output {
+			case "json":
 				return printJSON(cmd.OutOrStdout(), a.Raw)
+			case "yaml":
+				return printSpecYAML(cmd.OutOrStdout(), a.Raw)
 			}
 			t := newTable("NAME", "MODE", "RUNTIME", "CONCURRENCY", "QUEUE", "RETRIES", "TIMEOUT", "IMAGE")
 			for _, s := range a.Value {
@@ -46,7 +49,8 @@ func functionTimeout(s funcspec.Spec) string {
 
 func fnGetCommand(o *clientOptions) *cobra.Command {
 	return &cobra.Command{
-		Use: "get NAME", Short: "Show a function's spec with its defaults filled in", Args: exactArgs("NAME"),
+		Use: "get NAME", Aliases: []string{"describe"}, Short: "Show a function's spec with its defaults filled in", Args: exactArgs("NAME"),
+		Annotations:       yamlToo,
 		ValidArgsFunction: completeFunction(o),
 		RunE: calling(o, func(ctx context.Context, c *client.Client, cmd *cobra.Command, args []string) error {
 			a, err := c.Function(ctx, args[0])
@@ -66,19 +70,16 @@ func fnRmCommand(o *clientOptions) *cobra.Command {
 		Use: "rm NAME...", Short: "Delete functions; their queued work ends in error", Args: atLeastArgs("NAME"),
 		ValidArgsFunction: completeFunctions(o),
 		RunE: calling(o, func(ctx context.Context, c *client.Client, cmd *cobra.Command, args []string) error {
-			for _, name := range args {
+			return forEach(ctx, args, "deleted", func(name string) error {
 				if err := c.Delete(ctx, name); err != nil {
-					return fmt.Errorf("%s: %w", name, err)
+					return err
 				}
 				if o.json() {
-					if err := printValue(cmd.OutOrStdout(), map[string]string{"deleted": name}); err != nil {
-						return err
-					}
-					continue
+					return printValue(cmd.OutOrStdout(), map[string]string{"deleted": name})
 				}
-				fmt.Fprintf(cmd.OutOrStdout(), "%s deleted\n", name)
-			}
-			return nil
+				_, err := fmt.Fprintf(cmd.OutOrStdout(), "%s deleted\n", name)
+				return err
+			})
 		}),
 	}
 }
@@ -105,16 +106,4 @@ func fnLogsCommand(o *clientOptions) *cobra.Command {
 	}
 	cmd.Flags().IntVar(&tail, "tail", 200, "number of `lines`")
 	return cmd
-}
-
-// readInput reads a file, or standard input for "-".
-func readInput(cmd *cobra.Command, file string) ([]byte, error) {
-	if file == "-" {
-		return io.ReadAll(cmd.InOrStdin())
-	}
-	raw, err := os.ReadFile(file)
-	if err != nil {
-		return nil, usageErrorf("%w", err)
-	}
-	return raw, nil
 }

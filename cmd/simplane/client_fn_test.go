@@ -25,6 +25,13 @@ func TestApplyListGetAndDelete(t *testing.T) {
 	p.cli("fn", "rm", "echo").fails(1, "echo:", "NOT_FOUND")
 }
 
+func TestRmGoesOnAfterAnUnknownName(t *testing.T) {
+	p := startPlane(t)
+	p.cliWith(echoSpec+"---\nname: two\nimage: i\nexecutionMode: LOCAL\n", "fn", "apply", "-f", "-").ok()
+	p.cli("fn", "rm", "none", "echo", "a/b", "two").fails(1, "2 of 4 were not deleted: none: ", "NOT_FOUND", "; a/b: ").prints("echo deleted\ntwo deleted\n")
+	p.cli("fn", "export").ok().prints("[]")
+}
+
 // What `fn get` prints can be applied, and means the same function.
 func TestGetPrintsASpecThatAppliesUnchanged(t *testing.T) {
 	p := startPlane(t)
@@ -44,23 +51,35 @@ scalingConfig:
 	p.cliWith(asJSON, "fn", "apply", "-f", "-").ok().prints("echo unchanged")
 }
 
-func TestApplyReportsDifferencesAndReplacesOnlyWhenAsked(t *testing.T) {
+func TestApplyChangesInPlaceAndSaysWhat(t *testing.T) {
 	p := startPlane(t)
 	p.cliWith(echoSpec+"env: {KEY: hunter2, OLD: x}\n", "fn", "apply", "-f", "-").ok()
 	changed := echoSpec + "concurrency: 9\nenv: {KEY: hunter3}\n"
 
-	r := p.cliWith(changed, "fn", "apply", "-f", "-").fails(1, "echo exists and differs", "--replace")
-	r.prints("echo differs", "concurrency: 4 -> 9", "env.KEY: changed", "env.OLD: removed")
+	p.cliWith(changed, "fn", "apply", "-f", "-", "--dry-run").ok().prints("echo changed (dry run: nothing done)\n", "concurrency: 4 -> 9")
+	p.cli("fn", "get", "echo").ok().prints("concurrency: 4", "generation: 1")
+
+	r := p.cliWith(changed, "fn", "apply", "-f", "-").ok().prints("echo changed\n", "concurrency: 4 -> 9", "env.KEY: changed", "env.OLD: removed")
 	if strings.Contains(r.out+r.err, "hunter") {
 		t.Errorf("a value of env was printed:\n%s", r.out)
 	}
-	p.cli("fn", "get", "echo").ok().prints("concurrency: 4")
+	p.cli("fn", "get", "echo").ok().prints("concurrency: 9", "generation: 2")
+	p.cliWith(echoSpec, "fn", "apply", "-f", "-", "--replace").ok().prints("echo changed\n")
+	p.cliWith(echoSpec, "fn", "apply", "-f", "-", "-o", "json").ok().prints(`"result": "unchanged"`)
+	p.cli("fn", "get", "echo").ok().prints("generation: 3") // changed, not made anew
+}
 
-	p.cliWith(changed, "fn", "apply", "-f", "-", "--replace", "--dry-run").ok().prints("echo replaced (dry run")
-	p.cli("fn", "get", "echo").ok().prints("concurrency: 4")
-
-	p.cliWith(changed, "fn", "apply", "-f", "-", "--replace").ok().prints("echo replaced")
-	p.cli("fn", "get", "echo").ok().prints("concurrency: 9")
+// What only deleting can change is said before anything is.
+func TestApplyDoesNotChangeTheExecutionMode(t *testing.T) {
+	p := startPlane(t)
+	p.cliWith(echoSpec, "fn", "apply", "-f", "-").ok()
+	other := "name: first\nimage: i\nexecutionMode: LOCAL\n---\nname: echo\nimage: none\nexecutionMode: POOL\nendpointUrl: http://127.0.0.1:1\n"
+	for _, flags := range [][]string{nil, {"--replace"}} {
+		p.cliWith(other, append([]string{"fn", "apply", "-f", "-"}, flags...)...).
+			fails(1, "(standard input):5: echo: executionMode cannot change from LOCAL to POOL", "simplane fn rm echo", "nothing was changed")
+	}
+	p.cli("fn", "get", "first").fails(1, "NOT_FOUND")
+	p.cli("fn", "get", "echo").ok().prints("LOCAL", "generation: 1")
 }
 
 func TestApplyTakesSeveralDocuments(t *testing.T) {

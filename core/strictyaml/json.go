@@ -14,7 +14,7 @@ func (p *Problems) parseJSON(text []byte) []*Node {
 	root, err := j.value(1)
 	if err == nil {
 		if _, end := j.dec.ReadToken(); end == nil {
-			p.Add(j.line(), "there is more after the closing brace; remove it")
+			p.Add(j.line(), "there is more after the closing brace or bracket; remove it")
 			return nil
 		} else if end != io.EOF {
 			err = end

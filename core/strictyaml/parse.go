@@ -22,7 +22,7 @@ const (
 )
 
 // Parse reads the documents of a file; empty ones are left out. Text that
-// begins like a JSON object is read as JSON, which tabs and surrogate escapes
+// begins like a JSON object, or a list of them, is read as JSON, which tabs and surrogate escapes
 // set apart from YAML. The error is an *Error.
 func Parse(file string, text []byte) ([]*Node, error) {
 	p := Problems{File: file}
@@ -33,7 +33,7 @@ func Parse(file string, text []byte) ([]*Node, error) {
 	return docs, nil
 }
 
-var jsonObject = regexp.MustCompile(`^\s*\{\s*["}]`)
+var jsonText = regexp.MustCompile(`^\s*(\[\s*)?\{\s*["}]`)
 
 func (p *Problems) parse(text []byte) (docs []*Node) {
 	if len(text) > MaxBytes {
@@ -44,7 +44,7 @@ func (p *Problems) parse(text []byte) (docs []*Node) {
 		p.Add(lineAt(text, at), "not a text file (byte %d is 0x%02x); write UTF-8", at, text[at])
 		return nil
 	}
-	if jsonObject.Match(text) {
+	if jsonText.Match(text) {
 		return p.parseJSON(text)
 	}
 	defer func() { // the parser panics on some malformed input

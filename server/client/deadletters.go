@@ -40,16 +40,26 @@ func (c *Client) DeadLetter(ctx context.Context, name, id string) (letter Answer
 
 // Redriven is what became of a re-drive.
 type Redriven struct {
-	Redriven []struct {
-		ID          string `json:"id"`
-		ExecutionID string `json:"executionId"`
-	} `json:"redriven"`
-	Failed []struct {
-		ID      string `json:"id"`
-		Code    string `json:"error"`
-		Message string `json:"message"`
-	} `json:"failed"`
+	Redriven []RedrivenLetter `json:"redriven"`
+	Failed   []RefusedLetter  `json:"failed"`
 }
+
+// RedrivenLetter is a dead letter that was accepted, as a new execution.
+type RedrivenLetter struct {
+	ID          string `json:"id"`
+	ExecutionID string `json:"executionId"`
+}
+
+// RefusedLetter is a dead letter that was not, and stays.
+type RefusedLetter struct {
+	ID      string `json:"id"`
+	Code    string `json:"error"`
+	Message string `json:"message"`
+}
+
+// Full reports a refusal of this moment, which a later try may not meet: the
+// queue is full, or work comes too fast.
+func (r RefusedLetter) Full() bool { return r.Code == "QUEUE_FULL" || r.Code == "RATE_LIMITED" }
 
 // Redrive submits dead letters again: those named, or all when none is.
 func (c *Client) Redrive(ctx context.Context, name string, ids []string) (Answer[Redriven], error) {

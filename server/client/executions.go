@@ -33,8 +33,18 @@ type Execution struct {
 	ColdStart        bool            `json:"coldStart"`
 	InitDurationMs   int64           `json:"initDurationMs"`
 	CleanedUp        bool            `json:"cleanedUp"`
-	Input            json.RawMessage `json:"input"`      // of a dead letter
-	InputBytes       int64           `json:"inputBytes"` // in place of it
+	RetryAtMillis    int64           `json:"retryAtMillis"`  // of one that pauses between two attempts
+	FailedAttempts   []FailedAttempt `json:"failedAttempts"` // the latest, oldest first
+	Input            json.RawMessage `json:"input"`          // of a dead letter
+	InputBytes       int64           `json:"inputBytes"`     // in place of it
+}
+
+// FailedAttempt is an attempt before the present one.
+type FailedAttempt struct {
+	Attempt          int       `json:"attempt"`
+	StartedAtMillis  int64     `json:"startedAtMillis"`
+	FinishedAtMillis int64     `json:"finishedAtMillis"`
+	Error            ExecError `json:"error"`
 }
 
 // Ended reports whether the status is final.
@@ -78,6 +88,12 @@ func (c *Client) Execution(ctx context.Context, id string) (Answer[Execution], e
 	return call[Execution](ctx, c, request{method: "GET", path: "/v1/executions/" + url.PathEscape(id)})
 }
 
+// Cancel ends an execution that has not ended: a queued one leaves the queue,
+// the call of a running one is broken off.
+func (c *Client) Cancel(ctx context.Context, id string) (Answer[Execution], error) {
+	return call[Execution](ctx, c, request{method: "POST", path: "/v1/executions/" + url.PathEscape(id) + ":cancel"})
+}
+
 // Wait polls an execution until it has ended, and reports every change of
 // status or attempt, the first look included.
 func (c *Client) Wait(ctx context.Context, id string, changed func(Answer[Execution]) error) (Answer[Execution], error) {
@@ -88,7 +104,7 @@ func (c *Client) Wait(ctx context.Context, id string, changed func(Answer[Execut
 		if err != nil {
 			return a, err
 		}
-		if e := a.Value; e.Status != seen.Status || e.Attempt != seen.Attempt {
+		if e := a.Value; e.Status != seen.Status || e.Attempt != seen.Attempt || e.RetryAtMillis != seen.RetryAtMillis {
 			seen, pause = e, first
 			if changed != nil {
 				if err := changed(a); err != nil {

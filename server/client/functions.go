@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/url"
 	"strconv"
+	"time"
 
 	"simplane/server/funcspec"
 )
@@ -49,6 +50,46 @@ func (c *Client) Function(ctx context.Context, name string) (Answer[funcspec.Spe
 // Register creates a function from the JSON of its spec.
 func (c *Client) Register(ctx context.Context, spec json.RawMessage) (Answer[funcspec.Spec], error) {
 	return call[funcspec.Spec](ctx, c, request{method: "POST", path: "/v1/functions", body: spec})
+}
+
+// Replace makes a function be as the JSON of its spec says: it is changed in
+// place, or created. generation, when not 0, is the one that the caller has
+// seen; at another one the answer is 409 and nothing changes.
+func (c *Client) Replace(ctx context.Context, name string, spec json.RawMessage, generation uint64) (Answer[funcspec.Spec], error) {
+	return call[funcspec.Spec](ctx, c, request{method: "PUT", path: functionPath(name), header: ifMatch(generation), body: spec})
+}
+
+// Revision is a spec that a function has had.
+type Revision struct {
+	Generation uint64        `json:"generation"`
+	At         time.Time     `json:"at"`  // since when
+	Who        string        `json:"who"` // the author, as in the server's audit log
+	Spec       funcspec.Spec `json:"spec"`
+}
+
+// Revisions lists the specs that a function has had, newest first: the one in
+// force and some before it.
+func (c *Client) Revisions(ctx context.Context, name string) (Answer[[]Revision], error) {
+	return call[[]Revision](ctx, c, request{method: "GET", path: functionPath(name) + "/revisions"})
+}
+
+// Rollback puts the spec of generation to in force again, as a change of its
+// own. generation is as for Replace.
+func (c *Client) Rollback(ctx context.Context, name string, to, generation uint64) (Answer[funcspec.Spec], error) {
+	return call[funcspec.Spec](ctx, c, request{method: "POST", path: functionPath(name) + ":rollback", header: ifMatch(generation),
+		body: map[string]uint64{"generation": to}})
+}
+
+func ifMatch(generation uint64) map[string]string {
+	if generation == 0 {
+		return nil
+	}
+	return map[string]string{"If-Match": strconv.Quote(strconv.FormatUint(generation, 10))}
+}
+
+// SetReplicas sets the instances of a DEPLOYMENT function by hand.
+func (c *Client) SetReplicas(ctx context.Context, name string, n int) (Answer[json.RawMessage], error) {
+	return call[json.RawMessage](ctx, c, request{method: "PUT", path: functionPath(name) + "/replicas", body: map[string]int{"replicas": n}})
 }
 
 // Delete deletes a function; its queued work ends in error.

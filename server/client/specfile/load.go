@@ -7,6 +7,7 @@ package specfile
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"reflect"
 	"strings"
 
@@ -23,8 +24,8 @@ type Spec struct {
 	Resolved *funcspec.Spec  // with the defaults filled in, to be compared
 }
 
-// Load reads every spec in text; documents of YAML are separated by "---". The
-// error is a *strictyaml.Error.
+// Load reads every spec in text; documents of YAML are separated by "---", and
+// a document is a spec or a list of them. The error is a *strictyaml.Error.
 func Load(file string, text []byte) ([]Spec, error) {
 	docs, err := strictyaml.Parse(file, text)
 	if err != nil {
@@ -36,12 +37,39 @@ func Load(file string, text []byte) ([]Spec, error) {
 	}
 	var specs []Spec
 	for _, doc := range docs {
-		specs = append(specs, read(&problems, doc))
+		if doc.Kind != strictyaml.List {
+			specs = append(specs, read(&problems, doc))
+			continue
+		}
+		for _, item := range doc.Items { // none, when nothing was to be listed
+			specs = append(specs, read(&problems, item))
+		}
 	}
 	if err := problems.Err(); err != nil {
 		return nil, err
 	}
 	return specs, nil
+}
+
+// Twice is the error of functions that several specs are given for; nil when
+// there is none.
+func Twice(specs []Spec) error {
+	first := map[string]Spec{}
+	var problems []strictyaml.Problem
+	for _, s := range specs {
+		name := s.Resolved.Name
+		other, given := first[name]
+		if !given {
+			first[name] = s
+			continue
+		}
+		problems = append(problems, strictyaml.Problem{File: s.File, Line: s.Line,
+			What: fmt.Sprintf("the function %q is given a second time, first at %s:%d; remove one of them", name, other.File, other.Line)})
+	}
+	if len(problems) == 0 {
+		return nil
+	}
+	return &strictyaml.Error{Problems: problems}
 }
 
 func read(problems *strictyaml.Problems, doc *strictyaml.Node) Spec {

@@ -117,8 +117,12 @@ func (r *reader) scalar(path string, n *strictyaml.Node, t reflect.Type) any {
 		}
 		return r.fail(n, "%s: must be a string, not %s; put it in quotes", path, n.What())
 	case reflect.Int, reflect.Int64:
-		if i, ok := n.Int(); ok && int64(int(i)) == i {
+		if i, ok := n.Int(); ok && (t.Kind() == reflect.Int64 || int64(int(i)) == i) {
 			return i
+		}
+	case reflect.Bool:
+		if n.Tag == "!!bool" {
+			return n.Text == "true"
 		}
 	case reflect.Float64:
 		if f, ok := n.Float(); ok {
@@ -139,6 +143,8 @@ func typeName(t reflect.Type) string {
 	switch t.Kind() {
 	case reflect.Int, reflect.Int64:
 		return "a whole number"
+	case reflect.Bool:
+		return "true or false"
 	case reflect.Float64:
 		return "a number"
 	}

@@ -2,6 +2,7 @@ package specfile
 
 import (
 	"encoding/json"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -13,7 +14,12 @@ func TestMistakesAreReportedWithTheirLine(t *testing.T) {
 	for _, c := range []struct{ name, text, want string }{
 		{"empty", "", "f.yaml:1: the file holds no function spec"},
 		{"only a comment", "# nothing\n---\n", "f.yaml:1: the file holds no function spec"},
-		{"a list", "- a\n", "f.yaml:1: a function spec must be a mapping of keys to values, not a list"},
+		{"a list", "- a\n- b\n", "f.yaml:1: a function spec must be a mapping of keys to values, not a string"},
+		{"a list in a list", "- name: f\n  image: i\n-\n  - name: g\n", "f.yaml:4: a function spec must be a mapping of keys to values, not a list"},
+		{"nothing in a list", "- name: f\n  image: i\n-\n", "f.yaml:3: a function spec must be a mapping of keys to values, not empty"},
+		{"mistake in a list", "- name: f\n  image: i\n- name: g\n  image: i\n  queueSize: 0\n", "f.yaml:5: queueSize: must be greater than 0"},
+		{"mistake in a list of JSON", "[{\"name\":\"f\",\"image\":\"i\"},\n\t{\"name\":\"g\",\"image\":\"i\",\n\t\"foo\":1}]", `f.yaml:3: unknown key "foo"`},
+		{"more after the list of JSON", "[{\"name\":\"f\",\"image\":\"i\"}]\n[]", "f.yaml:2: there is more after the closing brace or bracket"},
 		{"a word", "hello\n", "f.yaml:1: a function spec must be a mapping of keys to values, not a string"},
 		{"broken YAML", ok + "env: [\n", "f.yaml:3: not valid YAML: did not find expected node content"},
 		{"unknown key", ok + "imgae: x\n", `f.yaml:3: unknown key "imgae"; did you mean "image"?`},
@@ -26,6 +32,7 @@ func TestMistakesAreReportedWithTheirLine(t *testing.T) {
 		{"string for a number", ok + `concurrency: "4"`, `f.yaml:3: concurrency: must be a whole number, not "4"`},
 		{"fraction for a whole number", ok + "concurrency: 1.5", `f.yaml:3: concurrency: must be a whole number, not "1.5"`},
 		{"too large a number", ok + "concurrency: 99999999999999999999", `f.yaml:3: concurrency: must be a whole number`},
+		{"string for a large number", ok + "rateMaxPerSecond: many", `f.yaml:3: rateMaxPerSecond: must be a whole number, not "many"`},
 		{"list for a map", ok + "env: [A]\n", "f.yaml:3: env: must be a mapping of names to strings, not a list"},
 		{"map for a list", ok + "commands: {a: b}\n", "f.yaml:3: commands: must be a list, not a mapping"},
 		{"hole in a list", ok + "commands:\n- a\n-\n", "f.yaml:5: commands[1]: must not be empty"},
@@ -39,7 +46,7 @@ func TestMistakesAreReportedWithTheirLine(t *testing.T) {
 		{"second document", ok + "---\nname: g\nimage: i\nfoo: 1\n", `f.yaml:6: unknown key "foo"`},
 		{"broken JSON", "{\n  \"name\": \"f\",\n  oops\n}", "f.yaml:3: malformed JSON: "},
 		{"JSON that ends early", "{\n  \"name\": \"f\"", "f.yaml:2: malformed JSON: the file ends too early"},
-		{"more after the JSON", "{\"name\":\"f\",\"image\":\"i\"}\n{}", "f.yaml:2: there is more after the closing brace"},
+		{"more after the JSON", "{\"name\":\"f\",\"image\":\"i\"}\n{}", "f.yaml:2: there is more after the closing brace or bracket"},
 		{"unknown key in JSON", "{\n\t\"name\": \"f\",\n\t\"image\": \"i\",\n\t\"foo\": 1\n}", `f.yaml:4: unknown key "foo"`},
 		{"twice in JSON", "{\n\"name\": \"f\",\n\"name\": \"g\",\"image\":\"i\"}", `f.yaml:3: key "name" is given twice`},
 	} {
@@ -69,6 +76,8 @@ name: f
 image: &i "reg/é:1"
 url: http://h:1
 timeoutMs: 0x10
+rateMaxPerSecond: 4000000000
+generation: 3
 runtimeCommand: *i
 commands: [a, "\U0001F600\t"]
 env: {PORT: 8080, DEBUG: yes, RATE: 1.50, S: text}
@@ -76,7 +85,7 @@ imagePullSecrets: ~
 scalingConfig:
   concurrencyControl: {highLoadThreshold: 1, lowLoadThreshold: .5}
 `
-	jsonText := "{\n\t\"name\": \"f\", \"image\": \"reg\\/\\u00e9:1\", \"url\": \"http://h:1\", \"timeoutMs\": 16, \"runtimeCommand\": \"reg/é:1\",\n" +
+	jsonText := "{\n\t\"name\": \"f\", \"image\": \"reg\\/\\u00e9:1\", \"url\": \"http://h:1\", \"timeoutMs\": 16, \"rateMaxPerSecond\": 4000000000, \"generation\": 4, \"runtimeCommand\": \"reg/é:1\",\n" +
 		"\t\"commands\": [\"a\", \"\\ud83d\\ude00\\t\"], \"env\": {\"PORT\": \"8080\", \"DEBUG\": \"yes\", \"RATE\": \"1.50\", \"S\": \"text\"},\n" +
 		"\t\"imagePullSecrets\": null, \"scalingConfig\": {\"concurrencyControl\": {\"highLoadThreshold\": 1e0, \"lowLoadThreshold\": 0.5}}\n}"
 	a, err := Load("f.yaml", []byte(yaml))
@@ -109,6 +118,39 @@ scalingConfig:
 	}
 }
 
+func TestListsAndDocumentsHoldTheSameSpecs(t *testing.T) {
+	for text, want := range map[string]string{
+		"name: f\nimage: i\n---\nname: g\nimage: i\n":                             "f:1 g:4",
+		"- name: f\n  image: i\n- {name: g, image: i}\n---\nname: h\nimage: i":    "f:1 g:3 h:5",
+		"[{\"name\":\"f\",\"image\":\"i\"},\n\t{\"name\":\"g\",\"image\":\"i\"}]": "f:1 g:2",
+		"[]": "", "[]\n---\n[]\n": "", " [ ]\n": "",
+	} {
+		specs, err := Load("f", []byte(text))
+		var got []string
+		for _, s := range specs {
+			got = append(got, fmt.Sprintf("%s:%d", s.Resolved.Name, s.Line))
+		}
+		if err != nil || strings.Join(got, " ") != want {
+			t.Errorf("%q: %v, %v", text, got, err)
+		}
+	}
+}
+
+func TestAFunctionGivenTwiceIsNamedWithBothPlaces(t *testing.T) {
+	a, err := Load("a.yaml", []byte("name: f\nimage: i\n---\nname: g\nimage: i\n"))
+	if err != nil || Twice(a) != nil {
+		t.Fatal(err, Twice(a))
+	}
+	b, err := Load("b.json", []byte("[{\"name\":\"h\",\"image\":\"i\"},\n{\"name\":\"f\",\"image\":\"other\"}]"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := `b.json:2: the function "f" is given a second time, first at a.yaml:1; remove one of them`
+	if err := Twice(append(a, b...)); err == nil || err.Error() != want {
+		t.Errorf("got  %v\nwant %s", err, want)
+	}
+}
+
 func TestDiffNamesFieldsAndHidesEnv(t *testing.T) {
 	a := &funcspec.Spec{Name: "f", Concurrency: 1, Env: map[string]string{"A": "secret1", "B": "x"}, Commands: []string{"a"}}
 	b := &funcspec.Spec{Name: "f", Concurrency: 2, Env: map[string]string{"A": "secret2", "C": "y"}, Commands: []string{"a", "b"}, Resources: &funcspec.Resources{CPU: "1"}}
@@ -135,8 +177,8 @@ func FuzzLoad(f *testing.F) {
 	f.Add("env: &e {A: *e}\nname: f\nimage: i")
 	f.Fuzz(func(t *testing.T, text string) {
 		specs, err := Load("f", []byte(text))
-		if err == nil && len(specs) == 0 {
-			t.Error("neither a spec nor an error")
+		if err == nil && len(specs) == 0 && !strings.Contains(text, "[") {
+			t.Error("neither a spec, nor an empty list, nor an error")
 		}
 		for _, s := range specs {
 			if d := Diff(s.Resolved, s.Resolved); len(d) > 0 {
