@@ -71,7 +71,7 @@ func TestPutKeepsTheNameOfThePath(t *testing.T) {
 		}
 	}
 	for _, name := range []string{"one", "two", "six"} {
-		f.get("/v1/functions/no-" + name).refused(404, "NOT_FOUND")
+		f.get("/v1/functions/no-"+name).refused(404, "NOT_FOUND")
 		if a := f.get("/v1/functions/" + name).expect(200); a.str("name") != name {
 			t.Errorf("%s is %s", name, a.body)
 		}
