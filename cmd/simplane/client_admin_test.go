@@ -27,7 +27,8 @@ func TestDeadLettersAreListedShownRedrivenAndPurged(t *testing.T) {
 	p.cli("dlq", "list", "pool").ok().prints(dead...).prints("POOL_ERROR")
 	p.cli("dlq", "get", "pool", dead[0]).ok().prints("input:\n1\n", "attempt:   2", "POOL_ERROR")
 	p.cli("dlq", "get", "pool", dead[0], "-o", "json").ok().prints(`"input": 1`)
-	p.cli("dlq", "get", "pool", "nope").fails(1, "no dead letter")
+	p.cli("dlq", "get", "pool", "nope").fails(2, "execution id")
+	p.cli("dlq", "get", "pool", "12345678-1234-1234-1234-123456789012").fails(1, "no dead letter")
 	p.cli("dlq", "redrive", "pool").fails(2, "--all")
 	p.cli("dlq", "redrive", "pool", dead[0], "--all").fails(2, "not both")
 
