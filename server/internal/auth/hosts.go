@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"net/netip"
 	"strings"
 
 	"github.com/valyala/fasthttp"
@@ -117,11 +116,8 @@ func (g *Guard) ownHost(host []byte) bool {
 	if len(name) == 0 {
 		return true
 	}
-	if c := name[0]; c == '[' || c >= '0' && c <= '9' || strings.IndexByte(httpjson.UnsafeString(name), ':') >= 0 {
-		text := strings.TrimSuffix(strings.TrimPrefix(httpjson.UnsafeString(name), "["), "]")
-		if _, err := netip.ParseAddr(text); err == nil {
-			return true
-		}
+	if isAddress(name) {
+		return true
 	}
 	if name[len(name)-1] == '.' {
 		name = name[:len(name)-1]
@@ -141,6 +137,20 @@ func (g *Guard) ownHost(host []byte) bool {
 		lower = append(lower, c)
 	}
 	return g.allowedHosts.has(lower) || g.certs.hasName(lower)
+}
+
+// isAddress reports whether a name is an IP address: in brackets, or nothing but
+// digits and dots, which no name in the public name service is.
+func isAddress(name []byte) bool {
+	if name[0] == '[' {
+		return name[len(name)-1] == ']'
+	}
+	for _, c := range name {
+		if (c < '0' || c > '9') && c != '.' {
+			return false
+		}
+	}
+	return true
 }
 
 // withoutPort is a Host header without ":port". An IPv6 address is only
