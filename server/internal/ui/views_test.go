@@ -3,6 +3,7 @@ package ui_test
 import (
 	"fmt"
 	"regexp"
+	"strings"
 	"testing"
 
 	"simplane/server"
@@ -51,6 +52,24 @@ func TestExecutionsAreSearchedAndFollowed(t *testing.T) {
 	}
 	pg.run(`location.hash = '#/executions/' + 'no-such-id'`)
 	pg.says("There is no such execution")
+}
+
+func TestAPausingExecutionIsShownAndCancelled(t *testing.T) {
+	p := startPlane(t)
+	p.failing("broken", "<b>no</b>")
+	spec := p.call("GET", "/v1/functions/broken", "")
+	spec = strings.NewReplacer(`"maxRetries":0`, `"maxRetries":5`, `"initialMs":100`, `"initialMs":600000`, `"maxMs":10000`, `"maxMs":600000`).Replace(spec)
+	p.call("PUT", "/v1/functions/broken", spec)
+	pg := open(t, p, "#/executions/"+p.enqueue("broken", `1`))
+	pg.says("Next attempt")
+	pg.says("<b>no</b>")
+	pg.until("the failed attempt is listed", `document.querySelectorAll('section tbody tr').length === 1`)
+	pg.click("Cancel execution")
+	pg.until("it is asked", `document.querySelector('dialog[open] .danger')`)
+	pg.run(`document.querySelector('dialog[open] .danger').click()`)
+	pg.until("it has ended", `document.querySelector('dl .badge.error')`)
+	pg.says("CANCELLED")
+	pg.until("there is nothing left to cancel", `[...document.querySelectorAll('button')].find(b => b.textContent === 'Cancel execution').hidden`)
 }
 
 func TestOlderExecutionsAreAddedBelow(t *testing.T) {
