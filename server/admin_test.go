@@ -6,6 +6,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"simplane/core"
 )
@@ -34,7 +35,7 @@ func TestRuntimeConfigAPI(t *testing.T) {
 		return f.do("PATCH", runtimeConfigPath, fmt.Sprintf(body, args...))
 	}
 
-	after := patch(`{"expectedRevision":%d,"syncQueueEnabled":true,"syncQueueMaxQueueWait":"PT0.5S","syncQueueRetryAfterSeconds":9}`, revision).expect(200)
+	after := patch(`{"expectedRevision":%d,"syncQueueEnabled":true,"syncQueueMaxQueueWait":"PT0.5S","syncQueueMaxEstimatedWait":"PT0.5S","syncQueueRetryAfterSeconds":9}`, revision).expect(200)
 	if int(after.num("revision")) != revision+1 || after.raw("syncQueueEnabled") != "true" || after.str("syncQueueMaxQueueWait") != "PT0.5S" ||
 		after.num("syncQueueRetryAfterSeconds") != 9 || after.num("rateMaxPerSecond") != 1000 {
 		t.Errorf("after: %s", after.body)
@@ -48,7 +49,9 @@ func TestRuntimeConfigAPI(t *testing.T) {
 
 	// A stale revision, and whatever else is refused, changes nothing: not even
 	// the values that are right.
-	patch(`{"expectedRevision":%d,"rateMaxPerSecond":5}`, revision).refused(409, "REVISION_CONFLICT")
+	if a := patch(`{"expectedRevision":%d,"rateMaxPerSecond":5}`, revision).refused(409, "REVISION_CONFLICT"); int(a.num("currentRevision")) != revision+1 {
+		t.Errorf("a stale revision: %s", a.body)
+	}
 	patch(`{"rateMaxPerSecond":5}`).expect(400)
 	patch(`{"expectedRevision":%d,"rateMaxPerSecond":`, revision+1).refused(400, "MALFORMED_JSON")
 	for _, values := range []string{
@@ -99,6 +102,92 @@ func TestRuntimeConfigRateTakesEffect(t *testing.T) {
 	if refused == 0 {
 		t.Error("nothing was refused at a rate of 1")
 	}
+}
+
+// What is admitted on an estimate must be allowed to wait so long.
+func TestAnEstimatedWaitAboveTheQueueWaitIsRefused(t *testing.T) {
+	f := start(t)
+	for _, c := range []struct {
+		values string
+		right  bool
+	}{
+		{`"syncQueueMaxQueueWait":"PT1.999S"`, false}, // the other one is PT2S
+		{`"syncQueueMaxEstimatedWait":"PT2.001S"`, false},
+		{`"syncQueueMaxEstimatedWait":"PT3S","syncQueueMaxQueueWait":"PT2.5S"`, false},
+		{`"syncQueueMaxQueueWait":"PT2S"`, true},
+		{`"syncQueueMaxEstimatedWait":"PT0.5S","syncQueueMaxQueueWait":"PT0.5S"`, true},
+		{`"syncQueueMaxEstimatedWait":"PT0.25S"`, true},
+		{`"syncQueueMaxQueueWait":"PT9S"`, true},
+	} {
+		revision := f.get(runtimeConfigPath).raw("revision")
+		check := f.post(runtimeConfigPath+"/validate", "{"+c.values+"}")
+		a := f.do("PATCH", runtimeConfigPath, `{"expectedRevision":`+revision+`,`+c.values+`}`)
+		if c.right {
+			check.expect(200)
+			a.expect(200)
+			continue
+		}
+		for _, a := range []*answer{check, a} {
+			if a.refused(422, "VALIDATION_ERROR"); !strings.HasPrefix(a.details(), "syncQueueMaxEstimatedWait: must be at most syncQueueMaxQueueWait") {
+				t.Errorf("%s: %s", c.values, a.body)
+			}
+		}
+		if now := f.get(runtimeConfigPath).raw("revision"); now != revision {
+			t.Errorf("%s: revision %s, then %s", c.values, revision, now)
+		}
+	}
+
+	// A server that was started so can still be changed otherwise.
+	f = start(t, func(c *Config) { c.Core.SyncQueue.MaxEstimatedWait, c.Core.SyncQueue.MaxQueueWait = 900*ms, 100*ms })
+	f.do("PATCH", runtimeConfigPath, `{"expectedRevision":1,"rateMaxPerSecond":5}`).expect(200)
+	f.do("PATCH", runtimeConfigPath, `{"expectedRevision":2,"syncQueueMaxQueueWait":"PT0.2S"}`).refused(422, "VALIDATION_ERROR")
+}
+
+// Older clients read the values in effectiveConfig, and when they came.
+func TestRuntimeConfigTellsOfItsChange(t *testing.T) {
+	f := start(t)
+	type told struct {
+		effective, changeID string
+		at                  time.Time
+	}
+	read := func(a *answer) told {
+		t.Helper()
+		at, err := time.Parse(time.RFC3339Nano, a.str("appliedAt"))
+		if err != nil || a.str("changeId") == "" {
+			t.Errorf("%s: %v", a.body, err)
+		}
+		values, _ := a.value("effectiveConfig").(map[string]any)
+		for key, v := range values {
+			if v != a.value(key) {
+				t.Errorf("%s is %v in effectiveConfig: %s", key, v, a.body)
+			}
+		}
+		if len(values) != 9 {
+			t.Errorf("%d values: %s", len(values), a.body)
+		}
+		return told{a.raw("effectiveConfig"), a.str("changeId"), at}
+	}
+	metrics := func(revision, updates string) {
+		t.Helper()
+		page := string(f.get("/actuator/prometheus").expect(200).body)
+		for _, line := range []string{"\ncontrolplane_runtime_config_revision " + revision + "\n", "\ncontrolplane_runtime_config_updates_total " + updates + "\n"} {
+			if !strings.Contains(page, line) {
+				t.Errorf("the page does not have %q", line)
+			}
+		}
+	}
+	metrics("1", "0")
+	first := read(f.get(runtimeConfigPath).expect(200))
+	if again := read(f.get(runtimeConfigPath).expect(200)); again != first {
+		t.Errorf("read again: %v, %v", first, again)
+	}
+	f.do("PATCH", runtimeConfigPath, `{"expectedRevision":9,"rateMaxPerSecond":5}`).expect(409)
+	metrics("1", "0")
+	second := read(f.do("PATCH", runtimeConfigPath, `{"expectedRevision":1,"rateMaxPerSecond":5}`).expect(200))
+	if second.changeID == first.changeID || second.at.Before(first.at) || !strings.Contains(second.effective, `"rateMaxPerSecond":5`) {
+		t.Errorf("changed: %v, then %v", first, second)
+	}
+	metrics("2", "1")
 }
 
 // Of racing changes with the same revision exactly one is made.

@@ -177,7 +177,7 @@ func TestRuntimeConfigHistory(t *testing.T) {
 	if a := history(); string(a.body) != `{"changes":[],"revision":1}` {
 		t.Errorf("at first: %s", a.body)
 	}
-	call("PATCH", runtimeConfigPath, `{"expectedRevision":1,"rateMaxPerSecond":7,"syncQueueEnabled":true,"syncQueueMaxQueueWait":"PT0.5S"}`).expect(200)
+	call("PATCH", runtimeConfigPath, `{"expectedRevision":1,"rateMaxPerSecond":7,"syncQueueEnabled":true,"syncQueueMaxEstimatedWait":"PT0.5S","syncQueueMaxQueueWait":"PT0.5S"}`).expect(200)
 	call("PATCH", runtimeConfigPath, `{"expectedRevision":1,"rateMaxPerSecond":8}`).expect(409)
 	call("PATCH", runtimeConfigPath, `{"expectedRevision":2,"rateMaxPerSecond":-1}`).expect(422)
 	cfg := f.s.cfg
@@ -190,8 +190,8 @@ func TestRuntimeConfigHistory(t *testing.T) {
 		t.Fatalf("history: %s", a.body)
 	}
 	for i, want := range []string{
-		`{"atMillis":0,"changes":[{"from":7,"key":"rateMaxPerSecond","to":9},{"from":true,"key":"syncQueueEnabled","to":false},{"from":"PT0.5S","key":"syncQueueMaxQueueWait","to":"PT2S"}],"revision":3,"who":"signal:SIGHUP"}`,
-		`{"atMillis":0,"changes":[{"from":1000,"key":"rateMaxPerSecond","to":7},{"from":false,"key":"syncQueueEnabled","to":true},{"from":"PT2S","key":"syncQueueMaxQueueWait","to":"PT0.5S"}],"remote":"REMOTE","revision":2,"who":"token:ops"}`,
+		`{"atMillis":0,"changes":[{"from":7,"key":"rateMaxPerSecond","to":9},{"from":true,"key":"syncQueueEnabled","to":false},{"from":"PT0.5S","key":"syncQueueMaxEstimatedWait","to":"PT2S"},{"from":"PT0.5S","key":"syncQueueMaxQueueWait","to":"PT2S"}],"revision":3,"who":"signal:SIGHUP"}`,
+		`{"atMillis":0,"changes":[{"from":1000,"key":"rateMaxPerSecond","to":7},{"from":false,"key":"syncQueueEnabled","to":true},{"from":"PT2S","key":"syncQueueMaxEstimatedWait","to":"PT0.5S"},{"from":"PT2S","key":"syncQueueMaxQueueWait","to":"PT0.5S"}],"remote":"REMOTE","revision":2,"who":"token:ops"}`,
 	} {
 		c := changes[i].(map[string]any)
 		if at := fmt.Sprint(c["atMillis"]); len(at) != 13 {
@@ -206,7 +206,7 @@ func TestRuntimeConfigHistory(t *testing.T) {
 		}
 	}
 	for _, want := range []string{
-		`msg="runtime configuration changed" revision=2 who=token:ops remote=127.0.0.1:`, `changes="rateMaxPerSecond: 1000 -> 7, syncQueueEnabled: false -> true, syncQueueMaxQueueWait: PT2S -> PT0.5S"`,
+		`msg="runtime configuration changed" revision=2 who=token:ops remote=127.0.0.1:`, `changes="rateMaxPerSecond: 1000 -> 7, syncQueueEnabled: false -> true, syncQueueMaxEstimatedWait: PT2S -> PT0.5S, syncQueueMaxQueueWait: PT2S -> PT0.5S"`,
 		`msg="runtime configuration changed" revision=3 who=signal:SIGHUP remote="" changes="rateMaxPerSecond: 7 -> 9`, `nothing of it changed" who=signal:SIGHUP revision=3`,
 	} {
 		if !strings.Contains(f.log.String(), want) {

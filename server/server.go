@@ -100,6 +100,7 @@ func New(cfg Config, log *slog.Logger) (_ *Server, err error) {
 		Core: s.core, Log: log, Guard: s.guard, Lists: lists, MetricsError: s.registrar.MetricsError, LimitsError: s.registrar.LimitsError,
 		NowMillis: func() int64 { return s.clock.Now().WallMillis() },
 	})
+	s.metrics.Registry.MustRegister(s.admin.RuntimeMetrics()...)
 	apiConns, mgmtConns := sock.DivideFiles(cfg.MaxConnections, sock.FileLimit())
 	if apiConns < cfg.MaxConnections {
 		log.Info("maxConnections is lowered to what the file limit leaves room for; raise it (ulimit -n)", "from", cfg.MaxConnections, "to", apiConns, "files", sock.FileLimit())

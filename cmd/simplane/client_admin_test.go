@@ -53,18 +53,21 @@ func TestDeadLettersAreListedShownRedrivenAndPurged(t *testing.T) {
 func TestConfigIsReadAndChanged(t *testing.T) {
 	p := startPlane(t)
 	p.cli("config", "get").ok().prints("KEY", "rateMaxPerSecond", "revision")
-	p.cli("config", "set", "rateMaxPerSecond=77", "syncQueueEnabled=on", "syncQueueMaxQueueWait=250ms").ok().prints("77", "PT0.25S")
+	p.cli("config", "set", "rateMaxPerSecond=77", "syncQueueEnabled=on", "syncQueueMaxEstimatedWait=250ms", "syncQueueMaxQueueWait=250ms").ok().prints("77", "PT0.25S")
 	get := func() client.RuntimeConfig {
 		var c client.RuntimeConfig
 		must(t, json.Unmarshal([]byte(p.cli("config", "get", "-o", "json").ok().out), &c))
 		return c
+	}
+	if out := p.cli("config", "get").ok().prints("appliedAt", "changeId").out; strings.Contains(out, "effectiveConfig") {
+		t.Errorf("the values are there twice: %s", out)
 	}
 	before := get()
 	if string(before["rateMaxPerSecond"]) != "77" || string(before["syncQueueEnabled"]) != "true" {
 		t.Errorf("not changed: %s", before)
 	}
 	for _, bad := range [][]string{
-		{"rateMaxPerSecond=many"}, {"syncQueueEnabled=perhaps"}, {"noSuchKey=1"}, {"revision=9"}, {"rateMaxPerSecond"},
+		{"rateMaxPerSecond=many"}, {"syncQueueEnabled=perhaps"}, {"noSuchKey=1"}, {"revision=9"}, {"appliedAt=1"}, {"effectiveConfig=1"}, {"syncQueueMaxQueueWait=250ms", "syncQueueMaxEstimatedWait=251ms"}, {"rateMaxPerSecond"},
 		{"rateMaxPerSecond=1", "rateMaxPerSecond=2"}, {"syncQueueMaxQueueWait=soon"}, {"rateMaxPerSecond=5", "syncQueueMaxDepth=-4"},
 	} {
 		p.cli(append([]string{"config", "set"}, bad...)...).fails(2)
@@ -84,7 +87,7 @@ func TestConfigHistoryTellsWho(t *testing.T) {
 	if out := p.cli("config", "history").ok().out; strings.Count(out, "\n") != 1 {
 		t.Errorf("before any change: %s", out)
 	}
-	p.cli("config", "set", "rateMaxPerSecond=77", "syncQueueMaxQueueWait=250ms").ok()
+	p.cli("config", "set", "rateMaxPerSecond=77", "syncQueueMaxEstimatedWait=250ms", "syncQueueMaxQueueWait=250ms").ok()
 	p.cli("config", "set", "rateMaxPerSecond=78").ok()
 	out := p.cli("config", "history").ok().prints("REVISION", "token:ops", "127.0.0.1:", "syncQueueMaxQueueWait: PT2S -> PT0.25S").out
 	if newest, oldest := strings.Index(out, "rateMaxPerSecond: 77 -> 78"), strings.Index(out, " -> 77"); newest < 0 || oldest < newest {

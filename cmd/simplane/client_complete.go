@@ -91,7 +91,7 @@ func completeSettings(o *clientOptions) completion {
 			return nil
 		}
 		var out []string
-		for _, k := range settingKeys(a.Value) {
+		for _, k := range a.Value.Settings() {
 			out = append(out, k+"=")
 		}
 		return out

@@ -39,7 +39,9 @@ func printConfig(w io.Writer, o *clientOptions, a client.Answer[client.RuntimeCo
 	}
 	t := newTable("KEY", "VALUE")
 	for _, key := range slices.Sorted(maps.Keys(a.Value)) {
-		t.row(key, plainValue(a.Value[key]))
+		if raw := a.Value[key]; raw[0] != '{' { // effectiveConfig has the same values again
+			t.row(key, plainValue(raw))
+		}
 	}
 	return t.print(w)
 }
@@ -126,14 +128,14 @@ func settingValues(args []string, now client.RuntimeConfig) (map[string]any, err
 	values := map[string]any{}
 	for _, arg := range args {
 		key, text, ok := strings.Cut(arg, "=")
-		have, known := now[key]
+		have, known := now[key], slices.Contains(now.Settings(), key)
 		switch {
 		case !ok || key == "":
 			return nil, usageErrorf("expected KEY=VALUE, not %q", arg)
 		case key == "revision":
 			return nil, usageErrorf("revision is counted by the server; --expect-revision guards a change")
 		case !known:
-			return nil, usageErrorf("unknown key %q; known are %s", key, strings.Join(settingKeys(now), ", "))
+			return nil, usageErrorf("unknown key %q; known are %s", key, strings.Join(now.Settings(), ", "))
 		}
 		if _, twice := values[key]; twice {
 			return nil, usageErrorf("key %q is given twice", key)
@@ -145,11 +147,6 @@ func settingValues(args []string, now client.RuntimeConfig) (map[string]any, err
 		values[key] = v
 	}
 	return values, nil
-}
-
-func settingKeys(now client.RuntimeConfig) []string {
-	keys := slices.Sorted(maps.Keys(now))
-	return slices.DeleteFunc(keys, func(k string) bool { return k == "revision" })
 }
 
 func settingValue(text string, have json.RawMessage) (any, error) {

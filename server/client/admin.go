@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"maps"
+	"slices"
 )
 
 // RuntimeConfig holds the values by their API names, so that a newer server's
@@ -14,6 +16,14 @@ type RuntimeConfig map[string]json.RawMessage
 func (c RuntimeConfig) Revision() (n int64) {
 	_ = json.Unmarshal(c["revision"], &n)
 	return n
+}
+
+// Settings are the keys of the values that can be set, sorted: those besides
+// what tells of the change that made them.
+func (c RuntimeConfig) Settings() []string {
+	return slices.DeleteFunc(slices.Sorted(maps.Keys(c)), func(key string) bool {
+		return key == "revision" || key == "effectiveConfig" || key == "appliedAt" || key == "changeId"
+	})
 }
 
 const runtimeConfigPath = "/v1/admin/runtime-config"

@@ -119,7 +119,7 @@ func (x *chaos) patch(_ context.Context, rng *rand.Rand) {
 		time.Sleep(300 * time.Millisecond)
 		change(map[string]any{"rateMaxPerSecond": 0})
 	case 1:
-		change(map[string]any{"syncQueueEnabled": true, "syncQueueMaxQueueWait": "PT0.2S", "syncQueueMaxEstimatedWait": "PT0.5S", "syncQueueMaxConcurrency": 8})
+		change(map[string]any{"syncQueueEnabled": true, "syncQueueMaxQueueWait": "PT0.2S", "syncQueueMaxEstimatedWait": "PT0.2S", "syncQueueMaxConcurrency": 8})
 	default:
 		change(map[string]any{"syncQueueEnabled": false})
 	}

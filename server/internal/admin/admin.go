@@ -37,5 +37,7 @@ type Admin struct {
 
 // New makes an Admin, at revision 1 of the configuration.
 func New(o Options) *Admin {
-	return &Admin{Options: o, began: time.Now(), runtime: runtimeConfig{revision: 1}}
+	a := &Admin{Options: o, began: time.Now()}
+	a.runtime.next(o.NowMillis())
+	return a
 }

@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -23,6 +24,8 @@ const codeRevisionMissing = "REVISION_REQUIRED"
 type runtimeConfig struct {
 	mu       sync.Mutex
 	revision int64
+	applied  time.Time       // when the values in force came into it
+	changeID string          // names that change, over restarts too
 	history  []runtimeChange // oldest first, at most runtimeHistorySize
 }
 
@@ -51,6 +54,21 @@ type runtimePatch struct {
 	SyncQueueRetryAfterSeconds *int64  `json:"syncQueueRetryAfterSeconds"`
 	SyncQueueMaxConcurrency    *int    `json:"syncQueueMaxConcurrency"`
 	SyncQueueMaxDepth          *int    `json:"syncQueueMaxDepth"`
+}
+
+// runtimeAnswer has the values twice: flat, and in one member, as older clients
+// read them.
+type runtimeAnswer struct {
+	runtimeValues
+	EffectiveConfig runtimeValues `json:"effectiveConfig"`
+	AppliedAt       string        `json:"appliedAt"` // RFC 3339
+	ChangeID        string        `json:"changeId"`
+}
+
+// runtimeAnswer shows the values in force; the caller holds runtime.mu.
+func (a *Admin) runtimeAnswer() runtimeAnswer {
+	v := a.runtimeValues()
+	return runtimeAnswer{v, v, a.runtime.applied.UTC().Format(time.RFC3339Nano), a.runtime.changeID}
 }
 
 func (a *Admin) runtimeValues() runtimeValues {
@@ -126,6 +144,10 @@ func (a *Admin) merged(p runtimePatch, estimated, queued *time.Duration) (rate i
 	if errors.As(q.Validate(), &invalid) {
 		details = append(details, invalid.Details...)
 	}
+	if len(details) == 0 && (estimated != nil || queued != nil) && q.MaxEstimatedWait > q.MaxQueueWait {
+		details = append(details, fmt.Sprintf("syncQueueMaxEstimatedWait: must be at most syncQueueMaxQueueWait, and %s is more than %s: callers would be admitted whose wait is then too long; change both together",
+			duration.Format(q.MaxEstimatedWait), duration.Format(q.MaxQueueWait)))
+	}
 	if len(details) > 0 {
 		return rate, q, &httpjson.Error{Status: fasthttp.StatusUnprocessableEntity, Code: httpjson.CodeValidation, Message: "Request validation failed", Details: details}
 	}
@@ -142,7 +164,7 @@ func set[T any](to, from *T) {
 func (a *Admin) GetRuntimeConfig(ctx *fasthttp.RequestCtx) {
 	a.runtime.mu.Lock()
 	defer a.runtime.mu.Unlock()
-	httpjson.WriteJSON(ctx, fasthttp.StatusOK, a.runtimeValues())
+	httpjson.WriteJSON(ctx, fasthttp.StatusOK, a.runtimeAnswer())
 }
 
 // PatchRuntimeConfig changes values if the expected revision is the one
@@ -163,8 +185,11 @@ func (a *Admin) PatchRuntimeConfig(ctx *fasthttp.RequestCtx) {
 	a.runtime.mu.Lock()
 	defer a.runtime.mu.Unlock()
 	if *p.ExpectedRevision != a.runtime.revision {
-		httpjson.WriteError(ctx, fasthttp.StatusConflict, httpjson.CodeRevisionConflict,
-			fmt.Sprintf("the configuration is at revision %d, not %d; GET it and try again", a.runtime.revision, *p.ExpectedRevision))
+		httpjson.WriteJSON(ctx, fasthttp.StatusConflict, struct {
+			Error           string `json:"error"`
+			Message         string `json:"message"`
+			CurrentRevision int64  `json:"currentRevision"`
+		}{httpjson.CodeRevisionConflict, fmt.Sprintf("the configuration is at revision %d, not %d; GET it and try again", a.runtime.revision, *p.ExpectedRevision), a.runtime.revision})
 		return
 	}
 	rate, q, fault := a.merged(p, estimated, queued)
@@ -174,7 +199,7 @@ func (a *Admin) PatchRuntimeConfig(ctx *fasthttp.RequestCtx) {
 	}
 	a.applyRuntime(rate, q, author{a.Guard.Who(ctx), ctx.RemoteAddr().String()})
 	Note(ctx, "revision", a.runtime.revision)
-	httpjson.WriteJSON(ctx, fasthttp.StatusOK, a.runtimeValues())
+	httpjson.WriteJSON(ctx, fasthttp.StatusOK, a.runtimeAnswer())
 }
 
 // ValidateRuntimeConfig reports whether a PATCH would be accepted, and
@@ -199,13 +224,19 @@ func (a *Admin) applyRuntime(rate int64, q core.SyncQueueConfig, by author) {
 	before := a.runtimeValues()
 	a.Core.SetRateMaxPerSecond(rate)
 	_ = a.Core.SetSyncQueue(q) // validated
-	a.runtime.revision++
+	a.runtime.next(a.NowMillis())
 	change := runtimeChange{
-		Revision: a.runtime.revision, AtMillis: a.NowMillis(), Who: by.who, Remote: by.remote,
+		Revision: a.runtime.revision, AtMillis: a.runtime.applied.UnixMilli(), Who: by.who, Remote: by.remote,
 		Changes: differences(before, a.runtimeValues()),
 	}
 	a.runtime.record(change)
 	a.Log.Info("runtime configuration changed", "revision", change.Revision, "who", by.who, "remote", by.remote, "changes", changesText(change.Changes))
+}
+
+// next makes a new revision.
+func (rc *runtimeConfig) next(nowMillis int64) {
+	rc.revision++
+	rc.applied, rc.changeID = time.UnixMilli(nowMillis), rand.Text()
 }
 
 // Reload applies newly read values, as SIGHUP does. When nothing differs there

@@ -89,6 +89,7 @@ func TestSettingsAreCheckedSavedAndGuarded(t *testing.T) {
 	pg := open(t, p, "#/config")
 	pg.provokes("409 (Conflict)", "422 (Unprocessable", "400 (Bad Request)")
 	pg.fill("Rate limit", "5000")
+	pg.fill("Longest estimated wait", "PT1.5S")
 	pg.fill("Longest real wait", "PT1.5S")
 	pg.click("Check only")
 	pg.says("These values are valid. Nothing is changed yet.")

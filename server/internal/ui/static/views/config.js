@@ -1,6 +1,7 @@
 // The settings that can be changed while the server runs.
 import {call, get} from '../api.js';
 import {announce, h} from '../dom.js';
+import {clock} from '../format.js';
 import {field, Problems, submitting} from '../form.js';
 
 const PATH = 'v1/admin/runtime-config';
@@ -9,7 +10,7 @@ const KNOWN = {
   rateMaxPerSecond: ['Rate limit', 'Submissions accepted in each second, all functions together; 0 is no limit.'],
   syncQueueEnabled: ['Sync queue', 'Judge sync invocations by their expected wait.'],
   syncQueueAdmissionEnabled: ['Refuse on estimated wait', 'With the sync queue on.'],
-  syncQueueMaxEstimatedWait: ['Longest estimated wait', 'ISO 8601, such as PT0.5S.'],
+  syncQueueMaxEstimatedWait: ['Longest estimated wait', 'ISO 8601, such as PT0.5S; at most the longest real wait.'],
   syncQueueMaxQueueWait: ['Longest real wait', 'ISO 8601, such as PT2S.'],
   syncQueueRetryAfterSeconds: ['Retry-After (seconds)', 'What refused callers are told.'],
   syncQueueMaxConcurrency: ['Admitted without a look', 'Sync invocations in flight.'],
@@ -28,13 +29,14 @@ export function configView() {
     }
   }
 
-  function editor(values) {
+  function editor(answer) {
+    const {effectiveConfig, appliedAt, changeId, ...values} = answer;
     const fields = Object.keys(values).filter(k => k !== 'revision').map(key => control(key, values[key]));
     const problems = new Problems(fields);
     const form = h('form', {class: 'grid'}, fields.map(f => f.root), problems.root, h('div', {class: 'actions wide'},
       h('button', {class: 'primary', value: 'save'}, 'Save'), h('button', {value: 'check'}, 'Check only'),
       h('button', {type: 'button', class: 'quiet', onclick: load}, 'Read again'),
-      h('span', {class: 'note'}, `revision ${values.revision}`)));
+      h('span', {class: 'note'}, `revision ${values.revision}, since ${clock(Date.parse(appliedAt))}`)));
     submitting(form, problems, async button => {
       note.textContent = '';
       const change = changes(fields, values);
