@@ -19,8 +19,8 @@ type Metrics struct {
 	// Registry has the metrics that are not about a function.
 	Registry *prometheus.Registry
 
-	core    *core.Core        // nil before WatchCore
-	onStale func(*core.Event) // nil before LogStale
+	core    *core.Core       // nil before WatchCore
+	onStale func(core.Event) // nil before LogStale
 	pages   pages
 }
 
@@ -93,7 +93,7 @@ func (m *Metrics) Observe(ev core.Event) {
 	case core.EventEnded:
 		f.ended(&ev)
 		if ev.Code == core.CodeStale && m.onStale != nil {
-			m.onStale(&ev)
+			m.onStale(ev)
 		}
 		if ev.Code == core.CodeQueueWait {
 			f.rejected.count(RejectReasons[ev.Code])

@@ -10,7 +10,7 @@ import (
 // It is called before the first event.
 func (m *Metrics) LogStale(log *slog.Logger) {
 	budget := NewLineBudget(log, "executions ended as stale, left out of the log")
-	m.onStale = func(ev *core.Event) {
+	m.onStale = func(ev core.Event) {
 		if budget.Take() {
 			log.Warn("execution ended as stale: no transition within staleTtl", "execution", ev.ID.String(), "function", ev.Function.Name(), "attempt", ev.Attempt, "sync", ev.Sync, "age", ev.E2E)
 		}
