@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -48,8 +49,9 @@ type home struct {
 
 // group is the control group of one instance.
 type group struct {
-	v2   string   // directory of version 2; empty for none
-	dirs []string // all directories
+	v2    string   // directory of version 2; empty for none
+	dirs  []string // all directories
+	homes []home   // of each
 }
 
 // ceilings are what an instance may use; 0 means no limit of its own.
@@ -154,6 +156,11 @@ func newHome(g cgroup.Group, wanted []string) (home, error) {
 				continue
 			}
 			h.controllers = append(h.controllers, name)
+			if name == "cpu" {
+				// It also divides processor time by groups and no longer by
+				// processes, which only those with a limit are to pay for.
+				_ = write(dir.path, "cgroup.subtree_control", "-cpu")
+			}
 		}
 		if len(h.controllers) == 0 {
 			_ = dir.release(removeTree)
@@ -216,7 +223,10 @@ func (c *cgroups) early() bool { return len(c.homes) > 0 && c.homes[0].v2 }
 func (c *cgroups) adopt(pid int) {
 	for _, h := range c.homes {
 		if !h.v2 && slices.Contains(h.controllers, "pids") {
-			c.adopting.Go(func() { _ = write(h.path, "cgroup.procs", strconv.Itoa(pid)) })
+			c.adopting.Go(func() {
+				time.Sleep(settleAfter) // the first function is being started
+				_ = write(h.path, "cgroup.procs", strconv.Itoa(pid))
+			})
 		}
 	}
 }
@@ -224,16 +234,16 @@ func (c *cgroups) adopt(pid int) {
 // take makes a group with limits, nil if there are none.
 func (c *cgroups) take(limits ceilings) (*group, error) {
 	c.mu.Lock()
-	g := c.spare
+	g, err := c.spare, error(nil)
 	c.spare = nil
+	if g == nil {
+		g, err = c.fresh(limits)
+	}
 	c.mu.Unlock()
 	if g == nil {
-		var err error
-		if g, err = c.fresh(); g == nil {
-			return nil, err
-		}
+		return nil, err
 	}
-	if err := c.limit(g, limits); err != nil {
+	if err := g.limit(limits); err != nil {
 		c.remove(g)
 		return nil, err
 	}
@@ -248,29 +258,30 @@ func (c *cgroups) fill() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.spare == nil && !c.closed {
-		c.spare, _ = c.freshLocked()
+		c.spare, _ = c.fresh(ceilings{})
 	}
 }
 
-func (c *cgroups) fresh() (*group, error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.freshLocked()
-}
-
-func (c *cgroups) freshLocked() (*group, error) {
-	if len(c.homes) == 0 || c.closed {
+// fresh makes the directories of a group. Called with c.mu held.
+func (c *cgroups) fresh(limits ceilings) (*group, error) {
+	if c.closed {
 		return nil, nil
 	}
-	c.count++
-	g := &group{}
+	var g *group
 	for _, h := range c.homes {
+		if !h.v2 && !slices.ContainsFunc(h.controllers, limits.need) {
+			continue // it would only cost time
+		}
+		if g == nil {
+			g = &group{}
+			c.count++
+		}
 		dir := filepath.Join(h.path, strconv.Itoa(c.count))
 		if err := os.Mkdir(dir, 0o755); err != nil {
 			c.stale = append(c.stale, g.dirs...)
 			return nil, err
 		}
-		g.dirs = append(g.dirs, dir)
+		g.dirs, g.homes = append(g.dirs, dir), append(g.homes, h)
 		if h.v2 {
 			g.v2 = dir
 		}
@@ -278,35 +289,47 @@ func (c *cgroups) freshLocked() (*group, error) {
 	return g, nil
 }
 
+// need reports whether limits need a controller.
+func (l ceilings) need(controller string) bool {
+	switch controller {
+	case "memory":
+		return l.memory > 0
+	case "cpu":
+		return l.cpu > 0
+	}
+	return l.pids > 0
+}
+
 // cpuPeriod is the time over which a group's processor time is counted, in µs.
 const cpuPeriod = 100_000
 
-func (c *cgroups) limit(g *group, limits ceilings) error {
+func (g *group) limit(limits ceilings) error {
 	var errs []error
-	for i, h := range c.homes {
+	for i, h := range g.homes {
 		dir := g.dirs[i]
 		set := func(file, value string) { errs = append(errs, write(dir, file, value)) }
-		has := func(name string, value bool) bool { return value && slices.Contains(h.controllers, name) }
+		has := func(name string) bool { return limits.need(name) && slices.Contains(h.controllers, name) }
 		memory := strconv.FormatInt(limits.memory, 10)
 		quota := strconv.FormatInt(max(1000, int64(limits.cpu*cpuPeriod)), 10) // the kernel's minimum is 1 ms
-		if has("pids", limits.pids > 0) {
+		if has("pids") {
 			set("pids.max", strconv.Itoa(limits.pids))
 		}
-		if has("memory", limits.memory > 0) && h.v2 {
+		if has("memory") && h.v2 {
 			set("memory.max", memory)
 			// Swapping would only hide that the limit was reached, and one
 			// process of an instance is of no use without the others.
 			_ = write(dir, "memory.swap.max", "0")
 			_ = write(dir, "memory.oom.group", "1")
 		}
-		if has("memory", limits.memory > 0) && !h.v2 {
+		if has("memory") && !h.v2 {
 			set("memory.limit_in_bytes", memory)
 			_ = write(dir, "memory.memsw.limit_in_bytes", memory)
 		}
-		if has("cpu", limits.cpu > 0) && h.v2 {
+		if has("cpu") && h.v2 {
+			errs = append(errs, write(h.path, "cgroup.subtree_control", "+cpu"))
 			set("cpu.max", quota+" "+strconv.Itoa(cpuPeriod))
 		}
-		if has("cpu", limits.cpu > 0) && !h.v2 {
+		if has("cpu") && !h.v2 {
 			set("cpu.cfs_period_us", strconv.Itoa(cpuPeriod))
 			set("cpu.cfs_quota_us", quota)
 		}
