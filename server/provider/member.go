@@ -21,12 +21,13 @@ type member struct {
 func (m *member) ejectedAt(now time.Time) bool { return now.Before(m.until) }
 
 // free reports whether the member can take an invocation. One that returns
-// from ejection gets a single one first, and the rest when that succeeded.
-func (m *member) free(now time.Time) bool {
+// from ejection gets a single one first, and the rest when that succeeded. most
+// is the pool's limit.
+func (m *member) free(now time.Time, most int) bool {
 	if !m.until.IsZero() && !m.ejectedAt(now) {
 		return m.inFlight == 0
 	}
-	return m.limit <= 0 || m.inFlight < m.limit
+	return (m.limit <= 0 || m.inFlight < m.limit) && (most <= 0 || m.inFlight < most)
 }
 
 // record notes how an invocation ended and ejects the member when its failures
@@ -58,7 +59,7 @@ func (p *Pool) Add(id, address string, limit int, init time.Duration, in Instanc
 		drained: make(chan struct{}),
 	})
 	p.mu.Unlock()
-	p.serve()
+	p.Serve()
 }
 
 // Remove takes an instance out of balancing. The channel it returns is closed

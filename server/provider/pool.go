@@ -54,6 +54,7 @@ type Pool struct {
 	taken    int // invocations so far; also the start of the next search, so that ties are spread
 	waiting  list.List
 	inFlight int
+	limit    int // see SetLimit
 	closed   *Error
 }
 
@@ -183,7 +184,7 @@ func (p *Pool) pick(now time.Time) *member {
 		m := p.members[(p.taken+i)%n]
 		ejected := m.ejectedAt(now)
 		healthy = healthy || !ejected
-		if !m.free(now) {
+		if !m.free(now, p.limit) {
 			continue
 		}
 		if ejected {
@@ -223,11 +224,20 @@ func (l *lease) release(failed bool) {
 		close(l.m.drained)
 	}
 	p.mu.Unlock()
-	p.serve()
+	p.Serve()
 }
 
-// serve gives free instances to waiting invocations.
-func (p *Pool) serve() {
+// SetLimit sets how many invocations each instance runs at a time at most, in
+// addition to its own limit; 0 for no other. Invocations that wait see a higher
+// limit at the next Serve, which the caller may have to do without its locks.
+func (p *Pool) SetLimit(n int) {
+	p.mu.Lock()
+	p.limit = n
+	p.mu.Unlock()
+}
+
+// Serve gives free instances to waiting invocations.
+func (p *Pool) Serve() {
 	for {
 		p.mu.Lock()
 		e := p.waiting.Front()

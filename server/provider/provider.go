@@ -17,7 +17,11 @@ import (
 type Provider interface {
 	// Provision makes the deployment exist as described and returns once that
 	// is recorded, not once it is ready. Provisioning an unchanged deployment
-	// changes nothing; a changed one replaces the instances. The error is or
+	// changes nothing but that a rollout that failed is tried again. What a change
+	// does not need new instances for holds at once; otherwise new ones are
+	// started first, and take over from the old ones, which end as their
+	// invocations do. If none gets ready the old ones stay, and Status.Rollout
+	// says so. Invocations go on and wait over any change. The error is or
 	// wraps an *InvalidError when it is d that is wrong.
 	Provision(ctx context.Context, d Deployment) error
 
@@ -93,5 +97,19 @@ type Status struct {
 	// LimitsError says which limits and protections do not hold for the
 	// function's processes, and why; empty if all do.
 	LimitsError string
+	Rollout     Rollout
 	Deleted     bool // final: the function is gone
 }
+
+// Rollout is how the last change of a function's instances went; zero when there
+// is nothing to say of it.
+type Rollout struct {
+	State   string // RolloutProgressing or RolloutFailed
+	Message string // why it failed
+}
+
+// States of a Rollout.
+const (
+	RolloutProgressing = "progressing" // old instances take calls until there are new ones
+	RolloutFailed      = "failed"      // no new instance got ready; the old ones stay
+)

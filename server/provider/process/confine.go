@@ -17,16 +17,16 @@ import (
 const dataHeadroom = 64 << 20
 
 // ceilings are the limits of a deployment's instances.
-func (f *function) ceilings() ceilings {
-	cpu, _ := provider.ParseCPU(f.dep.CPU) // validated when provisioned
-	memory, _ := provider.ParseMemory(f.dep.Memory)
-	return ceilings{cpu, memory, f.p.opt.MaxProcesses}
+func (p *Provider) ceilings(d provider.Deployment) ceilings {
+	cpu, _ := provider.ParseCPU(d.CPU) // validated when provisioned
+	memory, _ := provider.ParseMemory(d.Memory)
+	return ceilings{cpu, memory, p.opt.MaxProcesses}
 }
 
 // limited fills in the limits of a command that hold from its start.
-func (in *instance) limited(cmd *guard.Command) (*confinement, error) {
-	p, limits := in.f.p, in.f.ceilings()
-	if in.f.dep.RuntimeMode == provider.FILE {
+func (in *instance) limited(d provider.Deployment, cmd *guard.Command) (*confinement, error) {
+	p, limits := in.f.p, in.f.p.ceilings(d)
+	if d.RuntimeMode == provider.FILE {
 		cmd.MaxFileSize = uint64(p.opt.MaxFileBytes)
 	}
 	if limits.memory > 0 && !p.cgroups.has("memory") {

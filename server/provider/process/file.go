@@ -19,7 +19,7 @@ import (
 // invocations, each in a process of its own.
 func (in *instance) runFile() exit {
 	t := &fileTarget{in: in}
-	if !in.f.becameReady(in, "", in.f.dep.Concurrency(), 0, t) {
+	if !in.f.becameReady(in, "", 0, t) {
 		return exit{}
 	}
 	<-in.stop
@@ -104,7 +104,7 @@ func (t *fileTarget) outcome(c *child, x *exchange) provider.Result {
 	switch {
 	case lost || status.Signaled():
 		return provider.Failure(provider.CodeCrashed, "the function "+c.describe())
-	case status.ExitStatus() == exitNotFound && len(t.in.f.dep.Commands) == 0:
+	case status.ExitStatus() == exitNotFound && c.shell:
 		return provider.Failure(provider.CodeStartFailed, "the function "+c.describe())
 	case status.ExitStatus() != 0:
 		return provider.Failure(provider.CodeFailed, "the function "+c.describe())

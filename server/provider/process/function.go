@@ -3,8 +3,8 @@ package process
 import (
 	"context"
 	"log/slog"
-	"reflect"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"simplane/server/provider"
@@ -13,7 +13,7 @@ import (
 // function keeps the wanted number of instances of one deployment running.
 type function struct {
 	p       *Provider
-	dep     provider.Deployment
+	name    string
 	log     *slog.Logger
 	pool    *provider.Pool
 	logs    *provider.Ring
@@ -24,14 +24,19 @@ type function struct {
 	// ready holds up no other.
 	starting chan struct{}
 
-	gauge gauge // of what the instances use; see sampler
+	gauge atomic.Pointer[gauge] // of what the instances use; see sampler
+
+	mu       sync.Mutex
+	dep      provider.Deployment // what is in force; what concerns instances is release's
+	release  *release            // that instances are started from
+	next     *rollout            // nil unless a change is on trial
+	rejected string              // why the last change was given up; empty if it was not
 
 	// workers is how many processes a replica may have. Above 1 (STDIO with
 	// concurrency) an instance is a process, and there may be more of them than
 	// replicas are wanted: see grow.
 	workers int
 
-	mu        sync.Mutex
 	desired   int // replicas wanted
 	grown     int // processes that concurrent calls needed; counts above desired
 	down      bool
@@ -46,16 +51,15 @@ type function struct {
 
 func newFunction(p *Provider, d provider.Deployment) *function {
 	f := &function{
-		p: p, dep: d,
+		p: p, name: d.Name, release: &release{d},
 		log:      p.log.With("function", d.Name),
 		pool:     provider.NewPool(p.opt.Pool),
 		logs:     provider.NewRing(p.opt.LogLines, p.opt.LogBytes),
 		stopped:  make(chan struct{}),
-		workers:  d.Workers(),
-		gauge:    newGauge(p.sampler.measured(d), d),
 		starting: make(chan struct{}, p.opt.MaxStarting),
 		backoff:  backoff{base: p.opt.BackoffBase, max: p.opt.BackoffMax},
 	}
+	f.adopt(d)
 	if why := f.unheld(); why != "" {
 		f.logs.Add(provider.LogLine{Time: time.Now(), Stream: provider.System, Text: "limits that do not hold: " + why})
 	}
@@ -68,13 +72,14 @@ func (f *function) note(instance string, level slog.Level, text string) {
 	f.logs.Add(provider.LogLine{Time: time.Now(), Instance: instance, Stream: provider.System, Text: text})
 }
 
-// sameAs reports whether d describes this function as it already runs. The
-// number of replicas is left out: it is the initial number of a new function,
-// and SetReplicas sets it afterwards.
-func (f *function) sameAs(d provider.Deployment) bool {
-	have := f.dep
-	have.Replicas, d.Replicas = 0, 0
-	return reflect.DeepEqual(have, d)
+// most is how many replicas there may be.
+func (f *function) most() int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.dep.MaxReplicas > 0 {
+		return min(f.dep.MaxReplicas, f.p.opt.MaxReplicas)
+	}
+	return f.p.opt.MaxReplicas
 }
 
 func (f *function) scale(n int) {
@@ -91,11 +96,7 @@ func (f *function) scale(n int) {
 // invoke delivers inv, starting an instance when there is none.
 func (f *function) invoke(inv provider.Invocation, done func(provider.Result)) {
 	if inv.Deadline.IsZero() {
-		timeout := time.Duration(f.dep.TimeoutMillis) * time.Millisecond
-		if timeout <= 0 {
-			timeout = 30 * time.Second
-		}
-		inv.Deadline = time.Now().Add(timeout)
+		inv.Deadline = time.Now().Add(f.timeout())
 	}
 	if err := f.refusal(); err != nil {
 		done(provider.Failure(err.Code, err.Message))
@@ -106,12 +107,21 @@ func (f *function) invoke(inv provider.Invocation, done func(provider.Result)) {
 	}
 }
 
+func (f *function) timeout() time.Duration {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.dep.TimeoutMillis <= 0 {
+		return 30 * time.Second
+	}
+	return time.Duration(f.dep.TimeoutMillis) * time.Millisecond
+}
+
 // refusal is why an invocation is refused: while the function fails to start
 // and its next try is delayed, waiting would not help.
 func (f *function) refusal() *provider.Error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.ready == 0 && f.retry != nil {
+	if f.ready == 0 && f.retry != nil && f.next == nil {
 		return f.failure
 	}
 	return nil
@@ -151,6 +161,9 @@ func (f *function) mostProcesses() int {
 // reconcile starts and stops instances until there are as many as wanted.
 // Called with f.mu held.
 func (f *function) reconcile() {
+	if f.next != nil && f.desired == 0 {
+		f.takeOver() // there is nothing that the old release is to be kept for
+	}
 	if f.desired == 0 && f.retry == nil {
 		if _, waiting := f.pool.Load(); waiting > 0 {
 			f.desired = 1
@@ -162,24 +175,32 @@ func (f *function) reconcile() {
 	if f.down {
 		want = 0
 	}
-	live := 0
+	live, have := 0, 0 // have: those that need no successor
 	for _, in := range f.instances {
-		if !in.leaving {
+		switch {
+		case in.leaving || f.onTrial(in):
+		case in.of == f.release:
 			live++
+			have++
+		case f.next != nil: // its successor may be of the next release
+			have++
 		}
 	}
-	for ; live < want && f.retry == nil; live++ {
-		in := newInstance(f)
-		f.instances = append(f.instances, in)
-		go in.run()
+	for ; have < want && f.retry == nil; have++ {
+		f.start(f.release)
+		live++
+	}
+	if f.next != nil && f.next.trial == nil && f.next.retry == nil {
+		f.next.trial = f.start(f.next.to)
 	}
 	// The newest go first: the oldest are the best warmed up.
 	for i := len(f.instances) - 1; i >= 0 && live > want; i-- {
-		if in := f.instances[i]; !in.leaving {
+		if in := f.instances[i]; !in.leaving && in.of == f.release {
 			f.retire(in)
 			live--
 		}
 	}
+	f.retireOutdated(want)
 	if f.down && len(f.instances) == 0 {
 		select {
 		case <-f.stopped:
@@ -189,6 +210,14 @@ func (f *function) reconcile() {
 		}
 	}
 	f.publish()
+}
+
+// start starts an instance of a release. Called with f.mu held.
+func (f *function) start(of *release) *instance {
+	in := newInstance(f, of)
+	f.instances = append(f.instances, in)
+	go in.run()
+	return in
 }
 
 // retire makes an instance stop once its invocations have ended. Called with
@@ -203,7 +232,7 @@ func (f *function) retire(in *instance) {
 }
 
 // becameReady puts an instance into balancing, unless it is to stop already.
-func (f *function) becameReady(in *instance, address string, limit int, took time.Duration, target provider.Instance) bool {
+func (f *function) becameReady(in *instance, address string, took time.Duration, target provider.Instance) bool {
 	f.mu.Lock()
 	if in.leaving {
 		f.mu.Unlock()
@@ -212,13 +241,23 @@ func (f *function) becameReady(in *instance, address string, limit int, took tim
 	in.isReady = true
 	f.ready++
 	f.failure = nil
+	if f.onTrial(in) {
+		f.takeOver()
+	}
+	limit := 0 // of its own; the pool has the function's
+	if in.of.dep.RuntimeMode == provider.STDIO {
+		limit = 1
+	}
 	f.publish()
 	f.mu.Unlock()
 	f.log.Debug("instance ready", "instance", in.id, "took", took)
 	f.pool.Add(in.id, address, limit, took, target)
-	if len(f.gauge.metrics) > 0 {
+	if f.measured() {
 		f.p.sampler.watch(f)
 	}
+	f.mu.Lock()
+	f.reconcile() // it may be the successor of an outdated one
+	f.mu.Unlock()
 	return true
 }
 
@@ -237,12 +276,18 @@ func (f *function) exited(in *instance, how exit) {
 		f.ready--
 	}
 	var fail *provider.Error
-	if !in.leaving {
+	switch {
+	case in.leaving:
+	case f.onTrial(in):
+		fail = f.tried(how)
+	case in.of != f.release:
+		f.restarts++ // its successor has been started
+	default:
 		f.restarts++
 		switch {
 		case how.startFailure != nil:
 			f.failure = how.startFailure
-			if f.ready == 0 {
+			if f.ready == 0 && f.next == nil {
 				// Waiting invocations must fail with this error rather than
 				// time out.
 				fail = f.failure
@@ -300,8 +345,9 @@ func (f *function) shutDown(err *provider.Error, announce bool) {
 	if !f.down {
 		f.down = true
 		if announce {
-			f.p.hub.Publish(provider.Status{Function: f.dep.Name, Deleted: true})
+			f.p.hub.Publish(provider.Status{Function: f.name, Deleted: true})
 		}
+		f.abandon()
 		f.cancelRetry()
 		f.reconcile()
 	}
@@ -316,17 +362,17 @@ func (f *function) status() provider.Status {
 
 func (f *function) statusLocked() provider.Status {
 	s := provider.Status{
-		Function: f.dep.Name, Desired: f.desired, Ready: f.ready, Restarts: f.restarts,
+		Function: f.name, Desired: f.desired, Restarts: f.restarts,
 	}
 	for _, in := range f.instances {
-		if !in.isReady && !in.leaving {
+		if !in.isReady && !in.leaving && !f.onTrial(in) {
 			s.Starting++
 		}
 	}
-	if f.workers > 1 { // replicas, not processes
-		s.Ready = min(s.Ready, s.Desired)
-		s.Starting = min(s.Starting, s.Desired-s.Ready)
-	}
+	// Replicas, not processes, and not old and new ones during a rollout.
+	s.Ready = min(f.ready, s.Desired)
+	s.Starting = min(s.Starting, s.Desired-s.Ready)
+	s.Rollout = f.rolloutStatus()
 	s.InFlight, s.Waiting = f.pool.Load()
 	s.LimitsError = f.unheld()
 	if f.failure != nil {

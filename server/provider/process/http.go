@@ -57,7 +57,7 @@ func (in *instance) runHTTP() exit {
 		child: c,
 	}
 	defer target.Close()
-	if in.f.becameReady(in, server.address(), in.f.dep.Concurrency(), time.Since(began), target) {
+	if in.f.becameReady(in, server.address(), time.Since(began), target) {
 		hung := make(chan struct{})
 		go in.watchHealth(c, server, hung)
 		select {

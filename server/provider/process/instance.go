@@ -20,9 +20,10 @@ type instance struct {
 	f     *function
 	id    string
 	stop  chan struct{} // closed by function.retire
-	meter *meter        // nil when its usage is not measured
+	meter *meter        // nil when its usage is never measured
 
 	// Guarded by function.mu.
+	of      *release
 	leaving bool
 	isReady bool
 }
@@ -37,16 +38,23 @@ type exit struct {
 // serial makes instance ids unique, so that a guard never confuses two.
 var serial atomic.Uint64
 
-func newInstance(f *function) *instance {
+func newInstance(f *function, of *release) *instance {
 	in := &instance{
-		f:    f,
-		id:   fmt.Sprintf("%s-%d", f.dep.Name, serial.Add(1)),
+		f: f, of: of,
+		id:   fmt.Sprintf("%s-%d", f.name, serial.Add(1)),
 		stop: make(chan struct{}),
 	}
-	if len(f.gauge.metrics) > 0 {
-		in.meter = newMeter()
+	if f.p.sampler.report != nil {
+		in.meter = newMeter(f.measured)
 	}
 	return in
+}
+
+// spec is the deployment that the instance's processes are started from.
+func (in *instance) spec() provider.Deployment {
+	in.f.mu.Lock()
+	defer in.f.mu.Unlock()
+	return in.of.dep
 }
 
 // run runs the instance from start to end; it returns once nothing of it is
@@ -54,7 +62,7 @@ func newInstance(f *function) *instance {
 func (in *instance) run() {
 	began := time.Now()
 	var how exit
-	switch in.f.dep.RuntimeMode {
+	switch in.spec().RuntimeMode {
 	case provider.STDIO:
 		how = in.runStdio()
 	case provider.FILE:
@@ -94,13 +102,14 @@ type child struct {
 	stdin    *os.File // ends of the pipes that simplane holds; nil if not kept
 	stdout   *stream
 	spares   *spares
+	shell    bool // it runs RuntimeCommand
 }
 
 // launch starts the deployment's command; it takes milliseconds, and the guard
 // bounds it when ctx does not. With protocol set, stdin and stdout are left to
 // the caller; otherwise stdin is empty and stdout is log.
 func (in *instance) launch(ctx context.Context, id string, extra map[string]string, protocol bool) (*child, error) {
-	d, opt := in.f.dep, in.f.p.opt
+	d, opt := in.spec(), in.f.p.opt
 	env := environment(d, in.f.p.user, extra)
 	args := argv(d)
 	dir := d.WorkDir
@@ -118,12 +127,12 @@ func (in *instance) launch(ctx context.Context, id string, extra map[string]stri
 		return nil, err
 	}
 	cmd := guard.Command{Path: path, Args: args, Env: env, Dir: dir, User: in.f.p.user.credentials()}
-	confined, err := in.limited(&cmd)
+	confined, err := in.limited(d, &cmd)
 	if err != nil {
 		return nil, fmt.Errorf("the limits could not be applied: %w", err)
 	}
 
-	c := &child{tail: &tail{}, confined: confined, meter: in.meter, spares: &in.f.p.spares}
+	c := &child{tail: &tail{}, confined: confined, meter: in.meter, spares: &in.f.p.spares, shell: len(d.Commands) == 0}
 	defer c.spares.refillSoon()
 	pipes := pipes{spares: c.spares}
 	defer pipes.closeTheirs()

@@ -105,6 +105,10 @@ func serveHTTP(health bool) {
 			for _, err := os.Stat(os.Getenv("GATE")); err != nil; _, err = os.Stat(os.Getenv("GATE")) {
 				time.Sleep(time.Millisecond)
 			}
+		case "do:version":
+			w.Header().Set("Content-Type", "application/json")
+			fmt.Fprintf(w, `{"version":%q,"pid":%d}`, os.Getenv("VERSION"), os.Getpid())
+			return
 		case "do:wait":
 			time.Sleep(50 * time.Millisecond)
 		}
@@ -205,6 +209,8 @@ func echoLines() {
 			select {}
 		case `"do:pid"`:
 			answer = fmt.Sprintf(`{"output":%d}`, os.Getpid())
+		case `"do:version"`:
+			answer = fmt.Sprintf(`{"output":{"version":%q,"pid":%d}}`, os.Getenv("VERSION"), os.Getpid())
 		case `"do:gate"`:
 			for _, err := os.Stat(os.Getenv("GATE")); err != nil; _, err = os.Stat(os.Getenv("GATE")) {
 				time.Sleep(time.Millisecond)

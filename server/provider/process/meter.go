@@ -11,15 +11,19 @@ import (
 	"simplane/server/provider/process/proctree"
 )
 
-// meter adds up what the processes of one instance use. A nil meter, that of a
-// function which is not scaled by it, measures nothing.
+// meter adds up what the processes of one instance use. A nil meter measures
+// nothing.
 type meter struct {
+	wanted func() bool // somebody asks for the figures
+
 	mu    sync.Mutex
 	live  map[*child]time.Duration // CPU time when last looked at
 	ended time.Duration            // CPU time of those that are gone
 }
 
-func newMeter() *meter { return &meter{live: map[*child]time.Duration{}} }
+func newMeter(wanted func() bool) *meter {
+	return &meter{wanted: wanted, live: map[*child]time.Duration{}}
+}
 
 func (m *meter) add(c *child) {
 	if m == nil {
@@ -35,7 +39,10 @@ func (m *meter) remove(c *child) {
 	if m == nil {
 		return
 	}
-	used, _ := c.usage()
+	var used proctree.Usage
+	if m.wanted() {
+		used, _ = c.usage()
+	}
 	m.mu.Lock()
 	// The last reading may have been higher, with descendants that outlive
 	// it, for example.

@@ -36,6 +36,7 @@ type Options struct {
 
 	StartTimeout time.Duration // until an instance must be ready, 15 s
 	DrainTimeout time.Duration // for running invocations when an instance stops, 10 s
+	TrialTime    time.Duration // that a changed STDIO function must live before it takes over, 1 s
 	StopGrace    time.Duration // between SIGTERM and SIGKILL, 3 s
 
 	// An HTTP instance that keeps failing invocations is asked for its health
@@ -90,6 +91,7 @@ func (o Options) withDefaults() Options {
 	}
 	orDefault(&o.StartTimeout, 15*time.Second)
 	orDefault(&o.DrainTimeout, 10*time.Second)
+	orDefault(&o.TrialTime, time.Second)
 	orDefault(&o.StopGrace, 3*time.Second)
 	orDefault(&o.HealthInterval, 2*time.Second)
 	orDefault(&o.HealthTimeout, 2*time.Second)
@@ -173,11 +175,12 @@ func (p *Provider) Provision(_ context.Context, d provider.Deployment) error {
 		return provider.ErrClosed
 	}
 	old := p.functions[d.Name]
-	if old != nil && old.sameAs(d) {
+	if old != nil {
 		p.mu.Unlock()
+		old.change(d)
 		return nil
 	}
-	if old == nil && len(p.functions) >= p.opt.MaxFunctions {
+	if len(p.functions) >= p.opt.MaxFunctions {
 		p.mu.Unlock()
 		return fmt.Errorf("process: %d functions are the most that are allowed", p.opt.MaxFunctions)
 	}
@@ -192,9 +195,6 @@ func (p *Provider) Provision(_ context.Context, d provider.Deployment) error {
 		// Its start takes longer than most functions': the first cold start
 		// should not wait for it. Should it fail, that one tries again.
 		go func() { _, _ = p.guardProcess() }()
-	}
-	if old != nil {
-		old.shutDown(&provider.Error{Code: provider.CodeDeleted, Message: "the function was replaced"}, false)
 	}
 	f.scale(d.Replicas)
 	return nil
@@ -235,10 +235,7 @@ func (p *Provider) SetReplicas(_ context.Context, name string, n int) error {
 	if f == nil {
 		return provider.ErrNotFound
 	}
-	most := p.opt.MaxReplicas
-	if f.dep.MaxReplicas > 0 {
-		most = min(most, f.dep.MaxReplicas)
-	}
+	most := f.most()
 	if n < 0 || n > most {
 		return provider.Invalid(fmt.Errorf("replicas: 0 to %d are allowed, not %d", most, n))
 	}

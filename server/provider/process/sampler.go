@@ -1,6 +1,7 @@
 package process
 
 import (
+	"slices"
 	"sync"
 	"time"
 
@@ -71,12 +72,12 @@ func (s *sampler) sample(now time.Time) bool {
 	}
 	s.mu.Unlock()
 	for _, f := range all {
-		if f.gauge.sample(f, now, s.report) {
+		if f.gauge.Load().sample(f, now, s.report) {
 			continue
 		}
 		s.mu.Lock()
 		// Looked at again: one may have become ready since.
-		if len(f.readyInstances()) == 0 {
+		if len(f.readyInstances()) == 0 || !f.measured() {
 			delete(s.functions, f)
 		}
 		s.mu.Unlock()
@@ -112,17 +113,25 @@ type reading struct {
 	cpu time.Duration
 }
 
-func newGauge(metrics []provider.Metric, d provider.Deployment) gauge {
-	g := gauge{metrics: metrics}
+func newGauge(metrics []provider.Metric, d provider.Deployment) *gauge {
+	g := &gauge{metrics: metrics}
 	g.cpuUnit, g.memoryUnit = d.Units()
 	return g
 }
 
+// like reports whether g and other report the same figures.
+func (g *gauge) like(other *gauge) bool {
+	return slices.Equal(g.metrics, other.metrics) && g.cpuUnit == other.cpuUnit && g.memoryUnit == other.memoryUnit
+}
+
+// measured reports whether somebody asks for what the instances use.
+func (f *function) measured() bool { return len(f.gauge.Load().metrics) > 0 }
+
 // sample reports the mean over a function's ready instances; false when there
-// are none.
+// are none, or nothing to report.
 func (g *gauge) sample(f *function, now time.Time, report func(string, provider.Metric, float64)) bool {
 	instances := f.readyInstances()
-	if len(instances) == 0 {
+	if len(instances) == 0 || len(g.metrics) == 0 {
 		g.before = nil
 		return false
 	}
@@ -138,9 +147,9 @@ func (g *gauge) sample(f *function, now time.Time, report func(string, provider.
 	for _, m := range g.metrics {
 		switch {
 		case m.Type == "memory":
-			report(f.dep.Name, m, float64(memory)/g.memoryUnit/replicas)
+			report(f.name, m, float64(memory)/g.memoryUnit/replicas)
 		case known:
-			report(f.dep.Name, m, cores/g.cpuUnit/replicas)
+			report(f.name, m, cores/g.cpuUnit/replicas)
 		}
 	}
 	return true

@@ -104,7 +104,7 @@ for line in sys.stdin: print('{"output":1}', flush=True)`}}, "memory")
 func fakeInstances(t *testing.T, f *function, n int) (all []*instance, set func(i int, cpu time.Duration, memory, cache int64)) {
 	dirs := make([]string, n)
 	for i := range n {
-		in := newInstance(f)
+		in := newInstance(f, f.release)
 		dirs[i] = t.TempDir()
 		in.meter.add(&child{Process: &guard.Process{PID: os.Getpid()}, confined: &confinement{group: &group{v2: dirs[i], dirs: []string{dirs[i]}}}})
 		all = append(all, in)
@@ -151,7 +151,7 @@ func TestMeanOverInstances(t *testing.T) {
 			}
 			set(0, time.Minute, 150<<20, 20<<20)
 			set(1, time.Hour, 70<<20, 0)
-			sample := func() { f.gauge.sample(f, time.Now(), opt.ReportMetric) }
+			sample := func() { f.gauge.Load().sample(f, time.Now(), opt.ReportMetric) }
 			sample()
 			near("memory", c.wantMem)
 			if _, n := got.of("f", "cpu"); n != 0 {
@@ -160,9 +160,9 @@ func TestMeanOverInstances(t *testing.T) {
 
 			const span = 10 * time.Second
 			earlier := func() {
-				for in, r := range f.gauge.before {
+				for in, r := range f.gauge.Load().before {
 					r.at = r.at.Add(-span)
-					f.gauge.before[in] = r
+					f.gauge.Load().before[in] = r
 				}
 			}
 			earlier()
@@ -172,7 +172,7 @@ func TestMeanOverInstances(t *testing.T) {
 
 			// One that is new counts as an instance, but its start does not
 			// count as work.
-			delete(f.gauge.before, instances[1])
+			delete(f.gauge.Load().before, instances[1])
 			earlier()
 			set(0, time.Minute+2*span, 0, 0)
 			set(1, 2*time.Hour, 0, 0)
@@ -239,7 +239,7 @@ func TestNothingIsMeasuredWithoutInstancesOrWork(t *testing.T) {
 	p.sampler.close()
 	told := func(now time.Time) bool {
 		_, before := got.of("f7", "memory")
-		if !f.gauge.sample(f, now, opt.ReportMetric) {
+		if !f.gauge.Load().sample(f, now, opt.ReportMetric) {
 			t.Error("it has no instances")
 		}
 		_, after := got.of("f7", "memory")
@@ -256,7 +256,7 @@ func TestNothingIsMeasuredWithoutInstancesOrWork(t *testing.T) {
 	if err := p.SetReplicas(t.Context(), "f7", 0); err != nil {
 		t.Fatal(err)
 	}
-	if f.gauge.sample(f, now, opt.ReportMetric) {
+	if f.gauge.Load().sample(f, now, opt.ReportMetric) {
 		t.Error("an instance was measured after the last was retired")
 	}
 }

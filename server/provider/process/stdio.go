@@ -34,8 +34,9 @@ func (in *instance) runStdio() exit {
 
 	w := &worker{in: in, child: c, began: began, broken: make(chan struct{}), eof: make(chan struct{})}
 	go w.read()
-	// The protocol has no greeting, so a started process counts as ready.
-	if in.f.becameReady(in, "", in.f.dep.Concurrency(), time.Since(began), w) {
+	// The protocol has no greeting, so a started process counts as ready, one on
+	// trial when it has lived for a while.
+	if !in.outlivesTrial(w) || in.f.becameReady(in, "", time.Since(began), w) {
 		select {
 		case <-c.Done():
 		case <-w.broken:
@@ -58,6 +59,27 @@ func (in *instance) runStdio() exit {
 	w.finish(true)
 	c.cleanUp()
 	return exit{}
+}
+
+// outlivesTrial reports whether an instance on trial lives for TrialTime; true at
+// once for another.
+func (in *instance) outlivesTrial(w *worker) bool {
+	in.f.mu.Lock()
+	trial := in.f.onTrial(in)
+	in.f.mu.Unlock()
+	if !trial {
+		return true
+	}
+	limit := time.NewTimer(in.f.p.opt.TrialTime)
+	defer limit.Stop()
+	select {
+	case <-limit.C:
+		return true
+	case <-w.child.Done():
+	case <-w.broken:
+	case <-in.stop:
+	}
+	return false
 }
 
 // worker exchanges lines with one STDIO process: one invocation at a time.
