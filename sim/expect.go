@@ -41,7 +41,12 @@ func (w *witness) evaluate(i int) {
 		r.Got, r.Holds = strconv.FormatInt(got, 10), compare(got, got, c.Op, c.Want)
 	default:
 		name, figure, _ := strings.Cut(c.Latency, ".")
-		value, low, high := stat(merged(groups, name), figure)
+		h := merged(groups, name)
+		if h.Count() == 0 { // a figure of nothing meets no expectation
+			r.Got = "no data"
+			break
+		}
+		value, low, high := stat(h, figure)
 		r.Got, r.Holds = time.Duration(value).String(), compare(low, high, c.Op, c.Want)
 	}
 	w.checks[i] = r

@@ -185,3 +185,25 @@ load:
 		}
 	}
 }
+
+// A latency of calls that nobody made meets no expectation.
+func TestLatencyOfNothingIsNoData(t *testing.T) {
+	res := mustRun(t, parse(t, `
+name: x
+duration: 1s
+functions: [{name: quiet}, {name: busy}]
+load: [{function: busy, arrivals: {process: burst, count: 1}}]
+expect:
+  - {latency: e2e.p99, function: quiet, op: "<=", value: 1ms}
+  - {latency: e2e.p99, function: quiet, op: ">=", value: 0s}
+  - {latency: e2e.p99, function: busy, op: "<=", value: 1ms}
+`), Options{})
+	for i, want := range []struct {
+		holds bool
+		got   string
+	}{{false, "no data"}, {false, "no data"}, {true, "0s"}} {
+		if c := res.Checks[i]; c.Holds != want.holds || c.Got != want.got {
+			t.Errorf("%s: %v, got %q; want %v, %q", c.Check, c.Holds, c.Got, want.holds, want.got)
+		}
+	}
+}

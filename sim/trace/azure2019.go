@@ -16,7 +16,7 @@ var durationColumns = []float64{0, 1, 25, 50, 75, 99, 100}
 // milliseconds, and (memory may be "") allocated megabytes. It returns the
 // scenario and a comment for its head.
 func Azure2019(invocations, durations, memory string, o Options) (*scenario.Scenario, string, error) {
-	all, minutes, err := readInvocations(invocations)
+	all, minutes, twice, err := readInvocations(invocations)
 	if err != nil {
 		return nil, "", err
 	}
@@ -32,12 +32,38 @@ func Azure2019(invocations, durations, memory string, o Options) (*scenario.Scen
 			return nil, "", err
 		}
 	}
+	timed, without, calls, err := withDurations(all)
+	if err != nil {
+		return nil, "", fmt.Errorf("%s: %w, of those that %s has; give the files of one day", durations, err, invocations)
+	}
+	sc, comment, err := build(timed, minutes, "an Azure Functions 2019 trace", o)
+	if twice > 0 {
+		comment += fmt.Sprintf("\n%d rows of functions that are there twice are left out: the first one counts.", twice)
+	}
+	if without > 0 {
+		comment += fmt.Sprintf("\n%d functions without durations are left out, with %d invocations.", without, calls)
+	}
+	return sc, comment, err
+}
+
+// withDurations leaves out the functions whose durations are not known, which
+// the published days have too, and says how many there are, with how many
+// invocations. The error is for no function with durations.
+func withDurations(all []*function) (timed []*function, without, calls int, err error) {
 	for _, f := range all {
-		if f.total > 0 && f.percentiles == nil {
-			return nil, "", fmt.Errorf("%s: no durations of function %s, which %s has; give the files of one day", durations, f.key, invocations)
+		switch {
+		case f.total == 0:
+		case f.percentiles == nil:
+			without++
+			calls += f.total
+		default:
+			timed = append(timed, f)
 		}
 	}
-	return build(all, minutes, "an Azure Functions 2019 trace", o)
+	if without > 0 && len(timed) == 0 {
+		return nil, 0, 0, fmt.Errorf("no durations of any function")
+	}
+	return timed, without, calls, nil
 }
 
 func key(get func(string) string) (key, hash string, err error) {
@@ -53,16 +79,14 @@ func key(get func(string) string) (key, hash string, err error) {
 	return get("HashOwner") + "/" + get("HashApp") + "/" + hash, hash, nil
 }
 
-func readInvocations(path string) ([]*function, int, error) {
+func readInvocations(path string) (all []*function, minutes, twice int, err error) {
 	t, err := open(path, "HashFunction", "1")
 	if err != nil {
-		return nil, 0, err
+		return nil, 0, 0, err
 	}
-	minutes := 0
 	for t.has(strconv.Itoa(minutes + 1)) {
 		minutes++
 	}
-	var all []*function
 	seen := map[string]bool{}
 	err = t.each(func(get func(string) string, _ []string) error {
 		f := &function{counts: make([]int, minutes)}
@@ -71,7 +95,8 @@ func readInvocations(path string) ([]*function, int, error) {
 			return err
 		}
 		if seen[f.key] {
-			return fmt.Errorf("function %s is there twice", f.key)
+			twice++
+			return nil
 		}
 		seen[f.key] = true
 		for i := range f.counts {
@@ -85,7 +110,7 @@ func readInvocations(path string) ([]*function, int, error) {
 		all = append(all, f)
 		return nil
 	})
-	return all, minutes, err
+	return all, minutes, twice, err
 }
 
 func (t *table) has(column string) bool {

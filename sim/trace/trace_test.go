@@ -108,9 +108,8 @@ func TestBadTraces(t *testing.T) {
 		"not a count":      {"HashOwner,HashApp,HashFunction,Trigger,1\no,a,f,t,many\n", `:2: minute 1: "many"`},
 		"negative":         {"HashOwner,HashApp,HashFunction,Trigger,1\no,a,f,t,-1\n", `:2: minute 1: "-1"`},
 		"short row":        {"HashOwner,HashApp,HashFunction,Trigger,1\no,a\n", "wrong number of fields"},
-		"function twice":   {"HashOwner,HashApp,HashFunction,Trigger,1\no,a,f,t,1\no,a,f,t,1\n", ":3: function o/a/f is there twice"},
 		"odd hash":         {"HashOwner,HashApp,HashFunction,Trigger,1\no,a,../f,t,1\n", ":2: HashFunction"},
-		"no durations":     {"HashOwner,HashApp,HashFunction,Trigger,1\no,a,f,t,1\n", "no durations of function o/a/f"},
+		"no durations":     {"HashOwner,HashApp,HashFunction,Trigger,1\no,a,f,t,1\n", "no durations of any function"},
 		"no invocations":   {"HashOwner,HashApp,HashFunction,Trigger,1\no,a,f,t,0\n", "no invocations"},
 		"a file not there": {"-", "no such file"},
 	} {
@@ -125,5 +124,29 @@ func TestBadTraces(t *testing.T) {
 	}
 	if _, _, err := Azure2021(file("app,func,end_timestamp,duration\na,f,10,x\n"), Options{}); err == nil || !strings.Contains(err.Error(), `:2: duration: "x"`) {
 		t.Errorf("2021: %v", err)
+	}
+}
+
+// The published days have functions without durations, and functions twice:
+// both are left out and counted.
+func TestGapsOfPublishedDays(t *testing.T) {
+	tmp := t.TempDir()
+	write := func(name, text string) string {
+		path := filepath.Join(tmp, name)
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	invocations := write("inv.csv", "HashOwner,HashApp,HashFunction,Trigger,1,2\no,a,f,t,3,1\no,a,g,t,5,0\no,a,f,t,9,9\no,a,h,t,0,0\n")
+	durations := write("dur.csv", "HashOwner,HashApp,HashFunction,percentile_Average_50\no,a,f,10\n")
+	sc, comment, err := Azure2019(invocations, durations, "", Options{Name: "x", Within: "uniform"})
+	if err != nil || len(sc.Functions) != 1 || sc.Description != "1 functions, 4 invocations in 2m0s" {
+		t.Fatalf("%+v %v", sc, err)
+	}
+	for _, want := range []string{"1 rows of functions that are there twice", "1 functions without durations are left out, with 5 invocations"} {
+		if !strings.Contains(comment, want) {
+			t.Errorf("the note does not say %q: %s", want, comment)
+		}
 	}
 }
