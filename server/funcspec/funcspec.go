@@ -40,6 +40,13 @@ type Spec struct {
 	ScalingConfig    *core.ScalingConfig `json:"scalingConfig,omitempty"`
 	RateMaxPerSecond int64               `json:"rateMaxPerSecond,omitempty"`
 	Generation       uint64              `json:"generation,omitempty"` // counts changes, from 1
+	Rollout          *Rollout            `json:"rollout,omitempty"`    // nil when there is nothing to say; no part of what is registered
+}
+
+// Rollout says how the last change of a function's instances goes.
+type Rollout struct {
+	State   string `json:"state"`             // progressing or failed
+	Message string `json:"message,omitempty"` // why it failed
 }
 
 // Runtime is the part of a Spec that says how calls are made and instances are

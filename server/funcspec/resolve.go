@@ -33,9 +33,10 @@ type Input struct {
 	ImagePullSecrets []string                 `json:"imagePullSecrets"`
 	ScalingConfig    *core.ScalingConfigInput `json:"scalingConfig"`
 	RateMaxPerSecond *int64                   `json:"rateMaxPerSecond"`
-	// Generation is what the API shows of a function. It is taken, so that what
-	// was shown can be sent again, and not used.
-	Generation *int64 `json:"generation"`
+	// Generation and Rollout are what the API shows of a function. They are taken,
+	// so that what was shown can be sent again, and not used.
+	Generation *int64   `json:"generation"`
+	Rollout    *Rollout `json:"rollout"`
 }
 
 // Resolve checks a spec and fills in the defaults. The error is a

@@ -37,8 +37,8 @@ func (d Difference) String() string {
 	return fmt.Sprintf("%s: %s -> %s", d.Field, text(d.Have), text(d.Want))
 }
 
-// Diff lists the fields that differ, sorted. The generation, which no file
-// decides, is none of them.
+// Diff lists the fields that differ, sorted. The generation and the rollout, which
+// no file decides, are none of them.
 func Diff(have, want *funcspec.Spec) []Difference {
 	a, b := flatten(have), flatten(want)
 	fields := maps.Clone(a)
@@ -55,7 +55,9 @@ func Diff(have, want *funcspec.Spec) []Difference {
 // flatten maps each leaf's path to its JSON. Empty lists and objects are
 // leaves that equal absent ones.
 func flatten(s *funcspec.Spec) map[string]string {
-	raw, _ := json.Marshal(s)
+	spec := *s
+	spec.Generation, spec.Rollout = 0, nil
+	raw, _ := json.Marshal(spec)
 	var tree any
 	_ = json.Unmarshal(raw, &tree)
 	out := map[string]string{}
@@ -77,6 +79,5 @@ func flatten(s *funcspec.Spec) map[string]string {
 		}
 	}
 	walk("", tree)
-	delete(out, "generation")
 	return out
 }

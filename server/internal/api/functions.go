@@ -27,7 +27,7 @@ func (a *API) Register(ctx *fasthttp.RequestCtx) {
 	if fault == nil {
 		var fn *core.Function
 		if fn, fault = a.Registrar.Register(spec, a.Guard.Who(ctx)); fault == nil {
-			writeSpec(ctx, fasthttp.StatusCreated, fn.Spec())
+			a.writeSpec(ctx, fasthttp.StatusCreated, fn.Spec())
 			return
 		}
 	}
@@ -56,7 +56,7 @@ func (a *API) Put(ctx *fasthttp.RequestCtx, name string) {
 		status = fasthttp.StatusCreated
 	}
 	admin.Note(ctx, "generation", now.Generation)
-	writeSpec(ctx, status, now)
+	a.writeSpec(ctx, status, now)
 }
 
 // readSpec reads and resolves the spec of a request, and notes it for the audit
@@ -106,10 +106,13 @@ func specTooLarge(n int) *httpjson.Error {
 		"the spec has %d bytes, %d are allowed in its stored form (JSON with the defaults filled in); keep large values in files, or fetch them at start", n, funcspec.MaxJSONBytes)}
 }
 
-// writeSpec writes a function's spec, its generation as an entity tag too.
-func writeSpec(ctx *fasthttp.RequestCtx, status int, spec *core.Spec) {
+// writeSpec writes a function's spec, its generation as an entity tag too, and
+// how its rollout goes.
+func (a *API) writeSpec(ctx *fasthttp.RequestCtx, status int, spec *core.Spec) {
 	ctx.Response.Header.Set(fasthttp.HeaderETag, strconv.Quote(strconv.FormatUint(spec.Generation, 10)))
-	httpjson.WriteJSON(ctx, status, funcspec.View(spec))
+	view := funcspec.View(spec)
+	view.Rollout = a.Registrar.Rollout(spec)
+	httpjson.WriteJSON(ctx, status, view)
 }
 
 // ifMatch is the generation that an If-Match header asks for; 0 = any.
@@ -234,7 +237,7 @@ func (a *API) GetFunction(ctx *fasthttp.RequestCtx, name string) {
 		a.writeRejection(ctx, core.ErrNotFound)
 		return
 	}
-	writeSpec(ctx, fasthttp.StatusOK, fn.Spec())
+	a.writeSpec(ctx, fasthttp.StatusOK, fn.Spec())
 }
 
 // DeleteFunction removes a function.

@@ -65,5 +65,5 @@ func (a *API) Rollback(ctx *fasthttp.RequestCtx, name string) {
 		return
 	}
 	admin.Note(ctx, "from", body.Generation, "generation", spec.Generation)
-	writeSpec(ctx, fasthttp.StatusOK, spec)
+	a.writeSpec(ctx, fasthttp.StatusOK, spec)
 }

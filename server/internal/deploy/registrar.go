@@ -112,6 +112,19 @@ func (r *Registrar) Logs(name string, tail int) ([]provider.LogLine, error) {
 	return r.provider.Logs(name, tail)
 }
 
+// Rollout says how the last change of a function's instances goes; nil when
+// there is nothing to say.
+func (r *Registrar) Rollout(spec *core.Spec) *funcspec.Rollout {
+	if r.provider == nil || !funcspec.Of(spec).Provided() {
+		return nil
+	}
+	status, _ := r.provider.Status(spec.Name)
+	if status.Rollout == (provider.Rollout{}) {
+		return nil
+	}
+	return &funcspec.Rollout{State: status.Rollout.State, Message: status.Rollout.Message}
+}
+
 // LimitsError says which limits do not hold for a function's instances; empty
 // when all do, and when it has none.
 func (r *Registrar) LimitsError(fn *core.Function) string {
