@@ -25,6 +25,7 @@ var members = []string{
 // beyondSchema are rules that the document cannot express, by the member whose
 // value they may refuse, and why.
 var beyondSchema = map[string]string{
+	"executionMode": "POOL with an endpoint only", "commands": "not beside an endpoint", "command": "not beside an endpoint",
 	"endpointUrl": "hosts and ports", "url": "hosts and ports",
 	"timeoutMillis": "below staleTtl", "timeoutMs": "below staleTtl",
 	"retryBackoff.maxMs": "not below initialMs",

@@ -188,8 +188,8 @@ func TestPoolDispatcherCompressedAnswer(t *testing.T) {
 
 func TestPoolEndpointMissing(t *testing.T) {
 	f := start(t)
-	f.register("fn", "POOL", `"maxRetries":0`)
-	if a := f.invoke("fn", `1`).expect(200); a.str("status") != "error" || a.str("error", "code") != "POOL_ENDPOINT_MISSING" {
+	a := f.post("/v1/functions", `{"name":"fn","image":"i","executionMode":"POOL"}`).refused(400, "VALIDATION_ERROR")
+	if !strings.Contains(a.details(), "endpointUrl: is required for POOL") {
 		t.Errorf("%s", a.body)
 	}
 }

@@ -42,7 +42,7 @@ func TestResolveFillsInDefaults(t *testing.T) {
 
 func TestResolveKeepsWhatIsGiven(t *testing.T) {
 	in := `{"name":"F.a_b-9","image":"i","executionMode":"POOL","runtimeMode":"STDIO","concurrency":1,"queueSize":2,` +
-		`"maxRetries":0,"timeoutMillis":5,"retryBackoff":{"initialMs":7,"maxMs":9,"multiplier":1.5,"jitter":0.1},"endpointUrl":"http://h:1/p","commands":["a","b"],"runtimeCommand":"run",` +
+		`"maxRetries":0,"timeoutMillis":5,"retryBackoff":{"initialMs":7,"maxMs":9,"multiplier":1.5,"jitter":0.1},"endpointUrl":"http://h:1/p","commands":[],"runtimeCommand":"run",` +
 		`"workingDirectory":"/w","env":{"K":"V"},"resources":{"cpu":"500m","memory":"1Gi"},"imagePullSecrets":["s"],` +
 		`"scalingConfig":{"strategy":"HPA","minReplicas":2,"maxReplicas":3,"metrics":[{"type":"rps","target":1.5}],` +
 		`"concurrencyControl":{"mode":"ADAPTIVE_PER_POD","targetInFlightPerPod":3,"minTargetInFlightPerPod":2,` +
@@ -71,11 +71,11 @@ func TestResolveTakesAliases(t *testing.T) {
 // Core asks for no instances where nobody starts any.
 func TestResolveSaysWhoHasInstances(t *testing.T) {
 	for in, none := range map[string]bool{
-		`{"name":"f","image":"i"}`:                              true,
-		`{"name":"f","image":"i","executionMode":"DEPLOYMENT"}`: true,
-		`{"name":"f","image":"i","endpointUrl":"http://h"}`:     false,
-		`{"name":"f","image":"i","executionMode":"LOCAL"}`:      false,
-		`{"name":"f","image":"i","executionMode":"POOL"}`:       false,
+		`{"name":"f","image":"i"}`:                                         true,
+		`{"name":"f","image":"i","executionMode":"DEPLOYMENT"}`:            true,
+		`{"name":"f","image":"i","endpointUrl":"http://h"}`:                false,
+		`{"name":"f","image":"i","executionMode":"LOCAL"}`:                 false,
+		`{"name":"f","image":"i","executionMode":"POOL","url":"http://h"}`: false,
 	} {
 		s, err := resolveJSON(t, in)
 		if err != nil || s.NoInstances == none || Of(s).Provided() != none {
@@ -118,6 +118,63 @@ func TestResolveChecksEndpoints(t *testing.T) {
 	} {
 		if _, err := Resolve(Input{Name: &name, Image: &image, EndpointURL: &url}); (err == nil) != good {
 			t.Errorf("endpoint %q: %v", url, err)
+		}
+	}
+}
+
+func TestResolveTakesCommandForCommands(t *testing.T) {
+	for in, want := range map[string]string{
+		`{"name":"f","image":"i","command":["a","b"]}`:                  "a b",
+		`{"name":"f","image":"i","command":["a"],"commands":["c","d"]}`: "c d",
+		`{"name":"f","image":"i","command":["a"],"commands":null}`:      "a",
+	} {
+		if s, err := resolveJSON(t, in); err != nil || strings.Join(Of(s).Commands, " ") != want {
+			t.Errorf("%s: %v", in, err)
+		}
+	}
+}
+
+func TestResolveTakesTargetsAsText(t *testing.T) {
+	for target, want := range map[string]float64{`70`: 70, `"70"`: 70, `"0.5"`: 0.5, `"1e2"`: 100} {
+		s, err := resolveJSON(t, `{"name":"f","image":"i","scalingConfig":{"metrics":[{"type":"rps","target":`+target+`}]}}`)
+		if err != nil || s.ScalingConfig.Metrics[0].Target != want {
+			t.Errorf("%s: %v", target, err)
+		}
+	}
+	for target, want := range map[string]string{`"many"`: "string", `""`: "string", `"1,5"`: "string", `"0x10"`: "string", `"NaN"`: "string", `"1e400"`: "number 1e400", `true`: "bool", `[1]`: "array", `"true"`: "bool"} {
+		var in Input
+		err := json.Unmarshal([]byte(`{"scalingConfig":{"metrics":[{"type":"rps","target":`+target+`}]}}`), &in)
+		var wrong *json.UnmarshalTypeError
+		if !errors.As(err, &wrong) || wrong.Field != "scalingConfig.metrics.target" || wrong.Value != want {
+			t.Errorf("%s: %+v, %v", target, wrong, err)
+		}
+	}
+	for _, target := range []string{`0`, `"0"`, `"-1"`, `null`} {
+		if _, err := resolveJSON(t, `{"name":"f","image":"i","scalingConfig":{"metrics":[{"type":"rps","target":`+target+`}]}}`); err == nil || !strings.Contains(err.Error(), "scalingConfig.metrics[0].target: must be greater than 0") {
+			t.Errorf("%s: %v", target, err)
+		}
+	}
+}
+
+func TestResolveChecksWhoAnswers(t *testing.T) {
+	const needed = "endpointUrl: is required for POOL"
+	for in, want := range map[string]string{
+		`"executionMode":"POOL"`:                                            needed,
+		`"executionMode":"POOL","endpointUrl":""`:                           needed,
+		`"executionMode":"POOL","endpointUrl":"ftp://h"`:                    "endpointUrl: must be an absolute",
+		`"executionMode":"POOL","endpointUrl":"http://h"`:                   "",
+		`"executionMode":"POOL","endpointUrl":"http://h","commands":["a"]`:  "commands: must be left out beside an endpointUrl",
+		`"executionMode":"POOL","endpointUrl":"http://h","commands":[]`:     "",
+		`"url":"http://h","command":["a"]`:                                  "commands: must be left out beside an endpointUrl",
+		`"executionMode":"LOCAL","endpointUrl":"http://h","commands":["a"]`: "commands: must be left out beside an endpointUrl",
+		`"commands":["a"]`: "",
+	} {
+		_, err := resolveJSON(t, `{"name":"f","image":"i",`+in+`}`)
+		var v *core.ValidationError
+		switch errors.As(err, &v); {
+		case want == "" && err == nil:
+		case want == "" || v == nil || len(v.Details) != 1 || !strings.HasPrefix(v.Details[0], want):
+			t.Errorf("%s: %v", in, err)
 		}
 	}
 }

@@ -11,28 +11,29 @@ import (
 )
 
 // Input is a spec as a user writes it: nil means "not given". Its JSON form has
-// the aliases timeoutMs and url.
+// the aliases timeoutMs, url and command.
 type Input struct {
-	Name             *string                  `json:"name"`
-	Image            *string                  `json:"image"`
-	ExecutionMode    *string                  `json:"executionMode"`
-	RuntimeMode      *string                  `json:"runtimeMode"`
-	Concurrency      *int                     `json:"concurrency"`
-	QueueSize        *int                     `json:"queueSize"`
-	MaxRetries       *int                     `json:"maxRetries"`
-	TimeoutMillis    *int                     `json:"timeoutMillis"`
-	TimeoutMs        *int                     `json:"timeoutMs"`
-	RetryBackoff     *core.RetryBackoffInput  `json:"retryBackoff"`
-	EndpointURL      *string                  `json:"endpointUrl"`
-	URL              *string                  `json:"url"`
-	Commands         []string                 `json:"commands"`
-	RuntimeCommand   *string                  `json:"runtimeCommand"`
-	WorkingDirectory *string                  `json:"workingDirectory"`
-	Env              map[string]string        `json:"env"`
-	Resources        *Resources               `json:"resources"`
-	ImagePullSecrets []string                 `json:"imagePullSecrets"`
-	ScalingConfig    *core.ScalingConfigInput `json:"scalingConfig"`
-	RateMaxPerSecond *int64                   `json:"rateMaxPerSecond"`
+	Name             *string                 `json:"name"`
+	Image            *string                 `json:"image"`
+	ExecutionMode    *string                 `json:"executionMode"`
+	RuntimeMode      *string                 `json:"runtimeMode"`
+	Concurrency      *int                    `json:"concurrency"`
+	QueueSize        *int                    `json:"queueSize"`
+	MaxRetries       *int                    `json:"maxRetries"`
+	TimeoutMillis    *int                    `json:"timeoutMillis"`
+	TimeoutMs        *int                    `json:"timeoutMs"`
+	RetryBackoff     *core.RetryBackoffInput `json:"retryBackoff"`
+	EndpointURL      *string                 `json:"endpointUrl"`
+	URL              *string                 `json:"url"`
+	Commands         []string                `json:"commands"`
+	Command          []string                `json:"command"`
+	RuntimeCommand   *string                 `json:"runtimeCommand"`
+	WorkingDirectory *string                 `json:"workingDirectory"`
+	Env              map[string]string       `json:"env"`
+	Resources        *Resources              `json:"resources"`
+	ImagePullSecrets []string                `json:"imagePullSecrets"`
+	ScalingConfig    *ScalingInput           `json:"scalingConfig"`
+	RateMaxPerSecond *int64                  `json:"rateMaxPerSecond"`
 	// Generation and Rollout are what the API shows of a function. They are taken,
 	// so that what was shown can be sent again, and not used.
 	Generation *int64   `json:"generation"`
@@ -43,6 +44,9 @@ type Input struct {
 // *core.ValidationError that names every violation.
 func Resolve(in Input) (*core.Spec, error) {
 	var v violations
+	if in.Commands == nil {
+		in.Commands = in.Command
+	}
 	r := &Runtime{
 		Image:            or(in.Image, ""),
 		ExecutionMode:    or(in.ExecutionMode, ModeDeployment),
@@ -66,6 +70,12 @@ func Resolve(in Input) (*core.Spec, error) {
 	if problem := endpointProblem(r.EndpointURL); r.EndpointURL != "" && problem != "" {
 		v.add("endpointUrl", problem)
 	}
+	if r.EndpointURL == "" && r.ExecutionMode == ModePool {
+		v.add("endpointUrl", "is required for POOL: the URL that the function answers at")
+	}
+	if r.EndpointURL != "" && len(r.Commands) > 0 {
+		v.add("commands", "must be left out beside an endpointUrl, where nothing is started; leave one of them out")
+	}
 	for name := range r.Env {
 		if name == "" || strings.ContainsAny(name, "=\x00") {
 			v.add("env", fmt.Sprintf("%q is not a variable name (no '=', not empty)", name))
@@ -77,7 +87,7 @@ func Resolve(in Input) (*core.Spec, error) {
 	}
 	s, err := core.ResolveSpec(core.SpecInput{
 		Name: in.Name, Concurrency: in.Concurrency, QueueSize: in.QueueSize, MaxRetries: in.MaxRetries,
-		TimeoutMillis: timeout, RetryBackoff: in.RetryBackoff, ScalingConfig: in.ScalingConfig, RateMaxPerSecond: in.RateMaxPerSecond,
+		TimeoutMillis: timeout, RetryBackoff: in.RetryBackoff, ScalingConfig: in.ScalingConfig.core(), RateMaxPerSecond: in.RateMaxPerSecond,
 	})
 	var invalid *core.ValidationError
 	switch {

@@ -118,7 +118,7 @@ func (r *reader) lineOf(detail string, otherwise int) int {
 
 // aliased is the name that the file uses for a field with two names.
 func aliased(field string, lines map[string]int) string {
-	alias := map[string]string{"timeoutMillis": "timeoutMs", "endpointUrl": "url"}[field]
+	alias := map[string]string{"timeoutMillis": "timeoutMs", "endpointUrl": "url", "commands": "command"}[field]
 	if _, given := lines[field]; alias != "" && !given {
 		return alias
 	}

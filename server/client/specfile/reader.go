@@ -6,8 +6,10 @@ import (
 	"maps"
 	"reflect"
 	"slices"
+	"strconv"
 
 	"simplane/core/strictyaml"
+	"simplane/server/funcspec"
 )
 
 // reader turns a tree into plain values under the guidance of a Go type, and
@@ -127,6 +129,9 @@ func (r *reader) scalar(path string, n *strictyaml.Node, t reflect.Type) any {
 	case reflect.Float64:
 		if f, ok := n.Float(); ok {
 			return f
+		}
+		if t == reflect.TypeFor[funcspec.Number]() && n.Tag == "!!str" && new(funcspec.Number).UnmarshalJSON([]byte(strconv.Quote(n.Text))) == nil {
+			return n.Text
 		}
 	}
 	return r.fail(n, "%s: must be %s, not %q", path, typeName(t), n.Text)

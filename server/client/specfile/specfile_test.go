@@ -41,6 +41,9 @@ func TestMistakesAreReportedWithTheirLine(t *testing.T) {
 		{"value out of range", ok + "concurrency: 0\n", "f.yaml:3: concurrency: must be greater than 0"},
 		{"value out of range, by its alias", ok + "timeoutMs: -1\n", "f.yaml:3: timeoutMillis: must be greater than 0"},
 		{"nested value", ok + "scalingConfig:\n  metrics:\n  - type: rps\n    target: 0\n", "f.yaml:6: scalingConfig.metrics[0].target: must be greater than 0"},
+		{"text for a target", ok + "scalingConfig:\n  metrics:\n  - type: rps\n    target: \"many\"\n", `f.yaml:6: scalingConfig.metrics[0].target: must be a number, not "many"`},
+		{"commands beside a URL, by their aliases", ok + "url: http://h\ncommand: [a]\n", "f.yaml:4: commands: must be left out beside an endpointUrl"},
+		{"POOL without a URL", ok + "executionMode: POOL\n", "f.yaml:1: endpointUrl: is required for POOL"},
 		{"bad variable name", ok + "env:\n  A=B: x\n", "f.yaml:3: env: "},
 		{"missing", "\n\nimage: i\n", "f.yaml:3: name: is required"},
 		{"second document", ok + "---\nname: g\nimage: i\nfoo: 1\n", `f.yaml:6: unknown key "foo"`},
@@ -74,7 +77,6 @@ func TestYAMLAndJSONMeanTheSame(t *testing.T) {
 	yaml := `
 name: f
 image: &i "reg/é:1"
-url: http://h:1
 timeoutMs: 0x10
 rateMaxPerSecond: 4000000000
 generation: 3
@@ -83,11 +85,12 @@ commands: [a, "\U0001F600\t"]
 env: {PORT: 8080, DEBUG: yes, RATE: 1.50, S: text}
 imagePullSecrets: ~
 scalingConfig:
+  metrics: [{type: rps, target: "1.5"}, {type: cpu, target: 70}]
   concurrencyControl: {highLoadThreshold: 1, lowLoadThreshold: .5}
 `
-	jsonText := "{\n\t\"name\": \"f\", \"image\": \"reg\\/\\u00e9:1\", \"url\": \"http://h:1\", \"timeoutMs\": 16, \"rateMaxPerSecond\": 4000000000, \"generation\": 4, \"runtimeCommand\": \"reg/é:1\",\n" +
+	jsonText := "{\n\t\"name\": \"f\", \"image\": \"reg\\/\\u00e9:1\", \"timeoutMs\": 16, \"rateMaxPerSecond\": 4000000000, \"generation\": 4, \"runtimeCommand\": \"reg/é:1\",\n" +
 		"\t\"commands\": [\"a\", \"\\ud83d\\ude00\\t\"], \"env\": {\"PORT\": \"8080\", \"DEBUG\": \"yes\", \"RATE\": \"1.50\", \"S\": \"text\"},\n" +
-		"\t\"imagePullSecrets\": null, \"scalingConfig\": {\"concurrencyControl\": {\"highLoadThreshold\": 1e0, \"lowLoadThreshold\": 0.5}}\n}"
+		"\t\"imagePullSecrets\": null, \"scalingConfig\": {\"metrics\": [{\"type\": \"rps\", \"target\": 1.5}, {\"type\": \"cpu\", \"target\": \"70\"}], \"concurrencyControl\": {\"highLoadThreshold\": 1e0, \"lowLoadThreshold\": 0.5}}\n}"
 	a, err := Load("f.yaml", []byte(yaml))
 	if err != nil {
 		t.Fatal(err)
