@@ -161,3 +161,11 @@ func TestApplyLeavesOthersChangesAlone(t *testing.T) {
 		p.cli("fn", "get", name).ok().prints("concurrency: 50\n")
 	}
 }
+
+// What the server says of a function is no part of what is exported.
+func TestExportLeavesOutWhatIsNotRegistered(t *testing.T) {
+	got, err := registeredPart([]byte(`{"name":"f", "generation":3,"rollout":{"state":"failed"},"later":[1, {"generation":2}]}`))
+	if want := `{"name":"f","later":[1, {"generation":2}]}`; err != nil || string(got) != want {
+		t.Errorf("%s %v", got, err)
+	}
+}

@@ -49,7 +49,7 @@ func fnEditCommand(o *clientOptions) *cobra.Command {
 // of env are often secrets.
 func specToEdit(raw []byte) (file string, text []byte, err error) {
 	var b bytes.Buffer
-	if raw, err = withoutGeneration(raw); err == nil {
+	if raw, err = registeredPart(raw); err == nil {
 		err = printSpecYAML(&b, raw)
 	}
 	if err != nil {

@@ -27,7 +27,7 @@ func fnExportCommand(o *clientOptions) *cobra.Command {
 				return err
 			}
 			for i := range raws {
-				if raws[i], err = withoutGeneration(raws[i]); err != nil {
+				if raws[i], err = registeredPart(raws[i]); err != nil {
 					return err
 				}
 			}

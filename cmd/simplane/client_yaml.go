@@ -36,9 +36,10 @@ func blockStyle(n *yaml.Node) {
 	}
 }
 
-// withoutGeneration drops the generation of a spec in JSON, and keeps the other
-// fields in their order, those too that this client does not know.
-func withoutGeneration(raw []byte) (json.RawMessage, error) {
+// registeredPart drops from a spec in JSON what the server says of it, its
+// generation and rollout, and keeps the other fields in their order, those too
+// that this client does not know.
+func registeredPart(raw []byte) (json.RawMessage, error) {
 	dec := json.NewDecoder(bytes.NewReader(raw))
 	if _, err := dec.Token(); err != nil { // the opening brace
 		return nil, err
@@ -53,7 +54,7 @@ func withoutGeneration(raw []byte) (json.RawMessage, error) {
 		if err := dec.Decode(&value); err != nil {
 			return nil, err
 		}
-		if key == "generation" {
+		if key == "generation" || key == "rollout" {
 			continue
 		}
 		if len(out) > 1 {
