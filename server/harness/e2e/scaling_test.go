@@ -149,7 +149,7 @@ func TestScaledByMeasuredCPU(t *testing.T) {
 
 func (f *fixture) registerScaledByCPU(name, file, cpu string) {
 	f.t.Helper()
-	f.register(fmt.Sprintf(`{"name":%q,"image":"none","runtimeMode":"STDIO","commands":["python3",%q],"timeoutMillis":600000,
+	f.register(fmt.Sprintf(`{"name":%q,"image":"none","runtimeMode":"STDIO","commands":["python3",%q],"timeoutMillis":590000,
 		"resources":{"cpu":%q},
 		"scalingConfig":{"strategy":"INTERNAL","minReplicas":1,"maxReplicas":3,"metrics":[{"type":"cpu","target":100}]}}`, name, file, cpu))
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"os"
 	"path/filepath"
 	"runtime"
 	"strings"
@@ -405,10 +406,10 @@ func TestFileFunctionChangesForItsNextInvocation(t *testing.T) {
 	p := start(t, Options{})
 	gate := filepath.Join(t.TempDir(), "gate")
 	d := provider.Deployment{Name: "stdio", RuntimeMode: provider.FILE, Replicas: 1, Env: map[string]string{"GATE": gate},
-		RuntimeCommand: `while ! test -e $GATE; do sleep 0.01; done; echo 1 > $OUTPUT_FILE`}
+		RuntimeCommand: `touch $GATE.reached; while ! test -e $GATE; do sleep 0.01; done; echo 1 > $OUTPUT_FILE`}
 	provision(t, p, d)
 	held := aside(p, `1`)
-	eventually(t, "it runs", func() bool { s, _ := p.Status("stdio"); return s.InFlight == 1 })
+	eventually(t, "it runs", func() bool { _, err := os.Stat(gate + ".reached"); return err == nil })
 	d.RuntimeCommand = `echo 2 > $OUTPUT_FILE`
 	provision(t, p, d)
 	wantOutput(t, invoke(t, p, "stdio", `1`), `2`)
