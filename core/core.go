@@ -159,6 +159,7 @@ type Core struct {
 	dead *deadLetters
 
 	leaving    leaving
+	relief     relief
 	draining   atomic.Bool
 	sweepArmed atomic.Bool
 	sweepBegan atomic.Int64 // elapsed ns at which the last sweep began, or was armed

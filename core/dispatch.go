@@ -82,6 +82,7 @@ func (ex *execution) completedInside(attempt int32) bool {
 func (fn *Function) start(fx *effects, ex *execution) {
 	fn.takeSlot(ex)
 	ex.markRunning(fx.now)
+	fn.core.store.moved(ex, fx.now)
 	fn.watch(ex, fx.now)
 	ex.handoff.Store(handoffWord(ex.attempt, handoffDispatching))
 	fx.dispatch, fx.queueWait = ex, time.Duration(fx.now.Mono-ex.queuedMono)

@@ -48,10 +48,11 @@ func (fn *Function) end(fx *effects, ex *execution, how ending) bool {
 	if how.unwanted && (wasQueued || wasPausing) { // or an attempt may be reading it
 		c.store.bytes.Add(-ex.dropInput())
 	}
-	fn.watch(ex, fx.now)
-	if due := c.store.ttl.firstStep(ex.finished); due < ex.lookAt {
-		c.store.lookAt(ex, due) // only when the wall clock was set back meanwhile
+	if ex.answerable() {
+		fn.answered.push(ex)
 	}
+	fn.watch(ex, fx.now)
+	c.store.lookInTime(ex, c.store.ttl.firstStep(ex.finished))
 	return true
 }
 

@@ -22,6 +22,7 @@ type execution struct {
 	err           *ExecError
 	more          *executionExtras
 	waiter        Waiter
+	older, newer  *execution // neighbours among the answered, see relief.go
 
 	timeout   int64 // ns
 	queuePos  uint64

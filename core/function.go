@@ -31,6 +31,7 @@ type Function struct {
 	mu          sync.Mutex
 	queue       lanes
 	deadlines   deadlines
+	answered    answered
 	timer       Timer
 	armedAt     int64 // elapsed ns the timer is armed for; 0 = not armed
 	syncQueued  int
@@ -141,6 +142,9 @@ func (fn *Function) releaseSlot(fx *effects, ex *execution) {
 		return
 	}
 	ex.holdsSlot = false
+	if ex.answerable() { // its attempt has outlived it
+		fn.answered.push(ex)
+	}
 	fn.running.Store(fn.running.Load() - 1)
 	if ex.sync {
 		fn.core.admission.inFlight.Add(-1)

@@ -57,17 +57,34 @@ func (c *Core) FunctionsAfter(name string) []*Function {
 	return all[i:]
 }
 
-// leaving are the deleted functions that may still have work in flight.
+// leaving are the deleted functions that may still have work in flight or
+// payloads of answered calls.
 type leaving struct {
 	mu        sync.Mutex
 	functions []*Function
+	forgetAt  int // their number at which those that have finished are looked for
 }
 
-// add remembers fn and forgets those that have finished since.
+// add remembers fn and now and then forgets those that have finished.
 func (l *leaving) add(fn *Function) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.functions = append(slices.DeleteFunc(l.functions, func(fn *Function) bool { return fn.InFlight() == 0 && fn.QueueDepth() == 0 }), fn)
+	if len(l.functions) >= l.forgetAt {
+		l.functions = slices.DeleteFunc(l.functions, (*Function).finished)
+		l.forgetAt = 2*len(l.functions) + 16
+	}
+	l.functions = append(l.functions, fn)
+}
+
+// finished says that nothing of a deleted function runs or waits any more, and
+// that none of its answered executions has a payload.
+func (fn *Function) finished() bool {
+	if fn.InFlight()+fn.QueueDepth()+fn.Pausing() > 0 {
+		return false
+	}
+	fn.mu.Lock()
+	defer fn.mu.Unlock()
+	return fn.answered.oldest == nil
 }
 
 func (l *leaving) list() []*Function {

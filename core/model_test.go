@@ -30,7 +30,8 @@ type modelExec struct {
 	failed                *ExecError // of the attempt before
 	waiter                *wakes
 	requestLen, resultLen int
-	inputLen              int // of requestLen
+	inputLen              int  // of requestLen
+	outlived              bool // its last attempt went on after its end
 }
 
 type modelFunc struct {
@@ -63,16 +64,18 @@ func (f *modelFunc) inFlight(all []*modelExec) (n int) {
 
 type machine struct {
 	*bed
-	funcs  map[string]*modelFunc // registered
-	every  []*modelFunc          // deleted ones included
-	execs  []*modelExec
-	ending []modelDeletion
-	off    bool
-	sweep  int64 // elapsed time of the next sweep; 0 = none
-	mono   int64
-	wall   int64
-	limit  int
-	nextID uint64
+	funcs   map[string]*modelFunc // registered
+	every   []*modelFunc          // deleted ones included
+	execs   []*modelExec
+	ending  []modelDeletion
+	off     bool
+	sweep   int64 // elapsed time of the next sweep; 0 = none
+	mono    int64
+	wall    int64
+	limit   int
+	bytes   int  // payload bound
+	setBack bool // the wall clock has been
+	nextID  uint64
 }
 
 const (
@@ -85,10 +88,11 @@ const (
 func newMachine(t *rapid.T) *machine {
 	m := &machine{funcs: map[string]*modelFunc{}, wall: epoch, limit: 25}
 	m.off = rapid.Bool().Draw(t, "scheduler off")
+	m.bytes = rapid.SampledFrom([]int{1 << 30, 200}).Draw(t, "payload bound")
 	m.bed = newBed(t, func(cfg *Config) {
 		cfg.TTL, cfg.CleanupTTL, cfg.StaleTTL = time.Duration(modelTTL), time.Duration(modelCleanup), time.Duration(modelStale)
 		cfg.SweepInterval = time.Duration(modelSweep)
-		cfg.Shards, cfg.MaxExecutions, cfg.SchedulerOff = 2, m.limit, m.off
+		cfg.Shards, cfg.MaxExecutions, cfg.SchedulerOff, cfg.MaxPayloadBytes = 2, m.limit, m.off, int64(m.bytes)
 	})
 	m.work.run = func(task Task) bool {
 		f := m.every[slices.IndexFunc(m.every, func(f *modelFunc) bool {
@@ -131,7 +135,56 @@ func (m *machine) stored() (n int) {
 	return n
 }
 
+// payload is how many bytes of payload are held, and how many of them are of
+// answered sync calls.
+func (m *machine) payload() (all, answered int) {
+	for _, ex := range m.execs {
+		if !ex.gone && !ex.clean {
+			all += ex.requestLen + ex.resultLen
+			if ex.answered() {
+				answered += ex.requestLen + ex.resultLen
+			}
+		}
+	}
+	return all, answered
+}
+
+func (ex *modelExec) answered() bool {
+	return ex.sync && ex.status.Terminal() && !ex.holds && !ex.clean && !ex.gone
+}
+
+// relieved checks what core has dropped to make room for size bytes, with held
+// bytes of payload before that: as much as is needed, little more, and the
+// oldest.
+func (m *machine) relieved(t *rapid.T, held, size int) {
+	excess, freed, largest := held+size-m.bytes, 0, 0
+	newest := int64(-1 << 62)
+	for _, ex := range m.execs {
+		if stored := m.store.get(ex.id); !ex.gone && !ex.clean && stored.cleaned {
+			if !ex.answered() {
+				t.Fatalf("execution %d (%s, sync %v) lost its payload", ex.id[15], ex.status, ex.sync)
+			}
+			if !ex.outlived {
+				newest = max(newest, ex.finished)
+			}
+			freed += ex.requestLen + ex.resultLen
+			largest = max(largest, ex.requestLen+ex.resultLen)
+			ex.clean = true
+		}
+	}
+	slack := m.bytes / reliefShare
+	if freed > 0 && (excess <= 0 || freed-largest >= excess+slack) || freed < excess {
+		t.Fatalf("%d bytes were dropped, the largest %d, for an excess of %d", freed, largest, excess)
+	}
+	for _, ex := range m.execs {
+		if ex.answered() && !ex.outlived && ex.finished < newest && !m.setBack {
+			t.Fatalf("execution %d ended before one that has lost its payload", ex.id[15])
+		}
+	}
+}
+
 func (m *machine) end(ex *modelExec, s Status, err *ExecError) {
+	ex.outlived = ex.holds
 	ex.status, ex.err, ex.finished, ex.pausedUntil = s, err, m.wall, 0
 	if !err.isCores() {
 		ex.resultLen = len(err.Code) + len(err.Message)
@@ -255,19 +308,21 @@ func (m *machine) submit(t *rapid.T) {
 	}
 	var ex *modelExec
 	var want error
+	size := len(r.Input) + len(r.Metadata) + len(r.TraceID) + len(r.Trace.Parent) + len(r.Trace.State)
+	held, answered := m.payload()
 	switch {
 	case f == nil:
 		r.Function = "nobody"
 		want = ErrNotFound
 	case len(f.queue) >= f.queueSize:
 		want = ErrQueueFull
-	case m.stored() >= m.limit:
+	case m.stored() >= m.limit, held-answered+size > m.bytes:
 		want = ErrStoreFull
 	default:
 		m.nextID++
 		ex = &modelExec{id: idOf(m.nextID), fn: f, sync: sync, attempt: 1, created: m.wall, moved: m.wall, timeout: f.timeout}
 		ex.inputLen = len(r.Input) + len(r.Metadata)
-		ex.requestLen = len(r.Input) + len(r.Metadata) + len(r.TraceID) + len(r.Trace.Parent) + len(r.Trace.State)
+		ex.requestLen = size
 		if sync {
 			ex.caller = m.mono + ex.timeout
 			ex.waiter = &wakes{}
@@ -277,6 +332,11 @@ func (m *machine) submit(t *rapid.T) {
 	res, err := m.Submit(r)
 	if (want == nil) != (err == nil) || (want != nil && err != want) {
 		t.Fatalf("submit: %v, want %v", err, want)
+	}
+	if want == nil {
+		m.relieved(t, held, size)
+	} else {
+		m.relieved(t, 0, 0)
 	}
 	if ex != nil {
 		if res.ID[15] != ex.id[15] {
@@ -569,6 +629,7 @@ func TestCoreModel(t *testing.T) {
 			"set the wall clock": func(t *rapid.T) {
 				d := int64(rapid.IntRange(-80, 80).Draw(t, "ms")) * 1e6
 				m.wall += d
+				m.setBack = m.setBack || d < 0
 				m.clock.jump(time.Duration(d))
 			},
 			"sweep": func(t *rapid.T) {
@@ -664,10 +725,12 @@ func TestCoreModel(t *testing.T) {
 		if m.wall < epoch { // records of a later wall time live on until it comes
 			return
 		}
-		m.clock.jump(time.Hour)
-		m.wall += int64(time.Hour)
-		m.sweepOnce()
-		m.Sweep()
+		for range 2 { // what is stale by then ends, and is kept for its TTL
+			m.clock.jump(time.Hour)
+			m.wall += int64(time.Hour)
+			m.sweepOnce()
+			m.Sweep()
+		}
 		if g := m.Gauges(); g != (Gauges{}) {
 			t.Fatalf("left: %+v", g)
 		}

@@ -178,7 +178,7 @@ func TestExecutionStoreModel(t *testing.T) {
 			"put": func(t *rapid.T) {
 				size := rapid.IntRange(0, 20).Draw(t, "size")
 				want := len(model) < maxCount && bytes+size <= maxBytes
-				if got := s.reserve(int64(size), 0); got != want {
+				if got := s.reserve(int64(size), 0); (got == reserved) != want {
 					t.Fatalf("reserve of %d: %v", size, got)
 				}
 				if !want {
@@ -191,7 +191,7 @@ func TestExecutionStoreModel(t *testing.T) {
 				bytes += size
 			},
 			"reserve and release": func(t *rapid.T) {
-				if s.reserve(1, 0) {
+				if s.reserve(1, 0) == reserved {
 					s.release(1)
 				}
 			},

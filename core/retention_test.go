@@ -248,3 +248,19 @@ func TestSubmittersHelpALateSweep(t *testing.T) {
 	b.clock.advance(3 * time.Second)
 	wantEqual(t, "stored in the end", b.Gauges().StoredExecutions, 0)
 }
+
+// The age of what starts after the clock was set back counts from its start: a
+// sweep must not wait for the time at which it would have looked before.
+func TestClockSetBackBeforeAStart(t *testing.T) {
+	b := newBed(t, shortLives)
+	b.register("f", slots(1), timeout(50*time.Second))
+	b.enqueue("f")
+	id := b.enqueue("f")
+	b.clock.jump(-time.Hour)
+	b.work.next(t).Complete(success(`1`))
+	b.wantStatus(id, Running)
+	b.clock.jump(time.Minute)
+	b.clock.advance(2 * time.Second)
+	b.wantStatus(id, Timeout)
+	wantEqual(t, "code", b.state(id).Err.Code, CodeStale)
+}

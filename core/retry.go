@@ -33,6 +33,7 @@ func (fn *Function) retry(fx *effects, ex *execution, o *Outcome, failed *ExecEr
 		fn.enqueue(ex)
 	}
 	fn.watch(ex, fx.now)
+	fn.core.store.moved(ex, fx.now)
 	fx.happen(EventRetried, ex)
 	fx.event.Attempt, fx.event.Cold, fx.event.Pause, fx.event.Code = ex.attempt, cold, pause, failed.Code
 	return true
@@ -76,6 +77,7 @@ func (fn *Function) resume(fx *effects, ex *execution) {
 	ex.queuedMono, ex.more.moved = fx.now.Mono, fx.now.Wall
 	fn.enqueue(ex)
 	fn.watch(ex, fx.now)
+	fn.core.store.moved(ex, fx.now)
 	fx.happen(EventRequeued, ex)
 	fx.event.Attempt = ex.attempt
 }

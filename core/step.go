@@ -27,6 +27,7 @@ const (
 	stepClose                       // the function is deleted
 	stepEmpty                       // a deleted function: a batch of what waits ends
 	stepUpdate                      // another spec
+	stepRelieve                     // payloads of answered calls are dropped
 	stepLook                        // the autoscaler evaluates, woken by work or a report
 	stepLookAgain                   // the autoscaler evaluates, by its timer
 	stepAsked                       // the Scaler has been called
@@ -51,8 +52,9 @@ type input struct {
 	n          int    // stepSetReplicas, stepReplicas
 	done       func() // stepDrain
 
-	expiry     *expiry           // stepExpire
-	deletion   *Deletion         // stepEmpty
+	expiry     *expiry   // stepExpire
+	deletion   *Deletion // stepEmpty
+	relief     *reliefStep
 	change     func(*Spec) *Spec // stepUpdate: from the spec in force to the next
 	generation uint64            // stepUpdate: the expected one; 0 = any
 	report     *metricReport
@@ -132,6 +134,8 @@ func (fn *Function) decide(in *input, fx *effects) {
 		fn.close(fx)
 	case stepEmpty:
 		fn.endWaiting(in.deletion, fx)
+	case stepRelieve:
+		fn.relieve(in.relief)
 	case stepUpdate:
 		fn.update(in, fx)
 	case stepLook:

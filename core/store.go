@@ -52,19 +52,28 @@ func (s *executionStore) shardIndex(id ID) int {
 	return int((uint64(id[15]) | uint64(id[14])<<8) & s.mask)
 }
 
-// reserve claims room for one execution of n payload bytes; false when the
-// store is at its bound. What is kept beside it counts against the bound, too.
-func (s *executionStore) reserve(n, beside int64) bool {
+// room is the answer to reserve.
+type room uint8
+
+const (
+	reserved room = iota
+	noCount       // as many executions are stored as may be
+	noBytes       // there is no room for the payload
+)
+
+// reserve claims room for one execution of n payload bytes. What is kept beside
+// it counts against the bound, too.
+func (s *executionStore) reserve(n, beside int64) room {
 	if s.count.Add(1) > s.maxCount {
 		s.count.Add(-1)
-		return false
+		return noCount
 	}
 	if s.bytes.Add(n)+beside > s.maxBytes {
 		s.bytes.Add(-n)
 		s.count.Add(-1)
-		return false
+		return noBytes
 	}
-	return true
+	return reserved
 }
 
 // release gives back what reserve has claimed.
@@ -111,6 +120,20 @@ func (s *executionStore) lookAt(ex *execution, due int64) {
 	sh.mu.Lock()
 	sh.looks.add(ex, due)
 	sh.mu.Unlock()
+}
+
+// lookInTime has a sweep look at ex no later than due, after a transition. The
+// look that is set already is later only when the wall clock was set back
+// meanwhile. The caller holds the function's lock.
+func (s *executionStore) lookInTime(ex *execution, due int64) {
+	if due < ex.lookAt {
+		s.lookAt(ex, due)
+	}
+}
+
+// moved is lookInTime after a transition that was not an end.
+func (s *executionStore) moved(ex *execution, now Instant) {
+	s.lookInTime(ex, s.ttl.nextLook(ex.lastMoved(), now.Wall))
 }
 
 // remove takes ex out for good.

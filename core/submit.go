@@ -269,10 +269,26 @@ func (c *Core) place(fn *Function, r *Request, now Instant) (*execution, *Reject
 	if fn.QueueDepth() >= fn.QueueSize() {
 		return nil, ErrQueueFull
 	}
-	if !c.store.reserve(r.payloadBytes(), c.keys.Bytes()) {
+	if !c.reserve(r.payloadBytes(), now) {
 		return nil, ErrStoreFull
 	}
 	return c.newExecution(fn, r, now), nil
+}
+
+// reserve claims room in the store for n payload bytes; false when there is
+// none, and none can be made.
+func (c *Core) reserve(n int64, now Instant) bool {
+	for {
+		switch c.store.reserve(n, c.keys.Bytes()) {
+		case reserved:
+			return true
+		case noBytes:
+			if c.relieve(n, now) {
+				continue
+			}
+		}
+		return false
+	}
 }
 
 // payloadBytes is what the payload bound counts of a request that is kept.

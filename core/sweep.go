@@ -132,7 +132,7 @@ func (fn *Function) age(work *expiry, ex *execution, due int64, now Instant) {
 		work.evict(ex)
 		return
 	case !ex.cleaned && ttl.cleanable(ex.finished, now.Wall):
-		work.freed += ex.dropPayload()
+		work.freed += fn.dropPayload(ex)
 		work.events = append(work.events, expiryEvent{EventCleaned, ex})
 		next = ex.finished + ttl.ttl
 	case ex.cleaned:
@@ -154,7 +154,7 @@ func (w *expiry) lookAgain(ex *execution, due int64) {
 // evict takes ex out of the store for good; the caller holds its function's lock.
 func (w *expiry) evict(ex *execution) {
 	ex.evicted = true
-	w.freed += ex.dropPayload()
+	w.freed += ex.fn.dropPayload(ex)
 	w.evicted = append(w.evicted, ex)
 	w.events = append(w.events, expiryEvent{EventEvicted, ex})
 }

@@ -70,7 +70,7 @@ func (c *Config) bounded() []setting {
 		bounded(&k.MaxFunctions, of.MaxFunctions, "functions that can be registered"),
 		bounded(&c.MaxSpecBytes, limits.MaxSpecBytes, "bytes that the specs of all functions may take, revisions included; beyond it 503 SPEC_STORE_FULL"),
 		bounded(&k.MaxExecutions, of.MaxExecutions, "executions kept at once; beyond it 503 STORE_FULL"),
-		bounded(&k.MaxPayloadBytes, of.MaxPayloadBytes, "bytes of inputs, outputs and error texts kept at once; beyond it 503 STORE_FULL"),
+		bounded(&k.MaxPayloadBytes, of.MaxPayloadBytes, "bytes of inputs, outputs and error texts kept at once; at it those of answered sync calls go, and when none are left 503 STORE_FULL"),
 		bounded(&k.MaxIdempotencyKeys, of.MaxIdempotencyKeys, "idempotency keys kept at once"),
 		bounded(&k.AutoscaleInterval, of.AutoscaleInterval, "time between looks at a function with scaling strategy INTERNAL"),
 		bounded(&k.ScaleUpCooldown, of.ScaleUpCooldown, "pause between steps up that do not double the replicas"),

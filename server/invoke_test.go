@@ -296,9 +296,22 @@ func TestStoreFull(t *testing.T) {
 func TestPayloadBound(t *testing.T) {
 	f := start(t, func(c *Config) { c.Core.MaxPayloadBytes = 100 })
 	f.register("echo", "LOCAL")
-	f.invoke("echo", `"`+strings.Repeat("x", 80)+`"`).expect(200)
-	f.invoke("echo", `"`+strings.Repeat("x", 80)+`"`).refused(503, "STORE_FULL")
+	large := `"` + strings.Repeat("x", 80) + `"`
+	first := f.invoke("echo", large).expect(200).str("executionId")
+	second := f.invoke("echo", large).expect(200).str("executionId") // the first one's goes
+	if a := f.get("/v1/executions/" + first).expect(200); a.str("status") != "success" || a.raw("cleanedUp") != "true" || a.raw("output") != "" {
+		t.Errorf("the first: %s", a.body)
+	}
+	if a := f.get("/v1/executions/" + second).expect(200); a.raw("output") != large {
+		t.Errorf("the second: %s", a.body)
+	}
+	queued := f.enqueue("echo", large).expect(202).str("executionId")
+	f.ended(queued)
+	f.invoke("echo", large).refused(503, "STORE_FULL") // async work keeps its
 	f.invoke("echo", `1`).expect(200)
+	if a := f.get("/v1/executions/" + queued).expect(200); a.raw("output") != large {
+		t.Errorf("the async one: %s", a.body)
+	}
 }
 
 func TestAsyncSwitchedOff(t *testing.T) {

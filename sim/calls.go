@@ -14,12 +14,19 @@ import (
 // been observed meanwhile.
 
 // Offering implements world.Witness.
-func (w *witness) Offering(t world.Tag) { w.caller(t).group.counts[cOffered]++ }
+func (w *witness) Offering(t world.Tag) {
+	w.caller(t).group.counts[cOffered]++
+	if w.check != nil {
+		w.check.countErrors()
+		w.check.offer = t
+	}
+}
 
 // Offered implements world.Witness.
 func (w *witness) Offered(t world.Tag, id core.ID, err error) {
 	if w.check != nil {
 		w.check.submitted(w.caller(t), id, err)
+		w.check.offer = 0
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"errors"
 
 	"simplane/core"
+	"simplane/sim/internal/world"
 )
 
 // checker stops a run at the first thing that core must not do. It keeps a model
@@ -34,13 +35,17 @@ type checker struct {
 	live, done, dirty ageList // not ended, by last transition; ended, by end; ended and not cleaned
 	owed              int     // sync callers of ended executions, not woken yet
 
+	answered      ageList // ended sync calls whose slot is free, not cleaned, in that order
+	answeredBytes int64
+	offer         world.Tag // of the call being made; 0 = none
+
 	keys   keyModel
 	sample []core.ID // executions to compare with core.Execution
 	probes [2]probes // and when: at cleanupTtl, at ttl
 }
 
 func newChecker(w *witness) *checker {
-	c := &checker{w: w, window: -1, live: newAgeList(), done: newAgeList(), dirty: newAgeList()}
+	c := &checker{w: w, window: -1, live: newAgeList(), done: newAgeList(), dirty: newAgeList(), answered: newAgeList()}
 	c.keys.fresh, c.keys.due = newAgeList(), newAgeList()
 	return c
 }
@@ -151,7 +156,11 @@ func (c *checker) countErrors() {
 		if rec.failed {
 			rec.result = int32(len(s.Err.Code) + len(s.Err.Message))
 		}
-		c.payload += int64(rec.result + rec.attempts - before)
+		more := int64(rec.result + rec.attempts - before)
+		c.payload += more
+		if c.answered.has(slot) {
+			c.answeredBytes += more
+		}
 	}
 	c.failed = c.failed[:0]
 }

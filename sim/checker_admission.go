@@ -44,6 +44,9 @@ func (c *checker) accepted(ev *core.Event, f *generation, rec *record, slot int3
 	if key := world.Tag(ev.Tag).Key(); key >= 0 {
 		rec.request += int32(len(world.KeyName(key)))
 	}
+	if held := c.payload + int64(rec.request) + w.core.Gauges().KeyBytes; held > c.cfg.MaxPayloadBytes {
+		w.fail("payload bound", "%s: accepted with %d bytes held of %d", f.name, held, c.cfg.MaxPayloadBytes)
+	}
 	c.payload += int64(rec.request)
 	if ev.Sync {
 		c.syncQueued++
@@ -99,8 +102,12 @@ func (c *checker) rejected(ev *core.Event, f *generation) {
 			w.fail("work is refused for a reason", "EST_WAIT with %d sync in flight of %d, %d sync queued and %d at %s", c.syncInFlight, q.MaxConcurrency, c.syncQueued, f.queued, f.name)
 		}
 	case core.CodeStoreFull:
-		if c.stored < c.cfg.MaxExecutions {
-			w.fail("work is refused for a reason", "STORE_FULL with %d executions of %d", c.stored, c.cfg.MaxExecutions)
+		left := c.needed() - c.answeredBytes
+		if key := c.offer.Key(); key >= 0 { // its claim has been given back
+			left += int64(len(called.name) + len(world.KeyName(key)))
+		}
+		if c.stored < c.cfg.MaxExecutions && left <= c.cfg.MaxPayloadBytes {
+			w.fail("work is refused for a reason", "STORE_FULL with %d executions of %d, and %d bytes of %d without those of answered calls", c.stored, c.cfg.MaxExecutions, left, c.cfg.MaxPayloadBytes)
 		}
 	case core.CodeIdempotencyFull:
 		if c.keys.stored < c.cfg.MaxIdempotencyKeys {

@@ -173,6 +173,9 @@ func (c *checker) ended(ev *core.Event, f *generation, rec *record, slot int32) 
 	c.live.remove(slot)
 	c.done.push(slot)
 	c.dirty.push(slot)
+	if !rec.holdsSlot {
+		c.answers(rec, slot)
+	}
 	if c.look(rec) {
 		c.probes[0].add(w.loop.Now(), rec.id)
 		c.probes[1].add(w.loop.Now(), rec.id)
@@ -256,7 +259,7 @@ func (c *checker) failedForGood(ev *core.Event, f *generation, rec *record) {
 
 // released checks the end of a slot's use. rec is nil when the execution has
 // been evicted meanwhile.
-func (c *checker) released(ev *core.Event, f *generation, rec *record) {
+func (c *checker) released(ev *core.Event, f *generation, rec *record, slot int32) {
 	w := c.w
 	c.touch(f)
 	if f.inFlight <= 0 {
@@ -273,6 +276,9 @@ func (c *checker) released(ev *core.Event, f *generation, rec *record) {
 	}
 	if held := ev.At.Mono - rec.startedMono; rec.startedMono > 0 && held > rec.timeout {
 		w.fail("timeouts", "execution #%d held its slot for %d ns; its timeout is %d", rec.number, held, rec.timeout)
+	}
+	if rec.state == stEnded {
+		c.answers(rec, slot)
 	}
 }
 

@@ -13,6 +13,7 @@ func (c *checker) clockJumps() {
 	c.live.cut()
 	c.done.cut()
 	c.dirty.cut()
+	c.answered.cut()
 	c.keysJump()
 }
 
@@ -26,12 +27,52 @@ func (c *checker) cleaned(ev *core.Event, rec *record, slot int32) {
 		w.fail("retention", "execution #%d was cleaned up before its end or twice", rec.number)
 		return
 	case ev.At.Wall-rec.finished <= int64(c.cfg.CleanupTTL):
-		w.fail("nothing is cleaned up early", "execution #%d was cleaned up %d ns after its end", rec.number, ev.At.Wall-rec.finished)
+		c.makesRoom(ev, rec, slot)
 	}
-	c.dropPayload(rec)
+	c.dropPayload(rec, slot)
 	c.dirty.remove(slot)
 	c.look(rec)
 }
+
+// makesRoom checks a clean-up before its time: the payload of an answered sync
+// call makes room for another call's, the oldest first.
+func (c *checker) makesRoom(ev *core.Event, rec *record, slot int32) {
+	w := c.w
+	const share = 64 // of the bound may be freed beyond what is needed
+	switch {
+	case !c.answered.has(slot):
+		w.fail("nothing is cleaned up early", "execution #%d (sync %v) was cleaned up %d ns after its end", rec.number, rec.sync, ev.At.Wall-rec.finished)
+	case c.offer == 0 || c.needed()+c.cfg.MaxPayloadBytes/share <= c.cfg.MaxPayloadBytes:
+		w.fail("nothing is cleaned up early", "execution #%d was cleaned up %d ns after its end, with %d bytes needed of %d", rec.number, ev.At.Wall-rec.finished, c.needed(), c.cfg.MaxPayloadBytes)
+	case c.needed()-c.answeredBytes > c.cfg.MaxPayloadBytes:
+		w.fail("nothing is cleaned up early", "execution #%d was cleaned up in vain: without all answered calls %d bytes are needed of %d", rec.number, c.needed()-c.answeredBytes, c.cfg.MaxPayloadBytes)
+	case !c.jumps:
+		if first := &w.all[c.answered.segments[0].head]; first.finished < rec.finished {
+			w.fail("the oldest payloads go first", "that of execution #%d went before that of #%d", rec.number, first.number)
+		}
+	}
+}
+
+// needed is how many bytes are held once the call being made is accepted.
+func (c *checker) needed() int64 {
+	n := c.payload + c.w.core.Gauges().KeyBytes + int64(len(world.Input(c.offer.Input())))
+	if key := c.offer.Key(); key >= 0 {
+		n += int64(len(world.KeyName(key)))
+	}
+	return n
+}
+
+// answers notes that a sync execution has ended and holds no slot: its payload
+// may make room for others.
+func (c *checker) answers(rec *record, slot int32) {
+	if rec.sync && !rec.cleaned {
+		c.answered.push(slot)
+		c.answeredBytes += rec.payload()
+	}
+}
+
+// payload is what is counted of a record that has not been cleaned.
+func (rec *record) payload() int64 { return int64(rec.request + rec.result + rec.attempts) }
 
 func (c *checker) evicted(ev *core.Event, rec *record, slot int32) {
 	w := c.w
@@ -48,7 +89,7 @@ func (c *checker) evicted(ev *core.Event, rec *record, slot int32) {
 		w.fail("callers are answered", "execution #%d was evicted with %d callers waiting", rec.number, rec.waiters)
 	}
 	if !rec.cleaned {
-		c.dropPayload(rec)
+		c.dropPayload(rec, slot)
 	}
 	c.done.remove(slot)
 	c.dirty.remove(slot)
@@ -64,8 +105,12 @@ func (c *checker) forgetInput(rec *record) {
 	c.payload -= int64(n)
 }
 
-func (c *checker) dropPayload(rec *record) {
-	c.payload -= int64(rec.request + rec.result + rec.attempts)
+func (c *checker) dropPayload(rec *record, slot int32) {
+	c.payload -= rec.payload()
+	if c.answered.has(slot) {
+		c.answered.remove(slot)
+		c.answeredBytes -= rec.payload()
+	}
 }
 
 // retained checks that nothing has outlived its time by more than one sweep.

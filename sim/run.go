@@ -82,7 +82,7 @@ func coreConfig(sc *scenario.Scenario, scaler core.Scaler) core.Config {
 		ScaleUpCooldown:   sc.Core.Autoscale.UpCooldown, ScaleDownCooldown: sc.Core.Autoscale.DownCooldown,
 		ScaleDownWindow: sc.Core.Autoscale.DownWindow, ScaleToZeroGrace: sc.Core.Autoscale.ToZeroGrace,
 		Scaler:        scaler,
-		MaxExecutions: sc.Core.MaxExecutions, MaxIdempotencyKeys: sc.Core.MaxIdempotencyKeys,
+		MaxExecutions: sc.Core.MaxExecutions, MaxIdempotencyKeys: sc.Core.MaxIdempotencyKeys, MaxPayloadBytes: sc.Core.MaxPayloadBytes,
 		PassOverLate: sc.Core.PassOverLate,
 		Shards:       1, // one goroutine: nothing to keep apart
 		SyncQueue: core.SyncQueueConfig{

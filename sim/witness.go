@@ -179,9 +179,9 @@ func (w *witness) Observe(ev core.Event) {
 	case core.EventEnded:
 		w.ended(&ev, f)
 	case core.EventSlotReleased:
-		rec, _ := w.find(ev.ID)
+		rec, slot := w.find(ev.ID)
 		if w.check != nil {
-			w.check.released(&ev, f, rec)
+			w.check.released(&ev, f, rec, slot)
 		}
 		if rec != nil {
 			rec.holdsSlot = false

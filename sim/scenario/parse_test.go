@@ -286,7 +286,7 @@ func TestSchemaKeepsTheBounds(t *testing.T) {
 	}
 	l := &core.Limits
 	for path, b := range map[string]core.Bound[int64]{
-		"core.rateMaxPerSecond": l.RateMaxPerSecond, "core.maxExecutions": l.MaxExecutions, "core.maxIdempotencyKeys": l.MaxIdempotencyKeys,
+		"core.rateMaxPerSecond": l.RateMaxPerSecond, "core.maxExecutions": l.MaxExecutions, "core.maxIdempotencyKeys": l.MaxIdempotencyKeys, "core.maxPayloadBytes": l.MaxPayloadBytes,
 		"core.syncQueue.maxConcurrency": l.SyncQueueMaxConcurrency, "core.syncQueue.maxDepth": l.SyncQueueMaxDepth,
 		"functions.concurrency": l.Concurrency, "functions.queueSize": l.QueueSize, "functions.maxRetries": l.MaxRetries,
 		"functions.timeoutMillis": l.TimeoutMillis, "load.timeoutMillis": l.TimeoutMillis,

@@ -88,6 +88,7 @@ var coreTable = &record[Core]{
 		{key: "sweepInterval", doc: "Time between expiry sweeps; 0 = a hundredth of the shortest TTL, within 10ms and 1s.", typ: lasting(limits.SweepInterval), at: func(c *Core) any { return &c.SweepInterval }},
 		{key: "maxExecutions", doc: "Bound of the execution store.", typ: counted(limits.MaxExecutions), at: func(c *Core) any { return &c.MaxExecutions }},
 		{key: "maxIdempotencyKeys", doc: "Bound of the idempotency store.", typ: counted(limits.MaxIdempotencyKeys), at: func(c *Core) any { return &c.MaxIdempotencyKeys }},
+		{key: "maxPayloadBytes", doc: "Bound of the payloads held; a call brings 7 bytes and its key, a success 11.", typ: counted(limits.MaxPayloadBytes), at: func(c *Core) any { return &c.MaxPayloadBytes }},
 		{key: "passOverLate", doc: "Queued sync calls that will hardly be done in time wait behind those that still can.", typ: boolean{}, at: func(c *Core) any { return &c.PassOverLate }},
 		{key: "syncQueue", doc: "Sync admission.", typ: syncQueueTable, at: func(c *Core) any { return &c.SyncQueue }},
 		{key: "autoscale", doc: "Times of the autoscaler.", typ: autoscaleTable, at: func(c *Core) any { return &c.Autoscale }},

@@ -39,6 +39,7 @@ type Core struct {
 	SweepInterval      time.Duration // 0 = the core's default
 	MaxExecutions      int
 	MaxIdempotencyKeys int
+	MaxPayloadBytes    int64
 	PassOverLate       bool
 	SyncQueue          SyncQueue
 	Autoscale          Autoscale
@@ -171,7 +172,7 @@ func New() Scenario {
 		RateMaxPerSecond: def.RateMaxPerSecond,
 		TTL:              def.TTL, CleanupTTL: def.CleanupTTL, StaleTTL: def.StaleTTL,
 		IdempotencyTTL: def.IdempotencyTTL,
-		MaxExecutions:  def.MaxExecutions, MaxIdempotencyKeys: def.MaxIdempotencyKeys,
+		MaxExecutions:  def.MaxExecutions, MaxIdempotencyKeys: def.MaxIdempotencyKeys, MaxPayloadBytes: def.MaxPayloadBytes,
 		SyncQueue: SyncQueue{
 			MaxConcurrency: def.SyncQueue.MaxConcurrency, MaxDepth: def.SyncQueue.MaxDepth,
 			MaxEstimatedWait: def.SyncQueue.MaxEstimatedWait, MaxQueueWait: def.SyncQueue.MaxQueueWait,

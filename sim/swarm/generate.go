@@ -89,6 +89,9 @@ func (g *generator) core(c *scenario.Core) {
 	if g.chance(0.1) {
 		c.MaxIdempotencyKeys = 1 + g.r.IntN(20)
 	}
+	if g.chance(0.2) {
+		c.MaxPayloadBytes = 100 + g.r.Int64N(10_000)
+	}
 	if g.chance(0.4) {
 		c.SyncQueue = scenario.SyncQueue{
 			Enabled: true, MaxConcurrency: 1 + g.r.IntN(10), MaxDepth: 1 + g.r.IntN(30),

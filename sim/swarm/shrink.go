@@ -159,6 +159,7 @@ func withoutOption(sc *scenario.Scenario, i int) *scenario.Scenario {
 		func() { sc.Core.RateMaxPerSecond = 0 },
 		func() { sc.Core.MaxExecutions = def.Core.MaxExecutions },
 		func() { sc.Core.MaxIdempotencyKeys = def.Core.MaxIdempotencyKeys },
+		func() { sc.Core.MaxPayloadBytes = def.Core.MaxPayloadBytes },
 		func() { sc.Core.SweepInterval = 0 },
 		func() { sc.Core.StaleTTL = def.Core.StaleTTL },
 		func() { sc.Core.CleanupTTL = def.Core.CleanupTTL },
