@@ -123,6 +123,9 @@ func carryOut(ctx context.Context, c *client.Client, plan []*applied) error {
 			}
 		}
 		why := undoApplied(ctx, c, plan[:i+1], err)
+		if ctx.Err() != nil {
+			err = errors.New("interrupted")
+		}
 		return fmt.Errorf("%s: %w; %s", specPlace(p.spec), err, why)
 	}
 	return nil

@@ -6,9 +6,11 @@ import (
 	"net/http/httptest"
 	"net/http/httputil"
 	"net/url"
+	"os"
 	"path/filepath"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"testing"
 
 	"simplane/server"
@@ -139,6 +141,26 @@ func TestApplyTakesBackAChangeWhoseAnswerIsLost(t *testing.T) {
 				p.cli("fn", "get", "three").fails(1, "NOT_FOUND")
 			}
 		})
+	}
+}
+
+// An interrupt in the middle takes the changes back too, and says so.
+func TestAnInterruptedApplyIsRolledBack(t *testing.T) {
+	p := startPlane(t)
+	p.cliWith(localSpec("one", "")+"---\n"+localSpec("two", ""), "fn", "apply", "-f", "-").ok()
+	url := between(t, p, func(r *http.Request, pass func()) bool {
+		if r.Method != "PUT" || !strings.HasSuffix(r.URL.Path, "/two") {
+			return false
+		}
+		pass()
+		must(t, syscall.Kill(os.Getpid(), syscall.SIGTERM)) // the command waits for it
+		<-r.Context().Done()
+		return true
+	})
+	text := localSpec("one", "concurrency: 5\n") + "---\n" + localSpec("two", "concurrency: 5\n")
+	runCLI(t, text, "fn", "apply", "-f", "-", "--server", url).fails(1, "two: interrupted", "rolled back").prints("one rolled back\n", "two rolled back\n")
+	for _, name := range []string{"one", "two"} {
+		p.cli("fn", "get", name).ok().prints("concurrency: 4\n")
 	}
 }
 
