@@ -90,6 +90,27 @@ type Deployment struct {
 	EndpointConcurrency int
 }
 
+// Rescaled is how many of n instances there are to be when d changes what was
+// had: a number set by hand, or by an autoscaler, stays unless the spec's own
+// numbers are other ones.
+func (d Deployment) Rescaled(had Deployment, n int) int {
+	if had.Replicas == d.Replicas && had.MinReplicas == d.MinReplicas && had.MaxReplicas == d.MaxReplicas {
+		return n
+	}
+	switch {
+	case had.Replicas == d.Replicas:
+	case d.ScalingStrategy == ScaleInternal: // fewer is for the autoscaler to say
+		n = max(n, d.Replicas)
+	default:
+		n = d.Replicas
+	}
+	n = max(n, d.MinReplicas)
+	if d.MaxReplicas > 0 {
+		n = min(n, d.MaxReplicas)
+	}
+	return n
+}
+
 var deploymentName = regexp.MustCompile(`^[a-zA-Z0-9]([a-zA-Z0-9._-]{0,126}[a-zA-Z0-9])?$`)
 
 // maxCommandBytes keeps a command line and its environment well below what

@@ -42,8 +42,9 @@ type function struct {
 	members    map[string]member
 	restarts   int64
 	failure    *provider.Error // why no instance becomes ready; nil while that is open
-	waking     bool            // a start from zero is under way
-	blind      string          // what is wrong with the figures of the pods; see sampler
+	rollout    provider.Rollout
+	waking     bool   // a start from zero is under way
+	blind      string // what is wrong with the figures of the pods; see sampler
 
 	activity provider.Activity // the sampler's loop only
 }
@@ -92,6 +93,11 @@ func (f *function) apply(ctx context.Context, d provider.Deployment, fresh bool)
 		if fresh && existing.Spec.Replicas != nil {
 			// A restart of simplane takes no running instances away.
 			n = max(n, min(int(*existing.Spec.Replicas), f.most(d)))
+		}
+		if !fresh && existing.Spec.Replicas != nil {
+			f.mu.Lock()
+			n = d.Rescaled(f.dep, int(*existing.Spec.Replicas))
+			f.mu.Unlock()
 		}
 		if d.ScalingStrategy == provider.ScaleHPA {
 			if err := f.handOver(ctx, existing); err != nil {
@@ -167,6 +173,7 @@ func (f *function) writeDeployment(ctx context.Context, d provider.Deployment, n
 		return "", err
 	}
 	f.dep, f.origin = d, origin
+	f.pool.SetLimit(d.Concurrency())
 	f.written, f.self, f.generation = true, dep.UID, dep.Generation
 	f.seen, f.lost = false, false
 	if !hpa {
@@ -289,6 +296,7 @@ func (f *function) statusLocked() provider.Status {
 	if f.failure != nil {
 		s.LastError = f.failure.Error()
 	}
+	s.Rollout = f.rollout
 	s.MetricsError = f.blind
 	if t := f.p.sampler.trouble.Load(); t != nil && len(f.dep.Measured()) > 0 {
 		s.MetricsError = t.text

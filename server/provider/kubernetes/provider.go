@@ -161,6 +161,7 @@ func (p *Provider) Provision(ctx context.Context, d provider.Deployment) error {
 		f.log.Warn("the autoscaler aims at a share of a request that the function does not make; set its resources", "metrics", idle)
 	}
 	f.refresh()
+	f.pool.Serve() // each instance may take more now
 	return nil
 }
 

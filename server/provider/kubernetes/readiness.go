@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"slices"
 	"strconv"
 	"time"
 
@@ -182,17 +183,18 @@ func (f *function) update(slices []*discoveryv1.EndpointSlice, d *appsv1.Deploym
 			added = append(added, joined{id, m})
 		}
 	}
-	took, limit := time.Since(f.began), f.dep.Concurrency()
+	took := time.Since(f.began)
 	f.restarts = restarts(own)
 	var fail *provider.Error
+	if d != nil && d.Status.ObservedGeneration < f.generation {
+		d = nil // its status is about what was wanted before
+	}
 	if len(f.members) == 0 && f.desired > 0 {
-		if d != nil && d.Status.ObservedGeneration < f.generation {
-			d = nil // its status is about what was wanted before
-		}
 		if why := startFailure(d, current); why != "" {
 			fail = &provider.Error{Code: provider.CodeStartFailed, Message: why}
 		}
 	}
+	f.rollout = rollout(d, own, current)
 	news := fail != nil && (f.failure == nil || f.failure.Message != fail.Message)
 	f.failure = fail
 	f.p.hub.Publish(f.statusLocked())
@@ -202,7 +204,7 @@ func (f *function) update(slices []*discoveryv1.EndpointSlice, d *appsv1.Deploym
 		f.pool.Remove(id)
 	}
 	for _, j := range added {
-		f.pool.Add(j.id, j.addr, limit, took, j.in)
+		f.pool.Add(j.id, j.addr, 0, took, j.in)
 	}
 	if news {
 		f.log.Error(fail.Error())
@@ -267,6 +269,22 @@ func addresses(slices []*discoveryv1.EndpointSlice, ours map[string]bool) map[st
 		}
 	}
 	return out
+}
+
+// rollout is how the replacement of pods goes: while there are any of an earlier
+// template, which take calls until those of the current one are ready.
+func rollout(d *appsv1.Deployment, own, current []*corev1.Pod) provider.Rollout {
+	old := false
+	for _, pod := range own {
+		old = old || pod.DeletionTimestamp == nil && !slices.Contains(current, pod)
+	}
+	if !old {
+		return provider.Rollout{}
+	}
+	if why := startFailure(d, current); why != "" {
+		return provider.Rollout{State: provider.RolloutFailed, Message: why}
+	}
+	return provider.Rollout{State: provider.RolloutProgressing}
 }
 
 // hopeless are the reasons for which a waiting container does not start

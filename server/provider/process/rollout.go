@@ -84,18 +84,7 @@ func (f *function) change(d provider.Deployment) {
 
 // bound follows new numbers of replicas. Called with f.mu held.
 func (f *function) bound(had, d provider.Deployment) {
-	if had.Replicas == d.Replicas && had.MinReplicas == d.MinReplicas && had.MaxReplicas == d.MaxReplicas {
-		return // one that was set by hand stays
-	}
-	n := f.desired
-	if d.ScalingStrategy != provider.ScaleInternal && had.Replicas != d.Replicas {
-		n = d.Replicas
-	}
-	n = max(n, d.MinReplicas)
-	if d.MaxReplicas > 0 {
-		n = min(n, d.MaxReplicas)
-	}
-	if f.desired != n {
+	if n := d.Rescaled(had, f.desired); n != f.desired {
 		f.desired = n
 		f.cancelRetry()
 	}
