@@ -116,7 +116,9 @@ func TestNoInvocationNoticesAChange(t *testing.T) {
 func TestBrokenChangeKeepsTheOldInstances(t *testing.T) {
 	for _, mode := range longLived {
 		t.Run(string(mode), func(t *testing.T) {
-			p := start(t, quick)
+			opt := quick
+			opt.TrialTime = hang // what exits has time for it, however busy the machine
+			p := start(t, opt)
 			d := versioned(t, mode, "good")
 			provision(t, p, d)
 			_, pid := version(t, p, d.Name)
@@ -148,6 +150,7 @@ func TestBrokenChangeKeepsTheOldInstances(t *testing.T) {
 			if v, now := version(t, p, d.Name); v != "good" || now == pid {
 				t.Errorf("after a crash: version %q, process %d", v, now)
 			}
+			p.opt.TrialTime = quick.TrialTime // nothing is on trial now
 			provision(t, p, versioned(t, mode, "better"))
 			rolledOut(t, p, d.Name, "better")
 		})
