@@ -132,12 +132,16 @@ func (d *deadLetters) expire(name string, q *deadQueue, now int64) {
 	}
 }
 
-// sweep forgets what is past its TTL at a wall time.
-func (d *deadLetters) sweep(now int64) {
+// sweep forgets what is past its TTL at a wall time, and the names that neither
+// have letters nor are registered.
+func (d *deadLetters) sweep(now int64, registered func(string) bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for name, q := range d.byName {
 		d.expire(name, q, now)
+		if len(q.items) == 0 && !registered(name) {
+			delete(d.byName, name)
+		}
 	}
 }
 

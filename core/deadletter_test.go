@@ -308,3 +308,25 @@ func TestDeadLetterPagesAreTheWhole(t *testing.T) {
 		}
 	})
 }
+
+// Names for which nothing is kept must not pile up: each costs memory.
+func TestNamesWithoutDeadLettersAreForgotten(t *testing.T) {
+	b := newBed(t, shortLives, func(cfg *Config) { cfg.MaxDeadLetters = -1 })
+	b.work.run = failTask
+	for i := range 20 {
+		name := fmt.Sprint("f", i)
+		b.register(name, retries(0))
+		b.enqueue(name)
+		if i%2 == 0 {
+			if _, err := b.Delete(name); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	b.Sweep()
+	wantEqual(t, "names", len(b.dead.byName), 10)
+	page, err := b.DeadLetters("f1", 0, 10)
+	if err != nil || page.Dropped != 1 {
+		t.Errorf("of a registered function: %+v, %v", page, err)
+	}
+}

@@ -3,6 +3,7 @@ package core
 import (
 	"fmt"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 )
@@ -149,4 +150,44 @@ func TestAnsweredCallsOfDeletedFunctionsMakeRoom(t *testing.T) {
 	b.register("f")
 	b.must(b.submitBytes("f", false, 1000))
 	wantEqual(t, "payloads gone", len(b.cleaned(ids)), 50)
+}
+
+// Submitters that make room at once, while functions are deleted and swept,
+// refuse nothing and lose no byte of the account.
+func TestRoomIsMadeUnderConcurrency(t *testing.T) {
+	const callers, calls, size, bound = 8, 400, 1000, 64_000
+	c, err := New(Config{MaxPayloadBytes: bound}, newTestClock(), &seqIDs{}, echo{}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all sync.WaitGroup
+	for i := range callers {
+		all.Go(func() {
+			for n := range calls {
+				name := fmt.Sprintf("f%d-%d", i, n/50)
+				if n%50 == 0 {
+					if _, err := c.Register(spec(t, name)); err != nil {
+						t.Error(err)
+						return
+					}
+				}
+				if _, err := c.Submit(&Request{Function: name, Sync: true, Waiter: &wakes{}, Input: make([]byte, size)}); err != nil {
+					t.Errorf("call %d of %s: %v", n, name, err)
+					return
+				}
+				if n%50 == 49 && i%2 == 0 {
+					if _, err := c.Delete(name); err != nil {
+						t.Error(err)
+					}
+				}
+				if n%100 == 0 {
+					c.Sweep()
+				}
+			}
+		})
+	}
+	all.Wait()
+	if held, answered := c.Gauges().PayloadBytes, c.AnsweredBytes(); held > bound || held != answered {
+		t.Errorf("%d bytes are held of %d, %d of them may go", held, bound, answered)
+	}
 }

@@ -32,7 +32,7 @@ func (c *Core) Sweep() {
 			}
 		}
 	}
-	c.dead.sweep(now.Wall)
+	c.dead.sweep(now.Wall, func(name string) bool { return c.registry.get(name) != nil })
 	c.serve()
 }
 
