@@ -151,6 +151,7 @@ func TestBrokenChangeKeepsTheOldInstances(t *testing.T) {
 
 			// An old instance that dies is replaced by one of its own kind.
 			invoke(t, p, d.Name, `"do:exit"`)
+			eventually(t, "it has a successor", func() bool { s, _ := p.Status(d.Name); return s.Restarts == 1 && s.Ready == 1 })
 			if v, now := version(t, p, d.Name); v != "good" || now == pid {
 				t.Errorf("after a crash: version %q, process %d", v, now)
 			}
