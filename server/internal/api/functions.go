@@ -8,6 +8,7 @@ import (
 	"maps"
 	"math"
 	"net/url"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -167,6 +168,9 @@ func nullInside(name string, value []byte) bool {
 	return slices.Contains(list, nil) || slices.Contains(slices.Collect(maps.Values(mapping)), nil)
 }
 
+// index is the place in a list, which errors of decoding do not name.
+var index = regexp.MustCompile(`\[\d+\]`)
+
 // specDetails joins the errors of decoding and of resolving. Resolving does
 // not see a field of the wrong type; that it is missing is left out.
 func specDetails(wrong map[string]string, invalid *core.ValidationError) []string {
@@ -177,7 +181,7 @@ func specDetails(wrong map[string]string, invalid *core.ValidationError) []strin
 	if invalid != nil {
 		for _, d := range invalid.Details {
 			field, _, _ := strings.Cut(d, ":")
-			if _, known := wrong[field]; !known {
+			if _, known := wrong[index.ReplaceAllString(field, "")]; !known {
 				details = append(details, d)
 			}
 		}
