@@ -86,14 +86,21 @@ func (c *Core) relieve(n int64, now Instant) bool {
 	return made
 }
 
+// makeRoom frees room until there is enough: other submissions may take what
+// has been freed, and bring what can be freed next.
 func (c *Core) makeRoom(n int64, now Instant) bool {
-	if c.excess(n) <= 0 {
-		return true // another submission has made it
+	for c.excess(n) > 0 {
+		fns, most := c.oldestAnswered()
+		if c.excess(n) > most {
+			return false
+		}
+		c.drop(fns, n, now)
 	}
-	fns, most := c.oldestAnswered()
-	if c.excess(n) > most {
-		return false
-	}
+	return true
+}
+
+// drop frees room for n bytes, and some more, at the functions' expense.
+func (c *Core) drop(fns answeredHeap, n int64, now Instant) {
 	slack := c.cfg.MaxPayloadBytes / reliefShare
 	for len(fns) > 0 && c.excess(n)+slack > 0 {
 		next := &fns[0]
@@ -107,7 +114,6 @@ func (c *Core) makeRoom(n int64, now Instant) bool {
 			heap.Pop(&fns)
 		}
 	}
-	return c.excess(n) <= 0
 }
 
 // excess is by how much a payload of n bytes more would be above the bound.
