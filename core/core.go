@@ -245,11 +245,14 @@ func (c *Core) Gauges() Gauges {
 }
 
 // Unfinished is the number of executions that are queued, pausing ones included,
-// or hold a slot, those of deleted functions included.
+// or hold a slot, those of deleted functions included. Each function is looked at
+// between two steps: what moves from the queue to a slot is in one of them.
 func (c *Core) Unfinished() (queued, inFlight int) {
 	for _, fn := range append(c.registry.list(), c.leaving.list()...) {
+		fn.mu.Lock()
 		queued += fn.QueueDepth() + fn.Pausing()
 		inFlight += fn.InFlight()
+		fn.mu.Unlock()
 	}
 	return queued, inFlight
 }

@@ -11,30 +11,43 @@ import (
 
 // workers answers tasks from goroutines of its own, as a real dispatcher does.
 type workers struct {
-	tasks chan Task
-	wg    sync.WaitGroup
+	tasks   chan Task
+	stopped chan struct{}
+	wg      sync.WaitGroup
 }
 
 func startWorkers(n int, answer func(Task)) *workers {
-	w := &workers{tasks: make(chan Task, 1<<16)}
+	w := &workers{tasks: make(chan Task, 1<<16), stopped: make(chan struct{})}
 	for range n {
 		w.wg.Go(func() {
-			for task := range w.tasks {
-				answer(task)
+			for {
+				select {
+				case task := <-w.tasks:
+					answer(task)
+				case <-w.stopped:
+					return
+				}
 			}
 		})
 	}
 	return w
 }
 
-func (w *workers) Dispatch(t Task) { w.tasks <- t }
+// Dispatch may come after stop: of an execution that was completed from outside
+// between its step and here.
+func (w *workers) Dispatch(t Task) {
+	select {
+	case w.tasks <- t:
+	case <-w.stopped:
+	}
+}
 
-// stop waits until c has nothing left to dispatch.
+// stop waits until c has nothing left to do.
 func (w *workers) stop(c *Core) {
 	for queued, inFlight := c.Unfinished(); queued+inFlight > 0; queued, inFlight = c.Unfinished() {
 		runtime.Gosched()
 	}
-	close(w.tasks)
+	close(w.stopped)
 	w.wg.Wait()
 }
 

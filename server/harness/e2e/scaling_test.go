@@ -139,7 +139,7 @@ func TestScaledByMeasuredCPU(t *testing.T) {
 	t.Parallel()
 	f := start(t, node.Options{Args: quickScaling})
 	busy := script(t, burnScript)
-	f.registerScaledByCPU("busy", busy, "10m")
+	f.registerScaledByCPU("busy", busy, 5)
 	burns := f.invokeAll("busy", 1)
 	f.eventually("three instances are ready", func() bool { return f.ready("busy") == 3 && len(node.Processes(busy)) == 3 })
 	touch(t, beside(busy, "go"))
@@ -147,9 +147,11 @@ func TestScaledByMeasuredCPU(t *testing.T) {
 	f.eventually("one is left", func() bool { return f.ready("busy") == 1 && len(node.Processes(busy)) == 1 })
 }
 
-func (f *fixture) registerScaledByCPU(name, file, cpu string) {
+// registerScaledByCPU registers a function with a target in percent of one
+// processor, which is also its limit where control groups can be written.
+func (f *fixture) registerScaledByCPU(name, file string, target int) {
 	f.t.Helper()
 	f.register(fmt.Sprintf(`{"name":%q,"image":"none","runtimeMode":"STDIO","commands":["python3",%q],"timeoutMillis":590000,
-		"resources":{"cpu":%q},
-		"scalingConfig":{"strategy":"INTERNAL","minReplicas":1,"maxReplicas":3,"metrics":[{"type":"cpu","target":100}]}}`, name, file, cpu))
+		"resources":{"cpu":"1"},
+		"scalingConfig":{"strategy":"INTERNAL","minReplicas":1,"maxReplicas":3,"metrics":[{"type":"cpu","target":%d}]}}`, name, file, target))
 }

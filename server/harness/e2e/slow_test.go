@@ -13,8 +13,8 @@ import (
 func TestSlowScaledByMeasuredCPU(t *testing.T) {
 	f := start(t, node.Options{Args: quickScaling})
 	busy, waiting := script(t, burnScript), script(t, stdioScript)
-	f.registerScaledByCPU("busy", busy, "200m")
-	f.registerScaledByCPU("waiting", waiting, "200m")
+	f.registerScaledByCPU("busy", busy, 20)
+	f.registerScaledByCPU("waiting", waiting, 20)
 	waits := f.invokeAll("waiting", 1)
 	burns := f.invokeAll("busy", 1) // most of a processor, for a target of a fifth
 	f.eventually("three instances are ready", func() bool { return f.ready("busy") == 3 && len(node.Processes(busy)) == 3 })
