@@ -16,9 +16,12 @@ import (
 )
 
 const (
-	listAnswer  = 16*mib + 5*mib // the bound of an answer, and one entry that goes beyond it
-	listGrowth  = 24 * mib       // what one list may cost while it is written, garbage included
-	slowReaders = 200
+	listAnswer = 16*mib + 5*mib // the bound of an answer, and one entry that goes beyond it
+	// What slow readers may cost: 32 answers are being read at once, each with a
+	// part of one entry (256 KiB) in the making and on its way, garbage included.
+	readersGrowth = 64 * mib
+	listGrowth    = 24 * mib // what one list may cost while it is written, garbage included
+	slowReaders   = 200
 )
 
 // value is a JSON string of about n bytes.
@@ -210,7 +213,7 @@ func (v *victim) slowReaders(at, path string) {
 	for _, c := range open {
 		_ = c.Close()
 	}
-	v.atMost(fmt.Sprintf("%d readers that do not read", slowReaders), grown, 40*mib)
+	v.atMost(fmt.Sprintf("%d readers that do not read", slowReaders), grown, readersGrowth)
 	for deadline := time.Now().Add(hangGuard); ; time.Sleep(50 * time.Millisecond) {
 		a := v.call("GET", at+path, "")
 		if a.Status == http.StatusOK {
