@@ -41,8 +41,7 @@ func (fn *Function) cancel(in *input, fx *effects) {
 		return
 	}
 	if ex.holdsSlot && !ex.answered {
-		fx.breakOff, fx.brokenOff = true, ex.attempt
-		fx.cancelled = ex.id
+		fx.breakOff = ex
 	}
 	fn.end(fx, ex, ending{status: Error, err: errCancelled, unwanted: true})
 	fx.told = ex.snapshot()

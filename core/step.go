@@ -84,8 +84,8 @@ type effects struct {
 	released *execution
 	resized  bool
 	scaled   bool
-	ask      bool // the Scaler is to be called for count replicas
-	breakOff bool // attempt brokenOff of cancelled, which still runs
+	ask      bool       // the Scaler is to be called for count replicas
+	breakOff *execution // ended, and its attempt still runs
 	dispatch *execution
 	inHand   bool // the caller makes the attempt itself
 
@@ -97,8 +97,6 @@ type effects struct {
 	told         Snapshot // for waiter and joined; stepJoin: the state for the caller, as stepCancel
 	attemptEnded func()
 	expiry       *expiry
-	cancelled    ID
-	brokenOff    int32
 }
 
 // step takes one step of fn.
@@ -191,9 +189,9 @@ func (c *Core) carryOut(fx *effects) (completed bool) {
 	for _, w := range fx.joined {
 		w.Wake(fx.told)
 	}
-	if fx.breakOff {
+	if fx.breakOff != nil {
 		if d, ok := c.dispatcher.(Canceller); ok {
-			d.Cancel(fx.cancelled, int(fx.brokenOff))
+			d.Cancel(fx.breakOff.id, int(fx.breakOff.attempt)) // neither changes after the end
 		}
 	}
 	if fx.released != nil {

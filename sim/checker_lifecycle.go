@@ -242,8 +242,7 @@ func (c *checker) failedForGood(ev *core.Event, f *generation, rec *record) {
 		}
 		return
 	}
-	least, _ := pauses(&f.group.decl.RetryBackoff, rec.attempt)
-	_, most := pauses(&f.group.decl.RetryBackoff, rec.attempt)
+	least, most := pauses(&f.group.decl.RetryBackoff, rec.attempt)
 	most = max(most, f.group.decl.Behavior.RetryAfter)
 	tooLate := rec.sync && ev.At.Mono+int64(most) >= rec.createdMono+rec.timeout
 	retriesLeft := int(rec.attempt) <= f.group.decl.MaxRetries && !f.deleted && ev.Code != world.CodePermanent && !tooLate

@@ -5,7 +5,6 @@
 package abuse
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -35,17 +34,7 @@ func TestMain(m *testing.M) {
 		fmt.Println("the abuse suite runs without the race detector only")
 		os.Exit(0)
 	}
-	dir, err := os.MkdirTemp("", "simplane-abuse-")
-	if err == nil {
-		binary, err = node.BuildPlain(context.Background(), dir)
-	}
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
-	}
-	code := m.Run()
-	os.RemoveAll(dir)
-	os.Exit(code)
+	os.Exit(node.RunTests(m, node.BuildPlain, &binary))
 }
 
 // victim is a running server and a client that means well.

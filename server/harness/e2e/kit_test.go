@@ -3,7 +3,6 @@
 package e2e
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -22,17 +21,7 @@ const hangGuard = time.Minute
 var binary string
 
 func TestMain(m *testing.M) {
-	dir, err := os.MkdirTemp("", "simplane-e2e-")
-	if err == nil {
-		binary, err = node.Build(context.Background(), dir)
-	}
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
-	}
-	code := m.Run()
-	os.RemoveAll(dir)
-	os.Exit(code)
+	os.Exit(node.RunTests(m, node.Build, &binary))
 }
 
 type fixture struct {

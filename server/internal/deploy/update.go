@@ -39,14 +39,14 @@ func (r *Registrar) Rollback(name string, generation, ifGeneration uint64, who s
 	defer r.mu.Unlock()
 	fn := r.core.Function(name)
 	if fn == nil {
-		return nil, &httpjson.Error{Status: fasthttp.StatusNotFound, Code: core.CodeNotFound, Message: core.ErrNotFound.Message}
+		return nil, notFound(core.ErrNotFound.Message)
 	}
 	for _, rev := range r.revisions.list(fn) {
 		if rev.Spec.Generation == generation {
 			return r.update(fn, rev.Spec, ifGeneration, who)
 		}
 	}
-	return nil, &httpjson.Error{Status: fasthttp.StatusNotFound, Code: core.CodeNotFound, Message: fmt.Sprintf("generation %d of %q is not kept; GET /v1/functions/%s/revisions lists those that are", generation, name, name)}
+	return nil, notFound(fmt.Sprintf("generation %d of %q is not kept; GET /v1/functions/%s/revisions lists those that are", generation, name, name))
 }
 
 // Revisions lists the specs that a function has had, newest first: the present
@@ -63,6 +63,10 @@ func (r *Registrar) Revisions(name string) ([]Revision, error) {
 
 func conflict(code, message string) *httpjson.Error {
 	return &httpjson.Error{Status: fasthttp.StatusConflict, Code: code, Message: message}
+}
+
+func notFound(message string) *httpjson.Error {
+	return &httpjson.Error{Status: fasthttp.StatusNotFound, Code: core.CodeNotFound, Message: message}
 }
 
 // update changes fn at the provider and in core; the caller holds mu, so that
@@ -89,7 +93,7 @@ func (r *Registrar) update(fn *core.Function, spec *core.Spec, ifGeneration uint
 	}
 	now, err := r.core.Update(spec, 0)
 	if err != nil { // it has just been deleted
-		return nil, &httpjson.Error{Status: fasthttp.StatusNotFound, Code: core.CodeNotFound, Message: err.Error()}
+		return nil, notFound(err.Error())
 	}
 	if began {
 		r.scaler.adopt(fn)
