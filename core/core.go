@@ -63,6 +63,11 @@ type Config struct {
 	// return at once and not call back. When nil, each call serves the whole
 	// ready list itself.
 	OnBacklog func()
+	// Journal keeps functions and enqueued work beyond the end of the process.
+	// nil = none is kept. Specs must be set with it. Before anything else is
+	// asked of a Core with a Journal, what that has must be restored: Restore.
+	Journal Journal
+	Specs   SpecCodec
 }
 
 // DefaultConfig is the contract's defaults, those of Limits. Its store bound is
@@ -129,6 +134,9 @@ func (cfg *Config) complete() error {
 	for _, s := range cfg.settings() {
 		s.fill()
 		s.check(&v)
+	}
+	if cfg.Journal != nil && cfg.Specs == nil {
+		v.add("specs", "must be set with a journal")
 	}
 	if err := v.err(); err != nil {
 		return err
