@@ -83,17 +83,17 @@ func TestJudge(t *testing.T) {
 
 func TestEncode(t *testing.T) {
 	target := loadgen.Target{Method: "POST", URL: "http://example.test/a/b?c=d", Headers: []loadgen.Header{{Name: "X-One", Value: "1"}}, Body: []byte("body")}
-	got, addr, err := encode(target)
+	got, addr, err := encode(target, target.URL, false)
 	want := "POST /a/b?c=d HTTP/1.1\r\nHost: example.test\r\nX-One: 1\r\nContent-Length: 4\r\n\r\nbody"
-	if err != nil || string(got) != want || addr != "example.test:80" {
-		t.Errorf("%q to %s, %v", got, addr, err)
+	if err != nil || string(got.bytes) != want || addr != "example.test:80" {
+		t.Errorf("%q to %s, %v", got.bytes, addr, err)
 	}
 	target = loadgen.Target{Method: "GET", URL: "http://[::1]:81", Headers: []loadgen.Header{{Name: "host", Value: "other"}}}
-	got, addr, err = encode(target)
-	if want = "GET / HTTP/1.1\r\nHost: other\r\n\r\n"; err != nil || string(got) != want || addr != "[::1]:81" {
-		t.Errorf("%q to %s, %v", got, addr, err)
+	got, addr, err = encode(target, target.URL, false)
+	if want = "GET / HTTP/1.1\r\nHost: other\r\n\r\n"; err != nil || string(got.bytes) != want || addr != "[::1]:81" {
+		t.Errorf("%q to %s, %v", got.bytes, addr, err)
 	}
-	if _, _, err := encode(loadgen.Target{Method: "GET", URL: "https://example.test/"}); err == nil || !strings.Contains(err.Error(), "plain http") {
+	if _, _, err := encode(target, "https://example.test/", false); err == nil || !strings.Contains(err.Error(), "plain http") {
 		t.Errorf("https gives %v", err)
 	}
 }

@@ -55,9 +55,9 @@ func Validate(o loadgen.Options) error {
 	if err := o.Validate(); err != nil {
 		return err
 	}
-	if len(o.Targets) != 1 || o.Idempotency != 0 {
-		return fmt.Errorf("this client sends one kind of request, without idempotency keys")
+	if len(o.Targets) != 1 {
+		return fmt.Errorf("this client sends one kind of request, not a mix of %d targets", len(o.Targets))
 	}
-	_, _, err := encode(o.Targets[0])
+	_, _, err := encodeAll(o)
 	return err
 }

@@ -41,7 +41,7 @@ type conn struct {
 type client struct {
 	o        loadgen.Options
 	want     *loadgen.Target
-	request  []byte
+	requests *requests
 	bodiless bool // answers to HEAD
 	dialer   *dialer
 	cpu      func() time.Duration // of the server
@@ -107,7 +107,7 @@ func Run(ctx context.Context, o loadgen.Options, serverCPU func() time.Duration)
 // open connects all connections.
 func (c *client) open() (err error) {
 	var addr string
-	if c.request, addr, err = encode(*c.want); err != nil {
+	if c.requests, addr, err = newRequests(c.o); err != nil {
 		return err
 	}
 	if c.dialer, err = newDialer(addr, c.o.Timeout); err != nil {
@@ -303,15 +303,18 @@ func (c *client) send(i int, intended, now time.Duration) {
 	cn := &c.conns[i]
 	cn.busy, cn.intended, cn.sent = true, intended, now
 	c.inFlight++
-	n, err := write(cn.fd, c.request)
-	if n == len(c.request) {
+	request := c.requests.next()
+	n, err := write(cn.fd, request)
+	if n == len(request) {
 		return
 	}
 	if err != nil && err != unix.EAGAIN && err != unix.EINTR {
 		c.lose(i, now, kindOf(err), err.Error())
 		return
 	}
-	cn.unsent = c.request[max(n, 0):]
+	if cn.unsent = request[max(n, 0):]; c.requests.keyed {
+		cn.unsent = slices.Clone(cn.unsent) // the next one is written over it
+	}
 	c.watch(i, unix.EPOLLIN|unix.EPOLLOUT)
 }
 

@@ -256,8 +256,12 @@ func TestNobodyListens(t *testing.T) {
 func TestValidate(t *testing.T) {
 	for says, change := range map[string]func(*loadgen.Options){
 		"connections": func(o *loadgen.Options) { o.Connections = 0 },
-		"plain http":  func(o *loadgen.Options) { o.Targets[0].URL = "https://x/" },
-		"one kind":    func(o *loadgen.Options) { o.Idempotency = 1 },
+		"256 MiB": func(o *loadgen.Options) {
+			o.Targets[0].URL, o.Targets[0].Body = "http://x/{n}", make([]byte, 1<<20)
+			o.Targets[0], _ = o.Targets[0].Spread(300, "")
+		},
+		"plain http": func(o *loadgen.Options) { o.Targets[0].URL = "https://x/" },
+		"one kind":   func(o *loadgen.Options) { o.Targets = append(o.Targets, o.Targets[0]) },
 	} {
 		o := options("http://x/")
 		change(&o)

@@ -20,6 +20,7 @@ const longestNap = 20 * time.Millisecond
 type job struct {
 	intended time.Duration // from the start of the run
 	released time.Duration // when the pacer handed it over
+	pick     Pick
 }
 
 // pace releases each request of the schedule at its time, until end or until

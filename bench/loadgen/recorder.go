@@ -44,7 +44,7 @@ type shot struct {
 	sent, done time.Duration
 }
 
-func (r *recorder) add(worker, target int, s shot, open bool) {
+func (r *recorder) add(worker int, target int32, s shot, open bool) {
 	lat := int64(s.done - s.intended)
 	r.targets[target].Record(worker, lat)
 	r.interval.Record(worker, lat)

@@ -54,7 +54,8 @@ func Run(ctx context.Context, o Options, progress func(Progress)) (*Result, Hist
 			if o.Rate > 0 {
 				r.serveQueue(ctx, s, queue)
 			} else {
-				r.loop(ctx, s)
+				// Stream 0 is the open loop's.
+				r.loop(ctx, s, NewPicker(o.Targets, o.Seed, uint64(id)+1)) // #nosec G115 -- below MaxConnections
 			}
 			s.release()
 		})
@@ -89,7 +90,9 @@ func (r *run) pace(ctx context.Context, queue chan<- job) (whole bool, err error
 		return false, err
 	}
 	whole = true
+	picker := NewPicker(r.opts.Targets, r.opts.Seed, 0)
 	err = pace(ctx, s, r.opts.Rate, r.start, r.end, func(j job) bool {
+		j.pick = picker.Next()
 		select {
 		case queue <- j:
 		default:
@@ -124,13 +127,13 @@ func (r *run) serveQueue(ctx context.Context, s *shooter, queue <-chan job) {
 
 // loop is one connection of a closed loop: the next request goes out when the
 // last one is back.
-func (r *run) loop(ctx context.Context, s *shooter) {
+func (r *run) loop(ctx context.Context, s *shooter, picker *Picker) {
 	for ctx.Err() == nil {
 		now := time.Since(r.start)
 		if now >= r.end {
 			return
 		}
-		if err := r.send(s, job{intended: now, released: now}, false); err != nil {
+		if err := r.send(s, job{intended: now, released: now, pick: picker.Next()}, false); err != nil {
 			// A server that is gone fails at once: do not spin on it.
 			if !errors.Is(err, fasthttp.ErrTimeout) {
 				time.Sleep(time.Millisecond)
@@ -140,16 +143,15 @@ func (r *run) loop(ctx context.Context, s *shooter) {
 }
 
 func (r *run) send(s *shooter, j job, open bool) error {
-	target := s.pick()
 	sent := j.intended
 	if open {
 		sent = time.Since(r.start)
 	}
-	err := s.shoot(target)
+	err := s.shoot(j.pick)
 	done := time.Since(r.start)
 	if j.intended >= r.opts.Warmup {
-		s.judge(target, err, &r.rec.tally)
-		r.rec.add(s.id, target, shot{job: j, sent: sent, done: done}, open)
+		s.judge(j.pick.Target, err, &r.rec.tally)
+		r.rec.add(s.id, j.pick.Target, shot{job: j, sent: sent, done: done}, open)
 	}
 	return err
 }

@@ -340,7 +340,7 @@ func TestIdleConnectionsThatTheServerCloses(t *testing.T) {
 		s := newShooter(0, 0, &o, clients)
 		defer s.release()
 		for n := range int64(5) {
-			if err := s.shoot(0); err != nil || served.Load() != n+1 {
+			if err := s.shoot(Pick{}); err != nil || served.Load() != n+1 {
 				t.Fatalf("TLS %v, request %d: %v, %d served", secure, n, err, served.Load())
 			}
 			srv.CloseClientConnections()

@@ -60,8 +60,7 @@ type shooter struct {
 	clients []*fasthttp.HostClient // per target
 	reqs    []*fasthttp.Request    // per target, reused
 	resp    *fasthttp.Response
-	cumul   []int // running sum of weights
-	rng     *rand.Rand
+	rng     *rand.Rand // of pooled keys
 	keyBuf  []byte
 	shots   uint64
 }
@@ -71,7 +70,6 @@ func newShooter(id int, nonce uint64, o *Options, clients map[string]*fasthttp.H
 		id: id, nonce: nonce, opts: o, resp: fasthttp.AcquireResponse(),
 		rng: rand.New(rand.NewPCG(o.Seed, uint64(id)+1)),
 	}
-	sum := 0
 	for _, t := range o.Targets {
 		u, _ := url.Parse(t.URL) // validated
 		s.clients = append(s.clients, clients[u.Scheme+"://"+u.Host])
@@ -86,27 +84,16 @@ func newShooter(id int, nonce uint64, o *Options, clients map[string]*fasthttp.H
 			req.SetBodyRaw(t.Body)
 		}
 		s.reqs = append(s.reqs, req)
-		sum += t.Weight
-		s.cumul = append(s.cumul, sum)
 	}
 	return s
 }
 
-func (s *shooter) pick() int {
-	if len(s.cumul) == 1 {
-		return 0
+// shoot sends one request and waits for the answer.
+func (s *shooter) shoot(p Pick) error {
+	req, target := s.reqs[p.Target], p.Target
+	if paths := s.opts.Targets[target].Paths; paths != nil {
+		req.SetRequestURI(paths.URLs[p.Path])
 	}
-	n := s.rng.IntN(s.cumul[len(s.cumul)-1])
-	i, found := slices.BinarySearch(s.cumul, n)
-	if found {
-		i++
-	}
-	return i
-}
-
-// shoot sends one request to the target and waits for the answer.
-func (s *shooter) shoot(target int) error {
-	req := s.reqs[target]
 	if s.opts.Idempotency != 0 {
 		s.keyBuf = s.appendKey(s.keyBuf[:0])
 		req.Header.SetBytesV("Idempotency-Key", s.keyBuf)
@@ -134,7 +121,7 @@ func (s *shooter) appendKey(b []byte) []byte {
 }
 
 // judge counts the outcome of the last shot and reports whether it succeeded.
-func (s *shooter) judge(target int, err error, t *tally) bool {
+func (s *shooter) judge(target int32, err error, t *tally) bool {
 	if err != nil {
 		t.fail(failureKind(err), err.Error())
 		return false

@@ -15,10 +15,12 @@ type Header struct{ Name, Value string }
 
 // Target is one kind of request in the mix.
 type Target struct {
-	Name    string
-	Weight  int // share of the mix, 1..1e6
-	Method  string
-	URL     string // http or https
+	Name   string
+	Weight int // share of the mix, 1..1e6
+	Method string
+	URL    string // http or https
+	// Paths are the URLs to ask for in place of URL; nil means URL alone.
+	Paths   *Paths
 	Headers []Header
 	Body    []byte // shared by all requests, never written to
 	// ExpectStatus lists the statuses that count as success; empty means any
@@ -103,14 +105,15 @@ func URLTarget(d Defaults, rawURL string) Target {
 
 // ParseTarget reads one mix entry of comma-separated key=value pairs, quoted
 // as in CSV where a value holds a comma. Keys: weight, name, mode (a function
-// of d.Server), url, method, body, body-file, expect-status, expect-body.
+// of d.Server), url, functions, spread (of a name or a url with a placeholder),
+// paths-file, method, body, body-file, expect-status, expect-body.
 func ParseTarget(text string, d Defaults) (Target, error) {
 	r := csv.NewReader(strings.NewReader(text))
 	fields, err := r.Read()
 	if err != nil {
 		return Target{}, fmt.Errorf("target %q: %w", text, err)
 	}
-	weight, name, mode, rawURL := 1, "", "", ""
+	weight, name, mode, rawURL, paths, functions, spread := 1, "", "", "", "", 0, ""
 	for _, f := range fields {
 		key, value, ok := strings.Cut(f, "=")
 		if !ok {
@@ -127,6 +130,14 @@ func ParseTarget(text string, d Defaults) (Target, error) {
 			mode = value
 		case "url":
 			rawURL = value
+		case "functions":
+			if functions, err = strconv.Atoi(value); err != nil || functions < 1 {
+				return Target{}, fmt.Errorf("target %q: functions %q is not a number above 0", text, value)
+			}
+		case "spread":
+			spread = value
+		case "paths-file":
+			paths = value
 		case "method":
 			d.Method = value
 		case "body":
@@ -149,6 +160,15 @@ func ParseTarget(text string, d Defaults) (Target, error) {
 	switch {
 	case rawURL != "" && mode != "":
 		return Target{}, fmt.Errorf("target %q: url and mode exclude each other", text)
+	case paths != "" && (rawURL != "" || mode != "" || functions > 0):
+		return Target{}, fmt.Errorf("target %q: paths-file excludes url, mode and functions", text)
+	case paths != "":
+		if t, err = PathsTarget(d, paths); err != nil {
+			return Target{}, fmt.Errorf("target %q: %w", text, err)
+		}
+		if name != "" {
+			t.Name = name
+		}
 	case rawURL != "":
 		if t = URLTarget(d, rawURL); name != "" {
 			t.Name = name
@@ -159,6 +179,11 @@ func ParseTarget(text string, d Defaults) (Target, error) {
 		}
 	default:
 		return Target{}, fmt.Errorf("target %q needs url= or name=", text)
+	}
+	if functions > 0 || spread != "" {
+		if t, err = t.Spread(functions, spread); err != nil {
+			return Target{}, fmt.Errorf("target %q: %w", text, err)
+		}
 	}
 	t.Weight = weight
 	return t, nil

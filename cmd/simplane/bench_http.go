@@ -3,7 +3,9 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -18,6 +20,8 @@ type httpFlags struct {
 	requestFlags
 	url, server, function, mode string
 	targets                     []string
+	functions                   int
+	spread, pathsFile           string
 	rate                        float64
 	arrival                     string
 	connections, backlog        int
@@ -34,16 +38,20 @@ type httpFlags struct {
 func benchHTTPCommand() *cobra.Command {
 	var f httpFlags
 	cmd := &cobra.Command{
-		Use:   "http (--url URL | --function NAME | --target ...)",
+		Use:   "http (--url URL | --function NAME | --paths-file FILE | --target ...)",
 		Short: "Load-test any HTTP server, open or closed loop",
 		Long: "Load-test any HTTP server.\n\n" +
 			"With --rate requests follow a schedule that does not wait for answers, and\n" +
 			"latency counts from the intended send time: a stall shows in full. Without\n" +
 			"--rate each connection sends its next request when the last one is back,\n" +
-			"which measures the highest throughput.",
+			"which measures the highest throughput.\n\n" +
+			"A load of many functions: {n} in --url or --function stands for the numbers\n" +
+			"below --functions, and --paths-file lists paths with their weights. What is\n" +
+			"asked for, and in which order, follows from --seed.",
 		Example: "  simplane bench http --url http://127.0.0.1:8080/x --rate 500 --limit p99=20ms\n" +
 			"  simplane bench http --function echo --connections 64 --out out\n" +
 			"  simplane bench http --target weight=9,name=echo,mode=invoke --target name=job,mode=enqueue --rate 2000 --arrival poisson\n" +
+			"  simplane bench http --function f-{n} --functions 10000 --spread zipf\n" +
 			"  simplane bench http --function echo --search --limit p99=5ms",
 		Args: noArgs,
 	}
@@ -58,7 +66,10 @@ func (f *httpFlags) register(fs *pflag.FlagSet) {
 	fs.StringVar(&f.server, "server", "http://127.0.0.1:8080", "simplane server for --function and --target name=")
 	fs.StringVar(&f.function, "function", "", "target function of --server")
 	fs.StringVar(&f.mode, "mode", "invoke", "how --function is called: invoke or enqueue")
-	fs.StringArrayVar(&f.targets, "target", nil, "one part of a mix: key=value pairs with weight, name, mode, url, method, body, body-file, expect-status (a|b), expect-body (repeatable)")
+	fs.StringArrayVar(&f.targets, "target", nil, "one part of a mix: key=value pairs with weight, name, mode, url, functions, spread, paths-file, method, body, body-file, expect-status (a|b), expect-body (repeatable)")
+	fs.IntVar(&f.functions, "functions", 0, "numbers that {n} in --url or --function stands for, from 0 on; at most 100000")
+	fs.StringVar(&f.spread, "spread", "uniform", "how often each of --functions is asked for: uniform, or zipf (the k-th 1/k times as often as the first)")
+	fs.StringVar(&f.pathsFile, "paths-file", "", "file of paths of --server, or of whole URLs of one host, each with a space and its weight if that is not 1, one a line")
 	fs.Float64Var(&f.rate, "rate", 0, "requests per second (open loop); 0 is a closed loop")
 	fs.StringVar(&f.arrival, "arrival", "constant", "schedule of an open loop: constant or poisson")
 	fs.IntVar(&f.connections, "connections", 64, "most requests in flight; in a closed loop the load itself")
@@ -174,27 +185,41 @@ func (f *httpFlags) options(fs *pflag.FlagSet) (o loadgen.Options, limits []load
 	return o, limits, probe.Validate()
 }
 
-// mix reads --url, --function or --target.
+// mix reads --url, --function, --paths-file or --target.
 func (f *httpFlags) mix(fs *pflag.FlagSet) ([]loadgen.Target, error) {
 	ways := 0
-	for _, name := range []string{"url", "function", "target"} {
+	for _, name := range []string{"url", "function", "paths-file", "target"} {
 		if fs.Changed(name) {
 			ways++
 		}
 	}
 	if ways != 1 {
-		return nil, errors.New("say what to load with one of --url, --function or --target")
+		return nil, errors.New("say what to load with one of --url, --function, --paths-file or --target")
 	}
-	d, err := f.defaults(fs, f.url == "")
+	numbered := fs.Changed("functions") || fs.Changed("spread")
+	if numbered && f.url == "" && f.function == "" {
+		return nil, errors.New("--functions and --spread are for --url and --function; in --target they are keys")
+	}
+	d, err := f.defaults(fs, f.url == "" && f.pathsFile == "")
 	if err != nil {
 		return nil, err
 	}
 	d.Server = f.server
 	switch {
-	case f.url != "":
-		return []loadgen.Target{loadgen.URLTarget(d, f.url)}, nil
-	case f.function != "":
-		t, err := loadgen.FunctionTarget(d, f.function, f.mode)
+	case f.pathsFile != "":
+		t, err := loadgen.PathsTarget(d, f.pathsFile)
+		return []loadgen.Target{t}, err
+	case f.url != "" || f.function != "":
+		t := loadgen.URLTarget(d, f.url)
+		if f.function != "" {
+			t, err = loadgen.FunctionTarget(d, f.function, f.mode)
+		}
+		switch {
+		case err == nil && numbered:
+			t, err = t.Spread(f.functions, f.spread)
+		case err == nil && strings.Contains(f.url+f.function, loadgen.Placeholder):
+			err = fmt.Errorf("%s stands for many: say how many with --functions", loadgen.Placeholder)
+		}
 		return []loadgen.Target{t}, err
 	}
 	var out []loadgen.Target
