@@ -30,9 +30,7 @@ func TestFixedConcurrencyIgnoresReplicas(t *testing.T) {
 	b.wantSlots(fn, 3)
 	b.ReplicasReady("f", 7)
 	b.wantSlots(fn, 3)
-	if err := b.Reconfigure("f", nil, ptr(6)); err != nil {
-		t.Fatal(err)
-	}
+	b.update("f", slots(6), internal(0, 8, perPod(ConcurrencyFixed, 5)))
 	b.wantSlots(fn, 6)
 }
 
@@ -44,9 +42,7 @@ func TestStaticPerPodFollowsReadyReplicas(t *testing.T) {
 		b.ReplicasReady("f", c.ready)
 		b.wantSlots(fn, c.want)
 	}
-	if err := b.Reconfigure("f", nil, ptr(99)); err != nil {
-		t.Fatal(err)
-	}
+	b.update("f", slots(99), internal(0, 8, perPod(ConcurrencyStatic, 5)))
 	b.wantSlots(fn, 5)
 	wantEqual(t, "the recorded concurrency", fn.Spec().Concurrency, 99)
 }
@@ -174,8 +170,10 @@ func TestSlotsThatChangeLoseNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	cfg.Scaler.(*instantScaler).c = c
-	sp := spec(t, "f", internal(0, 50, adaptive(1, 2, 8, 1, 1)), queueSize(1_000_000))
-	if _, err := c.Register(sp); err != nil {
+	sized := func(n int) *Spec {
+		return spec(t, "f", slots(n), internal(0, 50, adaptive(1, 2, 8, 1, 1)), queueSize(1_000_000))
+	}
+	if _, err := c.Register(sized(1)); err != nil {
 		t.Fatal(err)
 	}
 	const writers, each = 4, 3000
@@ -196,7 +194,7 @@ func TestSlotsThatChangeLoseNothing(t *testing.T) {
 				case 1:
 					_ = c.SetReplicas("f", r.IntN(20))
 				default:
-					_ = c.Reconfigure("f", nil, ptr(1+r.IntN(9)))
+					_, _ = c.Update(sized(1+r.IntN(9)), 0)
 				}
 			}
 		})

@@ -1,7 +1,6 @@
 package core
 
 import (
-	"errors"
 	"fmt"
 	"testing"
 	"time"
@@ -96,14 +95,14 @@ func TestDeletedFunctionsRunningWorkStillTimesOut(t *testing.T) {
 	wantEqual(t, "wakes", w.count(), 1)
 }
 
-func TestReconfigureNeverLosesQueuedWork(t *testing.T) {
+func TestUpdateNeverLosesQueuedWork(t *testing.T) {
 	b := newBed(t)
 	b.register("f", slots(2), queueSize(10))
 	var ids []ID
 	for range 12 {
 		ids = append(ids, b.enqueue("f"))
 	}
-	wantEqual(t, "shrink", b.Reconfigure("f", ptr(3), ptr(1)), nil)
+	b.update("f", slots(1), queueSize(3))
 	b.wantLoad("f", 10, 2)
 	_, err := b.Submit(&Request{Function: "f", Input: []byte(`1`)})
 	wantEqual(t, "newcomer above the smaller size", err, error(ErrQueueFull))
@@ -114,7 +113,7 @@ func TestReconfigureNeverLosesQueuedWork(t *testing.T) {
 	}
 	b.wantLoad("f", 2, 1)
 	ids = append(ids, b.enqueue("f"))
-	wantEqual(t, "grow", b.Reconfigure("f", nil, ptr(5)), nil)
+	b.update("f", slots(5), queueSize(3))
 	b.wantLoad("f", 0, 4) // the new slots took the queued work at once
 	for b.work.pending() > 0 {
 		b.work.next(t).Complete(success(`1`))
@@ -126,16 +125,4 @@ func TestReconfigureNeverLosesQueuedWork(t *testing.T) {
 	wantEqual(t, "spec queueSize", s.QueueSize, 3)
 	wantEqual(t, "spec concurrency", s.Concurrency, 5)
 	wantEqual(t, "reconfigured events", len(b.seen.of(EventReconfigured)), 2)
-}
-
-func TestReconfigureChecksItsValues(t *testing.T) {
-	b := newBed(t)
-	b.register("f")
-	was := b.Function("f").Spec()
-	wantEqual(t, "unknown", b.Reconfigure("g", nil, nil), error(ErrNotFound))
-	var v *ValidationError
-	if err := b.Reconfigure("f", ptr(0), ptr(MaxConcurrency+1)); !errors.As(err, &v) || len(v.Details) != 2 {
-		t.Fatal("want two violations, got", err)
-	}
-	wantEqual(t, "spec", b.Function("f").Spec(), was)
 }

@@ -331,6 +331,16 @@ func (b *bed) register(name string, change ...func(*SpecInput)) *Function {
 	return fn
 }
 
+// update changes a registered function and fails the test when it is refused.
+func (b *bed) update(name string, change ...func(*SpecInput)) *Spec {
+	b.t.Helper()
+	s, err := b.Update(spec(b.t, name, change...), 0)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return s
+}
+
 // enqueue submits async work and fails the test when it is refused.
 func (b *bed) enqueue(name string) ID {
 	b.t.Helper()

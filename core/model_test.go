@@ -699,18 +699,6 @@ func TestCoreModel(t *testing.T) {
 					t.Fatalf("update: %+v %v, want generation %d", got, err, f.generation)
 				}
 			},
-			"reconfigure": func(t *rapid.T) {
-				f := m.funcs[name.Draw(t, "function")]
-				if f == nil {
-					t.Skip()
-				}
-				f.slots, f.queueSize = rapid.IntRange(1, 4).Draw(t, "slots"), rapid.IntRange(1, 5).Draw(t, "queueSize")
-				f.generation++
-				m.pump(f)
-				if err := m.Reconfigure(f.name, &f.queueSize, &f.slots); err != nil {
-					t.Fatal(err)
-				}
-			},
 			"": m.check,
 		})
 		// In the end everything ends and nothing is left.

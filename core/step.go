@@ -55,8 +55,8 @@ type input struct {
 	expiry     *expiry   // stepExpire
 	deletion   *Deletion // stepEmpty
 	relief     *reliefStep
-	change     func(*Spec) *Spec // stepUpdate: from the spec in force to the next
-	generation uint64            // stepUpdate: the expected one; 0 = any
+	spec       *Spec  // stepUpdate: the next one
+	generation uint64 // stepUpdate: the expected one; 0 = any
 	report     *metricReport
 	letter     ID // stepAccept: the dead letter that it comes from
 }

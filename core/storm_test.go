@@ -62,9 +62,11 @@ func TestConservationInAStorm(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	register := func(i int) (*Function, error) {
-		return c.Register(spec(t, fmt.Sprint("f", i), slots(1+i%3), queueSize(5+i*10), retries(i%3), timeout(15*time.Millisecond)))
+	specOf := func(i int, change ...func(*SpecInput)) *Spec {
+		first := []func(*SpecInput){slots(1 + i%3), queueSize(5 + i*10), retries(i % 3), timeout(15 * time.Millisecond)}
+		return spec(t, fmt.Sprint("f", i), append(first, change...)...)
 	}
+	register := func(i int) (*Function, error) { return c.Register(specOf(i)) }
 	var every sync.Map
 	for i := range functions {
 		fn, err := register(i)
@@ -92,7 +94,7 @@ func TestConservationInAStorm(t *testing.T) {
 	}
 	loop(func(*rand.Rand) { c.Sweep() })
 	loop(func(r *rand.Rand) {
-		_ = c.Reconfigure(fmt.Sprint("f", r.IntN(functions)), ptr(1+r.IntN(60)), ptr(1+r.IntN(4)))
+		_, _ = c.Update(specOf(r.IntN(functions), queueSize(1+r.IntN(60)), slots(1+r.IntN(4))), 0)
 		time.Sleep(100 * time.Microsecond)
 	})
 	loop(func(r *rand.Rand) {

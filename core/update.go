@@ -13,37 +13,8 @@ func (c *Core) Update(spec *Spec, ifGeneration uint64) (*Spec, error) {
 	if fn == nil {
 		return nil, ErrNotFound
 	}
-	return c.update(fn, ifGeneration, func(*Spec) *Spec { return spec })
-}
-
-// Reconfigure is Update of a function's queue size and concurrency alone; nil
-// leaves one as it is. The error is ErrNotFound or a *ValidationError.
-func (c *Core) Reconfigure(name string, queueSize, concurrency *int) error {
-	fn := c.registry.get(name)
-	if fn == nil {
-		return ErrNotFound
-	}
-	var v violations
-	if queueSize != nil {
-		v.count("", *queueSize, Limits.QueueSize)
-	}
-	if concurrency != nil {
-		v.count("", *concurrency, Limits.Concurrency)
-	}
-	if err := v.err(); err != nil {
-		return err
-	}
-	_, err := c.update(fn, 0, func(now *Spec) *Spec {
-		changed := *now
-		changed.QueueSize, changed.Concurrency = or(queueSize, now.QueueSize), or(concurrency, now.Concurrency)
-		return &changed
-	})
-	return err
-}
-
-func (c *Core) update(fn *Function, ifGeneration uint64, change func(*Spec) *Spec) (*Spec, error) {
 	var fx effects
-	fn.step(&input{kind: stepUpdate, now: c.clock.Now(), change: change, generation: ifGeneration}, &fx)
+	fn.step(&input{kind: stepUpdate, now: c.clock.Now(), spec: spec, generation: ifGeneration}, &fx)
 	c.carryOut(&fx)
 	if fx.why != nil {
 		return nil, fx.why
@@ -62,7 +33,7 @@ func (fn *Function) update(in *input, fx *effects) {
 		fx.why = ErrGenerationConflict
 		return
 	}
-	spec := *in.change(now)
+	spec := *in.spec
 	spec.Generation = now.Generation + 1
 	fn.spec.Store(&spec)
 	fx.spec = &spec

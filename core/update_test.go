@@ -41,16 +41,11 @@ func TestUpdateKeepsQueueSlotsAndHistory(t *testing.T) {
 func TestUpdateChangesRatesAndScaling(t *testing.T) {
 	b := newBed(t)
 	b.register("f")
-	changed := spec(t, "f", func(in *SpecInput) { in.RateMaxPerSecond = ptr(int64(1)) })
-	if _, err := b.Update(changed, 0); err != nil {
-		t.Fatal(err)
-	}
+	b.update("f", func(in *SpecInput) { in.RateMaxPerSecond = ptr(int64(1)) })
 	b.enqueue("f")
 	_, err := b.Submit(&Request{Function: "f", Input: []byte("1")})
 	wantEqual(t, "over the new rate", err, error(ErrRateLimited))
-	if _, err := b.Update(spec(t, "f"), 0); err != nil {
-		t.Fatal(err)
-	}
+	b.update("f")
 	b.enqueue("f")
 
 	_, err = b.Update(spec(t, "f"), 1)
@@ -77,9 +72,7 @@ func TestUpdateOfScaling(t *testing.T) {
 		b.clock.advance(2 * time.Minute)
 		wantEqual(t, "replicas", fn.DesiredReplicas(), step.want)
 	}
-	if _, err := b.Update(spec(t, "f"), 0); err != nil {
-		t.Fatal(err)
-	}
+	b.update("f")
 	wantEqual(t, "autoscaled in the end", fn.Autoscaled(), false)
 	b.clock.advance(2 * time.Minute)
 	if err := b.ReportMetric("f", "cpu", "", 1); err == nil {

@@ -63,27 +63,6 @@ func (w *witness) Deleted(fn int, err error) {
 	f.exists, f.current = false, nil
 }
 
-// Reconfigured implements world.Witness. By the end of this instant core's
-// event must have said the same; see checker.settled.
-func (w *witness) Reconfigured(fn int, queueSize, concurrency *int, err error) {
-	f := w.functions[fn]
-	if (err == nil) != f.exists {
-		w.fail("reconfigure", "%s: exists %v, core says %v", f.name, f.exists, err)
-	}
-	if err != nil || f.current == nil {
-		return
-	}
-	if queueSize != nil {
-		f.current.askedQueue = *queueSize
-	}
-	if concurrency != nil {
-		f.current.askedSlots = *concurrency
-	}
-	if w.check != nil {
-		w.check.touch(f.current)
-	}
-}
-
 // Reporting implements world.Witness.
 func (w *witness) Reporting(fn int, typ, name string, value float64) {
 	b := append(w.log.begin(w.loop.Now()), "report "...)

@@ -27,8 +27,7 @@ type checker struct {
 	touched []*generation // since time last moved
 	failed  []int32       // records that have failed with an error of their own since then
 
-	window int64 // wall second of the running rate window
-	taken  int64 // places taken in it
+	rate rateWindow // of all functions together
 
 	offers, accepts, rejects, hits int64 // submissions, and their outcomes by event
 
@@ -45,7 +44,7 @@ type checker struct {
 }
 
 func newChecker(w *witness) *checker {
-	c := &checker{w: w, window: -1, live: newAgeList(), done: newAgeList(), dirty: newAgeList(), answered: newAgeList()}
+	c := &checker{w: w, rate: rateWindow{second: -1}, live: newAgeList(), done: newAgeList(), dirty: newAgeList(), answered: newAgeList()}
 	c.keys.fresh, c.keys.due = newAgeList(), newAgeList()
 	return c
 }
@@ -91,8 +90,8 @@ func (c *checker) settled() {
 			w.fail("conservation", "%s: core has %d queued, its events add up to %d", f.name, f.core.QueueDepth(), f.queued)
 		case f.core.InFlight() != f.inFlight:
 			w.fail("conservation", "%s: core has %d in flight, its events add up to %d", f.name, f.core.InFlight(), f.inFlight)
-		case f.queueSize != f.askedQueue || (!f.perPod() && f.slots != f.askedSlots):
-			w.fail("reconfigure", "%s: queue size %d and concurrency %d by core's events, %d and %d were asked for", f.name, f.queueSize, f.slots, f.askedQueue, f.askedSlots)
+		case f.core.QueueSize() != f.spec.QueueSize || (!f.perPod() && f.core.EffectiveConcurrency() != f.spec.Concurrency):
+			w.fail("updates", "%s: core has queue size %d and concurrency %d in use, its spec says %d and %d", f.name, f.core.QueueSize(), f.core.EffectiveConcurrency(), f.spec.QueueSize, f.spec.Concurrency)
 		case f.queued > 0 && f.inFlight < f.slots:
 			w.fail("work conserving", "%s: %d queued and %d of %d slots in use while virtual time passes", f.name, f.queued, f.inFlight, f.slots)
 		case f.deleted && f.function.current == f:

@@ -7,33 +7,64 @@ import (
 	"simplane/sim/internal/world"
 )
 
-// acquired counts one place taken in a rate window.
-func (c *checker) acquired(at core.Instant) {
-	if c.opensWindow(at) {
-		c.window, c.taken = at.Wall/int64(time.Second), 0
+// rateWindow counts the places taken in a rate limiter's running window. Windows
+// are whole seconds of the wall clock; when that goes back, the newest one stays.
+type rateWindow struct {
+	second int64 // -1 = no window yet
+	taken  int64
+}
+
+// full says that a limiter has no place left at a time; limit 0 is none.
+func (r *rateWindow) full(at core.Instant, limit int64) bool {
+	return limit > 0 && at.Wall/int64(time.Second) <= r.second && r.taken >= limit
+}
+
+// take takes a place. Without a limit none is counted.
+func (r *rateWindow) take(at core.Instant, limit int64) {
+	if second := at.Wall / int64(time.Second); second > r.second && limit > 0 {
+		r.second, r.taken = second, 0
 	}
-	c.taken++
-	if limit := c.cfg.RateMaxPerSecond; limit > 0 && c.taken > limit {
-		c.w.fail("rate window", "place %d taken in a window of %d", c.taken, limit)
+	if limit > 0 {
+		r.taken++
 	}
 }
 
-// opensWindow says whether an acquisition opens a new window. Windows are
-// whole seconds of the wall clock; when that goes back, the newest one stays.
-func (c *checker) opensWindow(at core.Instant) bool {
-	return at.Wall/int64(time.Second) > c.window
+// acquired counts one place in the windows of a function and of all.
+func (c *checker) acquired(at core.Instant, f *generation) {
+	own, all := f.spec.RateMaxPerSecond, c.cfg.RateMaxPerSecond
+	switch {
+	case f.rate.full(at, own):
+		c.w.fail("rate window", "%s: a place beyond the %d of its window was taken", f.name, own)
+	case c.rate.full(at, all):
+		c.w.fail("rate window", "a place beyond the %d of the window was taken", all)
+	}
+	f.rate.take(at, own)
+	c.rate.take(at, all)
+}
+
+// limited checks a refusal by a rate limit. The function's own comes first: a
+// place in it is spent although the other one refuses.
+func (c *checker) limited(at core.Instant, f *generation) {
+	own, all := f.spec.RateMaxPerSecond, c.cfg.RateMaxPerSecond
+	switch {
+	case f.rate.full(at, own):
+	case c.rate.full(at, all):
+		f.rate.take(at, own)
+	default:
+		c.w.fail("rate window", "%s: refused with %d of %d places taken in its window, and %d of %d in that of all", f.name, f.rate.taken, own, c.rate.taken, all)
+	}
 }
 
 func (c *checker) accepted(ev *core.Event, f *generation, rec *record, slot int32) {
 	w := c.w
 	c.accepts++
-	c.acquired(ev.At)
+	c.acquired(ev.At, f)
 	called := w.caller(world.Tag(ev.Tag))
 	switch {
 	case f.deleted || called == nil || called.current != f:
 		w.fail("accepted work belongs to the function called", "execution #%d was accepted at %s", rec.number, f.name)
-	case f.queued >= f.queueSize:
-		w.fail("queue bound", "%s: accepted with %d queued of %d", f.name, f.queued, f.queueSize)
+	case f.queued >= f.spec.QueueSize:
+		w.fail("queue bound", "%s: accepted with %d queued of %d", f.name, f.queued, f.spec.QueueSize)
 	case c.stored >= c.cfg.MaxExecutions:
 		w.fail("store bound", "accepted with %d executions stored of %d", c.stored, c.cfg.MaxExecutions)
 	case ev.Sync && c.judged(f) && c.syncQueued >= c.cfg.SyncQueue.MaxDepth:
@@ -85,13 +116,11 @@ func (c *checker) rejected(ev *core.Event, f *generation) {
 	case core.CodeNotFound:
 		return
 	case core.CodeRateLimited:
-		if c.opensWindow(ev.At) || c.taken < c.cfg.RateMaxPerSecond {
-			w.fail("rate window", "refused with %d of %d places taken in the window", c.taken, c.cfg.RateMaxPerSecond)
-		}
+		c.limited(ev.At, f)
 		return
 	case core.CodeQueueFull:
-		if f.queued < f.queueSize {
-			w.fail("work is refused for a reason", "%s: QUEUE_FULL with %d queued of %d", f.name, f.queued, f.queueSize)
+		if f.queued < f.spec.QueueSize {
+			w.fail("work is refused for a reason", "%s: QUEUE_FULL with %d queued of %d", f.name, f.queued, f.spec.QueueSize)
 		}
 	case core.CodeDepth:
 		if !full || c.syncQueued < q.MaxDepth {
@@ -120,7 +149,7 @@ func (c *checker) rejected(ev *core.Event, f *generation) {
 	default:
 		w.fail("work is refused for a reason", "unexpected rejection %s", ev.Code)
 	}
-	c.acquired(ev.At) // refused after the limiter: the place is spent
+	c.acquired(ev.At, f) // refused after the limiter: the place is spent
 	if key := world.Tag(ev.Tag).Key(); key >= 0 && ev.Code != core.CodeIdempotencyFull && ev.Code != core.CodeKeyReused {
 		c.abandoned(called, world.Tag(ev.Tag), ev.Code)
 	}

@@ -111,7 +111,7 @@ func (c *checker) forget(i int32) {
 func (c *checker) joined(ev *core.Event, f *generation, rec *record, _ int32) {
 	w := c.w
 	c.hits++
-	c.acquired(ev.At)
+	c.acquired(ev.At, f)
 	called, key := w.caller(world.Tag(ev.Tag)), world.Tag(ev.Tag).Key()
 	if called == nil || key < 0 {
 		w.fail("one execution per live idempotency key", "a hit for a request without a key")

@@ -74,16 +74,16 @@ func (c *checker) retried(ev *core.Event, f *generation, rec *record, slot int32
 		return
 	case rec.state != stRunning:
 		w.fail("status transitions", "execution #%d was requeued while not running", rec.number)
-	case ev.Attempt != rec.attempt+1 || int(rec.attempt) > f.group.decl.MaxRetries:
-		w.fail("attempts", "execution #%d: attempt %d follows %d, with %d retries allowed", rec.number, ev.Attempt, rec.attempt, f.group.decl.MaxRetries)
+	case ev.Attempt != rec.attempt+1 || int(rec.attempt) > f.spec.MaxRetries:
+		w.fail("attempts", "execution #%d: attempt %d follows %d, with %d retries allowed", rec.number, ev.Attempt, rec.attempt, f.spec.MaxRetries)
 	case ev.Code == world.CodePermanent:
 		w.fail("only what may succeed is retried", "execution #%d is retried after %s", rec.number, ev.Code)
 	case !c.mayPause(f, rec, ev.Pause):
 		w.fail("pauses grow", "execution #%d pauses for %v after attempt %d", rec.number, ev.Pause, rec.attempt)
 	case rec.sync && ev.Pause > 0 && ev.At.Mono+int64(ev.Pause) >= rec.createdMono+rec.timeout:
 		w.fail("pauses grow", "execution #%d pauses for %v, beyond its caller's deadline", rec.number, ev.Pause)
-	case ev.Pause == 0 && f.queued >= f.queueSize:
-		w.fail("queue bound", "%s: a retry was queued with %d queued of %d", f.name, f.queued, f.queueSize)
+	case ev.Pause == 0 && f.queued >= f.spec.QueueSize:
+		w.fail("queue bound", "%s: a retry was queued with %d queued of %d", f.name, f.queued, f.spec.QueueSize)
 	case f.deleted:
 		w.fail("status transitions", "execution #%d of a deleted function was requeued", rec.number)
 	}
@@ -99,7 +99,7 @@ func (c *checker) retried(ev *core.Event, f *generation, rec *record, slot int32
 // just failed: what the function's backoff says, or what the failure asked for
 // where that is longer.
 func (c *checker) mayPause(f *generation, rec *record, d time.Duration) bool {
-	b, asked := &f.group.decl.RetryBackoff, min(f.group.decl.Behavior.RetryAfter, 5*time.Minute)
+	b, asked := &f.spec.RetryBackoff, min(f.group.decl.Behavior.RetryAfter, 5*time.Minute)
 	if d == asked && asked > 0 {
 		return true
 	}
@@ -126,8 +126,8 @@ func (c *checker) requeued(ev *core.Event, f *generation, rec *record, slot int3
 		w.fail("status transitions", "execution #%d was put back for attempt %d while not pausing for it", rec.number, ev.Attempt)
 	case ev.At.Mono != rec.queuedMono:
 		w.fail("pauses are kept", "execution #%d was put back %d ns after the end of its pause", rec.number, ev.At.Mono-rec.queuedMono)
-	case f.queued >= f.queueSize:
-		w.fail("queue bound", "%s: a retry was queued with %d queued of %d", f.name, f.queued, f.queueSize)
+	case f.queued >= f.spec.QueueSize:
+		w.fail("queue bound", "%s: a retry was queued with %d queued of %d", f.name, f.queued, f.spec.QueueSize)
 	case f.deleted:
 		w.fail("status transitions", "execution #%d of a deleted function was requeued", rec.number)
 	}
@@ -237,22 +237,22 @@ func (c *checker) endsFor(ev *core.Event, f *generation, rec *record) {
 func (c *checker) failedForGood(ev *core.Event, f *generation, rec *record) {
 	w := c.w
 	if rec.state == stPausing { // it finds no room for the next attempt
-		if ev.Code != core.CodeQueueFull || ev.At.Mono != rec.queuedMono || f.queued < f.queueSize {
-			w.fail("failures are retried", "execution #%d ended in %s after a pause, with %d queued of %d", rec.number, ev.Code, f.queued, f.queueSize)
+		if ev.Code != core.CodeQueueFull || ev.At.Mono != rec.queuedMono || f.queued < f.spec.QueueSize {
+			w.fail("failures are retried", "execution #%d ended in %s after a pause, with %d queued of %d", rec.number, ev.Code, f.queued, f.spec.QueueSize)
 		}
 		return
 	}
-	least, most := pauses(&f.group.decl.RetryBackoff, rec.attempt)
+	least, most := pauses(&f.spec.RetryBackoff, rec.attempt)
 	most = max(most, f.group.decl.Behavior.RetryAfter)
 	tooLate := rec.sync && ev.At.Mono+int64(most) >= rec.createdMono+rec.timeout
-	retriesLeft := int(rec.attempt) <= f.group.decl.MaxRetries && !f.deleted && ev.Code != world.CodePermanent && !tooLate
+	retriesLeft := int(rec.attempt) <= f.spec.MaxRetries && !f.deleted && ev.Code != world.CodePermanent && !tooLate
 	switch {
 	case rec.state != stRunning:
 		w.fail("status transitions", "execution #%d failed with %s while not running", rec.number, ev.Code)
 	case retriesLeft && ev.Code != core.CodeQueueFull:
-		w.fail("failures are retried", "execution #%d ended in %s at attempt %d of %d", rec.number, ev.Code, rec.attempt, f.group.decl.MaxRetries+1)
-	case retriesLeft && (f.queued < f.queueSize || least > 0):
-		w.fail("failures are retried", "execution #%d was not retried for want of room, with %d queued of %d", rec.number, f.queued, f.queueSize)
+		w.fail("failures are retried", "execution #%d ended in %s at attempt %d of %d", rec.number, ev.Code, rec.attempt, f.spec.MaxRetries+1)
+	case retriesLeft && (f.queued < f.spec.QueueSize || least > 0):
+		w.fail("failures are retried", "execution #%d was not retried for want of room, with %d queued of %d", rec.number, f.queued, f.spec.QueueSize)
 	}
 }
 

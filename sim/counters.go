@@ -32,6 +32,7 @@ const (
 	cStale
 	cCancelled
 	cRedriven
+	cUpdates
 	cScaleUps
 	cScaleDowns
 	cScaleTurns
@@ -45,7 +46,7 @@ var counterNames = [counterCount]string{"offered", "accepted", "success", "error
 	"rejected.rate_limited", "rejected.queue_full", "rejected.est_wait", "rejected.depth",
 	"idempotent_hits", "evicted", "cleaned", "late_results", "duplicate_results", "cold_starts",
 	"rejected.not_found", "rejected.store_full", "rejected.idempotency_store_full", "rejected.idempotency_key_reused", "rejected.other",
-	"queue_wait_exceeded", "stale", "cancelled", "redriven",
+	"queue_wait_exceeded", "stale", "cancelled", "redriven", "updates",
 	"scale_ups", "scale_downs", "scale_turns", "replica_seconds"}
 
 // Counts are the counters of one function, or of all.

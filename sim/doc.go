@@ -7,7 +7,7 @@
 //     time and a seeded tie-break;
 //   - the world (internal/world) is what surrounds core: an arrival becomes
 //     Submit, an answer becomes Task.Complete, a fault becomes Delete, Register
-//     or Reconfigure. It never reads core's state;
+//     or Update. It never reads core's state;
 //   - the witness (witness.go) observes core and is told of the world's calls.
 //     It keeps the records, the counts and the event log. Its checker
 //     (checker*.go) has a model of what core may do and stops the run when core

@@ -29,6 +29,9 @@ type function struct {
 	number      int
 	name        string
 	group       *group
+	spec        *core.Spec  // as it is registered
+	asked       asked       // the update being made
+	refusal     error       // the answer it must get; nil = it is taken
 	exists      bool        // by the world's calls and core's answers to them
 	current     *generation // by core's events; nil while deleted
 	generations []*generation
@@ -46,13 +49,13 @@ type generation struct {
 	deleted  bool
 
 	queued, inFlight   int
-	slots, queueSize   int   // by core's events
-	head, tail         int32 // the queue, but for those passed over
-	lateHead, lateTail int32 // checker: those, in order
-	touched            bool  // is in checker.touched
+	spec               core.Spec // the one that must be in force
+	slots              int       // there must be; with a per-pod mode by core's events
+	head, tail         int32     // the queue, but for those passed over
+	lateHead, lateTail int32     // checker: those, in order
+	touched            bool      // is in checker.touched
 
-	// What was last asked for; slots does not count with a per-pod mode.
-	askedSlots, askedQueue int
+	rate rateWindow // checker: of spec.RateMaxPerSecond
 
 	lines [verbs]string // see said
 
@@ -104,7 +107,7 @@ func (w *witness) addFunctions(sc *scenario.Scenario, names []world.Function) {
 	}
 	w.byName = map[string]*function{}
 	for i, n := range names {
-		f := &function{number: i, name: n.Name, group: groups[n.Decl]}
+		f := &function{number: i, name: n.Name, group: groups[n.Decl], spec: n.Spec}
 		f.group.functions = append(f.group.functions, f)
 		w.functions = append(w.functions, f)
 		w.byName[n.Name] = f
@@ -118,9 +121,10 @@ func (w *witness) FunctionAdded(fn *core.Function) any {
 	f := &generation{
 		core: fn, function: named, group: g, name: named.name,
 		head: -1, tail: -1, lateHead: -1, lateTail: -1, changedAt: w.loop.Now(),
-		slots: g.decl.Concurrency, queueSize: g.decl.QueueSize,
-		askedSlots: g.decl.Concurrency, askedQueue: g.decl.QueueSize,
+		spec: *named.spec, slots: named.spec.Concurrency, rate: rateWindow{second: -1},
 	}
+	f.spec.Generation = 1
+	w.hasSpec(f)
 	if g.decl.Scaled() {
 		f.slots = fn.EffectiveConcurrency()
 		if sc := fn.Spec().ScalingConfig; sc != nil && sc.Strategy == "NONE" {

@@ -51,7 +51,7 @@ var (
 	reads = []string{"Execution", "Gauges", "Unfinished", "QueueDepth", "InFlight", "EffectiveConcurrency", "QueueSize",
 		"Spec", "ReadyReplicas", "DesiredReplicas", "Functions", "Search", "DeadLetters"}
 	// What changes it.
-	drives = []string{"Submit", "Complete", "CompleteByID", "Register", "Delete", "Reconfigure", "ReplicasReady", "ReportMetric",
+	drives = []string{"Submit", "Complete", "CompleteByID", "Register", "Delete", "Update", "ReplicasReady", "ReportMetric",
 		"SetReplicas", "Drain", "DrainOnce", "Pump", "Redrive", "SetRateMaxPerSecond", "SetSyncQueue"}
 )
 

@@ -102,7 +102,7 @@ func (w *witness) writeFunction(f *generation, verb string) {
 	b = append(b, " slots="...)
 	b = strconv.AppendInt(b, int64(f.slots), 10)
 	b = append(b, " queue="...)
-	w.log.end(strconv.AppendInt(b, int64(f.queueSize), 10))
+	w.log.end(strconv.AppendInt(b, int64(f.spec.QueueSize), 10))
 }
 
 // jsonLine is a log line in the event log of --out.

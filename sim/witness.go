@@ -234,14 +234,7 @@ func (w *witness) Observe(ev core.Event) {
 		}
 		w.writeFunction(f, "delete")
 	case core.EventReconfigured:
-		f.queueSize = f.core.QueueSize()
-		if !f.perPod() {
-			f.slots = f.core.Spec().Concurrency
-		}
-		w.writeFunction(f, "reconfigure")
-		if w.check != nil {
-			w.check.touch(f)
-		}
+		w.updated(f)
 	case core.EventScaled:
 		if w.check != nil {
 			w.check.wantsReplicas(f, ev.Count)
@@ -267,7 +260,7 @@ func (w *witness) accepted(ev *core.Event, f *generation) {
 		rec.timeout = int64(w.loads[called].Timeout)
 	}
 	if rec.timeout == 0 {
-		rec.timeout = int64(f.group.decl.TimeoutMillis) * 1e6
+		rec.timeout = int64(f.spec.TimeoutMillis) * 1e6
 	}
 	if w.check != nil {
 		w.check.accepted(ev, f, rec, slot)

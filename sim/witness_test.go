@@ -87,6 +87,13 @@ func (p *planted) run() core.ID {
 	return id
 }
 
+// spec is the one in force, changed.
+func (p *planted) spec(change func(*core.Spec)) *core.Spec {
+	s := *p.fn.Spec()
+	change(&s)
+	return &s
+}
+
 func (p *planted) pass(d time.Duration) { p.loop.AdvanceTo(p.loop.Now() + int64(d)) }
 
 // TestWitnessAcceptsWhatIsRight: a stream of legal events breaks nothing.
@@ -274,17 +281,23 @@ func TestWitnessNamesWhatBroke(t *testing.T) {
 		}},
 		"deleted without an event": {"delete-function", func(p *planted) { p.w.Deleted(0, nil) }},
 		"created twice":            {"create-function", func(p *planted) { p.w.Created(0, nil) }},
-		"a new queue size not applied": {"reconfigure", func(p *planted) {
-			size := 9
+		"an update not applied": {"updates", func(p *planted) {
+			p.w.Updating(0, p.spec(func(s *core.Spec) { s.QueueSize = 9 }), 0)
 			p.see(core.EventReconfigured, core.ID{})
-			p.w.Reconfigured(0, &size, nil, nil)
-			p.w.leave(1)
 		}},
-		"a new concurrency not applied": {"reconfigure", func(p *planted) {
-			slots := 9
+		"an update not observed": {"updates", func(p *planted) {
+			next := p.spec(func(s *core.Spec) { s.MaxRetries = 9 })
+			p.w.Updating(0, next, 0)
+			p.w.Updated(0, next, nil)
+		}},
+		"an update that nobody asks for": {"updates", func(p *planted) { p.see(core.EventReconfigured, core.ID{}) }},
+		"an update of an older generation taken": {"updates", func(p *planted) {
+			p.w.Updating(0, p.spec(func(s *core.Spec) { s.MaxRetries = 9 }), 7)
 			p.see(core.EventReconfigured, core.ID{})
-			p.w.Reconfigured(0, nil, &slots, nil)
-			p.w.leave(1)
+		}},
+		"an update refused": {"updates", func(p *planted) {
+			p.w.Updating(0, p.spec(func(s *core.Spec) { s.MaxRetries = 9 }), 1)
+			p.w.Updated(0, nil, core.ErrGenerationConflict)
 		}},
 		"a submission without an outcome": {"conservation", func(p *planted) {
 			p.w.Offered(world.Tag(call(-1)), core.ID{1}, nil)

@@ -176,9 +176,11 @@ func (f *Fault) check(p *problems) {
 		must = []string{"function", "share"}
 	case "reconfigure":
 		must, may = []string{"function"}, []string{"queueSize", "concurrency"}
-		if f.QueueSize == 0 && f.Concurrency == 0 {
+		if f.Change == (Change{}) {
 			p.Add(f.Line, "fault reconfigure changes nothing; give queueSize or concurrency")
 		}
+	case "update":
+		must, may = []string{"function"}, []string{"queueSize", "concurrency", "maxRetries", "timeoutMillis", "retryBackoff", "rateMaxPerSecond", "ifGeneration"}
 	}
 	variant(p, f.Line, "fault", f.Kind, f.given, always, must, may)
 }

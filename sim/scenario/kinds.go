@@ -174,6 +174,23 @@ func (t span) schema() map[string]any {
 	}}
 }
 
+// optional is a value that may be left out: its field is a pointer, nil then.
+type optional[T any] struct {
+	of    kind
+	fresh func() T // the value before it is decoded; nil = the zero value
+}
+
+func (o optional[T]) decode(p *problems, n *strictyaml.Node, where string, into any) {
+	v := new(T)
+	if o.fresh != nil {
+		*v = o.fresh()
+	}
+	o.of.decode(p, n, where, v)
+	*into.(**T) = v
+}
+func (o optional[T]) print(w *printer, from any) { o.of.print(w, *from.(**T)) }
+func (o optional[T]) schema() map[string]any     { return o.of.schema() }
+
 // counts is a list of whole numbers, 0 or more.
 type counts struct{}
 

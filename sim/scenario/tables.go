@@ -33,13 +33,13 @@ var (
 	CountNames = []string{"offered", "accepted", "success", "error", "timeout", "retries",
 		"rejected.rate_limited", "rejected.queue_full", "rejected.est_wait", "rejected.depth",
 		"idempotent_hits", "evicted", "cleaned", "late_results", "duplicate_results", "cold_starts",
-		"rejected.not_found", "rejected.store_full", "rejected.idempotency_store_full", "rejected.idempotency_key_reused", "queue_wait_exceeded", "stale", "cancelled", "redriven",
+		"rejected.not_found", "rejected.store_full", "rejected.idempotency_store_full", "rejected.idempotency_key_reused", "queue_wait_exceeded", "stale", "cancelled", "redriven", "updates",
 		"scale_ups", "scale_downs", "scale_turns", "replica_seconds"}
 	LatencySeries = []string{"queue_wait", "service", "e2e"}
 	LatencyStats  = []string{"mean", "p50", "p90", "p99", "p999", "max"}
 	GaugeNames    = []string{"queue_depth", "in_flight", "replicas", "replicas_wanted", "stored_executions", "stored_keys"}
 	Ops           = []string{"==", "!=", "<", "<=", ">", ">="}
-	FaultKinds    = []string{"outage", "slowdown", "clock-jump", "delete-function", "create-function", "reconfigure", "provider-outage", "cancel", "redrive"}
+	FaultKinds    = []string{"outage", "slowdown", "clock-jump", "delete-function", "create-function", "reconfigure", "provider-outage", "cancel", "redrive", "update"}
 	Distributions = []string{"constant", "uniform", "exponential", "lognormal", "empirical"}
 	Processes     = []string{"poisson", "constant", "burst", "trace"}
 )
@@ -116,6 +116,7 @@ var functionTable = &record[Function]{
 		{key: "maxRetries", doc: "Retries of a failed dispatch.", typ: counted(limits.MaxRetries), at: func(f *Function) any { return &f.MaxRetries }},
 		{key: "timeoutMillis", doc: "Timeout of an attempt, and of a sync caller.", typ: counted(limits.TimeoutMillis), at: func(f *Function) any { return &f.TimeoutMillis }},
 		{key: "retryBackoff", doc: "Pauses between a failed attempt and the next.", typ: backoffTable, at: func(f *Function) any { return &f.RetryBackoff }},
+		{key: "rateMaxPerSecond", doc: "Its own limit in each whole second, beside the global one; 0 = none.", typ: counted(limits.FunctionRate), at: func(f *Function) any { return &f.RateMaxPerSecond }},
 		{key: "behavior", doc: "How dispatches go; without it they answer at once.", typ: behaviorTable, at: func(f *Function) any { return &f.Behavior }},
 		{key: "scaling", doc: "Its scalingConfig; with it a simulated provider runs its instances.", typ: scalingTable, at: func(f *Function) any { return &f.Scaling }},
 		{key: "provider", doc: "How that provider's instances are, with scaling.", typ: providerTable, at: func(f *Function) any { return &f.Provider }},
@@ -206,14 +207,19 @@ var faultTable = &record[Fault]{
 	line: func(f *Fault) *int { return &f.Line }, given: func(f *Fault) *[]string { return &f.given },
 	fields: []field[Fault]{
 		{key: "at", doc: "When.", typ: anyTime, must: true, at: func(f *Fault) any { return &f.At }},
-		{key: "kind", doc: "outage: dispatches fail at once; slowdown: they take factor times as long; clock-jump: the wall clock moves, timers do not; delete-function, create-function, reconfigure; cancel: a share of the executions that have not ended is cancelled; redrive: all dead letters are submitted again, oldest first; provider-outage: calls for other replicas are lost and no instance gets ready, those that are go on.", typ: choice{FaultKinds}, must: true, at: func(f *Fault) any { return &f.Kind }},
+		{key: "kind", doc: "outage: dispatches fail at once; slowdown: they take factor times as long; clock-jump: the wall clock moves, timers do not; delete-function, create-function; update: a changed spec is put in place of the one in force, and what is not given stays as it is; reconfigure: the same of queueSize and concurrency alone; cancel: a share of the executions that have not ended is cancelled; redrive: all dead letters are submitted again, oldest first; provider-outage: calls for other replicas are lost and no instance gets ready, those that are go on.", typ: choice{FaultKinds}, must: true, at: func(f *Fault) any { return &f.Kind }},
 		{key: "function", doc: "Whose; every kind but clock-jump has one.", typ: text{}, at: func(f *Fault) any { return &f.Function }},
 		{key: "for", doc: "outage, slowdown, provider-outage: how long.", typ: positiveTime, at: func(f *Fault) any { return &f.For }},
 		{key: "factor", doc: "slowdown: service times are multiplied by this.", typ: number{1e-6, 1e6}, at: func(f *Fault) any { return &f.Factor }},
 		{key: "share", doc: "cancel: of the executions that have not ended, drawn at random.", typ: probability, at: func(f *Fault) any { return &f.Share }},
 		{key: "by", doc: "clock-jump: how far, back when negative.", typ: span{-maxTime, maxTime}, at: func(f *Fault) any { return &f.By }},
-		{key: "queueSize", doc: "reconfigure: the new size.", typ: counted(limits.QueueSize), at: func(f *Fault) any { return &f.QueueSize }},
-		{key: "concurrency", doc: "reconfigure: the new number of slots.", typ: counted(limits.Concurrency), at: func(f *Fault) any { return &f.Concurrency }},
+		{key: "queueSize", doc: "update, reconfigure: the new size.", typ: optional[int]{of: counted(limits.QueueSize)}, at: func(f *Fault) any { return &f.Change.QueueSize }},
+		{key: "concurrency", doc: "update, reconfigure: the new number of slots.", typ: optional[int]{of: counted(limits.Concurrency)}, at: func(f *Fault) any { return &f.Change.Concurrency }},
+		{key: "maxRetries", doc: "update: of the failures from then on.", typ: optional[int]{of: counted(limits.MaxRetries)}, at: func(f *Fault) any { return &f.Change.MaxRetries }},
+		{key: "timeoutMillis", doc: "update: of what is accepted from then on.", typ: optional[int]{of: counted(limits.TimeoutMillis)}, at: func(f *Fault) any { return &f.Change.TimeoutMillis }},
+		{key: "retryBackoff", doc: "update: of the failures from then on; a key that is not given has its default.", typ: optional[core.RetryBackoff]{of: backoffTable, fresh: newBackoff}, at: func(f *Fault) any { return &f.Change.RetryBackoff }},
+		{key: "rateMaxPerSecond", doc: "update: the function's own limit; 0 = none.", typ: optional[int64]{of: counted(limits.FunctionRate)}, at: func(f *Fault) any { return &f.Change.RateMaxPerSecond }},
+		{key: "ifGeneration", doc: "update: refused unless the function is at this generation, which counts its specs from 1; 0 = any.", typ: integer{0, maxCount}, at: func(f *Fault) any { return &f.IfGeneration }},
 	},
 }
 

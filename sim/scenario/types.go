@@ -66,9 +66,11 @@ type Function struct {
 	MaxRetries    int
 	TimeoutMillis int
 	RetryBackoff  core.RetryBackoff
-	Behavior      Behavior
-	Scaling       Scaling
-	Provider      Provider // of its instances, with Scaling
+	// RateMaxPerSecond limits this function alone. 0 = no limit of its own.
+	RateMaxPerSecond int64
+	Behavior         Behavior
+	Scaling          Scaling
+	Provider         Provider // of its instances, with Scaling
 }
 
 // Behavior is how a function's dispatches go. The rates are probabilities per
@@ -136,17 +138,42 @@ type Arrivals struct {
 
 // Fault is something that happens to the system at one virtual time.
 type Fault struct {
-	Line        int
-	given       []string
-	At          time.Duration
-	Kind        string
-	Function    string
-	For         time.Duration // outage, slowdown, provider-outage
-	Factor      float64       // slowdown
-	By          time.Duration // clock-jump
-	Share       float64       // cancel
-	QueueSize   int           // reconfigure; 0 = unchanged
-	Concurrency int           // reconfigure; 0 = unchanged
+	Line         int
+	given        []string
+	At           time.Duration
+	Kind         string
+	Function     string
+	For          time.Duration // outage, slowdown, provider-outage
+	Factor       float64       // slowdown
+	By           time.Duration // clock-jump
+	Share        float64       // cancel
+	Change       Change        // update, reconfigure
+	IfGeneration uint64        // update; 0 = whatever the function's is
+}
+
+// Change is what an update changes of a function; nil = that stays as it is.
+type Change struct {
+	Concurrency, QueueSize    *int
+	MaxRetries, TimeoutMillis *int
+	RetryBackoff              *core.RetryBackoff
+	RateMaxPerSecond          *int64
+}
+
+// Of is f with the change made.
+func (c *Change) Of(f Function) Function {
+	set(&f.Concurrency, c.Concurrency)
+	set(&f.QueueSize, c.QueueSize)
+	set(&f.MaxRetries, c.MaxRetries)
+	set(&f.TimeoutMillis, c.TimeoutMillis)
+	set(&f.RetryBackoff, c.RetryBackoff)
+	set(&f.RateMaxPerSecond, c.RateMaxPerSecond)
+	return f
+}
+
+func set[T any](field, to *T) {
+	if to != nil {
+		*field = *to
+	}
 }
 
 // Check is an assertion on the outcome: exactly one of Count, Latency and

@@ -51,6 +51,10 @@ func Generate(seed uint64, duration time.Duration) *scenario.Scenario {
 	for range g.r.IntN(9) {
 		sc.Faults = append(sc.Faults, g.fault(&sc))
 	}
+	// Last, so that what is above stays what each seed stands for.
+	for range g.r.IntN(4) {
+		sc.Faults = append(sc.Faults, g.update(&sc))
+	}
 	return &sc
 }
 
@@ -200,6 +204,29 @@ func (g *generator) load(sc *scenario.Scenario, budget *float64) scenario.Load {
 	return l
 }
 
+// update changes about half of what can be changed.
+func (g *generator) update(sc *scenario.Scenario) scenario.Fault {
+	fn := &sc.Functions[g.r.IntN(len(sc.Functions))]
+	f := scenario.Fault{At: g.between(0, g.duration), Function: fn.Name, Kind: "update"}
+	next, c := g.function(fn.Name), &f.Change
+	for _, change := range []func(){
+		func() { c.Concurrency = &next.Concurrency },
+		func() { c.QueueSize = &next.QueueSize },
+		func() { c.MaxRetries = &next.MaxRetries },
+		func() { c.TimeoutMillis = &next.TimeoutMillis },
+		func() { c.RetryBackoff = &next.RetryBackoff },
+		func() { c.RateMaxPerSecond = new(g.r.Int64N(60)) },
+	} {
+		if g.chance(0.5) {
+			change()
+		}
+	}
+	if g.chance(0.2) {
+		f.IfGeneration = 1 + g.r.Uint64N(3)
+	}
+	return f
+}
+
 func (g *generator) fault(sc *scenario.Scenario) scenario.Fault {
 	fn := &sc.Functions[g.r.IntN(len(sc.Functions))]
 	f := scenario.Fault{At: g.between(0, g.duration+g.duration/4), Function: fn.Name}
@@ -217,7 +244,7 @@ func (g *generator) fault(sc *scenario.Scenario) scenario.Fault {
 	case "cancel":
 		f.Share = float64(1+g.r.IntN(10)) / 10
 	case "reconfigure":
-		f.QueueSize, f.Concurrency = 1+g.r.IntN(60), 1+g.r.IntN(10)
+		f.Change.QueueSize, f.Change.Concurrency = new(1+g.r.IntN(60)), new(1+g.r.IntN(10))
 	}
 	return f
 }

@@ -1,6 +1,7 @@
 package swarm
 
 import (
+	"bytes"
 	"slices"
 	"time"
 
@@ -17,20 +18,21 @@ const maxShrinkRuns = 400
 // returns the smallest found and how that breaks.
 func Shrink(sc *scenario.Scenario, v *sim.Violation) (*scenario.Scenario, *sim.Violation) {
 	runs := 0
+	current := scenario.Marshal(sc, "")
 	attempt := func(candidate *scenario.Scenario) bool {
 		if runs >= maxShrinkRuns {
 			return false
 		}
-		runs++
-		smaller, _, err := reread(candidate)
-		if err != nil {
-			return false // a change made it invalid
+		smaller, file, err := reread(candidate)
+		if err != nil || bytes.Equal(file, current) {
+			return false // a change made it invalid, or there was nothing to change
 		}
+		runs++
 		r, err := sim.Run(smaller, sim.Options{})
 		if err != nil || r.Violation == nil || r.Violation.Invariant != v.Invariant {
 			return false
 		}
-		sc, v = smaller, r.Violation
+		sc, v, current = smaller, r.Violation, file
 		return true
 	}
 	for progress := true; progress && runs < maxShrinkRuns; {
@@ -181,6 +183,17 @@ func withoutOption(sc *scenario.Scenario, i int) *scenario.Scenario {
 			func() { f.RetryBackoff = core.RetryBackoff{Multiplier: 1} },
 			func() { f.Behavior.PermanentRate = 0 },
 			func() { f.Behavior.RetryAfter = 0 },
+		)
+	}
+	for j := range sc.Faults {
+		c := &sc.Faults[j].Change
+		reset = append(reset,
+			func() { c.Concurrency = nil },
+			func() { c.QueueSize = nil },
+			func() { c.MaxRetries = nil },
+			func() { c.TimeoutMillis = nil },
+			func() { c.RetryBackoff = nil },
+			func() { c.RateMaxPerSecond = nil },
 		)
 	}
 	if i >= len(reset) {

@@ -58,7 +58,7 @@ func TestSwarmReachesEverything(t *testing.T) {
 	}
 	for _, name := range []string{"success", "error", "timeout", "retries", "rejected.rate_limited", "rejected.queue_full",
 		"rejected.est_wait", "rejected.depth", "rejected.not_found", "rejected.store_full", "rejected.idempotency_store_full", "rejected.idempotency_key_reused",
-		"idempotent_hits", "evicted", "cleaned", "late_results", "duplicate_results", "cold_starts", "queue_wait_exceeded", "stale"} {
+		"idempotent_hits", "evicted", "cleaned", "late_results", "duplicate_results", "cold_starts", "queue_wait_exceeded", "stale", "updates"} {
 		if seen[name] == 0 {
 			t.Errorf("no %s in any of the scenarios", name)
 		}

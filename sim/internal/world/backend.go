@@ -14,9 +14,10 @@ type backend struct {
 	number     int
 	name       string
 	decl       *scenario.Function
-	spec       *core.Spec
-	registered bool  // not deleted
-	redrives   int32 // the load that its redrives are booked on
+	spec       *core.Spec        // of decl
+	inForce    scenario.Function // decl, with the updates that core has taken
+	registered bool              // not deleted
+	redrives   int32             // the load that its redrives are booked on
 
 	r        random.Stream
 	latency  sampler

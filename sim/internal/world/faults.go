@@ -77,8 +77,8 @@ func (w *World) stepOn(b *backend, s *faultStep) {
 		_ = w.register(b) // the witness judges the answer
 	case "provider-outage":
 		b.fleet.outage(s.end)
-	case "reconfigure":
-		w.reconfigure(b, f)
+	case "update", "reconfigure":
+		w.update(b, f)
 	case "cancel":
 		for _, id := range w.witness.Unended(b.number) {
 			if b.r.Hit(f.Share) {
@@ -116,14 +116,18 @@ func (w *World) endQueued(i int32) {
 	}
 }
 
-func (w *World) reconfigure(b *backend, f *scenario.Fault) {
-	var size, concurrency *int
-	if f.QueueSize > 0 {
-		size = &f.QueueSize
+// update puts a changed spec in place of the one in force, as a client does that
+// has read it.
+func (w *World) update(b *backend, f *scenario.Fault) {
+	changed := f.Change.Of(b.inForce)
+	next, err := spec(b.name, &changed, w.rival != nil)
+	if err != nil {
+		panic(err) // New has tried each change
 	}
-	if f.Concurrency > 0 {
-		concurrency = &f.Concurrency
+	w.witness.Updating(b.number, next, f.IfGeneration)
+	now, err := w.core.Update(next, f.IfGeneration)
+	w.witness.Updated(b.number, now, err)
+	if err == nil {
+		b.inForce = changed
 	}
-	err := w.core.Reconfigure(b.name, size, concurrency)
-	w.witness.Reconfigured(b.number, size, concurrency, err)
 }

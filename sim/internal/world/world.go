@@ -25,10 +25,14 @@ type Witness interface {
 	// is of the execution, new or joined.
 	Offering(t Tag)
 	Offered(t Tag, id core.ID, err error)
-	// Created, Deleted and Reconfigured come after the call, with core's answer.
+	// Created and Deleted come after the call, with core's answer.
 	Created(fn int, err error)
 	Deleted(fn int, err error)
-	Reconfigured(fn int, queueSize, concurrency *int, err error)
+	// Updating comes before a changed spec is put, by a client that has seen
+	// generation ifGeneration (0 = any); Updated comes after it with core's answer,
+	// the spec in force.
+	Updating(fn int, next *core.Spec, ifGeneration uint64)
+	Updated(fn int, now *core.Spec, err error)
 	// Unended lists a function's executions that have not ended, in order of
 	// acceptance. Cancelling comes before a call to cancel one, Cancelled after
 	// it with core's answer.
@@ -60,6 +64,7 @@ type Handle interface {
 type Function struct {
 	Name string
 	Decl *scenario.Function // several names may share one
+	Spec *core.Spec         // as it is registered
 }
 
 // World is one run's surroundings. It implements core.Dispatcher and
@@ -121,7 +126,7 @@ func New(sc *scenario.Scenario, l *loop.Loop, rival func(*scenario.Function) Riv
 func (w *World) Functions() []Function {
 	all := make([]Function, len(w.backends))
 	for i, b := range w.backends {
-		all[i] = Function{Name: b.name, Decl: b.decl}
+		all[i] = Function{Name: b.name, Decl: b.decl, Spec: b.spec}
 	}
 	return all
 }
@@ -173,6 +178,21 @@ func (w *World) addFunctions() error {
 			w.backends = append(w.backends, b)
 		}
 	}
+	return w.tryUpdates()
+}
+
+// tryUpdates says which update core would refuse. An order of updates need not be
+// tried: no rule binds two of the values that they change.
+func (w *World) tryUpdates() error {
+	for i := range w.sc.Faults {
+		f := &w.sc.Faults[i]
+		for _, b := range w.declared(f.Function) {
+			changed := f.Change.Of(*b.decl)
+			if _, err := spec(b.name, &changed, w.rival != nil); err != nil {
+				return fmt.Errorf("core refuses the %s of %s at %v: %w", f.Kind, b.name, f.At, err)
+			}
+		}
+	}
 	return nil
 }
 
@@ -184,7 +204,9 @@ func (w *World) register(b *backend) error {
 		b.rival.restart()
 	}
 	_, err := w.core.Register(b.spec)
-	b.registered = b.registered || err == nil
+	if err == nil {
+		b.registered, b.inForce = true, *b.decl
+	}
 	w.witness.Created(b.number, err)
 	return err
 }
@@ -212,7 +234,8 @@ func spec(name string, f *scenario.Function, rival bool) (*core.Spec, error) {
 	}
 	return core.ResolveSpec(core.SpecInput{
 		Name: &name, ScalingConfig: scaling,
-		Concurrency: &f.Concurrency, QueueSize: &f.QueueSize, MaxRetries: &f.MaxRetries, TimeoutMillis: &f.TimeoutMillis,
+		RateMaxPerSecond: &f.RateMaxPerSecond,
+		Concurrency:      &f.Concurrency, QueueSize: &f.QueueSize, MaxRetries: &f.MaxRetries, TimeoutMillis: &f.TimeoutMillis,
 		RetryBackoff: &core.RetryBackoffInput{
 			InitialMillis: &f.RetryBackoff.InitialMillis, MaxMillis: &f.RetryBackoff.MaxMillis,
 			Multiplier: &f.RetryBackoff.Multiplier, Jitter: &f.RetryBackoff.Jitter,
