@@ -23,8 +23,8 @@
 //     (Config.CleanupTTL after the end), or say Request.Borrowed.
 //   - Make the attempt of Result.Run when Request.CallerRuns asked for it.
 //   - Answer Config.OnBacklog, if set, by calling Pump from somewhere else.
-//   - Not call back into core from Observer.Observe or Waiter.Wake, which must
-//     return at once.
+//   - Not call back into core from Observer.Observe, Waiter.Wake or Leaver.Gone,
+//     which must return at once.
 //
 // What follows by itself: retries, timeouts, dead letters, expiry and
 // autoscaling, all from timers of the Clock.

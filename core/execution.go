@@ -44,6 +44,7 @@ type executionExtras struct {
 	trace          TraceContext // never changes
 	idempotencyKey string
 	waiters        []Waiter
+	joins          uint32 // see everJoined
 	attemptEnded   func() // drain-once waits for the attempt in flight
 
 	// Of an execution that has been retried.

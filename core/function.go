@@ -36,7 +36,7 @@ type Function struct {
 	armedAt     int64 // elapsed ns the timer is armed for; 0 = not armed
 	syncQueued  int
 	joinQueued  int  // queued async executions that sync invocations have joined
-	ready       bool // is in the scheduler's ready list
+	ready       bool // is in the scheduler's ready list, or its turn goes on
 	deleted     bool
 	completions throughput
 	service     serviceTime

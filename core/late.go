@@ -94,11 +94,11 @@ func (q *lanes) remove(ex *execution) {
 	q.live--
 }
 
-// dequeueNext takes the execution to run next: the first one that is not late,
-// or else the first one, since nothing else waits then. Each is passed over
-// once at most. The caller holds fn.mu and has seen that the queue is not
+// first is the execution to run next, which dequeue takes: the first one that is
+// not late, or else the first one, since nothing else waits then. Each is passed
+// over once at most. The caller holds fn.mu and has seen that the queue is not
 // empty.
-func (fn *Function) dequeueNext(now Instant) *execution {
+func (fn *Function) first(now Instant) *execution {
 	if fn.core.cfg.PassOverLate {
 		q := &fn.queue
 		for q.fresh.live > 0 && fn.late(q.fresh.first(), now) {
@@ -107,5 +107,5 @@ func (fn *Function) dequeueNext(now Instant) *execution {
 			q.late.push(ex)
 		}
 	}
-	return fn.dequeue()
+	return fn.queue.first()
 }

@@ -64,20 +64,31 @@ func (c *Core) Pump(budget int) (more bool) {
 		if fn == nil {
 			return false
 		}
-		c.take(fn, &input{kind: stepTick, now: c.clock.Now()})
+		var fx effects
+		c.turn(fn, &input{kind: stepTick}, &fx)
 	}
 	return c.ready.count.Load() > 0
 }
 
 // tick dispatches the head of the queue, or the execution that passes it
 // (late.go), if there is one and a slot is free, and has fn put at the end of
-// the ready list if more can run. The caller holds fn.mu.
-func (fn *Function) tick(fx *effects) {
+// the ready list if more can run. While it is asked whether anybody waits for
+// the head, the turn goes on: fn stays ready, so that nobody else takes it. If
+// nobody does, the head ends, and that was the turn. The caller holds fn.mu.
+func (fn *Function) tick(in *input, fx *effects) {
 	fn.ready = false
 	if !fn.runnable() {
 		return
 	}
-	fn.start(fx, fn.dequeueNext(fx.now))
+	switch ex := fn.first(fx.now); {
+	case !in.answered(ex) && fn.ask(fx, ex):
+		fn.ready = true
+		return
+	case in.answered(ex) && in.left(ex):
+		fn.leave(fx, ex)
+	default:
+		fn.start(fx, fn.dequeue())
+	}
 	fn.noteReady(fx)
 }
 
@@ -104,21 +115,32 @@ func (c *Core) DrainOnce(name string, done func()) (bool, error) {
 	if fn == nil {
 		return false, ErrNotFound
 	}
-	var fx effects
-	fn.step(&input{kind: stepDrain, now: c.clock.Now(), done: done}, &fx)
-	if c.carryOut(&fx) {
-		c.serve()
+	for {
+		var fx effects
+		if c.turn(fn, &input{kind: stepDrain, done: done}, &fx) {
+			c.serve()
+		}
+		if !fx.more {
+			return fx.dispatch != nil, nil
+		}
 	}
-	return fx.dispatch != nil, nil
 }
 
-// drainOne starts the head of the queue if there is one and a slot is free; the
+// drainOne starts the head of the queue if there is one and a slot is free. A
+// head that nobody waits for any more ends instead, and fx.more says so. The
 // caller holds fn.mu.
 func (fn *Function) drainOne(in *input, fx *effects) {
 	if fn.queue.live == 0 || !fn.slotFree() || fn.deleted {
 		return
 	}
-	ex := fn.dequeue()
-	ex.extras().attemptEnded = in.done
-	fn.start(fx, ex)
+	switch ex := fn.queue.first(); {
+	case !in.answered(ex) && fn.ask(fx, ex):
+	case in.answered(ex) && in.left(ex):
+		fn.leave(fx, ex)
+		fx.more = true
+	default:
+		fn.dequeue()
+		ex.extras().attemptEnded = in.done
+		fn.start(fx, ex)
+	}
 }

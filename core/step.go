@@ -59,6 +59,9 @@ type input struct {
 	generation uint64 // stepUpdate: the expected one; 0 = any
 	report     *metricReport
 	letter     ID // stepAccept: the dead letter that it comes from
+
+	asked  question // stepTick, stepDrain: what the step before has had asked
+	nobody bool     // the answer: nobody is there
 }
 
 // effects is what a step leaves to be done without the function's lock.
@@ -87,7 +90,8 @@ type effects struct {
 	ask      bool       // the Scaler is to be called for count replicas
 	breakOff *execution // ended, and its attempt still runs
 	dispatch *execution
-	inHand   bool // the caller makes the attempt itself
+	inHand   bool     // the caller makes the attempt itself
+	question question // before the turn is taken, see leave.go
 
 	event        Event
 	task         Task
@@ -115,7 +119,7 @@ func (fn *Function) decide(in *input, fx *effects) {
 	case stepAnswer:
 		fn.answer(in, fx)
 	case stepTick:
-		fn.tick(fx)
+		fn.tick(in, fx)
 	case stepExpire:
 		fn.expire(in.expiry, fx)
 	case stepDue:

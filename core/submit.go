@@ -164,7 +164,9 @@ func (fn *Function) addWaiter(ex *execution, w Waiter) {
 	if ex.inQueue() && !ex.sync && !ex.joined() {
 		fn.joinQueued++
 	}
-	ex.extras().waiters = append(ex.extras().waiters, w)
+	x := ex.extras()
+	x.waiters = append(x.waiters, w)
+	x.joins++
 }
 
 // removeWaiter makes sure that w is not woken for ex any more; the caller holds fn.mu.

@@ -39,12 +39,13 @@ type checker struct {
 	offer         world.Tag // of the call being made; 0 = none
 
 	keys   keyModel
+	leaves leaveModel
 	sample []core.ID // executions to compare with core.Execution
 	probes [2]probes // and when: at cleanupTtl, at ttl
 }
 
 func newChecker(w *witness) *checker {
-	c := &checker{w: w, rate: rateWindow{second: -1}, live: newAgeList(), done: newAgeList(), dirty: newAgeList(), answered: newAgeList()}
+	c := &checker{w: w, rate: rateWindow{second: -1}, leaves: leaveModel{}, live: newAgeList(), done: newAgeList(), dirty: newAgeList(), answered: newAgeList()}
 	c.keys.fresh, c.keys.due = newAgeList(), newAgeList()
 	return c
 }

@@ -79,6 +79,7 @@ func (c *checker) accepted(ev *core.Event, f *generation, rec *record, slot int3
 		w.fail("payload bound", "%s: accepted with %d bytes held of %d", f.name, held, c.cfg.MaxPayloadBytes)
 	}
 	c.payload += int64(rec.request)
+	c.waits(world.Tag(ev.Tag), rec, slot, true)
 	if ev.Sync {
 		c.syncQueued++
 		rec.waiters = 1

@@ -108,7 +108,7 @@ func (c *checker) forget(i int32) {
 }
 
 // joined checks that a request got its key's execution.
-func (c *checker) joined(ev *core.Event, f *generation, rec *record, _ int32) {
+func (c *checker) joined(ev *core.Event, f *generation, rec *record, slot int32) {
 	w := c.w
 	c.hits++
 	c.acquired(ev.At, f)
@@ -127,6 +127,7 @@ func (c *checker) joined(ev *core.Event, f *generation, rec *record, _ int32) {
 		w.fail("nothing outlives its TTL", "%s: key %d led to execution #%d, though one of them has expired", f.name, key, rec.number)
 	case ev.Sync && rec.state != stEnded:
 		rec.waiters++
+		c.waits(world.Tag(ev.Tag), rec, slot, false)
 	}
 }
 

@@ -30,6 +30,7 @@ func (c *checker) dispatched(ev *core.Event, f *generation, rec *record, slot in
 		w.fail("maxQueueWait", "execution #%d was dispatched after waiting %v", rec.number, ev.QueueWait)
 	}
 	c.inOrder(f, rec, slot, ev.At.Mono)
+	c.attended(rec, slot)
 	c.moved(rec, slot)
 	if rec.sync {
 		c.syncQueued--
@@ -156,7 +157,8 @@ func (c *checker) ended(ev *core.Event, f *generation, rec *record, slot int32) 
 		w.fail("an execution ends exactly once", "execution #%d ended again", rec.number)
 		return
 	}
-	c.endsFor(ev, f, rec)
+	c.endsFor(ev, f, rec, slot)
+	delete(c.leaves, slot)
 	if rec.sync && rec.state == stQueued {
 		c.syncQueued--
 	}
@@ -183,7 +185,7 @@ func (c *checker) ended(ev *core.Event, f *generation, rec *record, slot int32) 
 }
 
 // endsFor checks that the end has the cause it claims.
-func (c *checker) endsFor(ev *core.Event, f *generation, rec *record) {
+func (c *checker) endsFor(ev *core.Event, f *generation, rec *record, slot int32) {
 	w := c.w
 	age := ev.At.Mono - rec.createdMono
 	held := int64(-1) // how long the running attempt has taken
@@ -207,7 +209,7 @@ func (c *checker) endsFor(ev *core.Event, f *generation, rec *record) {
 		}
 	case ev.Code == core.CodeCancelled:
 		if w.cancelling != ev.ID {
-			w.fail("status transitions", "execution #%d was cancelled, and nobody has asked for it", rec.number)
+			c.abandonedCall(ev, f, rec, slot)
 		}
 		if rec.state != stRunning { // or the attempt has the input
 			c.forgetInput(rec)

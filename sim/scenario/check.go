@@ -46,6 +46,9 @@ func check(s *Scenario, p *problems) {
 	}
 	for i := range s.Load {
 		s.Load[i].Arrivals.check(s, p)
+		if s.Load[i].Leaves.After > 0 && s.Load[i].Mode != "invoke" {
+			p.Add(s.Load[i].Line, "load[%d]: callers that enqueue do not wait and so do not leave; remove leaves, or use mode: invoke", i)
+		}
 	}
 	for i := range s.Faults {
 		s.Faults[i].check(p)

@@ -184,6 +184,14 @@ var loadTable = &record[Load]{
 		{key: "timeoutMillis", doc: "Timeout of these calls, as X-Timeout-Ms; the function's by default.", typ: counted(limits.TimeoutMillis), at: func(l *Load) any { return &l.TimeoutMillis }},
 		{key: "idempotencyKeys", doc: "Calls carry a key drawn from this many.", typ: integer{1, 10_000_000}, at: func(l *Load) any { return &l.IdempotencyKeys }},
 		{key: "inputs", doc: "Calls bring an input drawn from this many; by default all bring the same.", typ: integer{1, MaxInputs}, at: func(l *Load) any { return &l.Inputs }},
+		{key: "leaves", doc: "invoke: callers close their connection and do not wait for the end.", typ: leavesTable, at: func(l *Load) any { return &l.Leaves }},
+	},
+}
+
+var leavesTable = &record[Leaves]{
+	what: "leaves", flow: true, fresh: func() Leaves { return Leaves{} },
+	fields: []field[Leaves]{
+		{key: "after", doc: "How long after their call.", typ: positiveTime, must: true, at: func(l *Leaves) any { return &l.After }},
 	},
 }
 

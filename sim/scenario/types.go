@@ -119,6 +119,12 @@ type Load struct {
 	TimeoutMillis   int // 0 = the function's
 	IdempotencyKeys int // keys are drawn from this many; 0 = none are sent
 	Inputs          int // inputs are drawn from this many; 0 = all are the same
+	Leaves          Leaves
+}
+
+// Leaves is how callers leave. The zero value is that of callers that stay.
+type Leaves struct {
+	After time.Duration // their call; 0 = they stay
 }
 
 // Arrivals is an arrival process: poisson or constant(Rate, From, To),

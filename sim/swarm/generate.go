@@ -55,6 +55,11 @@ func Generate(seed uint64, duration time.Duration) *scenario.Scenario {
 	for range g.r.IntN(4) {
 		sc.Faults = append(sc.Faults, g.update(&sc))
 	}
+	for i := range sc.Load {
+		if l := &sc.Load[i]; l.Mode == "invoke" && g.chance(0.3) {
+			l.Leaves.After = g.between(time.Millisecond, 2*time.Second)
+		}
+	}
 	return &sc
 }
 

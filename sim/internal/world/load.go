@@ -34,6 +34,7 @@ func (t Tag) Input() int { return int(t >> keyBits & (1<<inputBits - 1)) }
 type Load struct {
 	Function int           // its number
 	Timeout  time.Duration // asked for; 0 = the function's
+	Leaves   time.Duration // how long its callers wait; 0 = to the end
 }
 
 // load is a stream of calls at one registered function.
@@ -46,7 +47,22 @@ type load struct {
 	keyDraws random.Stream
 	inputs   int // inputs drawn from; 0 = all are the first
 	draws    random.Stream
+	leaves   time.Duration // of a caller after its call; 0 = it stays
 }
+
+// leaver waits for one call, for a while.
+type leaver struct {
+	w  *World
+	at int64 // virtual ns at which it has left
+}
+
+var _ core.Leaver = (*leaver)(nil)
+
+// Wake implements core.Waiter.
+func (l *leaver) Wake(s core.Snapshot) { l.w.witness.Wake(s) }
+
+// Gone implements core.Leaver.
+func (l *leaver) Gone() bool { return l.w.loop.Now() >= l.at }
 
 func (w *World) addLoads() {
 	perFunction := map[string]int{} // a load's label counts its function's loads only
@@ -61,6 +77,7 @@ func (w *World) addLoads() {
 				timeout: time.Duration(l.TimeoutMillis) * time.Millisecond,
 				keys:    l.IdempotencyKeys, keyDraws: random.New(w.sc.Seed, "keys/"+label),
 				inputs: l.Inputs, draws: random.New(w.sc.Seed, "inputs/"+label),
+				leaves: l.Leaves.After,
 			})
 		}
 		w.keyNames = append(w.keyNames, make([]string, max(0, l.IdempotencyKeys-len(w.keyNames)))...)
@@ -85,7 +102,7 @@ func (w *World) addRedrives() {
 func (w *World) Loads() []Load {
 	all := make([]Load, len(w.loads))
 	for i := range w.loads {
-		all[i] = Load{Function: w.loads[i].backend.number, Timeout: w.loads[i].timeout}
+		all[i] = Load{Function: w.loads[i].backend.number, Timeout: w.loads[i].timeout, Leaves: w.loads[i].leaves}
 	}
 	return all
 }
@@ -113,7 +130,10 @@ func (w *World) submit(i int32) {
 	}
 	r.Function, r.Sync, r.Input, r.Timeout = l.backend.name, l.sync, inputs[input], l.timeout
 	r.Waiter, r.IdempotencyKey = nil, ""
-	if l.sync {
+	switch {
+	case l.leaves > 0:
+		r.Waiter = &leaver{w, w.loop.Now() + int64(l.leaves)}
+	case l.sync:
 		r.Waiter = w.witness
 	}
 	key := -1
