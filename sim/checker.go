@@ -81,10 +81,17 @@ func (c *checker) submitted(f *function, id core.ID, err error) {
 }
 
 // settled checks, before virtual time moves, what must hold once everything of
-// the old time has happened.
-func (c *checker) settled() {
+// the old time has happened. When the instant is not over the rest of it may yet
+// end the queue of a deleted function: that is looked at later.
+func (c *checker) settled(over bool) {
 	w := c.w
-	for _, f := range c.touched {
+	touched := c.touched
+	c.touched = c.touched[:0]
+	for _, f := range touched {
+		if f.deleted && !over {
+			c.touched = append(c.touched, f)
+			continue
+		}
 		f.touched = false
 		switch {
 		case f.core.QueueDepth() != f.queued:
@@ -106,7 +113,6 @@ func (c *checker) settled() {
 			c.served(f)
 		}
 	}
-	c.touched = c.touched[:0]
 	c.countErrors()
 	g := w.core.Gauges()
 	switch {

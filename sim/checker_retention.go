@@ -7,7 +7,7 @@ import (
 
 // clockJumps is told before a clock jump.
 func (c *checker) clockJumps() {
-	c.settled()
+	c.settled(false)
 	c.jumps = true
 	c.jump = c.w.loop.Now()
 	c.live.cut()

@@ -71,6 +71,8 @@ func (c *Counts) Rejected() int64 {
 // Ended is the sum of all terminal states.
 func (c *Counts) Ended() int64 { return c[cSuccess] + c[cError] + c[cTimeout] }
 
+func (c *Counts) failed() int64 { return c[cError] + c[cTimeout] }
+
 func (c *Counts) add(other *Counts) {
 	for i := range c {
 		c[i] += other[i]

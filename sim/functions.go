@@ -15,6 +15,7 @@ type group struct {
 	counts    Counts
 	latency   [3]latency.Histogram // by scenario.LatencySeries
 	queued    int
+	pausing   int // between two attempts
 	inFlight  int
 }
 

@@ -19,8 +19,9 @@ type Plot struct {
 
 // PlotFunction is one declared function at the end of each step.
 type PlotFunction struct {
-	Name             string
-	Queued, InFlight []int
+	Name                      string
+	Queued, Pausing, InFlight []int
+	Retries, Failed           []int // in the step; Failed are errors and timeouts
 	// Only with scaling: instances ready, wanted and starting, and the slots
 	// there are (the effective concurrency).
 	Replicas, Wanted, Starting, Slots []int
@@ -35,6 +36,7 @@ type plot struct {
 	w    *witness
 	out  Plot
 	next int64             // end of the running step
+	told []Counts          // those of each function at its beginning
 	step latency.Histogram // latencies of the running step
 }
 
@@ -46,6 +48,7 @@ func newPlot(w *witness, sc *scenario.Scenario) *plot {
 	for _, g := range w.groups {
 		p.out.Functions = append(p.out.Functions, PlotFunction{Name: g.name})
 	}
+	p.told = make([]Counts, len(w.groups))
 	return p
 }
 
@@ -66,7 +69,12 @@ func (p *plot) sample() {
 	for i, g := range p.w.groups {
 		f := &p.out.Functions[i]
 		f.Queued = append(f.Queued, g.queued)
+		f.Pausing = append(f.Pausing, g.pausing)
 		f.InFlight = append(f.InFlight, g.inFlight)
+		before := &p.told[i]
+		f.Retries = append(f.Retries, int(g.counts[cRetries]-before[cRetries]))
+		f.Failed = append(f.Failed, int(g.counts.failed()-before.failed()))
+		*before = g.counts
 		if g.decl.Scaled() {
 			now := p.w.scale(g)
 			f.Replicas, f.Wanted = append(f.Replicas, now.ready), append(f.Wanted, now.wanted)
@@ -88,25 +96,29 @@ func (p *plot) halve() {
 		}
 		return s[:len(s)/2]
 	}
-	join := func(s []int64, of func(a, b int64) int64) []int64 {
-		for i := range len(s) / 2 {
-			s[i] = of(s[2*i], s[2*i+1])
-		}
-		return s[:len(s)/2]
-	}
 	for i := range p.out.Functions {
 		f := &p.out.Functions[i]
-		for _, s := range []*[]int{&f.Queued, &f.InFlight, &f.Replicas, &f.Wanted, &f.Starting, &f.Slots} {
+		f.Retries, f.Failed = sums(f.Retries), sums(f.Failed)
+		for _, s := range []*[]int{&f.Queued, &f.Pausing, &f.InFlight, &f.Replicas, &f.Wanted, &f.Starting, &f.Slots} {
 			*s = last(*s)
 		}
 	}
 	larger := func(a, b int64) int64 { return max(a, b) }
-	p.out.Ended = join(p.out.Ended, func(a, b int64) int64 { return a + b })
+	p.out.Ended = sums(p.out.Ended)
 	p.out.P50, p.out.P99 = join(p.out.P50, larger), join(p.out.P99, larger)
 	// The next boundary is on the doubled grid: the number of steps is even.
 	p.out.Step *= 2
 	p.next += int64(p.out.Step / 2)
 }
+
+func join[T any](s []T, of func(a, b T) T) []T {
+	for i := range len(s) / 2 {
+		s[i] = of(s[2*i], s[2*i+1])
+	}
+	return s[:len(s)/2]
+}
+
+func sums[T int | int64](s []T) []T { return join(s, func(a, b T) T { return a + b }) }
 
 func (p *plot) done() *Plot {
 	p.sampleUntil(p.w.loop.Now())

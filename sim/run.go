@@ -107,6 +107,9 @@ func (r *run) toTheEnd() {
 	}()
 	quietAt, end := int64(-1), int64(math.MaxInt64) // known once the run is quiet
 	for w.violation == nil {
+		if quietAt >= 0 && !w.quiet() { // dead letters were redriven
+			quietAt, end = -1, math.MaxInt64
+		}
 		if quietAt < 0 && w.quiet() && r.world.Quiet() {
 			quietAt = max(r.loop.Now(), int64(r.sc.Duration))
 			end = r.endAfter(quietAt)

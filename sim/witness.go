@@ -114,7 +114,7 @@ func (w *witness) quiet() bool { return w.unended == 0 && w.slotsHeld == 0 }
 // has happened; false when an invariant is broken.
 func (w *witness) leave(to int64) bool {
 	if w.check != nil {
-		w.check.settled()
+		w.check.settled(true)
 		w.check.probeUntil(to)
 	}
 	for w.timedNext < len(w.timed) && int64(w.expect[w.timed[w.timedNext]].At) < to {
@@ -134,7 +134,7 @@ func (w *witness) finish(quietAt int64) {
 		w.evaluate(w.timed[w.timedNext])
 	}
 	if w.check != nil {
-		w.check.settled()
+		w.check.settled(true)
 		w.check.baseline(w.loop.Now() - quietAt)
 	}
 }
@@ -307,6 +307,7 @@ func (w *witness) retried(ev *core.Event, f *generation) {
 		rec.queuedMono = ev.At.Mono + int64(ev.Pause)
 		rec.state = stPausing
 	}
+	f.group.pausing++
 	if ev.Pause == 0 {
 		w.requeue(ev, f, rec, slot)
 	}
@@ -320,6 +321,7 @@ func (w *witness) retried(ev *core.Event, f *generation) {
 // requeue puts a record whose pause is over, or that had none, at the tail.
 func (w *witness) requeue(ev *core.Event, f *generation, rec *record, slot int32) {
 	f.elapse(w.loop.Now())
+	f.group.pausing--
 	f.queued++
 	f.group.queued++
 	if rec != nil {
@@ -354,6 +356,8 @@ func (w *witness) ended(ev *core.Event, f *generation) {
 			f.queued--
 			g.queued--
 			w.unlink(f, rec)
+		case stPausing:
+			g.pausing--
 		case stRunning:
 			g.latency[seriesService].Record(int64(ev.Service))
 		}

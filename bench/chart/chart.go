@@ -178,6 +178,9 @@ func (c Chart) bounds() (x0, x1, y0, y1 float64, any bool) {
 		y0, y1 = math.Max(y0, 1e-6)*0.9, math.Max(y1, 1e-6)*1.1
 	} else if c.FromZero {
 		y0, y1 = math.Min(0, y0), y1*1.05
+		if y0 == y1 { // nothing but zeros
+			y1 = 1
+		}
 	}
 	if x0 == x1 {
 		x0, x1 = x0-0.5, x1+0.5

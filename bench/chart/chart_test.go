@@ -124,3 +124,10 @@ func TestNothingToDraw(t *testing.T) {
 		t.Errorf("a single point gives %q", svg)
 	}
 }
+
+func TestZerosAreDrawnAtTheBottom(t *testing.T) {
+	svg := string(Chart{FromZero: true, Lines: []Line{{Points: []Point{{X: 0}, {X: 1}}}}}.SVG())
+	if strings.Contains(svg, ">-") || !strings.Contains(svg, ">0<") || !strings.Contains(svg, ">1<") {
+		t.Errorf("the axis does not go from 0 to 1: %s", svg)
+	}
+}

@@ -20,9 +20,13 @@ func charts(r *sim.Result) []template.HTML {
 		return nil
 	}
 	out := []template.HTML{
-		overTime("Queue depth", "executions", sizes(r, func(f *sim.PlotFunction) []int { return f.Queued })...),
-		overTime("In flight", "executions", sizes(r, func(f *sim.PlotFunction) []int { return f.InFlight })...),
+		overTime("Queue depth", "executions", sizes(r, 1, func(f *sim.PlotFunction) []int { return f.Queued })...),
+		overTime("In flight", "executions", sizes(r, 1, func(f *sim.PlotFunction) []int { return f.InFlight })...),
 	}
+	perSecond := 1 / p.Step.Seconds()
+	out = append(out, ifAny("Pausing between two attempts", "executions", sizes(r, 1, func(f *sim.PlotFunction) []int { return f.Pausing }))...)
+	out = append(out, ifAny("Retries", "a second", sizes(r, perSecond, func(f *sim.PlotFunction) []int { return f.Retries }))...)
+	out = append(out, ifAny("Errors and timeouts", "executions a second", sizes(r, perSecond, func(f *sim.PlotFunction) []int { return f.Failed }))...)
 	out = append(out, scaling(r)...)
 	ms := func(name string, ns []int64) chart.Line {
 		l := line(p, name, ns, 1e-6)
@@ -34,7 +38,7 @@ func charts(r *sim.Result) []template.HTML {
 		return l
 	}
 	return append(out,
-		overTime("Ended", "executions a second", line(p, "", p.Ended, 1/p.Step.Seconds())),
+		overTime("Ended", "executions a second", line(p, "", p.Ended, perSecond)),
 		overTime("End-to-end latency", "ms", ms("p50", p.P50), ms("p99", p.P99)),
 		distribution(r),
 	)
@@ -42,6 +46,18 @@ func charts(r *sim.Result) []template.HTML {
 
 func overTime(title, unit string, lines ...chart.Line) template.HTML {
 	return chart.Chart{Title: title, XLabel: "virtual time", YLabel: unit, X: chart.Seconds, FromZero: true, Lines: lines}.SVG()
+}
+
+// ifAny is overTime, unless nothing but zeros would be drawn.
+func ifAny(title, unit string, lines []chart.Line) []template.HTML {
+	for _, l := range lines {
+		for _, at := range l.Points {
+			if at.Y != 0 {
+				return []template.HTML{overTime(title, unit, lines...)}
+			}
+		}
+	}
+	return nil
 }
 
 // line is a value at the end of each step of a plot, in another unit.
@@ -78,33 +94,33 @@ func scaling(r *sim.Result) (out []template.HTML) {
 	return out
 }
 
-// sizes gives the busiest functions a curve each and the others one together.
-func sizes(r *sim.Result, of func(*sim.PlotFunction) []int) []chart.Line {
-	type sized struct {
-		f    *sim.PlotFunction
-		most int
+// sizes gives the functions that have most a curve each, in the scenario's order,
+// so that with few of them each has one colour on the whole page, and the others
+// one together. unit is that of the drawn values.
+func sizes(r *sim.Result, unit float64, of func(*sim.PlotFunction) []int) []chart.Line {
+	all := make([]int, len(r.Plot.Functions)) // numbers of functions
+	for i := range all {
+		all[i] = i
 	}
-	var all []sized
-	for i := range r.Plot.Functions {
-		f := &r.Plot.Functions[i]
-		all = append(all, sized{f, slices.Max(of(f))})
-	}
-	slices.SortStableFunc(all, func(a, b sized) int { return b.most - a.most })
+	values := func(n int) []int { return of(&r.Plot.Functions[n]) }
+	slices.SortStableFunc(all, func(a, b int) int { return slices.Max(values(b)) - slices.Max(values(a)) })
+	shown := all[:min(len(all), maxLines)]
+	slices.Sort(shown)
 	var lines []chart.Line
+	for _, n := range shown {
+		lines = append(lines, line(r.Plot, r.Plot.Functions[n].Name, values(n), unit))
+	}
+	rest := all[len(shown):]
+	if len(rest) == 0 {
+		return lines
+	}
 	others := make([]int, len(r.Plot.Ended))
-	for i, s := range all {
-		if i < maxLines {
-			lines = append(lines, line(r.Plot, s.f.Name, of(s.f), 1))
-			continue
-		}
-		for j, n := range of(s.f) {
-			others[j] += n
+	for _, n := range rest {
+		for i, v := range values(n) {
+			others[i] += v
 		}
 	}
-	if len(all) > maxLines {
-		lines = append(lines, line(r.Plot, fmt.Sprintf("%d others", len(all)-maxLines), others, 1))
-	}
-	return lines
+	return append(lines, line(r.Plot, fmt.Sprintf("%d others", len(rest)), others, unit))
 }
 
 // distribution draws the latencies of all functions in logarithmic bins, four

@@ -2,6 +2,7 @@ package report
 
 import (
 	"bytes"
+	"slices"
 	"strings"
 	"testing"
 
@@ -77,6 +78,45 @@ func TestUnscaledPageHasNoScaling(t *testing.T) {
 	_, page := render(t, "name: x\nduration: 5s\nfunctions: [{name: f}]\nload: [{function: f, arrivals: {process: poisson, rate: 5}}]\n", "")
 	if strings.Contains(page, "Instances of") || strings.Contains(page, "<h2>Scaling") {
 		t.Error("a page without scaled functions has their charts")
+	}
+}
+
+// TestRetriesAreDrawn, with what pauses and what fails, in a scenario that has
+// them, and each function has one colour.
+func TestRetriesAreDrawn(t *testing.T) {
+	const text = `
+name: retries
+duration: 20s
+functions:
+  - {name: steady, maxRetries: 9, behavior: {latency: 500ms}}
+  - {name: pausing, maxRetries: 1, retryBackoff: {initialMs: 2000, maxMs: 2000}, behavior: {failureRate: 0.5}}
+load:
+  - {function: steady, arrivals: {process: poisson, rate: 6}}
+  - {function: pausing, arrivals: {process: poisson, rate: 5}}
+`
+	r, page := render(t, text, "")
+	for _, title := range []string{"Queue depth", "Pausing between two attempts", "Retries", "Errors and timeouts"} {
+		_, chart, found := strings.Cut(page, title)
+		if first, second := strings.Index(chart, ">steady<"), strings.Index(chart, ">pausing<"); !found || first < 0 || first > second {
+			t.Errorf("%s: drawn %v, steady named at %d and pausing at %d", title, found, first, second)
+		}
+	}
+	f := &r.Plot.Functions[1]
+	sum := func(s []int) (n int64) {
+		for _, v := range s {
+			n += int64(v)
+		}
+		return n
+	}
+	c := &r.Functions[1].Counts
+	if retries, failed := sum(f.Retries), sum(f.Failed); retries != c.Get("retries") || failed != c.Get("error")+c.Get("timeout") || retries*failed == 0 {
+		t.Errorf("drawn are %d retries and %d failures, counted %d and %d", retries, failed, c.Get("retries"), c.Get("error")+c.Get("timeout"))
+	}
+	if most := slices.Max(f.Pausing); most < 3 || f.Pausing[len(f.Pausing)-1] != 0 {
+		t.Errorf("at most %d pause, %d in the end", most, f.Pausing[len(f.Pausing)-1])
+	}
+	if strings.Contains(page, "Instances of") {
+		t.Error("instances of functions that have none")
 	}
 }
 
