@@ -26,6 +26,7 @@ type Options struct {
 	Connections []int
 	Timeout     time.Duration
 	Seed        uint64
+	Idempotency int     // as in loadgen.Options
 	Confidence  float64 // such as 0.95
 	// OpenFraction adds an open-loop phase at this share of the slower
 	// side's throughput, the same rate for both; 0 leaves it out.
@@ -71,7 +72,7 @@ func (o Options) Check(t loadgen.Target) error {
 func (o Options) load(t loadgen.Target, connections int, rate float64, round int) loadgen.Options {
 	return loadgen.Options{
 		Targets: []loadgen.Target{t}, Connections: connections, Rate: rate, Arrival: arrival.Poisson,
-		Seed: o.Seed + uint64(round), Warmup: o.Warmup, Duration: o.Round, Timeout: o.Timeout,
+		Seed: o.Seed + uint64(round), Warmup: o.Warmup, Duration: o.Round, Timeout: o.Timeout, Idempotency: o.Idempotency,
 	}
 }
 

@@ -57,6 +57,11 @@ func (l *Launcher) FromURL(rawURL string) *Subject {
 	return &Subject{Name: rawURL, Target: loadgen.URLTarget(l.Defaults, rawURL)}
 }
 
+// FromProcess makes a subject of a server that the caller has started and ends.
+func FromProcess(name string, t loadgen.Target, server *child.Process) *Subject {
+	return &Subject{Name: name, Target: t, server: server}
+}
+
 // RunsSimplane reports whether the named subject is a simplane server rather
 // than a yardstick.
 func RunsSimplane(name string) bool {

@@ -86,6 +86,36 @@ func (t Target) Spread(n int, spread string) (Target, error) {
 	return t, err
 }
 
+// At is the same target at another server: its URLs begin with from, such as
+// http://127.0.0.1:8080, and those of the result with to.
+func (t Target) At(from, to string) (Target, error) {
+	if !strings.HasPrefix(t.URL, from) {
+		return t, fmt.Errorf("url %q is not at %s", t.URL, from)
+	}
+	t.URL = to + strings.TrimPrefix(t.URL, from)
+	if t.Paths == nil {
+		return t, nil
+	}
+	moved := Paths{choice: t.Paths.choice}
+	for _, u := range t.Paths.URLs {
+		moved.URLs = append(moved.URLs, to+strings.TrimPrefix(u, from))
+	}
+	t.Paths = &moved
+	return t, nil
+}
+
+// ListTarget aims at URLs of one host, each as likely as any other, with GET or,
+// if d has one, another method.
+func ListTarget(d Defaults, name string, urls []string) (Target, error) {
+	paths, err := newPaths(urls, slices.Repeat([]float64{1}, len(urls)))
+	if err != nil {
+		return Target{}, err
+	}
+	t := URLTarget(d, urls[0])
+	t.Name, t.Paths = name, paths
+	return t, nil
+}
+
 // PathsTarget aims at the paths that a file lists, one a line: a path of
 // d.Server or a whole URL, then, if it is not 1, a space and its weight (a
 // positive number). Empty lines and those that begin with # are passed over.

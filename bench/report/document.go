@@ -12,6 +12,7 @@ import (
 
 	"simplane/bench/compare"
 	"simplane/bench/corebench"
+	"simplane/bench/growth"
 	"simplane/bench/loadgen"
 	"simplane/bench/machine"
 )
@@ -19,11 +20,11 @@ import (
 // Schema names the JSON layout; it changes when a field's meaning does.
 const Schema = "simplane-bench/1"
 
-// Document is one report. Exactly one of HTTP, Search, Compare and Core
+// Document is one report. Exactly one of HTTP, Search, Compare, Core and Growth
 // is set.
 type Document struct {
 	Schema   string            `json:"schema"`
-	Kind     string            `json:"kind"` // "http", "search", "compare" or "core"
+	Kind     string            `json:"kind"` // "http", "search", "compare", "core" or "growth"
 	Command  string            `json:"command"`
 	Started  time.Time         `json:"started"`
 	Version  string            `json:"version"`
@@ -38,6 +39,7 @@ type Document struct {
 	Search  *loadgen.SearchResult `json:"search,omitempty"`
 	Compare *compare.Result       `json:"compare,omitempty"`
 	Core    *corebench.Result     `json:"core,omitempty"`
+	Growth  *growth.Result        `json:"growth,omitempty"`
 }
 
 // Write puts result.json, report.html and, when h is not empty, latency.hgrm

@@ -28,6 +28,8 @@ func (d *Document) HTML(w io.Writer) error {
 		sections = compareSections(d.Compare)
 	case d.Core != nil:
 		sections = coreSections(d.Core)
+	case d.Growth != nil:
+		sections = growthSections(d.Growth)
 	}
 	p := page.Page{
 		Title: "simplane bench " + d.Kind, Passed: d.Passed,
@@ -55,6 +57,8 @@ func (d *Document) findings() []string {
 		return d.Compare.Findings
 	case d.Core != nil:
 		return d.Core.Findings
+	case d.Growth != nil:
+		return d.Growth.Findings
 	}
 	return nil
 }

@@ -21,6 +21,8 @@ func (d *Document) Text(w io.Writer) error {
 		d.compareText(tw)
 	case d.Core != nil:
 		d.coreText(tw)
+	case d.Growth != nil:
+		d.growthText(tw)
 	}
 	for _, f := range d.findings() {
 		fmt.Fprintf(tw, "note: %s\n", f)

@@ -24,7 +24,7 @@ func benchCommand() *cobra.Command {
 		Args:  noArgs,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(benchCoreCommand(), benchHTTPCommand(), benchCompareCommand(), benchCheckCommand(), benchYardstickCommand())
+	cmd.AddCommand(benchCoreCommand(), benchHTTPCommand(), benchCompareCommand(), benchGrowthCommand(), benchCheckCommand(), benchYardstickCommand())
 	return cmd
 }
 

@@ -82,9 +82,7 @@ func (f *compareFlags) run(cmd *cobra.Command) error {
 	}
 	l := compare.Launcher{
 		Executable: exe, Defaults: d, Backend: f.backend,
-		BaselineArgs: func(kind, backend string) []string {
-			return []string{"bench", "yardstick", "--kind", kind, "--backend", backend}
-		},
+		BaselineArgs: yardstickArgs,
 	}
 	ctx, stop := benchContext(cmd)
 	defer stop()
@@ -170,6 +168,11 @@ func (f *compareFlags) measure(ctx context.Context, l compare.Launcher, line *pr
 	}
 	defer b.Stop()
 	return compare.Run(ctx, a, b, f.o, func(what string) { line.Printf("%s", what) })
+}
+
+// yardstickArgs is the command line of a yardstick.
+func yardstickArgs(kind, backend string) []string {
+	return []string{"bench", "yardstick", "--kind", kind, "--backend", backend}
 }
 
 // benchYardstickCommand is what compare starts as a child.
