@@ -11,7 +11,8 @@ type Canceller interface {
 // Cancel ends an execution that has not ended, as ERROR with code CANCELLED:
 // a queued one leaves the queue, a running one's attempt is broken off where
 // the Dispatcher is a Canceller. It returns the execution's state then. The
-// error is ErrExecutionGone or ErrAlreadyEnded.
+// error is ErrExecutionGone or ErrAlreadyEnded. Nobody may be told either before
+// the fact at Snapshot.LSN is durable.
 func (c *Core) Cancel(id ID) (Snapshot, error) {
 	ex := c.store.get(id)
 	if ex == nil {
@@ -20,8 +21,9 @@ func (c *Core) Cancel(id ID) (Snapshot, error) {
 	var fx effects
 	ex.fn.step(&input{kind: stepCancel, now: c.clock.Now(), ex: ex}, &fx)
 	c.carryOut(&fx)
+	fx.told.LSN = fx.restsOn
 	if fx.why != nil {
-		return Snapshot{}, fx.why
+		return Snapshot{LSN: fx.restsOn}, fx.why
 	}
 	c.serve() // with the scheduler off nothing else may drive the queue
 	return fx.told, nil
@@ -37,13 +39,16 @@ func (fn *Function) cancel(in *input, fx *effects) {
 		fx.why = ErrExecutionGone
 		return
 	case ex.status.Terminal():
-		fx.why = ErrAlreadyEnded
+		fx.why, fx.restsOn = ErrAlreadyEnded, ex.lastFact()
 		return
 	}
-	if ex.holdsSlot && !ex.answered {
+	switch {
+	case ex.awaitsDispatch():
+		fn.releaseSlot(fx, ex)
+	case ex.holdsSlot && !ex.answered:
 		fx.breakOff = ex
 	}
 	fn.end(fx, ex, ending{status: Error, err: errCancelled, unwanted: true})
-	fx.told = ex.snapshot()
+	fx.told, fx.restsOn = ex.snapshot(), ex.lastFact()
 	fn.noteReady(fx)
 }

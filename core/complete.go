@@ -14,21 +14,24 @@ func (t Task) Complete(o Outcome) {
 // outcome is final: an error is not retried. An execution that has ended
 // already stays as it is, and so does one that is at another attempt than the
 // one that the outcome is of; attempt 0 is any. The error is ErrExecutionGone.
-func (c *Core) Complete(id ID, attempt int, o Outcome) error {
+// Nobody may be told of the success before the fact at the LSN, if any, is
+// durable.
+func (c *Core) Complete(id ID, attempt int, o Outcome) (LSN, error) {
 	ex := c.store.get(id)
 	if ex == nil {
-		return ErrExecutionGone
+		return 0, ErrExecutionGone
 	}
-	if why := c.conclude(&input{kind: stepComplete, now: c.clock.Now(), ex: ex, attempt: int32(attempt), outcome: o}); why != nil {
-		return why
+	at, why := c.conclude(&input{kind: stepComplete, now: c.clock.Now(), ex: ex, attempt: int32(attempt), outcome: o})
+	if why != nil {
+		return 0, why
 	}
-	return nil
+	return at, nil
 }
 
 // conclude takes a step that may release a slot, and then serves the ready
 // list, unless the completion comes from inside Dispatch: the dispatching
 // loop does that then.
-func (c *Core) conclude(in *input) *Rejection {
+func (c *Core) conclude(in *input) (LSN, *Rejection) {
 	var fx effects
 	fn := in.ex.fn
 	fn.step(in, &fx)
@@ -36,7 +39,7 @@ func (c *Core) conclude(in *input) *Rejection {
 	if fx.did && !fx.inside {
 		c.serve()
 	}
-	return fx.why
+	return fx.restsOn, fx.why
 }
 
 // answer applies the outcome of an attempt; the caller holds fn.mu.
@@ -74,6 +77,9 @@ func (fn *Function) completed(in *input, fx *effects) {
 	}
 	if ex.status.Terminal() || (in.attempt != 0 && in.attempt != ex.attempt) {
 		fx.happen(EventDuplicateResult, ex)
+		if ex.status.Terminal() {
+			fx.restsOn = ex.lastFact()
+		}
 		return
 	}
 	ex.answered = true
@@ -81,6 +87,7 @@ func (fn *Function) completed(in *input, fx *effects) {
 	fn.releaseSlot(fx, ex)
 	ex.noteStart(&in.outcome)
 	fn.end(fx, ex, in.outcome.ending())
+	fx.restsOn = fx.lsn
 	fn.noteReady(fx)
 }
 

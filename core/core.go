@@ -2,6 +2,7 @@ package core
 
 import (
 	"math/bits"
+	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -166,6 +167,11 @@ type Core struct {
 
 	dead *deadLetters
 
+	held          heldQueue
+	registrations atomic.Uint64 // the latest number given, with a journal
+	configMu      sync.Mutex
+	configAt      LSN // the fact of SaveConfig; 0 = none
+
 	leaving    leaving
 	relief     relief
 	draining   atomic.Bool
@@ -190,7 +196,7 @@ func New(cfg Config, clock Clock, ids IDSource, dispatcher Dispatcher, observer 
 		c.observer = nopObserver{}
 	}
 	c.registry.max = cfg.MaxFunctions
-	c.dead = newDeadLetters(&cfg)
+	c.dead = newDeadLetters(&cfg, &c.held)
 	c.admission.cfg.Store(&cfg.SyncQueue)
 	return c, nil
 }
@@ -238,6 +244,7 @@ type Gauges struct {
 	KeyBytes         int64 // idempotency keys as their store holds them; count against MaxPayloadBytes, too
 	SyncQueueDepth   int   // queued sync invocations
 	SyncInFlight     int   // sync invocations that hold a slot
+	Held             int   // steps of which effects wait for the journal
 }
 
 // Gauges reads the sizes.
@@ -249,6 +256,7 @@ func (c *Core) Gauges() Gauges {
 		KeyBytes:         c.keys.Bytes(),
 		SyncQueueDepth:   int(c.admission.depth.Load()),
 		SyncInFlight:     int(c.admission.inFlight.Load()),
+		Held:             int(c.held.count.Load()),
 	}
 }
 

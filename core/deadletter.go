@@ -14,6 +14,8 @@ type DeadLetter struct {
 	// Place is its position among the function's, which it keeps: later ones
 	// have greater ones. > 0.
 	Place uint64
+
+	facts *factLog // nil unless the execution was durable
 }
 
 // letterOverhead is what the bound of bytes counts for a letter beside its
@@ -35,6 +37,8 @@ func (l *DeadLetter) bytes() int64 {
 type deadLetters struct {
 	perFunction   int
 	maxBytes, ttl int64
+	journal       Journal
+	held          *heldQueue
 
 	mu     sync.Mutex
 	bytes  int64
@@ -49,24 +53,24 @@ type deadQueue struct {
 	dropped int64 // for lack of room
 }
 
-func newDeadLetters(cfg *Config) *deadLetters {
+func newDeadLetters(cfg *Config, held *heldQueue) *deadLetters {
 	return &deadLetters{
 		perFunction: cfg.MaxDeadLetters, maxBytes: cfg.MaxDeadLetterBytes, ttl: int64(cfg.DeadLetterTTL),
-		byName: make(map[string]*deadQueue),
+		byName:  make(map[string]*deadQueue),
+		journal: cfg.Journal, held: held,
 	}
 }
 
 // bury keeps a dead letter of an execution that has just ended for good; the
-// caller holds the function's lock.
+// caller holds the function's lock and mu.
 func (d *deadLetters) bury(ex *execution) {
 	// Copies: a dead letter outlives its execution, and so would all that its
 	// input was allocated with.
 	l := DeadLetter{Snapshot: ex.snapshot(), Input: slices.Clone(ex.input)}
 	if ex.more != nil {
 		l.Metadata = slices.Clone(ex.more.metadata)
+		l.facts = ex.more.facts
 	}
-	d.mu.Lock()
-	defer d.mu.Unlock()
 	name := ex.fn.name
 	q := d.byName[name]
 	if q == nil {
@@ -82,6 +86,9 @@ func (d *deadLetters) bury(ex *execution) {
 	}
 	q.last++
 	l.Place = q.last
+	if l.facts != nil {
+		l.facts.users.Add(1)
+	}
 	q.items = append(q.items, l)
 	d.count(q, l.bytes())
 	for d.bytes > d.maxBytes {
@@ -96,14 +103,16 @@ func (d *deadLetters) count(q *deadQueue, by int64) {
 
 // dropOldest makes room at the expense of one name.
 func (d *deadLetters) dropOldest(q *deadQueue) {
-	d.remove(q, 0)
+	d.remove(q, 0).drop(d.journal)
 	q.dropped++
 }
 
-// remove takes out the letter at i.
-func (d *deadLetters) remove(q *deadQueue, i int) {
+// remove takes out the letter at i and returns its facts, which the caller drops.
+func (d *deadLetters) remove(q *deadQueue, i int) *factLog {
+	facts := q.items[i].facts
 	d.count(q, -q.items[i].bytes())
 	q.items = slices.Delete(q.items, i, i+1)
+	return facts
 }
 
 // largest is the name with the most bytes; of equal ones the first by name.
@@ -124,6 +133,7 @@ func (d *deadLetters) expire(name string, q *deadQueue, now int64) {
 	n := 0
 	for n < len(q.items) && now-q.items[n].ended > d.ttl {
 		d.count(q, -q.items[n].bytes())
+		q.items[n].facts.drop(d.journal)
 		n++
 	}
 	q.items = slices.Delete(q.items, 0, n)
@@ -153,7 +163,21 @@ func (d *deadLetters) find(name string, id ID, now int64) (*deadQueue, int) {
 		return nil, -1
 	}
 	d.expire(name, q, now)
-	return q, slices.IndexFunc(q.items, func(l DeadLetter) bool { return l.ID == id })
+	return q, slices.IndexFunc(q.items, func(l DeadLetter) bool { return l.ID == id && d.told(&l) })
+}
+
+// told says that the end that left a letter is durable: nobody may see it before.
+func (d *deadLetters) told(l *DeadLetter) bool {
+	return l.facts == nil || d.held.reached(l.facts.last())
+}
+
+// shown are a name's letters that may be seen.
+func (d *deadLetters) shown(q *deadQueue) []DeadLetter {
+	n := len(q.items)
+	for n > 0 && !d.told(&q.items[n-1]) { // letters are in the order of their ends
+		n--
+	}
+	return q.items[:n]
 }
 
 func (d *deadLetters) get(name string, id ID, now int64) (DeadLetter, bool) {
@@ -166,15 +190,16 @@ func (d *deadLetters) get(name string, id ID, now int64) (DeadLetter, bool) {
 	return q.items[i], true
 }
 
-// take removes a letter and reports whether it was there.
-func (d *deadLetters) take(name string, id ID, now int64) bool {
+// take removes a letter, returns its facts, which the caller drops, and reports
+// whether it was there.
+func (d *deadLetters) take(name string, id ID, now int64) (*factLog, bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	q, i := d.find(name, id, now)
-	if i >= 0 {
-		d.remove(q, i)
+	if i < 0 {
+		return nil, false
 	}
-	return i >= 0
+	return d.remove(q, i), true
 }
 
 // DeadLetterPage is a part of a name's dead letters, newest first. With More set
@@ -210,7 +235,7 @@ func (c *Core) DeadLetters(name string, before uint64, limit int) (DeadLetterPag
 	if err != nil {
 		return DeadLetterPage{}, err
 	}
-	items := q.items
+	items := c.dead.shown(q)
 	if before > 0 {
 		below, _ := slices.BinarySearchFunc(items, before, func(l DeadLetter, place uint64) int { return cmp.Compare(l.Place, place) })
 		items = items[:below]
@@ -239,9 +264,10 @@ func (c *Core) DeadLetterIDs(name string) ([]ID, error) {
 	if err != nil {
 		return nil, err
 	}
-	ids := make([]ID, len(q.items))
+	shown := c.dead.shown(q)
+	ids := make([]ID, len(shown))
 	for i := range ids {
-		ids[i] = q.items[i].ID
+		ids[i] = shown[i].ID
 	}
 	return ids, nil
 }
@@ -265,21 +291,46 @@ func (c *Core) Redrive(name string, id ID, tag uint64) (Result, error) {
 	if !ok {
 		return Result{}, ErrNotFound
 	}
-	return c.Submit(&Request{Function: name, Input: l.Input, Metadata: l.Metadata, TraceID: l.TraceID, Tag: tag, letter: id})
+	r := Request{Function: name, Input: l.Input, Metadata: l.Metadata, TraceID: l.TraceID, Tag: tag, letter: id}
+	if l.facts != nil { // or it would be neither, after a restart
+		r.Durability = DurabilityDisk
+	}
+	return c.Submit(&r)
 }
 
 // PurgeDeadLetters forgets the dead letters of a name and returns how many
 // there were. The error is ErrNotFound when there is neither a function of that
-// name nor a letter.
-func (c *Core) PurgeDeadLetters(name string) (int, error) {
+// name nor a letter. Nobody may be told of the success before the fact at the
+// LSN, if any, is durable.
+func (c *Core) PurgeDeadLetters(name string) (int, LSN, error) {
 	c.dead.mu.Lock()
 	defer c.dead.mu.Unlock()
 	q, err := c.lettersOf(name)
 	if err != nil {
-		return 0, err
+		return 0, 0, err
 	}
+	at := c.dead.purge(name, q, c.clock.Now())
 	n := len(q.items)
-	c.dead.bytes -= q.bytes
-	delete(c.dead.byName, name)
-	return n, nil
+	c.dead.forget(name, q)
+	return n, at, nil
+}
+
+// forget drops all letters of a name; the caller holds mu.
+func (d *deadLetters) forget(name string, q *deadQueue) {
+	d.bytes -= q.bytes
+	delete(d.byName, name)
+}
+
+// purge puts it into the journal that the letters of a name are gone, and returns
+// the fact's place; 0 if no letter is in there. The caller holds mu.
+func (d *deadLetters) purge(name string, q *deadQueue, now Instant) (at LSN) {
+	if !slices.ContainsFunc(q.items, func(l DeadLetter) bool { return l.facts != nil }) {
+		return 0
+	}
+	at = d.journal.Append(PartitionOf(name), &Fact{Kind: FactPurged, Wall: now.Wall, Function: name})
+	for i := range q.items {
+		q.items[i].facts.drop(d.journal)
+	}
+	d.journal.Release(PartitionOf(name), at)
+	return at
 }

@@ -33,6 +33,8 @@ func (fn *Function) endDue(fx *effects) {
 		fx.freeKey = ex
 	case ex.status == Queued:
 		fn.end(fx, ex, ending{status: Timeout})
+	case ex.formerly() && ex.attemptDeadline() <= fx.now.Mono:
+		fn.interrupt(ex, fx)
 	case ex.holdsSlot && ex.attemptDeadline() <= fx.now.Mono:
 		// The dispatch has not answered within its time: the slot is free for
 		// others, and whatever it still answers is late.

@@ -4,8 +4,11 @@ package core
 // goroutine.
 type Deletion struct {
 	Function *Function
-	ends     []effects // of one batch; made for the first
-	place    int       // among the deadlines, of the one looked at last
+	// LSN is the fact that must be durable before anybody is told that the
+	// function is deleted; 0 = none.
+	LSN   LSN
+	ends  []effects // of one batch; made for the first
+	place int       // among the deadlines, of the one looked at last
 }
 
 // endAtOnce bounds how long a function's lock is held to end its queue.
@@ -43,12 +46,17 @@ func (c *Core) Retire(name string) (*Deletion, error) {
 	c.observe(&Event{Kind: EventFunctionDeleted, Function: fn, At: now})
 	c.leaving.add(fn)
 	c.registry.remove(name)
-	return &Deletion{Function: fn}, nil
+	return &Deletion{Function: fn, LSN: fx.lsn}, nil
 }
 
 // close makes a deleted function take no more work and start none, and sets
 // fx.did unless it was deleted already; the caller holds fn.mu.
-func (fn *Function) close(fx *effects) { fx.did, fn.deleted = !fn.deleted, true }
+func (fn *Function) close(fx *effects) {
+	fx.did, fn.deleted = !fn.deleted, true
+	if fx.did && fn.core.cfg.Journal != nil {
+		fn.recordGone(fx)
+	}
+}
 
 // Next ends a batch of the executions that are queued or pause and reports
 // whether there are more. Their inputs are given back. Other calls run between

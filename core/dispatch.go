@@ -81,9 +81,29 @@ func (ex *execution) completedInside(attempt int32) bool {
 // running. The caller holds fn.mu and has checked that a slot is free.
 func (fn *Function) start(fx *effects, ex *execution) {
 	fn.takeSlot(ex)
+	fn.begin(fx, ex)
+}
+
+// begin marks ex, which has a slot, running. If that must be durable first, the
+// attempt is dispatched later (held.go), and its time counts from then. The caller
+// holds fn.mu.
+func (fn *Function) begin(fx *effects, ex *execution) {
 	ex.markRunning(fx.now)
 	fn.core.store.moved(ex, fx.now)
+	if ex.durable() {
+		ex.more.facts.held, ex.more.facts.until = true, 0
+		fn.watch(ex, fx.now)
+		ex.handoff.Store(handoffWord(ex.attempt, handoffReturned))
+		fn.recordOf(fx, ex, &Fact{Kind: FactStarted})
+		fx.dispatch = ex
+		return
+	}
 	fn.watch(ex, fx.now)
+	fn.toDispatch(fx, ex)
+}
+
+// toDispatch has carryOut dispatch ex's attempt; the caller holds fn.mu.
+func (fn *Function) toDispatch(fx *effects, ex *execution) {
 	ex.handoff.Store(handoffWord(ex.attempt, handoffDispatching))
 	fx.dispatch, fx.queueWait = ex, time.Duration(fx.now.Mono-ex.queuedMono)
 	task := &fx.task

@@ -39,7 +39,14 @@ func (fn *Function) end(fx *effects, ex *execution, how ending) bool {
 		c.admission.completed(fn, fx.now)
 	}
 	if how.status != Success && !ex.sync && !how.unwanted {
+		c.dead.mu.Lock() // the order of letters is that of their facts
+		if ex.durable() {
+			fn.recordEnded(fx, ex, &how)
+		}
 		c.dead.bury(ex)
+		c.dead.mu.Unlock()
+	} else if ex.durable() {
+		fn.recordEnded(fx, ex, &how)
 	}
 	if n := ex.resultBytes(); n > 0 {
 		c.store.bytes.Add(n)
@@ -56,15 +63,25 @@ func (fn *Function) end(fx *effects, ex *execution, how ending) bool {
 	return true
 }
 
-// tellEnd moves ex's waiters into fx, with the snapshot and the event of its
-// end; the caller holds fn.mu.
-func (fn *Function) tellEnd(fx *effects, ex *execution) {
+// takeWaiters moves ex's waiters into fx, with the snapshot for them; the caller
+// holds fn.mu.
+func (fn *Function) takeWaiters(fx *effects, ex *execution) {
 	fx.waiter, ex.waiter = ex.waiter, nil
 	if ex.more != nil {
 		fx.joined, ex.more.waiters = ex.more.waiters, nil
 	}
 	if fx.waiter != nil || fx.joined != nil {
 		ex.copyTo(&fx.told)
+	}
+}
+
+// tellEnd moves ex's waiters into fx, unless its end must be durable before they
+// are woken, and the event of its end; the caller holds fn.mu.
+func (fn *Function) tellEnd(fx *effects, ex *execution) {
+	if ex.durable() {
+		fx.ended = ex
+	} else {
+		fn.takeWaiters(fx, ex)
 	}
 	if !fn.core.observed {
 		return

@@ -23,6 +23,9 @@ const (
 	CodeAlreadyEnded    = "ALREADY_ENDED"
 	CodeGeneration      = "GENERATION_CONFLICT"
 	CodeDispatchFailed  = "DISPATCH_FAILED"
+	CodeNoJournal       = "NO_JOURNAL"
+	CodeJournalFull     = "JOURNAL_FULL"
+	CodeInterrupted     = "INTERRUPTED"
 )
 
 // Rejection is why a call was refused. The values below are shared and never
@@ -52,7 +55,10 @@ var (
 	ErrDraining        = &Rejection{CodeDraining, "shutting down; no new work is accepted"}
 	// ErrPending says that another submission with the same idempotency key is
 	// being admitted right now: submit again once Request.OnSettled was called.
-	ErrPending       = &Rejection{CodePending, "the idempotency key is being claimed by a concurrent request"}
+	ErrPending = &Rejection{CodePending, "the idempotency key is being claimed by a concurrent request"}
+	// ErrNoJournal says that durability "disk" was asked for where nothing is kept.
+	ErrNoJournal     = &Rejection{CodeNoJournal, "durability \"disk\" needs a journal, and there is none; start with a data directory, or leave durability out"}
+	ErrJournalFull   = &Rejection{CodeJournalFull, "the journal is at its bound; retry after older executions expire, or ask for durability \"memory\""}
 	ErrFunctionLimit = &Rejection{CodeFunctionLimit, "the maximum number of functions is registered"}
 	ErrExists        = &Rejection{CodeExists, "a function with this name is already registered"}
 )

@@ -35,6 +35,7 @@ type execution struct {
 	sync, holdsSlot, answered, coldStart, cleaned, evicted bool
 	passed                                                 bool // by others in the queue, see late.go
 	pausing                                                bool // QUEUED, but not in the queue, see retry.go
+	restored                                               bool // its id says no place, see store.go
 }
 
 // executionExtras holds what few executions have.
@@ -47,6 +48,7 @@ type executionExtras struct {
 	joins          uint32 // see everJoined
 	attemptEnded   func() // drain-once waits for the attempt in flight
 
+	facts *factLog
 	// Of an execution that has been retried.
 	attempts []Attempt // the failed ones
 	moved    int64     // wall ns of when it was last put back
@@ -85,10 +87,10 @@ func (x *executionExtras) payloadBytes() int64 {
 // afterCleanup is what is still needed when the payload has been dropped; nil
 // when nothing is. An attempt that still runs may be reading the old one.
 func (x *executionExtras) afterCleanup() *executionExtras {
-	if x == nil || x.attemptEnded == nil {
+	if x == nil || (x.attemptEnded == nil && x.facts == nil) {
 		return nil
 	}
-	return &executionExtras{attemptEnded: x.attemptEnded}
+	return &executionExtras{attemptEnded: x.attemptEnded, facts: x.facts, waiters: x.waiters}
 }
 
 // joined says that a sync invocation waits for ex beside its own caller, if any.
@@ -199,7 +201,12 @@ func (ex *execution) callerDeadline() int64 {
 
 // attemptDeadline is when ex's slot is released although its attempt has not
 // answered, in elapsed time.
-func (ex *execution) attemptDeadline() int64 { return ex.startedMono + ex.timeout }
+func (ex *execution) attemptDeadline() int64 {
+	if ex.formerly() {
+		return ex.more.facts.until
+	}
+	return ex.startedMono + ex.timeout
+}
 
 // nextDeadline is the elapsed time at which something is next due for ex; 0
 // means never.
@@ -219,7 +226,7 @@ func (ex *execution) nextDeadline() int64 {
 	if ex.pausing {
 		earlier(ex.more.retryAt.Mono)
 	}
-	if ex.holdsSlot {
+	if ex.holdsSlot && !ex.awaitsDispatch() {
 		earlier(ex.attemptDeadline())
 	}
 	return at
@@ -249,6 +256,10 @@ type Snapshot struct {
 	// it does not pause.
 	RetryAtMillis int64
 	Attempts      []Attempt // the latest failed ones before this; nil after cleanup
+
+	// LSN is the fact that must be durable before anybody is told of this; 0 =
+	// none. Only Cancel sets it.
+	LSN LSN
 
 	ended int64 // wall ns
 }

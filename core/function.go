@@ -28,16 +28,23 @@ type Function struct {
 	replicasReady  atomic.Int32
 	auto           atomic.Pointer[autoscale] // nil when core has never adapted anything; written under mu
 
-	mu          sync.Mutex
-	queue       lanes
-	deadlines   deadlines
-	answered    answered
-	timer       Timer
-	armedAt     int64 // elapsed ns the timer is armed for; 0 = not armed
-	syncQueued  int
-	joinQueued  int  // queued async executions that sync invocations have joined
-	ready       bool // is in the scheduler's ready list, or its turn goes on
-	deleted     bool
+	mu         sync.Mutex
+	queue      lanes
+	deadlines  deadlines
+	answered   answered
+	timer      Timer
+	armedAt    int64 // elapsed ns the timer is armed for; 0 = not armed
+	syncQueued int
+	joinQueued int  // queued async executions that sync invocations have joined
+	ready      bool // is in the scheduler's ready list, or its turn goes on
+	deleted    bool
+
+	// Of the journal; see factlog.go.
+	registration  uint64 // tells a name's registrations apart
+	setAt, goneAt LSN    // facts of the spec in force and of the deletion; 0 = none
+	kept          int    // durable executions that are not evicted
+	open          int    // durable executions that have not ended
+
 	completions throughput
 	service     serviceTime
 }

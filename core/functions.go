@@ -24,19 +24,42 @@ func (c *Core) CheckSpec(spec *Spec) error {
 }
 
 // Register adds a function. The spec must come from ResolveSpec. The error is
-// ErrExists or ErrFunctionLimit.
+// ErrExists, ErrFunctionLimit, ErrNoJournal, ErrJournalFull, or one of
+// Config.Specs. Nobody may be told of the success before the fact at the LSN of
+// the function's spec is durable.
 func (c *Core) Register(spec *Spec) (*Function, error) {
 	first := *spec
 	first.Generation = 1
-	fn, err := c.registry.add(spec.Name, func() *Function { return newFunction(c, &first) })
+	stored, err := c.encodeSpec(&first)
 	if err != nil {
 		return nil, err
 	}
 	now := c.clock.Now()
+	fn, err := c.registry.add(spec.Name, func() (*Function, error) { return c.newRegistration(&first, stored, now) })
+	if err != nil {
+		return nil, err
+	}
 	c.observe(&Event{Kind: EventFunctionAdded, Function: fn, At: now})
 	if fn.Autoscaled() && spec.ScalingConfig.MinReplicas > 0 {
 		c.take(fn, &input{kind: stepLook, now: now}) // for the instances it begins with
 	}
+	return fn, nil
+}
+
+// newRegistration is a new function whose spec is in the journal, if there is
+// one. The error is ErrJournalFull.
+func (c *Core) newRegistration(spec *Spec, stored []byte, now Instant) (*Function, error) {
+	if c.cfg.Journal == nil {
+		return newFunction(c, spec), nil
+	}
+	if !c.cfg.Journal.Room() {
+		return nil, ErrJournalFull
+	}
+	fn := newFunction(c, spec)
+	fn.registration = c.registrations.Add(1)
+	fn.mu.Lock()
+	defer fn.mu.Unlock()
+	fn.recordSpec(&effects{now: now}, spec, stored)
 	return fn, nil
 }
 

@@ -114,6 +114,22 @@ func (s *IdempotencyStore) Put(function, key string, print Fingerprint, id ID, n
 	return ok
 }
 
+// restore is Put of a mapping that was stored at a wall time, whatever the bound;
+// a later one of the same key takes its place.
+func (s *IdempotencyStore) restore(function, key string, print Fingerprint, id ID, storedAt int64) {
+	k := idempotencyKey{function, key}
+	sh := s.shard(k)
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	e := sh.entries[k]
+	if e == nil {
+		s.count.Add(1)
+		e = s.add(sh, k)
+	}
+	e.print = print
+	s.store(sh, e, id, storedAt)
+}
+
 // PutIfAbsent maps a key to an execution unless it has a live mapping or a
 // pending claim. It returns the execution the key has afterwards (the zero ID
 // while a claim is pending) and whether it was stored.
@@ -180,14 +196,14 @@ func (s *IdempotencyStore) ClaimIfMatches(function, key string, old ID) (ClaimSt
 
 // Publish ends a claim with the execution it led to.
 func (s *IdempotencyStore) Publish(function, key string, token uint64, id ID, now int64) error {
-	settled, err := s.publish(&claim{function, key, token}, id, now)
+	settled, err := s.publish(&claim{function: function, key: key, token: token}, id, now)
 	callAll(settled)
 	return err
 }
 
 // Abandon ends a claim that led to nothing: the next caller may claim the key.
 func (s *IdempotencyStore) Abandon(function, key string, token uint64) error {
-	settled, err := s.abandon(&claim{function, key, token})
+	settled, err := s.abandon(&claim{function: function, key: key, token: token})
 	callAll(settled)
 	return err
 }
@@ -196,6 +212,7 @@ func (s *IdempotencyStore) Abandon(function, key string, token uint64) error {
 type claim struct {
 	function, key string
 	token         uint64
+	print         Fingerprint
 }
 
 // publish is Publish, and leaves those who wait for the key to be called.
@@ -277,12 +294,17 @@ func (s *IdempotencyStore) entry(sh *idempotencyShard, k idempotencyKey, now int
 		s.count.Add(-1)
 		return nil, false
 	}
+	return s.add(sh, k), true
+}
+
+// add is a new entry, which is counted already.
+func (s *IdempotencyStore) add(sh *idempotencyShard, k idempotencyKey) *idempotencyEntry {
 	// The caller's strings may be views of a request buffer.
 	k = idempotencyKey{strings.Clone(k.function), strings.Clone(k.key)}
 	e := &idempotencyEntry{key: k}
 	sh.entries[k] = e
 	s.bytes.Add(k.bytes())
-	return e, true
+	return e
 }
 
 func (s *IdempotencyStore) claim(sh *idempotencyShard, e *idempotencyEntry) uint64 {

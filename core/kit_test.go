@@ -293,6 +293,18 @@ func newBed(t checker, change ...func(*Config)) *bed {
 	return b
 }
 
+// Complete is Core's, for tests that do not ask what it rests on.
+func (b *bed) Complete(id ID, attempt int, o Outcome) error {
+	_, err := b.Core.Complete(id, attempt, o)
+	return err
+}
+
+// PurgeDeadLetters is Core's, likewise.
+func (b *bed) PurgeDeadLetters(name string) (int, error) {
+	n, _, err := b.Core.PurgeDeadLetters(name)
+	return n, err
+}
+
 // spec returns a resolved spec of a function; change may alter its input.
 func spec(t checker, name string, change ...func(*SpecInput)) *Spec {
 	t.Helper()

@@ -16,9 +16,14 @@ func (c *Core) Execution(id ID) (Snapshot, bool) {
 	return c.visible(ex, now), true
 }
 
-// visible is what a reader sees of ex; the caller holds the function's lock.
+// visible is what a reader sees of ex: an end only once it is durable, where ex
+// is. The caller holds the function's lock.
 func (c *Core) visible(ex *execution, now Instant) (s Snapshot) {
 	ex.copyTo(&s)
+	if c.endHeld(ex) {
+		s.hideEnd()
+		return s
+	}
 	if s.Status.Terminal() && c.store.ttl.cleanable(ex.finished, now.Wall) {
 		// Due for cleanup, though no sweep has met it yet.
 		s.Output, s.Err, s.CleanedUp = nil, s.Err.cleaned(), true

@@ -36,6 +36,14 @@ func (l *RateLimiter) SetLimit(limit int64) {
 // Limit is the limit in force; <= 0 means none.
 func (l *RateLimiter) Limit() int64 { return l.limit.Load() }
 
+// fill leaves no place in the window that wall (Unix nanoseconds) falls in: what
+// an earlier process has taken in it is not known.
+func (l *RateLimiter) fill(wall int64) {
+	l.state.Store(secondOf(wall)<<32 | MaxRatePerSecond)
+}
+
+func secondOf(wall int64) uint64 { return uint64(max(wall, 0)/int64(time.Second)) & (1<<32 - 1) }
+
 // Acquire takes one place in the window that wall (Unix nanoseconds) falls in
 // and reports whether there was one.
 func (l *RateLimiter) Acquire(wall int64) bool {
@@ -43,7 +51,7 @@ func (l *RateLimiter) Acquire(wall int64) bool {
 	if limit <= 0 {
 		return true
 	}
-	second := uint64(max(wall, 0)/int64(time.Second)) & (1<<32 - 1)
+	second := secondOf(wall)
 	for {
 		old := l.state.Load()
 		next := second<<32 | 1

@@ -31,9 +31,9 @@ func (r *registry) get(name string) *Function {
 	return nil
 }
 
-// add registers what make returns; make is not called when the name is taken
-// or the registry full.
-func (r *registry) add(name string, make func() *Function) (*Function, error) {
+// add registers what make returns, unless that is an error; make is not called
+// when the name is taken or the registry full.
+func (r *registry) add(name string, make func() (*Function, error)) (*Function, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.get(name) != nil {
@@ -42,10 +42,26 @@ func (r *registry) add(name string, make func() *Function) (*Function, error) {
 	if r.count >= r.max {
 		return nil, ErrFunctionLimit
 	}
-	fn := make()
+	fn, err := make()
+	if err != nil {
+		return nil, err
+	}
 	r.replace(name, func(m map[string]*Function) { m[name] = fn })
 	r.count++
 	return fn, nil
+}
+
+// restore registers a function of an earlier process, whatever the bound; false
+// when the name is taken.
+func (r *registry) restore(fn *Function) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.get(fn.name) != nil {
+		return false
+	}
+	r.replace(fn.name, func(m map[string]*Function) { m[fn.name] = fn })
+	r.count++
+	return true
 }
 
 // remove removes a name that is registered.

@@ -32,6 +32,9 @@ func (fn *Function) retry(fx *effects, ex *execution, o *Outcome, failed *ExecEr
 	} else {
 		fn.enqueue(ex)
 	}
+	if ex.durable() {
+		fn.recordRetried(fx, ex, failed)
+	}
 	fn.watch(ex, fx.now)
 	fn.core.store.moved(ex, fx.now)
 	fx.happen(EventRetried, ex)
@@ -76,6 +79,9 @@ func (fn *Function) resume(fx *effects, ex *execution) {
 	fn.unpause(ex)
 	ex.queuedMono, ex.more.moved = fx.now.Mono, fx.now.Wall
 	fn.enqueue(ex)
+	if ex.durable() {
+		fn.recordOf(fx, ex, &Fact{Kind: FactRequeued})
+	}
 	fn.watch(ex, fx.now)
 	fn.core.store.moved(ex, fx.now)
 	fx.happen(EventRequeued, ex)

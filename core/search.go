@@ -119,7 +119,7 @@ func (s *search) begin() {
 		s.want.tagged, s.want.tag = true, nameTag(s.Function)
 	}
 	if s.unfinishedOnly() {
-		if queued, inFlight := s.core.Unfinished(); queued+inFlight == 0 {
+		if queued, inFlight := s.core.Unfinished(); queued+inFlight == 0 && s.core.held.count.Load() == 0 {
 			return
 		}
 	}
@@ -225,6 +225,9 @@ func (s *search) look(ex *execution) {
 func (s *search) matching(ex *execution) *Found {
 	ex.fn.mu.Lock()
 	defer ex.fn.mu.Unlock()
+	if s.core.endHeld(ex) {
+		return s.open(ex)
+	}
 	switch {
 	case s.core.expired(ex, s.now) || !s.Statuses.has(ex.status):
 		return nil
@@ -236,6 +239,15 @@ func (s *search) matching(ex *execution) *Found {
 	f := &Found{Snapshot: s.core.visible(ex, s.now)}
 	if s.Code != "" && f.Err == nil || s.Key != "" && f.Idempotency == "" {
 		return nil // due for cleanup
+	}
+	return f
+}
+
+// open is matching of an execution whose end is not durable yet.
+func (s *search) open(ex *execution) *Found {
+	f := &Found{Snapshot: s.core.visible(ex, s.now)}
+	if !s.Statuses.has(f.Status) || s.Code != "" || s.Key != "" && f.Idempotency != s.Key {
+		return nil
 	}
 	return f
 }

@@ -16,6 +16,12 @@ type Spec struct {
 	// RateMaxPerSecond limits this function alone, beside the global limit.
 	// 0 = no limit of its own.
 	RateMaxPerSecond int64 `json:"rateMaxPerSecond,omitempty"`
+	// Durability says whether enqueued work of the function is kept in the
+	// journal, where the request does not say.
+	Durability Durability `json:"durability,omitempty"`
+	// LSN is the fact that put the spec in force; 0 without a journal. Core sets
+	// it.
+	LSN LSN `json:"-"`
 	// NoInstances says that nothing starts instances of the function: the
 	// Scaler is not called for it.
 	NoInstances bool `json:"-"`

@@ -17,6 +17,7 @@ type SpecInput struct {
 	RetryBackoff     *RetryBackoffInput  `json:"retryBackoff"`
 	ScalingConfig    *ScalingConfigInput `json:"scalingConfig"`
 	RateMaxPerSecond *int64              `json:"rateMaxPerSecond"`
+	Durability       *string             `json:"durability"`
 }
 
 // RetryBackoffInput is a retry backoff as a user writes it.
@@ -62,6 +63,10 @@ func ResolveSpec(in SpecInput) (*Spec, error) {
 		MaxRetries:       or(in.MaxRetries, int(l.MaxRetries.Default)),
 		TimeoutMillis:    or(in.TimeoutMillis, int(l.TimeoutMillis.Default)),
 		RateMaxPerSecond: or(in.RateMaxPerSecond, l.FunctionRate.Default),
+		Durability:       Durability(or(in.Durability, string(DurabilityDefault))),
+	}
+	if s.Durability != DurabilityDefault {
+		v.oneOf("durability", string(s.Durability), string(DurabilityMemory), string(DurabilityDisk))
 	}
 	switch {
 	case s.Name == "":

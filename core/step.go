@@ -35,6 +35,9 @@ const (
 	stepReplicas                    // the number of ready instances
 	stepReport                      // a reported metric
 	stepCancel                      // nobody wants the execution any more
+	stepDurable                     // facts that effects were held for are durable
+	stepRestore                     // executions of an earlier process come back
+	stepInterrupt                   // an attempt has ended with the process that ran it
 )
 
 // input is a step's kind, its instant and its operands.
@@ -58,7 +61,9 @@ type input struct {
 	spec       *Spec  // stepUpdate: the next one
 	generation uint64 // stepUpdate: the expected one; 0 = any
 	report     *metricReport
-	letter     ID // stepAccept: the dead letter that it comes from
+	letter     ID           // stepAccept: the dead letter that it comes from
+	held       *heldEffects // stepDurable
+	restored   []*execution // stepRestore
 
 	asked  question // stepTick, stepDrain: what the step before has had asked
 	nobody bool     // the answer: nobody is there
@@ -76,6 +81,14 @@ type effects struct {
 	more   bool
 	count  int
 	spec   *Spec // stepUpdate: in force from now on
+	failed error // stepUpdate: the spec cannot be stored
+	// restsOn is the fact that must be durable before the caller may tell anybody
+	// of the result; 0 = none.
+	restsOn LSN
+	// lsn is the step's last fact; 0 = none. Dispatch, waiters, breakOff and
+	// attemptEnded are held until it is durable.
+	lsn   LSN
+	ended *execution // durable, and has just ended
 
 	ready   bool // fn is to be added to the ready list
 	freeKey *execution
@@ -155,6 +168,12 @@ func (fn *Function) decide(in *input, fx *effects) {
 		fn.takeReport(in.report, fx)
 	case stepCancel:
 		fn.cancel(in, fx)
+	case stepDurable:
+		fn.durableNow(in.held, fx)
+	case stepRestore:
+		fn.restore(in.restored, fx)
+	case stepInterrupt:
+		fn.interrupt(in.ex, fx)
 	}
 }
 
@@ -169,7 +188,8 @@ func (fn *Function) noteReady(fx *effects) {
 // carryOut carries out the effects of a step, in this order: ready list and
 // keys, the event and the waiters, the slot, the store's records,
 // autoscaling, and last the dispatch, which may take further steps before it
-// returns. It reports whether the dispatch completed at once: the caller must
+// returns. Those that may not leave before the step's facts are durable are held
+// (held.go). It reports whether the dispatch completed at once: the caller must
 // then serve the ready list.
 func (c *Core) carryOut(fx *effects) (completed bool) {
 	if fx.ready {
@@ -193,7 +213,7 @@ func (c *Core) carryOut(fx *effects) (completed bool) {
 	for _, w := range fx.joined {
 		w.Wake(fx.told)
 	}
-	if fx.breakOff != nil {
+	if fx.breakOff != nil && fx.lsn == 0 {
 		if d, ok := c.dispatcher.(Canceller); ok {
 			d.Cancel(fx.breakOff.id, int(fx.breakOff.attempt)) // neither changes after the end
 		}
@@ -201,7 +221,7 @@ func (c *Core) carryOut(fx *effects) (completed bool) {
 	if fx.released != nil {
 		c.event(EventSlotReleased, fx.released, fx.now)
 	}
-	if fx.attemptEnded != nil {
+	if fx.attemptEnded != nil && fx.lsn == 0 {
 		fx.attemptEnded()
 	}
 	if fx.expiry != nil {
@@ -220,7 +240,10 @@ func (c *Core) carryOut(fx *effects) (completed bool) {
 	if fx.ask {
 		c.askScaler(fx.fn, fx.count, fx.now)
 	}
-	if fx.dispatch != nil {
+	switch {
+	case fx.lsn != 0:
+		return c.hold(fx)
+	case fx.dispatch != nil:
 		return c.dispatch(fx)
 	}
 	return false

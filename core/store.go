@@ -28,8 +28,11 @@ type retention struct {
 type storeShard struct {
 	mu      sync.Mutex // read and write: held for a few loads, and cheaper than a RWMutex
 	records recordTable
-	looks   *calendar[execution]
-	_       [64]byte // keep neighbours' locks off one cache line
+	// restored has the places of the executions of an earlier process: their ids
+	// say where they were then. nil without any.
+	restored map[ID]uint64
+	looks    *calendar[execution]
+	_        [64]byte // keep neighbours' locks off one cache line
 }
 
 func newExecutionStore(cfg Config) *executionStore {
@@ -91,16 +94,46 @@ func (s *executionStore) put(ex *execution) {
 	sh.mu.Unlock()
 }
 
+// putBack adds an execution of an earlier process, which keeps its id. What is
+// stored already is never refused.
+func (s *executionStore) putBack(ex *execution) {
+	s.count.Add(1)
+	s.bytes.Add(ex.payloadBytes())
+	ex.restored = true
+	sh := s.shard(ex.id)
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	if sh.restored == nil {
+		sh.restored = make(map[ID]uint64)
+	}
+	place := sh.records.add(ex, ex.fn.tag)
+	sh.restored[ex.id] = place
+	if ex.status.Terminal() && ex.status != Success {
+		sh.records.markFailed(place)
+	}
+	sh.looks.add(ex, ex.lookAt)
+}
+
+// place is where ex, which is held, is in the table; the caller holds mu.
+func (sh *storeShard) place(ex *execution) uint64 {
+	if ex.restored {
+		return sh.restored[ex.id]
+	}
+	return ex.id.place(sh.records.next)
+}
+
 // get finds an execution by id; nil when there is none.
 func (s *executionStore) get(id ID) *execution {
 	sh := s.shard(id)
 	sh.mu.Lock()
-	ex := sh.records.get(id.place(sh.records.next))
-	sh.mu.Unlock()
-	if ex == nil || ex.id != id {
-		return nil
+	defer sh.mu.Unlock()
+	if ex := sh.records.get(id.place(sh.records.next)); ex != nil && ex.id == id {
+		return ex
 	}
-	return ex
+	if place, ok := sh.restored[id]; ok {
+		return sh.records.get(place)
+	}
+	return nil
 }
 
 // markFailed has searches for failures find ex, which is in the store. The
@@ -108,7 +141,7 @@ func (s *executionStore) get(id ID) *execution {
 func (s *executionStore) markFailed(ex *execution) {
 	sh := s.shard(ex.id)
 	sh.mu.Lock()
-	sh.records.markFailed(ex.id.place(sh.records.next))
+	sh.records.markFailed(sh.place(ex))
 	sh.mu.Unlock()
 }
 
@@ -155,7 +188,10 @@ func (s *executionStore) settle(remove []*execution, looks []appointment[executi
 	}
 	sh.mu.Lock()
 	for _, ex := range remove {
-		sh.records.remove(ex.id.place(sh.records.next))
+		sh.records.remove(sh.place(ex))
+		if ex.restored {
+			delete(sh.restored, ex.id)
+		}
 	}
 	for _, a := range looks {
 		sh.looks.add(a.item, a.due)

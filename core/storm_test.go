@@ -138,7 +138,7 @@ func TestConservationInAStorm(t *testing.T) {
 				accepted.Add(1)
 				switch r.IntN(6) {
 				case 0:
-					_ = c.Complete(res.ID, 0, success(`"outside"`))
+					_, _ = c.Complete(res.ID, 0, success(`"outside"`))
 				case 1:
 					_, _ = c.Execution(res.ID)
 				}

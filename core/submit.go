@@ -27,7 +27,10 @@ type Request struct {
 	// Timeout overrides the function's; 0 = the function's. >= 0, held down to
 	// MaxTimeoutMillis.
 	Timeout time.Duration
-	Waiter  Waiter
+	// Durability says whether the work is kept in the journal, other than the
+	// function's spec does; a Sync request never is.
+	Durability Durability
+	Waiter     Waiter
 	// CallerRuns says that the caller of a Sync request makes the first attempt
 	// itself when a slot is free at once: Result.Run is that attempt then,
 	// and the Dispatcher is not called.
@@ -59,6 +62,9 @@ type Result struct {
 	// Request.CallerRuns: it calls Run.Complete once. Run.Attempt is 0 when there
 	// is none.
 	Run Task
+	// LSN is the fact that must be durable before the caller may tell anybody
+	// that the request was accepted; 0 = none. See Core.JournalAdvanced.
+	LSN LSN
 }
 
 // Submit admits, records, queues and, when a slot is free, dispatches a
@@ -116,7 +122,7 @@ func (c *Core) submitOnce(fn *Function, r *Request, now Instant) (Result, error)
 		case Reused:
 			return Result{}, c.reject(fn, r, now, ErrKeyReused)
 		}
-		return c.admit(fn, r, now, claim{fn.name, r.IdempotencyKey, token})
+		return c.admit(fn, r, now, claim{fn.name, r.IdempotencyKey, token, r.print})
 	}
 }
 
@@ -141,7 +147,7 @@ func (c *Core) join(fn *Function, id ID, r *Request, now Instant) (Result, bool)
 	if fx.ready {
 		c.serve() // with the scheduler off nothing else drives its queue
 	}
-	return Result{ID: id, Existing: true, Snapshot: fx.told, Waiting: fx.did}, true
+	return Result{ID: id, Existing: true, Snapshot: fx.told, Waiting: fx.did, LSN: fx.restsOn}, true
 }
 
 // join has in.waiter, if any, woken at the end of an execution that has not
@@ -152,7 +158,10 @@ func (fn *Function) join(in *input, fx *effects) {
 		return
 	}
 	fx.told = fn.core.visible(in.ex, fx.now)
-	if in.waiter != nil && !in.ex.status.Terminal() {
+	if in.ex.durable() {
+		fx.restsOn = in.ex.more.facts.accepted()
+	}
+	if in.waiter != nil && !fx.told.Status.Terminal() {
 		fn.addWaiter(in.ex, in.waiter)
 		fx.did = true
 	}
@@ -205,7 +214,7 @@ func (c *Core) admit(fn *Function, r *Request, now Instant, key claim) (res Resu
 		c.serve()
 	}
 	c.helpSweep(id, now)
-	res.ID, res.Waiting = id, r.Sync
+	res.ID, res.Waiting, res.LSN = id, r.Sync, fx.restsOn
 	return res, nil
 }
 
@@ -223,11 +232,21 @@ func (fn *Function) accept(in *input, fx *effects) {
 	case !direct && fn.queue.live >= fn.QueueSize():
 		fx.why = ErrQueueFull
 		return
-	case in.letter != ID{} && !c.dead.take(fn.name, in.letter, fx.now.Wall): // by another redrive
-		fx.why = ErrNotFound
-		return
+	}
+	var letter *factLog
+	if in.letter != (ID{}) {
+		var there bool
+		if letter, there = c.dead.take(fn.name, in.letter, fx.now.Wall); !there { // by another redrive
+			fx.why = ErrNotFound
+			return
+		}
 	}
 	c.store.put(ex) // in the step: a sweep must not meet it half admitted
+	if ex.durable() {
+		fn.recordAccepted(fx, ex, in)
+		fx.restsOn = fx.lsn
+		letter.drop(c.cfg.Journal) // it comes with the execution from now on
+	}
 	if direct {
 		fn.start(fx, ex)
 		if fx.inHand = in.callerRuns && ex.sync; fx.inHand {
@@ -268,13 +287,17 @@ func (c *Core) place(fn *Function, r *Request, now Instant) (*execution, *Reject
 			return nil, why
 		}
 	}
+	durable, why := c.durability(fn, r)
+	if why != nil {
+		return nil, why
+	}
 	if fn.QueueDepth() >= fn.QueueSize() {
 		return nil, ErrQueueFull
 	}
 	if !c.reserve(r.payloadBytes(), now) {
 		return nil, ErrStoreFull
 	}
-	return c.newExecution(fn, r, now), nil
+	return c.newExecution(fn, r, now, durable), nil
 }
 
 // reserve claims room in the store for n payload bytes; false when there is
@@ -302,15 +325,18 @@ func (r *Request) extraBytes() int64 {
 
 const maxTimeout = MaxTimeoutMillis * int64(time.Millisecond)
 
-func (c *Core) newExecution(fn *Function, r *Request, now Instant) *execution {
+func (c *Core) newExecution(fn *Function, r *Request, now Instant, durable bool) *execution {
 	ex := &fn.records.take(1)[0]
 	*ex = execution{
 		id: c.ids.NewID(), fn: fn, created: now.Wall, createdMono: now.Mono, queuedMono: now.Mono,
 		input: r.Input, timeout: int64(r.Timeout), attempt: 1, heapIndex: -1, initMs: -1, startedMono: -1,
 		sync: r.Sync, waiter: r.Waiter,
 	}
-	if r.extraBytes() > 0 || r.Trace.Record != nil {
+	if r.extraBytes() > 0 || r.Trace.Record != nil || durable {
 		ex.more = &executionExtras{metadata: r.Metadata, traceID: r.TraceID, trace: r.Trace, idempotencyKey: r.IdempotencyKey}
+	}
+	if durable {
+		ex.more.facts = newFactLog(Partition(fn.tag))
 	}
 	if r.Borrowed {
 		ex.input = keep(&fn.inputs, r.Input)

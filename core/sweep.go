@@ -155,6 +155,7 @@ func (w *expiry) lookAgain(ex *execution, due int64) {
 func (w *expiry) evict(ex *execution) {
 	ex.evicted = true
 	w.freed += ex.fn.dropPayload(ex)
+	ex.fn.evicted(ex)
 	w.evicted = append(w.evicted, ex)
 	w.events = append(w.events, expiryEvent{EventEvicted, ex})
 }

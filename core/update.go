@@ -6,8 +6,9 @@ package core
 // execution keeps the timeout that it was accepted with, and a smaller queue
 // keeps what is in it and refuses newcomers until it has drained. Generation
 // counts up. ifGeneration, when not 0, is the one that the caller has seen. The
-// spec must come from ResolveSpec. The error is ErrNotFound or
-// ErrGenerationConflict.
+// spec must come from ResolveSpec. The error is ErrNotFound, ErrGenerationConflict,
+// ErrNoJournal, or one of Config.Specs. Nobody may be told of the success before
+// the fact at the spec's LSN is durable.
 func (c *Core) Update(spec *Spec, ifGeneration uint64) (*Spec, error) {
 	fn := c.registry.get(spec.Name)
 	if fn == nil {
@@ -16,8 +17,11 @@ func (c *Core) Update(spec *Spec, ifGeneration uint64) (*Spec, error) {
 	var fx effects
 	fn.step(&input{kind: stepUpdate, now: c.clock.Now(), spec: spec, generation: ifGeneration}, &fx)
 	c.carryOut(&fx)
-	if fx.why != nil {
+	switch {
+	case fx.why != nil:
 		return nil, fx.why
+	case fx.failed != nil:
+		return nil, fx.failed
 	}
 	return fx.spec, nil
 }
@@ -35,6 +39,14 @@ func (fn *Function) update(in *input, fx *effects) {
 	}
 	spec := *in.spec
 	spec.Generation = now.Generation + 1
+	stored, err := fn.core.encodeSpec(&spec)
+	if err != nil {
+		fx.failed = err
+		return
+	}
+	if fn.core.cfg.Journal != nil {
+		fn.recordSpec(fx, &spec, stored)
+	}
 	fn.spec.Store(&spec)
 	fx.spec = &spec
 	fn.queueSize.Store(int32(spec.QueueSize))

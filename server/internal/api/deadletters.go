@@ -179,7 +179,7 @@ func (a *API) Redrive(ctx *fasthttp.RequestCtx, name string) {
 
 // PurgeDeadLetters forgets all dead letters of a function.
 func (a *API) PurgeDeadLetters(ctx *fasthttp.RequestCtx, name string) {
-	n, err := a.Core.PurgeDeadLetters(name)
+	n, _, err := a.Core.PurgeDeadLetters(name)
 	if err != nil {
 		a.refused(ctx, err)
 		return

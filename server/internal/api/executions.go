@@ -79,7 +79,7 @@ func (a *API) Complete(ctx *fasthttp.RequestCtx, text string) {
 		return
 	}
 	admin.Note(ctx, "as", outcome.Status.String())
-	if err := a.Core.Complete(id, attempt, outcome); err != nil {
+	if _, err := a.Core.Complete(id, attempt, outcome); err != nil {
 		a.refused(ctx, err)
 		return
 	}

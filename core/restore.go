@@ -1,0 +1,223 @@
+package core
+
+import (
+	"errors"
+	"fmt"
+)
+
+// Restorer builds the state of a Core from the facts of its journal: Apply for
+// each, then Done. It is for one goroutine, and nothing else may be asked of the
+// Core before Done has returned.
+//
+// The facts of one partition come in their order; partitions may follow one
+// another in any. Since releases take effect in order, the facts of an execution
+// are all there or begin with some that are not FactAccepted: those are of one
+// that is gone, and are released.
+type Restorer struct {
+	core       *Core
+	functions  map[registration]*functionFacts
+	executions map[ID]*executionFacts
+	letters    []letterFact
+	config     []byte
+	configAt   LSN
+	newest     int64
+	reached    [256]LSN // by partition
+	orphans    []placedFact
+	records    slab[execution]
+	bytes      slab[byte]
+}
+
+// registration is one life of a function.
+type registration struct {
+	name   string
+	number uint64
+}
+
+type functionFacts struct {
+	registration
+	setAt, goneAt LSN
+	generation    uint64
+	data          []byte
+	older         []LSN // of specs that setAt has replaced
+	fn            *Function
+	list          []*executionFacts // those of its executions that come back
+}
+
+// executionFacts is what the facts of an execution come to.
+type executionFacts struct {
+	ex       *execution
+	of       registration
+	print    Fingerprint
+	queuedAt LSN // when it came to the tail of the queue last
+	unwanted bool
+}
+
+type letterKind uint8
+
+const (
+	letterBuried letterKind = iota // the execution became a dead letter
+	letterTaken                    // a redrive took it
+	letterPurged                   // all of the name are gone
+)
+
+// letterFact is what a fact says of dead letters.
+type letterFact struct {
+	kind letterKind
+	at   LSN
+	name string
+	id   ID
+	of   *executionFacts
+}
+
+type placedFact struct {
+	partition Partition
+	at        LSN
+}
+
+// Restore begins to build the state of a new Core from its journal.
+func (c *Core) Restore() *Restorer {
+	return &Restorer{core: c, functions: make(map[registration]*functionFacts), executions: make(map[ID]*executionFacts)}
+}
+
+// NewestWall is the latest time of a fact so far, wall ns: the clock must not
+// begin before it. 0 = there is none.
+func (r *Restorer) NewestWall() int64 { return r.newest }
+
+// Config is what SaveConfig was given last; nil = nothing.
+func (r *Restorer) Config() []byte { return r.config }
+
+// Apply takes the fact at l. It copies what it keeps of f's bytes. The error says
+// what cannot be; the journal is corrupt then.
+func (r *Restorer) Apply(l LSN, f *Fact) error {
+	if err := r.apply(l, f); err != nil {
+		return fmt.Errorf("journal, fact %d (%v, function %q, execution %v): %w", l, f.Kind, f.Function, f.ID, err)
+	}
+	return nil
+}
+
+func (r *Restorer) apply(l LSN, f *Fact) error {
+	p := configPartition
+	if f.Kind != FactConfig {
+		p = PartitionOf(f.Function)
+	}
+	if l <= r.reached[p] {
+		return fmt.Errorf("it comes after fact %d of the same partition", r.reached[p])
+	}
+	r.reached[p] = l
+	r.newest = max(r.newest, f.Wall)
+	switch f.Kind {
+	case FactFunctionSet, FactFunctionGone:
+		r.ofFunction(l, f)
+		return nil
+	case FactConfig:
+		r.release(configPartition, r.configAt)
+		r.config, r.configAt = append([]byte{}, f.Data...), l
+		return nil
+	case FactPurged:
+		r.letters = append(r.letters, letterFact{kind: letterPurged, at: l, name: f.Function})
+		return nil
+	case FactAccepted:
+		return r.accepted(l, f)
+	}
+	e := r.executions[f.ID]
+	if e == nil {
+		r.release(p, l)
+		return nil
+	}
+	e.ex.more.facts.lsns = append(e.ex.more.facts.lsns, l)
+	return r.moved(e, l, f)
+}
+
+// release has a fact released that is not needed any more; 0 is none.
+func (r *Restorer) release(p Partition, l LSN) {
+	if l != 0 {
+		r.orphans = append(r.orphans, placedFact{p, l})
+	}
+}
+
+func (r *Restorer) ofFunction(l LSN, f *Fact) {
+	key := registration{f.Function, f.Registration}
+	g := r.functions[key]
+	if g == nil {
+		g = &functionFacts{registration: key}
+		r.functions[key] = g
+	}
+	if f.Kind == FactFunctionGone {
+		g.goneAt = l
+		return
+	}
+	if g.setAt != 0 {
+		g.older = append(g.older, g.setAt)
+	}
+	g.setAt, g.generation, g.data = l, f.Generation, append([]byte{}, f.Data...)
+}
+
+func (r *Restorer) accepted(l LSN, f *Fact) error {
+	if r.executions[f.ID] != nil {
+		return errors.New("the execution has been accepted before")
+	}
+	ex := &r.records.take(1)[0]
+	*ex = execution{
+		id: f.ID, created: f.Wall, input: keep(&r.bytes, f.Input), timeout: f.Timeout,
+		attempt: 1, heapIndex: -1, initMs: -1, startedMono: -1,
+		more: &executionExtras{
+			metadata: keep(&r.bytes, f.Metadata), traceID: f.TraceID, idempotencyKey: f.Key,
+			trace: TraceContext{Parent: f.TraceParent, State: f.TraceState}, facts: newFactLog(PartitionOf(f.Function)),
+		},
+	}
+	ex.more.facts.lsns = append(ex.more.facts.lsns, l)
+	r.executions[f.ID] = &executionFacts{ex: ex, of: registration{f.Function, f.Registration}, print: f.Print, queuedAt: l}
+	if f.Letter != (ID{}) {
+		r.letters = append(r.letters, letterFact{kind: letterTaken, at: l, name: f.Function, id: f.Letter})
+	}
+	return nil
+}
+
+// moved applies a transition of an execution.
+func (r *Restorer) moved(e *executionFacts, l LSN, f *Fact) error {
+	ex, at := e.ex, Instant{Wall: f.Wall}
+	switch {
+	case ex.status.Terminal():
+		return fmt.Errorf("the execution had ended in %v", ex.status)
+	case f.Kind == FactStarted && (ex.status != Queued || ex.pausing || f.Attempt != ex.attempt),
+		f.Kind == FactRetried && (ex.status != Running || f.Attempt != ex.attempt+1),
+		f.Kind == FactRequeued && (!ex.pausing || f.Attempt != ex.attempt):
+		return fmt.Errorf("attempt %d, while attempt %d of the execution was %v", f.Attempt, ex.attempt, ex.status)
+	}
+	switch f.Kind {
+	case FactStarted:
+		ex.markRunning(at)
+	case FactRetried:
+		ex.requeue(at, &ExecError{Code: f.Code, Message: f.Message})
+		ex.pausing, ex.more.retryAt.Wall = f.RetryAt != 0, f.RetryAt
+		e.queuedAt = l
+	case FactRequeued:
+		ex.pausing, ex.more.retryAt.Wall = false, 0
+		ex.more.moved = f.Wall
+		e.queuedAt = l
+	case FactEnded:
+		r.ended(e, l, f)
+	}
+	return nil
+}
+
+func (r *Restorer) ended(e *executionFacts, l LSN, f *Fact) {
+	ex, output := e.ex, keep(&r.bytes, f.Output)
+	if f.Echo {
+		output = ex.input
+	}
+	var failed *ExecError
+	if f.Code != "" || f.Message != "" {
+		failed = &ExecError{Code: f.Code, Message: f.Message, shared: f.SharedError}
+	}
+	ex.markEnded(f.Status, output, failed, Instant{Wall: f.Wall})
+	ex.coldStart, ex.initMs, ex.pausing = f.Cold, f.InitMillis, false
+	ex.more.retryAt = Instant{}
+	e.unwanted = f.Unwanted
+	if f.Status != Success && !f.Unwanted {
+		r.letters = append(r.letters, letterFact{kind: letterBuried, at: l, name: f.Function, of: e})
+	}
+	if f.Unwanted && ex.started == 0 {
+		ex.dropInput()
+	}
+}
