@@ -15,9 +15,7 @@ func (fn *Function) interrupt(ex *execution, fx *effects) {
 		fn.noteReady(fx)
 		return
 	}
-	before := ex.requestBytes()
-	ex.requeue(fx.now, errInterrupted)
-	fn.core.store.bytes.Add(ex.requestBytes() - before)
+	fn.failed(fx, ex, errInterrupted)
 	fn.recordRetried(fx, ex, errInterrupted)
 	fx.happen(EventRetried, ex)
 	fx.event.Attempt, fx.event.Code = ex.attempt, errInterrupted.Code

@@ -24,9 +24,7 @@ func (fn *Function) retry(fx *effects, ex *execution, o *Outcome, failed *ExecEr
 		return false
 	}
 	cold := ex.coldStart
-	before := ex.requestBytes()
-	ex.requeue(fx.now, failed)
-	fn.core.store.bytes.Add(ex.requestBytes() - before)
+	fn.failed(fx, ex, failed)
 	if pause > 0 {
 		fn.pause(ex, fx.now, pause)
 	} else {
@@ -40,6 +38,14 @@ func (fn *Function) retry(fx *effects, ex *execution, o *Outcome, failed *ExecEr
 	fx.happen(EventRetried, ex)
 	fx.event.Attempt, fx.event.Cold, fx.event.Pause, fx.event.Code = ex.attempt, cold, pause, failed.Code
 	return true
+}
+
+// failed takes ex back from running to queued after an attempt that has failed.
+// The caller holds fn.mu and puts it where it belongs.
+func (fn *Function) failed(fx *effects, ex *execution, why *ExecError) {
+	before := ex.requestBytes()
+	ex.requeue(fx.now, why)
+	fn.core.store.bytes.Add(ex.requestBytes() - before)
 }
 
 // noRoom is the error of an execution that finds no place in the queue for its
