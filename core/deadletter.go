@@ -328,9 +328,17 @@ func (d *deadLetters) purge(name string, q *deadQueue, now Instant) (at LSN) {
 		return 0
 	}
 	at = d.journal.Append(PartitionOf(name), &Fact{Kind: FactPurged, Wall: now.Wall, Function: name})
-	for i := range q.items {
-		q.items[i].facts.drop(d.journal)
-	}
-	d.journal.Release(PartitionOf(name), at)
+	d.purged(name, q, at)
 	return at
+}
+
+// purged drops the facts of a name's letters, which are gone by the fact at a
+// place.
+func (d *deadLetters) purged(name string, q *deadQueue, at LSN) {
+	by := newFactLog(PartitionOf(name))
+	by.lsns = append(by.lsns, at)
+	for i := range q.items {
+		q.items[i].facts.letterGone(by, d.journal)
+	}
+	by.drop(d.journal)
 }

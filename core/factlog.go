@@ -3,10 +3,13 @@ package core
 import "sync/atomic"
 
 // factLog are the facts of a durable execution. They are released once neither
-// its record nor a dead letter of it needs them.
+// its record nor a dead letter of it needs them. Facts that say that the letter is
+// gone, of a redrive or a purge, are kept as long: without them it would be there
+// again after a restart.
 type factLog struct {
 	partition Partition
 	users     atomic.Int32
+	gone      *factLog // has the fact that took the dead letter; nil = none
 	// held says that the attempt which has started waits for its fact and is not
 	// dispatched yet. until is set while the attempt was started by an earlier
 	// process: the elapsed time at which it is given up. The function's lock guards
@@ -41,6 +44,19 @@ func (l *factLog) drop(j Journal) {
 	for _, at := range l.lsns {
 		j.Release(l.partition, at)
 	}
+	l.gone.drop(j)
+}
+
+// letterGone drops the facts of a dead letter that is gone by a fact of by.
+func (l *factLog) letterGone(by *factLog, j Journal) {
+	if l == nil {
+		return
+	}
+	if by != nil {
+		by.users.Add(1)
+		l.gone = by
+	}
+	l.drop(j)
 }
 
 // durable says that ex is kept in the journal.

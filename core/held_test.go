@@ -312,6 +312,7 @@ func TestADeadLettersFactsStayWithIt(t *testing.T) {
 			}
 			d.sync()
 			d.work.next(d.t).Complete(success("1"))
+			d.sync()
 			d.clock.advance(d.Config().TTL + 10*time.Second)
 		},
 	} {
@@ -321,6 +322,7 @@ func TestADeadLettersFactsStayWithIt(t *testing.T) {
 			id := d.enqueue("f")
 			d.sync()
 			d.work.next(t).Complete(failure("BOOM"))
+			d.sync()
 			d.clock.advance(d.Config().TTL + 10*time.Second)
 			d.sync()
 			d.wantGone(id)

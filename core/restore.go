@@ -65,8 +65,8 @@ type letterFact struct {
 	kind letterKind
 	at   LSN
 	name string
-	id   ID
-	of   *executionFacts
+	id   ID              // of letterTaken
+	of   *executionFacts // what became the letter, or what it became
 }
 
 type placedFact struct {
@@ -166,9 +166,10 @@ func (r *Restorer) accepted(l LSN, f *Fact) error {
 		},
 	}
 	ex.more.facts.lsns = append(ex.more.facts.lsns, l)
-	r.executions[f.ID] = &executionFacts{ex: ex, of: registration{f.Function, f.Registration}, print: f.Print, queuedAt: l}
+	e := &executionFacts{ex: ex, of: registration{f.Function, f.Registration}, print: f.Print, queuedAt: l}
+	r.executions[f.ID] = e
 	if f.Letter != (ID{}) {
-		r.letters = append(r.letters, letterFact{kind: letterTaken, at: l, name: f.Function, id: f.Letter})
+		r.letters = append(r.letters, letterFact{kind: letterTaken, at: l, name: f.Function, id: f.Letter, of: e})
 	}
 	return nil
 }

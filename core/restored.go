@@ -179,17 +179,16 @@ func (r *Restorer) restoreLetters(now Instant) {
 			}
 		case letterTaken:
 			facts, _ := d.take(l.name, l.id, now.Wall)
-			facts.drop(j)
+			facts.letterGone(l.of.ex.more.facts, j)
 		case letterPurged:
 			d.mu.Lock()
-			if q := d.byName[l.name]; q != nil {
-				for i := range q.items {
-					q.items[i].facts.drop(j)
-				}
-				d.forget(l.name, q)
+			q := d.byName[l.name]
+			if q == nil {
+				q = &deadQueue{}
 			}
+			d.purged(l.name, q, l.at)
+			d.forget(l.name, q)
 			d.mu.Unlock()
-			j.Release(PartitionOf(l.name), l.at)
 		}
 	}
 }

@@ -245,7 +245,7 @@ func (fn *Function) accept(in *input, fx *effects) {
 	if ex.durable() {
 		fn.recordAccepted(fx, ex, in)
 		fx.restsOn = fx.lsn
-		letter.drop(c.cfg.Journal) // it comes with the execution from now on
+		letter.letterGone(ex.more.facts, c.cfg.Journal) // what it was is in the execution now
 	}
 	if direct {
 		fn.start(fx, ex)

@@ -128,6 +128,8 @@ func (fn *Function) age(work *expiry, ex *execution, due int64, now Instant) {
 		return
 	case !ex.status.Terminal():
 		next = ttl.nextLook(ex.lastMoved(), now.Wall)
+	case ttl.evictable(ex.finished, now.Wall) && fn.core.endHeld(ex):
+		next = now.Wall // once its end is durable
 	case ttl.evictable(ex.finished, now.Wall):
 		work.evict(ex)
 		return
@@ -182,5 +184,5 @@ func (c *Core) carryOutExpiry(work *expiry, now Instant) {
 // expired reports whether ex is past its TTL, swept or not. The caller holds
 // the function's lock.
 func (c *Core) expired(ex *execution, now Instant) bool {
-	return ex.status.Terminal() && c.store.ttl.evictable(ex.finished, now.Wall)
+	return ex.status.Terminal() && c.store.ttl.evictable(ex.finished, now.Wall) && !c.endHeld(ex)
 }
