@@ -192,6 +192,7 @@ func TestARestartKeepsRegistrationsApart(t *testing.T) {
 	wantEqual(t, "of the new one", task.ID, fresh)
 	wantEqual(t, "attempt", task.Attempt, 2)
 	task.Complete(success(`1`))
+	d.sync()
 	d.clock.advance(d.Config().TTL + 10*time.Second)
 	d.sync()
 	// The letter of the old one's interrupted attempt is kept.
