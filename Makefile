@@ -8,7 +8,7 @@ LDFLAGS := -s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT)
 FUZZTIME ?= 20000x
 
 HOTPATH := results-invoke results-pool results-enqueue results-nethttp
-.PHONY: build run test slow-test vet vuln race cores plain fuzz scenarios cross mutants bench bench-check results-hotpath $(HOTPATH) results-before soak kube-assets kube-test clean
+.PHONY: build run test slow-test vet vuln race cores plain fuzz scenarios cross mutants bench bench-check results-hotpath $(HOTPATH) results-before results-growth soak kube-assets kube-test clean
 
 build:
 	go build -ldflags '$(LDFLAGS)' -o bin/simplane ./cmd/simplane
@@ -124,6 +124,10 @@ results-nethttp:
 results-before:
 	$(COMPARE) --a simplane-invoke --b simplane-invoke --b-binary $(BEFORE) --out results/invoke-vs-before
 	$(COMPARE) --a simplane-pool --b simplane-pool --b-binary $(BEFORE) --out results/pool-vs-before
+
+# How cost grows, 20 minutes and 10 GB.
+results-growth: build
+	./bin/simplane bench growth --rounds 10 --round 300ms --warmup 100ms --out results/growth
 
 bench:
 	go test -run '^$$' -bench . -benchmem ./core

@@ -43,22 +43,23 @@ func functions(ctx context.Context, r *runner) error {
 		if err := r.measure(ctx, n, load{name: "one of them", target: one}, float64(size)); err != nil {
 			return err
 		}
-		r.spreadAgainstOne(float64(size))
+		r.spreadAgainstOne(float64(size), Figure{Name: "throughput", Higher: true, Slack: 1.1, Limit: 0.9})
+		r.spreadAgainstOne(float64(size), Figure{Name: "server CPU per request", Slack: 1.1, Limit: 1.1})
 	}
 	return nil
 }
 
 // spreadAgainstOne adds what the spread alone costs: both loads ran against the
 // same echo with the same number of functions.
-func (r *runner) spreadAgainstOne(size float64) {
+func (r *runner) spreadAgainstOne(size float64, f Figure) {
 	var all, one Point
 	for _, s := range r.row.Series {
 		for _, p := range s.Points {
 			switch {
 			case p.Size != size:
-			case s.Name == "all functions, throughput of the echo's":
+			case s.Name == "all functions, "+f.Name+" of the echo's":
 				all = p
-			case s.Name == "one of them, throughput of the echo's":
+			case s.Name == "one of them, "+f.Name+" of the echo's":
 				one = p
 			}
 		}
@@ -68,8 +69,8 @@ func (r *runner) spreadAgainstOne(size float64) {
 	}
 	v := all.Value / one.Value
 	half := math.Hypot(math.Log(all.High/all.Value), math.Log(one.High/one.Value))
-	r.row.add(Figure{Name: "all functions, throughput of that of one", Higher: true, Slack: 1.1, Limit: 0.9},
-		Point{Size: size, Value: v, Low: v * math.Exp(-half), High: v * math.Exp(half)})
+	f.Name = "all functions, " + f.Name + " of that of one"
+	r.row.add(f, Point{Size: size, Value: v, Low: v * math.Exp(-half), High: v * math.Exp(half), Doubt: all.Doubt})
 }
 
 // callSome invokes one in a hundred of the functions a few times.

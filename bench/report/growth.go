@@ -107,6 +107,9 @@ func limitText(s growth.Series) string {
 	if held {
 		verdict = limitKept
 	}
+	if s.Points[len(s.Points)-1].Doubt != "" {
+		verdict = "in doubt"
+	}
 	return fmt.Sprintf("%s: %s %s", verdict, sign, s.Text(s.Limit))
 }
 
