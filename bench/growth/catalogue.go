@@ -109,15 +109,21 @@ func (r *runner) scrapes(ctx context.Context, n *node, size int) error {
 	return nil
 }
 
-// felt adds what look-ups took without and with something else going on.
+// felt adds what look-ups took without and with something else going on. What
+// they take alone is the machine's doing: with a limit that they miss even then,
+// there is no verdict.
 func (r *runner) felt(what string, size float64, quiet, busy *latency.Histogram, limit float64) {
 	for _, f := range []struct {
 		name  string
 		h     *latency.Histogram
 		p     float64
 		limit float64
-	}{{"look-up p99 alone", quiet, 99, 0}, {"look-up p99 during " + what, busy, 99, 0}, {"longest look-up during " + what, busy, 100, limit}} {
-		r.row.add(Figure{Name: f.name, Unit: "ms", Slack: 5, Limit: f.limit}, Point{Size: size, Value: latency.Percentile(f.h, f.p)})
+	}{{"look-up p99 alone", quiet, 99, 0}, {"longest look-up alone", quiet, 100, 0}, {"look-up p99 during " + what, busy, 99, 0}, {"longest look-up during " + what, busy, 100, limit}} {
+		at := Point{Size: size, Value: latency.Percentile(f.h, f.p)}
+		if f.limit > 0 && latency.Percentile(quiet, 100) > f.limit {
+			at.Doubt = "look-ups took longer than that without it too"
+		}
+		r.row.add(Figure{Name: f.name, Unit: "ms", Slack: 5, Limit: f.limit}, at)
 	}
 }
 

@@ -102,7 +102,7 @@ func (r *runner) deleteDeep(ctx context.Context, n *node, look loadgen.Target, s
 		return err
 	}
 	at := float64(size)
-	r.row.add(Figure{Name: "DELETE, the call", Unit: "ms", Slack: 10}, Point{Size: at, Value: call})
+	r.row.add(Figure{Name: "DELETE, the call, which ends the queue", Unit: "ms", Linear: true}, Point{Size: at, Value: call})
 	r.row.add(Figure{Name: "DELETE, until the last has ended", Unit: "ms", Linear: true}, Point{Size: at, Value: ended})
 	r.row.add(Figure{Name: "resident memory at its peak, of before", Slack: 1.1, Limit: 1.1}, Point{Size: at, Value: n.memory().peak / before})
 	r.felt("DELETE", at, quiet, busy, 5)

@@ -27,7 +27,7 @@ func TestGrowthTable(t *testing.T) {
 		t.Errorf("head %s", got)
 	}
 	for i, want := range []string{
-		"throughput|0.80 (0.78–0.82)|0.40 (0.38–0.42) ?||at 50k, 0.50 times the smallest's|missed: ≥ 0.90",
+		"throughput|0.80 (0.78–0.82)|0.40 (0.38–0.42) ?||at 50k, 0.50 times the smallest's|in doubt: ≥ 0.90",
 		"scrape|2 ms||250 ms|no, 125 times the smallest's|kept: ≤ 300 ms",
 	} {
 		if got := strings.Join(rows[i], "|"); got != want {
