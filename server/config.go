@@ -19,6 +19,9 @@ type Config struct {
 	Core core.Config
 	// AsyncEnabled false answers :enqueue with 501.
 	AsyncEnabled bool
+	// CancelOnDisconnect ends the queued call of a caller who has closed the
+	// connection as CANCELLED when its turn comes. False runs it.
+	CancelOnDisconnect bool
 	// InternalOnMgmtOnly removes /v1/internal and /v1/admin from Addr.
 	InternalOnMgmtOnly bool
 	// ManageOnMgmtOnly removes registering, deleting and scaling from Addr
@@ -110,8 +113,8 @@ type Config struct {
 func DefaultConfig() Config {
 	cfg := Config{
 		Addr: "127.0.0.1:8080", MgmtAddr: "127.0.0.1:8081",
-		Core:            core.DefaultConfig(),
-		AsyncEnabled:    true,
+		Core:         core.DefaultConfig(),
+		AsyncEnabled: true, CancelOnDisconnect: true,
 		MaxReadingBytes: limits.MaxReadingBytes.Default,
 		MaxSpecBytes:    limits.MaxSpecBytes.Default,
 		MaxBodyBytes:    int(limits.MaxBodyBytes.Default), MaxHeaderBytes: int(limits.MaxHeaderBytes.Default), MaxResponseBytes: int(limits.MaxResponseBytes.Default),

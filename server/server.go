@@ -109,7 +109,7 @@ func New(cfg Config, log *slog.Logger) (_ *Server, err error) {
 		Core: s.core, Log: log, Guard: s.guard, Audit: s.audit, Registrar: s.registrar, Dashboard: admin.Dashboard,
 		Lists: lists, Profiles: s.profiles.Serve, Run: s.dispatcher.Run,
 		Tracing: s.tracing, CheckEndpoint: s.egress.CheckHost, Draining: s.draining.Load,
-		AsyncEnabled: cfg.AsyncEnabled, AccessLogSample: cfg.AccessLogSample,
+		AsyncEnabled: cfg.AsyncEnabled, CancelOnDisconnect: cfg.CancelOnDisconnect, AccessLogSample: cfg.AccessLogSample,
 		InternalOnMgmtOnly: cfg.InternalOnMgmtOnly, ManageOnMgmtOnly: cfg.ManageOnMgmtOnly, MetricsOnMgmtOnly: cfg.MetricsOnMgmtOnly,
 	})
 	s.routes = routes(answers, s.admin, s.metrics.Scraper())

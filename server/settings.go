@@ -62,6 +62,7 @@ func NewSettings(flags *pflag.FlagSet) *Settings {
 	flags.Var((*offSwitch)(&k.SchedulerOff), "scheduler", "on or off; off leaves enqueued work to drain-once")
 	flags.BoolVar(&k.PassOverLate, "pass-over-late", k.PassOverLate, "let queued sync invocations that will hardly meet their deadline wait behind those that can")
 	flags.BoolVar(&c.AsyncEnabled, "async-enabled", c.AsyncEnabled, "take :enqueue; otherwise it is answered with 501")
+	flags.BoolVar(&c.CancelOnDisconnect, "cancel-on-disconnect", c.CancelOnDisconnect, "do not run a queued call whose caller has closed the connection")
 
 	q := &k.SyncQueue
 	flags.BoolVar(&q.Enabled, "sync-queue-enabled", q.Enabled, "judge sync invocations by their expected wait")

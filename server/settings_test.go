@@ -43,7 +43,7 @@ func TestSettingsDefaults(t *testing.T) {
 		t.Errorf("got %+v\nwant %+v", s.Config, DefaultConfig())
 	}
 	if c := s.Config; c.Addr != "127.0.0.1:8080" || c.MgmtAddr != "127.0.0.1:8081" || c.MaxBodyBytes != 4<<20 ||
-		c.Core.TTL != 300*time.Second || c.Core.CleanupTTL != 120*time.Second || c.Core.StaleTTL != 600*time.Second || c.Core.SchedulerOff || !c.AsyncEnabled {
+		c.Core.TTL != 300*time.Second || c.Core.CleanupTTL != 120*time.Second || c.Core.StaleTTL != 600*time.Second || c.Core.SchedulerOff || !c.AsyncEnabled || !c.CancelOnDisconnect {
 		t.Errorf("the documented defaults: %+v", c)
 	}
 }

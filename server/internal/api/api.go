@@ -40,6 +40,9 @@ type Options struct {
 
 	// AsyncEnabled false answers :enqueue with 501.
 	AsyncEnabled bool
+	// CancelOnDisconnect has the queued call of a caller who has closed the
+	// connection not run.
+	CancelOnDisconnect bool
 	// InternalOnMgmtOnly removes /v1/internal and /v1/admin from the public
 	// address, ManageOnMgmtOnly the routes that manage functions,
 	// MetricsOnMgmtOnly the metrics.

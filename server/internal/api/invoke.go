@@ -8,7 +8,9 @@ import (
 	"github.com/valyala/fasthttp"
 
 	"simplane/core"
+	"simplane/server/internal/http1"
 	"simplane/server/internal/httpjson"
+	"simplane/server/internal/sock"
 	"simplane/server/internal/telemetry"
 )
 
@@ -86,7 +88,7 @@ func (a *API) Invoke(ctx *fasthttp.RequestCtx, name string) {
 		span.Refused(a.refuseEarly(ctx, name, fault))
 		return
 	}
-	w := newWaiter()
+	w := newWaiter(a.callersConn(ctx))
 	req.Sync, req.Waiter, req.CallerRuns, req.Trace = true, w, true, trace
 	res, err := a.submit(&req)
 	if err != nil {
@@ -124,6 +126,15 @@ func (a *API) Invoke(ctx *fasthttp.RequestCtx, name string) {
 		return
 	}
 	writeInvocation(ctx, fasthttp.StatusOK, res.ID, snap.Status, snap.Output, snap.Err)
+}
+
+// callersConn is the connection by which core may learn that a caller has left;
+// nil if it is not to learn that.
+func (a *API) callersConn(ctx *fasthttp.RequestCtx) *sock.Conn {
+	if !a.CancelOnDisconnect {
+		return nil
+	}
+	return http1.ConnOf(ctx)
 }
 
 // Enqueue accepts work and answers at once.

@@ -17,7 +17,8 @@ type syncWaiter struct {
 	state atomic.Uint32
 	snap  core.Snapshot
 	woken chan struct{}
-	stop  sock.Stop // of the call that the caller makes itself
+	stop  sock.Stop                 // of the call that the caller makes itself
+	from  atomic.Pointer[sock.Conn] // of the caller; nil when it is not to be looked at
 }
 
 const (
@@ -28,11 +29,22 @@ const (
 
 var waiters = sync.Pool{New: func() any { return &syncWaiter{woken: make(chan struct{}, 1)} }}
 
-func newWaiter() *syncWaiter {
+// newWaiter is for a caller on a connection, which may be nil: then it is taken
+// to stay.
+func newWaiter(from *sock.Conn) *syncWaiter {
 	w := waiters.Get().(*syncWaiter)
 	w.state.Store(waiterFresh)
 	w.stop.Reset()
+	w.from.Store(from)
 	return w
+}
+
+// Gone implements core.Leaver. Core may ask late, when w has gone back to the
+// pool and belongs to another call: that answer decides nothing, since the
+// execution it is about has ended.
+func (w *syncWaiter) Gone() bool {
+	from := w.from.Load()
+	return from != nil && from.HasLeft()
 }
 
 // Wake implements core.Waiter. It breaks off the caller's own call if that
@@ -75,5 +87,6 @@ func (w *syncWaiter) waitFor(limit time.Duration) (core.Snapshot, bool) {
 // recycle returns w to the pool; no Wake may still be due.
 func (w *syncWaiter) recycle() {
 	w.snap = core.Snapshot{}
+	w.from.Store(nil)
 	waiters.Put(w)
 }

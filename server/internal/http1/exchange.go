@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/valyala/fasthttp"
+
+	"simplane/server/internal/sock"
 )
 
 // exchange is what a connection needs while a request is read and answered.
@@ -90,6 +92,15 @@ func exchangeOf(ctx *fasthttp.RequestCtx) *exchange {
 		return c.x
 	case *secureLink:
 		return c.x
+	}
+	return nil
+}
+
+// ConnOf is the TCP connection that a request came on, the one below TLS too; nil
+// without one.
+func ConnOf(ctx *fasthttp.RequestCtx) *sock.Conn {
+	if x := exchangeOf(ctx); x != nil {
+		return x.conn.tcp
 	}
 	return nil
 }
