@@ -15,6 +15,33 @@ type invocation struct {
 
 // decodeInvocation reads {"input":…,"metadata":…}. Unknown keys are ignored.
 func decodeInvocation(body []byte) (invocation, *httpjson.Error) {
+	if inv, ok := scanInvocation(body); ok {
+		return inv, nil
+	}
+	return readInvocation(body)
+}
+
+// scanInvocation is readInvocation for bodies that nothing is wrong with; false
+// when something may be.
+func scanInvocation(body []byte) (inv invocation, ok bool) {
+	ok = jsonobject.Scan(body, func(name, value []byte) bool {
+		switch string(name) {
+		case "input":
+			inv.input = value
+		case "metadata":
+			if inv.metadata = value; value[0] == 'n' { // null
+				inv.metadata = nil
+				return true
+			}
+			return jsonobject.Scan(value, func(_, value []byte) bool { return value[0] == '"' })
+		}
+		return true
+	})
+	return inv, ok && len(inv.input) > 0 && inv.input[0] != 'n'
+}
+
+// readInvocation says what is wrong with a body.
+func readInvocation(body []byte) (invocation, *httpjson.Error) {
 	var inv invocation
 	r := httpjson.ReadBody(body)
 	defer r.Close()

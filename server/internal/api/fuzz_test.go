@@ -46,6 +46,9 @@ func FuzzDecodeInvocation(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, body []byte) {
 		inv, fault := decodeInvocation(body)
+		if slow, other := readInvocation(body); (other == nil) != (fault == nil) || !bytes.Equal(slow.input, inv.input) || !bytes.Equal(slow.metadata, inv.metadata) {
+			t.Fatalf("scanned %q and %q, read %q and %q of %q", inv.input, inv.metadata, slow.input, slow.metadata, body)
+		}
 		var reference map[string]json.RawMessage
 		err := json.Unmarshal(body, &reference)
 		wellFormed := err == nil && reference != nil

@@ -12,6 +12,8 @@ import (
 
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/valyala/fasthttp"
+
+	"simplane/server/internal/jsonobject"
 )
 
 // decode reads an HTTP answer. A status of 300 or more is an error. Text
@@ -75,6 +77,9 @@ func unpacked(resp *fasthttp.Response, limit int) ([]byte, error) {
 // mark, if it is JSON in UTF-8. It is a part of raw. The error is an *Error.
 func JSON(raw []byte) ([]byte, error) {
 	output := bytes.TrimSpace(bytes.TrimPrefix(raw, []byte(byteOrderMark)))
+	if jsonobject.Whole(output) {
+		return output, nil
+	}
 	if !utf8.Valid(output) {
 		return nil, &Error{Kind: BadOutput, Message: "the answer is not UTF-8: " + Snippet(raw)}
 	}

@@ -47,6 +47,17 @@ type ReplyReader struct {
 
 // Parse reads a line; Output is a part of it.
 func (r *ReplyReader) Parse(line []byte) (Reply, error) {
+	var a Reply
+	var wrong error
+	if jsonobject.Scan(line, func(name, value []byte) bool {
+		wrong = a.member(name, value)
+		return wrong == nil
+	}) {
+		return a, nil
+	}
+	if wrong != nil {
+		return a, wrong
+	}
 	r.buf = *bytes.NewBuffer(line)
 	r.dec.Reset(&r.buf, jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
 	a, err := r.object(line)
@@ -55,25 +66,31 @@ func (r *ReplyReader) Parse(line []byte) (Reply, error) {
 	return a, err
 }
 
+// object reads a line that nothing is taken for granted of.
 func (r *ReplyReader) object(line []byte) (a Reply, err error) {
 	err = jsonobject.Read(&r.dec, func(name []byte) (read bool, err error) {
 		value, err := jsonobject.Value(&r.dec, line)
-		if err != nil {
-			return true, err
-		}
-		is := func(want string) bool { return strings.EqualFold(string(name), want) }
-		switch kind := jsontext.Value(value).Kind(); {
-		case is("output"):
-			a.Output = value
-		case is("error"):
-			err = json.Unmarshal(value, &a.Error)
-		case is("executionId") && kind == '"':
-			text, _ := jsontext.AppendUnquote(nil, value) // invalid UTF-8 is replaced
-			a.ExecutionID = string(text)
-		case is("executionId") && kind != 'n':
-			err = errors.New("executionId is not a string")
+		if err == nil {
+			err = a.member(name, value)
 		}
 		return true, err
 	})
 	return a, err
+}
+
+// member takes one member of a line.
+func (r *Reply) member(name, value []byte) (err error) {
+	is := func(want string) bool { return strings.EqualFold(string(name), want) }
+	switch kind := jsontext.Value(value).Kind(); {
+	case is("output"):
+		r.Output = value
+	case is("error"):
+		err = json.Unmarshal(value, &r.Error)
+	case is("executionId") && kind == '"':
+		text, _ := jsontext.AppendUnquote(nil, value) // invalid UTF-8 is replaced
+		r.ExecutionID = string(text)
+	case is("executionId") && kind != 'n':
+		err = errors.New("executionId is not a string")
+	}
+	return err
 }

@@ -55,6 +55,9 @@ func (r *BodyReader) Object(body []byte, member func(name []byte) (read bool, er
 
 // WholeObject checks that body is one JSON object and nothing else.
 func WholeObject(body []byte) *Error {
+	if jsonobject.Scan(body, func(_, _ []byte) bool { return true }) {
+		return nil
+	}
 	r := ReadBody(body)
 	defer r.Close()
 	return r.Object(body, func([]byte) (bool, error) { return false, nil })
