@@ -101,3 +101,16 @@ func TestBorrowedRequestIsCopied(t *testing.T) {
 	wantEqual(t, "metadata", string(task.Metadata), `{"m":1}`)
 	wantEqual(t, "key", b.state(res.ID).Idempotency, "k")
 }
+
+func TestGivenInputIsKeptWhereItIs(t *testing.T) {
+	b := newBed(t)
+	b.register("f")
+	in, meta := []byte(`{"a":1}`), []byte(`{"m":1}`)
+	if _, err := b.Submit(&Request{Function: "f", Borrowed: true, InputGiven: true, Input: in, Metadata: meta}); err != nil {
+		t.Fatal(err)
+	}
+	copy(meta, "XXXXXXX")
+	task := b.work.next(t)
+	wantEqual(t, "input kept", &task.Input[0] == &in[0], true)
+	wantEqual(t, "metadata", string(task.Metadata), `{"m":1}`)
+}

@@ -18,8 +18,11 @@ type Request struct {
 	// and the strings after Submit: core copies what it keeps, once the
 	// request is admitted.
 	Borrowed bool
-	TraceID  string
-	Trace    TraceContext
+	// InputGiven says of a Borrowed request that Input's memory is not reused:
+	// core keeps it as it is.
+	InputGiven bool
+	TraceID    string
+	Trace      TraceContext
 	// IdempotencyKey leads later requests with the same key, input and metadata
 	// to this one's execution; "" for none. Those with another input or metadata
 	// get ErrKeyReused.
@@ -339,7 +342,9 @@ func (c *Core) newExecution(fn *Function, r *Request, now Instant, durable bool)
 		ex.more.facts = newFactLog(Partition(fn.tag))
 	}
 	if r.Borrowed {
-		ex.input = keep(&fn.inputs, r.Input)
+		if !r.InputGiven {
+			ex.input = keep(&fn.inputs, r.Input)
+		}
 		ex.more.own()
 	}
 	if ex.timeout <= 0 {

@@ -25,8 +25,7 @@ func (a *API) Execution(ctx *fasthttp.RequestCtx, text string) {
 		a.writeRejection(ctx, core.ErrExecutionGone)
 		return
 	}
-	ctx.Response.Header.SetContentTypeBytes(httpjson.ContentTypeJSON)
-	httpjson.WriteBody(ctx, func(b []byte) []byte { return appendExecution(b, snap) })
+	writeResult(ctx, snap.Output, snap.Err, func(b []byte) []byte { return appendExecutionHead(b, snap) })
 }
 
 // Cancel ends an execution that has not ended.
@@ -41,8 +40,7 @@ func (a *API) Cancel(ctx *fasthttp.RequestCtx, text string) {
 		a.refused(ctx, err)
 		return
 	}
-	ctx.Response.Header.SetContentTypeBytes(httpjson.ContentTypeJSON)
-	httpjson.WriteBody(ctx, func(b []byte) []byte { return appendExecution(b, snap) })
+	writeResult(ctx, snap.Output, snap.Err, func(b []byte) []byte { return appendExecutionHead(b, snap) })
 }
 
 // completion is the body of a completion callback.

@@ -60,8 +60,18 @@ func (a *API) submission(ctx *fasthttp.RequestCtx, name string) (core.Request, *
 }
 
 // submit hands a request to core; a request that meets a concurrent claim on
-// its idempotency key sleeps until the claim is settled.
-func (a *API) submit(req *core.Request) (core.Result, error) {
+// its idempotency key sleeps until the claim is settled. A large input is given
+// away rather than copied, unless core keeps none.
+func (a *API) submit(ctx *fasthttp.RequestCtx, req *core.Request) (core.Result, error) {
+	req.InputGiven = http1.TakeBody(ctx, req.Input)
+	res, err := a.submitSettled(req)
+	if req.InputGiven && (err != nil || res.Existing) {
+		http1.ReturnBody(ctx)
+	}
+	return res, err
+}
+
+func (a *API) submitSettled(req *core.Request) (core.Result, error) {
 	var settled chan struct{}
 	if req.IdempotencyKey != "" {
 		settled = make(chan struct{}, 1)
@@ -90,7 +100,7 @@ func (a *API) Invoke(ctx *fasthttp.RequestCtx, name string) {
 	}
 	w := newWaiter(a.callersConn(ctx))
 	req.Sync, req.Waiter, req.CallerRuns, req.Trace = true, w, true, trace
-	res, err := a.submit(&req)
+	res, err := a.submit(ctx, &req)
 	if err != nil {
 		w.recycle()
 		span.Refused(a.refused(ctx, err))
@@ -155,7 +165,7 @@ func (a *API) Enqueue(ctx *fasthttp.RequestCtx, name string) {
 		return
 	}
 	req.Trace = trace
-	res, err := a.submit(&req)
+	res, err := a.submit(ctx, &req)
 	if err != nil {
 		span.Refused(a.refused(ctx, err))
 		return

@@ -6,25 +6,30 @@ import (
 	"github.com/valyala/fasthttp"
 
 	"simplane/core"
+	"simplane/server/internal/http1"
 	"simplane/server/internal/httpjson"
 )
 
-// appendInvocation appends the invocation response.
-func appendInvocation(b []byte, id core.ID, status core.Status, output []byte, err *core.ExecError) []byte {
+// appendInvocationHead appends the invocation response up to its result.
+func appendInvocationHead(b []byte, id core.ID, status core.Status) []byte {
 	b = append(b, `{"executionId":"`...)
 	b = id.AppendTo(b)
 	b = append(b, `","status":"`...)
 	b = append(b, status.String()...)
-	b = append(b, '"')
-	b = appendResult(b, output, err)
-	return append(b, '}')
+	return append(b, '"')
 }
 
 func appendResult(b, output []byte, err *core.ExecError) []byte {
 	if output != nil {
-		b = append(b, `,"output":`...)
+		b = append(b, beforeOutput...)
 		b = append(b, output...)
 	}
+	return appendError(b, err)
+}
+
+const beforeOutput = `,"output":`
+
+func appendError(b []byte, err *core.ExecError) []byte {
 	if err != nil {
 		b = append(b, `,"error":{"code":`...)
 		b = httpjson.AppendString(b, err.Code)
@@ -37,6 +42,13 @@ func appendResult(b, output []byte, err *core.ExecError) []byte {
 
 // appendExecution appends the execution status.
 func appendExecution(b []byte, s core.Snapshot) []byte {
+	b = appendExecutionHead(b, s)
+	b = appendResult(b, s.Output, s.Err)
+	return append(b, '}')
+}
+
+// appendExecutionHead appends the execution status up to its result.
+func appendExecutionHead(b []byte, s core.Snapshot) []byte {
 	b = append(b, `{"executionId":"`...)
 	b = s.ID.AppendTo(b)
 	b = append(b, `","functionName":`...)
@@ -69,8 +81,7 @@ func appendExecution(b []byte, s core.Snapshot) []byte {
 	if s.CleanedUp {
 		b = append(b, `,"cleanedUp":true`...)
 	}
-	b = appendResult(b, s.Output, s.Err)
-	return append(b, '}')
+	return b
 }
 
 // appendSize ends an object with the size of a value that is left out of it.
@@ -102,9 +113,28 @@ func appendAttempts(b []byte, failed []core.Attempt) []byte {
 
 func writeInvocation(ctx *fasthttp.RequestCtx, status int, id core.ID, state core.Status, output []byte, err *core.ExecError) {
 	ctx.SetStatusCode(status)
-	ctx.Response.Header.SetContentTypeBytes(httpjson.ContentTypeJSON)
 	setExecutionID(ctx, id)
-	httpjson.WriteBody(ctx, func(b []byte) []byte { return appendInvocation(b, id, state, output, err) })
+	writeResult(ctx, output, err, func(b []byte) []byte { return appendInvocationHead(b, id, state) })
+}
+
+// largeOutput is the least length in bytes of an output that is sent from where
+// it is, rather than copied into the answer.
+const largeOutput = 4 << 10
+
+// writeResult answers with an object that ends in a result: begin appends what
+// comes before it.
+func writeResult(ctx *fasthttp.RequestCtx, output []byte, err *core.ExecError, begin func([]byte) []byte) {
+	ctx.Response.Header.SetContentTypeBytes(httpjson.ContentTypeJSON)
+	if len(output) < largeOutput {
+		httpjson.WriteBody(ctx, func(b []byte) []byte {
+			return append(appendResult(begin(b), output, err), '}')
+		})
+		return
+	}
+	text := append(begin(make([]byte, 0, 512)), beforeOutput...)
+	before := len(text)
+	text = append(appendError(text, err), '}')
+	http1.SetPieces(ctx, text[:before], output, text[before:])
 }
 
 func setExecutionID(ctx *fasthttp.RequestCtx, id core.ID) {

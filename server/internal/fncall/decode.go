@@ -51,7 +51,12 @@ func decode(resp *fasthttp.Response, limit int) (Answer, error) {
 		if err != nil {
 			return a, &Error{Kind: BadOutput, Message: fmt.Sprintf("%s (Content-Type %q)", err, Snippet(contentType))}
 		}
-		a.Output = bytes.Clone(output) // the body goes back to fasthttp's pool
+		if len(output) < largeBody {
+			a.Output = bytes.Clone(output) // the body goes back to fasthttp's pool
+		} else {
+			a.Output = Own(output, body)
+			resp.SwapBody(nil) // and this one does not
+		}
 	}
 	if bytes.EqualFold(resp.Header.Peek("X-Cold-Start"), []byte("true")) {
 		a.ColdStart = true
@@ -92,10 +97,11 @@ func JSON(raw []byte) ([]byte, error) {
 	return output, nil
 }
 
-// Own is a part of a function's answer for keeping: a copy where the part alone
-// is much less than the whole, which would be kept with it.
+// Own is a part of a function's answer for keeping: a copy unless the part is
+// nearly all of the whole, seven eighths at least, which is kept with it and
+// counts as the part only.
 func Own(part, whole []byte) []byte {
-	if len(part) < cap(whole)/2 {
+	if len(part) < cap(whole)/8*7 {
 		return bytes.Clone(part)
 	}
 	return part

@@ -6,8 +6,13 @@ import (
 	"strconv"
 )
 
-// appendRequest appends the HTTP request that makes the call.
-func (t *Target) appendRequest(b []byte, r *Request) []byte {
+// largeInput is the least length in bytes of an input that is sent from where it
+// is, rather than copied into the request.
+const largeInput = 8 << 10
+
+// appendRequest appends the HTTP request that makes the call. A large input is
+// left out: it belongs at b[cut]. cut is 0 for any other.
+func (t *Target) appendRequest(b []byte, r *Request) (_ []byte, cut int) {
 	b = append(b, t.head...)
 	for _, h := range [...]struct{ name, value string }{
 		{"X-Execution-Id", r.ExecutionID},
@@ -23,8 +28,13 @@ func (t *Target) appendRequest(b []byte, r *Request) []byte {
 	}
 	b = strconv.AppendInt(append(b, "X-Dispatch-Attempt: "...), int64(r.Attempt), 10)
 	b = append(b, "\r\n"...)
-	b = appendEnd(b, 1+payloadLen(r))
-	return appendPayload(append(b, '{'), r)
+	b = append(appendEnd(b, 1+payloadLen(r)), '{')
+	if len(r.Input) < largeInput {
+		return appendPayload(b, r), 0
+	}
+	b = append(b, beforeInput...)
+	cut = len(b)
+	return appendMetadata(b, r), cut
 }
 
 // appendHeader appends a header to b. Control bytes in the value, which could
@@ -56,11 +66,17 @@ const (
 // appendPayload appends "input" and "metadata", both always there, and the
 // closing brace.
 func appendPayload(b []byte, r *Request) []byte {
-	b = append(b, `"input":`...)
+	b = append(b, beforeInput...)
 	if len(r.Input) == 0 {
 		b = append(b, noInput...)
 	}
-	b = append(b, r.Input...)
+	return appendMetadata(append(b, r.Input...), r)
+}
+
+const beforeInput = `"input":`
+
+// appendMetadata appends what follows the input.
+func appendMetadata(b []byte, r *Request) []byte {
 	b = append(b, `,"metadata":`...)
 	if len(r.Metadata) == 0 {
 		b = append(b, noMetadata...)

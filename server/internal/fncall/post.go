@@ -82,8 +82,13 @@ func (t *Target) Call(r *Request) (Answer, error) {
 	message, resp := bytebufferpool.Get(), fasthttp.AcquireResponse()
 	defer bytebufferpool.Put(message)
 	defer fasthttp.ReleaseResponse(resp)
-	message.B = t.appendRequest(message.B, r)
-	err := t.post(message.B, resp, time.Until(r.Deadline), r.Stop)
+	var cut int
+	message.B, cut = t.appendRequest(message.B, r)
+	parts := [][]byte{message.B}
+	if cut > 0 {
+		parts = [][]byte{message.B[:cut], r.Input, message.B[cut:]}
+	}
+	err := t.post(parts, resp, time.Until(r.Deadline), r.Stop)
 	switch {
 	case err == nil:
 		return decode(resp, t.conns.MaxResponseBodySize)
@@ -99,7 +104,7 @@ func (t *Target) Call(r *Request) (Answer, error) {
 // than timeout, provided that conns' DialTimeout does not; after that the
 // error is fasthttp.ErrTimeout. A message that may have been sent is not sent
 // again.
-func (t *Target) post(message []byte, resp *fasthttp.Response, timeout time.Duration, stop *sock.Stop) error {
+func (t *Target) post(message [][]byte, resp *fasthttp.Response, timeout time.Duration, stop *sock.Stop) error {
 	// Without this a missing content type would read as text/plain.
 	resp.Header.SetNoDefaultContentType(true)
 	deadline := time.Now().Add(timeout)
@@ -125,7 +130,7 @@ func (t *Target) post(message []byte, resp *fasthttp.Response, timeout time.Dura
 	return fasthttp.ErrTimeout
 }
 
-func (t *Target) attempt(message []byte, resp *fasthttp.Response, timeout time.Duration, deadline time.Time, stop *sock.Stop) error {
+func (t *Target) attempt(message [][]byte, resp *fasthttp.Response, timeout time.Duration, deadline time.Time, stop *sock.Stop) error {
 	cc, err := t.conns.AcquireConn(timeout, false)
 	if err != nil {
 		return err
@@ -137,7 +142,7 @@ func (t *Target) attempt(message []byte, resp *fasthttp.Response, timeout time.D
 		err = stop.Begin(conn)
 	}
 	if err == nil {
-		err = sock.Send(conn, message)
+		err = sock.Send(conn, message...)
 	}
 	more := false
 	if err == nil {

@@ -46,8 +46,8 @@ func targetOf(t testing.TB, host *fasthttp.HostClient, url string) *Target {
 	return target
 }
 
-func message(target *Target, body string) []byte {
-	return append(appendEnd(bytes.Clone(target.head), len(body)), body...)
+func message(target *Target, body string) [][]byte {
+	return [][]byte{append(appendEnd(bytes.Clone(target.head), len(body)), body...)}
 }
 
 func post(target *Target, body string, timeout time.Duration) (string, error) {

@@ -56,8 +56,16 @@ func tooLong(err error) bool {
 	return errors.As(err, &full)
 }
 
+// largeBody is the least length in bytes of a body that is read into a buffer of
+// its own of that length, so that it can be kept where it is.
+const largeBody = 8 << 10
+
 func readBody(resp *fasthttp.Response, r *bufio.Reader, limit int) error {
-	chunked := resp.Header.ContentLength() == -1
+	length := resp.Header.ContentLength()
+	if length >= largeBody && length <= limit {
+		resp.SwapBody(make([]byte, 0, length))
+	}
+	chunked := length == -1
 	if err := resp.ReadBody(r, limit); err != nil || !chunked {
 		return err
 	}

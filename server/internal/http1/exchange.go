@@ -20,7 +20,7 @@ type exchange struct {
 	ctx  fasthttp.RequestCtx
 	in   *bufio.Reader // reads the exchange, see Read
 	own  *bufio.Reader // in, but while a head is large
-	out  *bufio.Writer // nil while nothing is written
+	out  *bufio.Writer // writes to the exchange, see Write; nil while nothing is written
 	conn *conn
 
 	link   link
@@ -30,10 +30,13 @@ type exchange struct {
 	awaited  bool      // something has come, and the next Read returns it
 	deadline time.Time // of the request; zero until something has to be waited for
 	body     body
-	asked    bool    // the peer waits for 100 Continue
-	peeked   int     // bytes of in that the body still uses
-	kept     *[]byte // the buffer that the body is in
-	lost     bool    // the position in the stream is unknown
+	asked    bool        // the peer waits for 100 Continue
+	peeked   int         // bytes of in that the body still uses
+	kept     *[]byte     // the buffer that the body is in
+	taken    bool        // kept is somebody else's, see TakeBody
+	behind   [][]byte    // what Write sends after what it is called for
+	parts    net.Buffers // of a Write
+	lost     bool        // the position in the stream is unknown
 }
 
 // readBuffer is the size of the buffer of requests. Heads that are larger get a
@@ -127,10 +130,11 @@ func (x *exchange) reset() {
 	x.ctx.Request.Reset()
 	x.ctx.Response.ReleaseBody(keptAnswer)
 	x.ctx.Response.Reset()
-	if x.kept != nil {
+	if x.kept != nil && !x.taken {
 		putBuffer(x.kept)
-		x.kept = nil
 	}
+	x.kept, x.taken = nil, false
+	x.behind = nil
 	x.body, x.asked, x.peeked, x.lost, x.deadline = body{}, false, 0, false, time.Time{}
 }
 
@@ -263,53 +267,6 @@ func (x *exchange) answer() bool {
 	}
 	x.conn.answered = time.Now()
 	return true
-}
-
-// write puts the answer into out, and sends it if the connection ends.
-func (x *exchange) write(goesOn bool) error {
-	resp := &x.ctx.Response
-	switch {
-	case !goesOn:
-		resp.Header.SetConnectionClose()
-	case !x.ctx.Request.Header.IsHTTP11():
-		resp.Header.Set(fasthttp.HeaderConnection, "keep-alive")
-	}
-	resp.Header.SetServer(x.conn.s.Name)
-	if err := x.mayWrite(); err != nil {
-		return err
-	}
-	large := resp.IsBodyStream() || len(resp.Body()) > writeBuffer
-	if err := resp.Write(x.out); err != nil {
-		return err
-	}
-	if large { // writing it took time
-		x.conn.answered = time.Now()
-	}
-	if !goesOn {
-		return x.out.Flush()
-	}
-	return nil
-}
-
-// mayWrite sets the deadline of what is written next, and out.
-func (x *exchange) mayWrite() error {
-	if x.out == nil {
-		var ok bool
-		if x.out, ok = x.conn.s.writers.Get().(*bufio.Writer); ok {
-			x.out.Reset(x.conn.Conn)
-		} else {
-			x.out = bufio.NewWriterSize(x.conn.Conn, writeBuffer)
-		}
-	}
-	x.conn.answered = time.Now()
-	return x.conn.SetWriteDeadline(x.conn.answered.Add(x.conn.s.WriteTimeout))
-}
-
-func (x *exchange) flush() error {
-	if x.out == nil || x.out.Buffered() == 0 {
-		return nil
-	}
-	return x.out.Flush()
 }
 
 // refuse answers a request that could not be read. The connection ends.

@@ -151,6 +151,31 @@ func (x *exchange) grow(sh *share, have, length int) error {
 	return nil
 }
 
+// takenShare is the least part of a body's buffer that TakeBody gives away, so
+// that what is kept of a body holds little more memory than its length says.
+const takenShare = 7. / 8
+
+// TakeBody gives a part of the body that ReadBody has read to the caller: its
+// memory is not used again. It reports whether it did; if not, or on a request
+// that is not a Server's, whoever keeps the part has to copy it. It gives only
+// parts that are nearly all of the memory they would keep, 8/7 of their length
+// at most.
+func TakeBody(ctx *fasthttp.RequestCtx, part []byte) bool {
+	x := exchangeOf(ctx)
+	if x == nil || x.kept == nil || float64(len(part)) < takenShare*float64(len(*x.kept)) {
+		return false
+	}
+	x.taken = true
+	return true
+}
+
+// ReturnBody undoes TakeBody: nobody keeps a part of the body.
+func ReturnBody(ctx *fasthttp.RequestCtx) {
+	if x := exchangeOf(ctx); x != nil {
+		x.taken = false
+	}
+}
+
 // droppable reports whether the rest of the body may be dropped for the sake of
 // the connection. A peer that was not asked for its body may send it or not.
 func (x *exchange) droppable() bool {

@@ -108,6 +108,30 @@ func (c *Conn) Write(p []byte) (int, error) {
 	}
 }
 
+// WriteParts writes all of parts to a connection, in one system call if it is a
+// Conn and takes them. It moves on in parts.
+func WriteParts(conn net.Conn, parts *net.Buffers) (int64, error) {
+	c, ok := conn.(*Conn)
+	if !ok {
+		return parts.WriteTo(writerOnly{conn})
+	}
+	done := int64(0)
+	for {
+		n, err := parts.WriteTo(c.TCPConn)
+		done += n
+		if err == nil || !c.write.early(err) {
+			return done, err
+		}
+		if err := c.again(c.TCPConn.SetWriteDeadline(c.write.want)); err != nil {
+			return done, err
+		}
+	}
+}
+
+// writerOnly hides what a connection can do beside Write, which may pass by its
+// own Write: that of a Conn in it has its deadlines.
+type writerOnly struct{ io.Writer }
+
 // again decides, with a direction's timer set anew, whether its call is made
 // again. A stop may have come before that timer was set.
 func (c *Conn) again(err error) error {

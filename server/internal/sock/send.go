@@ -43,10 +43,10 @@ func Dialer(dial func(addr string, timeout time.Duration) (net.Conn, error)) fun
 // non-blocking read checks it: if the peer has closed it, or has sent bytes
 // that would be read as this request's answer, nothing is sent and the error
 // is ErrStale. The first request on a connection never fails with it.
-func Send(conn net.Conn, request []byte) error {
+func Send(conn net.Conn, request ...[]byte) error {
 	c := Under(conn)
 	if c == nil {
-		_, err := conn.Write(request)
+		_, err := write(conn, request)
 		return err
 	}
 	kept := c.used
@@ -54,11 +54,21 @@ func Send(conn net.Conn, request []byte) error {
 	if kept && !silent(conn, c) {
 		return ErrStale
 	}
-	n, err := conn.Write(request)
+	n, err := write(conn, request)
 	if err != nil && n == 0 && kept && !errors.Is(err, os.ErrDeadlineExceeded) {
 		return ErrStale // reset just now; not a byte was sent
 	}
 	return err
+}
+
+// write writes all parts of a message.
+func write(conn net.Conn, parts [][]byte) (n int64, err error) {
+	if len(parts) == 1 {
+		n, err := conn.Write(parts[0])
+		return int64(n), err
+	}
+	all := append(net.Buffers(nil), parts...)
+	return WriteParts(conn, &all)
 }
 
 // Under is the Conn itself or the one below TLS; nil without one.

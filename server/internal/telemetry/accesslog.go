@@ -24,7 +24,7 @@ func AccessLog(share float64, log *slog.Logger, next fasthttp.RequestHandler) fa
 		if status < fasthttp.StatusInternalServerError && rand.Float64() >= share {
 			return
 		}
-		bytesOut := -1 // of an answer that is still to be made
+		bytesOut := max(ctx.Response.Header.ContentLength(), -1) // -1 of an answer that is still to be made
 		if !ctx.Response.IsBodyStream() {
 			bytesOut = len(ctx.Response.Body())
 		}
