@@ -95,6 +95,36 @@ func BenchmarkFullCycle(b *testing.B) {
 	}
 }
 
+// Calls spread over all of 10,000 functions, against calls of one of them: what
+// is between the two is the memory of functions that is not in the caches.
+func BenchmarkSpread(b *testing.B) {
+	const functions = 10_000
+	for _, called := range []int{1, functions} {
+		b.Run(fmt.Sprint("called=", called), func(b *testing.B) {
+			c := newBenchCore(b, shortRetention(), echo{}, &counts{}, functions)
+			names := make([]string, called)
+			for i, f := range rand.Perm(functions)[:called] {
+				names[i] = fmt.Sprint("f", f)
+			}
+			input := []byte(`{"message":"hello","n":42}`)
+			submit := func(i int) {
+				r := Request{Function: names[i%called], Input: input, Borrowed: true, Sync: true, Waiter: nopWaiter{}}
+				if _, err := c.Submit(&r); err != nil {
+					b.Fatal(err)
+				}
+			}
+			for i := range 10 * functions { // the first blocks of a slab are small
+				submit(i)
+			}
+			b.ReportAllocs()
+			reportCPU(b)
+			for i := 0; b.Loop(); i++ {
+				submit(i)
+			}
+		})
+	}
+}
+
 // Each worker has a function of its own or all share one. With engines apart the
 // workers share nothing but the machine's memory and the garbage collector: no
 // engine can do better than that on so many cores.
