@@ -23,11 +23,16 @@ func execCommand(o *clientOptions) *cobra.Command {
 }
 
 func execGetCommand(o *clientOptions) *cobra.Command {
-	return &cobra.Command{
+	var whole bool
+	cmd := &cobra.Command{
 		Use: "get ID", Aliases: []string{"describe"}, Short: "Show an execution", Args: exactArgs("ID"),
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: calling(o, func(ctx context.Context, c *client.Client, cmd *cobra.Command, args []string) error {
-			a, err := c.Execution(ctx, args[0])
+			get := c.Execution
+			if whole {
+				get = c.ExecutionInFull
+			}
+			a, err := get(ctx, args[0])
 			if err != nil {
 				return err
 			}
@@ -37,6 +42,8 @@ func execGetCommand(o *clientOptions) *cobra.Command {
 			return printExecution(cmd.OutOrStdout(), a.Value)
 		}),
 	}
+	cmd.Flags().BoolVar(&whole, "input", false, "show input and metadata of any length; otherwise up to 4 KiB each")
+	return cmd
 }
 
 func execCancelCommand(o *clientOptions) *cobra.Command {
@@ -79,6 +86,17 @@ func printExecution(w io.Writer, e client.Execution) error {
 	if e.RetryAtMillis != 0 {
 		t.row("next attempt:", nextAttempt(e.RetryAtMillis))
 	}
+	for _, row := range [][2]string{{"idempotency key:", e.IdempotencyKey}, {"trace id:", e.TraceID}} {
+		if row[1] != "" {
+			t.row(row[0], oneLine(row[1]))
+		}
+	}
+	if e.InputBytes > 0 {
+		t.row("input:", fmt.Sprintf("%d bytes, see --input", e.InputBytes))
+	}
+	if e.MetadataBytes > 0 {
+		t.row("metadata:", fmt.Sprintf("%d bytes, see --input", e.MetadataBytes))
+	}
 	if e.Error != nil {
 		t.row("error:", e.Error.Message+" ("+e.Error.Code+")")
 	}
@@ -91,7 +109,7 @@ func printExecution(w io.Writer, e client.Execution) error {
 	for _, part := range []struct {
 		name string
 		raw  json.RawMessage
-	}{{"input", e.Input}, {"output", e.Output}} {
+	}{{"metadata", e.Metadata}, {"input", e.Input}, {"output", e.Output}} {
 		if len(part.raw) == 0 {
 			continue
 		}

@@ -35,8 +35,12 @@ type Execution struct {
 	CleanedUp        bool            `json:"cleanedUp"`
 	RetryAtMillis    int64           `json:"retryAtMillis"`  // of one that pauses between two attempts
 	FailedAttempts   []FailedAttempt `json:"failedAttempts"` // the latest, oldest first
-	Input            json.RawMessage `json:"input"`          // of a dead letter
-	InputBytes       int64           `json:"inputBytes"`     // in place of it
+	Input            json.RawMessage `json:"input"`
+	InputBytes       int64           `json:"inputBytes"` // in place of it
+	Metadata         json.RawMessage `json:"metadata"`
+	MetadataBytes    int64           `json:"metadataBytes"` // in place of them
+	IdempotencyKey   string          `json:"idempotencyKey"`
+	TraceID          string          `json:"traceId"`
 }
 
 // FailedAttempt is an attempt before the present one.
@@ -86,6 +90,11 @@ func (c *Client) Enqueue(ctx context.Context, name string, s Submission) (Answer
 // Execution gets the status of an execution.
 func (c *Client) Execution(ctx context.Context, id string) (Answer[Execution], error) {
 	return call[Execution](ctx, c, request{method: "GET", path: "/v1/executions/" + url.PathEscape(id)})
+}
+
+// ExecutionInFull is Execution with input and metadata of any length.
+func (c *Client) ExecutionInFull(ctx context.Context, id string) (Answer[Execution], error) {
+	return call[Execution](ctx, c, request{method: "GET", path: "/v1/executions/" + url.PathEscape(id) + "?include=input"})
 }
 
 // Cancel ends an execution that has not ended: a queued one leaves the queue,

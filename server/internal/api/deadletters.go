@@ -104,7 +104,7 @@ func (a *API) letters(name string, page core.DeadLetterPage, inputs bool) func(*
 		p.B = appendExecution(p.B, l.Snapshot)
 		p.B = p.B[:len(p.B)-1]
 		if !inputs {
-			p.B = appendSize(p.B, "inputBytes", size)
+			p.B = append(appendSize(p.B, "inputBytes", size), '}')
 			return true
 		}
 		p.B = append(p.B, `,"input":`...)

@@ -16,16 +16,21 @@ import (
 
 // Execution shows one execution.
 func (a *API) Execution(ctx *fasthttp.RequestCtx, text string) {
+	whole, fault := includeArg(ctx, "input")
+	if fault != nil {
+		fault.Write(ctx)
+		return
+	}
 	id, err := core.ParseID(text)
-	snap, found := core.Snapshot{}, false
+	d, found := core.Details{}, false
 	if err == nil {
-		snap, found = a.Core.Execution(id)
+		d, found = a.Core.Details(id)
 	}
 	if !found {
 		a.writeRejection(ctx, core.ErrExecutionGone)
 		return
 	}
-	writeResult(ctx, snap.Output, snap.Err, func(b []byte) []byte { return appendExecutionHead(b, snap) })
+	writeResult(ctx, d.Output, d.Err, func(b []byte) []byte { return appendDetails(appendExecutionHead(b, d.Snapshot), d, whole) })
 }
 
 // Cancel ends an execution that has not ended.

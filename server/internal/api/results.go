@@ -84,12 +84,41 @@ func appendExecutionHead(b []byte, s core.Snapshot) []byte {
 	return b
 }
 
-// appendSize ends an object with the size of a value that is left out of it.
+// shownInput is the longest input, and the longest metadata, that an execution's
+// answer shows unasked, in bytes.
+const shownInput = 4 << 10
+
+// appendDetails appends what the caller has sent, as members.
+func appendDetails(b []byte, d core.Details, whole bool) []byte {
+	if d.Idempotency != "" {
+		b = httpjson.AppendString(append(b, `,"idempotencyKey":`...), d.Idempotency)
+	}
+	if d.TraceID != "" {
+		b = httpjson.AppendString(append(b, `,"traceId":`...), d.TraceID)
+	}
+	b = appendSent(b, "metadata", d.Metadata, whole)
+	return appendSent(b, "input", d.Input, whole)
+}
+
+// appendSent appends a member whose value is raw JSON, if there is any: its size
+// where that is too long.
+func appendSent(b []byte, name string, raw []byte, whole bool) []byte {
+	switch {
+	case len(raw) == 0:
+		return b
+	case whole || len(raw) <= shownInput:
+		b = append(append(append(b, ',', '"'), name...), '"', ':')
+		return append(b, raw...)
+	}
+	return appendSize(b, name+"Bytes", len(raw))
+}
+
+// appendSize appends a member: the size of a value that is left out.
 func appendSize(b []byte, name string, size int) []byte {
 	b = append(b, ',', '"')
 	b = append(b, name...)
 	b = append(b, '"', ':')
-	return append(strconv.AppendInt(b, int64(size), 10), '}')
+	return strconv.AppendInt(b, int64(size), 10)
 }
 
 // appendAttempts appends the failed attempts before the present one.

@@ -102,6 +102,6 @@ func (a *API) listed(p *httpjson.Parts, s core.Snapshot, size int, output bool) 
 		p.Value(out)
 		p.B = append(p.B, '}')
 	case size > 0 && !output:
-		p.B = appendSize(p.B[:len(p.B)-1], "outputBytes", size)
+		p.B = append(appendSize(p.B[:len(p.B)-1], "outputBytes", size), '}')
 	}
 }

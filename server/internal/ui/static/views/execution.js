@@ -55,6 +55,9 @@ function describe(e) {
     ['Started', e.startedAtMillis ? `${clock(e.startedAtMillis)}, after ${span(queued)} ${e.attempt > 1 ? 'with earlier attempts' : 'in the queue'}` : '–'],
     ['Ended', e.finishedAtMillis ? `${clock(e.finishedAtMillis)}, after running ${span(running)}` : '–'],
     ['Cold start', e.coldStart ? span(e.initDurationMs) : 'no'],
+    ...e.idempotencyKey ? [['Idempotency key', h('code', null, e.idempotencyKey)]] : [],
+    ...e.traceId ? [['Trace', h('code', null, e.traceId)]] : [],
+    ...e.inputBytes ? [['Input', `${e.inputBytes} bytes`]] : [],
   ];
   return [
     h('dl', null, facts.flatMap(([name, value]) => [h('dt', null, name), h('dd', null, value)])),
@@ -62,6 +65,8 @@ function describe(e) {
     e.error && h('p', {class: 'alert'}, `${e.error.message} (${e.error.code})`),
     e.failedAttempts && attempts(e.failedAttempts),
     e.cleanedUp && h('p', {class: 'note'}, 'Input and output are no longer kept.'),
+    'metadata' in e && h('section', null, h('h2', null, 'Metadata'), h('pre', {tabindex: '0', 'aria-label': 'Metadata'}, json(e.metadata))),
+    'input' in e && h('section', null, h('h2', null, 'Input'), h('pre', {tabindex: '0', 'aria-label': 'Input'}, json(e.input))),
     'output' in e && h('section', null, h('h2', null, 'Output'), h('pre', {tabindex: '0', 'aria-label': 'Output'}, json(e.output))),
   ].filter(Boolean);
 }
