@@ -21,6 +21,7 @@ func catalogue(ctx context.Context, r *runner) error {
 		return err
 	}
 	defer n.stop()
+	empty := n.memory().now
 	for have, sizes := 0, r.o.sizes(1, functionCounts...); len(sizes) > 0; sizes = sizes[1:] {
 		size := sizes[0]
 		r.say("registering up to %d", size)
@@ -28,6 +29,7 @@ func catalogue(ctx context.Context, r *runner) error {
 			return err
 		}
 		have = size
+		r.row.add(Figure{Name: "resident memory of a quiet function", Unit: "B"}, Point{Size: float64(size), Value: max(0, n.memory().now-empty) / float64(size)})
 		for _, part := range []func(context.Context, *node, int) error{r.called, r.lists, r.scrapes, r.deletions} {
 			if err := part(ctx, n, size); err != nil {
 				return err
