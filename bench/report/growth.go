@@ -84,7 +84,7 @@ func bendText(s growth.Series) string {
 	if bend := s.Bend(); bend > 0 {
 		word = "at " + sizeText(bend)
 	}
-	return fmt.Sprintf("%s, %s times the smallest's", word, growthFactor(last))
+	return fmt.Sprintf("%s (× %s)", word, growthFactor(last))
 }
 
 func growthFactor(v float64) string {
@@ -139,7 +139,7 @@ func (d *Document) growthText(w io.Writer) {
 
 const growthNote = "Values of each size; of a load they are ratios to the bare echo under the same requests, measured in turns, with their 95 % intervals. " +
 	"A ? marks one that something else than the two servers may have limited. A series bends at the first size from which on it is worse than at the smallest by more than its slack, interval considered; " +
-	"what is allowed to grow with the size bends where it grows faster. The charts are relative to the smallest size: a cost that does not depend on it is flat at 1."
+	"what is allowed to grow with the size bends where it grows faster. In brackets is the value at the largest size, of that at the smallest. The charts are relative to the smallest size: a cost that does not depend on it is flat at 1."
 
 func growthSections(r *growth.Result) []section {
 	bends := table{Caption: "What bends", Head: []string{"row", "figure", "from", "smallest", "largest"}}
@@ -166,21 +166,29 @@ func growthSections(r *growth.Result) []section {
 	return out
 }
 
-// growthCharts draws as many series a chart as there are colours; those that may
-// grow with the size go into charts of their own, since they would flatten the
-// others.
+// growthCharts draws loads, times and memory in charts of their own, as many
+// series a chart as there are colours; and those that may grow with the size apart,
+// since they would flatten the others.
 func growthCharts(row growth.Row) (charts []template.HTML) {
-	var flat, linear []chart.Line
+	var ratios, times, memory, linear []chart.Line
 	for _, s := range row.Series {
+		if len(s.Points) < 2 {
+			continue
+		}
 		line := chart.Line{Name: s.Name}
 		for _, p := range s.Relative() {
 			line.Points = append(line.Points, chart.Point{X: p.Size, Y: p.Value, Low: p.Low, High: p.High})
 		}
-		if s.Linear {
-			linear = append(linear, line)
-		} else {
-			flat = append(flat, line)
+		into := &ratios
+		switch {
+		case s.Linear:
+			into = &linear
+		case s.Unit == "B":
+			into = &memory
+		case s.Unit != "":
+			into = &times
 		}
+		*into = append(*into, line)
 	}
 	draw := func(title string, lines []chart.Line) {
 		for ; len(lines) > 0; lines = lines[min(len(lines), chart.MaxLines):] {
@@ -189,7 +197,9 @@ func growthCharts(row growth.Row) (charts []template.HTML) {
 			}.SVG())
 		}
 	}
-	draw("What should be flat", flat)
+	draw("Ratios, which should be flat", ratios)
+	draw("Times, which should be flat", times)
+	draw("Bytes, which should be flat", memory)
 	draw("What may grow with the size", linear)
 	return charts
 }

@@ -27,8 +27,8 @@ func TestGrowthTable(t *testing.T) {
 		t.Errorf("head %s", got)
 	}
 	for i, want := range []string{
-		"throughput|0.80 (0.78–0.82)|0.40 (0.38–0.42) ?||at 50k, 0.50 times the smallest's|in doubt: ≥ 0.90",
-		"scrape|2 ms||250 ms|no, 125 times the smallest's|kept: ≤ 300 ms",
+		"throughput|0.80 (0.78–0.82)|0.40 (0.38–0.42) ?||at 50k (× 0.50)|in doubt: ≥ 0.90",
+		"scrape|2 ms||250 ms|no (× 125)|kept: ≤ 300 ms",
 	} {
 		if got := strings.Join(rows[i], "|"); got != want {
 			t.Errorf("row %s\nwant %s", got, want)
@@ -45,7 +45,7 @@ func TestGrowthReport(t *testing.T) {
 	if err := d.Text(&text); err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"By records &lt;kept&gt;", "What bends", "from", "50k", "What should be flat", "What may grow with the size", "<polyline"} {
+	for _, want := range []string{"By records &lt;kept&gt;", "What bends", "from", "50k", "Ratios, which should be flat", "What may grow with the size", "<polyline"} {
 		if !strings.Contains(page.String(), want) {
 			t.Errorf("the page lacks %q", want)
 		}

@@ -39,6 +39,8 @@ func (d *Document) HTML(w io.Writer) error {
 		Sections: append(sections, section{Heading: "Where and how", Tables: d.about()}),
 	}
 	switch {
+	case d.Passed && d.Growth != nil:
+		p.Verdict = "measured" // its limits are in the report, and no part of the verdict
 	case d.Passed:
 		p.Verdict = "all limits and assertions held"
 	case len(d.Misses) == 0:
