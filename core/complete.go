@@ -50,7 +50,7 @@ func (fn *Function) answer(in *input, fx *effects) {
 		return
 	}
 	ex.answered = true
-	if o.Status == Success && ex.startedMono >= 0 {
+	if o.Status == Success && ex.startedMono >= 0 && fn.core.cfg.PassOverLate {
 		fn.service.add(fx.now.Mono - ex.startedMono)
 	}
 	fx.did, fx.inside = true, ex.completedInside(in.attempt)

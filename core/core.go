@@ -164,6 +164,7 @@ type Core struct {
 	keys      *IdempotencyStore
 	admission syncAdmission
 	ready     readyList
+	memory    slabs
 
 	dead *deadLetters
 

@@ -50,8 +50,8 @@ func (fn *Function) late(ex *execution, now Instant) bool {
 // lanes is a function's queue: a FIFO, and beside it those of its heads that
 // were passed over, in order too.
 type lanes struct {
-	fresh, late ring
 	live        int // in both
+	fresh, late ring
 }
 
 func (q *lanes) push(ex *execution) {

@@ -9,8 +9,7 @@ import (
 // blocks, and a block is garbage once none of its values is referenced.
 // Values that are taken in one order and dropped in about the same waste
 // little that way, and the garbage collector has a fraction of the objects to
-// find, mark and sweep. A function's first blocks are small: most functions
-// are quiet.
+// find, mark and sweep. The first blocks are small: a core may be short-lived.
 type slab[T any] struct {
 	current atomic.Pointer[slabBlock[T]]
 }
@@ -57,4 +56,26 @@ func keep(s *slab[byte], b []byte) []byte {
 	c := s.take(len(b))
 	copy(c, b)
 	return c
+}
+
+// slabs are where records and small inputs of all functions come from. A slab of
+// each function would be cold whenever calls are spread over many. There are
+// several, so that processors seldom meet at one, and sync and async executions
+// have their own: payloads of sync ones may go long before those of async ones
+// (see relief.go), which would hold their blocks.
+type slabs [2][8]slabPair
+
+type slabPair struct {
+	records slab[execution]
+	inputs  slab[byte]
+	_       [48]byte // keep neighbours off one cache line
+}
+
+// of is where an execution's memory comes from.
+func (s *slabs) of(id ID, sync bool) *slabPair {
+	kind := 0
+	if sync {
+		kind = 1
+	}
+	return &s[kind][id[15]%8]
 }

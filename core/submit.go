@@ -329,9 +329,11 @@ func (r *Request) extraBytes() int64 {
 const maxTimeout = MaxTimeoutMillis * int64(time.Millisecond)
 
 func (c *Core) newExecution(fn *Function, r *Request, now Instant, durable bool) *execution {
-	ex := &fn.records.take(1)[0]
+	id := c.ids.NewID()
+	memory := c.memory.of(id, r.Sync)
+	ex := &memory.records.take(1)[0]
 	*ex = execution{
-		id: c.ids.NewID(), fn: fn, created: now.Wall, createdMono: now.Mono, queuedMono: now.Mono,
+		id: id, fn: fn, created: now.Wall, createdMono: now.Mono, queuedMono: now.Mono,
 		input: r.Input, timeout: int64(r.Timeout), attempt: 1, heapIndex: -1, initMs: -1, startedMono: -1,
 		sync: r.Sync, waiter: r.Waiter,
 	}
@@ -343,12 +345,12 @@ func (c *Core) newExecution(fn *Function, r *Request, now Instant, durable bool)
 	}
 	if r.Borrowed {
 		if !r.InputGiven {
-			ex.input = keep(&fn.inputs, r.Input)
+			ex.input = keep(&memory.inputs, r.Input)
 		}
 		ex.more.own()
 	}
 	if ex.timeout <= 0 {
-		ex.timeout = int64(fn.spec.Load().TimeoutMillis) * int64(time.Millisecond)
+		ex.timeout = int64(fn.timeoutMillis.Load()) * int64(time.Millisecond)
 	}
 	ex.timeout = min(ex.timeout, maxTimeout)
 	ex.lookAt = c.store.ttl.nextLook(now.Wall, now.Wall)

@@ -47,10 +47,8 @@ func (fn *Function) update(in *input, fx *effects) {
 	if fn.core.cfg.Journal != nil {
 		fn.recordSpec(fx, &spec, stored)
 	}
-	fn.spec.Store(&spec)
+	fn.setSpec(&spec)
 	fx.spec = &spec
-	fn.queueSize.Store(int32(spec.QueueSize))
-	fn.limiter.SetLimit(spec.RateMaxPerSecond)
 	fn.rescale(&spec, fx)
 	fx.happened = true
 	fx.event = Event{Kind: EventReconfigured, Function: fn, At: fx.now}
