@@ -279,7 +279,7 @@ func (m *durableModel) check(t *rapid.T) {
 		past := e.status.Terminal() && now.Wall-e.finished > int64(d.Config().TTL)
 		switch {
 		case !ok && past:
-			m.finished[id] = e.finished
+			m.finished[id], m.outcomes[id] = e.finished, e.outcome()
 			continue
 		case !ok:
 			t.Fatalf("%d is in the journal as %v, and gone", id[15], e.status)
