@@ -113,6 +113,21 @@ func (w *witness) Occupancy(fn int) int64 {
 	return f.queueArea + f.runningArea
 }
 
+// Without a journal no call rests on anything, and nothing crashes: Rests,
+// Advanced, Crashed and Restarted of world.Witness are durable's.
+
+// Rests implements world.Witness.
+func (w *witness) Rests(world.Tag, core.ID, core.LSN) {}
+
+// Advanced implements world.Witness.
+func (w *witness) Advanced() {}
+
+// Crashed implements world.Witness.
+func (w *witness) Crashed() {}
+
+// Restarted implements world.Witness.
+func (w *witness) Restarted() {}
+
 // Wake implements core.Waiter for every sync call.
 func (w *witness) Wake(s core.Snapshot) {
 	if w.check != nil {

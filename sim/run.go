@@ -41,6 +41,7 @@ type run struct {
 	loop    *loop.Loop
 	world   *world.World
 	witness *witness
+	durable *durable // with a journal
 }
 
 // Run replays a scenario. A broken invariant or failed check is in the Result;
@@ -65,12 +66,46 @@ func newRun(sc *scenario.Scenario, opts Options) (*run, error) {
 		return nil, err
 	}
 	r.witness = newWitness(sc, opts, r.loop, r.world)
-	c, err := core.New(coreConfig(sc, r.world), r.world.Clock(), r.witness, r.world, r.witness)
+	var seen observer = r.witness
+	if disk := r.world.Disk(); disk != nil {
+		r.durable = newDurable(r.witness, disk)
+		seen = r.durable
+		r.world.Keeps(func() (*core.Core, error) { return r.boot(seen) }, r.durable)
+	}
+	c, err := r.boot(seen)
 	if err != nil {
 		return nil, fmt.Errorf("%s: core refuses the configuration: %w", sc.Name, err)
 	}
+	return r, r.world.Start(c, seen)
+}
+
+// observer is all that core and the world tell of themselves.
+type observer interface {
+	core.Observer
+	core.IDSource
+	world.Witness
+}
+
+// boot makes a core, from what is in the journal if there is one.
+func (r *run) boot(seen observer) (*core.Core, error) {
+	cfg, disk := coreConfig(r.sc, r.world), r.world.Disk()
+	if disk != nil {
+		cfg.Journal, cfg.Specs = disk, world.Specs{}
+	}
+	clock := r.world.NodeClock()
+	c, err := core.New(cfg, clock, seen, r.world, seen)
+	if err != nil {
+		return nil, err
+	}
 	r.witness.watch(c)
-	return r, r.world.Start(c, r.witness)
+	if disk == nil {
+		return c, nil
+	}
+	from := c.Restore()
+	if err := disk.Restore(from); err != nil {
+		return nil, err
+	}
+	return c, from.Done(clock.Now(), nil)
 }
 
 func coreConfig(sc *scenario.Scenario, scaler core.Scaler) core.Config {
@@ -110,7 +145,7 @@ func (r *run) toTheEnd() {
 		if quietAt >= 0 && !w.quiet() { // dead letters were redriven
 			quietAt, end = -1, math.MaxInt64
 		}
-		if quietAt < 0 && w.quiet() && r.world.Quiet() {
+		if quietAt < 0 && r.quiet() && r.world.Quiet() {
 			quietAt = max(r.loop.Now(), int64(r.sc.Duration))
 			end = r.endAfter(quietAt)
 		}
@@ -126,11 +161,30 @@ func (r *run) toTheEnd() {
 		return
 	}
 	r.loop.AdvanceTo(max(end, r.loop.Now()))
+	if r.durable != nil {
+		r.durable.compareAll()
+	}
 	w.finish(quietAt)
 }
 
+// quiet says that all executions have ended and all slots are free.
+func (r *run) quiet() bool {
+	if r.durable != nil {
+		return r.durable.quiet()
+	}
+	return r.witness.quiet()
+}
+
 // step handles the next event up to a virtual time; false when there is none.
-func (r *run) step(limit int64) bool {
+func (r *run) step(limit int64) (more bool) {
+	if r.durable != nil {
+		defer func() {
+			if p := recover(); p != nil && !world.Crashed(p) {
+				panic(p)
+			}
+		}()
+		more = true // after a crash inside a call
+	}
 	if !r.loop.Step(limit) {
 		return false
 	}

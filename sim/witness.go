@@ -41,6 +41,7 @@ type witness struct {
 
 	log       *logbook
 	check     *checker // nil when unchecked
+	judged    bool     // by durable
 	plot      *plot    // nil unless wanted
 	violation *Violation
 
@@ -70,7 +71,7 @@ func (v *Violation) Error() string {
 
 // fail records the first broken invariant; the run stops at it.
 func (w *witness) fail(invariant, format string, args ...any) {
-	if w.violation == nil && w.check != nil {
+	if w.violation == nil && (w.check != nil || w.judged) {
 		w.violation = &Violation{Invariant: invariant, Detail: fmt.Sprintf(format, args...), At: time.Duration(w.loop.Now()), Tail: w.log.tail(40)}
 	}
 }
@@ -93,7 +94,8 @@ func newWitness(sc *scenario.Scenario, opts Options, l *loop.Loop, around *world
 	if opts.Series {
 		w.plot = newPlot(w, sc)
 	}
-	if !opts.Unchecked {
+	w.judged = sc.Core.Journal.Enabled && !opts.Unchecked
+	if !opts.Unchecked && !w.judged {
 		w.check = newChecker(w)
 	}
 	return w

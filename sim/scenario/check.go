@@ -57,6 +57,7 @@ func check(s *Scenario, p *problems) {
 		s.Expect[i].check(p)
 	}
 	scaledFaults(s, p)
+	s.checkJournal(p)
 	checkReports(s, p)
 	references(s, p)
 }
@@ -171,6 +172,8 @@ func (f *Fault) check(p *problems) {
 		must = []string{"function", "for"}
 	case "slowdown":
 		must = []string{"function", "factor", "for"}
+	case "crash":
+		must = []string{"for"}
 	case "clock-jump":
 		must = []string{"by"}
 	case "delete-function", "create-function", "redrive":

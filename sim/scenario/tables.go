@@ -39,7 +39,8 @@ var (
 	LatencyStats  = []string{"mean", "p50", "p90", "p99", "p999", "max"}
 	GaugeNames    = []string{"queue_depth", "in_flight", "replicas", "replicas_wanted", "stored_executions", "stored_keys"}
 	Ops           = []string{"==", "!=", "<", "<=", ">", ">="}
-	FaultKinds    = []string{"outage", "slowdown", "clock-jump", "delete-function", "create-function", "reconfigure", "provider-outage", "cancel", "redrive", "update"}
+	FaultKinds    = []string{"outage", "slowdown", "clock-jump", "delete-function", "create-function", "reconfigure", "provider-outage", "cancel", "redrive", "update", "crash"}
+	Durabilities  = []string{string(core.DurabilityDisk), string(core.DurabilityMemory)}
 	Distributions = []string{"constant", "uniform", "exponential", "lognormal", "empirical"}
 	Processes     = []string{"poisson", "constant", "burst", "trace"}
 )
@@ -92,6 +93,7 @@ var coreTable = &record[Core]{
 		{key: "passOverLate", doc: "Queued sync calls that will hardly be done in time wait behind those that still can.", typ: boolean{}, at: func(c *Core) any { return &c.PassOverLate }},
 		{key: "syncQueue", doc: "Sync admission.", typ: syncQueueTable, at: func(c *Core) any { return &c.SyncQueue }},
 		{key: "autoscale", doc: "Times of the autoscaler.", typ: autoscaleTable, at: func(c *Core) any { return &c.Autoscale }},
+		{key: "journal", doc: "A disk that keeps functions and enqueued work over crashes.", typ: journalTable, at: func(c *Core) any { return &c.Journal }},
 	},
 }
 
@@ -106,6 +108,15 @@ var syncQueueTable = &record[SyncQueue]{
 	},
 }
 
+var journalTable = &record[Journal]{
+	what: "journal", flow: true, fresh: func() Journal { return New().Core.Journal },
+	fields: []field[Journal]{
+		{key: "enabled", doc: "Switches it on; scaled functions do not go with it.", typ: boolean{}, at: func(j *Journal) any { return &j.Enabled }},
+		{key: "commitLatency", doc: "How long a commit takes; what comes meanwhile is in the next one.", typ: positiveTime, at: func(j *Journal) any { return &j.CommitLatency }},
+		{key: "maxBytes", doc: "Bytes of facts at which new durable work is refused; 0 = no bound.", typ: integer{0, math.MaxInt64}, at: func(j *Journal) any { return &j.MaxBytes }},
+	},
+}
+
 var functionTable = &record[Function]{
 	what: "function", fresh: NewFunction, line: func(f *Function) *int { return &f.Line },
 	fields: []field[Function]{
@@ -117,6 +128,7 @@ var functionTable = &record[Function]{
 		{key: "timeoutMillis", doc: "Timeout of an attempt, and of a sync caller.", typ: counted(limits.TimeoutMillis), at: func(f *Function) any { return &f.TimeoutMillis }},
 		{key: "retryBackoff", doc: "Pauses between a failed attempt and the next.", typ: backoffTable, at: func(f *Function) any { return &f.RetryBackoff }},
 		{key: "rateMaxPerSecond", doc: "Its own limit in each whole second, beside the global one; 0 = none.", typ: counted(limits.FunctionRate), at: func(f *Function) any { return &f.RateMaxPerSecond }},
+		{key: "durability", doc: "Whether enqueued work is kept in the journal, if there is one.", typ: choice{Durabilities}, at: func(f *Function) any { return &f.Durability }},
 		{key: "behavior", doc: "How dispatches go; without it they answer at once.", typ: behaviorTable, at: func(f *Function) any { return &f.Behavior }},
 		{key: "scaling", doc: "Its scalingConfig; with it a simulated provider runs its instances.", typ: scalingTable, at: func(f *Function) any { return &f.Scaling }},
 		{key: "provider", doc: "How that provider's instances are, with scaling.", typ: providerTable, at: func(f *Function) any { return &f.Provider }},
@@ -215,9 +227,9 @@ var faultTable = &record[Fault]{
 	line: func(f *Fault) *int { return &f.Line }, given: func(f *Fault) *[]string { return &f.given },
 	fields: []field[Fault]{
 		{key: "at", doc: "When.", typ: anyTime, must: true, at: func(f *Fault) any { return &f.At }},
-		{key: "kind", doc: "outage: dispatches fail at once; slowdown: they take factor times as long; clock-jump: the wall clock moves, timers do not; delete-function, create-function; update: a changed spec is put in place of the one in force, and what is not given stays as it is; reconfigure: the same of queueSize and concurrency alone; cancel: a share of the executions that have not ended is cancelled; redrive: all dead letters are submitted again, oldest first; provider-outage: calls for other replicas are lost and no instance gets ready, those that are go on.", typ: choice{FaultKinds}, must: true, at: func(f *Fault) any { return &f.Kind }},
-		{key: "function", doc: "Whose; every kind but clock-jump has one.", typ: text{}, at: func(f *Fault) any { return &f.Function }},
-		{key: "for", doc: "outage, slowdown, provider-outage: how long.", typ: positiveTime, at: func(f *Fault) any { return &f.For }},
+		{key: "kind", doc: "outage: dispatches fail at once; slowdown: they take factor times as long; clock-jump: the wall clock moves, timers do not; delete-function, create-function; update: a changed spec is put in place of the one in force, and what is not given stays as it is; reconfigure: the same of queueSize and concurrency alone; cancel: a share of the executions that have not ended is cancelled; redrive: all dead letters are submitted again, oldest first; provider-outage: calls for other replicas are lost and no instance gets ready, those that are go on; crash: the process ends with all attempts, what the journal's disk has not got is lost, and after the time it starts again from what is there.", typ: choice{FaultKinds}, must: true, at: func(f *Fault) any { return &f.Kind }},
+		{key: "function", doc: "Whose; every kind but clock-jump and crash has one.", typ: text{}, at: func(f *Fault) any { return &f.Function }},
+		{key: "for", doc: "outage, slowdown, provider-outage, crash: how long.", typ: positiveTime, at: func(f *Fault) any { return &f.For }},
 		{key: "factor", doc: "slowdown: service times are multiplied by this.", typ: number{1e-6, 1e6}, at: func(f *Fault) any { return &f.Factor }},
 		{key: "share", doc: "cancel: of the executions that have not ended, drawn at random.", typ: probability, at: func(f *Fault) any { return &f.Share }},
 		{key: "by", doc: "clock-jump: how far, back when negative.", typ: span{-maxTime, maxTime}, at: func(f *Fault) any { return &f.By }},

@@ -43,6 +43,14 @@ type Core struct {
 	PassOverLate       bool
 	SyncQueue          SyncQueue
 	Autoscale          Autoscale
+	Journal            Journal
+}
+
+// Journal is a disk that keeps functions and enqueued work over crashes.
+type Journal struct {
+	Enabled       bool
+	CommitLatency time.Duration // of one commit; what comes meanwhile is in the next
+	MaxBytes      int64         // of facts that are kept; at it new work is refused. 0 = no bound
 }
 
 // SyncQueue is sync admission.
@@ -68,6 +76,7 @@ type Function struct {
 	RetryBackoff  core.RetryBackoff
 	// RateMaxPerSecond limits this function alone. 0 = no limit of its own.
 	RateMaxPerSecond int64
+	Durability       string // of enqueued work, with Core.Journal
 	Behavior         Behavior
 	Scaling          Scaling
 	Provider         Provider // of its instances, with Scaling
@@ -149,7 +158,7 @@ type Fault struct {
 	At           time.Duration
 	Kind         string
 	Function     string
-	For          time.Duration // outage, slowdown, provider-outage
+	For          time.Duration // outage, slowdown, provider-outage, crash
 	Factor       float64       // slowdown
 	By           time.Duration // clock-jump
 	Share        float64       // cancel
@@ -214,6 +223,7 @@ func New() Scenario {
 			Interval: def.AutoscaleInterval, UpCooldown: def.ScaleUpCooldown, DownCooldown: def.ScaleDownCooldown,
 			DownWindow: def.ScaleDownWindow, ToZeroGrace: def.ScaleToZeroGrace,
 		},
+		Journal: Journal{CommitLatency: 2 * time.Millisecond},
 	}}
 }
 
@@ -222,8 +232,8 @@ func NewFunction() Function {
 	return Function{
 		Copies: 1, Concurrency: int(limits.Concurrency.Default), QueueSize: int(limits.QueueSize.Default),
 		MaxRetries: int(limits.MaxRetries.Default), TimeoutMillis: int(limits.TimeoutMillis.Default),
-		RetryBackoff: newBackoff(),
-		Behavior:     Behavior{Latency: newLatency()}, Scaling: newScaling(), Provider: newProvider(),
+		RetryBackoff: newBackoff(), Durability: string(core.DurabilityDisk),
+		Behavior: Behavior{Latency: newLatency()}, Scaling: newScaling(), Provider: newProvider(),
 	}
 }
 

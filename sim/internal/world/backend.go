@@ -46,10 +46,17 @@ type attempt struct {
 	backend *backend
 	again   int64 // ns after the first answer to repeat it; -1 = never
 	refused bool  // no instance took it
+	life    int32 // of the process that dispatched it
 }
 
 // Dispatch implements core.Dispatcher.
 func (w *World) Dispatch(t core.Task) {
+	w.reach(dispatchBegins)
+	w.dispatch(t)
+	w.reach(dispatchDone)
+}
+
+func (w *World) dispatch(t core.Task) {
 	b := w.backends[t.Function.Handle().(Handle).Number()]
 	if b.outages > 0 {
 		o := core.Outcome{Status: core.Error, Code: CodeFailed, Message: "connection refused"}
@@ -119,6 +126,7 @@ func (w *World) answerIn(d int64) *attempt {
 	}
 	w.answersDue++
 	w.answers.In(d, i)
+	w.attempts[i].life = w.node.life
 	return &w.attempts[i]
 }
 
@@ -139,6 +147,9 @@ func (w *World) answer(i int32) {
 		// Not cleared: the next attempt in this place overwrites it.
 		w.freeAttempts = append(w.freeAttempts, i)
 		w.answersDue--
+	}
+	if a.life != w.node.life {
+		return // the process that dispatched it has crashed
 	}
 	a.task.Complete(a.outcome)
 }

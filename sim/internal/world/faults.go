@@ -37,8 +37,18 @@ func (w *World) step(i int32) {
 		w.clock.jump(f.By)
 		return
 	}
+	if f.Kind == "crash" {
+		if s.end {
+			w.restart(0)
+		} else {
+			w.crash()
+		}
+		return
+	}
 	for _, b := range w.declared(f.Function) {
-		w.stepOn(b, s)
+		if w.core != nil || s.fault.For > 0 { // or there is nobody to ask
+			w.stepOn(b, s)
+		}
 	}
 }
 
@@ -83,8 +93,11 @@ func (w *World) stepOn(b *backend, s *faultStep) {
 		for _, id := range w.witness.Unended(b.number) {
 			if b.r.Hit(f.Share) {
 				w.witness.Cancelling(id)
-				_, err := w.core.Cancel(id)
+				s, err := w.core.Cancel(id)
 				w.witness.Cancelled(id, err)
+				if err == nil && w.node.disk != nil {
+					w.witness.Rests(0, id, s.LSN)
+				}
 			}
 		}
 	case "redrive":
@@ -104,6 +117,9 @@ func (w *World) redrive(b *backend) {
 		w.witness.Offering(tag)
 		res, err := w.core.Redrive(b.name, id, uint64(tag))
 		w.witness.Offered(tag, res.ID, err)
+		if err == nil && w.node.disk != nil {
+			w.witness.Rests(tag, res.ID, res.LSN)
+		}
 		w.witness.Redriven(tag, id, err)
 	}
 }
@@ -111,7 +127,7 @@ func (w *World) redrive(b *backend) {
 // endQueued ends a batch of a deleted function's queue. What else is due at this
 // instant comes before, between and after the batches.
 func (w *World) endQueued(i int32) {
-	if w.deletions[i].Next() {
+	if w.deletions[i] != nil && w.deletions[i].Next() {
 		w.batches.In(0, i)
 	}
 }
@@ -120,7 +136,7 @@ func (w *World) endQueued(i int32) {
 // has read it.
 func (w *World) update(b *backend, f *scenario.Fault) {
 	changed := f.Change.Of(b.inForce)
-	next, err := spec(b.name, &changed, w.rival != nil)
+	next, err := w.spec(b.name, &changed)
 	if err != nil {
 		panic(err) // New has tried each change
 	}

@@ -117,8 +117,8 @@ func (w *World) scheduleArrival(i int32) {
 
 // arrive makes one call and schedules the load's next one.
 func (w *World) arrive(i int32) {
+	defer w.scheduleArrival(i) // after a crash inside the call, too
 	w.submit(i)
-	w.scheduleArrival(i)
 }
 
 func (w *World) submit(i int32) {
@@ -133,6 +133,8 @@ func (w *World) submit(i int32) {
 	switch {
 	case l.leaves > 0:
 		r.Waiter = &leaver{w, w.loop.Now() + int64(l.leaves)}
+	case l.sync && w.node.disk != nil:
+		r.Waiter = nodeWaiter{w}
 	case l.sync:
 		r.Waiter = w.witness
 	}
@@ -144,8 +146,15 @@ func (w *World) submit(i int32) {
 	tag := newTag(i, key, input)
 	r.Tag = uint64(tag)
 	w.witness.Offering(tag)
+	if w.core == nil {
+		w.witness.Offered(tag, core.ID{}, ErrDown)
+		return
+	}
 	res, err := w.core.Submit(r)
 	w.witness.Offered(tag, res.ID, err)
+	if err == nil && w.node.disk != nil {
+		w.witness.Rests(tag, res.ID, res.LSN)
+	}
 	if l.backend.rival != nil && err == nil && !res.Existing {
 		l.backend.rival.arrived()
 	}

@@ -45,6 +45,15 @@ type Witness interface {
 	// Reporting comes before a figure is reported, Reported after it.
 	Reporting(fn int, typ, name string, value float64)
 	Reported(fn int, typ, name string, value float64, err error)
+	// Rests says that a call was taken, and that its caller is told so once a fact
+	// is durable; 0 = at once. The zero Tag is of a cancel. It comes with a journal
+	// only.
+	Rests(t Tag, id core.ID, on core.LSN)
+	// Advanced says that core has been told of a commit. Crashed comes after the
+	// process has ended, Restarted when there is another, with what it restored.
+	Advanced()
+	Crashed()
+	Restarted()
 	// Fault comes before a fault begins or ends.
 	Fault(f *scenario.Fault, ends bool)
 	// Scaled says that a rival wants n instances.
@@ -92,6 +101,8 @@ type World struct {
 	rival    func(*scenario.Function) Rival
 
 	deletions []*core.Deletion
+	node      node
+	restarts  *loop.Source
 
 	arrivals, answers, faults, reports, batches *loop.Source
 }
@@ -115,6 +126,7 @@ func New(sc *scenario.Scenario, l *loop.Loop, rival func(*scenario.Function) Riv
 	w.faults = l.Source(faultTies, w.step)
 	w.reports = l.Source(reportTies, w.report)
 	w.batches = l.Source(batchTies, w.endQueued)
+	w.restarts = w.addNode()
 	if err := w.addFunctions(); err != nil {
 		return nil, fmt.Errorf("%s: %w", sc.Name, err)
 	}
@@ -153,14 +165,16 @@ func (w *World) Start(c *core.Core, witness Witness) error {
 }
 
 // Quiet says that all calls have been made and all answers have come.
-func (w *World) Quiet() bool { return w.loadsLeft == 0 && w.answersDue == 0 }
+func (w *World) Quiet() bool {
+	return w.loadsLeft == 0 && w.answersDue == 0 && w.node.downs == 0 && (w.node.disk == nil || w.node.disk.Idle())
+}
 
 func (w *World) addFunctions() error {
 	taken := map[string]bool{}
 	for i := range w.sc.Functions {
 		f := &w.sc.Functions[i]
 		for _, name := range registeredNames(f) {
-			spec, err := spec(name, f, w.rival != nil)
+			spec, err := w.spec(name, f)
 			if err != nil {
 				return fmt.Errorf("core refuses function %s: %w", name, err)
 			}
@@ -188,7 +202,7 @@ func (w *World) tryUpdates() error {
 		f := &w.sc.Faults[i]
 		for _, b := range w.declared(f.Function) {
 			changed := f.Change.Of(*b.decl)
-			if _, err := spec(b.name, &changed, w.rival != nil); err != nil {
+			if _, err := w.spec(b.name, &changed); err != nil {
 				return fmt.Errorf("core refuses the %s of %s at %v: %w", f.Kind, b.name, f.At, err)
 			}
 		}
@@ -223,19 +237,23 @@ func (w *World) declared(name string) []*backend {
 }
 
 // spec is a function's specification, resolved as the server resolves it.
-func spec(name string, f *scenario.Function, rival bool) (*core.Spec, error) {
+func (w *World) spec(name string, f *scenario.Function) (*core.Spec, error) {
 	var scaling *core.ScalingConfigInput
 	if f.Scaled() {
 		scaling = scalingInput(&f.Scaling)
-		if rival {
+		if w.rival != nil {
 			none := "NONE"
 			scaling.Strategy = &none
 		}
 	}
+	var durability *string
+	if w.sc.Core.Journal.Enabled {
+		durability = &f.Durability
+	}
 	return core.ResolveSpec(core.SpecInput{
 		Name: &name, ScalingConfig: scaling,
-		RateMaxPerSecond: &f.RateMaxPerSecond,
-		Concurrency:      &f.Concurrency, QueueSize: &f.QueueSize, MaxRetries: &f.MaxRetries, TimeoutMillis: &f.TimeoutMillis,
+		RateMaxPerSecond: &f.RateMaxPerSecond, Durability: durability,
+		Concurrency: &f.Concurrency, QueueSize: &f.QueueSize, MaxRetries: &f.MaxRetries, TimeoutMillis: &f.TimeoutMillis,
 		RetryBackoff: &core.RetryBackoffInput{
 			InitialMillis: &f.RetryBackoff.InitialMillis, MaxMillis: &f.RetryBackoff.MaxMillis,
 			Multiplier: &f.RetryBackoff.Multiplier, Jitter: &f.RetryBackoff.Jitter,

@@ -1,0 +1,292 @@
+package sim
+
+import (
+	"fmt"
+	"strconv"
+
+	"simplane/core"
+	"simplane/sim/internal/world"
+)
+
+// durable is the witness of a run with a journal. It counts and logs what core
+// observes of itself, as witness does, and judges it by the facts that have become
+// durable: it folds them on its own, whatever is released, and compares the result
+// with what core shows at every commit, and with all that a new process has after
+// a crash.
+type durable struct {
+	*witness
+	disk *world.Disk
+
+	accounts map[core.ID]*account
+	byPlace  map[core.LSN]*account
+	letters  map[string][]core.ID   // dead letters by name, oldest first
+	specs    map[string]core.Fact   // functions
+	touched  []*account             // since the last commit was told
+	rests    []promise              // answers that wait
+	promised map[string][]core.Spec // specs in force that were acknowledged, oldest first
+	keys     map[string]*account
+}
+
+// account is what is known of one execution.
+type account struct {
+	rec       record // for log lines
+	name      string
+	isDurable bool
+	key       string
+
+	// What its facts come to.
+	there        bool // the first is durable
+	facts        int  // durable and not released
+	registration uint64
+	status       core.Status
+	attempt      int32
+	pausing      bool
+	inSlot       bool // its next attempt follows an interrupted one
+	tail         core.LSN
+	created      int64
+	finished     int64
+	outcome      string
+	input        string
+	letter       bool
+
+	made int  // attempts dispatched, over all processes
+	open bool // one is, in this process
+}
+
+// promise is an answer that a caller gets once a fact is durable.
+type promise struct {
+	on     core.LSN
+	cancel bool
+	of     *account
+	key    string
+	at     int64 // wall ns of the call
+}
+
+func newDurable(w *witness, disk *world.Disk) *durable {
+	return &durable{
+		witness: w, disk: disk, accounts: map[core.ID]*account{}, byPlace: map[core.LSN]*account{},
+		letters: map[string][]core.ID{}, specs: map[string]core.Fact{}, promised: map[string][]core.Spec{}, keys: map[string]*account{},
+	}
+}
+
+// quiet says that all executions have ended, as far as anybody may know.
+func (d *durable) quiet() bool {
+	queued, inFlight := d.core.Unfinished()
+	return queued+inFlight == 0 && d.core.Gauges().Held == 0
+}
+
+// FunctionAdded implements core.Observer.
+func (d *durable) FunctionAdded(fn *core.Function) any {
+	named := d.byName[fn.Name()]
+	f := &generation{core: fn, function: named, group: named.group, name: named.name, changedAt: d.loop.Now(), spec: *fn.Spec(), slots: fn.EffectiveConcurrency()}
+	named.current = f
+	named.generations = append(named.generations, f)
+	return f
+}
+
+// counted are the counters of events that need no more than being counted.
+var counted = map[core.EventKind]struct {
+	counter counter
+	says    verb
+}{
+	core.EventIdempotentHit:   {cIdempotentHits, saysHit},
+	core.EventLateResult:      {cLate, saysLate},
+	core.EventDuplicateResult: {cDuplicate, saysDuplicate},
+	core.EventCleaned:         {cCleaned, saysClean},
+	core.EventEvicted:         {cEvicted, saysEvict},
+	core.EventRetried:         {cRetries, saysRetry},
+}
+
+// Observe implements core.Observer.
+func (d *durable) Observe(ev core.Event) {
+	if d.violation != nil {
+		return
+	}
+	var f *generation
+	var g *group
+	if ev.Function != nil {
+		f = ev.Function.Handle().(*generation)
+		g = f.group
+		defer d.follow(f)
+	} else if called := d.caller(world.Tag(ev.Tag)); called != nil {
+		g = called.group
+	}
+	a := d.accounts[ev.ID]
+	if c, ok := counted[ev.Kind]; ok {
+		g.counts[c.counter]++
+		d.say(&ev, f, a, c.says)
+	}
+	switch ev.Kind {
+	case core.EventAccepted:
+		d.number++
+		a = &account{name: f.name, isDurable: !ev.Sync && g.decl.Durability == string(core.DurabilityDisk), created: ev.At.Wall}
+		a.rec.id, a.rec.number, a.rec.sync = ev.ID, d.number, ev.Sync
+		d.accounts[ev.ID] = a
+		g.counts[cAccepted]++
+		d.writeAccepted(&ev, f, &a.rec)
+	case core.EventRejected:
+		if g != nil {
+			g.counts[rejectionCounter(ev.Code)]++
+		}
+		d.writeRejected(&ev)
+	case core.EventDispatched:
+		g.latency[seriesQueueWait].Record(int64(ev.QueueWait))
+		d.say(&ev, f, a, saysStart)
+		d.dispatched(&ev, f, a)
+	case core.EventRequeued:
+		d.say(&ev, f, a, saysQueue)
+	case core.EventEnded:
+		d.ended(&ev, f, a)
+	case core.EventSlotReleased:
+		d.say(&ev, f, a, saysFree)
+		if a != nil {
+			a.open = false
+		}
+	case core.EventFunctionAdded:
+		d.writeFunction(f, "add")
+	case core.EventFunctionDeleted:
+		d.writeFunction(f, "delete")
+	case core.EventReconfigured:
+		d.writeFunction(f, "reconfigure")
+	}
+	if ev.Kind == core.EventEvicted {
+		d.evicted(&ev, a)
+	}
+}
+
+func (d *durable) say(ev *core.Event, f *generation, a *account, v verb) {
+	var rec *record
+	if a != nil {
+		rec = &a.rec
+	}
+	d.write(ev, f, rec, v)
+}
+
+func (d *durable) ended(ev *core.Event, f *generation, a *account) {
+	g := f.group
+	switch ev.Status {
+	case core.Success:
+		g.counts[cSuccess]++
+	case core.Error:
+		g.counts[cError]++
+	default:
+		g.counts[cTimeout]++
+	}
+	switch ev.Code {
+	case core.CodeStale:
+		g.counts[cStale]++
+	case core.CodeCancelled:
+		g.counts[cCancelled]++
+	}
+	g.latency[seriesE2E].Record(int64(ev.E2E))
+	if d.plot != nil {
+		d.plot.ended(ev)
+	}
+	var rec *record
+	if a != nil {
+		rec = &a.rec
+	}
+	d.writeEnded(ev, f, rec)
+}
+
+// follow brings a function's sizes up to those of core: after a crash nothing else
+// says them.
+func (d *durable) follow(f *generation) { d.sizes(f, f.core.QueueDepth(), f.core.InFlight()) }
+
+func (d *durable) sizes(f *generation, queued, inFlight int) {
+	f.elapse(d.loop.Now())
+	f.group.queued += queued - f.queued
+	f.group.inFlight += inFlight - f.inFlight
+	f.queued, f.inFlight = queued, inFlight
+}
+
+// Offering implements world.Witness.
+func (d *durable) Offering(t world.Tag) {
+	d.caller(t).group.counts[cOffered]++
+}
+
+// Offered implements world.Witness.
+func (d *durable) Offered(world.Tag, core.ID, error) {}
+
+// Rests implements world.Witness.
+func (d *durable) Rests(t world.Tag, id core.ID, on core.LSN) {
+	p := promise{on: on, of: d.accounts[id], at: d.clock.Wall(), cancel: t == 0}
+	if p.of == nil || !p.of.isDurable {
+		return
+	}
+	if key := t.Key(); key >= 0 {
+		p.key = d.caller(t).name + " " + strconv.Itoa(key)
+	}
+	d.rests = append(d.rests, p)
+	d.keep()
+}
+
+// Created implements world.Witness.
+func (d *durable) Created(fn int, err error) {
+	f := d.functions[fn]
+	if err == nil {
+		d.promised[f.name] = append(d.promised[f.name], *f.current.core.Spec())
+		f.exists = true
+	}
+}
+
+// Deleted implements world.Witness.
+func (d *durable) Deleted(fn int, err error) {
+	if err == nil {
+		delete(d.promised, d.functions[fn].name)
+		d.functions[fn].exists = false
+	}
+}
+
+// Updating implements world.Witness.
+func (d *durable) Updating(int, *core.Spec, uint64) {}
+
+// Updated implements world.Witness.
+func (d *durable) Updated(fn int, now *core.Spec, err error) {
+	if f := d.functions[fn]; err == nil {
+		f.group.counts[cUpdates]++
+		d.promised[f.name] = append(d.promised[f.name], *now)
+	}
+}
+
+// Unended implements world.Witness.
+func (d *durable) Unended(fn int) (ids []core.ID) {
+	for _, a := range d.inOrder() {
+		if s, ok := d.core.Execution(a.rec.id); ok && a.name == d.functions[fn].name && !s.Status.Terminal() {
+			ids = append(ids, a.rec.id)
+		}
+	}
+	return ids
+}
+
+// Cancelling implements world.Witness.
+func (d *durable) Cancelling(core.ID) {}
+
+// Cancelled implements world.Witness.
+func (d *durable) Cancelled(core.ID, error) {}
+
+// Redriven implements world.Witness.
+func (d *durable) Redriven(t world.Tag, _ core.ID, err error) {
+	if err == nil {
+		d.caller(t).group.counts[cRedriven]++
+	}
+}
+
+// Wake implements core.Waiter for every sync call.
+func (d *durable) Wake(s core.Snapshot) {
+	a := d.accounts[s.ID]
+	if a == nil || !a.isDurable {
+		return
+	}
+	if got := outcomeOf(&s); !a.status.Terminal() || a.outcome != got {
+		d.fail("an end is told once it is durable", "a caller of execution #%d is told %s; its facts say %v %s", a.rec.number, got, a.status, a.outcome)
+	}
+}
+
+func outcomeOf(s *core.Snapshot) string {
+	code := ""
+	if s.Err != nil {
+		code = s.Err.Code
+	}
+	return fmt.Sprintf("%v %s %s", s.Status, code, s.Output)
+}

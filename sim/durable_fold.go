@@ -1,0 +1,271 @@
+package sim
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+
+	"simplane/core"
+)
+
+// What durable judges by.
+
+// Stored implements world.DiskWatch: the fold.
+func (d *durable) Stored(at core.LSN, f *core.Fact) {
+	switch f.Kind {
+	case core.FactFunctionSet:
+		d.specs[f.Function] = *f
+		return
+	case core.FactFunctionGone:
+		if d.specs[f.Function].Registration == f.Registration {
+			delete(d.specs, f.Function)
+		}
+		return
+	case core.FactPurged:
+		d.setLetters(f.Function, nil)
+		return
+	case core.FactConfig:
+		return
+	}
+	a := d.accounts[f.ID]
+	if a == nil {
+		d.fail("facts are of what was accepted", "fact %d, %v, is of %v, which core did not observe", at, f.Kind, f.ID)
+		return
+	}
+	d.byPlace[at] = a
+	a.facts++
+	d.touched = append(d.touched, a)
+	if a.status.Terminal() || a.there == (f.Kind == core.FactAccepted) {
+		d.fail("facts follow the states of an execution", "fact %d, %v, of execution #%d, which is %v", at, f.Kind, a.rec.number, a.status)
+	}
+	switch f.Kind {
+	case core.FactAccepted:
+		a.there, a.registration, a.attempt, a.tail, a.created, a.input = true, f.Registration, 1, at, f.Wall, string(f.Input)
+		if f.Letter != (core.ID{}) {
+			d.setLetters(f.Function, slices.DeleteFunc(d.letters[f.Function], func(id core.ID) bool { return id == f.Letter }))
+			if old := d.accounts[f.Letter]; old != nil {
+				old.letter = false
+			}
+		}
+	case core.FactStarted:
+		d.started(a)
+	case core.FactRetried:
+		a.status, a.attempt, a.pausing, a.tail, a.inSlot = core.Queued, f.Attempt, f.RetryAt != 0, at, f.Code == core.CodeInterrupted
+	case core.FactRequeued:
+		a.pausing, a.tail = false, at
+	case core.FactEnded:
+		output := string(f.Output)
+		if f.Echo {
+			output = a.input
+		}
+		a.status, a.pausing, a.finished, a.outcome = f.Status, false, f.Wall, fmt.Sprintf("%v %s %s", f.Status, f.Code, output)
+		if f.Status != core.Success && !f.Unwanted {
+			a.letter = true
+			d.setLetters(f.Function, append(d.letters[f.Function], f.ID))
+		}
+	}
+}
+
+// started applies a start, which must be of the first in the queue.
+func (d *durable) started(a *account) {
+	if !a.inSlot {
+		for _, other := range d.accounts {
+			if other.there && other.name == a.name && other.registration == a.registration && other.status == core.Queued && !other.pausing && !other.inSlot && other.tail < a.tail {
+				d.fail("work starts in the order of its facts", "execution #%d starts, and #%d was queued before it", a.rec.number, other.rec.number)
+			}
+		}
+	}
+	a.status, a.inSlot = core.Running, false
+}
+
+// setLetters sets a name's dead letters, which core keeps up to a number.
+func (d *durable) setLetters(name string, ids []core.ID) {
+	for len(ids) > d.core.Config().MaxDeadLetters {
+		d.accounts[ids[0]].letter = false
+		ids = ids[1:]
+	}
+	if ids == nil {
+		for _, id := range d.letters[name] {
+			d.accounts[id].letter = false
+		}
+	}
+	d.letters[name] = ids
+}
+
+// Released implements world.DiskWatch: nothing goes that is still needed.
+func (d *durable) Released(at core.LSN) {
+	a := d.byPlace[at]
+	if a == nil {
+		return // of a function, or a purge
+	}
+	delete(d.byPlace, at)
+	a.facts--
+	if !d.past(a) || a.letter {
+		d.fail("facts stay while they are needed", "fact %d of execution #%d is released: %v, dead letter %v", at, a.rec.number, a.status, a.letter)
+	}
+	if a.facts == 0 {
+		d.drop(a)
+	}
+}
+
+// past says that an execution's TTL is over.
+func (d *durable) past(a *account) bool {
+	return a.status.Terminal() && d.clock.Wall()-a.finished > int64(d.core.Config().TTL)
+}
+
+func (d *durable) drop(a *account) {
+	if !a.letter {
+		delete(d.accounts, a.rec.id)
+	}
+}
+
+func (d *durable) evicted(ev *core.Event, a *account) {
+	switch {
+	case a == nil:
+	case !a.isDurable:
+		d.drop(a)
+	case !d.past(a):
+		d.fail("an execution is kept for its TTL", "execution #%d is evicted; its facts say %v", a.rec.number, a.status)
+	}
+}
+
+// dispatched judges a dispatch.
+func (d *durable) dispatched(ev *core.Event, f *generation, a *account) {
+	if a == nil || !a.isDurable {
+		return
+	}
+	if a.status != core.Running || a.attempt != ev.Attempt {
+		d.fail("a dispatch follows its start", "attempt %d of execution #%d is dispatched; its facts say attempt %d, %v", ev.Attempt, a.rec.number, a.attempt, a.status)
+	}
+	if a.made++; a.made > f.core.Spec().MaxRetries+1 {
+		d.fail("no more attempts than maxRetries + 1", "execution #%d: %d attempts", a.rec.number, a.made)
+	}
+	if a.open {
+		d.fail("attempts do not overlap", "attempt %d of execution #%d is dispatched while another is open", ev.Attempt, a.rec.number)
+	}
+	a.open = true
+}
+
+// keep gives the answers whose facts are durable.
+func (d *durable) keep() {
+	reached := d.disk.Durable()
+	d.rests = slices.DeleteFunc(d.rests, func(p promise) bool {
+		if p.on > reached {
+			return false
+		}
+		d.acknowledge(&p)
+		return true
+	})
+}
+
+func (d *durable) acknowledge(p *promise) {
+	a := p.of
+	if !a.there {
+		d.fail("an answer follows its facts", "execution #%d is acknowledged, and no fact of it is durable", a.rec.number)
+	}
+	if p.cancel && !a.status.Terminal() {
+		d.fail("an answer follows its facts", "execution #%d is cancelled, and its end is not durable", a.rec.number)
+	}
+	if p.key == "" {
+		return
+	}
+	first := d.keys[p.key]
+	ttl := int64(d.core.Config().IdempotencyTTL)
+	if first != nil && first != a && first.created+ttl >= p.at && !(first.status.Terminal() && p.at-first.finished > int64(d.core.Config().TTL)) {
+		d.fail("a key leads to one execution", "key %s led to execution #%d and leads to #%d", p.key, first.rec.number, a.rec.number)
+	}
+	if first == nil || first.created < a.created {
+		d.keys[p.key] = a
+	}
+}
+
+// Advanced implements world.Witness: at every commit, what core shows of what has
+// changed is what its facts come to.
+func (d *durable) Advanced() {
+	d.keep()
+	for _, a := range d.touched {
+		d.compare(a)
+	}
+	d.touched = d.touched[:0]
+	line := append(d.log.begin(d.loop.Now()), "durable "...)
+	d.log.end(fmt.Append(line, d.disk.Durable()))
+}
+
+// compare compares what core shows of an execution with its facts.
+func (d *durable) compare(a *account) {
+	if !a.there {
+		return
+	}
+	s, ok := d.core.Execution(a.rec.id)
+	switch {
+	case !ok && !d.past(a):
+		d.fail("nothing acknowledged is missing", "execution #%d is gone; its facts say %v", a.rec.number, a.status)
+	case !ok:
+	case s.Status.Terminal() != a.status.Terminal():
+		d.fail("what is shown is what is durable", "execution #%d is shown as %v; its facts say %v", a.rec.number, s.Status, a.status)
+	case s.Attempt < a.attempt:
+		d.fail("what is shown is what is durable", "execution #%d is shown at attempt %d; its facts say %d", a.rec.number, s.Attempt, a.attempt)
+	case s.Status.Terminal() && !s.CleanedUp && outcomeOf(&s) != a.outcome:
+		d.fail("what is shown is what is durable", "execution #%d is shown as %s; its facts say %s", a.rec.number, outcomeOf(&s), a.outcome)
+	}
+}
+
+// Crashed implements world.Witness: who was not told will not be, and what is in
+// memory only is gone.
+func (d *durable) Crashed() {
+	d.log.end(append(d.log.begin(d.loop.Now()), "crash"...))
+	d.rests, d.touched = d.rests[:0], d.touched[:0]
+	for id, a := range d.accounts {
+		if a.open = false; a.facts == 0 && !a.letter {
+			delete(d.accounts, id)
+		}
+	}
+	for name, specs := range d.promised {
+		d.promised[name] = slices.DeleteFunc(specs, func(s core.Spec) bool { return s.LSN > d.disk.Durable() })
+	}
+	for _, f := range d.functions {
+		for _, g := range f.generations {
+			d.sizes(g, 0, 0)
+		}
+	}
+}
+
+// Restarted implements world.Witness.
+func (d *durable) Restarted() {
+	d.log.end(append(d.log.begin(d.loop.Now()), "restart"...))
+	for _, f := range d.functions {
+		for _, g := range f.generations {
+			if g.core == d.core.Function(f.name) {
+				d.follow(g)
+			}
+		}
+	}
+	d.compareAll()
+}
+
+// compareAll compares all that core shows with the facts.
+func (d *durable) compareAll() {
+	for _, a := range d.inOrder() {
+		d.compare(a)
+	}
+	for _, f := range d.functions {
+		fn, fact := d.core.Function(f.name), d.specs[f.name]
+		if specs := d.promised[f.name]; len(specs) > 0 && (fn == nil || fn.Spec().Generation < specs[len(specs)-1].Generation) {
+			d.fail("nothing acknowledged is missing", "function %s, generation %d", f.name, specs[len(specs)-1].Generation)
+		}
+		if fn != nil && fn.Spec().LSN <= d.disk.Durable() && fn.Spec().Generation != fact.Generation {
+			d.fail("what is shown is what is durable", "function %s is at generation %d; its facts say %d", f.name, fn.Spec().Generation, fact.Generation)
+		}
+		ids, _ := d.core.DeadLetterIDs(f.name)
+		ids = slices.DeleteFunc(ids, func(id core.ID) bool { return d.accounts[id] == nil || !d.accounts[id].isDurable })
+		if want := d.letters[f.name]; !slices.Equal(ids, want) {
+			d.fail("dead letters are kept", "%s has %d, %v; by its facts %d, %v", f.name, len(ids), ids, len(want), want)
+		}
+	}
+}
+
+// inOrder are the accounts in order of acceptance.
+func (d *durable) inOrder() []*account {
+	return slices.SortedFunc(maps.Values(d.accounts), func(a, b *account) int { return cmp.Compare(a.rec.number, b.rec.number) })
+}
