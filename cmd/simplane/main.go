@@ -68,6 +68,7 @@ func rootCommand() *cobra.Command {
 	root.AddCommand(serveCommand())
 	root.AddCommand(simCommand())
 	root.AddCommand(benchCommand())
+	root.AddCommand(journalCommand())
 	root.AddCommand(versionCommand())
 	addClientCommands(root)
 	return root
