@@ -14,7 +14,7 @@ build:
 	go build -ldflags '$(LDFLAGS)' -o bin/simplane ./cmd/simplane
 
 run: build
-	./bin/simplane serve
+	./bin/simplane serve --data-dir simplane-data
 
 # Everything CI runs, on any machine, however busy: each stage runs although an
 # earlier one failed, and those that failed are named at the end.

@@ -12,6 +12,8 @@ import (
 // others.
 var limits = struct {
 	MaxBodyBytes, MaxReadingBytes, MaxHeaderBytes, MaxResponseBytes, MaxSpecBytes core.Bound[int64]
+	JournalMaxBytes                                                               core.Bound[int64]
+	JournalTimeout                                                                core.Bound[time.Duration]
 	MaxConnections, MaxConnectionsPerIP, PoolMaxConnections, FunctionMaxProcesses core.Bound[int64]
 	ReadTimeout, WriteTimeout, IdleTimeout, ShutdownGrace, FunctionStartTimeout   core.Bound[time.Duration]
 	AccessLogSample, TraceSampleRatio                                             core.Bound[float64]
@@ -21,6 +23,8 @@ var limits = struct {
 	MaxHeaderBytes:       core.Bound[int64]{Name: "maxHeaderBytes", Min: 1024, Max: math.MaxInt32, Default: 8 << 10},
 	MaxResponseBytes:     core.Bound[int64]{Name: "maxResponseBytes", Min: 1, Max: math.MaxInt32, Default: 4 << 20},
 	MaxSpecBytes:         core.Bound[int64]{Name: "maxSpecBytes", Min: 1, Max: 1 << 50, Default: 128 << 20},
+	JournalMaxBytes:      core.Bound[int64]{Name: "journalMaxBytes", Min: 0, Max: 1 << 50, Default: 16 << 30, Zero: "no limit"},
+	JournalTimeout:       core.Bound[time.Duration]{Name: "journalTimeout", Min: 1, Max: core.MaxSpan, Default: 5 * time.Second},
 	MaxConnections:       core.Bound[int64]{Name: "maxConnections", Min: 1, Max: math.MaxInt32, Default: 65_536},
 	MaxConnectionsPerIP:  core.Bound[int64]{Name: "maxConnectionsPerIp", Min: 0, Max: math.MaxInt32, Zero: "no limit"},
 	PoolMaxConnections:   core.Bound[int64]{Name: "poolMaxConnections", Min: 1, Max: math.MaxInt32, Default: 4096},
@@ -95,6 +99,8 @@ func (c *Config) bounded() []setting {
 		bounded(&c.ReadTimeout, limits.ReadTimeout, "time to read one request"),
 		bounded(&c.WriteTimeout, limits.WriteTimeout, "time to write one answer"),
 		bounded(&c.IdleTimeout, limits.IdleTimeout, "silence after which a kept-alive connection is closed"),
+		bounded(&c.JournalTimeout, limits.JournalTimeout, "time an answer waits for the data directory; beyond it 503 JOURNAL_UNAVAILABLE"),
+		bounded(&c.JournalMaxBytes, limits.JournalMaxBytes, "bytes the data directory may take; beyond it new durable work gets 503 JOURNAL_FULL"),
 		bounded(&c.ShutdownGrace, limits.ShutdownGrace, "time accepted work has to finish after SIGTERM"),
 	}
 }

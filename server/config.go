@@ -70,6 +70,22 @@ type Config struct {
 	// ShutdownGrace is how long accepted work may go on after SIGTERM.
 	ShutdownGrace time.Duration
 
+	// DataDir is the directory in which functions, configuration and enqueued
+	// work outlive the process; empty keeps all in memory. One process at a time
+	// can use it.
+	DataDir string
+	// Fsync is "always", or "every=" and a duration: that much of what was
+	// acknowledged last may then be lost with the machine's power.
+	Fsync string
+	// JournalTimeout is how long an answer waits until what it acknowledges is
+	// on disk; beyond it 503 JOURNAL_UNAVAILABLE.
+	JournalTimeout time.Duration
+	// JournalMaxBytes is what the data directory may take before new durable
+	// work is refused, 503 JOURNAL_FULL. 0 = as much as there is.
+	JournalMaxBytes int64
+
+	onFatal func(error) // tests; nil ends the process
+
 	// Provider runs DEPLOYMENT functions: ProviderProcess, ProviderKubernetes
 	// or ProviderNone.
 	Provider string
@@ -121,7 +137,8 @@ func DefaultConfig() Config {
 		MaxConnections: int(limits.MaxConnections.Default), PoolMaxConnections: int(limits.PoolMaxConnections.Default),
 		ReadTimeout: limits.ReadTimeout.Default, WriteTimeout: limits.WriteTimeout.Default, IdleTimeout: limits.IdleTimeout.Default,
 		ShutdownGrace: limits.ShutdownGrace.Default,
-		Provider:      ProviderProcess, FunctionStartTimeout: limits.FunctionStartTimeout.Default,
+		Fsync:         fsyncAlways, JournalTimeout: limits.JournalTimeout.Default, JournalMaxBytes: limits.JournalMaxBytes.Default,
+		Provider: ProviderProcess, FunctionStartTimeout: limits.FunctionStartTimeout.Default,
 		CgroupRoot: process.CgroupAuto, FunctionMaxProcesses: int(limits.FunctionMaxProcesses.Default),
 		KubeNamespace: "default", LogLevel: "info", LogFormat: "text",
 		AccessLogSample: limits.AccessLogSample.Default, TraceSampleRatio: limits.TraceSampleRatio.Default,

@@ -85,7 +85,14 @@ func build(t *testing.T, change ...func(*Config)) *fixture {
 func (f *fixture) serve() {
 	ctx, cancel := context.WithCancel(context.Background())
 	f.stop = cancel
+	ready := make(chan struct{})
+	f.s.WhenReady(func() { close(ready) })
 	go func() { f.served <- f.s.Serve(ctx) }()
+	select {
+	case <-ready:
+	case err := <-f.served:
+		f.t.Fatalf("Serve: %v", err)
+	}
 }
 
 // shutdown asks the server to stop and returns what Serve returned.

@@ -36,6 +36,7 @@ type Server struct {
 	tracing  *telemetry.Tracing // nil without an exporter
 	draining atomic.Bool
 	provider provider.Provider // nil without one
+	durable  *durability       // nil without a data directory
 
 	guard      *auth.Guard
 	audit      *admin.Audit
@@ -52,7 +53,11 @@ type Server struct {
 	api, mgmt         *http1.Server
 	apiAddr, mgmtAddr net.Listener
 	backlog           chan struct{}
+	ready             func() // nil, or WhenReady's
 }
+
+// WhenReady has f called by Serve when requests are answered.
+func (s *Server) WhenReady(f func()) { s.ready = f }
 
 // New builds a server and opens its listeners, so that a taken port is an
 // error here and both addresses are known before Serve.
@@ -88,6 +93,14 @@ func New(cfg Config, log *slog.Logger) (_ *Server, err error) {
 	}
 	s.registrar = deploy.NewRegistrar(s.provider, cfg.Provider == ProviderProcess, cfg.MaxSpecBytes, log)
 	cfg.Core.Scaler = s.registrar.Scaler()
+	if err = s.openJournal(&cfg); err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, s.durable.close())
+		}
+	}()
 	s.dispatcher = s.newDispatcher()
 	s.metrics.LogStale(log)
 	if s.core, err = core.New(cfg.Core, s.clock, machine.RandomIDs{}, s.dispatcher, telemetry.Observer(s.metrics, s.tracing)); err != nil {
@@ -99,6 +112,7 @@ func New(cfg Config, log *slog.Logger) (_ *Server, err error) {
 	s.admin = admin.New(admin.Options{
 		Core: s.core, Log: log, Guard: s.guard, Lists: lists, MetricsError: s.registrar.MetricsError, LimitsError: s.registrar.LimitsError,
 		NowMillis: func() int64 { return s.clock.Now().WallMillis() },
+		Stored:    s.durable.stored(), Lag: s.durable.lag(),
 	})
 	s.metrics.Registry.MustRegister(s.admin.RuntimeMetrics()...)
 	apiConns, mgmtConns := sock.DivideFiles(cfg.MaxConnections, sock.FileLimit())
@@ -108,15 +122,15 @@ func New(cfg Config, log *slog.Logger) (_ *Server, err error) {
 	answers := api.New(api.Options{
 		Core: s.core, Log: log, Guard: s.guard, Audit: s.audit, Registrar: s.registrar, Dashboard: admin.Dashboard,
 		Lists: lists, Profiles: s.profiles.Serve, Run: s.dispatcher.Run,
-		Tracing: s.tracing, CheckEndpoint: s.egress.CheckHost, Draining: s.draining.Load,
+		Tracing: s.tracing, CheckEndpoint: s.egress.CheckHost, Draining: s.draining.Load, Stored: s.durable.stored(),
 		AsyncEnabled: cfg.AsyncEnabled, CancelOnDisconnect: cfg.CancelOnDisconnect, AccessLogSample: cfg.AccessLogSample,
 		InternalOnMgmtOnly: cfg.InternalOnMgmtOnly, ManageOnMgmtOnly: cfg.ManageOnMgmtOnly, MetricsOnMgmtOnly: cfg.MetricsOnMgmtOnly,
 	})
 	s.routes = routes(answers, s.admin, s.metrics.Scraper())
 	onMgmt := routes(answers, s.admin, s.metrics.Scraper())
 	bodies := newBodies(cfg.MaxReadingBytes, s.metrics.Registry)
-	s.api = s.httpServer(answers.Handler(s.routes, false), answers, bodies)
-	s.mgmt = s.httpServer(answers.Handler(onMgmt, true), answers, bodies)
+	s.api = s.httpServer(s.durable.whileRecovering(answers.Handler(s.routes, false)), answers, bodies)
+	s.mgmt = s.httpServer(s.durable.whileRecovering(answers.Handler(onMgmt, true)), answers, bodies)
 	refused := newRefusedCounter(s.metrics.Registry)
 	if s.apiAddr, err = s.listen("addr", cfg.Addr, apiConns, refused); err != nil {
 		return nil, err
@@ -215,12 +229,23 @@ func (s *Server) watchClock(ctx context.Context) {
 
 // Serve answers requests until ctx ends, then shuts down gracefully: readiness
 // goes down and new work is refused, accepted work may finish within
-// ShutdownGrace, and what is left is reported as an error.
+// ShutdownGrace, and what is left is reported as an error, unless a data
+// directory keeps it. With one, requests are answered with 503 until what it
+// holds is back.
 func (s *Server) Serve(ctx context.Context) error {
 	background, stop := context.WithCancel(context.Background())
 	var workers sync.WaitGroup
 	defer workers.Wait()
 	defer stop()
+	failed := make(chan error, 2)
+	go func() { failed <- s.api.Serve(s.apiAddr) }()
+	go func() { failed <- s.mgmt.Serve(s.mgmtAddr) }()
+	if err := s.recoverAll(ctx); err != nil {
+		if ctx.Err() != nil { // asked to stop before all was back
+			err = nil
+		}
+		return errors.Join(err, s.close())
+	}
 	workers.Go(func() { s.schedule(background) })
 	workers.Go(func() { s.watchClock(background) })
 	workers.Go(func() { s.registrar.Run(background) })
@@ -228,10 +253,9 @@ func (s *Server) Serve(ctx context.Context) error {
 	if s.certs != nil {
 		workers.Go(func() { s.certs.Watch(background, s.lookPace) })
 	}
-
-	failed := make(chan error, 2)
-	go func() { failed <- s.api.Serve(s.apiAddr) }()
-	go func() { failed <- s.mgmt.Serve(s.mgmtAddr) }()
+	if s.ready != nil {
+		s.ready()
+	}
 	select {
 	case err := <-failed:
 		return errors.Join(fmt.Errorf("the server stopped: %w", err), s.close())
@@ -248,9 +272,13 @@ func (s *Server) drain() error {
 	queued, inFlight := s.core.Unfinished()
 	s.log.Info("shutting down", "queued", queued, "inFlight", inFlight, "grace", s.cfg.ShutdownGrace)
 	deadline := time.Now().Add(s.cfg.ShutdownGrace)
+	kept := 0 // of them, by the data directory
 	for {
 		queued, inFlight = s.core.Unfinished()
-		if inFlight == 0 && (queued == 0 || s.cfg.Core.SchedulerOff) {
+		if s.durable != nil {
+			kept = min(s.core.UnfinishedDurable(), queued+inFlight)
+		}
+		if inFlight == 0 && (queued <= kept || s.cfg.Core.SchedulerOff) {
 			break
 		}
 		if !time.Now().Before(deadline) {
@@ -258,7 +286,10 @@ func (s *Server) drain() error {
 		}
 		time.Sleep(20 * time.Millisecond)
 	}
-	if queued+inFlight > 0 {
+	if kept > 0 {
+		s.log.Info("the next start goes on with accepted work", "executions", kept)
+	}
+	if queued+inFlight > kept {
 		s.log.Error("accepted work is left behind", "queued", queued, "inFlight", inFlight)
 		return fmt.Errorf("stopped with %d executions queued and %d running that had been accepted", queued, inFlight)
 	}
@@ -276,6 +307,9 @@ func (s *Server) close() error {
 		}
 	}
 	err := errors.Join(s.api.Shutdown(ctx), s.mgmt.Shutdown(ctx))
+	if failed := s.durable.close(); failed != nil {
+		return errors.Join(failed, err)
+	}
 	s.audit.Close()
 	s.tracing.Shutdown(s.traceFlush)
 	if errors.Is(err, context.DeadlineExceeded) {
@@ -288,6 +322,10 @@ func (s *Server) close() error {
 // as SIGHUP does. Values that need a restart are not changed.
 func (s *Server) Reload(cfg Config) {
 	s.reloadTokens(cfg)
+	if s.durable.recovering() {
+		s.log.Warn("configuration not reloaded: what the data directory holds is not back yet")
+		return
+	}
 	s.admin.Reload(cfg.Core.RateMaxPerSecond, cfg.Core.SyncQueue)
 }
 

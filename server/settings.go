@@ -48,6 +48,8 @@ func NewSettings(flags *pflag.FlagSet) *Settings {
 	flags.StringVar(&s.file, "config", "", "config `file` (YAML); its keys are the flag names in camelCase")
 	flags.StringVar(&c.Addr, "addr", c.Addr, "`address` of the API (port 0 picks a free one)")
 	flags.StringVar(&c.MgmtAddr, "mgmt-addr", c.MgmtAddr, "`address` of health, metrics and administration")
+	flags.StringVar(&c.DataDir, "data-dir", c.DataDir, "`directory` in which functions, configuration and enqueued work outlive this process; empty = they do not")
+	flags.StringVar(&c.Fsync, "fsync", c.Fsync, "always, or every=`DURATION`: what a loss of power may cost of what was acknowledged")
 	flags.StringVar(&c.Provider, "provider", c.Provider, "what runs DEPLOYMENT functions: process, kubernetes or none")
 	flags.StringVar(&c.Kubeconfig, "kubeconfig", c.Kubeconfig, "client configuration `file` of the Kubernetes provider; empty = KUBECONFIG or the pod's service account")
 	flags.StringVar(&c.KubeNamespace, "kube-namespace", c.KubeNamespace, "namespace the Kubernetes provider runs functions in")
@@ -255,6 +257,9 @@ func (c *Config) problems() []string {
 	}
 	if !slices.Contains([]string{ProviderProcess, ProviderKubernetes, ProviderNone}, c.Provider) {
 		bad("provider", "must be process, kubernetes or none, not %q", c.Provider)
+	}
+	if _, err := c.syncEvery(); err != nil {
+		bad("fsync", "%v", err)
 	}
 	if _, err := c.functionUser(); err != nil {
 		bad("functionUser", "%v", err)

@@ -96,6 +96,8 @@ func another(t *testing.T, f *pflag.Flag) string {
 		return "http://127.0.0.1:4318"
 	case "endpoint-allow":
 		return "10.0.0.0/8"
+	case "fsync":
+		return "every=20ms"
 	case "shards":
 		return "32"
 	case "max-reading-bytes":

@@ -154,9 +154,13 @@ func renderTop(before, now client.Stats, elapsed time.Duration) string {
 			troubles += fmt.Sprintf("%s is not scaled by its cpu or memory: %s\n", clipText(name, 32), f.MetricsError)
 		}
 	}
-	return fmt.Sprintf("up %s, %d functions, %d executions and %d keys kept, %s of payload, sync queue %d\n",
+	durable := "in memory only"
+	if now.Durable {
+		durable = fmt.Sprintf("durable, %d facts behind", now.JournalLagFacts)
+	}
+	return fmt.Sprintf("up %s, %d functions, %d executions and %d keys kept, %s of payload, sync queue %d, %s\n",
 		shortDuration(time.Duration(now.UptimeSeconds*float64(time.Second)).Round(time.Second)), len(now.Functions),
-		now.StoredExecutions, now.StoredKeys, byteSize(now.PayloadBytes), now.SyncQueueDepth) + t.text() + troubles
+		now.StoredExecutions, now.StoredKeys, byteSize(now.PayloadBytes), now.SyncQueueDepth, durable) + t.text() + troubles
 }
 
 func latency(ms float64) string {

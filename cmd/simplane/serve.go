@@ -58,7 +58,14 @@ func serveCommand() *cobra.Command {
 		signal.Notify(hangup, syscall.SIGHUP)
 		outliveBrokenPipe()
 		go reloadOnHangup(ctx, hangup, s, settings, log)
-		fmt.Fprintf(cmd.OutOrStdout(), "simplane ready addr=%s mgmt-addr=%s\n", s.Addr(), s.MgmtAddr())
+		if cfg.DataDir == "" {
+			log.Info("functions, queued work and configuration are kept in memory only and end with this process; --data-dir DIR keeps them")
+		} else {
+			log.Info("reading the data directory", "directory", cfg.DataDir, "addr", s.Addr(), "mgmt-addr", s.MgmtAddr())
+		}
+		s.WhenReady(func() {
+			fmt.Fprintf(cmd.OutOrStdout(), "simplane ready addr=%s mgmt-addr=%s\n", s.Addr(), s.MgmtAddr())
+		})
 		return s.Serve(ctx)
 	}
 	return cmd

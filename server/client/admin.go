@@ -109,6 +109,8 @@ type Stats struct {
 	PayloadBytes     int64                    `json:"payloadBytes"`
 	SyncQueueDepth   int64                    `json:"syncQueueDepth"`
 	UptimeSeconds    float64                  `json:"uptimeSeconds"`
+	Durable          bool                     `json:"durable"` // there is a data directory
+	JournalLagFacts  int64                    `json:"journalLagFacts"`
 }
 
 // Stats gets all functions' figures.

@@ -3,7 +3,11 @@
 // second part as Spec.Data and does not read it.
 package funcspec
 
-import "simplane/core"
+import (
+	"time"
+
+	"simplane/core"
+)
 
 // Execution modes: where a function runs.
 const (
@@ -39,6 +43,7 @@ type Spec struct {
 	ImagePullSecrets []string            `json:"imagePullSecrets"`
 	ScalingConfig    *core.ScalingConfig `json:"scalingConfig,omitempty"`
 	RateMaxPerSecond int64               `json:"rateMaxPerSecond,omitempty"`
+	Durability       core.Durability     `json:"durability,omitempty"`
 	Generation       uint64              `json:"generation,omitempty"` // counts changes, from 1
 	Rollout          *Rollout            `json:"rollout,omitempty"`    // nil when there is nothing to say; no part of what is registered
 }
@@ -62,7 +67,22 @@ type Runtime struct {
 	Env              map[string]string
 	Resources        *Resources
 	ImagePullSecrets []string
-	JSONBytes        int // length of the View as JSON when it was registered
+	JSONBytes        int     // length of the View as JSON when it was registered
+	Origin           *Origin // nil until the spec is in force
+}
+
+// Origin says how a spec came into force, and what was in force before it.
+type Origin struct {
+	Who     string     `json:"who"` // the author, as in the audit log
+	At      time.Time  `json:"at"`
+	Earlier []Revision `json:"earlier,omitempty"` // oldest first
+}
+
+// Revision is a spec that a function has had.
+type Revision struct {
+	Spec Spec      `json:"spec"`
+	Who  string    `json:"who"`
+	At   time.Time `json:"at"` // since when
 }
 
 // MaxJSONBytes bounds a spec's stored form, its View as JSON. Code that
@@ -103,6 +123,6 @@ func View(s *core.Spec) Spec {
 		RetryBackoff: s.RetryBackoff,
 		EndpointURL:  r.EndpointURL, Commands: r.Commands, RuntimeCommand: r.RuntimeCommand, WorkingDirectory: r.WorkingDirectory,
 		Env: r.Env, Resources: r.Resources, ImagePullSecrets: r.ImagePullSecrets,
-		ScalingConfig: s.ScalingConfig, RateMaxPerSecond: s.RateMaxPerSecond, Generation: s.Generation,
+		ScalingConfig: s.ScalingConfig, RateMaxPerSecond: s.RateMaxPerSecond, Durability: s.Durability, Generation: s.Generation,
 	}
 }

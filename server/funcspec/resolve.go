@@ -34,6 +34,7 @@ type Input struct {
 	ImagePullSecrets []string                `json:"imagePullSecrets"`
 	ScalingConfig    *ScalingInput           `json:"scalingConfig"`
 	RateMaxPerSecond *int64                  `json:"rateMaxPerSecond"`
+	Durability       *string                 `json:"durability"`
 	// Generation and Rollout are what the API shows of a function. They are taken,
 	// so that what was shown can be sent again, and not used.
 	Generation *int64   `json:"generation"`
@@ -88,6 +89,7 @@ func Resolve(in Input) (*core.Spec, error) {
 	s, err := core.ResolveSpec(core.SpecInput{
 		Name: in.Name, Concurrency: in.Concurrency, QueueSize: in.QueueSize, MaxRetries: in.MaxRetries,
 		TimeoutMillis: timeout, RetryBackoff: in.RetryBackoff, ScalingConfig: in.ScalingConfig.core(), RateMaxPerSecond: in.RateMaxPerSecond,
+		Durability: in.Durability,
 	})
 	var invalid *core.ValidationError
 	switch {
@@ -107,6 +109,24 @@ func Resolve(in Input) (*core.Spec, error) {
 	}
 	r.JSONBytes = len(raw)
 	return s, nil
+}
+
+// Restore is the spec that View showed. The error is one of Resolve's: a spec
+// that was taken once is taken for ever.
+func Restore(shown Spec) (*core.Spec, error) {
+	raw, err := json.Marshal(shown)
+	if err != nil {
+		return nil, err
+	}
+	var in Input
+	if err := json.Unmarshal(raw, &in); err != nil {
+		return nil, err
+	}
+	spec, err := Resolve(in)
+	if err == nil {
+		spec.Generation = shown.Generation
+	}
+	return spec, err
 }
 
 // violations are "field: what is wrong".

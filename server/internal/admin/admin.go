@@ -26,6 +26,11 @@ type Options struct {
 	// LimitsError is which limits do not hold for a function's processes; empty
 	// if all do.
 	LimitsError func(*core.Function) string
+	// Stored waits until the fact at the place is durable; the error is the answer
+	// where that takes too long. nil without a journal.
+	Stored func(core.LSN) error
+	// Lag is the number of facts that are not durable yet. nil without a journal.
+	Lag func() int64
 }
 
 // Admin has the handlers of the runtime configuration and the statistics.

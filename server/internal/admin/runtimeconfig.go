@@ -15,6 +15,7 @@ import (
 	"simplane/core"
 	"simplane/server/internal/auth"
 	"simplane/server/internal/httpjson"
+	"simplane/server/internal/journal"
 )
 
 const codeRevisionMissing = "REVISION_REQUIRED"
@@ -182,6 +183,20 @@ func (a *Admin) PatchRuntimeConfig(ctx *fasthttp.RequestCtx) {
 		httpjson.BadRequest(codeRevisionMissing, "expectedRevision is required: GET the configuration and send the revision you saw").Write(ctx)
 		return
 	}
+	if answer, at, done := a.patchRuntime(ctx, &p, estimated, queued); done {
+		if at != 0 && a.Stored != nil {
+			if err := a.Stored(at); err != nil {
+				ctx.Response.Header.Set("Retry-After", "1")
+				httpjson.WriteError(ctx, fasthttp.StatusServiceUnavailable, journal.CodeUnavailable, err.Error())
+				return
+			}
+		}
+		httpjson.WriteJSON(ctx, fasthttp.StatusOK, answer)
+	}
+}
+
+// patchRuntime makes the change; otherwise it has written why not.
+func (a *Admin) patchRuntime(ctx *fasthttp.RequestCtx, p *runtimePatch, estimated, queued *time.Duration) (answer runtimeAnswer, at core.LSN, done bool) {
 	a.runtime.mu.Lock()
 	defer a.runtime.mu.Unlock()
 	if *p.ExpectedRevision != a.runtime.revision {
@@ -190,16 +205,16 @@ func (a *Admin) PatchRuntimeConfig(ctx *fasthttp.RequestCtx) {
 			Message         string `json:"message"`
 			CurrentRevision int64  `json:"currentRevision"`
 		}{httpjson.CodeRevisionConflict, fmt.Sprintf("the configuration is at revision %d, not %d; GET it and try again", a.runtime.revision, *p.ExpectedRevision), a.runtime.revision})
-		return
+		return answer, 0, false
 	}
-	rate, q, fault := a.merged(p, estimated, queued)
+	rate, q, fault := a.merged(*p, estimated, queued)
 	if fault != nil {
 		fault.Write(ctx)
-		return
+		return answer, 0, false
 	}
-	a.applyRuntime(rate, q, author{a.Guard.Who(ctx), ctx.RemoteAddr().String()})
+	at = a.applyRuntime(rate, q, author{a.Guard.Who(ctx), ctx.RemoteAddr().String()})
 	Note(ctx, "revision", a.runtime.revision)
-	httpjson.WriteJSON(ctx, fasthttp.StatusOK, a.runtimeAnswer())
+	return a.runtimeAnswer(), at, true
 }
 
 // ValidateRuntimeConfig reports whether a PATCH would be accepted, and
@@ -219,8 +234,9 @@ func (a *Admin) ValidateRuntimeConfig(ctx *fasthttp.RequestCtx) {
 }
 
 // applyRuntime makes a new revision; the caller holds runtime.mu and has
-// validated the values.
-func (a *Admin) applyRuntime(rate int64, q core.SyncQueueConfig, by author) {
+// validated the values. Nobody may be told before the fact at the LSN, if any, is
+// durable.
+func (a *Admin) applyRuntime(rate int64, q core.SyncQueueConfig, by author) core.LSN {
 	before := a.runtimeValues()
 	a.Core.SetRateMaxPerSecond(rate)
 	_ = a.Core.SetSyncQueue(q) // validated
@@ -231,6 +247,7 @@ func (a *Admin) applyRuntime(rate int64, q core.SyncQueueConfig, by author) {
 	}
 	a.runtime.record(change)
 	a.Log.Info("runtime configuration changed", "revision", change.Revision, "who", by.who, "remote", by.remote, "changes", changesText(change.Changes))
+	return a.saveRuntime()
 }
 
 // next makes a new revision.

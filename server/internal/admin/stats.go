@@ -86,8 +86,12 @@ func (a *Admin) stats(functions []*core.Function, limit int) func(*httpjson.Part
 			p.B = append(p.B, `},`...)
 			p.B = httpjson.AppendCut(p.B, len(left) > 0, last)
 			g := a.Core.Gauges()
-			p.B = fmt.Appendf(p.B, `,"functionCount":%d,"storedExecutions":%d,"storedKeys":%d,"payloadBytes":%d,"syncQueueDepth":%d,"uptimeSeconds":%d}`,
-				len(a.Core.Functions()), g.StoredExecutions, g.StoredKeys, g.PayloadBytes, g.SyncQueueDepth, int64(time.Since(a.began)/time.Second))
+			lag := int64(0)
+			if a.Lag != nil {
+				lag = a.Lag()
+			}
+			p.B = fmt.Appendf(p.B, `,"functionCount":%d,"storedExecutions":%d,"storedKeys":%d,"payloadBytes":%d,"syncQueueDepth":%d,"uptimeSeconds":%d,"durable":%t,"journalLagFacts":%d}`,
+				len(a.Core.Functions()), g.StoredExecutions, g.StoredKeys, g.PayloadBytes, g.SyncQueueDepth, int64(time.Since(a.began)/time.Second), a.Lag != nil, lag)
 			return false
 		}
 		fn := left[0]

@@ -35,6 +35,9 @@ type Options struct {
 	Run func(core.Task, *sock.Stop)
 	// CheckEndpoint refuses hosts that POOL functions must not use.
 	CheckEndpoint func(host string) error
+	// Stored waits until the fact at the place is durable; the error is the answer
+	// where that takes too long. nil without a journal.
+	Stored func(core.LSN) error
 	// Draining reports whether the server is shutting down.
 	Draining func() bool
 

@@ -156,6 +156,7 @@ func (a *API) Redrive(ctx *fasthttp.RequestCtx, name string) {
 		Redriven []redriven `json:"redriven"`
 		Failed   []failed   `json:"failed"`
 	}{[]redriven{}, []failed{}}
+	last := core.LSN(0)
 	for _, text := range body.IDs {
 		id, err := core.ParseID(text)
 		if err != nil {
@@ -166,6 +167,7 @@ func (a *API) Redrive(ctx *fasthttp.RequestCtx, name string) {
 		var why *core.Rejection
 		switch {
 		case err == nil:
+			last = max(last, res.LSN)
 			answer.Redriven = append(answer.Redriven, redriven{text, res.ID.String()})
 		case errors.As(err, &why) && why == core.ErrNotFound:
 			answer.Failed = append(answer.Failed, failed{text, why.Code, "no such dead letter"})
@@ -173,15 +175,21 @@ func (a *API) Redrive(ctx *fasthttp.RequestCtx, name string) {
 			answer.Failed = append(answer.Failed, failed{text, why.Code, why.Message})
 		}
 	}
+	if !a.stored(ctx, last) {
+		return
+	}
 	admin.Note(ctx, "redriven", len(answer.Redriven), "failed", len(answer.Failed))
 	httpjson.WriteJSON(ctx, fasthttp.StatusOK, answer)
 }
 
 // PurgeDeadLetters forgets all dead letters of a function.
 func (a *API) PurgeDeadLetters(ctx *fasthttp.RequestCtx, name string) {
-	n, _, err := a.Core.PurgeDeadLetters(name)
+	n, at, err := a.Core.PurgeDeadLetters(name)
 	if err != nil {
 		a.refused(ctx, err)
+		return
+	}
+	if !a.stored(ctx, at) {
 		return
 	}
 	admin.Note(ctx, "purged", n)

@@ -41,6 +41,9 @@ func (a *API) Cancel(ctx *fasthttp.RequestCtx, text string) {
 		return
 	}
 	snap, err := a.Core.Cancel(id)
+	if !a.stored(ctx, snap.LSN) {
+		return
+	}
 	if err != nil {
 		a.refused(ctx, err)
 		return
@@ -82,8 +85,12 @@ func (a *API) Complete(ctx *fasthttp.RequestCtx, text string) {
 		return
 	}
 	admin.Note(ctx, "as", outcome.Status.String())
-	if _, err := a.Core.Complete(id, attempt, outcome); err != nil {
+	at, err := a.Core.Complete(id, attempt, outcome)
+	if err != nil {
 		a.refused(ctx, err)
+		return
+	}
+	if !a.stored(ctx, at) {
 		return
 	}
 	ctx.SetStatusCode(fasthttp.StatusNoContent)

@@ -108,8 +108,14 @@ func specTooLarge(n int) *httpjson.Error {
 }
 
 // writeSpec writes a function's spec, its generation as an entity tag too, and
-// how its rollout goes.
+// how its rollout goes; in answer to a change once that is stored.
 func (a *API) writeSpec(ctx *fasthttp.RequestCtx, status int, spec *core.Spec) {
+	if ctx.Request.Header.IsGet() || a.stored(ctx, spec.LSN) {
+		a.showSpec(ctx, status, spec)
+	}
+}
+
+func (a *API) showSpec(ctx *fasthttp.RequestCtx, status int, spec *core.Spec) {
 	ctx.Response.Header.Set(fasthttp.HeaderETag, strconv.Quote(strconv.FormatUint(spec.Generation, 10)))
 	view := funcspec.View(spec)
 	view.Rollout = a.Registrar.Rollout(spec)
@@ -246,8 +252,12 @@ func (a *API) GetFunction(ctx *fasthttp.RequestCtx, name string) {
 
 // DeleteFunction removes a function.
 func (a *API) DeleteFunction(ctx *fasthttp.RequestCtx, name string) {
-	if err := a.Registrar.Unregister(name); err != nil {
+	at, err := a.Registrar.Unregister(name)
+	if err != nil {
 		a.refused(ctx, err)
+		return
+	}
+	if !a.stored(ctx, at) {
 		return
 	}
 	ctx.SetStatusCode(fasthttp.StatusNoContent)

@@ -10,6 +10,7 @@ import (
 	"simplane/core"
 	"simplane/server/internal/http1"
 	"simplane/server/internal/httpjson"
+	"simplane/server/internal/journal"
 	"simplane/server/internal/sock"
 	"simplane/server/internal/telemetry"
 )
@@ -22,7 +23,7 @@ var headerExecutionIDBytes = []byte(httpjson.HeaderExecutionID)
 // submission decodes what :invoke and :enqueue share.
 func (a *API) submission(ctx *fasthttp.RequestCtx, name string) (core.Request, *httpjson.Error) {
 	req := core.Request{Function: name, Borrowed: true}
-	var timeout, key, traceID []byte
+	var timeout, key, traceID, durability []byte
 	for name, v := range ctx.Request.Header.All() { // one pass over the headers instead of three searches
 		var to *[]byte
 		switch httpjson.UnsafeString(name) {
@@ -32,6 +33,8 @@ func (a *API) submission(ctx *fasthttp.RequestCtx, name string) (core.Request, *
 			to = &key
 		case "X-Trace-Id":
 			to = &traceID
+		case headerDurability:
+			to = &durability
 		}
 		if to != nil && *to == nil {
 			*to = v // the first, if there are more
@@ -49,6 +52,9 @@ func (a *API) submission(ctx *fasthttp.RequestCtx, name string) (core.Request, *
 	}
 	if len(traceID) > maxHeaderValue {
 		return req, httpjson.ValidationFailed(fmt.Sprintf("X-Trace-Id: must be at most %d bytes", maxHeaderValue))
+	}
+	if fault := durabilityOf(durability, &req); fault != nil {
+		return req, fault
 	}
 	inv, fault := decodeInvocation(ctx.PostBody())
 	if fault != nil {
@@ -168,6 +174,10 @@ func (a *API) Enqueue(ctx *fasthttp.RequestCtx, name string) {
 	res, err := a.submit(ctx, &req)
 	if err != nil {
 		span.Refused(a.refused(ctx, err))
+		return
+	}
+	if !a.stored(ctx, res.LSN) {
+		span.Refused(journal.CodeUnavailable)
 		return
 	}
 	span.Queued(&res)

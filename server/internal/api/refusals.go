@@ -9,6 +9,7 @@ import (
 
 	"simplane/core"
 	"simplane/server/internal/httpjson"
+	"simplane/server/internal/journal"
 	"simplane/server/internal/telemetry"
 )
 
@@ -19,7 +20,7 @@ func (a *API) writeRejection(ctx *fasthttp.RequestCtx, why *core.Rejection) {
 	case core.CodeNotFound:
 		httpjson.WriteError(ctx, fasthttp.StatusNotFound, why.Code, why.Message)
 		return
-	case core.CodeKeyReused:
+	case core.CodeKeyReused, core.CodeNoJournal:
 		httpjson.WriteError(ctx, fasthttp.StatusUnprocessableEntity, why.Code, why.Message)
 		return
 	case core.CodeAlreadyEnded:
@@ -28,7 +29,7 @@ func (a *API) writeRejection(ctx *fasthttp.RequestCtx, why *core.Rejection) {
 	case core.CodeEstWait, core.CodeDepth, core.CodeQueueWait:
 		retryAfter = a.Core.SyncQueue().RetryAfter
 		ctx.Response.Header.Set("X-Queue-Reject-Reason", telemetry.RejectReasons[why.Code])
-	case core.CodeStoreFull, core.CodeIdempotencyFull, core.CodeDraining, core.CodeFunctionLimit:
+	case core.CodeStoreFull, core.CodeIdempotencyFull, core.CodeDraining, core.CodeFunctionLimit, core.CodeJournalFull, journal.CodeUnavailable:
 		status = fasthttp.StatusServiceUnavailable
 	}
 	ctx.Response.Header.Set("Retry-After", strconv.Itoa(int((retryAfter+time.Second-1)/time.Second)))

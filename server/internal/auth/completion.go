@@ -11,16 +11,19 @@ import (
 
 const headerCompletionToken = "X-Completion-Token"
 
+// CompletionKey is the secret from which completion tokens are made.
+type CompletionKey [32]byte
+
+// NewCompletionKey makes a random key.
+func NewCompletionKey() (key CompletionKey) {
+	_, _ = rand.Read(key[:]) // never fails since Go 1.24
+	return key
+}
+
 // completionTokens lets a function complete its own executions, and no other,
 // without the internal token: the token is a MAC of the execution's id under a
-// key that lives as long as the process.
-type completionTokens struct{ key [32]byte }
-
-func newCompletionTokens() *completionTokens {
-	t := &completionTokens{}
-	_, _ = rand.Read(t.key[:]) // never fails since Go 1.24
-	return t
-}
+// key that lives as long as the process, or as its data directory.
+type completionTokens struct{ key CompletionKey }
 
 func (t *completionTokens) of(id core.ID) string {
 	mac := hmac.New(sha256.New, t.key[:])

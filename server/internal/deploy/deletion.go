@@ -9,12 +9,15 @@ import (
 
 // Unregister deletes a function, stops its instances, and returns when its
 // queued work has ended. The name is free before that.
-func (r *Registrar) Unregister(name string) error {
+//
+// Nobody may be told of the success before the fact at the LSN is durable.
+func (r *Registrar) Unregister(name string) (core.LSN, error) {
 	d, err := r.retire(name)
-	if err == nil {
-		r.queues.end(d)
+	if err != nil {
+		return 0, err
 	}
-	return err
+	r.queues.end(d)
+	return d.LSN, nil
 }
 
 func (r *Registrar) retire(name string) (*core.Deletion, error) {

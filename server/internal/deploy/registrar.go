@@ -79,6 +79,9 @@ func (r *Registrar) register(spec *core.Spec, who string) (*core.Function, *http
 	if r.core.Function(spec.Name) != nil {
 		return nil, &httpjson.Error{Status: fasthttp.StatusConflict, Code: core.CodeExists, Message: fmt.Sprintf("function %q is already registered; PUT changes it", spec.Name)}
 	}
+	if fault := r.storable(spec); fault != nil {
+		return nil, fault
+	}
 	if fault := r.revisions.room(nil, spec); fault != nil {
 		return nil, fault
 	}
@@ -90,15 +93,15 @@ func (r *Registrar) register(spec *core.Spec, who string) (*core.Function, *http
 		r.scaler.hold()
 		defer r.scaler.release()
 	}
-	fn, err := r.core.Register(spec)
+	fn, err := r.core.Register(r.revisions.signed(nil, spec, who))
 	if err != nil {
 		r.deprovision(spec)
-		return nil, &httpjson.Error{Status: fasthttp.StatusServiceUnavailable, Code: core.CodeFunctionLimit, Message: err.Error()}
+		return nil, refusal(err)
 	}
 	if taken {
 		r.scaler.adopt(fn)
 	}
-	r.revisions.add(fn, fn.Spec(), who)
+	r.revisions.add(fn, fn.Spec())
 	return fn, nil
 }
 

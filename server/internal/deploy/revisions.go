@@ -19,7 +19,8 @@ const revisionsKept = 10
 // codeSpecsFull is the error of a spec for which there is no room.
 const codeSpecsFull = "SPEC_STORE_FULL"
 
-// Revision is a spec that a function has had.
+// Revision is a spec that a function has had. The spec of one that an earlier
+// process has left is resolved anew.
 type Revision struct {
 	Spec *core.Spec
 	At   time.Time // since when
@@ -48,8 +49,46 @@ func (r *revisions) room(fn *core.Function, spec *core.Spec) *httpjson.Error {
 		"no room for this spec: all functions' specs, their last %d revisions included, would take %d bytes, maxSpecBytes is %d; delete functions, or raise it", revisionsKept, after, r.most)}
 }
 
-func (r *revisions) add(fn *core.Function, spec *core.Spec, who string) {
-	kept := append(r.of[fn], Revision{Spec: spec, At: time.Now(), Who: who})
+// signed is spec with its author, the present time, and the revisions before it,
+// so that whoever stores the spec stores these too. fn is nil for a new function.
+func (r *revisions) signed(fn *core.Function, spec *core.Spec, who string) *core.Spec {
+	runtime, again := *funcspec.Of(spec), *spec
+	runtime.Origin = &funcspec.Origin{Who: who, At: time.Now().UTC()}
+	earlier := r.of[fn]
+	for _, rev := range earlier[max(len(earlier)-revisionsKept+1, 0):] {
+		runtime.Origin.Earlier = append(runtime.Origin.Earlier, funcspec.Revision{Spec: funcspec.View(rev.Spec), Who: rev.Who, At: rev.At})
+	}
+	again.Data = &runtime
+	return &again
+}
+
+// restore adds the revisions of a function that came back.
+func (r *revisions) restore(fn *core.Function) error {
+	spec := fn.Spec()
+	origin := funcspec.Of(spec).Origin
+	if origin == nil {
+		origin = &funcspec.Origin{}
+	}
+	for _, rev := range origin.Earlier {
+		earlier, err := funcspec.Restore(rev.Spec)
+		if err != nil {
+			return err
+		}
+		r.insert(fn, Revision{Spec: earlier, At: rev.At, Who: rev.Who})
+	}
+	r.insert(fn, Revision{Spec: spec, At: origin.At, Who: origin.Who})
+	return nil
+}
+
+// add adds the spec that has just come into force, which signed has made.
+func (r *revisions) add(fn *core.Function, spec *core.Spec) {
+	origin := funcspec.Of(spec).Origin
+	r.insert(fn, Revision{Spec: spec, At: origin.At, Who: origin.Who})
+}
+
+func (r *revisions) insert(fn *core.Function, rev Revision) {
+	kept := append(r.of[fn], rev)
+	spec := rev.Spec
 	r.bytes += funcspec.Cost(spec)
 	if over := len(kept) - revisionsKept; over > 0 {
 		r.bytes -= cost(kept[:over])

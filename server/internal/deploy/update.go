@@ -80,6 +80,9 @@ func (r *Registrar) update(fn *core.Function, spec *core.Spec, ifGeneration uint
 	case was.ExecutionMode != is.ExecutionMode:
 		return nil, conflict("EXECUTION_MODE_FIXED", fmt.Sprintf("executionMode cannot change from %s to %s; delete the function and register it anew", was.ExecutionMode, is.ExecutionMode))
 	}
+	if fault := r.storable(spec); fault != nil {
+		return nil, fault
+	}
 	if fault := r.revisions.room(fn, spec); fault != nil {
 		return nil, fault
 	}
@@ -91,9 +94,9 @@ func (r *Registrar) update(fn *core.Function, spec *core.Spec, ifGeneration uint
 		r.scaler.hold()
 		defer r.scaler.release()
 	}
-	now, err := r.core.Update(spec, 0)
-	if err != nil { // it has just been deleted
-		return nil, notFound(err.Error())
+	now, err := r.core.Update(r.revisions.signed(fn, spec, who), 0)
+	if err != nil {
+		return nil, refusal(err)
 	}
 	if began {
 		r.scaler.adopt(fn)
@@ -101,6 +104,6 @@ func (r *Registrar) update(fn *core.Function, spec *core.Spec, ifGeneration uint
 	if was.Provided() && !is.Provided() {
 		r.deprovision(have)
 	}
-	r.revisions.add(fn, now, who)
+	r.revisions.add(fn, now)
 	return now, nil
 }

@@ -17,13 +17,13 @@ func newCounts() Counts {
 		return prometheus.NewCounter(prometheus.CounterOpts{Name: name, Help: help})
 	}
 	return Counts{
-		commits:  counter("journal_commits_total", "Batches of facts committed to the data directory."),
-		facts:    counter("journal_facts_total", "Facts committed."),
-		bytes:    counter("journal_fact_bytes_total", "Bytes of the facts committed."),
-		releases: counter("journal_releases_total", "Facts that are not needed any more and were removed."),
-		batch: prometheus.NewHistogram(prometheus.HistogramOpts{Name: "journal_batch_facts",
+		commits:  counter("simplane_journal_commits_total", "Batches of facts committed to the data directory."),
+		facts:    counter("simplane_journal_facts_total", "Facts committed."),
+		bytes:    counter("simplane_journal_fact_bytes_total", "Bytes of the facts committed."),
+		releases: counter("simplane_journal_releases_total", "Facts that are not needed any more and were removed."),
+		batch: prometheus.NewHistogram(prometheus.HistogramOpts{Name: "simplane_journal_batch_facts",
 			Help: "Facts per commit.", Buckets: prometheus.ExponentialBuckets(1, 4, 8)}),
-		latency: prometheus.NewHistogram(prometheus.HistogramOpts{Name: "journal_commit_seconds",
+		latency: prometheus.NewHistogram(prometheus.HistogramOpts{Name: "simplane_journal_commit_seconds",
 			Help: "Time of a commit, its sync included.", Buckets: prometheus.ExponentialBuckets(0.0001, 2.5, 12)}),
 	}
 }
@@ -47,10 +47,10 @@ func (j *Journal) Metrics() []prometheus.Collector {
 	c := &j.counts
 	return []prometheus.Collector{
 		c.commits, c.facts, c.bytes, c.releases, c.batch, c.latency,
-		gauge("journal_lag_facts", "Facts that are not durable yet.", func() float64 { return float64(j.Lag()) }),
-		gauge("journal_disk_bytes", "What the journal takes on its disk.", func() float64 { return float64(j.room.used.Load()) }),
-		gauge("journal_disk_free_bytes", "What is free on its disk.", func() float64 { return float64(j.room.free.Load()) }),
-		gauge("journal_full", "1 while new durable work is refused for want of room.", func() float64 {
+		gauge("simplane_journal_lag_facts", "Facts that are not durable yet.", func() float64 { return float64(j.Lag()) }),
+		gauge("simplane_journal_disk_bytes", "What the journal takes on its disk.", func() float64 { return float64(j.room.used.Load()) }),
+		gauge("simplane_journal_disk_free_bytes", "What is free on its disk.", func() float64 { return float64(j.room.free.Load()) }),
+		gauge("simplane_journal_full", "1 while new durable work is refused for want of room.", func() float64 {
 			if j.Room() {
 				return 0
 			}

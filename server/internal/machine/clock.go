@@ -34,6 +34,14 @@ func (c *Clock) Now() core.Instant {
 // WallTime is the wall reading of Now.
 func (c *Clock) WallTime() time.Time { return time.Unix(0, c.Now().Wall) }
 
+// NotBefore has the wall reading be wall ns at least from now on: that of what
+// an earlier process has left.
+func (c *Clock) NotBefore(wall int64) {
+	if ahead := wall - c.Now().Wall; ahead > 0 {
+		c.wall.Add(ahead)
+	}
+}
+
 // AfterFunc implements core.Clock.
 func (c *Clock) AfterFunc(d time.Duration, f func()) core.Timer { return time.AfterFunc(d, f) }
 

@@ -5,6 +5,10 @@ import {age, bytes, count, ms, rate} from '../format.js';
 import {store} from '../store.js';
 import {register} from './register.js';
 
+// durable says whether what is accepted outlives the server, and how much of it
+// is not on disk yet.
+const durable = stats => !stats.durable ? 'no' : stats.journalLagFacts ? count(stats.journalLagFacts) + ' behind' : 'yes';
+
 export function functionsView() {
   const charts = [
     new Chart({title: 'Rate, all functions', span: 120, format: n => rate(n) + '/s', series: [
@@ -12,7 +16,7 @@ export function functionsView() {
     new Chart({title: 'Work, all functions', span: 120, whole: true, format: count, series: [
       {key: 'queued', label: 'queued'}, {key: 'inFlight', label: 'in flight'}]}),
   ];
-  const cards = ['Functions', 'Kept executions', 'Payload', 'Sync queue', 'Up'].map(label => {
+  const cards = ['Functions', 'Kept executions', 'Payload', 'Sync queue', 'Durable', 'Up'].map(label => {
     const value = h('b');
     return {value, root: h('div', null, h('span', null, label), value)};
   });
@@ -26,7 +30,7 @@ export function functionsView() {
     const stats = store.stats;
     if (!stats) return;
     const names = Object.keys(stats.functions).sort();
-    [stats.functionCount, count(stats.storedExecutions), bytes(stats.payloadBytes), count(stats.syncQueueDepth), age(stats.uptimeSeconds)]
+    [stats.functionCount, count(stats.storedExecutions), bytes(stats.payloadBytes), count(stats.syncQueueDepth), durable(stats), age(stats.uptimeSeconds)]
       .forEach((v, i) => setText(cards[i].value, String(v)));
     for (const [name, row] of rows) {
       if (names.includes(name)) continue;
