@@ -9,8 +9,6 @@ import (
 	"strings"
 	"testing"
 	"time"
-
-	"simplane/server/harness/node"
 )
 
 var crowd = flag.Int("crowd", 1000, "hostile connections of each kind at once, in TestConnectionsOfStrangersAreCheap")
@@ -113,7 +111,7 @@ func (v *victim) gather(h hostile, n int) {
 		case <-time.After(50 * time.Millisecond):
 		}
 	}
-	for began := time.Now(); node.OpenFiles(v.PID()) < n && time.Since(began) < 5*time.Second; {
+	for began := time.Now(); v.files() < n && time.Since(began) < 5*time.Second; {
 		time.Sleep(10 * time.Millisecond) // where the server hangs up, some are gone
 	}
 	time.Sleep(2 * time.Second) // what they have sent is read

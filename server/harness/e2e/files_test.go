@@ -83,7 +83,7 @@ func TestConnectionFloodBeyondTheFileLimit(t *testing.T) {
 	if refused != files {
 		t.Errorf("%d of %d refused", refused, files)
 	}
-	if got := node.OpenFiles(f.PID()); got >= files {
+	if got := f.files(); got >= files {
 		t.Errorf("%d files are open with a limit of %d: nothing is left for calls", got, files)
 	}
 	if got := ask(t, old); got != 200 {
@@ -116,7 +116,7 @@ func TestNoFileDescriptorLeft(t *testing.T) {
 	if err := unix.Prlimit(f.PID(), unix.RLIMIT_NOFILE, nil, &before); err != nil {
 		t.Skip(err)
 	}
-	none := unix.Rlimit{Cur: uint64(node.OpenFiles(f.PID())), Max: before.Max}
+	none := unix.Rlimit{Cur: uint64(f.files()), Max: before.Max}
 	if err := unix.Prlimit(f.PID(), unix.RLIMIT_NOFILE, &none, nil); err != nil {
 		t.Skip(err)
 	}
@@ -159,7 +159,7 @@ func TestTenThousandIdleConnections(t *testing.T) {
 			t.Fatalf("connection %d: status %d", i, got)
 		}
 	}
-	f.eventually("all are accepted", func() bool { return node.OpenFiles(f.PID()) >= idle })
+	f.eventually("all are accepted", func() bool { return f.files() >= idle })
 	for range 200 {
 		f.succeeds("f", `1`)
 	}

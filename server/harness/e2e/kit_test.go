@@ -69,6 +69,16 @@ func (f *fixture) call(method, url, body string, headers ...string) node.Answer 
 	return a
 }
 
+// files is how many files the server has open.
+func (f *fixture) files() int {
+	f.t.Helper()
+	n, err := f.OpenFiles()
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	return n
+}
+
 func (f *fixture) register(spec string) {
 	f.t.Helper()
 	if a := f.call("POST", f.API+"/v1/functions", spec); a.Status != http.StatusCreated {

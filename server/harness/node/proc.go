@@ -24,12 +24,6 @@ func Processes(marker string) []int {
 	return pids
 }
 
-// OpenFiles counts the file descriptors of a process.
-func OpenFiles(pid int) int {
-	entries, _ := os.ReadDir("/proc/" + strconv.Itoa(pid) + "/fd")
-	return len(entries)
-}
-
 // Children finds the direct children of a process.
 func Children(pid int) []int {
 	var pids []int
