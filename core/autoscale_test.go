@@ -181,6 +181,7 @@ func TestAutoscaleBurstFromZero(t *testing.T) {
 }
 
 func TestAutoscaleFollowsARamp(t *testing.T) {
+	alone(t)
 	// A replica serves 2 at once in 0.5 s: 4 a second. From 0 to 40 a second.
 	p := newPlant(t, 10, 5, internal(1, 20, perPod("STATIC_PER_POD", 2)))
 	deepest := 0
@@ -202,6 +203,7 @@ func TestAutoscaleFollowsARamp(t *testing.T) {
 }
 
 func TestAutoscaleDoesNotFlapUnderOscillatingLoad(t *testing.T) {
+	alone(t)
 	for _, period := range []int{20, 100, 300, 500} { // steps, all within the window of 600
 		t.Run(fmt.Sprint(time.Duration(period)*plantStep), func(t *testing.T) {
 			p := newPlant(t, 10, 5, internal(1, 20, perPod("STATIC_PER_POD", 2)))

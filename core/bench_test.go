@@ -355,7 +355,8 @@ func TestFullCycleAllocations(t *testing.T) {
 
 // What an ended execution costs while its status is kept, payload apart.
 func TestMemoryOfRetainedExecution(t *testing.T) {
-	const n = 200_000
+	alone(t)
+	const n = 50_000
 	c, err := New(Config{}, newTestClock(), randomIDs{}, echo{}, nil)
 	if err != nil {
 		t.Fatal(err)

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"testing"
 	"time"
 )
 
@@ -321,6 +322,16 @@ func spec(t checker, name string, change ...func(*SpecInput)) *Spec {
 }
 
 func ptr[T any](v T) *T { return &v }
+
+// alone leaves a long test out of -short, as which the tests run again with other
+// numbers of processors: they make no difference to one goroutine with a clock of
+// its own.
+func alone(t *testing.T) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("one goroutine: long, and the same on any number of processors")
+	}
+}
 
 func slots(n int) func(*SpecInput)     { return func(in *SpecInput) { in.Concurrency = &n } }
 func queueSize(n int) func(*SpecInput) { return func(in *SpecInput) { in.QueueSize = &n } }

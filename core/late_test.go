@@ -167,6 +167,7 @@ func TestPassedOverStayBehind(t *testing.T) {
 // The reason for all this: without it most work at 2x is for callers who have
 // just given up.
 func TestGoodputIsKeptUnderOverload(t *testing.T) {
+	alone(t)
 	for _, times := range []float64{0.9, 1.2, 2, 5} {
 		t.Run(fmt.Sprint(times), func(t *testing.T) {
 			with, without := goodput(t, times, true), goodput(t, times, false)

@@ -127,6 +127,7 @@ func TestRetryWithoutCodeGetsOne(t *testing.T) {
 
 // Instant failures retry in a loop, not in ever deeper calls.
 func TestRetryInlineDoesNotRecurse(t *testing.T) {
+	alone(t)
 	b := newBed(t)
 	b.register("f", retries(MaxRetriesBound), slots(1))
 	depth, deepest := 0, 0

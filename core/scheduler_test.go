@@ -99,6 +99,7 @@ func TestSchedulerTickWithoutTaskOrSlotDoesNothing(t *testing.T) {
 // Twenty thousand instant tasks queued behind one that blocks are worked
 // off in a loop: the stack of a Dispatch stays as shallow as the first's.
 func TestSchedulerDeepInlineBacklogDoesNotRecurse(t *testing.T) {
+	alone(t)
 	b := newBed(t)
 	b.register("f", slots(1), queueSize(MaxQueueSize))
 	b.enqueue("f")

@@ -8,6 +8,7 @@ import (
 
 // TestRecordTable adds, finds and removes at random, against a plain map.
 func TestRecordTable(t *testing.T) {
+	alone(t)
 	rapid.Check(t, func(t *rapid.T) {
 		var table recordTable
 		model := map[uint64]*execution{}
@@ -74,6 +75,7 @@ func TestIDPlace(t *testing.T) {
 // is to begin at, and never has a later one before it than it says. Creations
 // are nearly in order, and now and then far from it.
 func TestRecordTableWalksBackwards(t *testing.T) {
+	alone(t)
 	rapid.Check(t, func(t *rapid.T) {
 		var table recordTable
 		now := int64(1000)

@@ -116,13 +116,26 @@ func validate(pointer string, raw []byte) error {
 	return s.Validate(v)
 }
 
+// documentedPaths are the document's paths with what request paths they are for,
+// made once: every request of every test asks for one.
+var documentedPaths = sync.OnceValue(func() (all []pathPattern) {
+	for _, p := range slices.Sorted(maps.Keys(loadDocument().Paths)) {
+		pattern := strings.NewReplacer(`\{name\}`, `[^/:]*`, `\{id\}`, `[^/:]*`).Replace(regexp.QuoteMeta(p))
+		all = append(all, pathPattern{p, regexp.MustCompile("^" + pattern + "$")})
+	}
+	return all
+})
+
+type pathPattern struct {
+	path    string
+	matches *regexp.Regexp
+}
+
 // documentedPath finds the document's path that a request path belongs to.
 func documentedPath(path string) string {
-	for _, p := range slices.Sorted(maps.Keys(loadDocument().Paths)) {
-		pattern := regexp.QuoteMeta(p)
-		pattern = strings.NewReplacer(`\{name\}`, `[^/:]*`, `\{id\}`, `[^/:]*`).Replace(pattern)
-		if regexp.MustCompile("^" + pattern + "$").MatchString(path) {
-			return p
+	for _, p := range documentedPaths() {
+		if p.matches.MatchString(path) {
+			return p.path
 		}
 	}
 	return ""
