@@ -79,16 +79,6 @@ func (v *victim) call(method, url, body string, headers ...string) node.Answer {
 	return a
 }
 
-// files is how many files the server has open.
-func (v *victim) files() int {
-	v.t.Helper()
-	n, err := v.OpenFiles()
-	if err != nil {
-		v.t.Fatal(err)
-	}
-	return n
-}
-
 // register makes a function from its spec, which must succeed.
 func (v *victim) register(spec string, headers ...string) {
 	v.t.Helper()
