@@ -59,6 +59,7 @@ type model struct {
 	mu     sync.Mutex
 	states []map[journal.Place]string // [0] before the first commit
 	acked  int                        // commits that have returned
+	next   uint64                     // position of the next frame
 }
 
 func newModel(first map[journal.Place]string) *model {
@@ -110,9 +111,9 @@ func (m *model) at(found map[journal.Place]string) int {
 
 // write commits n random batches, one after the other.
 func (m *model) write(l *Log, rng *rand.Rand, n int) {
-	next := l.Next()
+	m.next = max(m.next, l.Next())
 	for range n {
-		b := m.random(rng, &next)
+		b := m.random(rng, &m.next)
 		if l.Commit(context.Background(), b) != nil {
 			return
 		}
