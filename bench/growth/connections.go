@@ -73,33 +73,47 @@ func idle(ctx context.Context, r *runner) error {
 			_ = c.Close()
 		}
 	}()
-	// Before the first of them, all that a first load makes.
-	if err := r.measure(ctx, n, load{target: invoke}, 1); err != nil {
-		return err
-	}
-	time.Sleep(4 * time.Second) // its records expire
+	// The load comes after all memory has been read: what it leaves in the heap
+	// is not the connections'.
 	empty := n.memory().now
-	for _, size := range r.o.sizes(10, 100, 1_000, 10_000) {
-		if size > mostConnections() {
-			r.find("%d connections are more than the limit of open files leaves room for (ulimit -n)", size)
-			break
-		}
-		r.say("opening up to %d", size)
-		for len(open) < size {
-			c, err := askOnce(ctx, strings.TrimPrefix(n.api, "http://"))
-			if err != nil {
+	for _, busy := range []bool{false, true} {
+		for _, size := range r.o.sizes(10, 100, 1_000, 10_000) {
+			if size > mostConnections() {
+				r.find("%d connections are more than the limit of open files leaves room for (ulimit -n)", size)
+				break
+			}
+			if open, err = n.openUpTo(ctx, size, open); err != nil {
 				return err
 			}
-			open = append(open, c)
+			if busy {
+				if err := r.measure(ctx, n, load{target: invoke}, float64(size)); err != nil {
+					return err
+				}
+				continue
+			}
+			time.Sleep(time.Second) // buffers go back
+			r.row.add(Figure{Name: "resident memory of an idle connection", Unit: "B", Limit: 12 << 10, Slack: 2},
+				Point{Size: float64(size), Value: max(0, n.memory().now-empty) / float64(size)})
 		}
-		time.Sleep(time.Second) // buffers go back
-		r.row.add(Figure{Name: "resident memory of an idle connection", Unit: "B", Limit: 12 << 10, Slack: 2},
-			Point{Size: float64(size), Value: max(0, n.memory().now-empty) / float64(size)})
-		if err := r.measure(ctx, n, load{target: invoke}, float64(size)); err != nil {
-			return err
+		for _, c := range open {
+			_ = c.Close()
 		}
+		open = nil
 	}
 	return nil
+}
+
+// openUpTo opens what is missing for that many connections; it returns those that
+// are open with an error too.
+func (n *node) openUpTo(ctx context.Context, size int, open []net.Conn) ([]net.Conn, error) {
+	for len(open) < size {
+		c, err := askOnce(ctx, strings.TrimPrefix(n.api, "http://"))
+		if err != nil {
+			return open, err
+		}
+		open = append(open, c)
+	}
+	return open, nil
 }
 
 // askOnce opens a connection and invokes f-0 once.

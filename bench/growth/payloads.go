@@ -95,8 +95,9 @@ func (r *runner) wayBack(ctx context.Context, n *node, rest float64) (ms, now fl
 		}
 		time.Sleep(20 * time.Millisecond)
 	}
-	for since := latencyClock(); ; time.Sleep(20 * time.Millisecond) {
-		if ms, now = since(), n.memory().now; now <= 2*rest || ms > 60_000 || ctx.Err() != nil {
+	const step = 20 * time.Millisecond // a look at once is as good as one after it
+	for since := latencyClock(); ; time.Sleep(step) {
+		if ms, now = max(since(), float64(step.Milliseconds())), n.memory().now; now <= 2*rest || ms > 60_000 || ctx.Err() != nil {
 			return ms, now, ctx.Err()
 		}
 	}
