@@ -52,6 +52,7 @@ func TestErrorTextIsBounded(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			v := start(t, "--max-payload-bytes", fmt.Sprint(payloadBound))
 			attack := setUp(t, v)
 			grown := v.peakGrowth(func() {

@@ -12,13 +12,12 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"flag"
 	"fmt"
 	"os"
-	"os/signal"
-	"syscall"
 	"time"
+
+	"simplane/server/harness/node"
 )
 
 func main() { os.Exit(run()) }
@@ -38,23 +37,6 @@ func run() int {
 		fmt.Fprintln(os.Stderr, "overload: no arguments are taken; --concurrency at least 1, --service above 0, --step at least 1s, --keep within 0 and 1")
 		return 2
 	}
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	r, err := overload(ctx, opt)
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "overload:", err)
-		return 1
-	}
-	fmt.Print(r)
-	if *out != "" {
-		raw, _ := json.MarshalIndent(r, "", "  ")
-		if err := os.WriteFile(*out, append(raw, '\n'), 0o644); err != nil {
-			fmt.Fprintln(os.Stderr, "overload:", err)
-			return 1
-		}
-	}
-	if len(r.Broken) > 0 {
-		return 1
-	}
-	return 0
+	return node.Program("overload", *out, func(ctx context.Context) (*report, error) { return overload(ctx, opt) },
+		func(r *report) bool { return len(r.Broken) == 0 })
 }

@@ -8,13 +8,12 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"flag"
 	"fmt"
 	"os"
-	"os/signal"
-	"syscall"
 	"time"
+
+	"simplane/server/harness/node"
 )
 
 func main() { os.Exit(run()) }
@@ -31,24 +30,10 @@ func run() int {
 		fmt.Fprintln(os.Stderr, "soak: no arguments are taken; --duration must be above 0, --share above 0 and at most 1, --max-rate at least 0")
 		return 2
 	}
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	r, err := soak(ctx, opt)
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "soak:", err)
-		return 1
-	}
-	fmt.Print(r)
-	if *out != "" {
-		raw, _ := json.MarshalIndent(r, "", "  ")
-		if err := os.WriteFile(*out, append(raw, '\n'), 0o644); err != nil {
-			fmt.Fprintln(os.Stderr, "soak:", err)
-			return 1
+	return node.Program("soak", *out, func(ctx context.Context) (*report, error) { return soak(ctx, opt) }, func(r *report) bool {
+		if !r.ok() {
+			fmt.Fprintf(os.Stderr, "end of simplane's log:\n%s", r.Log[max(len(r.Log)-4000, 0):])
 		}
-	}
-	if !r.ok() {
-		fmt.Fprintf(os.Stderr, "end of simplane's log:\n%s", r.Log[max(len(r.Log)-4000, 0):])
-		return 1
-	}
-	return 0
+		return r.ok()
+	})
 }
