@@ -41,9 +41,11 @@ func settings(opt options) []setting {
 		{name: "patient callers", patience: 2 * full, args: limit},
 		{name: "impatient callers", patience: short, args: append([]string{"--pass-over-late=false"}, limit...), control: true},
 		{name: passOver, patience: short, args: append([]string{"--pass-over-late=true"}, limit...)},
-		{name: "impatient callers, sync admission", patience: short, args: append([]string{
-			"--sync-queue-enabled", "--sync-queue-max-concurrency", fmt.Sprint(opt.Slots), "--sync-queue-max-depth", fmt.Sprint(queueSize / 2),
-			"--sync-queue-max-estimated-wait", (short / 2).String(), "--sync-queue-max-queue-wait", (short * 3 / 4).String(),
+		{name: "patient callers, sync admission at its defaults", patience: 2 * full, args: append([]string{"--sync-queue-enabled"}, limit...)},
+		// Its defaults allow waits of 2 s, which these callers do not wait.
+		{name: "impatient callers, sync admission at its defaults", patience: short, args: append([]string{"--sync-queue-enabled"}, limit...), control: true},
+		{name: "impatient callers, sync admission within their patience", patience: short, args: append([]string{
+			"--sync-queue-enabled", "--sync-queue-max-estimated-wait", (short / 2).String(), "--sync-queue-max-queue-wait", (short * 3 / 4).String(),
 		}, limit...)},
 	}
 }
