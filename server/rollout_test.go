@@ -2,6 +2,7 @@ package server
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -46,15 +47,35 @@ func TestChangeThatDoesNotStartIsSaidAndHarmsNobody(t *testing.T) {
 			t.Errorf("%s", e.body)
 		}
 	}
-	if r := f.get("/v1/functions/fn/revisions").expect(200); strings.Contains(string(r.body), "rollout") {
-		t.Errorf("revisions: %s", r.body)
+	failedAt := func(generations ...string) {
+		t.Helper()
+		r := f.get("/v1/functions/fn/revisions").expect(200)
+		list, _ := r.value().([]any)
+		for _, e := range list {
+			rev := e.(map[string]any)
+			if failed := slices.Contains(generations, fmt.Sprint(rev["generation"])); (rev["failed"] == true) != failed {
+				t.Errorf("revisions: %s; want failed %v", r.body, generations)
+			}
+		}
+		if strings.Contains(string(r.body), "rollout") {
+			t.Errorf("revisions: %s", r.body)
+		}
+	}
+	failedAt("2")
+	if list := f.get("/v1/functions").expect(200); !strings.Contains(string(list.body), `"rollout":{"state":"failed"`) {
+		t.Errorf("list: %s", list.body)
+	}
+	if n := f.series(`function_rollout{function="fn",state="failed"}`); n != 1 {
+		t.Errorf("the metric of the failed rollout is %v", n)
 	}
 
 	// What was shown can be sent again; it fails again.
 	if a = f.put("fn", string(a.body)).expect(200); a.str("rollout", "state") != "progressing" || a.num("generation") != 3 {
 		t.Errorf("sent again: %s", a.body)
 	}
+	failedAt("2")
 	f.post("/v1/functions/fn:rollback", `{"generation":1}`).expect(200)
+	failedAt("2")
 	if a = f.get("/v1/functions/fn").expect(200); strings.Contains(string(a.body), "rollout") {
 		t.Errorf("taken back: %s", a.body)
 	}

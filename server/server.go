@@ -108,6 +108,7 @@ func New(cfg Config, log *slog.Logger) (_ *Server, err error) {
 	}
 	s.registrar.Bind(s.core)
 	s.metrics.WatchCore(s.core)
+	s.metrics.WatchRollouts(s.core, s.registrar.RolloutState)
 	lists := httpjson.NewLists()
 	s.admin = admin.New(admin.Options{
 		Core: s.core, Log: log, Guard: s.guard, Lists: lists, MetricsError: s.registrar.MetricsError, LimitsError: s.registrar.LimitsError,

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 
@@ -33,14 +34,33 @@ func fnListCommand(o *clientOptions) *cobra.Command {
 			case "yaml":
 				return printSpecYAML(cmd.OutOrStdout(), a.Raw)
 			}
-			t := newTable("NAME", "MODE", "RUNTIME", "CONCURRENCY", "QUEUE", "RETRIES", "TIMEOUT", "IMAGE")
+			columns := []string{"NAME", "MODE", "RUNTIME", "CONCURRENCY", "QUEUE", "RETRIES", "TIMEOUT", "IMAGE"}
+			rolling := slices.ContainsFunc(a.Value, func(s funcspec.Spec) bool { return s.Rollout != nil })
+			if rolling {
+				columns = append(columns, "ROLLOUT")
+			}
+			t := newTable(columns...)
 			for _, s := range a.Value {
-				t.row(s.Name, s.ExecutionMode, s.RuntimeMode, strconv.Itoa(s.Concurrency), strconv.Itoa(s.QueueSize),
-					strconv.Itoa(s.MaxRetries), functionTimeout(s), clipText(s.Image, 48))
+				row := []string{s.Name, s.ExecutionMode, s.RuntimeMode, strconv.Itoa(s.Concurrency), strconv.Itoa(s.QueueSize),
+					strconv.Itoa(s.MaxRetries), functionTimeout(s), clipText(s.Image, 48)}
+				if rolling {
+					row = append(row, rolloutText(s.Rollout))
+				}
+				t.row(row...)
 			}
 			return t.print(cmd.OutOrStdout())
 		}),
 	}
+}
+
+func rolloutText(r *funcspec.Rollout) string {
+	switch {
+	case r == nil:
+		return "-"
+	case r.Message == "":
+		return r.State
+	}
+	return r.State + ": " + clipText(oneLine(r.Message), 60)
 }
 
 func functionTimeout(s funcspec.Spec) string {

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"simplane/server"
+	"simplane/server/client"
 )
 
 // editor has $VISUAL be a script that changes the file in $1.
@@ -119,6 +120,53 @@ func TestRevisionsAreListedAndRolledBackTo(t *testing.T) {
 	p.cli("fn", "rollback", "a", "--to", "-1").fails(2, "--to")
 	p.cli("fn", "rollback", "none").fails(1, "NOT_FOUND")
 	p.cli("fn", "revisions", "none").fails(1, "NOT_FOUND")
+}
+
+func TestRollingBackAgainGoesFurtherBack(t *testing.T) {
+	p := startPlane(t)
+	for _, n := range []string{"4", "5", "6"} {
+		p.cliWith(localSpec("a", "concurrency: "+n+"\n"), "fn", "apply", "-f", "-").ok()
+	}
+	p.cli("fn", "rollback", "a").ok().prints("spec of generation 2; now at generation 4")
+	p.cli("fn", "rollback", "a").ok().prints("spec of generation 1; now at generation 5")
+	p.cli("fn", "revisions", "a").ok().prints("as 1: concurrency: 5 -> 4", "as 2: concurrency: 6 -> 5")
+	p.cli("fn", "rollback", "a").fails(1, "no spec is kept", "--to")
+	p.cliWith(localSpec("a", "concurrency: 9\n"), "fn", "apply", "-f", "-").ok()
+	p.cli("fn", "rollback", "a").ok().prints("spec of generation 5; now at generation 7")
+	p.cli("fn", "rollback", "a").fails(1, "no spec is kept")
+}
+
+func TestRollbackDoesNotBringBackWhatApplyTookBack(t *testing.T) {
+	p := startPlane(t, func(c *server.Config) { c.Provider = "none" })
+	for _, n := range []string{"4", "5"} {
+		p.cliWith(localSpec("a", "concurrency: "+n+"\n"), "fn", "apply", "-f", "-").ok()
+	}
+	p.cliWith(localSpec("a", "concurrency: 77\n")+"---\nname: bad\nimage: i\n", "fn", "apply", "-f", "-").fails(2, "NO_PROVIDER", "rolled back")
+	p.cli("fn", "get", "a").ok().prints("concurrency: 5", "generation: 4")
+	p.cli("fn", "rollback", "a").ok().prints("spec of generation 1; now at generation 5", "concurrency: 5 -> 4")
+}
+
+func TestWhatARollbackGoesBackTo(t *testing.T) {
+	type r = client.Revision
+	for name, tt := range map[string]struct {
+		newestFirst []r
+		want        uint64
+	}{
+		"the one before":                     {[]r{{Generation: 3}, {Generation: 2}, {Generation: 1}}, 2},
+		"not one that failed":                {[]r{{Generation: 3, Failed: true}, {Generation: 2, Failed: true}, {Generation: 1}}, 1},
+		"all failed":                         {[]r{{Generation: 3}, {Generation: 2, Failed: true}, {Generation: 1, Failed: true}}, 0},
+		"before what was restored":           {[]r{{Generation: 4, Restores: 2}, {Generation: 3}, {Generation: 2}, {Generation: 1}}, 1},
+		"through a rollback of a rollback":   {[]r{{Generation: 5, Restores: 4}, {Generation: 4, Restores: 2}, {Generation: 3}, {Generation: 2}, {Generation: 1}}, 1},
+		"nothing before what was restored":   {[]r{{Generation: 3, Restores: 1}, {Generation: 2}, {Generation: 1}}, 0},
+		"what was restored is kept no more":  {[]r{{Generation: 13, Restores: 1}, {Generation: 12}}, 0},
+		"a restored one is as good as any":   {[]r{{Generation: 4}, {Generation: 3, Restores: 1}, {Generation: 2}, {Generation: 1}}, 3},
+		"a server that lies does not loop":   {[]r{{Generation: 3, Restores: 3}, {Generation: 2}}, 0},
+		"what was restored failed meanwhile": {[]r{{Generation: 4, Restores: 2, Failed: true}, {Generation: 3}, {Generation: 2}, {Generation: 1}}, 1},
+	} {
+		if got := before(tt.newestFirst); got != tt.want {
+			t.Errorf("%s: %d, want %d", name, got, tt.want)
+		}
+	}
 }
 
 func TestScaleSetsReplicas(t *testing.T) {

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -30,6 +31,12 @@ func fnRevisionsCommand(o *clientOptions) *cobra.Command {
 				if i+1 < len(a.Value) {
 					what = firstOf(strings.Join(differences(a.Value[i+1], r), ", "), "none")
 				}
+				if r.Restores > 0 {
+					what = fmt.Sprintf("as %d: %s", r.Restores, what)
+				}
+				if r.Failed {
+					what = "failed rollout: " + what
+				}
 				t.row(strconv.FormatUint(r.Generation, 10), clockTime(r.At.UnixMilli()), r.Who, clipText(what, 100))
 			}
 			return t.print(cmd.OutOrStdout())
@@ -49,7 +56,9 @@ func fnRollbackCommand(o *clientOptions) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "rollback NAME", Short: "Put an earlier spec of a function in force again", Args: exactArgs("NAME"),
 		Long: "Put an earlier spec of a function in force again, as a change of its own: the one\n" +
-			"before the present one, or that of the generation that --to names.",
+			"before the present one, or that of the generation that --to names. Specs whose\n" +
+			"rollout failed are passed over. What was before a spec that a rollback has put in\n" +
+			"force is what was before it the first time: rolling back twice goes back twice.",
 		ValidArgsFunction: completeFunction(o),
 		RunE: calling(o, func(ctx context.Context, c *client.Client, cmd *cobra.Command, args []string) error {
 			if cmd.Flags().Changed("to") && to == 0 {
@@ -62,7 +71,9 @@ func fnRollbackCommand(o *clientOptions) *cobra.Command {
 			case to == 0 && len(list.Value) < 2:
 				return fmt.Errorf("%s has had one spec only: there is nothing to roll back to", args[0])
 			case to == 0:
-				to = list.Value[1].Generation
+				if to = before(list.Value); to == 0 {
+					return fmt.Errorf("%s: no spec is kept that was in force before the present one and whose rollout did not fail; `simplane fn revisions %s` lists those that are kept, for --to", args[0], args[0])
+				}
 			}
 			now := list.Value[0]
 			if to == now.Generation {
@@ -78,6 +89,25 @@ func fnRollbackCommand(o *clientOptions) *cobra.Command {
 	}
 	cmd.Flags().Uint64Var(&to, "to", 0, "the `generation` to go back to (default: the one before)")
 	return cmd
+}
+
+// before is the generation to go back to from the newest of some revisions; 0 =
+// none is kept.
+func before(list []client.Revision) uint64 {
+	at := 0
+	for list[at].Restores > 0 {
+		first := slices.IndexFunc(list, func(r client.Revision) bool { return r.Generation == list[at].Restores })
+		if first <= at { // it is not kept any more
+			return 0
+		}
+		at = first
+	}
+	for _, r := range list[at+1:] {
+		if !r.Failed {
+			return r.Generation
+		}
+	}
+	return 0
 }
 
 func reportRollback(cmd *cobra.Command, o *clientOptions, name string, to, now uint64, changes []string) error {

@@ -61,10 +61,15 @@ func (c *Client) Replace(ctx context.Context, name string, spec json.RawMessage,
 
 // Revision is a spec that a function has had.
 type Revision struct {
-	Generation uint64        `json:"generation"`
-	At         time.Time     `json:"at"`  // since when
-	Who        string        `json:"who"` // the author, as in the server's audit log
-	Spec       funcspec.Spec `json:"spec"`
+	Generation uint64    `json:"generation"`
+	At         time.Time `json:"at"`  // since when
+	Who        string    `json:"who"` // the author, as in the server's audit log
+	// Restores is the generation that a rollback has put in force again; 0 = it
+	// was no rollback.
+	Restores uint64 `json:"restores"`
+	// Failed says that its instances did not get ready.
+	Failed bool          `json:"failed"`
+	Spec   funcspec.Spec `json:"spec"`
 }
 
 // Revisions lists the specs that a function has had, newest first: the one in

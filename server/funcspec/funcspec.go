@@ -76,6 +76,9 @@ type Origin struct {
 	Who     string     `json:"who"` // the author, as in the audit log
 	At      time.Time  `json:"at"`
 	Earlier []Revision `json:"earlier,omitempty"` // oldest first
+	// Restores is the generation whose spec a rollback has put in force again; 0 =
+	// it was no rollback.
+	Restores uint64 `json:"restores,omitempty"`
 }
 
 // Revision is a spec that a function has had.
@@ -83,6 +86,10 @@ type Revision struct {
 	Spec Spec      `json:"spec"`
 	Who  string    `json:"who"`
 	At   time.Time `json:"at"` // since when
+	// Restores is that of its Origin. Failed says that its instances did not get
+	// ready before the next change.
+	Restores uint64 `json:"restores,omitempty"`
+	Failed   bool   `json:"failed,omitempty"`
 }
 
 // MaxJSONBytes bounds a spec's stored form, its View as JSON. Code that

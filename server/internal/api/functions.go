@@ -221,7 +221,9 @@ func (a *API) ListFunctions(ctx *fasthttp.RequestCtx) {
 				return false
 			}
 			p.B, separator = append(p.B, separator...), ","
-			p.JSON(funcspec.View(left[0].Spec()))
+			view := funcspec.View(left[0].Spec())
+			view.Rollout = a.Registrar.Rollout(left[0].Spec())
+			p.JSON(view)
 			left = left[1:]
 			return true
 		}

@@ -33,8 +33,10 @@ func (a *API) Revisions(ctx *fasthttp.RequestCtx, name string) {
 				Generation uint64        `json:"generation"`
 				At         string        `json:"at"`
 				Who        string        `json:"who"`
+				Restores   uint64        `json:"restores,omitempty"`
+				Failed     bool          `json:"failed,omitempty"`
 				Spec       funcspec.Spec `json:"spec"`
-			}{rev.Spec.Generation, rev.At.UTC().Format(time.RFC3339Nano), rev.Who, funcspec.View(rev.Spec)})
+			}{rev.Spec.Generation, rev.At.UTC().Format(time.RFC3339Nano), rev.Who, rev.Restores, rev.Failed, funcspec.View(rev.Spec)})
 			return true
 		}
 	})

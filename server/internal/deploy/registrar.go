@@ -93,7 +93,7 @@ func (r *Registrar) register(spec *core.Spec, who string) (*core.Function, *http
 		r.scaler.hold()
 		defer r.scaler.release()
 	}
-	fn, err := r.core.Register(r.revisions.signed(nil, spec, who))
+	fn, err := r.core.Register(r.revisions.signed(nil, spec, who, 0))
 	if err != nil {
 		r.deprovision(spec)
 		return nil, refusal(err)
@@ -126,6 +126,14 @@ func (r *Registrar) Rollout(spec *core.Spec) *funcspec.Rollout {
 		return nil
 	}
 	return &funcspec.Rollout{State: status.Rollout.State, Message: status.Rollout.Message}
+}
+
+// RolloutState is the state of Rollout; empty when there is nothing to say.
+func (r *Registrar) RolloutState(fn *core.Function) string {
+	if rollout := r.Rollout(fn.Spec()); rollout != nil {
+		return rollout.State
+	}
+	return ""
 }
 
 // LimitsError says which limits do not hold for a function's instances; empty

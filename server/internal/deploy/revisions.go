@@ -25,6 +25,11 @@ type Revision struct {
 	Spec *core.Spec
 	At   time.Time // since when
 	Who  string    // the author, as in the audit log
+	// Restores is the generation whose spec a rollback has put in force again; 0 =
+	// it was no rollback.
+	Restores uint64
+	// Failed says that its instances did not get ready before the next change.
+	Failed bool
 }
 
 // revisions are those of each registered function, oldest first, and what they
@@ -51,12 +56,12 @@ func (r *revisions) room(fn *core.Function, spec *core.Spec) *httpjson.Error {
 
 // signed is spec with its author, the present time, and the revisions before it,
 // so that whoever stores the spec stores these too. fn is nil for a new function.
-func (r *revisions) signed(fn *core.Function, spec *core.Spec, who string) *core.Spec {
+func (r *revisions) signed(fn *core.Function, spec *core.Spec, who string, restores uint64) *core.Spec {
 	runtime, again := *funcspec.Of(spec), *spec
-	runtime.Origin = &funcspec.Origin{Who: who, At: time.Now().UTC()}
+	runtime.Origin = &funcspec.Origin{Who: who, At: time.Now().UTC(), Restores: restores}
 	earlier := r.of[fn]
 	for _, rev := range earlier[max(len(earlier)-revisionsKept+1, 0):] {
-		runtime.Origin.Earlier = append(runtime.Origin.Earlier, funcspec.Revision{Spec: funcspec.View(rev.Spec), Who: rev.Who, At: rev.At})
+		runtime.Origin.Earlier = append(runtime.Origin.Earlier, funcspec.Revision{Spec: funcspec.View(rev.Spec), Who: rev.Who, At: rev.At, Restores: rev.Restores, Failed: rev.Failed})
 	}
 	again.Data = &runtime
 	return &again
@@ -74,16 +79,16 @@ func (r *revisions) restore(fn *core.Function) error {
 		if err != nil {
 			return err
 		}
-		r.insert(fn, Revision{Spec: earlier, At: rev.At, Who: rev.Who})
+		r.insert(fn, Revision{Spec: earlier, At: rev.At, Who: rev.Who, Restores: rev.Restores, Failed: rev.Failed})
 	}
-	r.insert(fn, Revision{Spec: spec, At: origin.At, Who: origin.Who})
+	r.insert(fn, Revision{Spec: spec, At: origin.At, Who: origin.Who, Restores: origin.Restores})
 	return nil
 }
 
 // add adds the spec that has just come into force, which signed has made.
 func (r *revisions) add(fn *core.Function, spec *core.Spec) {
 	origin := funcspec.Of(spec).Origin
-	r.insert(fn, Revision{Spec: spec, At: origin.At, Who: origin.Who})
+	r.insert(fn, Revision{Spec: spec, At: origin.At, Who: origin.Who, Restores: origin.Restores})
 }
 
 func (r *revisions) insert(fn *core.Function, rev Revision) {
@@ -109,6 +114,13 @@ func (r *revisions) list(fn *core.Function) []Revision {
 	kept := slices.Clone(r.of[fn])
 	slices.Reverse(kept)
 	return kept
+}
+
+// failed notes that the newest revision's instances did not get ready.
+func (r *revisions) failed(fn *core.Function) {
+	if kept := r.of[fn]; len(kept) > 0 {
+		kept[len(kept)-1].Failed = true
+	}
 }
 
 func (r *revisions) forget(fn *core.Function) {

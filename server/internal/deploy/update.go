@@ -8,6 +8,7 @@ import (
 	"simplane/core"
 	"simplane/server/funcspec"
 	"simplane/server/internal/httpjson"
+	"simplane/server/provider"
 )
 
 // Apply makes a function be as spec says: it is updated in place, or registered
@@ -28,7 +29,7 @@ func (r *Registrar) Apply(spec *core.Spec, ifGeneration uint64, who string) (now
 		}
 		return fn.Spec(), true, nil
 	}
-	now, fault = r.update(fn, spec, ifGeneration, who)
+	now, fault = r.update(fn, spec, ifGeneration, who, 0)
 	return now, false, fault
 }
 
@@ -43,7 +44,11 @@ func (r *Registrar) Rollback(name string, generation, ifGeneration uint64, who s
 	}
 	for _, rev := range r.revisions.list(fn) {
 		if rev.Spec.Generation == generation {
-			return r.update(fn, rev.Spec, ifGeneration, who)
+			restores := rev.Restores
+			if restores == 0 {
+				restores = generation
+			}
+			return r.update(fn, rev.Spec, ifGeneration, who, restores)
 		}
 	}
 	return nil, notFound(fmt.Sprintf("generation %d of %q is not kept; GET /v1/functions/%s/revisions lists those that are", generation, name, name))
@@ -58,7 +63,11 @@ func (r *Registrar) Revisions(name string) ([]Revision, error) {
 	if fn == nil {
 		return nil, core.ErrNotFound
 	}
-	return r.revisions.list(fn), nil
+	list := r.revisions.list(fn)
+	if len(list) > 0 {
+		list[0].Failed = r.RolloutState(fn) == provider.RolloutFailed
+	}
+	return list, nil
 }
 
 func conflict(code, message string) *httpjson.Error {
@@ -70,8 +79,8 @@ func notFound(message string) *httpjson.Error {
 }
 
 // update changes fn at the provider and in core; the caller holds mu, so that
-// nobody else changes it meanwhile.
-func (r *Registrar) update(fn *core.Function, spec *core.Spec, ifGeneration uint64, who string) (*core.Spec, *httpjson.Error) {
+// nobody else changes it meanwhile. restores is as in Revision.
+func (r *Registrar) update(fn *core.Function, spec *core.Spec, ifGeneration uint64, who string, restores uint64) (*core.Spec, *httpjson.Error) {
 	have := fn.Spec()
 	was, is := funcspec.Of(have), funcspec.Of(spec)
 	switch {
@@ -86,15 +95,19 @@ func (r *Registrar) update(fn *core.Function, spec *core.Spec, ifGeneration uint
 	if fault := r.revisions.room(fn, spec); fault != nil {
 		return nil, fault
 	}
+	failed := r.RolloutState(fn) == provider.RolloutFailed
 	if fault := r.provision(spec); fault != nil {
 		return nil, fault
+	}
+	if failed {
+		r.revisions.failed(fn)
 	}
 	began := is.Provided() && !was.Provided() && r.scaler != nil
 	if began {
 		r.scaler.hold()
 		defer r.scaler.release()
 	}
-	now, err := r.core.Update(r.revisions.signed(fn, spec, who), 0)
+	now, err := r.core.Update(r.revisions.signed(fn, spec, who, restores), 0)
 	if err != nil {
 		return nil, refusal(err)
 	}
