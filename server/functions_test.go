@@ -82,7 +82,7 @@ func TestRegisteredSpecIsEchoedWithDefaults(t *testing.T) {
 
 	// The default mode, and every field there and back.
 	full := `{"name":"full","image":"i","executionMode":"DEPLOYMENT","runtimeMode":"STDIO","concurrency":2,"queueSize":3,"maxRetries":0,` +
-		`"timeoutMillis":5,"retryBackoff":{"initialMs":5,"maxMs":50,"multiplier":1.5,"jitter":0},"endpointUrl":"http://h:1/p","commands":[],"runtimeCommand":"c","workingDirectory":"/tmp","env":{"K":"v"},` +
+		`"timeoutMillis":5,"retryBackoff":{"initialMs":5,"maxMs":50,"multiplier":1.5,"jitter":0},"endpointUrl":"http://h:1/p","commands":[],"workingDirectory":"/tmp","env":{"K":"v"},` +
 		`"resources":{"cpu":"500m","memory":"64Mi"},"imagePullSecrets":["s"],"scalingConfig":{"strategy":"HPA","minReplicas":0,"maxReplicas":7,` +
 		`"metrics":[{"type":"prometheus","target":1.5,"name":"q"}],"concurrencyControl":{"mode":"ADAPTIVE_PER_POD","targetInFlightPerPod":3,` +
 		`"minTargetInFlightPerPod":1,"maxTargetInFlightPerPod":9,"upscaleCooldownMs":1,"downscaleCooldownMs":2,"highLoadThreshold":0.9,"lowLoadThreshold":0.1}},` +

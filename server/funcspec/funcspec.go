@@ -26,7 +26,7 @@ const (
 // Spec is a function as the API shows it, with every default filled in.
 type Spec struct {
 	Name             string              `json:"name"`
-	Image            string              `json:"image"`
+	Image            string              `json:"image,omitempty"` // what instances are started from, where they are
 	ExecutionMode    string              `json:"executionMode"`
 	RuntimeMode      string              `json:"runtimeMode"`
 	Concurrency      int                 `json:"concurrency"`

@@ -42,7 +42,7 @@ func TestResolveFillsInDefaults(t *testing.T) {
 
 func TestResolveKeepsWhatIsGiven(t *testing.T) {
 	in := `{"name":"F.a_b-9","image":"i","executionMode":"POOL","runtimeMode":"STDIO","concurrency":1,"queueSize":2,` +
-		`"maxRetries":0,"timeoutMillis":5,"retryBackoff":{"initialMs":7,"maxMs":9,"multiplier":1.5,"jitter":0.1},"endpointUrl":"http://h:1/p","commands":[],"runtimeCommand":"run",` +
+		`"maxRetries":0,"timeoutMillis":5,"retryBackoff":{"initialMs":7,"maxMs":9,"multiplier":1.5,"jitter":0.1},"endpointUrl":"http://h:1/p","commands":[],` +
 		`"workingDirectory":"/w","env":{"K":"V"},"resources":{"cpu":"500m","memory":"1Gi"},"imagePullSecrets":["s"],` +
 		`"scalingConfig":{"strategy":"HPA","minReplicas":2,"maxReplicas":3,"metrics":[{"type":"rps","target":1.5}],` +
 		`"concurrencyControl":{"mode":"ADAPTIVE_PER_POD","targetInFlightPerPod":3,"minTargetInFlightPerPod":2,` +
@@ -107,6 +107,36 @@ func TestResolveNamesEveryViolationAtOnce(t *testing.T) {
 	}
 	if !slices.IsSorted(v.Details) {
 		t.Error("the order is not the same in every run")
+	}
+}
+
+// An image may be left out where nothing is started from one.
+func TestResolveAsksForAnImageWhereOneIsStarted(t *testing.T) {
+	for in, want := range map[string]string{
+		`{"name":"f","executionMode":"LOCAL"}`:                         "",
+		`{"name":"f","executionMode":"POOL","endpointUrl":"http://h"}`: "",
+		`{"name":"f","endpointUrl":"http://h"}`:                        "",
+		`{"name":"f","commands":["a"]}`:                                "",
+		`{"name":"f","runtimeCommand":"a"}`:                            "",
+		`{"name":"f","image":null,"executionMode":"LOCAL"}`:            "",
+		`{"name":"f"}`: "image: is required",
+		`{"name":"f","image":"","executionMode":"LOCAL"}`:                    "image: must not be blank",
+		`{"name":"f","endpointUrl":"http://h","runtimeCommand":"a"}`:         "runtimeCommand: must be left out",
+		`{"name":"f","endpointUrl":"http://h","commands":["a"]}`:             "commands: must be left out",
+		`{"name":"f","image":"i","url":"http://h","runtimeCommand":"a"}`:     "runtimeCommand: must be left out",
+		`{"name":"f","image":"i","endpointUrl":"","runtimeCommand":"a"}`:     "",
+		`{"name":"f","image":"i","endpointUrl":"http://h","command":["a"]}`:  "commands: must be left out",
+		`{"name":"f","image":"i","executionMode":"LOCAL","commands":["a"]}`:  "",
+		`{"name":"f","executionMode":"LOCAL","endpointUrl":"http://h:1/x"}`:  "",
+		`{"name":"f","executionMode":"POOL","commands":["a"],"image":"img"}`: "endpointUrl: is required",
+	} {
+		_, err := resolveJSON(t, in)
+		if (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %q", in, err, want)
+		}
+	}
+	if got := viewJSON(t, `{"name":"f","executionMode":"LOCAL"}`); strings.Contains(got, "image\"") {
+		t.Errorf("an image is shown that nobody gave: %s", got)
 	}
 }
 

@@ -63,8 +63,11 @@ func Resolve(in Input) (*core.Spec, error) {
 	if r.Env == nil {
 		r.Env = map[string]string{}
 	}
-	if strings.TrimSpace(r.Image) == "" {
-		v.add("image", "must not be blank")
+	switch {
+	case in.Image != nil && strings.TrimSpace(r.Image) == "":
+		v.add("image", "must not be blank; leave it out where nothing is started from one")
+	case r.Image == "" && r.Provided() && len(r.Commands) == 0 && r.RuntimeCommand == "":
+		v.add("image", "is required where nothing else says what to start: give it, or commands, or an endpointUrl")
 	}
 	v.oneOf("executionMode", r.ExecutionMode, ModeLocal, ModePool, ModeDeployment)
 	v.oneOf("runtimeMode", r.RuntimeMode, RuntimeHTTP, RuntimeStdio, RuntimeFile)
@@ -74,8 +77,12 @@ func Resolve(in Input) (*core.Spec, error) {
 	if r.EndpointURL == "" && r.ExecutionMode == ModePool {
 		v.add("endpointUrl", "is required for POOL: the URL that the function answers at")
 	}
+	const nothingStarts = "must be left out beside an endpointUrl, where nothing is started; leave one of them out"
 	if r.EndpointURL != "" && len(r.Commands) > 0 {
-		v.add("commands", "must be left out beside an endpointUrl, where nothing is started; leave one of them out")
+		v.add("commands", nothingStarts)
+	}
+	if r.EndpointURL != "" && r.RuntimeCommand != "" {
+		v.add("runtimeCommand", nothingStarts)
 	}
 	for name := range r.Env {
 		if name == "" || strings.ContainsAny(name, "=\x00") {

@@ -66,7 +66,7 @@ func TestErrorsAreShown(t *testing.T) {
 	pg.fill("Name", "no spaces allowed")
 	pg.fill("Concurrency", "0")
 	pg.click("Register")
-	for name, want := range map[string]string{"name": "must be 1 to 128 letters", "image": "must not be blank", "concurrency": "must be greater than 0"} {
+	for name, want := range map[string]string{"name": "must be 1 to 128 letters", "image": "is required where", "concurrency": "must be greater than 0"} {
 		pg.until("the error of "+name+" is beside it", fmt.Sprintf(
 			`(c => c.getAttribute('aria-invalid') === 'true' && document.getElementById(c.getAttribute('aria-describedby').split(' ').at(-1)).innerText.includes(%q))(document.querySelector('dialog[open] [name=%s]'))`, want, name))
 	}

@@ -10,7 +10,7 @@ const NUMBERS = ['concurrency', 'queueSize', 'maxRetries', 'timeoutMillis'];
 export function register() {
   const fields = [
     field({label: 'Name', name: 'name', required: true, hint: 'Letters, digits, dots, dashes and underscores.'}),
-    field({label: 'Image', name: 'image', required: true, hint: 'Of the container; any word when none is used.'}),
+    field({label: 'Image', name: 'image', hint: 'Of the container, where one is started.'}),
     field({label: 'Execution mode', name: 'executionMode', kind: 'select', options: ['DEPLOYMENT', 'POOL', 'LOCAL']}),
     field({label: 'Runtime mode', name: 'runtimeMode', kind: 'select', options: ['HTTP', 'STDIO', 'FILE']}),
     field({label: 'Endpoint URL', name: 'endpointUrl', hint: 'For POOL: where the function runs.'}),
