@@ -43,10 +43,13 @@ type deadLetters struct {
 	mu     sync.Mutex
 	bytes  int64
 	byName map[string]*deadQueue
+	bySize bySize // the same
 }
 
 // deadQueue has the letters of one name, oldest first.
 type deadQueue struct {
+	name    string
+	place   int // in bySize
 	items   []DeadLetter
 	last    uint64 // the last place given
 	bytes   int64
@@ -71,12 +74,7 @@ func (d *deadLetters) bury(ex *execution) {
 		l.Metadata = slices.Clone(ex.more.metadata)
 		l.facts = ex.more.facts
 	}
-	name := ex.fn.name
-	q := d.byName[name]
-	if q == nil {
-		q = &deadQueue{}
-		d.byName[name] = q
-	}
+	q := d.queue(ex.fn.name)
 	if d.perFunction <= 0 || l.bytes() > d.maxBytes {
 		q.dropped++
 		return
@@ -96,11 +94,6 @@ func (d *deadLetters) bury(ex *execution) {
 	}
 }
 
-func (d *deadLetters) count(q *deadQueue, by int64) {
-	q.bytes += by
-	d.bytes += by
-}
-
 // dropOldest makes room at the expense of one name.
 func (d *deadLetters) dropOldest(q *deadQueue) {
 	d.remove(q, 0).drop(d.journal)
@@ -115,21 +108,9 @@ func (d *deadLetters) remove(q *deadQueue, i int) *factLog {
 	return facts
 }
 
-// largest is the name with the most bytes; of equal ones the first by name.
-func (d *deadLetters) largest() *deadQueue {
-	var most *deadQueue
-	var at string
-	for name, q := range d.byName {
-		if most == nil || q.bytes > most.bytes || (q.bytes == most.bytes && name < at) {
-			most, at = q, name
-		}
-	}
-	return most
-}
-
 // expire forgets the letters of a name that are past their TTL at a wall time,
 // and the name when nothing is left of it. The caller holds mu.
-func (d *deadLetters) expire(name string, q *deadQueue, now int64) {
+func (d *deadLetters) expire(q *deadQueue, now int64) {
 	n := 0
 	for n < len(q.items) && now-q.items[n].ended > d.ttl {
 		d.count(q, -q.items[n].bytes())
@@ -138,7 +119,7 @@ func (d *deadLetters) expire(name string, q *deadQueue, now int64) {
 	}
 	q.items = slices.Delete(q.items, 0, n)
 	if len(q.items) == 0 && (n > 0 || q.dropped == 0) {
-		delete(d.byName, name)
+		d.forget(q)
 	}
 }
 
@@ -148,9 +129,9 @@ func (d *deadLetters) sweep(now int64, registered func(string) bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for name, q := range d.byName {
-		d.expire(name, q, now)
+		d.expire(q, now)
 		if len(q.items) == 0 && !registered(name) {
-			delete(d.byName, name)
+			d.forget(q)
 		}
 	}
 }
@@ -162,7 +143,7 @@ func (d *deadLetters) find(name string, id ID, now int64) (*deadQueue, int) {
 	if q == nil {
 		return nil, -1
 	}
-	d.expire(name, q, now)
+	d.expire(q, now)
 	return q, slices.IndexFunc(q.items, func(l DeadLetter) bool { return l.ID == id && d.told(&l) })
 }
 
@@ -221,7 +202,7 @@ func (c *Core) lettersOf(name string) (*deadQueue, error) {
 		}
 		return &deadQueue{}, nil
 	}
-	c.dead.expire(name, q, c.clock.Now().Wall)
+	c.dead.expire(q, c.clock.Now().Wall)
 	return q, nil
 }
 
@@ -311,14 +292,8 @@ func (c *Core) PurgeDeadLetters(name string) (int, LSN, error) {
 	}
 	at := c.dead.purge(name, q, c.clock.Now())
 	n := len(q.items)
-	c.dead.forget(name, q)
+	c.dead.forget(q)
 	return n, at, nil
-}
-
-// forget drops all letters of a name; the caller holds mu.
-func (d *deadLetters) forget(name string, q *deadQueue) {
-	d.bytes -= q.bytes
-	delete(d.byName, name)
 }
 
 // purge puts it into the journal that the letters of a name are gone, and returns

@@ -187,7 +187,7 @@ func (r *Restorer) restoreLetters(now Instant) {
 				q = &deadQueue{}
 			}
 			d.purged(l.name, q, l.at)
-			d.forget(l.name, q)
+			d.forget(q)
 			d.mu.Unlock()
 		}
 	}
