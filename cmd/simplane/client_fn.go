@@ -103,27 +103,3 @@ func fnRmCommand(o *clientOptions) *cobra.Command {
 		}),
 	}
 }
-
-func fnLogsCommand(o *clientOptions) *cobra.Command {
-	var tail int
-	cmd := &cobra.Command{
-		Use: "logs NAME", Short: "Show the last lines that a DEPLOYMENT function's instances wrote", Args: exactArgs("NAME"),
-		ValidArgsFunction: completeFunction(o),
-		RunE: calling(o, func(ctx context.Context, c *client.Client, cmd *cobra.Command, args []string) error {
-			if tail < 1 {
-				return usageErrorf("--tail: must be at least 1, not %d", tail)
-			}
-			text, err := c.Logs(ctx, args[0], tail)
-			if err != nil {
-				return err
-			}
-			if o.json() {
-				return printValue(cmd.OutOrStdout(), map[string]string{"function": args[0], "logs": string(text)})
-			}
-			_, err = cmd.OutOrStdout().Write(text)
-			return err
-		}),
-	}
-	cmd.Flags().IntVar(&tail, "tail", 200, "number of `lines`")
-	return cmd
-}

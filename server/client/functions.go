@@ -102,8 +102,3 @@ func (c *Client) Delete(ctx context.Context, name string) error {
 	_, err := c.do(ctx, request{method: "DELETE", path: functionPath(name)})
 	return err
 }
-
-// Logs gets the last lines that a function's instances wrote.
-func (c *Client) Logs(ctx context.Context, name string, tail int) ([]byte, error) {
-	return c.do(ctx, request{method: "GET", path: functionPath(name) + "/logs", query: url.Values{"tail": {strconv.Itoa(tail)}}})
-}

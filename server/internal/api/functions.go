@@ -299,6 +299,10 @@ func (a *API) SetReplicas(ctx *fasthttp.RequestCtx, name string) {
 // Logs shows what a DEPLOYMENT function's instances wrote.
 func (a *API) Logs(ctx *fasthttp.RequestCtx, name string) {
 	tail, fault := httpjson.LimitArg(ctx, "tail", 200, 10_000)
+	since := int64(0)
+	if fault == nil {
+		since, fault = millisArg(ctx, "since")
+	}
 	fn := a.Core.Function(name)
 	switch {
 	case fn == nil:
@@ -313,7 +317,7 @@ func (a *API) Logs(ctx *fasthttp.RequestCtx, name string) {
 	}
 	name = strings.Clone(name) // the provider may keep it longer than the request lasts
 	a.Lists.Fetch(ctx, func() func(*httpjson.Parts) bool {
-		lines, err := a.Registrar.Logs(name, tail)
+		lines, err := a.Registrar.Logs(name, tail, since)
 		if err != nil {
 			httpjson.WriteError(ctx, fasthttp.StatusNotFound, core.CodeNotFound, err.Error())
 			return nil

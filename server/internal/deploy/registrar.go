@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 
 	"github.com/valyala/fasthttp"
@@ -110,9 +111,11 @@ func (r *Registrar) Runs(fn *core.Function) bool {
 	return r.provider != nil && funcspec.Of(fn.Spec()).Provided()
 }
 
-// Logs are the last lines that the instances of a function wrote.
-func (r *Registrar) Logs(name string, tail int) ([]provider.LogLine, error) {
-	return r.provider.Logs(name, tail)
+// Logs are the last lines that the instances of a function wrote, and of those the
+// ones from a time in ms since the epoch on.
+func (r *Registrar) Logs(name string, tail int, since int64) ([]provider.LogLine, error) {
+	lines, err := r.provider.Logs(name, tail)
+	return slices.DeleteFunc(lines, func(l provider.LogLine) bool { return l.Time.UnixMilli() < since }), err
 }
 
 // Rollout says how the last change of a function's instances goes; nil when
