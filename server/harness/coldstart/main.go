@@ -36,13 +36,26 @@ func run() int {
 	limit := flag.Float64("limit", 0, "greatest share of the provider in a cold start, such as 0.05; 0 for none")
 	pause := flag.Duration("pause", 20*time.Millisecond, "time between starts, so that the end of one does not run into the next, 0 to 1s")
 	only := flag.String("only", "", "only functions whose name contains this")
+	first := flag.Int("first", 0, "in place of that, first calls of this many functions, 16 to 4000")
+	atOnce := flag.Int("at-once", 16, "first calls at the same time, 1 to 256")
 	flag.Parse()
 	if flag.NArg() > 0 || *rounds < 3 || *rounds > 100_000 || *limit < 0 || *limit > 1 || *pause < 0 || *pause > time.Second {
 		fmt.Fprintln(os.Stderr, "coldstart: no arguments are taken; --rounds within 3 and 100000, --limit within 0 and 1, --pause within 0 and 1s")
 		return 2
 	}
+	if *first != 0 && (*first < 16 || *first > 4000) || *atOnce < 1 || *atOnce > 256 {
+		fmt.Fprintln(os.Stderr, "coldstart: --first within 16 and 4000, --at-once within 1 and 256")
+		return 2
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	if *first > 0 {
+		if err := compareBursts(ctx, *first, *atOnce, *rounds); err != nil {
+			fmt.Fprintln(os.Stderr, "coldstart:", err)
+			return 1
+		}
+		return 0
+	}
 	subjects, cleanUp, err := functions(ctx)
 	if err == nil {
 		defer cleanUp()

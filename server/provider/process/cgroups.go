@@ -338,7 +338,8 @@ func (g *group) limit(limits ceilings) error {
 }
 
 // join moves a process and its descendants into a group. What they start
-// meanwhile is looked for again.
+// meanwhile is looked for again; a process that has no children once it is in
+// the group has started none outside.
 func (g *group) join(leader int) error {
 	in := map[int]bool{}
 	var errs []error
@@ -357,6 +358,9 @@ func (g *group) join(leader int) error {
 			in[pid] = true
 			return true
 		})
+		if len(in) == 1 {
+			break
+		}
 	}
 	return errors.Join(errs...)
 }
