@@ -126,14 +126,17 @@ func (sh *storeShard) place(ex *execution) uint64 {
 func (s *executionStore) get(id ID) *execution {
 	sh := s.shard(id)
 	sh.mu.Lock()
-	defer sh.mu.Unlock()
-	if ex := sh.records.get(id.place(sh.records.next)); ex != nil && ex.id == id {
-		return ex
+	ex := sh.records.get(id.place(sh.records.next))
+	if sh.restored != nil && (ex == nil || ex.id != id) {
+		if place, ok := sh.restored[id]; ok {
+			ex = sh.records.get(place)
+		}
 	}
-	if place, ok := sh.restored[id]; ok {
-		return sh.records.get(place)
+	sh.mu.Unlock()
+	if ex == nil || ex.id != id {
+		return nil
 	}
-	return nil
+	return ex
 }
 
 // markFailed has searches for failures find ex, which is in the store. The
