@@ -257,11 +257,21 @@ func (d *durable) compareAll() {
 		if fn != nil && fn.Spec().LSN <= d.disk.Durable() && fn.Spec().Generation != fact.Generation {
 			d.fail("what is shown is what is durable", "function %s is at generation %d; its facts say %d", f.name, fn.Spec().Generation, fact.Generation)
 		}
-		ids, _ := d.core.DeadLetterIDs(f.name)
-		ids = slices.DeleteFunc(ids, func(id core.ID) bool { return d.accounts[id] == nil || !d.accounts[id].isDurable })
-		if want := d.letters[f.name]; !slices.Equal(ids, want) {
-			d.fail("dead letters are kept", "%s has %d, %v; by its facts %d, %v", f.name, len(ids), ids, len(want), want)
-		}
+		d.compareLetters(f.name)
+	}
+}
+
+// compareLetters compares the dead letters of a name with those that the facts come
+// to, but for the oldest, which ends that are not durable may have pushed out. It is
+// for when no redrive is under way.
+func (d *durable) compareLetters(name string) {
+	ids, _ := d.core.DeadLetterIDs(name)
+	want := d.letters[name]
+	held := d.core.DeadLetterCount(name) - len(ids)
+	want = want[min(len(want), max(0, len(want)+held-d.core.Config().MaxDeadLetters)):]
+	ids = slices.DeleteFunc(ids, func(id core.ID) bool { return d.accounts[id] == nil || !d.accounts[id].isDurable })
+	if !slices.Equal(ids, want) {
+		d.fail("dead letters are kept", "%s has %d, %v; by its facts %d, %v", name, len(ids), ids, len(want), want)
 	}
 }
 

@@ -161,7 +161,7 @@ func (r *run) toTheEnd() {
 		return
 	}
 	r.loop.AdvanceTo(max(end, r.loop.Now()))
-	if r.durable != nil {
+	if r.durable != nil && r.world.Disk().Idle() {
 		r.durable.compareAll()
 	}
 	w.finish(quietAt)

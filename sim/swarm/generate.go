@@ -5,6 +5,7 @@ package swarm
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"simplane/core"
@@ -60,7 +61,31 @@ func Generate(seed uint64, duration time.Duration) *scenario.Scenario {
 			l.Leaves.After = g.between(time.Millisecond, 2*time.Second)
 		}
 	}
+	if g.chance(journaled) {
+		g.crashes(&sc)
+	}
 	return &sc
+}
+
+// journaled is the share of scenarios with a journal and crashes: the other ones
+// are judged by more models.
+const journaled = 0.15
+
+// crashes gives a scenario a journal, and crashes at random times. The wall clock
+// of a process that starts is never behind what its journal has, so it jumps in
+// none of these.
+func (g *generator) crashes(sc *scenario.Scenario) {
+	sc.Core.Journal = scenario.Journal{Enabled: true, CommitLatency: g.between(10*time.Microsecond, 200*time.Millisecond)}
+	if g.chance(0.2) {
+		sc.Core.Journal.MaxBytes = 1000 + g.r.Int64N(50_000)
+	}
+	sc.Faults = slices.DeleteFunc(sc.Faults, func(f scenario.Fault) bool { return f.Kind == "clock-jump" })
+	for range 1 + g.r.IntN(12) {
+		sc.Faults = append(sc.Faults, scenario.Fault{At: g.between(time.Millisecond, g.duration), Kind: "crash", For: g.between(time.Millisecond, 3*time.Second)})
+	}
+	if i := g.r.IntN(len(sc.Functions)); g.chance(0.3) {
+		sc.Functions[i].Durability = string(core.DurabilityMemory)
+	}
 }
 
 func (g *generator) chance(p float64) bool { return g.r.Float64() < p }
