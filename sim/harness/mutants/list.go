@@ -146,7 +146,7 @@ var mutants = []mutant{
 	{"journal: facts released at the end", "fn.recordOf(fx, ex, &f)\n\tfn.open--", "fn.recordOf(fx, ex, &f)\n\tfn.evicted(ex)\n\tfn.open--"},
 	{"journal: the dead letter's facts go with its execution", "l.facts.users.Add(1)", "l.facts.users.Add(0)"},
 	{"journal: dead letters not restored", "if now.Wall-l.of.ex.finished <= d.ttl {", "if now.Wall-l.of.ex.finished < 0 {"},
-	{"journal: a redriven letter is back after a restart", "facts.letterGone(l.of.ex.more.facts, j)", "d.mu.Lock()\n\t\t\tif e := r.executions[l.id]; e != nil {\n\t\t\t\td.bury(e.ex)\n\t\t\t}\n\t\t\td.mu.Unlock()\n\t\t\t_ = facts"},
+	{"journal: a redriven letter is back after a restart", "facts.letterGone(l.of.ex.more.facts, j)", "d.mu.Lock()\n\t\t\tif e := r.executions[l.id]; e != nil {\n\t\t\t\td.bury(e.ex)\n\t\t\t}\n\t\t\td.mu.Unlock()\n\t\t\t_, _ = facts, j"},
 	{"journal: the queue comes back in another order", "return cmp.Compare(a.queuedAt, b.queuedAt)", "return cmp.Compare(b.queuedAt, a.queuedAt)"},
 	{"journal: interrupted attempts cost nothing", "if fn.deleted || int(ex.attempt) > fn.spec.Load().MaxRetries {", "if fn.deleted {"},
 	{"journal: interrupted attempts go on as they are", "if ex.status == Running {\n\t\t\t\tc.take(fn, &input{kind: stepInterrupt", "if false {\n\t\t\t\tc.take(fn, &input{kind: stepInterrupt"},
