@@ -151,9 +151,7 @@ var mutants = []mutant{
 	{"journal: interrupted attempts cost nothing", "if fn.deleted || int(ex.attempt) > fn.spec.Load().MaxRetries {", "if fn.deleted {"},
 	{"journal: interrupted attempts go on as they are", "if ex.status == Running {\n\t\t\t\tc.take(fn, &input{kind: stepInterrupt", "if false {\n\t\t\t\tc.take(fn, &input{kind: stepInterrupt"},
 	{"journal: what has ended is dispatched", "h.attempt == ex.attempt && ex.status == Running && ex.awaitsDispatch()", "h.attempt == ex.attempt && ex.awaitsDispatch()"},
-	{"journal: cancelled before its dispatch, the slot is lost", "case ex.awaitsDispatch():\n\t\tfn.releaseSlot(fx, ex)", "case ex.awaitsDispatch():"},
 	{"journal: a change of a spec is not kept", "fn.recordSpec(fx, &spec, stored)\n\t}", "_ = stored\n\t}"},
-	{"journal: a deletion is not kept", "if fx.did && fn.core.cfg.Journal != nil {", "if false {"},
 	{"journal: restored work is not found", "if place, ok := sh.restored[id]; ok {", "if place, ok := sh.restored[id]; ok && false {"},
 	{"journal: evicted before the end is durable", "case ttl.evictable(ex.finished, now.Wall) && fn.core.endHeld(ex):", "case false:"},
 }
