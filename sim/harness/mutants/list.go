@@ -153,5 +153,4 @@ var mutants = []mutant{
 	{"journal: what has ended is dispatched", "h.attempt == ex.attempt && ex.status == Running && ex.awaitsDispatch()", "h.attempt == ex.attempt && ex.awaitsDispatch()"},
 	{"journal: a change of a spec is not kept", "fn.recordSpec(fx, &spec, stored)\n\t}", "_ = stored\n\t}"},
 	{"journal: restored work is not found", "if place, ok := sh.restored[id]; ok {", "if place, ok := sh.restored[id]; ok && false {"},
-	{"journal: evicted before the end is durable", "case ttl.evictable(ex.finished, now.Wall) && fn.core.endHeld(ex):", "case false:"},
 }
