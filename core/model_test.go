@@ -28,7 +28,9 @@ type modelExec struct {
 	moved                 int64      // wall: accepted, dispatched or put back
 	pausedUntil           int64      // elapsed; 0 = it does not pause
 	failed                *ExecError // of the attempt before
-	waiter                *wakes
+	waiter                *caller
+	metadata              []byte
+	traceID               string
 	requestLen, resultLen int
 	inputLen              int  // of requestLen
 	outlived              bool // its last attempt went on after its end
@@ -68,6 +70,7 @@ type machine struct {
 	every   []*modelFunc          // deleted ones included
 	execs   []*modelExec
 	ending  []modelDeletion
+	letters map[string][]*modelExec // oldest first
 	off     bool
 	sweep   int64 // elapsed time of the next sweep; 0 = none
 	mono    int64
@@ -86,7 +89,7 @@ const (
 )
 
 func newMachine(t *rapid.T) *machine {
-	m := &machine{funcs: map[string]*modelFunc{}, wall: epoch, limit: 25}
+	m := &machine{funcs: map[string]*modelFunc{}, letters: map[string][]*modelExec{}, wall: epoch, limit: 25}
 	m.off = rapid.Bool().Draw(t, "scheduler off")
 	m.bytes = rapid.SampledFrom([]int{1 << 30, 200}).Draw(t, "payload bound")
 	m.bed = newBed(t, func(cfg *Config) {
@@ -190,11 +193,14 @@ func (m *machine) end(ex *modelExec, s Status, err *ExecError) {
 		ex.resultLen = len(err.Code) + len(err.Message)
 	}
 	ex.fn.queue = slices.DeleteFunc(ex.fn.queue, func(other *modelExec) bool { return other == ex })
+	if s != Success && !ex.sync && err != errCancelled && err != errFunctionDeleted {
+		m.letters[ex.fn.name] = append(m.letters[ex.fn.name], ex)
+	}
 }
 
 // isCores says that an error, which may be none, is one of core's own.
 func (e *ExecError) isCores() bool {
-	return e == nil || e == errStale || e == errFunctionDeleted || e == errCancelled
+	return e == nil || e == errStale || e == errFunctionDeleted || e == errCancelled || e == errLeft
 }
 
 // kept is an outcome's error as it is kept: within its bounds.
@@ -211,8 +217,21 @@ func (m *machine) pump(f *modelFunc) {
 		if m.off && !slices.ContainsFunc(f.queue, func(ex *modelExec) bool { return ex.sync }) {
 			return
 		}
-		m.start(f)
+		if !m.headLeaves(f) {
+			m.start(f)
+		}
 	}
+}
+
+// headLeaves ends the head of the queue when its caller has left.
+func (m *machine) headLeaves(f *modelFunc) bool {
+	head := f.queue[0]
+	if head.waiter == nil || !head.waiter.gone.Load() {
+		return false
+	}
+	m.end(head, Error, errLeft)
+	head.forgetInput()
+	return true
 }
 
 func (m *machine) start(f *modelFunc) {
@@ -297,8 +316,7 @@ func noRoom(f *modelFunc, attempt int, failed *ExecError) *ExecError {
 
 func (m *machine) submit(t *rapid.T) {
 	f := m.funcs[rapid.SampledFrom([]string{"held", "held", "echo", "fail"}).Draw(t, "function")]
-	sync := rapid.Bool().Draw(t, "sync")
-	r := &Request{Function: "held", Sync: sync, Input: []byte(`12345`)}
+	r := &Request{Function: "nobody", Sync: rapid.Bool().Draw(t, "sync"), Input: []byte(`12345`)}
 	if rapid.Bool().Draw(t, "more than an input") {
 		r.Metadata, r.TraceID = []byte(`{"a":"b"}`), "trace"
 		r.Trace = TraceContext{Parent: "parent", State: "state"}
@@ -306,13 +324,40 @@ func (m *machine) submit(t *rapid.T) {
 	if f != nil {
 		r.Function = f.name
 	}
+	if r.Sync {
+		r.Waiter = &caller{}
+	}
+	m.offer(t, f, r, func() (Result, error) { return m.Submit(r) })
+}
+
+// redrive submits a dead letter again: it is gone once its work is accepted, and
+// stays otherwise.
+func (m *machine) redrive(t *rapid.T) {
+	name := rapid.SampledFrom([]string{"held", "echo", "fail"}).Draw(t, "function")
+	letters := m.letters[name]
+	if len(letters) == 0 {
+		t.Skip()
+	}
+	i := rapid.IntRange(0, len(letters)-1).Draw(t, "letter")
+	l := letters[i]
+	r := &Request{Function: name, Input: []byte(`12345`), Metadata: l.metadata, TraceID: l.traceID}
+	m.offer(t, m.funcs[name], r, func() (Result, error) {
+		res, err := m.Redrive(name, l.id, 0)
+		if err == nil { // and its work may leave another one
+			m.letters[name] = slices.Delete(letters, i, i+1)
+		}
+		return res, err
+	})
+}
+
+// offer submits a request to a function, nil when there is none of its name.
+func (m *machine) offer(t *rapid.T, f *modelFunc, r *Request, submit func() (Result, error)) {
 	var ex *modelExec
 	var want error
 	size := len(r.Input) + len(r.Metadata) + len(r.TraceID) + len(r.Trace.Parent) + len(r.Trace.State)
 	held, answered := m.payload()
 	switch {
 	case f == nil:
-		r.Function = "nobody"
 		want = ErrNotFound
 	case len(f.queue) >= f.queueSize:
 		want = ErrQueueFull
@@ -320,16 +365,15 @@ func (m *machine) submit(t *rapid.T) {
 		want = ErrStoreFull
 	default:
 		m.nextID++
-		ex = &modelExec{id: idOf(m.nextID), fn: f, sync: sync, attempt: 1, created: m.wall, moved: m.wall, timeout: f.timeout}
+		ex = &modelExec{id: idOf(m.nextID), fn: f, sync: r.Sync, attempt: 1, created: m.wall, moved: m.wall, timeout: f.timeout}
 		ex.inputLen = len(r.Input) + len(r.Metadata)
-		ex.requestLen = size
-		if sync {
+		ex.requestLen, ex.metadata, ex.traceID = size, r.Metadata, r.TraceID
+		if r.Sync {
 			ex.caller = m.mono + ex.timeout
-			ex.waiter = &wakes{}
-			r.Waiter = ex.waiter
+			ex.waiter = r.Waiter.(*caller)
 		}
 	}
-	res, err := m.Submit(r)
+	res, err := submit()
 	if (want == nil) != (err == nil) || (want != nil && err != want) {
 		t.Fatalf("submit: %v, want %v", err, want)
 	}
@@ -338,17 +382,18 @@ func (m *machine) submit(t *rapid.T) {
 	} else {
 		m.relieved(t, 0, 0)
 	}
-	if ex != nil {
-		if res.ID[15] != ex.id[15] {
-			t.Fatalf("submit: id %d, want %d", res.ID[15], ex.id[15])
-		}
-		ex.id = res.ID // the store has written the place into it
-		m.execs = append(m.execs, ex)
-		f.queue = append(f.queue, ex)
-		m.pump(f)
-		if m.sweep == 0 {
-			m.sweep = m.mono + modelSweep
-		}
+	if ex == nil {
+		return
+	}
+	if res.ID[15] != ex.id[15] {
+		t.Fatalf("submit: id %d, want %d", res.ID[15], ex.id[15])
+	}
+	ex.id = res.ID // the store has written the place into it
+	m.execs = append(m.execs, ex)
+	f.queue = append(f.queue, ex)
+	m.pump(f)
+	if m.sweep == 0 {
+		m.sweep = m.mono + modelSweep
 	}
 }
 
@@ -536,6 +581,19 @@ func (m *machine) check(t *rapid.T) {
 			t.Fatalf("%s was dispatched %v, want %v", name, got[name], want[name])
 		}
 	}
+	for _, name := range []string{"held", "echo", "fail"} {
+		page, err := m.DeadLetters(name, 0, 1000)
+		letters := m.letters[name]
+		if err != nil && (m.funcs[name] != nil || len(letters) > 0) || len(page.Letters) != len(letters) {
+			t.Fatalf("%s has %d dead letters, %v; want %d", name, len(page.Letters), err, len(letters))
+		}
+		for _, l := range letters { // in the order of their ends, which is the clock's choice at one instant
+			i := slices.IndexFunc(page.Letters, func(got DeadLetter) bool { return got.ID == l.id })
+			if i < 0 || string(page.Letters[i].Input) != `12345` || string(page.Letters[i].Metadata) != string(l.metadata) {
+				t.Fatalf("%s: no letter of execution %d, or with another input", name, l.id[15])
+			}
+		}
+	}
 	ended := map[ID]int{}
 	for _, e := range m.seen.events {
 		if e.Kind == EventEnded {
@@ -641,6 +699,8 @@ func TestCoreModel(t *testing.T) {
 				if f == nil {
 					t.Skip()
 				}
+				for len(f.queue) > 0 && f.inFlight(m.execs) < f.slots && m.headLeaves(f) {
+				}
 				want := len(f.queue) > 0 && f.inFlight(m.execs) < f.slots
 				if want {
 					m.start(f)
@@ -672,6 +732,15 @@ func TestCoreModel(t *testing.T) {
 					t.Fatal(err)
 				}
 				m.ending = append(m.ending, modelDeletion{f, d})
+			},
+			"redrive": m.redrive,
+			"leave": func(t *rapid.T) {
+				if len(m.execs) == 0 {
+					t.Skip()
+				}
+				if ex := rapid.SampledFrom(m.execs).Draw(t, "execution"); ex.waiter != nil {
+					ex.waiter.gone.Store(true)
+				}
 			},
 			"end what was queued at a deletion": m.endQueued,
 			"update": func(t *rapid.T) {
