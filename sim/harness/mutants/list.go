@@ -37,7 +37,7 @@ var mutants = []mutant{
 	{"one more than the rate limit", "&(1<<32-1)) >= limit {", "&(1<<32-1)) > limit {"},
 	{"one more than the queue size", "return int(fn.queueSize.Load())", "return int(fn.queueSize.Load()) + 1"},
 	{"one more than the concurrency", "fn.running.Load() < fn.slots.Load()", "fn.running.Load() <= fn.slots.Load()"},
-	{"one retry too many", "int(ex.attempt) > spec.MaxRetries ||", "int(ex.attempt) > maxRetries+1"},
+	{"one retry too many", "int(ex.attempt) > spec.MaxRetries ||", "int(ex.attempt) > spec.MaxRetries+1 ||"},
 	{"retry overfills the queue", "if fn.queue.live >= fn.QueueSize() {", "if fn.queue.live > 2*fn.QueueSize() {"},
 	{"queue not served when a slot is freed", "if fx.did && !fx.inside {", "if fx.did && fx.inside {"},
 	{"busy function served once only", "fn.start(fx, fn.dequeue())\n\t}\n\tfn.noteReady(fx)", "fn.start(fx, fn.dequeue())\n\t}"},
