@@ -8,7 +8,7 @@ LDFLAGS := -s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT)
 FUZZTIME ?= 20000x
 
 HOTPATH := results-invoke results-pool results-enqueue results-nethttp
-.PHONY: build run test slow-test vet vuln race cores plain fuzz scenarios cross mutants bench bench-check results-hotpath $(HOTPATH) results-before results-growth soak kube-assets kube-test clean
+.PHONY: build run test slow-test vet vuln race cores plain fuzz scenarios cross mutants killtest bench bench-check results-hotpath $(HOTPATH) results-before results-growth soak kube-assets kube-test clean
 
 build:
 	go build -ldflags '$(LDFLAGS)' -o bin/simplane ./cmd/simplane
@@ -82,6 +82,11 @@ mutants:
 SOAK ?= 10m
 soak:
 	go run ./server/harness/soak --duration $(SOAK)
+
+# A real serve with a data directory, killed so many times at random moments.
+LIVES ?= 200
+killtest:
+	go run ./server/harness/killtest --lives $(LIVES)
 
 # The Kubernetes provider against a real API server. The programs come from
 # KUBEBUILDER_ASSETS, as setup-envtest sets it; without it they are built once,

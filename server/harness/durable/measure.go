@@ -1,0 +1,202 @@
+package main
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2"
+	"github.com/valyala/fasthttp"
+
+	"simplane/server/harness/node"
+)
+
+// payload makes a fact of some 512 bytes.
+var payload = []byte(`{"input":"` + strings.Repeat("x", 450) + `"}`)
+
+// appenders is how many values of 512 bytes as many goroutines set and sync in a
+// second, each alone.
+func appenders(dir string, n int, d time.Duration) (rate float64, err error) {
+	db, err := pebble.Open(dir, &pebble.Options{FormatMajorVersion: pebble.FormatTableFormatV6, MemTableSize: 16 << 20, Logger: silent{}})
+	if err != nil {
+		return 0, err
+	}
+	var done, key atomic.Uint64
+	value := make([]byte, 512)
+	began := time.Now()
+	var all sync.WaitGroup
+	failed := make(chan error, n)
+	for range n {
+		all.Go(func() {
+			k := make([]byte, 10)
+			for time.Since(began) < d {
+				binary.BigEndian.PutUint64(k[2:], key.Add(1))
+				if err := db.Set(k, value, pebble.Sync); err != nil {
+					failed <- err
+					return
+				}
+				done.Add(1)
+			}
+		})
+	}
+	all.Wait()
+	rate = float64(done.Load()) / time.Since(began).Seconds()
+	select {
+	case err = <-failed:
+	default:
+	}
+	return rate, errors.Join(err, db.Close())
+}
+
+type silent struct{}
+
+func (silent) Infof(string, ...any)           {}
+func (silent) Errorf(string, ...any)          {}
+func (silent) Fatalf(format string, a ...any) { panic(fmt.Sprintf(format, a...)) }
+
+type figures struct {
+	rate, cpu, p50, p99 float64 // a second; µs of the server's; ms
+}
+
+// boot starts a server whose enqueued work stays queued; dir "" keeps it in memory.
+func boot(binary, dir string) (*node.Node, error) {
+	args := []string{"--rate-max-per-second", "0", "--scheduler", "off", "--log-level", "warn", "--provider", "none", "--max-executions", "20000000", "--shutdown-grace", "0s"}
+	if dir != "" {
+		args = append(args, "--data-dir", dir)
+	}
+	return node.Start(node.Options{Binary: binary, Args: args})
+}
+
+// queues is how many functions share the work, as a queue is bounded.
+const queues = 4
+
+func register(n *node.Node) error {
+	for i := range queues {
+		status, body, err := post(n.API+"/v1/functions", fmt.Appendf(nil, `{"name":"f%d","image":"i","executionMode":"LOCAL","queueSize":1000000}`, i))
+		if err != nil || status != fasthttp.StatusCreated {
+			return fmt.Errorf("register: %d %s %w", status, body, err)
+		}
+	}
+	return nil
+}
+
+func post(url string, body []byte) (int, []byte, error) {
+	req, resp := fasthttp.AcquireRequest(), fasthttp.AcquireResponse()
+	defer fasthttp.ReleaseRequest(req)
+	defer fasthttp.ReleaseResponse(resp)
+	req.SetRequestURI(url)
+	req.Header.SetMethod(fasthttp.MethodPost)
+	req.SetBody(body)
+	err := fasthttp.Do(req, resp)
+	return resp.StatusCode(), append([]byte(nil), resp.Body()...), err
+}
+
+// enqueue measures a server of its own.
+func enqueue(binary, dir string, connections int, d time.Duration) (figures, error) {
+	n, err := boot(binary, dir)
+	if err != nil {
+		return figures{}, err
+	}
+	defer n.Kill()
+	if err := register(n); err != nil {
+		return figures{}, err
+	}
+	return fill(n, connections, d, 1<<40)
+}
+
+// fill enqueues for d, or until so many are accepted.
+func fill(n *node.Node, connections int, d time.Duration, most int64) (figures, error) {
+	client := &fasthttp.HostClient{Addr: strings.TrimPrefix(n.API, "http://"), MaxConns: connections}
+	before := cpuTime(n.PID())
+	began := time.Now()
+	var count atomic.Int64
+	var mu sync.Mutex
+	var times []float64
+	failed := make(chan error, connections)
+	var all sync.WaitGroup
+	for w := range connections {
+		all.Go(func() {
+			req, resp := fasthttp.AcquireRequest(), fasthttp.AcquireResponse()
+			req.SetRequestURI(fmt.Sprintf("%s/v1/functions/f%d:enqueue", n.API, w%queues))
+			req.Header.SetMethod(fasthttp.MethodPost)
+			req.SetBodyRaw(payload)
+			var own []float64
+			for time.Since(began) < d && count.Load() < most {
+				at := time.Now()
+				if err := client.Do(req, resp); err != nil || resp.StatusCode() != fasthttp.StatusAccepted {
+					failed <- fmt.Errorf("enqueue: %d %s %w", resp.StatusCode(), resp.Body(), err)
+					return
+				}
+				own = append(own, float64(time.Since(at))/1e6)
+				count.Add(1)
+			}
+			mu.Lock()
+			times = append(times, own...)
+			mu.Unlock()
+		})
+	}
+	all.Wait()
+	took := time.Since(began)
+	select {
+	case err := <-failed:
+		return figures{}, err
+	default:
+	}
+	slices.Sort(times)
+	ops := float64(len(times))
+	return figures{ops / took.Seconds(), float64((cpuTime(n.PID()) - before).Microseconds()) / ops, times[len(times)/2], times[len(times)*99/100]}, nil
+}
+
+// cpuTime is what a process has taken, in user and system mode.
+func cpuTime(pid int) time.Duration {
+	raw, _ := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	_, rest, _ := strings.Cut(string(raw), ") ")
+	f := strings.Fields(rest)
+	if len(f) < 13 {
+		return 0
+	}
+	user, _ := strconv.Atoi(f[11])
+	system, _ := strconv.Atoi(f[12])
+	return time.Duration(user+system) * 10 * time.Millisecond
+}
+
+// recovery is how long a start takes with so many facts, after a kill, how much CPU
+// that is, and the directory's size before it.
+func recovery(binary, dir string, facts int) (took, cpu time.Duration, bytes int64, err error) {
+	n, err := boot(binary, dir)
+	if err != nil {
+		return 0, 0, 0, err
+	}
+	if err = register(n); err == nil {
+		_, err = fill(n, 256, time.Hour, int64(facts))
+	}
+	n.Kill()
+	if err != nil {
+		return 0, 0, 0, err
+	}
+	err = filepath.WalkDir(dir, func(_ string, e fs.DirEntry, err error) error {
+		if info, statErr := e.Info(); err == nil && statErr == nil && !e.IsDir() {
+			bytes += info.Size()
+		}
+		return err
+	})
+	if err != nil {
+		return 0, 0, 0, err
+	}
+	began := time.Now()
+	if n, err = boot(binary, dir); err != nil {
+		return 0, 0, 0, err
+	}
+	took, cpu = time.Since(began), cpuTime(n.PID())
+	n.Kill()
+	return took, cpu, bytes, nil
+}
