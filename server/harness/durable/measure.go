@@ -184,10 +184,13 @@ func recovery(binary, dir string, facts int) (took, cpu time.Duration, bytes int
 		return 0, 0, 0, err
 	}
 	err = filepath.WalkDir(dir, func(_ string, e fs.DirEntry, err error) error {
-		if info, statErr := e.Info(); err == nil && statErr == nil && !e.IsDir() {
+		if err != nil || e.IsDir() {
+			return err
+		}
+		if info, err := e.Info(); err == nil {
 			bytes += info.Size()
 		}
-		return err
+		return nil
 	})
 	if err != nil {
 		return 0, 0, 0, err
