@@ -319,12 +319,14 @@ func TestDrainOncePassesLeavers(t *testing.T) {
 // way: each execution either runs or ends as left, slots and queue come back to
 // nothing, and nobody is woken twice.
 func TestCallersLeaveUnderLoad(t *testing.T) {
-	w := startWorkers(3, func(task Task) { task.Complete(success(`1`)) })
+	begin := make(chan struct{})
+	w := startWorkers(3, func(task Task) { <-begin; task.Complete(success(`1`)) })
 	c, err := New(Config{}, newRealClock(), &seqIDs{}, w, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := c.Register(spec(t, "f", slots(2), queueSize(1000))); err != nil {
+	fn, err := c.Register(spec(t, "f", slots(2), queueSize(1000)))
+	if err != nil {
 		t.Fatal(err)
 	}
 	var ran, left atomic.Int64
@@ -337,7 +339,7 @@ func TestCallersLeaveUnderLoad(t *testing.T) {
 				pooled.gone.Store((i+n)%3 == 0)
 				r := &Request{Function: "f", Sync: true, Waiter: pooled, Input: []byte(`1`)}
 				r.OnSettled = func() { settled <- struct{}{} }
-				if n%5 == 0 {
+				if n%5 == 4 {
 					r.IdempotencyKey = idOf(uint64(n)).String()
 				}
 				res, err := c.Submit(r)
@@ -364,12 +366,17 @@ func TestCallersLeaveUnderLoad(t *testing.T) {
 			}
 		})
 	}
+	// The first calls wait for their turn, however few processors there are:
+	// some callers have left by then.
+	for fn.QueueDepth() < 14 {
+		time.Sleep(time.Millisecond)
+	}
+	close(begin)
 	callers.Wait()
 	w.stop(c)
 	if ran.Load() == 0 || left.Load() == 0 {
 		t.Fatalf("%d ran, %d left", ran.Load(), left.Load())
 	}
-	fn := c.Function("f")
 	if fn.QueueDepth() != 0 || fn.InFlight() != 0 || fn.SyncQueueDepth() != 0 {
 		t.Fatalf("%d queued, %d in flight, %d sync", fn.QueueDepth(), fn.InFlight(), fn.SyncQueueDepth())
 	}
