@@ -16,14 +16,11 @@ var connectionsRow = rowKind{Row{
 }, connections}
 
 func connections(ctx context.Context, r *runner) error {
-	n, err := r.start(ctx, forgetful)
+	n, err := r.startWithOne(ctx, forgetful)
 	if err != nil {
 		return err
 	}
 	defer n.stop()
-	if err := n.register(ctx, "f-0", nil); err != nil {
-		return err
-	}
 	invoke, err := n.invocation("f-0", "invoke", nil)
 	if err != nil {
 		return err
@@ -55,14 +52,11 @@ var idleRow = rowKind{Row{
 }, idle}
 
 func idle(ctx context.Context, r *runner) error {
-	n, err := r.start(ctx, append([]string{"--idle-timeout", "1h"}, forgetful...))
+	n, err := r.startWithOne(ctx, append([]string{"--idle-timeout", "1h"}, forgetful...))
 	if err != nil {
 		return err
 	}
 	defer n.stop()
-	if err := n.register(ctx, "f-0", nil); err != nil {
-		return err
-	}
 	invoke, err := n.invocation("f-0", "invoke", nil)
 	if err != nil {
 		return err

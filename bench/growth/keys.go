@@ -8,14 +8,11 @@ var keysRow = rowKind{Row{
 }, keys}
 
 func keys(ctx context.Context, r *runner) error {
-	n, err := r.start(ctx, hoarding)
+	n, err := r.startWithOne(ctx, hoarding)
 	if err != nil {
 		return err
 	}
 	defer n.stop()
-	if err := n.register(ctx, "f-0", nil); err != nil {
-		return err
-	}
 	invoke, err := n.invocation("f-0", "invoke", nil)
 	if err != nil {
 		return err

@@ -49,6 +49,19 @@ func (n *node) subject(t loadgen.Target) *compare.Subject {
 	return compare.FromProcess("simplane", t, n.proc)
 }
 
+// startWithOne starts a server that has one function, f-0.
+func (r *runner) startWithOne(ctx context.Context, args []string) (*node, error) {
+	n, err := r.start(ctx, args)
+	if err != nil {
+		return nil, err
+	}
+	if err := n.register(ctx, "f-0", nil); err != nil {
+		n.stop()
+		return nil, err
+	}
+	return n, nil
+}
+
 func (n *node) stop() { n.proc.Stop() }
 
 // call makes one API request and returns the answer's body. An answer outside

@@ -14,14 +14,11 @@ var payloadsRow = rowKind{Row{
 }, payloads}
 
 func payloads(ctx context.Context, r *runner) error {
-	n, err := r.start(ctx, append([]string{"--max-payload-bytes", fmt.Sprint(1 << 30)}, forgetful...))
+	n, err := r.startWithOne(ctx, append([]string{"--max-payload-bytes", fmt.Sprint(1 << 30)}, forgetful...))
 	if err != nil {
 		return err
 	}
 	defer n.stop()
-	if err := n.register(ctx, "f-0", nil); err != nil {
-		return err
-	}
 	for _, size := range r.o.sizes(100, 100, 1_000, 10_000, 100_000, 1_000_000) {
 		invoke, err := n.invocation("f-0", "invoke", text(size))
 		if err != nil {
@@ -46,14 +43,11 @@ var peakRow = rowKind{Row{
 }, peak}
 
 func peak(ctx context.Context, r *runner) error {
-	n, err := r.start(ctx, []string{"--cleanup-ttl", payloadTTL.String(), "--ttl", (payloadTTL + time.Second).String(), "--max-payload-bytes", fmt.Sprint(8 << 30)})
+	n, err := r.startWithOne(ctx, []string{"--cleanup-ttl", payloadTTL.String(), "--ttl", (payloadTTL + time.Second).String(), "--max-payload-bytes", fmt.Sprint(8 << 30)})
 	if err != nil {
 		return err
 	}
 	defer n.stop()
-	if err := n.register(ctx, "f-0", nil); err != nil {
-		return err
-	}
 	enqueue, err := n.invocation("f-0", "enqueue", text(100_000))
 	if err != nil {
 		return err

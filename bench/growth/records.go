@@ -16,14 +16,11 @@ var recordsRow = rowKind{Row{
 }, records}
 
 func records(ctx context.Context, r *runner) error {
-	n, err := r.start(ctx, hoarding)
+	n, err := r.startWithOne(ctx, hoarding)
 	if err != nil {
 		return err
 	}
 	defer n.stop()
-	if err := n.register(ctx, "f-0", nil); err != nil {
-		return err
-	}
 	enqueue, err := n.invocation("f-0", "enqueue", nil)
 	if err != nil {
 		return err
