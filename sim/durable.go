@@ -32,7 +32,6 @@ type account struct {
 	rec       record // for log lines
 	name      string
 	isDurable bool
-	key       string
 
 	// What its facts come to.
 	there        bool // the first is durable
