@@ -34,16 +34,17 @@ vet:
 	@unformatted=$$(gofmt -l .); if [ -n "$$unformatted" ]; then echo "run gofmt -w on: $$unformatted"; exit 1; fi
 	@git ls-files -z '*.go' '*.md' '*.yaml' Makefile .ci | xargs -0 go tool misspell -error -i addres
 
-# Pages in a browser, and programs that make figures, are looked at in plain: to
-# them the race detector adds nothing but time.
-PLAIN_ONLY := /server/internal/ui$$|/server/harness/(abuse|coldstart|overload)$$
+# Pages in a browser, programs that make figures, and the one that kills a server
+# twenty times are looked at in plain: to them the race detector adds nothing but
+# time.
+PLAIN_ONLY := /server/internal/ui$$|/server/harness/(abuse|coldstart|killtest|overload)$$
 race:
 	go test -race -timeout 30m $$(go list ./... | grep -vE '$(PLAIN_ONLY)')
 
 # Some orders of events need one processor, some need more than there are. -short
 # leaves out long tests that the number makes no difference to.
 cores:
-	go test -race -short -timeout 20m -cpu 1,8 ./core
+	go test -race -short -timeout 20m -cpu 1,2,8 ./core
 
 # The race detector changes the times, and what is built with it is not what
 # ships.
