@@ -34,10 +34,10 @@ vet:
 	@unformatted=$$(gofmt -l .); if [ -n "$$unformatted" ]; then echo "run gofmt -w on: $$unformatted"; exit 1; fi
 	@git ls-files -z '*.go' '*.md' '*.yaml' Makefile .ci | xargs -0 go tool misspell -error -i addres
 
-# Pages in a browser, programs that make figures, and the one that kills a server
-# twenty times are looked at in plain: to them the race detector adds nothing but
-# time.
-PLAIN_ONLY := /server/internal/ui$$|/server/harness/(abuse|coldstart|killtest|overload)$$
+# Pages in a browser, programs that make figures, the one that kills a server
+# twenty times, and the simulator, which is one goroutine, are looked at in plain:
+# to them the race detector adds nothing but time.
+PLAIN_ONLY := /sim$$|/server/internal/ui$$|/server/harness/(abuse|coldstart|killtest|overload)$$
 race:
 	go test -race -timeout 30m $$(go list ./... | grep -vE '$(PLAIN_ONLY)')
 
@@ -49,7 +49,7 @@ cores:
 # The race detector changes the times, and what is built with it is not what
 # ships.
 plain:
-	go test -timeout 20m ./server/...
+	go test -timeout 20m ./server/... ./sim
 
 # core is a library for machines of 32 bits too. Its tests run where this
 # machine can run programs for 386 (Linux on amd64 usually can).
