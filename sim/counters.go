@@ -71,6 +71,25 @@ func (c *Counts) Rejected() int64 {
 // Ended is the sum of all terminal states.
 func (c *Counts) Ended() int64 { return c[cSuccess] + c[cError] + c[cTimeout] }
 
+// addEnd counts the end of an execution by its status, and what is stale or
+// cancelled.
+func (c *Counts) addEnd(ev *core.Event) {
+	switch ev.Status {
+	case core.Success:
+		c[cSuccess]++
+	case core.Error:
+		c[cError]++
+	default:
+		c[cTimeout]++
+	}
+	switch ev.Code {
+	case core.CodeStale:
+		c[cStale]++
+	case core.CodeCancelled:
+		c[cCancelled]++
+	}
+}
+
 func (c *Counts) failed() int64 { return c[cError] + c[cTimeout] }
 
 func (c *Counts) add(other *Counts) {

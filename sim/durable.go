@@ -163,20 +163,7 @@ func (d *durable) say(ev *core.Event, f *generation, a *account, v verb) {
 
 func (d *durable) ended(ev *core.Event, f *generation, a *account) {
 	g := f.group
-	switch ev.Status {
-	case core.Success:
-		g.counts[cSuccess]++
-	case core.Error:
-		g.counts[cError]++
-	default:
-		g.counts[cTimeout]++
-	}
-	switch ev.Code {
-	case core.CodeStale:
-		g.counts[cStale]++
-	case core.CodeCancelled:
-		g.counts[cCancelled]++
-	}
+	g.counts.addEnd(ev)
 	g.latency[seriesE2E].Record(int64(ev.E2E))
 	if d.plot != nil {
 		d.plot.ended(ev)

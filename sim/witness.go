@@ -367,21 +367,9 @@ func (w *witness) ended(ev *core.Event, f *generation) {
 		rec.success = ev.Status == core.Success
 	}
 	w.unended--
-	switch ev.Status {
-	case core.Success:
-		g.counts[cSuccess]++
-	case core.Error:
-		g.counts[cError]++
-	default:
-		g.counts[cTimeout]++
-	}
-	switch {
-	case ev.Code == core.CodeStale:
-		g.counts[cStale]++
-	case ev.Code == core.CodeQueueWait:
+	g.counts.addEnd(ev)
+	if ev.Code == core.CodeQueueWait {
 		g.counts[cQueueWait]++
-	case ev.Code == core.CodeCancelled:
-		g.counts[cCancelled]++
 	}
 	if ev.Cold {
 		g.counts[cColdStarts]++
