@@ -94,7 +94,7 @@ func (c *Core) ReplicasReady(name string, ready int) {
 		return
 	}
 	ready = min(ready, MaxReplicasBound)
-	c.take(fn, &input{kind: stepReplicas, now: c.clock.Now(), n: ready})
+	c.take(fn, &input{kind: StepReplicas, now: c.clock.Now(), n: ready})
 }
 
 // replicasAre applies the number of ready instances; the caller holds fn.mu.
@@ -129,7 +129,7 @@ func (c *Core) ReportMetric(function, metric, name string, value float64) error 
 		return err
 	}
 	var fx effects
-	fn.step(&input{kind: stepReport, now: c.clock.Now(), report: &metricReport{metric, name, value}}, &fx)
+	fn.step(&input{kind: StepReport, now: c.clock.Now(), report: &metricReport{metric, name, value}}, &fx)
 	c.carryOut(&fx)
 	if !fx.did {
 		v.add("metric", "is not a reported metric of this function's scalingConfig")
@@ -172,7 +172,7 @@ func (c *Core) SetReplicas(name string, n int) error {
 	if err := v.err(); err != nil {
 		return err
 	}
-	c.take(fn, &input{kind: stepSetReplicas, now: c.clock.Now(), n: n})
+	c.take(fn, &input{kind: StepSetReplicas, now: c.clock.Now(), n: n})
 	return nil
 }
 

@@ -23,7 +23,7 @@ func (fn *Function) armAutoscale(wait time.Duration) {
 	a.armed = true
 	if a.timer == nil {
 		c := fn.core
-		a.timer = c.clock.AfterFunc(wait, func() { c.take(fn, &input{kind: stepLookAgain, now: c.clock.Now()}) })
+		a.timer = c.clock.AfterFunc(wait, func() { c.take(fn, &input{kind: StepLookAgain, now: c.clock.Now()}) })
 		return
 	}
 	a.timer.Reset(wait)
@@ -85,7 +85,7 @@ func (fn *Function) judge(fx *effects) {
 }
 
 // askIfDue has the Scaler called if that is due: one call at a time for a
-// function, so that the last call has the last word. stepAsked follows it.
+// function, so that the last call has the last word. StepAsked follows it.
 func (fn *Function) askIfDue(fx *effects) {
 	a := fn.auto.Load()
 	if !a.due || a.asking || fn.deleted {
@@ -100,7 +100,7 @@ func (c *Core) askScaler(fn *Function, n int, now Instant) {
 	for again := true; again; {
 		c.cfg.Scaler.SetReplicas(fn, n)
 		var fx effects
-		fn.step(&input{kind: stepAsked, now: now}, &fx)
+		fn.step(&input{kind: StepAsked, now: now}, &fx)
 		again, n = fx.ask, fx.count
 	}
 }

@@ -19,7 +19,7 @@ func (c *Core) Cancel(id ID) (Snapshot, error) {
 		return Snapshot{}, ErrExecutionGone
 	}
 	var fx effects
-	ex.fn.step(&input{kind: stepCancel, now: c.clock.Now(), ex: ex}, &fx)
+	ex.fn.step(&input{kind: StepCancel, now: c.clock.Now(), ex: ex}, &fx)
 	c.carryOut(&fx)
 	fx.told.LSN = fx.restsOn
 	if fx.why != nil {

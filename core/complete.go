@@ -7,7 +7,7 @@ import "time"
 // are counted as events and dropped.
 func (t Task) Complete(o Outcome) {
 	c, attempt := t.ex.fn.core, int32(t.Attempt)
-	c.conclude(&input{kind: stepAnswer, now: c.clock.Now(), ex: t.ex, attempt: attempt, outcome: o})
+	c.conclude(&input{kind: StepAnswer, now: c.clock.Now(), ex: t.ex, attempt: attempt, outcome: o})
 }
 
 // Complete ends an execution from outside, as a completion callback does. The
@@ -21,7 +21,7 @@ func (c *Core) Complete(id ID, attempt int, o Outcome) (LSN, error) {
 	if ex == nil {
 		return 0, ErrExecutionGone
 	}
-	at, why := c.conclude(&input{kind: stepComplete, now: c.clock.Now(), ex: ex, attempt: int32(attempt), outcome: o})
+	at, why := c.conclude(&input{kind: StepComplete, now: c.clock.Now(), ex: ex, attempt: int32(attempt), outcome: o})
 	if why != nil {
 		return 0, why
 	}

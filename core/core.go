@@ -69,6 +69,9 @@ type Config struct {
 	// asked of a Core with a Journal, what that has must be restored: Restore.
 	Journal Journal
 	Specs   SpecCodec
+	// Recorder receives all steps, so that they can be taken again. nil = none
+	// does.
+	Recorder Recorder
 }
 
 // DefaultConfig is the contract's defaults, those of Limits. Its store bound is

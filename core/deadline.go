@@ -6,7 +6,7 @@ func (c *Core) onDeadline(fn *Function) {
 	now := c.clock.Now()
 	for more := true; more; {
 		var fx effects
-		fn.step(&input{kind: stepDue, now: now}, &fx)
+		fn.step(&input{kind: StepDue, now: now}, &fx)
 		c.carryOut(&fx)
 		more = fx.more
 	}

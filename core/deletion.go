@@ -38,7 +38,7 @@ func (c *Core) Retire(name string) (*Deletion, error) {
 	}
 	now := c.clock.Now()
 	var fx effects
-	fn.step(&input{kind: stepClose, now: now}, &fx)
+	fn.step(&input{kind: StepClose, now: now}, &fx)
 	if !fx.did {
 		return nil, ErrNotFound // someone else does it
 	}
@@ -64,7 +64,7 @@ func (fn *Function) close(fx *effects) {
 func (d *Deletion) Next() (more bool) {
 	fn := d.Function
 	var fx effects
-	fn.step(&input{kind: stepEmpty, now: fn.core.clock.Now(), deletion: d}, &fx)
+	fn.step(&input{kind: StepEmpty, now: fn.core.clock.Now(), deletion: d}, &fx)
 	for i := range d.ends {
 		fn.core.carryOut(&d.ends[i])
 	}

@@ -41,7 +41,7 @@ func (c *Core) Register(spec *Spec) (*Function, error) {
 	}
 	c.observe(&Event{Kind: EventFunctionAdded, Function: fn, At: now})
 	if fn.Autoscaled() && spec.ScalingConfig.MinReplicas > 0 {
-		c.take(fn, &input{kind: stepLook, now: now}) // for the instances it begins with
+		c.take(fn, &input{kind: StepLook, now: now}) // for the instances it begins with
 	}
 	return fn, nil
 }

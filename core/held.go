@@ -113,7 +113,7 @@ func (c *Core) hold(fx *effects) (completed bool) {
 // letGo takes the step that follows when the facts of held effects are durable.
 func (c *Core) letGo(h *heldEffects) (completed bool) {
 	var fx effects
-	h.ex.fn.step(&input{kind: stepDurable, now: c.clock.Now(), held: h}, &fx)
+	h.ex.fn.step(&input{kind: StepDurable, now: c.clock.Now(), held: h}, &fx)
 	return c.carryOut(&fx)
 }
 

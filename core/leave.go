@@ -77,7 +77,7 @@ func (fn *Function) leave(fx *effects, ex *execution) {
 	}
 }
 
-// turn takes a step that starts the first of fn's queue, stepTick or stepDrain.
+// turn takes a step that starts the first of fn's queue, StepTick or StepDrain.
 // Who waits for that is asked between two such steps, without a lock. It
 // reports what carryOut does.
 func (c *Core) turn(fn *Function, in *input, fx *effects) (completed bool) {

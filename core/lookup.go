@@ -59,5 +59,5 @@ func (c *Core) Forget(id ID, w Waiter) {
 	if ex == nil {
 		return
 	}
-	c.take(ex.fn, &input{kind: stepForget, now: c.clock.Now(), ex: ex, waiter: w})
+	c.take(ex.fn, &input{kind: StepForget, now: c.clock.Now(), ex: ex, waiter: w})
 }

@@ -105,7 +105,7 @@ func (c *Core) drop(fns answeredHeap, n int64, now Instant) {
 	for len(fns) > 0 && c.excess(n)+slack > 0 {
 		next := &fns[0]
 		step := reliefStep{need: c.excess(n) + slack, before: fns.second(), dropped: c.relief.dropped}
-		c.take(next.fn, &input{kind: stepRelieve, now: now, relief: &step})
+		c.take(next.fn, &input{kind: StepRelieve, now: now, relief: &step})
 		c.store.bytes.Add(-step.freed)
 		c.relief.dropped = step.dropped
 		if next.oldest(); next.ex != nil {

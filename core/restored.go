@@ -202,7 +202,7 @@ func (r *Restorer) resume(g *functionFacts, now Instant, died func(*Spec) bool) 
 		list[i] = e.ex
 	}
 	var fx effects
-	fn.step(&input{kind: stepRestore, now: now, restored: list}, &fx)
+	fn.step(&input{kind: StepRestore, now: now, restored: list}, &fx)
 	c.carryOut(&fx)
 	if fn.deleted {
 		for d := (&Deletion{Function: fn}); d.Next(); {
@@ -211,11 +211,11 @@ func (r *Restorer) resume(g *functionFacts, now Instant, died func(*Spec) bool) 
 	if died == nil || died(fn.Spec()) {
 		for _, ex := range list {
 			if ex.status == Running {
-				c.take(fn, &input{kind: stepInterrupt, now: now, ex: ex})
+				c.take(fn, &input{kind: StepInterrupt, now: now, ex: ex})
 			}
 		}
 	}
 	if a := fn.auto.Load(); a != nil && !fn.deleted && (a.scaled.Load() && a.spec.MinReplicas > 0 || len(list) > 0) {
-		c.take(fn, &input{kind: stepLook, now: now})
+		c.take(fn, &input{kind: StepLook, now: now})
 	}
 }

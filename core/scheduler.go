@@ -65,7 +65,7 @@ func (c *Core) Pump(budget int) (more bool) {
 			return false
 		}
 		var fx effects
-		c.turn(fn, &input{kind: stepTick}, &fx)
+		c.turn(fn, &input{kind: StepTick}, &fx)
 	}
 	return c.ready.count.Load() > 0
 }
@@ -117,7 +117,7 @@ func (c *Core) DrainOnce(name string, done func()) (bool, error) {
 	}
 	for {
 		var fx effects
-		if c.turn(fn, &input{kind: stepDrain, done: done}, &fx) {
+		if c.turn(fn, &input{kind: StepDrain, done: done}, &fx) {
 			c.serve()
 		}
 		if !fx.more {

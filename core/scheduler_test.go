@@ -86,7 +86,7 @@ func TestSchedulerBlockedFunctionHoldsNobody(t *testing.T) {
 func TestSchedulerTickWithoutTaskOrSlotDoesNothing(t *testing.T) {
 	b := newBed(t)
 	fn := b.register("f", slots(1))
-	tick := func() { b.take(fn, &input{kind: stepTick, now: b.clock.Now()}) }
+	tick := func() { b.take(fn, &input{kind: StepTick, now: b.clock.Now()}) }
 	tick() // no task
 	b.enqueue("f")
 	b.enqueue("f")

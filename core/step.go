@@ -11,61 +11,78 @@ import "time"
 // they were taken. Everything else is left in effects, and carryOut does it
 // without the lock.
 
-// stepKind says what a step decides about.
-type stepKind uint8
+// StepKind says what a step decides about. Its numbers are part of the format of
+// recordings.
+type StepKind uint8
 
+// Kinds of steps.
 const (
-	stepAccept      stepKind = iota // a submission: starts, is queued, or is refused
-	stepJoin                        // a caller waits for the execution of its key
-	stepForget                      // a caller waits no longer
-	stepTick                        // the scheduler's turn
-	stepDrain                       // drain-once's turn
-	stepAnswer                      // a dispatch has answered
-	stepComplete                    // a completion from outside
-	stepDue                         // the function's timer: the earliest deadline
-	stepExpire                      // a sweep: executions that are due
-	stepClose                       // the function is deleted
-	stepEmpty                       // a deleted function: a batch of what waits ends
-	stepUpdate                      // another spec
-	stepRelieve                     // payloads of answered calls are dropped
-	stepLook                        // the autoscaler evaluates, woken by work or a report
-	stepLookAgain                   // the autoscaler evaluates, by its timer
-	stepAsked                       // the Scaler has been called
-	stepSetReplicas                 // replicas set by hand
-	stepReplicas                    // the number of ready instances
-	stepReport                      // a reported metric
-	stepCancel                      // nobody wants the execution any more
-	stepDurable                     // facts that effects were held for are durable
-	stepRestore                     // executions of an earlier process come back
-	stepInterrupt                   // an attempt has ended with the process that ran it
+	StepAccept      StepKind = iota // a submission: starts, is queued, or is refused
+	StepJoin                        // a caller waits for the execution of its key
+	StepForget                      // a caller waits no longer
+	StepTick                        // the scheduler's turn
+	StepDrain                       // drain-once's turn
+	StepAnswer                      // a dispatch has answered
+	StepComplete                    // a completion from outside
+	StepDue                         // the function's timer: the earliest deadline
+	StepExpire                      // a sweep: executions that are due
+	StepClose                       // the function is deleted
+	StepEmpty                       // a deleted function: a batch of what waits ends
+	StepUpdate                      // another spec
+	StepRelieve                     // payloads of answered calls are dropped
+	StepLook                        // the autoscaler evaluates, woken by work or a report
+	StepLookAgain                   // the autoscaler evaluates, by its timer
+	StepAsked                       // the Scaler has been called
+	StepSetReplicas                 // replicas set by hand
+	StepReplicas                    // the number of ready instances
+	StepReport                      // a reported metric
+	StepCancel                      // nobody wants the execution any more
+	StepDurable                     // facts that effects were held for are durable
+	StepRestore                     // executions of an earlier process come back
+	StepInterrupt                   // an attempt has ended with the process that ran it
+
+	// Not steps, but in a recording among them.
+	StepRefuse // a submission refused before any step
+	StepMore   // what did not fit into the Step before
 )
+
+var stepNames = [...]string{"accept", "join", "forget", "tick", "drain", "answer", "complete", "due", "expire", "close", "empty",
+	"update", "relieve", "look", "look_again", "asked", "set_replicas", "replicas", "report", "cancel", "durable", "restore",
+	"interrupt", "refuse", "more"}
+
+func (k StepKind) String() string {
+	if int(k) < len(stepNames) {
+		return stepNames[k]
+	}
+	return unknownKind
+}
 
 // input is a step's kind, its instant and its operands.
 type input struct {
-	kind stepKind
+	kind StepKind
 	now  Instant
 
 	ex         *execution
-	attempt    int32 // stepAnswer; stepComplete: 0 = any
+	attempt    int32 // StepAnswer; StepComplete: 0 = any
 	outcome    Outcome
-	callerRuns bool   // stepAccept: the caller makes the first attempt itself
-	tag        uint64 // stepAccept
+	callerRuns bool   // StepAccept: the caller makes the first attempt itself
+	tag        uint64 // StepAccept
 	waiter     Waiter
-	key        claim  // stepAccept: to be published; token 0 = none
-	n          int    // stepSetReplicas, stepReplicas
-	done       func() // stepDrain
+	key        claim  // StepAccept: to be published; token 0 = none
+	n          int    // StepSetReplicas, StepReplicas
+	done       func() // StepDrain
 
-	expiry     *expiry   // stepExpire
-	deletion   *Deletion // stepEmpty
+	expiry     *expiry   // StepExpire
+	deletion   *Deletion // StepEmpty
 	relief     *reliefStep
-	spec       *Spec  // stepUpdate: the next one
-	generation uint64 // stepUpdate: the expected one; 0 = any
+	spec       *Spec  // StepUpdate: the next one
+	generation uint64 // StepUpdate: the expected one; 0 = any
 	report     *metricReport
-	letter     ID           // stepAccept: the dead letter that it comes from
-	held       *heldEffects // stepDurable
-	restored   []*execution // stepRestore
+	letter     ID           // StepAccept: the dead letter that it comes from
+	held       *heldEffects // StepDurable
+	restored   []*execution // StepRestore
 
-	asked  question // stepTick, stepDrain: what the step before has had asked
+	asked  question // StepTick, StepDrain: what the step before has had asked
 	nobody bool     // the answer: nobody is there
 }
 
@@ -80,8 +97,8 @@ type effects struct {
 	inside bool // the completion comes from inside Dispatch
 	more   bool
 	count  int
-	spec   *Spec // stepUpdate: in force from now on
-	failed error // stepUpdate: the spec cannot be stored
+	spec   *Spec // StepUpdate: in force from now on
+	failed error // StepUpdate: the spec cannot be stored
 	// restsOn is the fact that must be durable before the caller may tell anybody
 	// of the result; 0 = none.
 	restsOn LSN
@@ -111,7 +128,7 @@ type effects struct {
 	queueWait    time.Duration // before it
 	waiter       Waiter
 	joined       []Waiter
-	told         Snapshot // for waiter and joined; stepJoin: the state for the caller, as stepCancel
+	told         Snapshot // for waiter and joined; StepJoin: the state for the caller, as StepCancel
 	attemptEnded func()
 	expiry       *expiry
 }
@@ -127,52 +144,52 @@ func (fn *Function) step(in *input, fx *effects) {
 // decide is a step's decision; the caller holds fn.mu.
 func (fn *Function) decide(in *input, fx *effects) {
 	switch in.kind {
-	case stepAccept:
+	case StepAccept:
 		fn.accept(in, fx)
-	case stepAnswer:
+	case StepAnswer:
 		fn.answer(in, fx)
-	case stepTick:
+	case StepTick:
 		fn.tick(in, fx)
-	case stepExpire:
+	case StepExpire:
 		fn.expire(in.expiry, fx)
-	case stepDue:
+	case StepDue:
 		fn.endDue(fx)
-	case stepJoin:
+	case StepJoin:
 		fn.join(in, fx)
-	case stepForget:
+	case StepForget:
 		fn.removeWaiter(in.ex, in.waiter)
-	case stepComplete:
+	case StepComplete:
 		fn.completed(in, fx)
-	case stepDrain:
+	case StepDrain:
 		fn.drainOne(in, fx)
-	case stepClose:
+	case StepClose:
 		fn.close(fx)
-	case stepEmpty:
+	case StepEmpty:
 		fn.endWaiting(in.deletion, fx)
-	case stepRelieve:
+	case StepRelieve:
 		fn.relieve(in.relief)
-	case stepUpdate:
+	case StepUpdate:
 		fn.update(in, fx)
-	case stepLook:
+	case StepLook:
 		fn.look(fx)
-	case stepLookAgain:
+	case StepLookAgain:
 		fn.lookAgain(fx)
-	case stepAsked:
+	case StepAsked:
 		fn.auto.Load().asking = false
 		fn.askIfDue(fx)
-	case stepSetReplicas:
+	case StepSetReplicas:
 		fn.setReplicas(in.n, fx)
-	case stepReplicas:
+	case StepReplicas:
 		fn.replicasAre(in.n, fx)
-	case stepReport:
+	case StepReport:
 		fn.takeReport(in.report, fx)
-	case stepCancel:
+	case StepCancel:
 		fn.cancel(in, fx)
-	case stepDurable:
+	case StepDurable:
 		fn.durableNow(in.held, fx)
-	case stepRestore:
+	case StepRestore:
 		fn.restore(in.restored, fx)
-	case stepInterrupt:
+	case StepInterrupt:
 		fn.interrupt(in.ex, fx)
 	}
 }
@@ -228,7 +245,7 @@ func (c *Core) carryOut(fx *effects) (completed bool) {
 		c.carryOutExpiry(fx.expiry, fx.now)
 	}
 	if fx.wake {
-		c.take(fx.fn, &input{kind: stepLook, now: fx.now})
+		c.take(fx.fn, &input{kind: StepLook, now: fx.now})
 	}
 	if fx.resized {
 		c.observe(&Event{Kind: EventConcurrencyChanged, Function: fx.fn, At: fx.now, Count: fx.fn.EffectiveConcurrency()})

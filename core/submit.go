@@ -136,7 +136,7 @@ func (c *Core) join(fn *Function, id ID, r *Request, now Instant) (Result, bool)
 	if ex == nil {
 		return Result{}, false
 	}
-	in := input{kind: stepJoin, now: now, ex: ex}
+	in := input{kind: StepJoin, now: now, ex: ex}
 	if r.Sync {
 		in.waiter = r.Waiter
 	}
@@ -203,7 +203,7 @@ func (c *Core) admit(fn *Function, r *Request, now Instant, key claim) (res Resu
 		return Result{}, c.refuse(fn, r, now, key, why)
 	}
 	var fx effects
-	fn.step(&input{kind: stepAccept, now: now, ex: ex, key: key, callerRuns: r.CallerRuns, tag: r.Tag, letter: r.letter}, &fx)
+	fn.step(&input{kind: StepAccept, now: now, ex: ex, key: key, callerRuns: r.CallerRuns, tag: r.Tag, letter: r.letter}, &fx)
 	if fx.why != nil {
 		c.store.release(ex.payloadBytes())
 		return Result{}, c.refuse(fn, r, now, key, fx.why)

@@ -63,7 +63,7 @@ func (c *Core) sweepBucket(s *sweeper, i int, now Instant) (more bool) {
 	s.due, more = c.store.popDue(i, now.Wall, s.due[:0])
 	for rest := s.due; len(rest) > 0; rest = rest[s.work.looked:] {
 		s.work.begin(rest)
-		c.take(rest[0].item.fn, &input{kind: stepExpire, now: now, expiry: &s.work})
+		c.take(rest[0].item.fn, &input{kind: StepExpire, now: now, expiry: &s.work})
 	}
 	return more
 }

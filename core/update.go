@@ -15,7 +15,7 @@ func (c *Core) Update(spec *Spec, ifGeneration uint64) (*Spec, error) {
 		return nil, ErrNotFound
 	}
 	var fx effects
-	fn.step(&input{kind: stepUpdate, now: c.clock.Now(), spec: spec, generation: ifGeneration}, &fx)
+	fn.step(&input{kind: StepUpdate, now: c.clock.Now(), spec: spec, generation: ifGeneration}, &fx)
 	c.carryOut(&fx)
 	switch {
 	case fx.why != nil:
