@@ -43,23 +43,26 @@ type syncAdmission struct {
 	completions throughput // of all functions
 }
 
-// check returns nil to admit, else the rejection.
+// check returns nil to admit, else the rejection, with the figures that it rests
+// on in seen.
 //
 // The estimate is depth / recent completion throughput. With no completion in
 // the window there is nothing to estimate from and the caller is admitted:
 // depth and MaxQueueWait bound the damage.
-func (a *syncAdmission) check(fn *Function, now Instant) *Rejection {
+func (a *syncAdmission) check(fn *Function, now Instant, seen *[2]uint64) *Rejection {
 	cfg := a.cfg.Load()
 	if !cfg.Enabled || (fn.slotFree() && a.inFlight.Load() < int64(cfg.MaxConcurrency)) {
 		return nil
 	}
-	if a.depth.Load() >= int64(cfg.MaxDepth) {
+	if depth := a.depth.Load(); depth >= int64(cfg.MaxDepth) {
+		*seen = [2]uint64{uint64(depth), uint64(cfg.MaxDepth)}
 		return ErrDepth
 	}
 	if cfg.EstimateDisabled {
 		return nil
 	}
 	if wait, known := a.estimate(fn, now); known && wait > cfg.MaxEstimatedWait {
+		*seen = [2]uint64{uint64(wait), uint64(cfg.MaxEstimatedWait)}
 		return ErrEstWait
 	}
 	return nil

@@ -30,27 +30,41 @@ type Base struct {
 // BaseExecution is an execution that has not ended, or whose attempt still runs.
 // Times are those of the clock, in ns.
 type BaseExecution struct {
-	ID       ID       `json:"id"`
-	Status   Status   `json:"status"`
-	Attempt  int32    `json:"attempt"`
-	Created  Instant  `json:"created"`
-	Started  Instant  `json:"started"`
-	Queued   int64    `json:"queued"`
-	Finished int64    `json:"finished,omitempty"`
-	QueueEnd int64    `json:"queueEnd,omitempty"` // of its first wait, elapsed
-	LookAt   int64    `json:"lookAt"`
-	Deadline int64    `json:"deadline,omitempty"`
-	Timeout  int64    `json:"timeout"`
-	Sizes    [3]int64 `json:"sizes"`  // input, metadata, ids and keys
-	Result   [2]int64 `json:"result"` // output, error
-	Init     int32    `json:"init"`   // ms; -1 = not reported
-	Joins    uint32   `json:"joins,omitempty"`
-	Waiters  string   `json:"waiters,omitempty"` // a letter each, its own caller's first
-	RetryAt  Instant  `json:"retryAt"`
-	Moved    int64    `json:"moved,omitempty"`
-	Failed   [][2]int `json:"failed,omitempty"` // code and message of each failed attempt
-	LSNs     []LSN    `json:"lsns,omitempty"`
-	Until    int64    `json:"until,omitempty"`
+	ID      ID      `json:"id"`
+	Status  Status  `json:"status"`
+	Attempt int32   `json:"attempt"`
+	Created Instant `json:"created"`
+	Started Instant `json:"started"` // 0 and -1 = not yet
+	Queued  int64   `json:"queued"`  // elapsed
+	Timeout int64   `json:"timeout"`
+	LookAt  int64   `json:"lookAt"`
+	Init    int32   `json:"init"` // ms; -1 = not reported
+	// Waiters has a letter for each, its own caller's first: l if that may leave, w
+	// if not, - without one.
+	Waiters string `json:"waiters"`
 
-	Sync, Slot, Answered, Cold, Cleaned, Key, Held, Awaited, Echo bool
+	Finished int64   `json:"finished,omitempty"`
+	QueueEnd int64   `json:"queueEnd,omitempty"` // of its first wait, elapsed
+	Deadline int64   `json:"deadline,omitempty"` // the next one, elapsed; 0 = none
+	RetryAt  Instant `json:"retryAt,omitzero"`
+	Moved    int64   `json:"moved,omitempty"`
+	Until    int64   `json:"until,omitempty"`
+	LSNs     []LSN   `json:"lsns,omitempty"` // of its first and its last fact
+	Joins    uint32  `json:"joins,omitempty"`
+	Failed   int     `json:"failed,omitempty"` // attempts remembered
+
+	Input    int `json:"input,omitempty"` // bytes, as the next two
+	Metadata int `json:"metadata,omitempty"`
+	Other    int `json:"other,omitempty"` // ids, keys and trace context
+
+	Sync     bool `json:"sync,omitempty"`
+	Slot     bool `json:"slot,omitempty"`
+	Answered bool `json:"answered,omitempty"`
+	Pausing  bool `json:"pausing,omitempty"`
+	Cold     bool `json:"cold,omitempty"`
+	Cleaned  bool `json:"cleaned,omitempty"`
+	Key      bool `json:"key,omitempty"`
+	Held     bool `json:"held,omitempty"`    // its attempt waits for its fact
+	Awaited  bool `json:"awaited,omitempty"` // somebody waits for the end of its attempt
+	More     bool `json:"more,omitempty"`
 }

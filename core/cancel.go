@@ -35,7 +35,7 @@ var errCancelled = sharedError(CodeCancelled, "cancelled")
 func (fn *Function) cancel(in *input, fx *effects) {
 	ex := in.ex
 	switch {
-	case fn.core.expired(ex, fx.now):
+	case fx.expired(ex):
 		fx.why = ErrExecutionGone
 		return
 	case ex.status.Terminal():

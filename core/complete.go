@@ -71,7 +71,7 @@ func (fn *Function) answer(in *input, fx *effects) {
 // completed applies a completion from outside; the caller holds fn.mu.
 func (fn *Function) completed(in *input, fx *effects) {
 	ex := in.ex
-	if fn.core.expired(ex, fx.now) {
+	if fx.expired(ex) {
 		fx.why = ErrExecutionGone
 		return
 	}

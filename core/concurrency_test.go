@@ -165,7 +165,7 @@ func TestSlotsThatChangeLoseNothing(t *testing.T) {
 	cfg.Scaler = &instantScaler{}
 	cfg.AutoscaleInterval, cfg.ScaleUpCooldown, cfg.ScaleDownCooldown, cfg.ScaleDownWindow = time.Millisecond, 1, 1, time.Millisecond
 	ended := &countEnds{}
-	c, err := New(cfg, newRealClock(), &seqIDs{}, slowEcho{}, ended)
+	c, err := New(recordedConfig(t, cfg), newRealClock(), &seqIDs{}, slowEcho{}, ended)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -159,7 +159,10 @@ type Core struct {
 	ids        IDSource
 	dispatcher Dispatcher
 	observer   Observer
-	observed   bool // observer is more than the no-op
+	observed   bool // observer is more than the no-op, or events are recorded
+	recorder   Recorder
+	replays    bool          // it is that of a Replay
+	domains    atomic.Uint32 // the latest number of a function that was recorded
 
 	registry  registry
 	limiter   *RateLimiter
@@ -191,7 +194,7 @@ func New(cfg Config, clock Clock, ids IDSource, dispatcher Dispatcher, observer 
 	}
 	c := &Core{
 		cfg: cfg, clock: clock, ids: ids, dispatcher: dispatcher,
-		observer: observer, observed: observer != nil,
+		observer: observer, observed: observer != nil || cfg.Recorder != nil, recorder: cfg.Recorder,
 		limiter: NewRateLimiter(cfg.RateMaxPerSecond),
 		store:   newExecutionStore(cfg),
 		keys:    NewIdempotencyStore(cfg.Shards, int64(cfg.IdempotencyTTL), int64(cfg.SweepInterval), cfg.MaxIdempotencyKeys),

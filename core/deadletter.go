@@ -67,6 +67,10 @@ func newDeadLetters(cfg *Config, held *heldQueue) *deadLetters {
 // bury keeps a dead letter of an execution that has just ended for good; the
 // caller holds the function's lock and mu.
 func (d *deadLetters) bury(ex *execution) {
+	if q := d.queue(ex.fn.name); d.perFunction <= 0 {
+		q.dropped++
+		return
+	}
 	// Copies: a dead letter outlives its execution, and so would all that its
 	// input was allocated with.
 	l := DeadLetter{Snapshot: ex.snapshot(), Input: slices.Clone(ex.input)}
@@ -75,7 +79,7 @@ func (d *deadLetters) bury(ex *execution) {
 		l.facts = ex.more.facts
 	}
 	q := d.queue(ex.fn.name)
-	if d.perFunction <= 0 || l.bytes() > d.maxBytes {
+	if l.bytes() > d.maxBytes {
 		q.dropped++
 		return
 	}
@@ -181,6 +185,15 @@ func (d *deadLetters) take(name string, id ID, now int64) (*factLog, bool) {
 		return nil, false
 	}
 	return d.remove(q, i), true
+}
+
+// takeLetter is take for the step that redrives the letter; a replay has none, and
+// knows whether it was there.
+func (c *Core) takeLetter(fn *Function, in *input, now Instant) (*factLog, bool) {
+	if c.replays {
+		return nil, !in.letterGone
+	}
+	return c.dead.take(fn.name, in.letter, now.Wall)
 }
 
 // DeadLetterPage is a part of a name's dead letters, newest first. With More set

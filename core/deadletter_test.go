@@ -20,7 +20,7 @@ func (failing) Dispatch(t Task) {
 
 func deadLetterCore(t *testing.T, cfg Config, d Dispatcher) *Core {
 	t.Helper()
-	c, err := New(cfg, &stillClock{}, &seqIDs{}, d, nil)
+	c, err := New(recordedConfig(t, cfg), &stillClock{}, &seqIDs{}, d, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -16,7 +16,7 @@ func TestAJournalThatAdvancesConcurrently(t *testing.T) {
 	cfg := DefaultConfig()
 	cfg.RateMaxPerSecond, cfg.Journal, cfg.Specs = 0, j, jsonSpecs{}
 	work := &checkedWork{t: t, made: map[string]bool{}}
-	c, err := New(cfg, newTestClock(), &seqIDs{}, work, nil)
+	c, err := New(recordedConfig(t, cfg), newTestClock(), &seqIDs{}, work, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

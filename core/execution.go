@@ -1,6 +1,7 @@
 package core
 
 import (
+	"math"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -53,6 +54,14 @@ type executionExtras struct {
 	attempts []Attempt // the failed ones
 	moved    int64     // wall ns of when it was last put back
 	retryAt  Instant   // the end of its pause
+}
+
+// newRecord is an execution that has just been created.
+func newRecord(id ID, fn *Function, now Instant, sync bool) execution {
+	return execution{
+		id: id, fn: fn, sync: sync, created: now.Wall, createdMono: now.Mono, queuedMono: now.Mono,
+		attempt: 1, heapIndex: -1, initMs: -1, startedMono: -1,
+	}
 }
 
 // inQueue says that ex has a place in its function's queue.
@@ -226,11 +235,19 @@ func (ex *execution) nextDeadline() int64 {
 	if ex.pausing {
 		earlier(ex.more.retryAt.Mono)
 	}
-	if ex.holdsSlot && !ex.awaitsDispatch() {
+	switch {
+	case !ex.holdsSlot:
+	case ex.awaitsDispatch():
+		earlier(notDispatched)
+	default:
 		earlier(ex.attemptDeadline())
 	}
 	return at
 }
+
+// notDispatched is the deadline of an attempt whose time has not begun: never,
+// and so it is among its function's deadlines, which have all that runs.
+const notDispatched = math.MaxInt64
 
 // Snapshot is a consistent copy of an execution at one moment. The byte
 // slices are shared and must not be changed.

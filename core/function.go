@@ -48,6 +48,12 @@ type Function struct {
 	kept          int    // durable executions that are not evicted
 	open          int    // durable executions that have not ended
 
+	// For the recorder.
+	domain    uint32 // tells registrations apart; 0 = nothing is recorded
+	recorded  uint32 // the place of the last record
+	check     uint32 // after it
+	sinceBase uint32 // steps
+
 	completions throughput
 	service     serviceTime // with Config.PassOverLate only
 }
@@ -188,7 +194,7 @@ func (fn *Function) watch(ex *execution, now Instant) {
 // timeout, not once per execution.
 func (fn *Function) arm(now Instant) {
 	at, _, ok := fn.deadlines.next()
-	if !ok || (fn.armedAt != 0 && fn.armedAt <= at) {
+	if !ok || at == notDispatched || (fn.armedAt != 0 && fn.armedAt <= at) {
 		return
 	}
 	fn.armedAt = at

@@ -50,7 +50,9 @@ func (c *Core) Register(spec *Spec) (*Function, error) {
 // one. The error is ErrJournalFull.
 func (c *Core) newRegistration(spec *Spec, stored []byte, now Instant) (*Function, error) {
 	if c.cfg.Journal == nil {
-		return newFunction(c, spec), nil
+		fn := newFunction(c, spec)
+		fn.recordFirst(now)
+		return fn, nil
 	}
 	if !c.cfg.Journal.Room() {
 		return nil, ErrJournalFull
@@ -60,6 +62,7 @@ func (c *Core) newRegistration(spec *Spec, stored []byte, now Instant) (*Functio
 	fn.mu.Lock()
 	defer fn.mu.Unlock()
 	fn.recordSpec(&effects{now: now}, spec, stored)
+	fn.recordFirst(now)
 	return fn, nil
 }
 

@@ -154,6 +154,22 @@ func (c *Core) endHeld(ex *execution) bool {
 	return ex.status.Terminal() && ex.durable() && !c.held.reached(ex.more.facts.last())
 }
 
+// endHeld is Core.endHeld for a step, which asks how far the journal is once.
+func (fx *effects) endHeld(ex *execution) bool {
+	if !ex.status.Terminal() || !ex.durable() {
+		return false
+	}
+	if !fx.askedJournal {
+		fx.durable, fx.askedJournal = LSN(fx.fn.core.held.durable.Load()), true
+	}
+	return fx.durable < ex.more.facts.last()
+}
+
+// expired is Core.expired for a step.
+func (fx *effects) expired(ex *execution) bool {
+	return ex.status.Terminal() && fx.fn.core.store.ttl.evictable(ex.finished, fx.now.Wall) && !fx.endHeld(ex)
+}
+
 // hideEnd takes the end out of a snapshot.
 func (s *Snapshot) hideEnd() {
 	s.Status = Running

@@ -309,7 +309,7 @@ func TestIdempotentConcurrentRequestWaitsForThePendingClaim(t *testing.T) {
 	work := &script{}
 	clock := newTestClock()
 	// One a second: trying again after a pending claim must not count twice.
-	c, err := New(Config{RateMaxPerSecond: 2}, clock, ids, work, nil)
+	c, err := New(recordedConfig(t, Config{RateMaxPerSecond: 2}), clock, ids, work, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

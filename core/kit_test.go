@@ -13,6 +13,7 @@ type checker interface {
 	Helper()
 	Fatal(...any)
 	Fatalf(string, ...any)
+	Cleanup(func())
 }
 
 // testClock is a clock that moves only when told. It starts at Mono 0, which
@@ -284,6 +285,9 @@ func newBed(t checker, change ...func(*Config)) *bed {
 	cfg.RateMaxPerSecond = 0
 	for _, f := range change {
 		f(&cfg)
+	}
+	if cfg.Recorder == nil {
+		recorded(t, &cfg)
 	}
 	b := &bed{t: t, clock: newTestClock(), work: &script{}, seen: &recorder{}}
 	c, err := New(cfg, b.clock, &seqIDs{}, b.work, b.seen)

@@ -321,7 +321,7 @@ func TestDrainOncePassesLeavers(t *testing.T) {
 func TestCallersLeaveUnderLoad(t *testing.T) {
 	begin := make(chan struct{})
 	w := startWorkers(3, func(task Task) { <-begin; task.Complete(success(`1`)) })
-	c, err := New(Config{}, newRealClock(), &seqIDs{}, w, nil)
+	c, err := New(recordedConfig(t, Config{}), newRealClock(), &seqIDs{}, w, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

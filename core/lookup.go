@@ -26,7 +26,7 @@ func (c *Core) Details(id ID) (Details, bool) {
 	if c.expired(ex, now) {
 		return Details{}, false
 	}
-	d := Details{Snapshot: c.visible(ex, now)}
+	d := Details{Snapshot: c.visible(ex, now, c.endHeld(ex))}
 	if !d.CleanedUp {
 		d.Input = ex.input
 		if ex.more != nil {
@@ -36,11 +36,10 @@ func (c *Core) Details(id ID) (Details, bool) {
 	return d, true
 }
 
-// visible is what a reader sees of ex: an end only once it is durable, where ex
-// is. The caller holds the function's lock.
-func (c *Core) visible(ex *execution, now Instant) (s Snapshot) {
+// visible is what a reader sees of ex: no end that is held. The caller holds the function's lock.
+func (c *Core) visible(ex *execution, now Instant, endHeld bool) (s Snapshot) {
 	ex.copyTo(&s)
-	if c.endHeld(ex) {
+	if endHeld {
 		s.hideEnd()
 		return s
 	}

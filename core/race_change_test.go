@@ -60,7 +60,7 @@ func TestRedriveRacesWithUpdate(t *testing.T) {
 		mu.Unlock()
 		task.Complete(success(`1`))
 	})
-	c, err := New(Config{MaxDeadLetters: 1000}, newRealClock(), &seqIDs{}, w, nil)
+	c, err := New(recordedConfig(t, Config{MaxDeadLetters: 1000}), newRealClock(), &seqIDs{}, w, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -90,7 +90,7 @@ func TestInFlightNeverAboveConcurrency(t *testing.T) {
 		out.Add(-1)
 		task.Complete(success(`1`))
 	})
-	c, err := New(Config{}, newRealClock(), &seqIDs{}, dispatchFunc(func(task Task) {
+	c, err := New(recordedConfig(t, Config{}), newRealClock(), &seqIDs{}, dispatchFunc(func(task Task) {
 		n := out.Add(1)
 		for m := most.Load(); n > m && !most.CompareAndSwap(m, n); m = most.Load() {
 		}
@@ -141,7 +141,7 @@ func TestFIFOUnderConcurrency(t *testing.T) {
 	last := map[byte]int{}
 	var done sync.WaitGroup
 	done.Add(callers * each)
-	c, err := New(Config{}, newRealClock(), &seqIDs{}, dispatchFunc(func(task Task) {
+	c, err := New(recordedConfig(t, Config{}), newRealClock(), &seqIDs{}, dispatchFunc(func(task Task) {
 		var caller, n int
 		fmt.Sscanf(string(task.Input), "%d %d", &caller, &n)
 		mu.Lock()
@@ -178,7 +178,7 @@ func TestFIFOUnderConcurrency(t *testing.T) {
 func TestOneExecutionPerKeyWithRacingCallers(t *testing.T) {
 	w := startWorkers(2, func(task Task) { task.Complete(success(`1`)) })
 	var runs sync.Map // key -> *atomic.Int64
-	c, err := New(Config{}, newRealClock(), &seqIDs{}, dispatchFunc(func(task Task) {
+	c, err := New(recordedConfig(t, Config{}), newRealClock(), &seqIDs{}, dispatchFunc(func(task Task) {
 		n, _ := runs.LoadOrStore(task.IdempotencyKey, new(atomic.Int64))
 		n.(*atomic.Int64).Add(1)
 		w.Dispatch(task)
@@ -254,7 +254,7 @@ func TestOneExecutionPerKeyWithRacingCallers(t *testing.T) {
 func TestForgetRacesWithTheEnd(t *testing.T) {
 	var mu sync.Mutex
 	held := map[ID]Task{}
-	c, err := New(Config{}, newRealClock(), &seqIDs{}, dispatchFunc(func(task Task) {
+	c, err := New(recordedConfig(t, Config{}), newRealClock(), &seqIDs{}, dispatchFunc(func(task Task) {
 		mu.Lock()
 		held[task.ID] = task
 		mu.Unlock()
@@ -297,7 +297,7 @@ func TestSnapshotsAreNeverHalfApplied(t *testing.T) {
 			task.Complete(Outcome{Status: Timeout})
 		}
 	})
-	c, err := New(Config{}, newRealClock(), &seqIDs{}, w, nil)
+	c, err := New(recordedConfig(t, Config{}), newRealClock(), &seqIDs{}, w, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

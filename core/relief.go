@@ -129,13 +129,16 @@ type reliefStep struct {
 	need    int64
 	before  *execution // another function's oldest; nil for none
 	dropped []*execution
+	from    int // of dropped: the first of this step
 	freed   int64
+	exactly int // in a replay: so many payloads, however many bytes are needed; 0 = no replay
 }
 
 // relieve drops the payloads of fn's oldest answered executions, those that
 // ended before s.before, until s.need bytes are freed. The caller holds fn.mu.
 func (fn *Function) relieve(s *reliefStep) {
-	for n := 0; n < relieveAtOnce && s.freed < s.need; n++ {
+	s.from = len(s.dropped)
+	for n := 0; s.wantsMore(n); n++ {
 		ex := fn.answered.oldest
 		if ex == nil || s.before != nil && endedBefore(s.before, ex) {
 			return
@@ -143,6 +146,14 @@ func (fn *Function) relieve(s *reliefStep) {
 		s.freed += fn.dropPayload(ex)
 		s.dropped = append(s.dropped, ex)
 	}
+}
+
+// wantsMore says that a step that has dropped n payloads goes on.
+func (s *reliefStep) wantsMore(n int) bool {
+	if s.exactly > 0 {
+		return n < s.exactly
+	}
+	return n < relieveAtOnce && s.freed < s.need
 }
 
 // oldestAnswered has the functions with answered executions, as a heap, and how

@@ -156,7 +156,7 @@ func TestAnsweredCallsOfDeletedFunctionsMakeRoom(t *testing.T) {
 // refuse nothing and lose no byte of the account.
 func TestRoomIsMadeUnderConcurrency(t *testing.T) {
 	const callers, calls, size, bound = 8, 400, 1000, 64_000
-	c, err := New(Config{MaxPayloadBytes: bound}, newTestClock(), &seqIDs{}, echo{}, nil)
+	c, err := New(recordedConfig(t, Config{MaxPayloadBytes: bound}), newTestClock(), &seqIDs{}, echo{}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

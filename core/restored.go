@@ -138,6 +138,7 @@ func (r *Restorer) restoreFunction(g *functionFacts, now Instant) error {
 	g.fn = newFunction(r.core, spec)
 	g.fn.registration, g.fn.setAt, g.fn.goneAt = g.number, g.setAt, g.goneAt
 	g.fn.limiter.fill(now.Wall)
+	g.fn.recordFirst(now)
 	if g.goneAt != 0 {
 		g.fn.deleted = true
 		r.core.leaving.add(g.fn)

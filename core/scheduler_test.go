@@ -18,7 +18,7 @@ func readyNames(c *Core) []string {
 // One budget unit is one tick, and a busy function waits behind all others
 // between two of its ticks.
 func TestSchedulerServesRoundRobinInSignalledOrder(t *testing.T) {
-	b := newBed(t)
+	b := newBed(t, unrecorded)
 	for _, n := range []string{"x", "y", "z"} {
 		b.register(n, slots(2), queueSize(50))
 	}

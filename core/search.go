@@ -236,7 +236,7 @@ func (s *search) matching(ex *execution) *Found {
 	case s.Key != "" && (ex.more == nil || ex.more.idempotencyKey != s.Key):
 		return nil
 	}
-	f := &Found{Snapshot: s.core.visible(ex, s.now)}
+	f := &Found{Snapshot: s.core.visible(ex, s.now, s.core.endHeld(ex))}
 	if s.Code != "" && f.Err == nil || s.Key != "" && f.Idempotency == "" {
 		return nil // due for cleanup
 	}
@@ -245,7 +245,7 @@ func (s *search) matching(ex *execution) *Found {
 
 // open is matching of an execution whose end is not durable yet.
 func (s *search) open(ex *execution) *Found {
-	f := &Found{Snapshot: s.core.visible(ex, s.now)}
+	f := &Found{Snapshot: s.core.visible(ex, s.now, s.core.endHeld(ex))}
 	if !s.Statuses.has(f.Status) || s.Code != "" || s.Key != "" && f.Idempotency != s.Key {
 		return nil
 	}

@@ -69,7 +69,7 @@ type input struct {
 	tag        uint64 // StepAccept
 	waiter     Waiter
 	key        claim  // StepAccept: to be published; token 0 = none
-	n          int    // StepSetReplicas, StepReplicas
+	n          int    // StepSetReplicas, StepReplicas; StepForget, set by the step: the waiter's place
 	done       func() // StepDrain
 
 	expiry     *expiry   // StepExpire
@@ -81,6 +81,9 @@ type input struct {
 	letter     ID           // StepAccept: the dead letter that it comes from
 	held       *heldEffects // StepDurable
 	restored   []*execution // StepRestore
+
+	places     uint64 // StepAccept: in the rate windows
+	letterGone bool   // StepAccept, set by the step: the dead letter is not there
 
 	asked  question // StepTick, StepDrain: what the step before has had asked
 	nobody bool     // the answer: nobody is there
@@ -106,6 +109,9 @@ type effects struct {
 	// attemptEnded are held until it is durable.
 	lsn   LSN
 	ended *execution // durable, and has just ended
+	// durable is how far the journal was when the step asked.
+	durable      LSN
+	askedJournal bool
 
 	ready   bool // fn is to be added to the ready list
 	freeKey *execution
@@ -138,6 +144,9 @@ func (fn *Function) step(in *input, fx *effects) {
 	fx.fn, fx.now = fn, in.now
 	fn.mu.Lock()
 	fn.decide(in, fx)
+	if fn.core.recorder != nil {
+		fn.recordStep(in, fx)
+	}
 	fn.mu.Unlock()
 }
 
@@ -157,7 +166,7 @@ func (fn *Function) decide(in *input, fx *effects) {
 	case StepJoin:
 		fn.join(in, fx)
 	case StepForget:
-		fn.removeWaiter(in.ex, in.waiter)
+		in.n = fn.removeWaiter(in.ex, in.waiter)
 	case StepComplete:
 		fn.completed(in, fx)
 	case StepDrain:

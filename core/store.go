@@ -18,6 +18,8 @@ type executionStore struct {
 	count    atomic.Int64
 	bytes    atomic.Int64
 	ttl      retention
+	// detached says that nothing is stored: a Replay knows its executions itself.
+	detached bool
 }
 
 // retention is how long executions are kept.
@@ -87,6 +89,9 @@ func (s *executionStore) release(n int64) {
 
 // put adds a reserved execution and completes its id; the first look at it is at ex.lookAt.
 func (s *executionStore) put(ex *execution) {
+	if s.detached {
+		return
+	}
 	sh := s.shard(ex.id)
 	sh.mu.Lock()
 	ex.id = ex.id.withPlace(sh.records.add(ex, ex.fn.tag))
@@ -142,6 +147,9 @@ func (s *executionStore) get(id ID) *execution {
 // markFailed has searches for failures find ex, which is in the store. The
 // caller holds the function's lock.
 func (s *executionStore) markFailed(ex *execution) {
+	if s.detached {
+		return
+	}
 	sh := s.shard(ex.id)
 	sh.mu.Lock()
 	sh.records.markFailed(sh.place(ex))
@@ -152,6 +160,9 @@ func (s *executionStore) markFailed(ex *execution) {
 // caller holds the function's lock.
 func (s *executionStore) lookAt(ex *execution, due int64) {
 	ex.lookAt = due
+	if s.detached {
+		return
+	}
 	sh := s.shard(ex.id)
 	sh.mu.Lock()
 	sh.looks.add(ex, due)

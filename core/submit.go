@@ -49,6 +49,12 @@ type Request struct {
 	charged bool        // counted in the rate windows before ErrPending
 	print   Fingerprint // made then
 	letter  ID          // the dead letter that it is submitted from
+
+	// For the recorder: places in the rate windows, figures that a refusal rests
+	// on, and that a step has refused it.
+	places  uint64
+	seen    [2]uint64
+	decided bool
 }
 
 // Result is an accepted request, or the execution its key already had.
@@ -81,7 +87,8 @@ func (c *Core) Submit(r *Request) (Result, error) {
 	if c.draining.Load() {
 		return Result{}, c.reject(fn, r, now, ErrDraining)
 	}
-	if !r.charged && !c.withinRate(fn, now) {
+	r.seen, r.decided = [2]uint64{}, false
+	if !r.charged && !c.withinRate(fn, r, now) {
 		return Result{}, c.reject(fn, r, now, ErrRateLimited)
 	}
 	again := r.charged
@@ -97,8 +104,19 @@ func (c *Core) Submit(r *Request) (Result, error) {
 
 // withinRate takes a place in the windows of the function and of all. The
 // function's own comes first, so that one over its limit costs others nothing.
-func (c *Core) withinRate(fn *Function, now Instant) bool {
-	return fn.limiter.Acquire(now.Wall) && c.limiter.Acquire(now.Wall)
+func (c *Core) withinRate(fn *Function, r *Request, now Instant) bool {
+	own, ok := fn.limiter.take(now.Wall)
+	if !ok {
+		r.seen = [2]uint64{uint64(own), uint64(fn.limiter.Limit())}
+		return false
+	}
+	all, ok := c.limiter.take(now.Wall)
+	if !ok {
+		r.seen = [2]uint64{uint64(all), uint64(c.limiter.Limit())}
+		return false
+	}
+	r.places = uint64(own)<<32 | uint64(all)
+	return true
 }
 
 // submitOnce admits a request with an idempotency key unless the key already
@@ -156,11 +174,11 @@ func (c *Core) join(fn *Function, id ID, r *Request, now Instant) (Result, bool)
 // join has in.waiter, if any, woken at the end of an execution that has not
 // ended, and reads its state; the caller holds fn.mu.
 func (fn *Function) join(in *input, fx *effects) {
-	if fn.core.expired(in.ex, fx.now) {
+	if fx.expired(in.ex) {
 		fx.why = ErrExecutionGone
 		return
 	}
-	fx.told = fn.core.visible(in.ex, fx.now)
+	fx.told = fn.core.visible(in.ex, fx.now, fx.endHeld(in.ex))
 	if in.ex.durable() {
 		fx.restsOn = in.ex.more.facts.accepted()
 	}
@@ -182,17 +200,26 @@ func (fn *Function) addWaiter(ex *execution, w Waiter) {
 }
 
 // removeWaiter makes sure that w is not woken for ex any more; the caller holds fn.mu.
-func (fn *Function) removeWaiter(ex *execution, w Waiter) {
+// It returns where w was: 1 for the execution's own caller's, from 2 for those that
+// have joined; 0 = nowhere.
+func (fn *Function) removeWaiter(ex *execution, w Waiter) (place int) {
+	if w == nil {
+		return 0
+	}
 	if ex.waiter == w {
-		ex.waiter = nil
+		ex.waiter, place = nil, 1
 	}
 	if !ex.joined() {
-		return
+		return place
+	}
+	if i := slices.Index(ex.more.waiters, w); i >= 0 {
+		place = i + 2
 	}
 	ex.more.waiters = slices.DeleteFunc(ex.more.waiters, func(other Waiter) bool { return other == w })
 	if ex.inQueue() && !ex.sync && !ex.joined() {
 		fn.joinQueued--
 	}
+	return place
 }
 
 // admit records and queues a request, or starts it, and settles the claim on its
@@ -203,9 +230,10 @@ func (c *Core) admit(fn *Function, r *Request, now Instant, key claim) (res Resu
 		return Result{}, c.refuse(fn, r, now, key, why)
 	}
 	var fx effects
-	fn.step(&input{kind: StepAccept, now: now, ex: ex, key: key, callerRuns: r.CallerRuns, tag: r.Tag, letter: r.letter}, &fx)
+	fn.step(&input{kind: StepAccept, now: now, ex: ex, key: key, callerRuns: r.CallerRuns, tag: r.Tag, letter: r.letter, waiter: r.Waiter, places: r.places}, &fx)
 	if fx.why != nil {
 		c.store.release(ex.payloadBytes())
+		r.decided = true
 		return Result{}, c.refuse(fn, r, now, key, fx.why)
 	}
 	id := ex.id
@@ -239,7 +267,8 @@ func (fn *Function) accept(in *input, fx *effects) {
 	var letter *factLog
 	if in.letter != (ID{}) {
 		var there bool
-		if letter, there = c.dead.take(fn.name, in.letter, fx.now.Wall); !there { // by another redrive
+		if letter, there = c.takeLetter(fn, in, fx.now); !there { // by another redrive
+			in.letterGone = true
 			fx.why = ErrNotFound
 			return
 		}
@@ -286,7 +315,7 @@ func (c *Core) refuse(fn *Function, r *Request, now Instant, key claim, why *Rej
 // step.
 func (c *Core) place(fn *Function, r *Request, now Instant) (*execution, *Rejection) {
 	if r.Sync {
-		if why := c.admission.check(fn, now); why != nil {
+		if why := c.admission.check(fn, now, &r.seen); why != nil {
 			return nil, why
 		}
 	}
@@ -294,10 +323,12 @@ func (c *Core) place(fn *Function, r *Request, now Instant) (*execution, *Reject
 	if why != nil {
 		return nil, why
 	}
-	if fn.QueueDepth() >= fn.QueueSize() {
+	if depth, size := fn.QueueDepth(), fn.QueueSize(); depth >= size {
+		r.seen = [2]uint64{uint64(depth), uint64(size)}
 		return nil, ErrQueueFull
 	}
 	if !c.reserve(r.payloadBytes(), now) {
+		r.seen = [2]uint64{1, 0}
 		return nil, ErrStoreFull
 	}
 	return c.newExecution(fn, r, now, durable), nil
@@ -332,11 +363,8 @@ func (c *Core) newExecution(fn *Function, r *Request, now Instant, durable bool)
 	id := c.ids.NewID()
 	memory := c.memory.of(id, r.Sync)
 	ex := &memory.records.take(1)[0]
-	*ex = execution{
-		id: id, fn: fn, created: now.Wall, createdMono: now.Mono, queuedMono: now.Mono,
-		input: r.Input, timeout: int64(r.Timeout), attempt: 1, heapIndex: -1, initMs: -1, startedMono: -1,
-		sync: r.Sync, waiter: r.Waiter,
-	}
+	*ex = newRecord(id, fn, now, r.Sync)
+	ex.input, ex.timeout, ex.waiter = r.Input, int64(r.Timeout), r.Waiter
 	if r.extraBytes() > 0 || r.Trace.Record != nil || durable {
 		ex.more = &executionExtras{metadata: r.Metadata, traceID: r.TraceID, trace: r.Trace, idempotencyKey: r.IdempotencyKey}
 	}
@@ -363,6 +391,9 @@ func (c *Core) newExecution(fn *Function, r *Request, now Instant, durable bool)
 }
 
 func (c *Core) reject(fn *Function, r *Request, now Instant, why *Rejection) *Rejection {
+	if c.recorder != nil && !r.decided {
+		c.recordRefusal(fn, r, now, why)
+	}
 	c.observe(&Event{Kind: EventRejected, Function: fn, At: now, Sync: r.Sync, Code: why.Code, Tag: r.Tag})
 	return why
 }

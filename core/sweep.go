@@ -114,21 +114,21 @@ func (fn *Function) expire(work *expiry, fx *effects) {
 			fn.endStale(work, ex, fx)
 			return
 		}
-		fn.age(work, ex, a.due, fx.now)
+		fn.age(work, ex, a.due, fx)
 	}
 }
 
 // age takes one execution a step on; the caller holds fn.mu. An entry that is
 // out of date, because the record was given another time since, is ignored:
 // that one is still to come.
-func (fn *Function) age(work *expiry, ex *execution, due int64, now Instant) {
-	ttl, next := fn.core.store.ttl, int64(0)
+func (fn *Function) age(work *expiry, ex *execution, due int64, fx *effects) {
+	ttl, now, next := fn.core.store.ttl, fx.now, int64(0)
 	switch {
 	case ex.evicted || ex.lookAt != due:
 		return
 	case !ex.status.Terminal():
 		next = ttl.nextLook(ex.lastMoved(), now.Wall)
-	case ttl.evictable(ex.finished, now.Wall) && fn.core.endHeld(ex):
+	case ttl.evictable(ex.finished, now.Wall) && fx.endHeld(ex):
 		next = now.Wall // once its end is durable
 	case ttl.evictable(ex.finished, now.Wall):
 		work.evict(ex)
