@@ -21,8 +21,9 @@ const dropLimit = 256 << 10
 // request that is not a Server's has its body already.
 //
 // A body that fits into the buffer which the head came in stays there, unless
-// it is chunked. Others are read into a buffer that grows with what comes. What
-// is above freeBuffer is out of the budget while the body is being read.
+// it is chunked. Others are read into a buffer that grows with what comes, to the
+// kernel if not yet to the server. What is above freeBuffer is out of the budget
+// while the body is being read.
 func ReadBody(ctx *fasthttp.RequestCtx) error {
 	x := exchangeOf(ctx)
 	if x == nil || x.body.ended {
@@ -133,7 +134,14 @@ func (x *exchange) bodyBuffer() []byte {
 
 // grow makes room for more than have bytes, of a body of length at most.
 func (x *exchange) grow(sh *share, have, length int) error {
-	want := min(max(growth*have, growth*x.in.Buffered(), smallBuffer), length)
+	want := max(growth*(have+x.in.Buffered()), smallBuffer)
+	if want < length && !x.body.chunked && x.conn.tcp != nil {
+		// What the kernel has of it counts: most bodies then need one buffer, and none
+		// is copied from one into the next. Over TLS that is the length of what the body
+		// is encrypted in, about as much.
+		want += growth * x.conn.tcp.Arrived()
+	}
+	want = min(want, length)
 	if _, capacity := class(want); capacity > freeBuffer {
 		if x.deadline.IsZero() {
 			x.deadline = time.Now().Add(x.conn.s.ReadTimeout)
