@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"runtime"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -381,4 +382,46 @@ func TestMemoryOfRetainedExecution(t *testing.T) {
 		t.Fatalf("%d bytes each, want less than 400", each)
 	}
 	runtime.KeepAlive(c)
+}
+
+// benchRing keeps the latest records, as a flight recorder does.
+type benchRing struct {
+	mu    sync.Mutex
+	steps [16384]Step
+	at    uint64
+}
+
+func (r *benchRing) Step(s Step) {
+	r.mu.Lock()
+	r.steps[r.at%uint64(len(r.steps))] = s
+	r.at++
+	r.mu.Unlock()
+}
+
+func (*benchRing) Base(*Base) {}
+
+// What recording adds to the cycle: run with -count, the two come in turns.
+func BenchmarkFullCycleRecorded(b *testing.B) {
+	for _, waits := range []bool{false, true} {
+		for _, recorded := range []bool{false, true} {
+			b.Run(fmt.Sprintf("sync=%v/recorded=%v", waits, recorded), func(b *testing.B) {
+				cfg := shortRetention()
+				if recorded {
+					cfg.Recorder = &benchRing{}
+				}
+				c := newBenchCore(b, cfg, echo{}, &counts{}, 1)
+				r := &Request{Function: "f0", Input: []byte(`{"a":1}`), Sync: waits}
+				if waits {
+					r.Waiter = nopWaiter{}
+				}
+				b.ReportAllocs()
+				reportCPU(b)
+				for b.Loop() {
+					if _, err := c.Submit(r); err != nil {
+						b.Fatal(err)
+					}
+				}
+			})
+		}
+	}
 }
