@@ -202,6 +202,7 @@ func New(cfg Config, clock Clock, ids IDSource, dispatcher Dispatcher, observer 
 	if observer == nil {
 		c.observer = nopObserver{}
 	}
+	c.keys.recordTo(cfg.Recorder)
 	c.registry.max = cfg.MaxFunctions
 	c.dead = newDeadLetters(&cfg, &c.held)
 	c.admission.cfg.Store(&cfg.SyncQueue)

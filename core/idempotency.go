@@ -20,6 +20,8 @@ type IdempotencyStore struct {
 	maxCount int64
 	count    atomic.Int64
 	bytes    atomic.Int64 // of the names and keys
+	recorder Recorder     // nil = none
+	again    *Step        // what is replayed; nil = it is no KeyReplay's
 }
 
 type idempotencyShard struct {
@@ -27,7 +29,12 @@ type idempotencyShard struct {
 	entries map[idempotencyKey]*idempotencyEntry
 	looks   *calendar[idempotencyEntry]
 	tokens  uint64
-	_       [64]byte
+
+	domain   uint32 // for the recorder, as of a Function
+	recorded uint32
+	check    uint32
+	numbers  uint64 // keys held so far
+	_        [64]byte
 }
 
 type idempotencyKey struct{ function, key string }
@@ -36,6 +43,7 @@ func (k *idempotencyKey) bytes() int64 { return int64(len(k.function) + len(k.ke
 
 type idempotencyEntry struct {
 	key      idempotencyKey
+	number   uint64 // it is the n-th of its shard
 	print    Fingerprint
 	id       ID
 	token    uint64 // 0 once published
@@ -71,6 +79,14 @@ func NewIdempotencyStore(shards int, ttl, sweepWidth int64, maxKeys int) *Idempo
 	return s
 }
 
+// recordTo has the decisions recorded; nil = not.
+func (s *IdempotencyStore) recordTo(r Recorder) {
+	s.recorder = r
+	for i := range s.shards {
+		s.shards[i].domain = keyDomains | uint32(i+1)
+	}
+}
+
 func (s *IdempotencyStore) shard(k idempotencyKey) *idempotencyShard {
 	return &s.shards[hashString(hashString(hashSeed, k.function), k.key)&s.mask]
 }
@@ -103,7 +119,7 @@ func (s *IdempotencyStore) Put(function, key string, print Fingerprint, id ID, n
 	k := idempotencyKey{function, key}
 	sh := s.shard(k)
 	sh.mu.Lock()
-	e, ok := s.entry(sh, k, now)
+	e, ok := s.entry(sh, k, now, &keyStep{})
 	var settled []func()
 	if ok {
 		e.print = print
@@ -128,6 +144,7 @@ func (s *IdempotencyStore) restore(function, key string, print Fingerprint, id I
 	}
 	e.print = print
 	s.store(sh, e, id, storedAt)
+	s.recordKey(sh, &keyStep{Step: Step{A: keyRestore, Wall: storedAt, ID: id}, entry: e})
 }
 
 // PutIfAbsent maps a key to an execution unless it has a live mapping or a
@@ -141,7 +158,7 @@ func (s *IdempotencyStore) PutIfAbsent(function, key string, print Fingerprint, 
 	if e := s.live(sh, k, now); e != nil {
 		return e.id, false
 	}
-	e, ok := s.entry(sh, k, now)
+	e, ok := s.entry(sh, k, now, &keyStep{})
 	if !ok {
 		return ID{}, false
 	}
@@ -160,10 +177,22 @@ func (s *IdempotencyStore) AcquireOrGet(function, key string, print Fingerprint,
 	sh := s.shard(k)
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
-	if e := s.live(sh, k, now); e != nil {
+	step := keyStep{Step: Step{A: keyAcquire, Wall: now}}
+	state, token, id := s.acquireOrGet(sh, k, print, settled, &step)
+	step.Flags |= StepFlags(state)
+	step.Mono, step.ID = int64(token), id
+	s.recordKey(sh, &step)
+	return state, token, id
+}
+
+// acquireOrGet is AcquireOrGet at step.Wall; the caller holds sh.mu.
+func (s *IdempotencyStore) acquireOrGet(sh *idempotencyShard, k idempotencyKey, print Fingerprint, settled func(), step *keyStep) (ClaimState, uint64, ID) {
+	if e := s.live(sh, k, step.Wall); e != nil {
+		step.entry = e
 		if e.print != print {
 			return Reused, 0, ID{}
 		}
+		step.Flags |= FlagSamePrint
 		if e.token == 0 {
 			return Existing, 0, e.id
 		}
@@ -172,11 +201,11 @@ func (s *IdempotencyStore) AcquireOrGet(function, key string, print Fingerprint,
 		}
 		return Pending, 0, ID{}
 	}
-	e, ok := s.entry(sh, k, now)
+	e, ok := s.entry(sh, k, step.Wall, step)
 	if !ok {
 		return KeysFull, 0, ID{}
 	}
-	e.print = print
+	e.print, step.entry = print, e
 	return Claimed, s.claim(sh, e), ID{}
 }
 
@@ -188,10 +217,14 @@ func (s *IdempotencyStore) ClaimIfMatches(function, key string, old ID) (ClaimSt
 	sh := s.shard(k)
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
-	if e := sh.entries[k]; e != nil && e.token == 0 && e.id == old {
-		return Claimed, s.claim(sh, e)
+	step := keyStep{Step: Step{A: keyTakeOver, ID: old}, entry: sh.entries[k]}
+	state := Pending
+	if e := step.entry; e != nil && e.token == 0 && e.id == old {
+		state, step.Mono = Claimed, int64(s.claim(sh, e))
 	}
-	return Pending, 0
+	step.Flags = StepFlags(state)
+	s.recordKey(sh, &step)
+	return state, uint64(step.Mono)
 }
 
 // Publish ends a claim with the execution it led to.
@@ -221,11 +254,14 @@ func (s *IdempotencyStore) publish(c *claim, id ID, now int64) (settled []func()
 	sh := s.shard(k)
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
-	e := sh.claimed(k, c.token)
-	if e == nil {
-		return nil, ErrWrongToken
+	step := keyStep{Step: Step{A: keyPublish, Wall: now, Mono: int64(c.token), ID: id}, entry: sh.entries[k]}
+	if e := sh.claimed(k, c.token); e == nil {
+		step.Flags, err = FlagWrongToken, ErrWrongToken
+	} else {
+		settled = s.store(sh, e, id, now)
 	}
-	return s.store(sh, e, id, now), nil
+	s.recordKey(sh, &step)
+	return settled, err
 }
 
 // abandon is Abandon, and leaves those who wait for the key to be called.
@@ -234,12 +270,15 @@ func (s *IdempotencyStore) abandon(c *claim) (settled []func(), err error) {
 	sh := s.shard(k)
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
-	e := sh.claimed(k, c.token)
-	if e == nil {
-		return nil, ErrWrongToken
+	step := keyStep{Step: Step{A: keyAbandon, Mono: int64(c.token)}, entry: sh.entries[k]}
+	if e := sh.claimed(k, c.token); e == nil {
+		step.Flags, err = FlagWrongToken, ErrWrongToken
+	} else {
+		s.evict(sh, e)
+		settled = e.settled
 	}
-	s.evict(sh, e)
-	return e.settled, nil
+	s.recordKey(sh, &step)
+	return settled, err
 }
 
 // claimed is the entry that token claims, nil when there is none; the caller
@@ -263,10 +302,16 @@ func (s *IdempotencyStore) sweep(i int, now int64) (evicted int, more bool) {
 	sh := &s.shards[i]
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
-	return s.evictDue(sh, now)
+	evicted, looked, more := s.evictDue(sh, now)
+	if looked > 0 {
+		s.recordKey(sh, &keyStep{Step: Step{A: keySweep, Wall: now, B: uint32(evicted)}})
+	}
+	return evicted, more
 }
 
-func (s *IdempotencyStore) evictDue(sh *idempotencyShard, now int64) (evicted int, more bool) {
+// evictDue evicts the expired of the keys that are due for a look, one bucket of
+// them a call.
+func (s *IdempotencyStore) evictDue(sh *idempotencyShard, now int64) (evicted, looked int, more bool) {
 	due, more := sh.looks.pop(now, nil)
 	for _, a := range due {
 		// A pending claim does not expire, its holder settles it; and what was
@@ -276,22 +321,16 @@ func (s *IdempotencyStore) evictDue(sh *idempotencyShard, now int64) (evicted in
 			evicted++
 		}
 	}
-	return evicted, more
+	return evicted, len(due), more
 }
 
 // entry returns the key's entry, made when there is none; false at the bound,
 // once expired neighbours have made no room.
-func (s *IdempotencyStore) entry(sh *idempotencyShard, k idempotencyKey, now int64) (*idempotencyEntry, bool) {
+func (s *IdempotencyStore) entry(sh *idempotencyShard, k idempotencyKey, now int64, step *keyStep) (*idempotencyEntry, bool) {
 	if e := sh.entries[k]; e != nil {
 		return e, true
 	}
-	if s.count.Load() >= s.maxCount {
-		for more := true; more; {
-			_, more = s.evictDue(sh, now)
-		}
-	}
-	if s.count.Add(1) > s.maxCount {
-		s.count.Add(-1)
+	if !s.room(sh, now, step) {
 		return nil, false
 	}
 	return s.add(sh, k), true
@@ -301,7 +340,8 @@ func (s *IdempotencyStore) entry(sh *idempotencyShard, k idempotencyKey, now int
 func (s *IdempotencyStore) add(sh *idempotencyShard, k idempotencyKey) *idempotencyEntry {
 	// The caller's strings may be views of a request buffer.
 	k = idempotencyKey{strings.Clone(k.function), strings.Clone(k.key)}
-	e := &idempotencyEntry{key: k}
+	sh.numbers++
+	e := &idempotencyEntry{key: k, number: sh.numbers}
 	sh.entries[k] = e
 	s.bytes.Add(k.bytes())
 	return e

@@ -108,6 +108,10 @@ func (t *tape) replays(c checker, cfg Config) (steps int) {
 	}
 	t.mu.Unlock()
 	for domain, tr := range t.tracks() {
+		if _, ok := KeyDomain(domain); ok {
+			steps += tr.replayKeys(c, cfg.ForReplay(), domain)
+			continue
+		}
 		for i, from := range tr.first {
 			if i != 0 && i != len(tr.first)/2 {
 				continue
@@ -125,6 +129,21 @@ func (t *tape) replays(c checker, cfg Config) (steps int) {
 		}
 	}
 	return steps
+}
+
+// replayKeys is replay of a shard of idempotency keys.
+func (tr *track) replayKeys(c checker, cfg ReplayConfig, domain uint32) int {
+	c.Helper()
+	r, err := NewKeyReplay(cfg, domain)
+	if err != nil {
+		c.Fatal(err)
+	}
+	for _, s := range tr.steps {
+		if v := r.Next(&s[0]); v.Result != ReplayIdentical {
+			c.Fatalf("keys %#x: %v: %s\nrecorded %+v\nnow      %+v", domain, v.Result, v.Why, s, v.Again)
+		}
+	}
+	return len(tr.steps)
 }
 
 // recorded has what a Core of cfg does recorded, and replayed at the test's end.

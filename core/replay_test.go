@@ -1,6 +1,7 @@
 package core
 
 import (
+	"maps"
 	"math/rand/v2"
 	"reflect"
 	"testing"
@@ -68,10 +69,10 @@ func recordedDay(t testing.TB) (ReplayConfig, map[uint32]*track) {
 		t.Fatal(err)
 	}
 	b.clock.advance(time.Minute)
-	return b.Config().forReplay(), tp.tracks()
+	full, tracks := b.Config(), tp.tracks()
+	maps.DeleteFunc(tracks, func(domain uint32, _ *track) bool { _, keys := KeyDomain(domain); return keys })
+	return full.ForReplay(), tracks
 }
-
-func (cfg Config) forReplay() ReplayConfig { return cfg.ForReplay() }
 
 // TestReplayFindsEveryChange changes one bit of one field of one record, and then
 // the replay must not come out as it did.
@@ -147,6 +148,66 @@ func TestReplayOfOtherSettings(t *testing.T) {
 		}
 		if found == 0 {
 			t.Errorf("another %s: identical", name)
+		}
+	}
+}
+
+// TestKeyReplay: what a crowded shard of keys decides is decided again, and each
+// changed bit is found.
+func TestKeyReplay(t *testing.T) {
+	tp := &tape{}
+	s := NewIdempotencyStore(2, 100, 10, 6)
+	s.recordTo(tp)
+	random := rand.New(rand.NewPCG(5, 6))
+	tokens := map[string]uint64{}
+	for now := int64(0); now < 3000; now += random.Int64N(4) {
+		key := string(rune('a' + random.IntN(8)))
+		switch random.IntN(6) {
+		case 0, 1:
+			if state, token, id := s.AcquireOrGet("f", key, Fingerprint{byte(random.IntN(5) / 4)}, now, nil); state == Claimed {
+				tokens[key] = token
+			} else if state == Existing && random.IntN(4) == 0 {
+				if state, token = s.ClaimIfMatches("f", key, id); state == Claimed {
+					tokens[key] = token
+				}
+			}
+		case 2, 3:
+			if tokens[key] != 0 {
+				_ = s.Publish("f", key, tokens[key], idOf(uint64(now)), now)
+			}
+		case 4:
+			_ = s.Abandon("f", key, tokens[key]+uint64(random.IntN(3)/2))
+		case 5:
+			s.sweep(random.IntN(2), now)
+		}
+	}
+	cfg := ReplayConfig{IdempotencyTTL: 100, SweepInterval: 10}
+	seen := map[uint32]int{}
+	for domain, tr := range tp.tracks() {
+		tr.replayKeys(t, cfg, domain)
+		for i := range tr.steps {
+			was := &tr.steps[i][0]
+			seen[was.A]++
+			seen[uint32(was.Flags)<<8]++
+			again := *was
+			field := reflect.ValueOf(&again).Elem().Field(random.IntN(reflect.TypeFor[Step]().NumField()))
+			changeField(field, random)
+			r, err := NewKeyReplay(cfg, domain)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for j := range i {
+				r.Next(&tr.steps[j][0])
+			}
+			if v := r.Next(&again); v.Result == ReplayIdentical || v.Result == ReplayUnverified && i > 0 {
+				t.Fatalf("%+v changed to %+v: %v", *was, again, v.Result)
+			}
+		}
+	}
+	for _, want := range []uint32{keyAcquire, keyTakeOver, keyPublish, keyAbandon, keySweep, uint32(FlagCrowded) << 8,
+		uint32(StepFlags(KeysFull)|FlagCrowded|FlagFull) << 8, uint32(Reused) << 8, uint32(FlagWrongToken) << 8} {
+		if seen[want] == 0 {
+			t.Errorf("%#x was never seen", want)
 		}
 	}
 }

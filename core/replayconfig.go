@@ -7,6 +7,9 @@ type ReplayConfig struct {
 	TTL        time.Duration `json:"ttlNs"`
 	CleanupTTL time.Duration `json:"cleanupTtlNs"`
 	StaleTTL   time.Duration `json:"staleTtlNs"`
+	// IdempotencyTTL and SweepInterval are what the shards of keys depend on.
+	IdempotencyTTL time.Duration `json:"idempotencyTtlNs"`
+	SweepInterval  time.Duration `json:"sweepIntervalNs"`
 
 	SchedulerOff bool `json:"schedulerOff,omitempty"`
 	PassOverLate bool `json:"passOverLate,omitempty"`
@@ -25,6 +28,7 @@ type ReplayConfig struct {
 func (cfg *Config) ForReplay() ReplayConfig {
 	return ReplayConfig{
 		TTL: cfg.TTL, CleanupTTL: cfg.CleanupTTL, StaleTTL: cfg.StaleTTL,
+		IdempotencyTTL: cfg.IdempotencyTTL, SweepInterval: cfg.SweepInterval,
 		SchedulerOff: cfg.SchedulerOff, PassOverLate: cfg.PassOverLate,
 		Journal: cfg.Journal != nil, Scaler: cfg.Scaler != nil,
 		AutoscaleInterval: cfg.AutoscaleInterval, ScaleUpCooldown: cfg.ScaleUpCooldown, ScaleDownCooldown: cfg.ScaleDownCooldown,

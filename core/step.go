@@ -44,11 +44,12 @@ const (
 	// Not steps, but in a recording among them.
 	StepRefuse // a submission refused before any step
 	StepMore   // what did not fit into the Step before
+	StepKey    // a shard of idempotency keys decides, see keyrecording.go
 )
 
 var stepNames = [...]string{"accept", "join", "forget", "tick", "drain", "answer", "complete", "due", "expire", "close", "empty",
 	"update", "relieve", "look", "look_again", "asked", "set_replicas", "replicas", "report", "cancel", "durable", "restore",
-	"interrupt", "refuse", "more"}
+	"interrupt", "refuse", "more", "key"}
 
 func (k StepKind) String() string {
 	if int(k) < len(stepNames) {
