@@ -35,33 +35,44 @@ func (f *Fact) AppendTo(b []byte) []byte {
 // copies. The error says what is wrong; it is ErrFactVersion if a newer version
 // of the program is needed.
 func DecodeFact(b []byte) (f Fact, err error) {
-	if len(b) < factHead {
-		return Fact{}, fmt.Errorf("stored fact: %w after %d bytes", errFactCut, len(b))
-	}
-	if b[0] != factVersion {
-		return Fact{}, fmt.Errorf("stored fact of format %d: %w, which knows format %d", b[0], ErrFactVersion, factVersion)
-	}
-	f.Kind = FactKind(b[1])
-	if f.Kind.String() == unknownKind {
-		return Fact{}, fmt.Errorf("stored fact: unknown kind %d", b[1])
-	}
-	c := factCoder{reading: true, rest: b[factHead:], set: binary.LittleEndian.Uint32(b[2:])}
-	c.fields(&f)
-	switch {
-	case c.err != nil:
-		return Fact{}, fmt.Errorf("stored fact of kind %v: %w", f.Kind, c.err)
-	case c.set>>c.next != 0:
-		return Fact{}, fmt.Errorf("stored fact of kind %v: unknown fields %#x", f.Kind, c.set>>c.next<<c.next)
-	case len(c.rest) > 0:
-		return Fact{}, fmt.Errorf("stored fact of kind %v: %d bytes too many", f.Kind, len(c.rest))
+	if err := f.Decode(b); err != nil {
+		return Fact{}, err
 	}
 	return f, nil
+}
+
+// Decode is DecodeFact into f, whatever f was before. Facts of one function follow
+// one another as a rule: where f has its name already, that is not copied again.
+// After an error f is not to be used.
+func (f *Fact) Decode(b []byte) error {
+	if len(b) < factHead {
+		return fmt.Errorf("stored fact: %w after %d bytes", errFactCut, len(b))
+	}
+	if b[0] != factVersion {
+		return fmt.Errorf("stored fact of format %d: %w, which knows format %d", b[0], ErrFactVersion, factVersion)
+	}
+	c := factCoder{reading: true, known: f.Function, rest: b[factHead:], set: binary.LittleEndian.Uint32(b[2:])}
+	*f = Fact{Kind: FactKind(b[1])}
+	if f.Kind.String() == unknownKind {
+		return fmt.Errorf("stored fact: unknown kind %d", b[1])
+	}
+	c.fields(f)
+	switch {
+	case c.err != nil:
+		return fmt.Errorf("stored fact of kind %v: %w", f.Kind, c.err)
+	case c.set>>c.next != 0:
+		return fmt.Errorf("stored fact of kind %v: unknown fields %#x", f.Kind, c.set>>c.next<<c.next)
+	case len(c.rest) > 0:
+		return fmt.Errorf("stored fact of kind %v: %d bytes too many", f.Kind, len(c.rest))
+	}
+	return nil
 }
 
 // factCoder writes or reads the fields of a fact, so that one list of them
 // serves both.
 type factCoder struct {
 	reading bool
+	known   string // reading: a text that need not be copied
 	rest    []byte // writing: all so far; reading: what is left
 	set     uint32 // a bit for each field that is not zero
 	next    uint   // number of the next field
@@ -158,7 +169,11 @@ func (c *factCoder) text(v *string) {
 		c.rest = append(binary.AppendUvarint(c.rest, uint64(len(*v))), *v...)
 		return
 	}
-	*v = string(c.counted())
+	if b := c.counted(); string(b) == c.known {
+		*v = c.known
+	} else {
+		*v = string(b)
+	}
 }
 
 // flag is a field whose presence is its value.

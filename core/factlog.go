@@ -22,10 +22,10 @@ type factLog struct {
 	first [3]LSN // most executions have no more
 }
 
-func newFactLog(p Partition) *factLog {
-	l := &factLog{partition: p}
+// begin makes an empty l the log of a new execution in this partition.
+func (l *factLog) begin(p Partition) *factLog {
+	l.partition, l.lsns = p, l.first[:0]
 	l.users.Store(1)
-	l.lsns = l.first[:0]
 	return l
 }
 

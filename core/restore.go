@@ -16,15 +16,21 @@ import (
 type Restorer struct {
 	core       *Core
 	functions  map[registration]*functionFacts
+	latest     *functionFacts // the one asked for last
 	executions map[ID]*executionFacts
+	accepts    []*executionFacts // all, as their facts came
 	letters    []letterFact
 	config     []byte
 	configAt   LSN
 	newest     int64
 	reached    [256]LSN // by partition
 	orphans    []placedFact
-	records    slab[execution]
-	bytes      slab[byte]
+
+	// There may be millions: what each takes comes from blocks.
+	made    slab[executionFacts]
+	records slab[execution]
+	logs    slab[factLog]
+	bytes   slab[byte]
 }
 
 // registration is one life of a function.
@@ -40,16 +46,16 @@ type functionFacts struct {
 	data          []byte
 	older         []LSN // of specs that setAt has replaced
 	fn            *Function
+	named         *Function         // has the name only, for executions until fn is made
 	list          []*executionFacts // those of its executions that come back
 }
 
 // executionFacts is what the facts of an execution come to.
 type executionFacts struct {
 	ex       *execution
-	of       registration
+	of       *functionFacts
 	print    Fingerprint
 	queuedAt LSN // when it came to the tail of the queue last
-	unwanted bool
 }
 
 type letterKind uint8
@@ -117,7 +123,7 @@ func (r *Restorer) apply(l LSN, f *Fact) error {
 		r.letters = append(r.letters, letterFact{kind: letterPurged, at: l, name: f.Function})
 		return nil
 	case FactAccepted:
-		return r.accepted(l, f)
+		return r.accepted(p, l, f)
 	}
 	e := r.executions[f.ID]
 	if e == nil {
@@ -135,13 +141,24 @@ func (r *Restorer) release(p Partition, l LSN) {
 	}
 }
 
-func (r *Restorer) ofFunction(l LSN, f *Fact) {
+// function is the one that a fact names. Its spec may come later: an execution
+// outlives changes.
+func (r *Restorer) function(f *Fact) *functionFacts {
 	key := registration{f.Function, f.Registration}
+	if r.latest != nil && r.latest.registration == key {
+		return r.latest
+	}
 	g := r.functions[key]
 	if g == nil {
-		g = &functionFacts{registration: key}
+		g = &functionFacts{registration: key, named: &Function{name: key.name}}
 		r.functions[key] = g
 	}
+	r.latest = g
+	return g
+}
+
+func (r *Restorer) ofFunction(l LSN, f *Fact) {
+	g := r.function(f)
 	if f.Kind == FactFunctionGone {
 		g.goneAt = l
 		return
@@ -152,22 +169,25 @@ func (r *Restorer) ofFunction(l LSN, f *Fact) {
 	g.setAt, g.generation, g.data = l, f.Generation, append([]byte{}, f.Data...)
 }
 
-func (r *Restorer) accepted(l LSN, f *Fact) error {
+func (r *Restorer) accepted(p Partition, l LSN, f *Fact) error {
 	if r.executions[f.ID] != nil {
 		return errors.New("the execution has been accepted before")
 	}
-	ex := &r.records.take(1)[0]
+	g, ex := r.function(f), &r.records.take(1)[0]
 	*ex = execution{
-		id: f.ID, created: f.Wall, input: keep(&r.bytes, f.Input), timeout: f.Timeout,
+		id: f.ID, fn: g.named, created: f.Wall, input: keep(&r.bytes, f.Input), timeout: f.Timeout,
 		attempt: 1, heapIndex: -1, initMs: -1, startedMono: -1,
 		more: &executionExtras{
 			metadata: keep(&r.bytes, f.Metadata), traceID: f.TraceID, idempotencyKey: f.Key,
-			trace: TraceContext{Parent: f.TraceParent, State: f.TraceState}, facts: newFactLog(PartitionOf(f.Function)),
+			trace: TraceContext{Parent: f.TraceParent, State: f.TraceState},
+			facts: r.logs.take(1)[0].begin(p),
 		},
 	}
 	ex.more.facts.lsns = append(ex.more.facts.lsns, l)
-	e := &executionFacts{ex: ex, of: registration{f.Function, f.Registration}, print: f.Print, queuedAt: l}
+	e := &r.made.take(1)[0]
+	*e = executionFacts{ex: ex, of: g, print: f.Print, queuedAt: l}
 	r.executions[f.ID] = e
+	r.accepts = append(r.accepts, e)
 	if f.Letter != (ID{}) {
 		r.letters = append(r.letters, letterFact{kind: letterTaken, at: l, name: f.Function, id: f.Letter, of: e})
 	}
@@ -214,7 +234,6 @@ func (r *Restorer) ended(e *executionFacts, l LSN, f *Fact) {
 	ex.markEnded(f.Status, output, failed, Instant{Wall: f.Wall})
 	ex.coldStart, ex.initMs, ex.pausing = f.Cold, f.InitMillis, false
 	ex.more.retryAt = Instant{}
-	e.unwanted = f.Unwanted
 	if f.Status != Success && !f.Unwanted {
 		r.letters = append(r.letters, letterFact{kind: letterBuried, at: l, name: f.Function, of: e})
 	}

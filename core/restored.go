@@ -33,7 +33,7 @@ func (r *Restorer) Done(now Instant, died func(*Spec) bool) error {
 		c.cfg.Journal.Release(at.partition, at.at)
 	}
 	kept, gone := r.sort(now)
-	functions, err := r.restoreFunctions(kept, now)
+	functions, err := r.restoreFunctions(now)
 	if err != nil {
 		return err
 	}
@@ -57,7 +57,8 @@ func (r *Restorer) Done(now Instant, died func(*Spec) bool) error {
 // sort has the executions that come back, in the order in which they were
 // accepted, and those that are past their TTL.
 func (r *Restorer) sort(now Instant) (kept, gone []*executionFacts) {
-	for _, e := range r.executions {
+	byPlace(r.accepts, func(e *executionFacts) LSN { return e.ex.more.facts.accepted() })
+	for _, e := range r.accepts {
 		age := max(now.Wall-e.ex.created, 0)
 		e.ex.createdMono, e.ex.queuedMono = now.Mono-age, now.Mono-age
 		if e.ex.attempt > 1 {
@@ -70,27 +71,37 @@ func (r *Restorer) sort(now Instant) (kept, gone []*executionFacts) {
 		if e.ex.pausing {
 			e.ex.more.retryAt.Mono = max(now.Mono+e.ex.more.retryAt.Wall-now.Wall, 1)
 		}
-		e.ex.fn = &Function{name: e.of.name} // for its dead letter
 		if e.ex.status.Terminal() && r.core.store.ttl.evictable(e.ex.finished, now.Wall) {
 			gone = append(gone, e)
 		} else {
 			kept = append(kept, e)
-			if g := r.functions[e.of]; g != nil {
-				g.list = append(g.list, e)
-			}
+			e.of.list = append(e.of.list, e)
 		}
 	}
-	byAccepted := func(a, b *executionFacts) int {
-		return cmp.Compare(a.ex.more.facts.accepted(), b.ex.more.facts.accepted())
-	}
-	slices.SortFunc(kept, byAccepted)
-	slices.SortFunc(gone, byAccepted)
 	return kept, gone
+}
+
+// byPlace sorts executions by the place of a fact of each. The places are looked
+// up once: following them to each execution at every comparison would take most of
+// a restart.
+func byPlace(list []*executionFacts, place func(*executionFacts) LSN) {
+	type placed struct {
+		at LSN
+		of *executionFacts
+	}
+	order := make([]placed, len(list))
+	for i, e := range list {
+		order[i] = placed{place(e), e}
+	}
+	slices.SortFunc(order, func(a, b placed) int { return cmp.Compare(a.at, b.at) })
+	for i := range order {
+		list[i] = order[i].of
+	}
 }
 
 // restoreFunctions makes the functions that are registered, and the deleted ones
 // of which executions are kept, in the order of their facts.
-func (r *Restorer) restoreFunctions(kept []*executionFacts, now Instant) ([]*functionFacts, error) {
+func (r *Restorer) restoreFunctions(now Instant) ([]*functionFacts, error) {
 	all := slices.SortedFunc(maps.Values(r.functions), func(a, b *functionFacts) int {
 		return cmp.Or(cmp.Compare(a.setAt, b.setAt), cmp.Compare(a.goneAt, b.goneAt))
 	})
@@ -110,15 +121,16 @@ func (r *Restorer) restoreFunctions(kept []*executionFacts, now Instant) ([]*fun
 			r.core.cfg.Journal.Release(p, g.goneAt)
 			continue
 		}
+		if g.setAt == 0 && g.goneAt == 0 {
+			if len(g.list) == 0 {
+				continue // all that there was of it are facts past their time
+			}
+			return nil, fmt.Errorf("journal: execution %v is of function %q, registration %d, which is not there", g.list[0].ex.id, g.name, g.number)
+		}
 		if err := r.restoreFunction(g, now); err != nil {
 			return nil, fmt.Errorf("journal: function %q, registration %d: %w", g.name, g.number, err)
 		}
 		made = append(made, g)
-	}
-	for _, e := range kept {
-		if g := r.functions[e.of]; g == nil || g.fn == nil {
-			return nil, fmt.Errorf("journal: execution %v is of function %q, registration %d, which is not there", e.ex.id, e.of.name, e.of.number)
-		}
 	}
 	return made, nil
 }
@@ -154,7 +166,7 @@ func (r *Restorer) restoreFunction(g *functionFacts, now Instant) error {
 // putBack stores an execution, and its key if that is not past its TTL.
 func (r *Restorer) putBack(e *executionFacts, now Instant) {
 	c, ex := r.core, e.ex
-	ex.fn = r.functions[e.of].fn
+	ex.fn = e.of.fn
 	if ex.status.Terminal() {
 		ex.lookAt = c.store.ttl.firstStep(ex.finished)
 	} else {
@@ -197,7 +209,7 @@ func (r *Restorer) restoreLetters(now Instant) {
 // resume gives a function its executions back and goes on with them.
 func (r *Restorer) resume(g *functionFacts, now Instant, died func(*Spec) bool) {
 	c, fn := r.core, g.fn
-	slices.SortFunc(g.list, func(a, b *executionFacts) int { return cmp.Compare(a.queuedAt, b.queuedAt) })
+	byPlace(g.list, func(e *executionFacts) LSN { return e.queuedAt })
 	list := make([]*execution, len(g.list))
 	for i, e := range g.list {
 		list[i] = e.ex

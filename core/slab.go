@@ -68,7 +68,8 @@ type slabs [2][8]slabPair
 type slabPair struct {
 	records slab[execution]
 	inputs  slab[byte]
-	_       [48]byte // keep neighbours off one cache line
+	logs    slab[factLog] // of durable ones
+	_       [40]byte // keep neighbours off one cache line
 }
 
 // of is where an execution's memory comes from.

@@ -369,7 +369,7 @@ func (c *Core) newExecution(fn *Function, r *Request, now Instant, durable bool)
 		ex.more = &executionExtras{metadata: r.Metadata, traceID: r.TraceID, trace: r.Trace, idempotencyKey: r.IdempotencyKey}
 	}
 	if durable {
-		ex.more.facts = newFactLog(Partition(fn.tag))
+		ex.more.facts = memory.logs.take(1)[0].begin(Partition(fn.tag))
 	}
 	if r.Borrowed {
 		if !r.InputGiven {

@@ -15,12 +15,13 @@ type Progress struct{ facts, bytes atomic.Int64 }
 func (p *Progress) Facts() int64 { return p.facts.Load() }
 func (p *Progress) Bytes() int64 { return p.bytes.Load() }
 
-// Read decodes every fact of the log for apply, which keeps the fact's bytes if
-// it wants to: they are copies. The error names the place of the fact that
-// cannot be read or applied.
+// Read decodes every fact of the log for apply, which must keep neither the fact
+// nor its bytes. The error names the place of the fact that cannot be read or
+// applied.
 func Read(ctx context.Context, log Log, progress *Progress, apply func(core.LSN, *core.Fact) error) error {
+	var fact core.Fact
 	return log.Read(ctx, func(f Frame) error {
-		fact, err := core.DecodeFact(append([]byte(nil), f.Value...))
+		err := fact.Decode(f.Value)
 		if err == nil {
 			err = apply(core.LSN(f.LSN), &fact)
 		}

@@ -147,7 +147,7 @@ var mutants = []mutant{
 	{"journal: the dead letter's facts go with its execution", "l.facts.users.Add(1)", "l.facts.users.Add(0)"},
 	{"journal: dead letters not restored", "if now.Wall-l.of.ex.finished <= d.ttl {", "if now.Wall-l.of.ex.finished < 0 {"},
 	{"journal: a redriven letter is back after a restart", "facts.letterGone(l.of.ex.more.facts, j)", "d.mu.Lock()\n\t\t\tif e := r.executions[l.id]; e != nil {\n\t\t\t\td.bury(e.ex)\n\t\t\t}\n\t\t\td.mu.Unlock()\n\t\t\t_, _ = facts, j"},
-	{"journal: the queue comes back in another order", "return cmp.Compare(a.queuedAt, b.queuedAt)", "return cmp.Compare(b.queuedAt, a.queuedAt)"},
+	{"journal: the queue comes back in another order", "func(e *executionFacts) LSN { return e.queuedAt }", "func(e *executionFacts) LSN { return -e.queuedAt }"},
 	{"journal: interrupted attempts cost nothing", "if fn.deleted || int(ex.attempt) > fn.spec.Load().MaxRetries {", "if fn.deleted {"},
 	{"journal: interrupted attempts go on as they are", "if ex.status == Running {\n\t\t\t\tc.take(fn, &input{kind: stepInterrupt", "if false {\n\t\t\t\tc.take(fn, &input{kind: stepInterrupt"},
 	{"journal: what has ended is dispatched", "h.attempt == ex.attempt && ex.status == Running && ex.awaitsDispatch()", "h.attempt == ex.attempt && ex.awaitsDispatch()"},

@@ -80,23 +80,27 @@ func (l *Log) Commit(_ context.Context, b *journal.Batch) error {
 
 // Read implements journal.Log.
 func (l *Log) Read(ctx context.Context, each func(journal.Frame) error) error {
-	for p := range 256 {
-		if err := l.ReadPartition(ctx, p, each); err != nil {
-			return err
-		}
-	}
-	return nil
+	from, _ := partitionBounds(0)
+	_, end := partitionBounds(255)
+	return l.read(ctx, from, end, each)
 }
 
 // ReadPartition is Read of one partition, 0 to 255: where one cannot be read,
 // others may.
 func (l *Log) ReadPartition(ctx context.Context, p int, each func(journal.Frame) error) error {
 	from, end := partitionBounds(p)
+	return l.read(ctx, from, end, each)
+}
+
+func (l *Log) read(ctx context.Context, from, end []byte, each func(journal.Frame) error) error {
 	it, err := l.db.NewIterWithContext(ctx, &pebble.IterOptions{LowerBound: from, UpperBound: end})
 	if err != nil {
 		return l.unreadable(err)
 	}
-	for ok := it.First(); ok; ok = it.Next() {
+	for n, ok := 0, it.First(); ok; n, ok = n+1, it.Next() {
+		if n%1024 == 1023 && ctx.Err() != nil { // asked to stop
+			break
+		}
 		place, err := parseFrameKey(it.Key())
 		if err != nil {
 			return errors.Join(l.unreadable(err), it.Close())
