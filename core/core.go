@@ -178,6 +178,7 @@ type Core struct {
 	registrations atomic.Uint64 // the latest number given, with a journal
 	configMu      sync.Mutex
 	configAt      LSN // the fact of SaveConfig; 0 = none
+	settingsAt    atomic.Uint64
 
 	leaving    leaving
 	relief     relief
@@ -212,8 +213,9 @@ func New(cfg Config, clock Clock, ids IDSource, dispatcher Dispatcher, observer 
 // Config is the configuration in force at the start, defaults filled in.
 func (c *Core) Config() Config { return c.cfg }
 
-// Drain makes Submit refuse new work with ErrDraining; what was accepted goes
-// on.
+// Drain makes Submit refuse new work with ErrDraining. What was accepted goes on,
+// but for durable work that has no slot yet and no caller who waits for it: it
+// stays queued, for the next process.
 func (c *Core) Drain() { c.draining.Store(true) }
 
 // SetRateMaxPerSecond changes the global rate limit; <= 0 means none.

@@ -148,6 +148,7 @@ func (fn *Function) recordEnded(fx *effects, ex *execution, how *ending) {
 // recordSpec puts a spec into the journal in place of the one before, if any.
 func (fn *Function) recordSpec(fx *effects, spec *Spec, stored []byte) {
 	spec.LSN = fn.record(fx, &Fact{Kind: FactFunctionSet, Generation: spec.Generation, Data: stored})
+	fn.core.settingsAre(spec.LSN)
 	if fn.setAt != 0 {
 		fn.core.cfg.Journal.Release(Partition(fn.tag), fn.setAt)
 	}
@@ -157,6 +158,7 @@ func (fn *Function) recordSpec(fx *effects, spec *Spec, stored []byte) {
 // recordGone puts the function's deletion into the journal.
 func (fn *Function) recordGone(fx *effects) {
 	fn.goneAt = fn.record(fx, &Fact{Kind: FactFunctionGone})
+	fn.core.settingsAre(fn.goneAt)
 	fn.releaseSpec()
 }
 
@@ -209,7 +211,19 @@ func (c *Core) SaveConfig(data []byte) LSN {
 		j.Release(configPartition, c.configAt)
 	}
 	c.configAt = at
+	c.settingsAre(at)
 	return at
+}
+
+// SettingsAt is the newest fact about functions and configuration; 0 = none. Who
+// has read any of them, or that there is none, may show that once this fact is
+// durable.
+func (c *Core) SettingsAt() LSN { return LSN(c.settingsAt.Load()) }
+
+func (c *Core) settingsAre(at LSN) {
+	for old := c.settingsAt.Load(); old < uint64(at) && !c.settingsAt.CompareAndSwap(old, uint64(at)); {
+		old = c.settingsAt.Load()
+	}
 }
 
 // UnfinishedDurable is the part of Unfinished that the journal keeps: after a

@@ -28,6 +28,25 @@ func (c *Core) CheckSpec(spec *Spec) error {
 // Config.Specs. Nobody may be told of the success before the fact at the LSN of
 // the function's spec is durable.
 func (c *Core) Register(spec *Spec) (*Function, error) {
+	r, err := c.Prepare(spec)
+	if err != nil {
+		return nil, err
+	}
+	return r.Publish(), nil
+}
+
+// Registration is a function whose name is taken and whose spec is in the journal,
+// if there is one. Nobody can see or call it before Publish. One of Publish and
+// Discard must follow.
+type Registration struct {
+	fn  *Function
+	now Instant
+}
+
+// Prepare is the first half of Register, with its errors, for those who have to
+// make something else ready before the function is called: once its fact is
+// durable, a restart finds the function whatever became of that.
+func (c *Core) Prepare(spec *Spec) (*Registration, error) {
 	first := *spec
 	first.Generation = 1
 	stored, err := c.encodeSpec(&first)
@@ -35,15 +54,35 @@ func (c *Core) Register(spec *Spec) (*Function, error) {
 		return nil, err
 	}
 	now := c.clock.Now()
-	fn, err := c.registry.add(spec.Name, func() (*Function, error) { return c.newRegistration(&first, stored, now) })
+	fn, err := c.registry.reserve(spec.Name, func() (*Function, error) { return c.newRegistration(&first, stored, now) })
 	if err != nil {
 		return nil, err
 	}
-	c.observe(&Event{Kind: EventFunctionAdded, Function: fn, At: now})
-	if fn.Autoscaled() && spec.ScalingConfig.MinReplicas > 0 {
-		c.take(fn, &input{kind: StepLook, now: now}) // for the instances it begins with
+	return &Registration{fn, now}, nil
+}
+
+// LSN is the fact that must be durable before anybody is told of the function; 0 =
+// none.
+func (r *Registration) LSN() LSN { return r.fn.Spec().LSN }
+
+// Publish registers the function.
+func (r *Registration) Publish() *Function {
+	fn, c := r.fn, r.fn.core
+	c.registry.publish(fn)
+	c.observe(&Event{Kind: EventFunctionAdded, Function: fn, At: r.now})
+	if fn.Autoscaled() && fn.Spec().ScalingConfig.MinReplicas > 0 {
+		c.take(fn, &input{kind: StepLook, now: c.clock.Now()}) // for the instances it begins with
 	}
-	return fn, nil
+	return fn
+}
+
+// Discard gives the name back. Nobody may be told of that before the fact at the
+// place it returns is durable; 0 = none.
+func (r *Registration) Discard() LSN {
+	var fx effects
+	r.fn.step(&input{kind: StepClose, now: r.fn.core.clock.Now()}, &fx)
+	r.fn.core.registry.discard(r.fn)
+	return fx.lsn
 }
 
 // newRegistration is a new function whose spec is in the journal, if there is

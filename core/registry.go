@@ -13,11 +13,12 @@ const registryShards = 64
 // registry finds functions by name. Look-ups are lock-free: each shard is an
 // immutable map that a change replaces whole, and shards keep that copy small.
 type registry struct {
-	mu     sync.Mutex // serializes changes
-	count  int
-	max    int
-	shards [registryShards]atomic.Pointer[map[string]*Function]
-	sorted atomic.Pointer[[]*Function] // by name, made when it is asked for; nil after a change
+	mu       sync.Mutex // serializes changes
+	count    int        // those reserved included
+	max      int
+	reserved map[string]*Function // their names are taken, and get does not find them
+	shards   [registryShards]atomic.Pointer[map[string]*Function]
+	sorted   atomic.Pointer[[]*Function] // by name, made when it is asked for; nil after a change
 }
 
 func (r *registry) shard(name string) *atomic.Pointer[map[string]*Function] {
@@ -31,12 +32,12 @@ func (r *registry) get(name string) *Function {
 	return nil
 }
 
-// add registers what make returns, unless that is an error; make is not called
-// when the name is taken or the registry full.
-func (r *registry) add(name string, make func() (*Function, error)) (*Function, error) {
+// reserve takes the name for what make returns, unless that is an error; make is
+// not called when the name is taken or the registry full.
+func (r *registry) reserve(name string, make func() (*Function, error)) (*Function, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.get(name) != nil {
+	if r.get(name) != nil || r.reserved[name] != nil {
 		return nil, ErrExists
 	}
 	if r.count >= r.max {
@@ -46,9 +47,28 @@ func (r *registry) add(name string, make func() (*Function, error)) (*Function, 
 	if err != nil {
 		return nil, err
 	}
-	r.replace(name, func(m map[string]*Function) { m[name] = fn })
+	if r.reserved == nil {
+		r.reserved = map[string]*Function{}
+	}
+	r.reserved[name] = fn
 	r.count++
 	return fn, nil
+}
+
+// publish registers what is reserved.
+func (r *registry) publish(fn *Function) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.reserved, fn.name)
+	r.replace(fn.name, func(m map[string]*Function) { m[fn.name] = fn })
+}
+
+// discard gives a reserved name back.
+func (r *registry) discard(fn *Function) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.reserved, fn.name)
+	r.count--
 }
 
 // restore registers a function of an earlier process, whatever the bound; false

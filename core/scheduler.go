@@ -1,6 +1,7 @@
 package core
 
 import (
+	"math"
 	"sync"
 	"sync/atomic"
 )
@@ -74,13 +75,16 @@ func (c *Core) Pump(budget int) (more bool) {
 // (late.go), if there is one and a slot is free, and has fn put at the end of
 // the ready list if more can run. While it is asked whether anybody waits for
 // the head, the turn goes on: fn stays ready, so that nobody else takes it. If
-// nobody does, the head ends, and that was the turn. The caller holds fn.mu.
+// nobody does, the head ends, and that was the turn. While core drains, durable
+// work that no caller waits for is set aside. The caller holds fn.mu.
 func (fn *Function) tick(in *input, fx *effects) {
 	fn.ready = false
 	if !fn.runnable() {
 		return
 	}
 	switch ex := fn.first(fx.now); {
+	case fn.core.draining.Load() && ex.durable() && !ex.joined():
+		fn.setAside(fn.dequeue(), fx)
 	case !in.answered(ex) && fn.ask(fx, ex):
 		fn.ready = true
 		return
@@ -90,6 +94,16 @@ func (fn *Function) tick(in *input, fx *effects) {
 		fn.start(fx, fn.dequeue())
 	}
 	fn.noteReady(fx)
+}
+
+// setAside has an execution wait for the next process, as if it paused for ever:
+// it stays queued, the journal has its place, and nothing more is started of what
+// need not be waited for. The caller holds fn.mu.
+func (fn *Function) setAside(ex *execution, fx *effects) {
+	ex.pausing = true
+	ex.more.retryAt = Instant{Mono: math.MaxInt64}
+	fn.pauses.Store(fn.pauses.Load() + 1)
+	fn.watch(ex, fx.now)
 }
 
 // serve pumps until the ready list is empty; with Config.OnBacklog, at most

@@ -69,7 +69,7 @@ type slabPair struct {
 	records slab[execution]
 	inputs  slab[byte]
 	logs    slab[factLog] // of durable ones
-	_       [40]byte // keep neighbours off one cache line
+	_       [40]byte      // keep neighbours off one cache line
 }
 
 // of is where an execution's memory comes from.

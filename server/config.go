@@ -5,6 +5,7 @@ import (
 
 	"simplane/core"
 	"simplane/server/internal/auth"
+	"simplane/server/internal/journal/pebblelog"
 	"simplane/server/internal/machine"
 	"simplane/server/provider"
 	"simplane/server/provider/process"
@@ -84,7 +85,8 @@ type Config struct {
 	// work is refused, 503 JOURNAL_FULL. 0 = as much as there is.
 	JournalMaxBytes int64
 
-	onFatal func(error) // tests; nil ends the process
+	onFatal func(error)              // tests; nil ends the process
+	onLog   func(*pebblelog.Options) // tests; nil changes nothing
 
 	// Provider runs DEPLOYMENT functions: ProviderProcess, ProviderKubernetes
 	// or ProviderNone.

@@ -46,7 +46,11 @@ func openDataDir(cfg *Config, log *slog.Logger, fatal func(error)) (*pebblelog.L
 	if err != nil {
 		return nil, err
 	}
-	return pebblelog.Open(pebblelog.Options{Dir: cfg.DataDir, SyncEvery: every, Reserve: reserveBytes, Log: log, Fatal: fatal})
+	o := pebblelog.Options{Dir: cfg.DataDir, SyncEvery: every, Reserve: reserveBytes, Log: log, Fatal: fatal}
+	if cfg.onLog != nil {
+		cfg.onLog(&o)
+	}
+	return pebblelog.Open(o)
 }
 
 // endProcess is what a failed journal leads to: nothing more may be answered.

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	"simplane/core"
@@ -121,6 +122,42 @@ func TestShutdownLeavesDurableWorkBehind(t *testing.T) {
 		t.Error("work in memory is left behind, and nothing is said")
 	}
 	g.open()
+}
+
+// A shutdown waits for what runs, and not for a queue that the next start goes on
+// with: nothing more of it is started.
+func TestAShutdownStartsNoMoreDurableWork(t *testing.T) {
+	dir, jobs := t.TempDir(), 200
+	f := launch(t, in(dir))
+	g := f.hold("slow")
+	f.register("slow", "LOCAL", `"concurrency":1`, `"queueSize":1000`)
+	ids := make([]string, jobs)
+	var all sync.WaitGroup
+	for worker := range 8 {
+		all.Go(func() {
+			for i := worker; i < jobs; i += 8 {
+				ids[i] = f.enqueue("slow", `1`).expect(202).str("executionId")
+			}
+		})
+	}
+	all.Wait()
+	g.arrival(t)
+	f.stop()
+	f.eventually("the shutdown begins", f.s.draining.Load)
+	g.one(t)
+	if err := receive(t, "Serve returns", f.served); err != nil {
+		t.Errorf("Serve: %v", err)
+	}
+	if n := len(g.entered); n > 0 {
+		t.Errorf("%d more were started", n)
+	}
+	f2 := start(t, in(dir))
+	for _, id := range ids {
+		f2.eventually(id+" ends", func() bool { return f2.get("/v1/executions/"+id).str("status") == "success" })
+		if got := f2.get("/v1/executions/" + id).num("attempt"); got != 1 {
+			t.Errorf("%s took %v attempts", id, got)
+		}
+	}
 }
 
 func TestDurabilityWithoutADataDirectory(t *testing.T) {

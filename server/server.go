@@ -106,7 +106,7 @@ func New(cfg Config, log *slog.Logger) (_ *Server, err error) {
 	if s.core, err = core.New(cfg.Core, s.clock, machine.RandomIDs{}, s.dispatcher, telemetry.Observer(s.metrics, s.tracing)); err != nil {
 		return nil, err
 	}
-	s.registrar.Bind(s.core)
+	s.registrar.Bind(s.core, s.durable.stored())
 	s.metrics.WatchCore(s.core)
 	s.metrics.WatchRollouts(s.core, s.registrar.RolloutState)
 	lists := httpjson.NewLists()

@@ -164,8 +164,25 @@ func set[T any](to, from *T) {
 // GetRuntimeConfig shows the values in force.
 func (a *Admin) GetRuntimeConfig(ctx *fasthttp.RequestCtx) {
 	a.runtime.mu.Lock()
-	defer a.runtime.mu.Unlock()
-	httpjson.WriteJSON(ctx, fasthttp.StatusOK, a.runtimeAnswer())
+	answer := a.runtimeAnswer()
+	a.runtime.mu.Unlock()
+	if a.stored(ctx, a.Core.SettingsAt()) {
+		httpjson.WriteJSON(ctx, fasthttp.StatusOK, answer)
+	}
+}
+
+// stored waits until the fact at the place is durable, and refuses the request
+// if that takes too long; 0 is no fact.
+func (a *Admin) stored(ctx *fasthttp.RequestCtx, at core.LSN) bool {
+	if at == 0 || a.Stored == nil {
+		return true
+	}
+	err := a.Stored(at)
+	if err != nil {
+		ctx.Response.Header.Set("Retry-After", "1")
+		httpjson.WriteError(ctx, fasthttp.StatusServiceUnavailable, journal.CodeUnavailable, err.Error())
+	}
+	return err == nil
 }
 
 // PatchRuntimeConfig changes values if the expected revision is the one
@@ -183,14 +200,7 @@ func (a *Admin) PatchRuntimeConfig(ctx *fasthttp.RequestCtx) {
 		httpjson.BadRequest(codeRevisionMissing, "expectedRevision is required: GET the configuration and send the revision you saw").Write(ctx)
 		return
 	}
-	if answer, at, done := a.patchRuntime(ctx, &p, estimated, queued); done {
-		if at != 0 && a.Stored != nil {
-			if err := a.Stored(at); err != nil {
-				ctx.Response.Header.Set("Retry-After", "1")
-				httpjson.WriteError(ctx, fasthttp.StatusServiceUnavailable, journal.CodeUnavailable, err.Error())
-				return
-			}
-		}
+	if answer, at, done := a.patchRuntime(ctx, &p, estimated, queued); done && a.stored(ctx, at) {
 		httpjson.WriteJSON(ctx, fasthttp.StatusOK, answer)
 	}
 }

@@ -67,7 +67,9 @@ func (a *Admin) RuntimeHistory(ctx *fasthttp.RequestCtx) {
 		newestFirst = append(newestFirst, a.runtime.history[len(a.runtime.history)-1-i])
 	}
 	a.runtime.mu.Unlock()
-	httpjson.WriteJSON(ctx, fasthttp.StatusOK, map[string]any{"revision": revision, "changes": newestFirst})
+	if a.stored(ctx, a.Core.SettingsAt()) {
+		httpjson.WriteJSON(ctx, fasthttp.StatusOK, map[string]any{"revision": revision, "changes": newestFirst})
+	}
 }
 
 func changesText(changes []valueChange) string {

@@ -38,3 +38,7 @@ func (a *API) stored(ctx *fasthttp.RequestCtx, at core.LSN) bool {
 	}
 	return true
 }
+
+// settled waits until what was read of functions before is durable, that one is
+// not there included, and refuses the request if that takes too long.
+func (a *API) settled(ctx *fasthttp.RequestCtx) bool { return a.stored(ctx, a.Core.SettingsAt()) }

@@ -108,14 +108,11 @@ func specTooLarge(n int) *httpjson.Error {
 }
 
 // writeSpec writes a function's spec, its generation as an entity tag too, and
-// how its rollout goes; in answer to a change once that is stored.
+// how its rollout goes, once that is stored.
 func (a *API) writeSpec(ctx *fasthttp.RequestCtx, status int, spec *core.Spec) {
-	if ctx.Request.Header.IsGet() || a.stored(ctx, spec.LSN) {
-		a.showSpec(ctx, status, spec)
+	if !a.stored(ctx, spec.LSN) {
+		return
 	}
-}
-
-func (a *API) showSpec(ctx *fasthttp.RequestCtx, status int, spec *core.Spec) {
 	ctx.Response.Header.Set(fasthttp.HeaderETag, strconv.Quote(strconv.FormatUint(spec.Generation, 10)))
 	view := funcspec.View(spec)
 	view.Rollout = a.Registrar.Rollout(spec)
@@ -204,12 +201,19 @@ func (a *API) ListFunctions(ctx *fasthttp.RequestCtx) {
 		fault.Write(ctx)
 		return
 	}
+	after := a.Core.FunctionsAfter(string(ctx.QueryArgs().Peek("cursor")))
+	left := make([]*core.Spec, min(limit, len(after)))
+	for i := range left { // now: what is shown must be stored
+		left[i] = after[i].Spec()
+	}
+	if !a.settled(ctx) {
+		return
+	}
 	ctx.Response.Header.SetContentTypeBytes(httpjson.ContentTypeJSON)
 	a.Lists.Write(ctx, func() func(*httpjson.Parts) bool {
-		left := a.Core.FunctionsAfter(string(ctx.QueryArgs().Peek("cursor")))
-		if n := fitting(left[:min(limit, len(left))]); n < len(left) {
+		if n := fitting(left); n < len(after) {
 			left = left[:n]
-			ctx.Response.Header.Set(httpjson.HeaderNextCursor, left[n-1].Name())
+			ctx.Response.Header.Set(httpjson.HeaderNextCursor, left[n-1].Name)
 		}
 		separator := "["
 		return func(p *httpjson.Parts) bool {
@@ -221,8 +225,8 @@ func (a *API) ListFunctions(ctx *fasthttp.RequestCtx) {
 				return false
 			}
 			p.B, separator = append(p.B, separator...), ","
-			view := funcspec.View(left[0].Spec())
-			view.Rollout = a.Registrar.Rollout(left[0].Spec())
+			view := funcspec.View(left[0])
+			view.Rollout = a.Registrar.Rollout(left[0])
 			p.JSON(view)
 			left = left[1:]
 			return true
@@ -232,24 +236,25 @@ func (a *API) ListFunctions(ctx *fasthttp.RequestCtx) {
 
 // fitting is how many of the functions' specs go into one answer: the header
 // that says where to go on is sent before them.
-func fitting(functions []*core.Function) int {
+func fitting(specs []*core.Spec) int {
 	size := 0
-	for i, fn := range functions {
-		if size += funcspec.Of(fn.Spec()).JSONBytes; size >= httpjson.MaxListBytes {
+	for i, spec := range specs {
+		if size += funcspec.Of(spec).JSONBytes; size >= httpjson.MaxListBytes {
 			return i + 1
 		}
 	}
-	return len(functions)
+	return len(specs)
 }
 
 // GetFunction shows the spec of one function.
 func (a *API) GetFunction(ctx *fasthttp.RequestCtx, name string) {
 	fn := a.Core.Function(name)
-	if fn == nil {
+	switch {
+	case fn != nil:
+		a.writeSpec(ctx, fasthttp.StatusOK, fn.Spec())
+	case a.settled(ctx): // it may have been deleted just now
 		a.writeRejection(ctx, core.ErrNotFound)
-		return
 	}
-	a.writeSpec(ctx, fasthttp.StatusOK, fn.Spec())
 }
 
 // DeleteFunction removes a function.

@@ -18,6 +18,9 @@ func (a *API) Revisions(ctx *fasthttp.RequestCtx, name string) {
 		a.refused(ctx, err)
 		return
 	}
+	if !a.settled(ctx) {
+		return
+	}
 	ctx.Response.Header.SetContentTypeBytes(httpjson.ContentTypeJSON)
 	a.Lists.Write(ctx, func() func(*httpjson.Parts) bool {
 		separator := "["

@@ -15,8 +15,9 @@ import (
 	"simplane/server/provider"
 )
 
-// provision starts what a DEPLOYMENT function needs; nil when it is not one.
-func (r *Registrar) provision(spec *core.Spec) *httpjson.Error {
+// acceptable refuses what the provider cannot run, as far as that shows without
+// asking it.
+func (r *Registrar) acceptable(spec *core.Spec) *httpjson.Error {
 	if !funcspec.Of(spec).Provided() {
 		return nil
 	}
@@ -33,9 +34,17 @@ func (r *Registrar) provision(spec *core.Spec) *httpjson.Error {
 	if err := d.Validate(); err != nil {
 		return httpjson.ValidationFailed(strings.Split(err.Error(), "\n")...)
 	}
+	return nil
+}
+
+// provision starts what a DEPLOYMENT function needs; nil when it is not one.
+func (r *Registrar) provision(spec *core.Spec) *httpjson.Error {
+	if fault := r.acceptable(spec); fault != nil || !funcspec.Of(spec).Provided() {
+		return fault
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), providerCallTimeout)
 	defer cancel()
-	return providerFault(r.provider.Provision(ctx, d))
+	return providerFault(r.provider.Provision(ctx, deployment(spec)))
 }
 
 // providerFault distinguishes a request that the provider will never accept

@@ -23,7 +23,8 @@ type Registrar struct {
 	provider provider.Provider // nil without one
 	process  bool              // it runs commands on this machine, no images
 	log      *slog.Logger
-	core     *core.Core     // set by Bind
+	core     *core.Core // set by Bind, as stored
+	stored   func(core.LSN) error
 	scaler   *replicaScaler // nil without a provider
 
 	mu        sync.Mutex // registering, changing and deleting, but for what waits at deleted functions
@@ -51,10 +52,11 @@ func (r *Registrar) Scaler() core.Scaler {
 	return r.scaler
 }
 
-// Bind sets the core whose functions these are. It must be called before any
-// other method but Scaler, which core.New needs.
-func (r *Registrar) Bind(c *core.Core) {
-	r.core = c
+// Bind sets the core whose functions these are. stored waits until a fact of its
+// journal is durable; nil without one. Bind must be called before any other method
+// but Scaler, which core.New needs.
+func (r *Registrar) Bind(c *core.Core, stored func(core.LSN) error) {
+	r.core, r.stored = c, stored
 	if r.scaler != nil {
 		r.scaler.core = c
 	}
@@ -86,24 +88,53 @@ func (r *Registrar) register(spec *core.Spec, who string) (*core.Function, *http
 	if fault := r.revisions.room(nil, spec); fault != nil {
 		return nil, fault
 	}
-	if fault := r.provision(spec); fault != nil {
+	if fault := r.acceptable(spec); fault != nil {
 		return nil, fault
+	}
+	prepared, err := r.core.Prepare(r.revisions.signed(nil, spec, who, 0))
+	if err != nil {
+		return nil, refusal(err)
+	}
+	// The fact first: instances of a function that nobody remembers after a crash
+	// would run for ever.
+	if fault := r.provisionStored(spec, prepared.LSN()); fault != nil {
+		return nil, r.discarded(prepared, fault)
 	}
 	taken := funcspec.Of(spec).Provided() && r.scaler != nil
 	if taken {
 		r.scaler.hold()
 		defer r.scaler.release()
 	}
-	fn, err := r.core.Register(r.revisions.signed(nil, spec, who, 0))
-	if err != nil {
-		r.deprovision(spec)
-		return nil, refusal(err)
-	}
+	fn := prepared.Publish()
 	if taken {
 		r.scaler.adopt(fn)
 	}
 	r.revisions.add(fn, fn.Spec())
 	return fn, nil
+}
+
+// provisionStored is provision once the function's fact is durable.
+func (r *Registrar) provisionStored(spec *core.Spec, at core.LSN) *httpjson.Error {
+	if !funcspec.Of(spec).Provided() {
+		return nil // the caller waits, without the lock
+	}
+	if r.stored != nil {
+		if err := r.stored(at); err != nil {
+			return refusal(err)
+		}
+	}
+	return r.provision(spec)
+}
+
+// discarded gives a registration up and returns the error to be told, which is
+// another one if it is not known whether that is stored.
+func (r *Registrar) discarded(prepared *core.Registration, fault *httpjson.Error) *httpjson.Error {
+	if at := prepared.Discard(); r.stored != nil {
+		if err := r.stored(at); err != nil {
+			return refusal(err)
+		}
+	}
+	return fault
 }
 
 // Runs reports whether a provider runs the function's instances.

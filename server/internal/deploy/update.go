@@ -109,6 +109,7 @@ func (r *Registrar) update(fn *core.Function, spec *core.Spec, ifGeneration uint
 	}
 	now, err := r.core.Update(r.revisions.signed(fn, spec, who, restores), 0)
 	if err != nil {
+		r.unchanged(have, spec)
 		return nil, refusal(err)
 	}
 	if began {
@@ -119,4 +120,13 @@ func (r *Registrar) update(fn *core.Function, spec *core.Spec, ifGeneration uint
 	}
 	r.revisions.add(fn, now)
 	return now, nil
+}
+
+// unchanged has the provider run what it ran before a change that core refused.
+func (r *Registrar) unchanged(have, spec *core.Spec) {
+	if !funcspec.Of(have).Provided() {
+		r.deprovision(spec)
+	} else if fault := r.provision(have); fault != nil {
+		r.log.Error("a refused change is in force at the provider", "function", have.Name, "error", fault.Message)
+	}
 }
