@@ -2,11 +2,11 @@ package main
 
 import (
 	"encoding/binary"
+	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
-	"path/filepath"
+	"os/exec"
 	"slices"
 	"strconv"
 	"strings"
@@ -55,6 +55,28 @@ func appenders(dir string, n int, d time.Duration) (rate float64, err error) {
 	default:
 	}
 	return rate, errors.Join(err, db.Close())
+}
+
+// published is what the program of server/harness/jetstream measures.
+type published struct {
+	Rate float64 `json:"perSecond"`
+	CPU  float64 `json:"cpuMicros"`
+	P50  float64 `json:"p50Millis"`
+	P99  float64 `json:"p99Millis"`
+}
+
+// jetStream runs that program.
+func jetStream(program, dir string, publishers int, d time.Duration) (p published, err error) {
+	cmd := exec.Command(program, "--dir", dir, "--publishers", strconv.Itoa(publishers), "--round", d.String())
+	cmd.Stderr = os.Stderr
+	line, err := cmd.Output()
+	if err == nil {
+		err = json.Unmarshal(line, &p)
+	}
+	if err != nil {
+		err = fmt.Errorf("%s: %w", program, err)
+	}
+	return p, errors.Join(err, os.RemoveAll(dir))
 }
 
 type silent struct{}
@@ -169,37 +191,51 @@ func cpuTime(pid int) time.Duration {
 	return time.Duration(user+system) * 10 * time.Millisecond
 }
 
-// recovery is how long a start takes with so many facts, after a kill, how much CPU
-// that is, and the directory's size before it.
-func recovery(binary, dir string, facts int) (took, cpu time.Duration, bytes int64, err error) {
+// recovered is how long starts took, how much CPU that was, and the directory's
+// size before the kill; of another binary too, if there is one.
+type recovered struct {
+	took, cpu, tookBefore, cpuBefore []float64 // s
+	bytes                            int64
+}
+
+// recovery kills a server that has accepted so many facts and starts it again,
+// from a copy of its directory each time.
+func recovery(binary, before, dir string, facts, rounds int) (r recovered, err error) {
 	n, err := boot(binary, dir)
 	if err != nil {
-		return 0, 0, 0, err
+		return r, err
 	}
 	if err = register(n); err == nil {
 		_, err = fill(n, 256, time.Hour, int64(facts))
 	}
 	n.Kill()
-	if err != nil {
-		return 0, 0, 0, err
+	if err == nil {
+		r.bytes, err = sizeOf(dir)
 	}
-	err = filepath.WalkDir(dir, func(_ string, e fs.DirEntry, err error) error {
-		if err != nil || e.IsDir() {
-			return err
+	for range rounds {
+		if err != nil {
+			return r, err
 		}
-		if info, err := e.Info(); err == nil {
-			bytes += info.Size()
+		if err = r.again(binary, dir, &r.took, &r.cpu); err == nil && before != "" {
+			err = r.again(before, dir, &r.tookBefore, &r.cpuBefore)
 		}
-		return nil
-	})
-	if err != nil {
-		return 0, 0, 0, err
+	}
+	return r, err
+}
+
+// again starts a server in a copy of dir.
+func (r *recovered) again(binary, dir string, took, cpu *[]float64) error {
+	copied := dir + "-copy"
+	defer os.RemoveAll(copied)
+	if err := os.CopyFS(copied, os.DirFS(dir)); err != nil {
+		return err
 	}
 	began := time.Now()
-	if n, err = boot(binary, dir); err != nil {
-		return 0, 0, 0, err
+	n, err := boot(binary, copied)
+	if err != nil {
+		return err
 	}
-	took, cpu = time.Since(began), cpuTime(n.PID())
-	n.Kill()
-	return took, cpu, bytes, nil
+	defer n.Kill()
+	*took, *cpu = append(*took, time.Since(began).Seconds()), append(*cpu, cpuTime(n.PID()).Seconds())
+	return nil
 }
