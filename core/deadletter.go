@@ -323,7 +323,7 @@ func (d *deadLetters) purge(name string, q *deadQueue, now Instant) (at LSN) {
 // purged drops the facts of a name's letters, which are gone by the fact at a
 // place.
 func (d *deadLetters) purged(name string, q *deadQueue, at LSN) {
-	by := (&factLog{}).begin(PartitionOf(name))
+	by := newFactLog(PartitionOf(name))
 	by.lsns = append(by.lsns, at)
 	for i := range q.items {
 		q.items[i].facts.letterGone(by, d.journal)

@@ -245,8 +245,9 @@ func (ex *execution) nextDeadline() int64 {
 	return at
 }
 
-// notDispatched is the deadline of an attempt whose time has not begun: never,
-// and so it is among its function's deadlines, which have all that runs.
+// notDispatched is the deadline of an attempt whose time has not begun, and of what
+// is set aside: never, and so they are among their function's deadlines, which have
+// all that runs or pauses.
 const notDispatched = math.MaxInt64
 
 // Snapshot is a consistent copy of an execution at one moment. The byte

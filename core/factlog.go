@@ -22,6 +22,8 @@ type factLog struct {
 	first [3]LSN // most executions have no more
 }
 
+func newFactLog(p Partition) *factLog { return (&factLog{}).begin(p) }
+
 // begin makes an empty l the log of a new execution in this partition.
 func (l *factLog) begin(p Partition) *factLog {
 	l.partition, l.lsns = p, l.first[:0]

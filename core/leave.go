@@ -82,7 +82,7 @@ func (fn *Function) leave(fx *effects, ex *execution) {
 // reports what carryOut does.
 func (c *Core) turn(fn *Function, in *input, fx *effects) (completed bool) {
 	for {
-		in.now = c.clock.Now()
+		in.now, in.draining = c.clock.Now(), c.draining.Load()
 		fn.step(in, fx)
 		completed = c.carryOut(fx)
 		if fx.question.ex == nil {

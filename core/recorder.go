@@ -53,9 +53,10 @@ const (
 
 // Flags of StepTick and StepDrain.
 const (
-	FlagAsked   StepFlags = 1 << iota // who waits for ID was asked
-	FlagNobody                        // and nobody is there
-	FlagAwaited                       // somebody waits for the end of the attempt
+	FlagAsked    StepFlags = 1 << iota // who waits for ID was asked
+	FlagNobody                         // and nobody is there
+	FlagAwaited                        // somebody waits for the end of the attempt
+	FlagDraining                       // durable work is set aside
 )
 
 // Flags of StepDurable.

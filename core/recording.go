@@ -196,6 +196,7 @@ func turnRecord(in *input, fx *effects, s *Step) {
 		s.ID = fx.dispatch.id
 	}
 	setFlag(&s.Flags, FlagAwaited, in.done != nil)
+	setFlag(&s.Flags, FlagDraining, in.draining)
 }
 
 func (fn *Function) otherRecord(in *input, fx *effects, s *Step) {

@@ -164,6 +164,7 @@ func (r *Replay) turnInput(in *input, s *Step) (known bool, err error) {
 	if s.Flags&FlagAwaited != 0 {
 		in.done = func() {}
 	}
+	in.draining = s.Flags&FlagDraining != 0
 	if s.Flags&FlagAsked == 0 {
 		return true, nil
 	}

@@ -1,7 +1,6 @@
 package core
 
 import (
-	"math"
 	"sync"
 	"sync/atomic"
 )
@@ -83,7 +82,7 @@ func (fn *Function) tick(in *input, fx *effects) {
 		return
 	}
 	switch ex := fn.first(fx.now); {
-	case fn.core.draining.Load() && ex.durable() && !ex.joined():
+	case in.draining && ex.durable() && !ex.joined():
 		fn.setAside(fn.dequeue(), fx)
 	case !in.answered(ex) && fn.ask(fx, ex):
 		fn.ready = true
@@ -101,7 +100,7 @@ func (fn *Function) tick(in *input, fx *effects) {
 // need not be waited for. The caller holds fn.mu.
 func (fn *Function) setAside(ex *execution, fx *effects) {
 	ex.pausing = true
-	ex.more.retryAt = Instant{Mono: math.MaxInt64}
+	ex.more.retryAt = Instant{Mono: notDispatched}
 	fn.pauses.Store(fn.pauses.Load() + 1)
 	fn.watch(ex, fx.now)
 }

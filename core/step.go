@@ -88,6 +88,8 @@ type input struct {
 
 	asked  question // StepTick, StepDrain: what the step before has had asked
 	nobody bool     // the answer: nobody is there
+	// draining has StepTick set aside what the next process goes on with.
+	draining bool
 }
 
 // effects is what a step leaves to be done without the function's lock.
