@@ -76,6 +76,7 @@ func (fn *Function) recordStep(in *input, fx *effects) {
 		fn.tell(&more, 0)
 	}
 	fn.recordBase(in, fx)
+	fn.selfCheck()
 }
 
 // load is the queue depth and the slots in use as Step.B has them.
