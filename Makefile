@@ -34,12 +34,13 @@ vet:
 	@unformatted=$$(gofmt -l .); if [ -n "$$unformatted" ]; then echo "run gofmt -w on: $$unformatted"; exit 1; fi
 	@git ls-files -z '*.go' '*.md' '*.yaml' Makefile .ci | xargs -0 go tool misspell -error -i addres
 
-# Pages in a browser, programs that make figures, the one that kills a server
-# twenty times, and the simulator, which is one goroutine, are looked at in plain:
-# to them the race detector adds nothing but time.
-PLAIN_ONLY := /sim$$|/server/internal/ui$$|/server/harness/(abuse|coldstart|killtest|overload)$$
+# Pages in a browser, commands, programs that make figures, the one that kills a
+# server twenty times, and the simulator, which is one goroutine, are looked at in
+# plain: to them the race detector adds nothing but time. -short leaves out long
+# tests that ask one thing after another; plain runs those, too.
+PLAIN_ONLY := /sim$$|/cmd/simplane$$|/server/internal/ui$$|/server/harness/(abuse|coldstart|killtest|overload)$$
 race:
-	go test -race -timeout 30m $$(go list ./... | grep -vE '$(PLAIN_ONLY)')
+	go test -race -short -timeout 30m $$(go list ./... | grep -vE '$(PLAIN_ONLY)')
 
 # Some orders of events need one processor, some need more than there are. -short
 # leaves out long tests that the number makes no difference to.
@@ -49,7 +50,7 @@ cores:
 # The race detector changes the times, and what is built with it is not what
 # ships.
 plain:
-	go test -timeout 20m ./server/... ./sim
+	go test -timeout 20m ./core ./server/... ./sim ./sim/swarm ./cmd/...
 
 # core is a library for machines of 32 bits too. Its tests run where this
 # machine can run programs for 386 (Linux on amd64 usually can).

@@ -352,3 +352,12 @@ func receive[T any](t *testing.T, what string, ch <-chan T) T {
 }
 
 func discardLog() *slog.Logger { return slog.New(slog.DiscardHandler) }
+
+// once leaves a long test out of -short, as which the tests run under the race
+// detector: it asks one thing after another, and runs in full without.
+func once(t *testing.T) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("one request after another: it runs in full without the race detector")
+	}
+}

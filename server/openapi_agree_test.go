@@ -37,6 +37,7 @@ var beyondSchema = map[string]string{
 // Each member of each request body, with values of every kind: what the
 // document allows is taken, what it does not allow is refused.
 func TestOpenAPIBodiesAgreeWithTheHandlers(t *testing.T) {
+	once(t)
 	tried := 0
 	for path, ops := range loadDocument().Paths {
 		for method, op := range ops {
@@ -138,6 +139,7 @@ var texts = []string{
 // Each parameter in the query and each header, likewise. Names of functions
 // that cannot be one are not found.
 func TestOpenAPIParametersAgreeWithTheHandlers(t *testing.T) {
+	once(t)
 	f := start(t, func(c *Config) { c.Provider = ProviderProcess })
 	f.register("f", "DEPLOYMENT", stdioAnswer)
 	ignored := []string{"traceparent", "tracestate"} // as W3C asks, when they are not valid

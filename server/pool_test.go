@@ -77,6 +77,7 @@ func TestPoolDispatcherSendsTheInvocation(t *testing.T) {
 }
 
 func TestPoolDispatcherErrors(t *testing.T) {
+	once(t)
 	f := start(t, func(c *Config) { c.MaxResponseBytes = 1 << 20 })
 	closed, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

@@ -120,6 +120,7 @@ func another(t *testing.T, f *pflag.Flag) string {
 
 // Every key can be given in all three forms, and each has the same effect.
 func TestSettingsEveryKeyInEveryForm(t *testing.T) {
+	once(t)
 	defaults := DefaultConfig()
 	flags := pflag.NewFlagSet("serve", pflag.ContinueOnError)
 	NewSettings(flags)

@@ -15,6 +15,7 @@ func specOf(name string, n int) string {
 
 // The bound is one of the stored form, not of the request's body.
 func TestSpecsAreBounded(t *testing.T) {
+	once(t)
 	f := start(t)
 	stored := len(f.post("/v1/functions", specOf("f", 0)).expect(201).body)
 	largest := funcspec.MaxJSONBytes - stored // at least; the answer has the generation, too
@@ -62,6 +63,7 @@ func TestSpecsShareABound(t *testing.T) {
 
 // What a refusal repeats of a bad request is bounded.
 func TestRefusalsAreNotLargerThanTheRequest(t *testing.T) {
+	once(t)
 	f := start(t)
 	var env strings.Builder
 	for i := range 50_000 {
