@@ -36,9 +36,10 @@ vet:
 
 # Pages in a browser, commands, programs that make figures, the one that kills a
 # server twenty times, and the simulator, which is one goroutine, are looked at in
-# plain: to them the race detector adds nothing but time. -short leaves out long
+# plain: to them the race detector adds nothing but time. Core has a stage of its
+# own. -short leaves out long
 # tests that ask one thing after another; plain runs those, too.
-PLAIN_ONLY := /sim$$|/cmd/simplane$$|/server/internal/ui$$|/server/harness/(abuse|coldstart|killtest|overload)$$
+PLAIN_ONLY := /core$$|/sim$$|/cmd/simplane$$|/server/internal/ui$$|/server/harness/(abuse|coldstart|killtest|overload)$$
 race:
 	go test -race -short -timeout 30m $$(go list ./... | grep -vE '$(PLAIN_ONLY)')
 
