@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"simplane/core"
+	"simplane/sim/draws"
 	"simplane/sim/internal/world"
 )
 
@@ -71,9 +72,9 @@ func (c *checker) accepted(ev *core.Event, f *generation, rec *record, slot int3
 		w.fail("sync queue bound", "accepted with %d sync in flight and %d queued", c.syncInFlight, c.syncQueued)
 	}
 	c.stored++
-	rec.request = int32(len(world.Input(world.Tag(ev.Tag).Input())))
+	rec.request = int32(len(draws.Input(world.Tag(ev.Tag).Input())))
 	if key := world.Tag(ev.Tag).Key(); key >= 0 {
-		rec.request += int32(len(world.KeyName(key)))
+		rec.request += int32(len(draws.KeyName(key)))
 	}
 	if held := c.payload + int64(rec.request) + w.core.Gauges().KeyBytes; held > c.cfg.MaxPayloadBytes {
 		w.fail("payload bound", "%s: accepted with %d bytes held of %d", f.name, held, c.cfg.MaxPayloadBytes)
@@ -134,7 +135,7 @@ func (c *checker) rejected(ev *core.Event, f *generation) {
 	case core.CodeStoreFull:
 		left := c.needed() - c.answeredBytes
 		if key := c.offer.Key(); key >= 0 { // its claim has been given back
-			left += int64(len(called.name) + len(world.KeyName(key)))
+			left += int64(len(called.name) + len(draws.KeyName(key)))
 		}
 		if c.stored < c.cfg.MaxExecutions && left <= c.cfg.MaxPayloadBytes {
 			w.fail("work is refused for a reason", "STORE_FULL with %d executions of %d, and %d bytes of %d without those of answered calls", c.stored, c.cfg.MaxExecutions, left, c.cfg.MaxPayloadBytes)

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"simplane/core"
+	"simplane/sim/draws"
 	"simplane/sim/internal/world"
 )
 
@@ -164,7 +165,7 @@ func (c *checker) ended(ev *core.Event, f *generation, rec *record, slot int32) 
 	}
 	switch {
 	case ev.Status == core.Success:
-		rec.result = int32(len(world.Output))
+		rec.result = int32(len(draws.Output))
 		c.payload += int64(rec.result)
 	case ev.Status == core.Error && ev.Code != core.CodeFunctionDeleted && ev.Code != core.CodeQueueWait && ev.Code != core.CodeCancelled:
 		rec.failed = true

@@ -2,7 +2,7 @@ package sim
 
 import (
 	"simplane/core"
-	"simplane/sim/internal/world"
+	"simplane/sim/draws"
 )
 
 // clockJumps is told before a clock jump.
@@ -55,9 +55,9 @@ func (c *checker) makesRoom(ev *core.Event, rec *record, slot int32) {
 
 // needed is how many bytes are held once the call being made is accepted.
 func (c *checker) needed() int64 {
-	n := c.payload + c.w.core.Gauges().KeyBytes + int64(len(world.Input(c.offer.Input())))
+	n := c.payload + c.w.core.Gauges().KeyBytes + int64(len(draws.Input(c.offer.Input())))
 	if key := c.offer.Key(); key >= 0 {
-		n += int64(len(world.KeyName(key)))
+		n += int64(len(draws.KeyName(key)))
 	}
 	return n
 }
@@ -100,7 +100,7 @@ func (c *checker) evicted(ev *core.Event, rec *record, slot int32) {
 // forgetInput counts the input of one that ended before it started, or started
 // again, because nobody wants it.
 func (c *checker) forgetInput(rec *record) {
-	n := int32(len(world.Input(0)))
+	n := int32(len(draws.Input(0)))
 	rec.request -= n
 	c.payload -= int64(n)
 }

@@ -149,6 +149,7 @@ var behaviorTable = &record[Behavior]{
 	what: "behavior", fresh: func() Behavior { return NewFunction().Behavior },
 	fields: []field[Behavior]{
 		{key: "latency", doc: "Service time.", typ: latencyTable, at: func(b *Behavior) any { return &b.Latency }},
+		{key: "overhead", doc: "Added to each dispatch: what the call itself costs on a real server.", typ: anyTime, at: func(b *Behavior) any { return &b.Overhead }},
 		{key: "failureRate", doc: "Share of dispatches that answer with an error.", typ: probability, at: func(b *Behavior) any { return &b.FailureRate }},
 		{key: "permanentRate", doc: "Of the failures, the share that says not to try again.", typ: probability, at: func(b *Behavior) any { return &b.PermanentRate }},
 		{key: "retryAfter", doc: "Shortest pause that the other failures ask for.", typ: anyTime, at: func(b *Behavior) any { return &b.RetryAfter }},

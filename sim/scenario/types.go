@@ -6,6 +6,7 @@
 package scenario
 
 import (
+	"strconv"
 	"time"
 
 	"simplane/core"
@@ -93,6 +94,7 @@ type Behavior struct {
 	DuplicateCompletionRate float64       // answers twice
 	LateCompletionRate      float64       // answers only after the attempt's timeout
 	ColdStart               ColdStart
+	Overhead                time.Duration // of each dispatch, beside its service time
 }
 
 // ColdStart adds InitDuration to a dispatch that meets no warm instance. An
@@ -249,6 +251,18 @@ func newLatency() Latency { return Latency{Distribution: "constant"} }
 func newArrivals() Arrivals { return Arrivals{Within: "uniform"} }
 
 func newLoad() Load { return Load{Mode: "enqueue", Arrivals: newArrivals()} }
+
+// Names are the names that a declared function is registered under.
+func (f *Function) Names() []string {
+	if f.Copies <= 1 {
+		return []string{f.Name}
+	}
+	names := make([]string, f.Copies)
+	for i := range names {
+		names[i] = f.Name + "-" + strconv.Itoa(i+1)
+	}
+	return names
+}
 
 // Find returns the declared function of a name; nil when there is none.
 func (s *Scenario) Find(name string) *Function {

@@ -1,10 +1,8 @@
 package world
 
 import (
-	"time"
-
 	"simplane/core"
-	"simplane/sim/internal/random"
+	"simplane/sim/draws"
 	"simplane/sim/scenario"
 )
 
@@ -19,12 +17,10 @@ type backend struct {
 	registered bool              // not deleted
 	redrives   int32             // the load that its redrives are booked on
 
-	r        random.Stream
-	latency  sampler
+	service  draws.Service
 	outages  int       // running ones
 	slow     float64   // product of running slowdowns
 	slowdown []float64 // running ones
-	warm     []int64   // idle instances by when they became so
 	fleet    *fleet    // nil unless scaled
 	rival    *rivalry  // nil unless a Rival scales it
 }
@@ -35,9 +31,6 @@ const CodeFailed = "POOL_ERROR"
 
 // CodePermanent is that of a failure that is not worth a retry.
 const CodePermanent = "BAD_INPUT"
-
-// outageAnswer is how long a refused connection takes.
-const outageAnswer = time.Millisecond
 
 // attempt is a dispatch that will answer.
 type attempt struct {
@@ -60,50 +53,39 @@ func (w *World) dispatch(t core.Task) {
 	b := w.backends[t.Function.Handle().(Handle).Number()]
 	if b.outages > 0 {
 		o := core.Outcome{Status: core.Error, Code: CodeFailed, Message: "connection refused"}
-		a := w.answerIn(int64(outageAnswer))
+		a := w.answerIn(int64(draws.OutageAnswer))
 		a.task, a.outcome, a.backend, a.again, a.refused = t, o, b, -1, true
 		return
 	}
 	if b.fleet != nil && !b.fleet.take(t) {
 		return
 	}
-	w.perform(b, t, core.Outcome{Status: core.Success, Output: Output})
+	w.perform(b, t, core.Outcome{Status: core.Success, Output: draws.Output})
 }
 
 // perform runs a dispatch on an instance; o is what it answers if it succeeds.
 func (w *World) perform(b *backend, t core.Task, o core.Outcome) {
-	how := &b.decl.Behavior
-	d := b.latency.draw(&b.r)
-	if b.slow != 1 {
-		d = nanos(float64(float64(d) * b.slow))
+	drawn := b.service.Draw(w.loop.Now(), b.slow)
+	d := drawn.Takes
+	if drawn.Cold {
+		o.ColdStart, o.Init = true, b.decl.Behavior.ColdStart.InitDuration
 	}
-	if init := how.ColdStart.InitDuration; init > 0 && !b.takeWarm(w.loop.Now()) {
-		o.ColdStart, o.Init = true, init
-		d += int64(init)
-	}
-	if how.HangRate > 0 || how.LateCompletionRate > 0 || how.FailureRate > 0 {
-		u := b.r.Unit()
-		switch {
-		case u < how.HangRate:
-			return
-		case u < how.HangRate+how.LateCompletionRate:
-			d += int64(t.Timeout)
-		case u < how.HangRate+how.LateCompletionRate+how.FailureRate:
-			o.Status, o.Output, o.Code, o.Message = core.Error, nil, CodeFailed, "simulated failure"
-			if b.r.Hit(how.PermanentRate) {
-				o.Permanent, o.Code = true, CodePermanent
-			} else {
-				o.RetryAfter = how.RetryAfter
-			}
+	switch {
+	case drawn.Hangs:
+		return
+	case drawn.Late:
+		d += int64(t.Timeout)
+	case drawn.Fails:
+		o.Status, o.Output, o.Code, o.Message = core.Error, nil, CodeFailed, "simulated failure"
+		if drawn.Permanent {
+			o.Permanent, o.Code = true, CodePermanent
+		} else {
+			o.RetryAfter = b.decl.Behavior.RetryAfter
 		}
 	}
-	again := int64(-1)
-	if b.r.Hit(how.DuplicateCompletionRate) {
-		again = b.latency.draw(&b.r)
-	}
-	if d == 0 && again < 0 {
+	if d == 0 && drawn.Again < 0 {
 		// An in-process handler answers before Dispatch returns.
-		b.retire(w.loop.Now())
+		b.service.Retire(w.loop.Now())
 		if b.fleet != nil {
 			b.fleet.done()
 		}
@@ -111,7 +93,7 @@ func (w *World) perform(b *backend, t core.Task, o core.Outcome) {
 		return
 	}
 	a := w.answerIn(d)
-	a.task, a.outcome, a.backend, a.again, a.refused = t, o, b, again, false
+	a.task, a.outcome, a.backend, a.again, a.refused = t, o, b, drawn.Again, false
 }
 
 // answerIn schedules an answer; the caller fills it in.
@@ -138,7 +120,7 @@ func (w *World) answer(i int32) {
 		a.again = -1
 	} else {
 		if !a.refused {
-			a.backend.retire(w.loop.Now())
+			a.backend.service.Retire(w.loop.Now())
 			if a.backend.fleet != nil {
 				a.backend.fleet.done() // may begin others, and move them all
 				a = &w.attempts[i]
@@ -152,27 +134,4 @@ func (w *World) answer(i int32) {
 		return // the process that dispatched it has crashed
 	}
 	a.task.Complete(a.outcome)
-}
-
-// takeWarm takes the instance that has been idle for the shortest time; false
-// when none is warm.
-func (b *backend) takeWarm(now int64) bool {
-	n := len(b.warm)
-	if n == 0 {
-		return false
-	}
-	idle := int64(b.decl.Behavior.ColdStart.IdleTimeout)
-	if idle > 0 && now-b.warm[n-1] > idle {
-		b.warm = b.warm[:0] // the others have been idle for longer
-		return false
-	}
-	b.warm = b.warm[:n-1]
-	return true
-}
-
-// retire makes an instance idle.
-func (b *backend) retire(now int64) {
-	if b.decl.Behavior.ColdStart.InitDuration > 0 {
-		b.warm = append(b.warm, now)
-	}
 }

@@ -133,7 +133,7 @@ func (w *World) crash() {
 	w.node.disk.crash()
 	clear(w.deletions)
 	for _, b := range w.backends {
-		b.warm = b.warm[:0]
+		b.service.Forget()
 	}
 	w.witness.Crashed()
 }

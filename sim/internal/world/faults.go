@@ -78,7 +78,8 @@ func (w *World) stepOn(b *backend, s *faultStep) {
 			w.deletions = append(w.deletions, d)
 			w.batches.In(0, int32(len(w.deletions)-1))
 		}
-		b.registered, b.warm = false, b.warm[:0]
+		b.registered = false
+		b.service.Forget()
 		w.witness.Deleted(b.number, err)
 		if b.fleet != nil {
 			b.fleet.close()
@@ -91,7 +92,7 @@ func (w *World) stepOn(b *backend, s *faultStep) {
 		w.update(b, f)
 	case "cancel":
 		for _, id := range w.witness.Unended(b.number) {
-			if b.r.Hit(f.Share) {
+			if b.service.Hit(f.Share) {
 				w.witness.Cancelling(id)
 				s, err := w.core.Cancel(id)
 				w.witness.Cancelled(id, err)

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"simplane/core"
+	"simplane/sim/draws"
 	"simplane/sim/internal/loop"
 )
 
@@ -138,7 +139,7 @@ func (f *fleet) serve() {
 			continue // core has ended it
 		}
 		f.runs(1)
-		o := core.Outcome{Status: core.Success, Output: Output}
+		o := core.Outcome{Status: core.Success, Output: draws.Output}
 		if w.cold {
 			o.ColdStart, o.Init = true, f.startup
 		}

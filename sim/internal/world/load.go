@@ -1,13 +1,10 @@
 package world
 
 import (
-	"fmt"
-	"strconv"
 	"time"
 
 	"simplane/core"
-	"simplane/sim/internal/random"
-	"simplane/sim/scenario"
+	"simplane/sim/draws"
 )
 
 // Tag is the world's core.Request.Tag: which load has made the call, under which
@@ -39,15 +36,11 @@ type Load struct {
 
 // load is a stream of calls at one registered function.
 type load struct {
-	arrivals arrivals
-	backend  *backend
-	sync     bool
-	timeout  time.Duration // 0 = the function's
-	keys     int           // idempotency keys drawn from; 0 = none are sent
-	keyDraws random.Stream
-	inputs   int // inputs drawn from; 0 = all are the first
-	draws    random.Stream
-	leaves   time.Duration // of a caller after its call; 0 = it stays
+	calls   draws.Load
+	backend *backend
+	sync    bool
+	timeout time.Duration // 0 = the function's
+	leaves  time.Duration // of a caller after its call; 0 = it stays
 }
 
 // leaver waits for one call, for a while.
@@ -65,21 +58,16 @@ func (l *leaver) Wake(s core.Snapshot) { l.w.witness.Wake(s) }
 func (l *leaver) Gone() bool { return l.w.loop.Now() >= l.at }
 
 func (w *World) addLoads() {
-	perFunction := map[string]int{} // a load's label counts its function's loads only
-	for i := range w.sc.Load {
-		l := &w.sc.Load[i]
-		perFunction[l.Function]++
-		for _, b := range w.declared(l.Function) {
-			label := fmt.Sprintf("%s/%d", b.name, perFunction[l.Function])
-			w.loads = append(w.loads, load{
-				arrivals: newArrivals(&l.Arrivals, w.sc.Duration, random.New(w.sc.Seed, "arrivals/"+label)),
-				backend:  b, sync: l.Mode == "invoke",
-				timeout: time.Duration(l.TimeoutMillis) * time.Millisecond,
-				keys:    l.IdempotencyKeys, keyDraws: random.New(w.sc.Seed, "keys/"+label),
-				inputs: l.Inputs, draws: random.New(w.sc.Seed, "inputs/"+label),
-				leaves: l.Leaves.After,
-			})
-		}
+	byName := map[string]*backend{}
+	for _, b := range w.backends {
+		byName[b.name] = b
+	}
+	for _, calls := range draws.Loads(w.sc) {
+		l := calls.Decl
+		w.loads = append(w.loads, load{
+			calls: calls, backend: byName[calls.Function], sync: l.Mode == "invoke",
+			timeout: time.Duration(l.TimeoutMillis) * time.Millisecond, leaves: l.Leaves.After,
+		})
 		w.keyNames = append(w.keyNames, make([]string, max(0, l.IdempotencyKeys-len(w.keyNames)))...)
 	}
 	w.loadsLeft = len(w.loads)
@@ -108,8 +96,8 @@ func (w *World) Loads() []Load {
 }
 
 func (w *World) scheduleArrival(i int32) {
-	if at, ok := w.loads[i].arrivals.next(); ok {
-		w.arrivals.At(at, i)
+	if at, ok := w.loads[i].calls.Next(); ok {
+		w.arrivals.At(int64(at), i)
 	} else {
 		w.loadsLeft--
 	}
@@ -124,11 +112,8 @@ func (w *World) arrive(i int32) {
 func (w *World) submit(i int32) {
 	l := &w.loads[i]
 	r := &w.req // the other fields stay empty
-	input := 0
-	if l.inputs > 1 {
-		input = l.draws.Below(l.inputs)
-	}
-	r.Function, r.Sync, r.Input, r.Timeout = l.backend.name, l.sync, inputs[input], l.timeout
+	input, key := l.calls.Brings()
+	r.Function, r.Sync, r.Input, r.Timeout = l.backend.name, l.sync, draws.Input(input), l.timeout
 	r.Waiter, r.IdempotencyKey = nil, ""
 	switch {
 	case l.leaves > 0:
@@ -138,9 +123,7 @@ func (w *World) submit(i int32) {
 	case l.sync:
 		r.Waiter = w.witness
 	}
-	key := -1
-	if l.keys > 0 {
-		key = l.keyDraws.Below(l.keys)
+	if key >= 0 {
 		r.IdempotencyKey = w.keyName(key)
 	}
 	tag := newTag(i, key, input)
@@ -163,26 +146,9 @@ func (w *World) submit(i int32) {
 // keyName is the idempotency key of a number. A function's loads share them.
 func (w *World) keyName(n int) string {
 	if w.keyNames[n] == "" {
-		w.keyNames[n] = KeyName(n)
+		w.keyNames[n] = draws.KeyName(n)
 	}
 	return w.keyNames[n]
 }
-
-// KeyName is the text of an idempotency key.
-func KeyName(n int) string { return "key-" + strconv.Itoa(n) }
-
-// Output is what a success answers.
-var Output = []byte(`{"ok":true}`)
-
-// inputs are what calls bring.
-var inputs = func() (all [scenario.MaxInputs][]byte) {
-	for i := range all {
-		all[i] = fmt.Appendf(nil, `{"n":%d}`, i+1)
-	}
-	return all
-}()
-
-// Input is what a call brings, by its number; most bring the first.
-func Input(n int) []byte { return inputs[n] }
 
 var _ core.Dispatcher = (*World)(nil)

@@ -6,12 +6,11 @@ package world
 
 import (
 	"fmt"
-	"strconv"
 	"time"
 
 	"simplane/core"
+	"simplane/sim/draws"
 	"simplane/sim/internal/loop"
-	"simplane/sim/internal/random"
 	"simplane/sim/scenario"
 )
 
@@ -173,7 +172,7 @@ func (w *World) addFunctions() error {
 	taken := map[string]bool{}
 	for i := range w.sc.Functions {
 		f := &w.sc.Functions[i]
-		for _, name := range registeredNames(f) {
+		for _, name := range f.Names() {
 			spec, err := w.spec(name, f)
 			if err != nil {
 				return fmt.Errorf("core refuses function %s: %w", name, err)
@@ -184,7 +183,7 @@ func (w *World) addFunctions() error {
 			taken[name] = true
 			b := &backend{
 				number: len(w.backends), name: name, decl: f, spec: spec, slow: 1,
-				r: random.New(w.sc.Seed, "backend/"+name), latency: newSampler(&f.Behavior.Latency),
+				service: draws.NewService(w.sc.Seed, name, &f.Behavior),
 			}
 			if f.Scaled() {
 				b.fleet = w.newFleet(b)
@@ -274,18 +273,6 @@ func scalingInput(s *scenario.Scaling) *core.ScalingConfigInput {
 		HighLoadThreshold: &c.HighLoad, LowLoadThreshold: &c.LowLoad,
 	}
 	return in
-}
-
-// registeredNames are the names a declared function is registered under.
-func registeredNames(f *scenario.Function) []string {
-	if f.Copies <= 1 {
-		return []string{f.Name}
-	}
-	names := make([]string, f.Copies)
-	for i := range names {
-		names[i] = f.Name + "-" + strconv.Itoa(i+1)
-	}
-	return names
 }
 
 // Instances are the sizes of a function's fleet, 0 without scaling.

@@ -1,4 +1,4 @@
-package world
+package draws
 
 import (
 	"math"
@@ -11,8 +11,8 @@ import (
 // maxSample bounds a sampled time: no sum of a few overflows.
 const maxSample = float64(1000 * 24 * time.Hour)
 
-// nanos rounds a sampled time to whole nanoseconds, within 0 and maxSample.
-func nanos(x float64) int64 {
+// Nanos rounds a sampled time to whole nanoseconds, within 0 and maxSample.
+func Nanos(x float64) int64 {
 	switch {
 	case !(x > 0):
 		return 0
@@ -52,11 +52,11 @@ func newSampler(l *scenario.Latency) sampler {
 func (s *sampler) draw(r *random.Stream) int64 {
 	switch s.shape {
 	case "uniform":
-		return nanos(s.a + float64(s.b*r.Unit()))
+		return Nanos(s.a + float64(s.b*r.Unit()))
 	case "exponential":
-		return nanos(float64(s.a * r.Exponential()))
+		return Nanos(float64(s.a * r.Exponential()))
 	case "lognormal":
-		return nanos(random.Exp(min(s.a+float64(s.b*r.Normal()), 100)))
+		return Nanos(random.Exp(min(s.a+float64(s.b*r.Normal()), 100)))
 	case "empirical":
 		return s.interpolate(float64(100 * r.Unit()))
 	}
@@ -73,7 +73,7 @@ func (s *sampler) interpolate(rank float64) int64 {
 	for i := 1; i < len(p); i++ {
 		if rank <= p[i].Rank {
 			part := (rank - p[i-1].Rank) / (p[i].Rank - p[i-1].Rank)
-			return int64(p[i-1].Value) + nanos(float64(part*float64(p[i].Value-p[i-1].Value)))
+			return int64(p[i-1].Value) + Nanos(float64(part*float64(p[i].Value-p[i-1].Value)))
 		}
 	}
 	return int64(p[len(p)-1].Value)

@@ -1,4 +1,4 @@
-package world
+package draws
 
 import (
 	"math"
@@ -48,10 +48,10 @@ func newArrivals(a *scenario.Arrivals, duration time.Duration, r random.Stream) 
 func (a *arrivals) next() (int64, bool) {
 	switch a.process {
 	case "poisson":
-		a.at += nanos(float64(a.gap * a.r.Exponential()))
+		a.at += Nanos(float64(a.gap * a.r.Exponential()))
 	case "constant":
 		// Not a sum of rounded gaps: call n is at start + n/rate.
-		a.at = a.start + nanos(float64(float64(a.n)*1e9)/a.perSecond)
+		a.at = a.start + Nanos(float64(float64(a.n)*1e9)/a.perSecond)
 		a.n++
 	case "burst":
 		a.n--
@@ -69,7 +69,7 @@ func (a *arrivals) nextInTrace() (int64, bool) {
 			end := a.minuteFrom + minute
 			switch {
 			case a.poisson:
-				a.at += nanos(float64(a.gap * a.r.Exponential()))
+				a.at += Nanos(float64(a.gap * a.r.Exponential()))
 				if a.at < end {
 					return a.at, a.at < a.end
 				}

@@ -1,0 +1,78 @@
+package draws
+
+import (
+	"fmt"
+	"strconv"
+	"time"
+
+	"simplane/sim/internal/random"
+	"simplane/sim/scenario"
+)
+
+// Load is one stream of calls at one registered function: when they come, and what
+// each brings.
+type Load struct {
+	Decl     *scenario.Load
+	Function string // its registered name
+
+	arrivals          arrivals
+	keyDraws, inDraws random.Stream
+}
+
+// Loads are a scenario's streams of calls in the order of declaration, one for each
+// copy of a function.
+func Loads(sc *scenario.Scenario) []Load {
+	var all []Load
+	perFunction := map[string]int{} // a load's label counts its function's loads only
+	for i := range sc.Load {
+		l := &sc.Load[i]
+		perFunction[l.Function]++
+		for _, name := range sc.Find(l.Function).Names() {
+			label := fmt.Sprintf("%s/%d", name, perFunction[l.Function])
+			all = append(all, Load{
+				Decl: l, Function: name,
+				arrivals: newArrivals(&l.Arrivals, sc.Duration, random.New(sc.Seed, "arrivals/"+label)),
+				keyDraws: random.New(sc.Seed, "keys/"+label),
+				inDraws:  random.New(sc.Seed, "inputs/"+label),
+			})
+		}
+	}
+	return all
+}
+
+// Next is the time of the next call, counted from the start; false when there is
+// none.
+func (l *Load) Next() (time.Duration, bool) {
+	at, ok := l.arrivals.next()
+	return time.Duration(at), ok
+}
+
+// Brings is what the next call brings: the number of its input, and that of its
+// idempotency key, -1 for none. It is drawn once for each call.
+func (l *Load) Brings() (input, key int) {
+	if l.Decl.Inputs > 1 {
+		input = l.inDraws.Below(l.Decl.Inputs)
+	}
+	key = -1
+	if l.Decl.IdempotencyKeys > 0 {
+		key = l.keyDraws.Below(l.Decl.IdempotencyKeys)
+	}
+	return input, key
+}
+
+// KeyName is the text of an idempotency key. A function's loads share them.
+func KeyName(n int) string { return "key-" + strconv.Itoa(n) }
+
+// Output is what a success answers.
+var Output = []byte(`{"ok":true}`)
+
+// inputs are what calls bring.
+var inputs = func() (all [scenario.MaxInputs][]byte) {
+	for i := range all {
+		all[i] = fmt.Appendf(nil, `{"n":%d}`, i+1)
+	}
+	return all
+}()
+
+// Input is what a call brings, by its number; most bring the first.
+func Input(n int) []byte { return inputs[n] }
