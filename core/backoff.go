@@ -18,12 +18,13 @@ type RetryBackoff struct {
 // maxRetryAfter is the longest pause that an Outcome can ask for.
 const maxRetryAfter = 5 * time.Minute
 
-// pause is the time between the failure of an attempt and the next one:
+// Pause is the time between the failure of an attempt and the next one:
 // initialMs x multiplier^(attempt-1), at most maxMs, moved by the jitter, and
 // at least what the failure asked for. The jitter is drawn from a hash of the
 // execution's id and attempt, so that a replay pauses as long; there is no sum
-// of products, which some processors round in another way.
-func (b RetryBackoff) pause(id ID, attempt int32, asked time.Duration) time.Duration {
+// of products, which some processors round in another way. attempt is the one that
+// has failed, from 1.
+func (b RetryBackoff) Pause(id ID, attempt int32, asked time.Duration) time.Duration {
 	ms, most := float64(b.InitialMillis), float64(b.MaxMillis)
 	for n := int32(1); n < attempt && ms < most && b.Multiplier > 1; n++ {
 		ms *= b.Multiplier

@@ -8,24 +8,24 @@ import (
 func TestBackoffGrowsUpToItsMaximum(t *testing.T) {
 	b := RetryBackoff{InitialMillis: 100, MaxMillis: 1000, Multiplier: 2}
 	for attempt, want := range []int{100, 200, 400, 800, 1000, 1000} {
-		wantEqual(t, "pause", b.pause(idOf(1), int32(attempt+1), 0), time.Duration(want)*time.Millisecond)
+		wantEqual(t, "pause", b.Pause(idOf(1), int32(attempt+1), 0), time.Duration(want)*time.Millisecond)
 	}
-	wantEqual(t, "pause at the last attempt there can be", b.pause(idOf(1), MaxRetriesBound, 0), time.Second)
-	wantEqual(t, "no pause", RetryBackoff{0, 0, 2, 1}.pause(idOf(1), 3, 0), 0)
-	wantEqual(t, "asked for, longer", b.pause(idOf(1), 1, 3*time.Second), 3*time.Second)
-	wantEqual(t, "asked for, shorter", b.pause(idOf(1), 1, time.Millisecond), 100*time.Millisecond)
-	wantEqual(t, "asked for, absurd", b.pause(idOf(1), 1, 9000*time.Hour), 5*time.Minute)
+	wantEqual(t, "pause at the last attempt there can be", b.Pause(idOf(1), MaxRetriesBound, 0), time.Second)
+	wantEqual(t, "no pause", RetryBackoff{0, 0, 2, 1}.Pause(idOf(1), 3, 0), 0)
+	wantEqual(t, "asked for, longer", b.Pause(idOf(1), 1, 3*time.Second), 3*time.Second)
+	wantEqual(t, "asked for, shorter", b.Pause(idOf(1), 1, time.Millisecond), 100*time.Millisecond)
+	wantEqual(t, "asked for, absurd", b.Pause(idOf(1), 1, 9000*time.Hour), 5*time.Minute)
 	steady := RetryBackoff{InitialMillis: 100, MaxMillis: 10_000, Multiplier: 1}
-	wantEqual(t, "steady", steady.pause(idOf(1), 10_000, 0), 100*time.Millisecond)
+	wantEqual(t, "steady", steady.Pause(idOf(1), 10_000, 0), 100*time.Millisecond)
 }
 
 // The jitter is the same in each replay, within its share, and spread over it.
 func TestBackoffJitter(t *testing.T) {
 	b := RetryBackoff{InitialMillis: 1000, MaxMillis: 1000, Multiplier: 1, Jitter: 0.2}
-	wantEqual(t, "a known value", b.pause(idOf(1), 1, 0), b.pause(idOf(1), 1, 0))
+	wantEqual(t, "a known value", b.Pause(idOf(1), 1, 0), b.Pause(idOf(1), 1, 0))
 	var parts [4]int
 	for n := range 4000 {
-		p := b.pause(idOf(uint64(n)), 1+int32(n%3), 0)
+		p := b.Pause(idOf(uint64(n)), 1+int32(n%3), 0)
 		if p < 800*time.Millisecond || p > 1200*time.Millisecond {
 			t.Fatalf("a pause of %v", p)
 		}

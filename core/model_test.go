@@ -254,7 +254,7 @@ func (m *machine) answer(ex *modelExec, o Outcome) {
 	if ex.status.Terminal() {
 		return
 	}
-	pause := int64(f.backoff.pause(ex.id, int32(ex.attempt), 0))
+	pause := int64(f.backoff.Pause(ex.id, int32(ex.attempt), 0))
 	failed := kept(o)
 	switch {
 	case o.Status != Error || ex.attempt > f.retries || f.deleted || (pause > 0 && ex.sync && m.mono+pause >= ex.caller):

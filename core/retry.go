@@ -15,7 +15,7 @@ func (fn *Function) retry(fx *effects, ex *execution, o *Outcome, failed *ExecEr
 	if o.Permanent || int(ex.attempt) > spec.MaxRetries || fn.deleted {
 		return false
 	}
-	pause := spec.RetryBackoff.pause(ex.id, ex.attempt, o.RetryAfter)
+	pause := spec.RetryBackoff.Pause(ex.id, ex.attempt, o.RetryAfter)
 	if deadline := ex.callerDeadline(); pause > 0 && deadline > 0 && fx.now.Mono+int64(pause) >= deadline {
 		return false // its caller would not see the end of it
 	}
