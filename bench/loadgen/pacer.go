@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"simplane/bench/arrival"
+	"simplane/bench/nap"
 )
 
 // Waking costs tens of microseconds of CPU that the server may need, so above
@@ -26,11 +27,11 @@ type job struct {
 // pace releases each request of the schedule at its time, until end or until
 // release answers false.
 func pace(ctx context.Context, s *arrival.Schedule, rate float64, start time.Time, end time.Duration, release func(job) bool) error {
-	nap, err := newNapper()
+	timer, err := nap.New()
 	if err != nil {
 		return err
 	}
-	defer nap.close()
+	defer timer.Close()
 	var shortest time.Duration
 	if rate > wakesPerSecond {
 		shortest = time.Second / wakesPerSecond
@@ -45,7 +46,7 @@ func pace(ctx context.Context, s *arrival.Schedule, rate float64, start time.Tim
 			if ctx.Err() != nil {
 				return nil
 			}
-			if err := nap.sleep(min(max(at-now, shortest), longestNap)); err != nil {
+			if err := timer.Sleep(min(max(at-now, shortest), longestNap)); err != nil {
 				return err
 			}
 			now = time.Since(start)
