@@ -41,11 +41,18 @@ var hostPort = regexp.MustCompile(`(?:\d{1,3}(?:\.\d{1,3}){3}|\[[0-9a-fA-F:]+\]|
 // Start runs argv and waits until one line of its output holds addrs
 // addresses of the form host:port. The child dies with this process.
 func Start(ctx context.Context, name string, addrs int, argv ...string) (*Process, error) {
+	return StartEnv(ctx, name, addrs, nil, argv...)
+}
+
+// StartEnv is Start with an environment of the child's own, KEY=value each; nil is
+// this process's.
+func StartEnv(ctx context.Context, name string, addrs int, env []string, argv ...string) (*Process, error) {
 	if len(argv) == 0 {
 		return nil, errors.New("no command to start")
 	}
 	p := &Process{Name: name, Grace: stopWithin, done: make(chan struct{})}
 	p.cmd = exec.Command(argv[0], argv[1:]...) // #nosec G204 -- starting the named server is the purpose
+	p.cmd.Env = env
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setpgid: true}
 	pr, pw := io.Pipe()
 	p.cmd.Stdout, p.cmd.Stderr = pw, pw

@@ -3,6 +3,7 @@ package client
 import (
 	"context"
 	"io"
+	"maps"
 	"math"
 	"net/http"
 	"net/http/httptest"
@@ -96,5 +97,32 @@ func TestLatencyIsThatBetweenTwoReadings(t *testing.T) {
 	}
 	if l := before.Between(Histograms{}, "f"); l == nil || l.P50 != 0.5 {
 		t.Errorf("the first calls between two readings: %+v", l)
+	}
+}
+
+// TestSums picks the sums and counts of one histogram by function.
+func TestSums(t *testing.T) {
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path != "/actuator/prometheus" {
+			http.NotFound(w, r)
+			return
+		}
+		_, _ = io.WriteString(w, "# HELP function_latency_ms x\n"+
+			`function_latency_ms_bucket{function="f",le="0.1"} 3`+"\n"+
+			`function_latency_ms_sum{function="f"} 12.5`+"\n"+
+			`function_latency_ms_count{function="f"} 4`+"\n"+
+			`function_latency_ms_sum{function="g.1"} 1e+06`+"\n"+
+			`function_e2e_latency_ms_sum{function="f"} 99`+"\n")
+	}))
+	defer s.Close()
+	c, err := New(s.URL, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.KeepConnections(3)
+	defer c.Close()
+	sums, counts, err := c.Sums(t.Context(), "function_latency_ms")
+	if err != nil || !maps.Equal(sums, map[string]float64{"f": 12.5, "g.1": 1e6}) || !maps.Equal(counts, map[string]float64{"f": 4}) {
+		t.Errorf("%v, %v, %v", sums, counts, err)
 	}
 }

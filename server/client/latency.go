@@ -25,7 +25,7 @@ type Bucket struct {
 // nothing has none. There are none at all where the address does not serve
 // metrics, or too many others are reading them.
 func (c *Client) Histograms(ctx context.Context) (Histograms, error) {
-	raw, err := c.do(ctx, request{method: "GET", path: "/actuator/prometheus"})
+	raw, err := c.metrics(ctx)
 	var refused *Error
 	if errors.As(err, &refused) && (refused.Status == http.StatusNotFound || refused.Status == http.StatusServiceUnavailable) {
 		return nil, nil
@@ -34,6 +34,33 @@ func (c *Client) Histograms(ctx context.Context) (Histograms, error) {
 		return nil, err
 	}
 	return readHistograms(raw), nil
+}
+
+func (c *Client) metrics(ctx context.Context) ([]byte, error) {
+	return c.do(ctx, request{method: "GET", path: "/actuator/prometheus"})
+}
+
+// Sums reads a histogram of the functions from the Prometheus endpoint: of each
+// function that has values, their exact sum in the metric's unit, and their number.
+func (c *Client) Sums(ctx context.Context, metric string) (sums, counts map[string]float64, err error) {
+	raw, err := c.metrics(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	return byFunction(raw, metric+"_sum"), byFunction(raw, metric+"_count"), nil
+}
+
+// byFunction picks the lines of one metric that has no label but the function.
+func byFunction(exposition []byte, metric string) map[string]float64 {
+	values := map[string]float64{}
+	for s := bufio.NewScanner(bytes.NewReader(exposition)); s.Scan(); {
+		rest, ok := strings.CutPrefix(s.Text(), metric+`{function="`)
+		name, value, ok2 := strings.Cut(rest, `"} `)
+		if v, err := strconv.ParseFloat(value, 64); ok && ok2 && err == nil {
+			values[name] = v
+		}
+	}
+	return values
 }
 
 // readHistograms picks the lines of one metric; function names need no

@@ -38,8 +38,24 @@ func (c *Client) UseTLS(files TLS) error {
 		}
 		cfg.Certificates = []tls.Certificate{pair}
 	}
-	transport := http.DefaultTransport.(*http.Transport).Clone()
-	transport.TLSClientConfig = cfg
-	c.http.Transport = transport
+	c.transport().TLSClientConfig = cfg
 	return nil
+}
+
+// KeepConnections makes the client keep up to n connections for later calls, for
+// many at a time. Those not used for 90 s are closed.
+func (c *Client) KeepConnections(n int) {
+	t := c.transport()
+	t.MaxIdleConns, t.MaxIdleConnsPerHost = n, n
+}
+
+// Close closes the connections that are kept.
+func (c *Client) Close() { c.http.CloseIdleConnections() }
+
+// transport is the client's own, of which nobody else has connections.
+func (c *Client) transport() *http.Transport {
+	if c.http.Transport == nil {
+		c.http.Transport = http.DefaultTransport.(*http.Transport).Clone()
+	}
+	return c.http.Transport.(*http.Transport)
 }
