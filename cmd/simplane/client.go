@@ -11,6 +11,7 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"simplane/server/client"
 )
@@ -41,15 +42,20 @@ func addClientCommands(root *cobra.Command) {
 func (o *clientOptions) bind(cmd *cobra.Command) {
 	f := cmd.PersistentFlags()
 	f.StringVar(&o.server, "server", "", "`address` of the server (default $SIMPLANE_SERVER or 127.0.0.1:8080)")
-	f.StringVar(&o.token, "token", "", "bearer `token` (default $SIMPLANE_TOKEN)")
-	f.StringVar(&o.tokenFile, "token-file", "", "`file` that holds the token (default $SIMPLANE_TOKEN_FILE)")
+	o.bindAccess(f)
 	f.StringVarP(&o.output, "output", "o", "table", "output `format`: table or json; for specs yaml too")
-	f.StringVar(&o.tls.CA, "tls-ca", "", "PEM `file` of the CA that the server's certificate is from (default: the machine's)")
-	f.StringVar(&o.tls.Cert, "tls-cert", "", "PEM `file` of a client certificate")
-	f.StringVar(&o.tls.Key, "tls-key", "", "PEM `file` of its key")
 	_ = cmd.RegisterFlagCompletionFunc("output", func(cmd *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
 		return outputFormats(cmd), cobra.ShellCompDirectiveNoFileComp
 	})
+}
+
+// bindAccess adds what a server may ask of its callers.
+func (o *clientOptions) bindAccess(f *pflag.FlagSet) {
+	f.StringVar(&o.token, "token", "", "bearer `token` (default $SIMPLANE_TOKEN)")
+	f.StringVar(&o.tokenFile, "token-file", "", "`file` that holds the token (default $SIMPLANE_TOKEN_FILE)")
+	f.StringVar(&o.tls.CA, "tls-ca", "", "PEM `file` of the CA that the server's certificate is from (default: the machine's)")
+	f.StringVar(&o.tls.Cert, "tls-cert", "", "PEM `file` of a client certificate")
+	f.StringVar(&o.tls.Key, "tls-key", "", "PEM `file` of its key")
 }
 
 // yamlToo marks the commands that print specs.

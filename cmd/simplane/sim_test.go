@@ -53,6 +53,7 @@ expect: [{count: success, op: "==", value: 10}]
 func TestSimExitCodes(t *testing.T) {
 	good := writeScenario(t, tinyScenario)
 	failing := writeScenario(t, strings.Replace(tinyScenario, "value: 10", "value: 11", 1))
+	crashing := writeScenario(t, "name: x\nduration: 2s\ncore: {journal: {enabled: true}}\nfunctions: [{name: f}]\nfaults: [{at: 1s, kind: crash, for: 1s}]\n")
 	broken := writeScenario(t, strings.Replace(tinyScenario, "duration: 2s", "durration: 2s", 1))
 	for name, c := range map[string]struct {
 		args []string
@@ -67,6 +68,10 @@ func TestSimExitCodes(t *testing.T) {
 		"unknown format":   {[]string{"run", "--format", "xml", good}, 2, "use text, json"},
 		"import what":      {[]string{"import-trace", "--out", good}, 2, "give --inv and --dur"},
 		"import bad trace": {[]string{"import-trace", "--inv", good, "--dur", good, "--out", good + ".out"}, 2, "scenario.yaml"},
+		"live of none":     {[]string{"live"}, 2, "no scenario given"},
+		"live of two":      {[]string{"live", good, good}, 2, "one after the other"},
+		"live, few runs":   {[]string{"live", "--runs", "38", good}, 2, "--runs 38: use 39"},
+		"live crash":       {[]string{"live", crashing}, 2, crashing + ":5: faults[0].kind: crash"},
 		"swarm of none":    {[]string{"swarm", "--seeds", "0"}, 2, "use 1 or more"},
 		"swarm":            {[]string{"swarm", "--seeds", "3", "--duration", "2s"}, 0, "3 seeds from 1"},
 	} {
