@@ -8,7 +8,7 @@ LDFLAGS := -s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT)
 FUZZTIME ?= 20000x
 
 HOTPATH := results-invoke results-pool results-enqueue results-nethttp
-.PHONY: build run test slow-test vet vuln race cores plain fuzz scenarios cross mutants killtest bench bench-check results-hotpath $(HOTPATH) results-before results-growth soak kube-assets kube-test clean
+.PHONY: build run test slow-test vet vuln race cores plain fuzz scenarios cross mutants killtest bench bench-check results-hotpath $(HOTPATH) results-before results-growth results-fidelity soak kube-assets kube-test clean
 
 build:
 	go build -ldflags '$(LDFLAGS)' -o bin/simplane ./cmd/simplane
@@ -140,6 +140,11 @@ results-before:
 # How cost grows, 20 minutes and 10 GB.
 results-growth: build
 	./bin/simplane bench growth --rounds 10 --round 300ms --warmup 100ms --out results/growth
+
+# How far simulations are from a real server: 40 runs of FIDELITY seconds each.
+FIDELITY ?= 25s
+results-fidelity: build
+	go run ./bench/harness/fidelity --binary bin/simplane --duration $(FIDELITY) --out results/fidelity
 
 bench:
 	go test -run '^$$' -bench . -benchmem ./core

@@ -1,0 +1,110 @@
+package main
+
+import (
+	"bytes"
+	"cmp"
+	"fmt"
+	"slices"
+	"strconv"
+
+	"simplane/bench/live"
+)
+
+// function is the only one of a run.
+func (p *point) function() *live.Function { return &p.Result.Functions[0] }
+
+func (p *point) row(figure string) *live.Row {
+	for i := range p.function().Rows {
+		if r := &p.function().Rows[i]; r.Figure == figure {
+			return r
+		}
+	}
+	return nil
+}
+
+// shown are the columns of the tables: figures with headings.
+var shown = []struct{ figure, heading string }{
+	{"success", "success"}, {"goodput", "goodput"}, {"e2e.p50", "p50"}, {"e2e.p90", "p90"}, {"e2e.p99", "p99"}, {"queue_wait.p99", "wait p99"},
+}
+
+var signs = map[string]string{live.Same: "", live.Agrees: "", live.Costs: " ᶜ", live.Parts: " **≠**"}
+
+// loadAverages are the least and the greatest after a run.
+func loadAverages(points []point) (least, most string) {
+	at := func(p point) float64 {
+		v, _ := strconv.ParseFloat(p.Result.Machine.LoadAverage, 64)
+		return v
+	}
+	byLoad := func(a, b point) int { return cmp.Compare(at(a), at(b)) }
+	return slices.MinFunc(points, byLoad).Result.Machine.LoadAverage, slices.MaxFunc(points, byLoad).Result.Machine.LoadAverage
+}
+
+// figures is figures.md.
+func figures(points []point) []byte {
+	var b bytes.Buffer
+	r := points[0].Result
+	m := r.Machine
+	least, most := loadAverages(points)
+	fmt.Fprintf(&b, "# Figures\n\nWritten by `make results-fidelity`; [README.md](README.md) says what they show.\n"+
+		"%s, %d cores, Go %s, %s. Runs of %g s, %d simulations of other seeds for each range.\n"+
+		"The machine's load average was %s to %s: other work was running, see *busy* and how late calls and answers were.\n\n"+
+		"Cells: simulated with the same seed → real. ᶜ: the real figure is out of the simulations' range, and in it with\n"+
+		"the cost of a call; **≠**: it is in neither.\n",
+		m.CPU, m.Cores, m.Go, m.Kernel, r.Seconds, r.Runs, least, most)
+	setting, parting := "", 0
+	for i := range points {
+		p := &points[i]
+		if p.Setting != setting {
+			setting = p.Setting
+			fmt.Fprintf(&b, "\n## %s\n\n%s\n\n| service times | load |", setting, about(setting))
+			for _, c := range shown {
+				fmt.Fprintf(&b, " %s |", c.heading)
+			}
+			fmt.Fprint(&b, " a call's cost | calls late p99 | answers late p99 | busy |\n|---|--:|")
+			for range shown {
+				fmt.Fprint(&b, "--:|")
+			}
+			fmt.Fprintln(&b, "--:|--:|--:|--:|")
+		}
+		fmt.Fprintf(&b, "| %s | %g |", p.Service, p.Load)
+		for _, c := range shown {
+			if row := p.row(c.figure); row != nil {
+				fmt.Fprintf(&b, " %s → %s%s |", row.Text(row.Same), row.Text(row.Real), signs[row.Verdict])
+			} else {
+				fmt.Fprint(&b, " |")
+			}
+		}
+		cost := "?"
+		if c := p.function().CostMs; c != nil {
+			cost = fmt.Sprintf("%.2f ms", *c)
+		}
+		fmt.Fprintf(&b, " %s | %.1f ms | %.1f ms | %.0f %% |\n", cost, p.Result.Lag.P99Ms, p.Result.Oversleep.P99Ms, 100*p.Result.Usage.MachineCPU)
+		for _, row := range p.function().Rows {
+			if row.Verdict == live.Parts {
+				parting++
+			}
+		}
+	}
+	n := map[string]int{}
+	for i := range points {
+		for _, row := range points[i].function().Rows {
+			n[row.Verdict]++
+		}
+	}
+	fmt.Fprintf(&b, "\n## Verdicts\n\n%d figures: %d in the simulations' range, %d in it with the cost of a call, %d in neither.\n",
+		n[live.Same]+n[live.Agrees]+n[live.Costs]+n[live.Parts], n[live.Same]+n[live.Agrees], n[live.Costs], n[live.Parts])
+	if parting == 0 {
+		return b.Bytes()
+	}
+	fmt.Fprint(&b, "\nThose that part:\n\n| run | figure | simulated, 95 % | with a call's cost | real | 95 % interval |\n|---|---|--:|--:|--:|--:|\n")
+	for i := range points {
+		p := &points[i]
+		for j := range p.function().Rows {
+			if row := &p.function().Rows[j]; row.Verdict == live.Parts {
+				fmt.Fprintf(&b, "| %s %s %g | %s | %s | %s | %s | %s |\n", p.Setting, p.Service, p.Load, row.Figure,
+					row.Span(&row.Simulated), row.Span(row.WithCost), row.Text(row.Real), row.Span(row.RealRange))
+			}
+		}
+	}
+	return b.Bytes()
+}
