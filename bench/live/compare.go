@@ -64,9 +64,11 @@ type Row struct {
 	Simulated Interval  `json:"simulated"`
 	Real      float64   `json:"real"`
 	RealRange *Interval `json:"realRange"` // of the real figure; nil = it has none
-	// WithCost is Simulated with the cost of a call; nil = the same, or not known.
-	WithCost *Interval `json:"withCost"`
-	Verdict  string    `json:"verdict"`
+	// SameWithCost and WithCost are Same and Simulated with the cost of a call; nil =
+	// it is none, or not known.
+	SameWithCost *float64  `json:"sameWithCost"`
+	WithCost     *Interval `json:"withCost"`
+	Verdict      string    `json:"verdict"`
 
 	sameCount, realCount int64 // of a share
 }
@@ -104,7 +106,7 @@ func (r *run) result(ctx context.Context, same *sim.Result) (*Result, error) {
 			ms := float64(m.cost) / 1e6
 			f.CostMs = &ms
 		}
-		f.Rows = rows(m, f.same, r.each(plain, i), r.each(dear, i))
+		f.Rows = rows(m, r.each(plain, i), r.each(dear, i))
 		out.Findings = append(out.Findings, m.findings...)
 		out.Functions = append(out.Functions, f)
 	}
@@ -119,8 +121,8 @@ func (r *run) each(results []*sim.Result, function int) []observed {
 	return all
 }
 
-// simulations run other seeds, with an overhead of each attempt at the functions
-// that are named.
+// simulations are of the run's own seed and of others, with an overhead of each
+// attempt at the functions that are named.
 func (r *run) simulations(ctx context.Context, what string, overhead map[string]time.Duration) ([]*sim.Result, error) {
 	sc := *r.sc
 	sc.Functions = append(sc.Functions[:0:0], sc.Functions...)
@@ -129,13 +131,13 @@ func (r *run) simulations(ctx context.Context, what string, overhead map[string]
 			sc.Functions[i].Behavior.Overhead = cost
 		}
 	}
-	all := make([]*sim.Result, r.opt.Runs)
+	all := make([]*sim.Result, r.opt.Runs+1)
 	for i := range all {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
 		r.opt.Progress(fmt.Sprintf("%s: %s, %d of %d", sc.Name, what, i+1, len(all)))
-		sc.Seed = r.sc.Seed + uint64(i) + 1
+		sc.Seed = r.sc.Seed + uint64(i)
 		var err error
 		if all[i], err = simulate(&sc); err != nil {
 			return nil, err
@@ -166,24 +168,31 @@ func (r *run) instrument(out *Result) {
 	}
 }
 
-// row makes one row of a value of a run. real is the real value's interval.
-func row(name, unit string, m *measured, same observed, others, dear []observed, real *Interval, value func(*observed) float64) Row {
-	out := Row{Figure: name, Unit: unit, Same: value(&same), Real: value(&m.observed), RealRange: real}
-	out.Simulated = predicted(values(others, value))
+// row makes one row of a value of a run: of the simulations, the first of which has
+// the seed of the real run, and of those with the cost of a call, if there are any.
+// real is the real value's interval.
+func row(name, unit string, m *measured, plain, dear []observed, real *Interval, value func(*observed) float64) Row {
+	out := Row{Figure: name, Unit: unit, Real: value(&m.observed), RealRange: real, Verdict: Parts}
 	slack := 0.0
 	if unit == "ms" {
 		slack = float64(resolution) / 1e6
 	}
-	out.Verdict = Parts
-	if out.Simulated.holds(out.Real, slack) {
-		out.Verdict = Agrees
+	// The figure of the same seed is one that a simulation has, however rare.
+	holds := func(i Interval, same float64) bool {
+		return Interval{min(i.Low, same), max(i.High, same)}.holds(out.Real, slack)
 	}
+	v := values(plain, value)
+	out.Same, out.Simulated = v[0], predicted(v[1:])
 	if len(dear) > 0 {
-		with := predicted(values(dear, value))
-		out.WithCost = &with
-		if out.Verdict == Parts && with.holds(out.Real, slack) {
+		v := values(dear, value)
+		with := predicted(v[1:])
+		out.SameWithCost, out.WithCost = &v[0], &with
+		if holds(with, v[0]) {
 			out.Verdict = Costs
 		}
+	}
+	if holds(out.Simulated, out.Same) {
+		out.Verdict = Agrees
 	}
 	return out
 }

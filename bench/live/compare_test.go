@@ -150,6 +150,22 @@ load:
 	}
 }
 
+// TestRareSeed: a figure is not wrong that the simulation of the same seed has, too.
+func TestRareSeed(t *testing.T) {
+	run := func(good int64) observed { return observed{counts: map[string]int64{"success": good}} }
+	plain := []observed{run(50)}
+	for i := range int64(MinRuns) {
+		plain = append(plain, run(100+i))
+	}
+	value := func(o *observed) float64 { return float64(o.counts["success"]) }
+	for real, want := range map[int64]string{50: Agrees, 60: Agrees, 49: Parts, 139: Parts} {
+		got := row("x", "", &measured{observed: run(real)}, plain, nil, nil, value)
+		if got.Verdict != want || got.Same != 50 || got.Simulated != (Interval{100, 138}) {
+			t.Errorf("%d: %+v, want %s", real, got, want)
+		}
+	}
+}
+
 // TestVerdicts: a real figure inside, one that the cost of a call explains, and one
 // that nothing does.
 func TestVerdicts(t *testing.T) {
@@ -168,10 +184,10 @@ func TestVerdicts(t *testing.T) {
 		want string
 	}{
 		{110, "", nil, Agrees}, {99, "", nil, Parts}, {139, "", nil, Parts}, {99, "ms", nil, Agrees}, {98, "ms", nil, Parts},
-		{90, "", runs(80), Costs}, {110, "", runs(80), Agrees}, {70, "", runs(80), Parts},
+		{90, "", append(runs(80), run(118)), Costs}, {110, "", append(runs(80), run(118)), Agrees}, {70, "", append(runs(80), run(118)), Parts},
 	} {
 		m := &measured{observed: run(c.real)}
-		if got := row("x", c.unit, m, run(100), runs(100), c.dear, nil, value); got.Verdict != c.want {
+		if got := row("x", c.unit, m, append([]observed{run(100)}, runs(100)...), c.dear, nil, value); got.Verdict != c.want {
 			t.Errorf("%d %s of 100 to 138: %s, want %s", c.real, c.unit, got.Verdict, c.want)
 		}
 	}

@@ -37,8 +37,8 @@ var ranks = []struct {
 }{{"p50", 50}, {"p90", 90}, {"p99", 99}}
 
 // rows are all figures of a function. dear is empty when no cost is known.
-func rows(m *measured, same observed, others, dear []observed) (all []Row) {
-	offered := row("offered", "", m, same, others, dear, nil, func(o *observed) float64 { return float64(o.counts["offered"]) })
+func rows(m *measured, plain, dear []observed) (all []Row) {
+	offered := row("offered", "", m, plain, dear, nil, func(o *observed) float64 { return float64(o.counts["offered"]) })
 	offered.Verdict = Parts
 	if offered.Same == offered.Real { // the seed says how many
 		offered.Verdict = Same
@@ -46,27 +46,27 @@ func rows(m *measured, same observed, others, dear []observed) (all []Row) {
 	all = append(all, offered)
 	for _, s := range shares {
 		occurs := func(o observed) bool { return o.counts[s.count] > 0 }
-		if !s.always && !occurs(same) && !occurs(m.observed) && !slices.ContainsFunc(others, occurs) {
+		if !s.always && !occurs(m.observed) && !slices.ContainsFunc(plain, occurs) {
 			continue
 		}
 		real := binomial(m.counts[s.count], m.counts[s.of])
-		r := row(s.count, "share", m, same, others, dear, &real, func(o *observed) float64 {
+		r := row(s.count, "share", m, plain, dear, &real, func(o *observed) float64 {
 			return float64(o.counts[s.count]) / math.Max(float64(o.counts[s.of]), 1)
 		})
-		r.sameCount, r.realCount = same.counts[s.count], m.counts[s.count]
+		r.sameCount, r.realCount = plain[0].counts[s.count], m.counts[s.count]
 		all = append(all, r)
 	}
 	good := binomial(m.counts["success"], m.counts["offered"])
 	perSecond := float64(m.counts["offered"]) / m.seconds
-	all = append(all, row("goodput", "/s", m, same, others, dear, &Interval{good.Low * perSecond, good.High * perSecond},
+	all = append(all, row("goodput", "/s", m, plain, dear, &Interval{good.Low * perSecond, good.High * perSecond},
 		func(o *observed) float64 { return float64(o.counts["success"]) / o.seconds }))
-	all = append(all, latencies("e2e", m, m.e2es, same, others, dear, func(o *observed) *latency.Histogram { return o.e2e })...)
-	return append(all, latencies("queue_wait", m, m.waits, same, others, dear, func(o *observed) *latency.Histogram { return o.wait })...)
+	all = append(all, latencies("e2e", m, m.e2es, plain, dear, func(o *observed) *latency.Histogram { return o.e2e })...)
+	return append(all, latencies("queue_wait", m, m.waits, plain, dear, func(o *observed) *latency.Histogram { return o.wait })...)
 }
 
-func latencies(name string, m *measured, series []int64, same observed, others, dear []observed, of func(*observed) *latency.Histogram) (all []Row) {
+func latencies(name string, m *measured, series []int64, plain, dear []observed, of func(*observed) *latency.Histogram) (all []Row) {
 	empty := func(o observed) bool { return of(&o).Count() == 0 }
-	if len(series) == 0 || empty(same) || slices.ContainsFunc(others, empty) || slices.ContainsFunc(dear, empty) {
+	if len(series) == 0 || slices.ContainsFunc(plain, empty) || slices.ContainsFunc(dear, empty) {
 		return nil // there is nothing to compare with
 	}
 	asked := make([]float64, len(ranks))
@@ -76,9 +76,9 @@ func latencies(name string, m *measured, series []int64, same observed, others, 
 	within := bootstrap(series, asked)
 	for i, r := range ranks {
 		real := Interval{within[i].Low / 1e6, within[i].High / 1e6}
-		all = append(all, row(name+"."+r.name, "ms", m, same, others, dear, &real, func(o *observed) float64 {
+		all = append(all, row(name+"."+r.name, "ms", m, plain, dear, &real, func(o *observed) float64 {
 			return float64(of(o).Percentile(r.rank)) / 1e6
 		}))
 	}
-	return append(all, row(name+".max", "ms", m, same, others, dear, nil, func(o *observed) float64 { return float64(of(o).Max()) / 1e6 }))
+	return append(all, row(name+".max", "ms", m, plain, dear, nil, func(o *observed) float64 { return float64(of(o).Max()) / 1e6 }))
 }

@@ -17,7 +17,7 @@ func (r *Result) WriteJSON(w io.Writer) error {
 	return enc.Encode(r)
 }
 
-var head = []string{"figure", "simulated", "95 % of simulations", "with a call's cost", "real", "95 % interval", "verdict"}
+var head = []string{"figure", "simulated", "95 % of simulations", "with a call's cost", "95 % of simulations", "real", "95 % interval", "verdict"}
 
 // WriteText writes the result for people.
 func (r *Result) WriteText(w io.Writer) error {
@@ -69,7 +69,11 @@ func (r *Row) cells() []string {
 	if r.Unit == "share" {
 		same, real = fmt.Sprintf("%s (%d)", same, r.sameCount), fmt.Sprintf("%s (%d)", real, r.realCount)
 	}
-	return []string{r.Figure, same, r.Span(&r.Simulated), r.Span(r.WithCost), real, r.Span(r.RealRange), r.Verdict}
+	dear := ""
+	if r.SameWithCost != nil {
+		dear = r.Text(*r.SameWithCost)
+	}
+	return []string{r.Figure, same, r.Span(&r.Simulated), dear, r.Span(r.WithCost), real, r.Span(r.RealRange), r.Verdict}
 }
 
 // Span is an interval as people read it, "" for none.

@@ -45,11 +45,11 @@ func TestGrid(t *testing.T) {
 
 // TestWrite puts every figure that parts into words, and draws.
 func TestWrite(t *testing.T) {
+	cost := 0.5
 	row := func(figure, unit, verdict string, real float64) live.Row {
 		return live.Row{Figure: figure, Unit: unit, Same: 10, Simulated: live.Interval{Low: 9, High: 11}, Real: real,
-			RealRange: &live.Interval{Low: real - 1, High: real + 1}, WithCost: &live.Interval{Low: 12, High: 13}, Verdict: verdict}
+			RealRange: &live.Interval{Low: real - 1, High: real + 1}, SameWithCost: &cost, WithCost: &live.Interval{Low: 12, High: 13}, Verdict: verdict}
 	}
-	cost := 0.5
 	var points []point
 	for _, load := range []float64{0.5, 1} {
 		points = append(points, point{Setting: "queue", Service: "constant", Load: load, Result: &live.Result{Functions: []live.Function{{
@@ -61,7 +61,7 @@ func TestWrite(t *testing.T) {
 		t.Fatal(err)
 	}
 	for file, wants := range map[string][]string{
-		"figures.md":   {"10.00 ms → 99.00 ms **≠**", "6 figures: 2 in", "2 in it with the cost", "| queue constant 1 | e2e.p99 | 9.00 ms to 11.00 ms | 12.00 ms to 13.00 ms | 99.00 ms | 98.00 ms to 100 ms |"},
+		"figures.md":   {"10.00 ms, 0.50 ms → 99.00 ms **≠**", "6 figures: 2 in", "2 in it with the cost", "| queue constant 1 | e2e.p99 | 9.00 ms to 11.00 ms | 12.00 ms to 13.00 ms | 10.00 ms, 0.50 ms | 99.00 ms | 98.00 ms to 100 ms |"},
 		"report.html":  {"queue, constant", "End-to-end latency, p99", "<svg", ">parts<"},
 		"results.json": {`"costMs": 0.5`},
 	} {

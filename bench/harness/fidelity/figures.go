@@ -29,6 +29,15 @@ var shown = []struct{ figure, heading string }{
 
 var signs = map[string]string{live.Same: "", live.Agrees: "", live.Costs: " ᶜ", live.Parts: " **≠**"}
 
+// simulated is what the same seed gives, without and with the cost of a call.
+func simulated(row *live.Row) string {
+	text := row.Text(row.Same)
+	if row.SameWithCost != nil {
+		text += ", " + row.Text(*row.SameWithCost)
+	}
+	return text
+}
+
 // loadAverages are the least and the greatest after a run.
 func loadAverages(points []point) (least, most string) {
 	at := func(p point) float64 {
@@ -48,8 +57,8 @@ func figures(points []point) []byte {
 	fmt.Fprintf(&b, "# Figures\n\nWritten by `make results-fidelity`; [README.md](README.md) says what they show.\n"+
 		"%s, %d cores, Go %s, %s. Runs of %g s, %d simulations of other seeds for each range.\n"+
 		"The machine's load average was %s to %s: other work was running, see *busy* and how late calls and answers were.\n\n"+
-		"Cells: simulated with the same seed → real. ᶜ: the real figure is out of the simulations' range, and in it with\n"+
-		"the cost of a call; **≠**: it is in neither.\n",
+		"Cells: simulated with the same seed, the same with the cost of a call, → real. ᶜ: the real figure is out of the\n"+
+		"range of 95 %% of simulations, and in it with the cost of a call; **≠**: it is in neither.\n",
 		m.CPU, m.Cores, m.Go, m.Kernel, r.Seconds, r.Runs, least, most)
 	setting, parting := "", 0
 	for i := range points {
@@ -69,7 +78,7 @@ func figures(points []point) []byte {
 		fmt.Fprintf(&b, "| %s | %g |", p.Service, p.Load)
 		for _, c := range shown {
 			if row := p.row(c.figure); row != nil {
-				fmt.Fprintf(&b, " %s → %s%s |", row.Text(row.Same), row.Text(row.Real), signs[row.Verdict])
+				fmt.Fprintf(&b, " %s → %s%s |", simulated(row), row.Text(row.Real), signs[row.Verdict])
 			} else {
 				fmt.Fprint(&b, " |")
 			}
@@ -96,13 +105,13 @@ func figures(points []point) []byte {
 	if parting == 0 {
 		return b.Bytes()
 	}
-	fmt.Fprint(&b, "\nThose that part:\n\n| run | figure | simulated, 95 % | with a call's cost | real | 95 % interval |\n|---|---|--:|--:|--:|--:|\n")
+	fmt.Fprint(&b, "\nThose that part:\n\n| run | figure | 95 % of simulations | with a call's cost | simulated, with it | real | 95 % interval |\n|---|---|--:|--:|--:|--:|--:|\n")
 	for i := range points {
 		p := &points[i]
 		for j := range p.function().Rows {
 			if row := &p.function().Rows[j]; row.Verdict == live.Parts {
-				fmt.Fprintf(&b, "| %s %s %g | %s | %s | %s | %s | %s |\n", p.Setting, p.Service, p.Load, row.Figure,
-					row.Span(&row.Simulated), row.Span(row.WithCost), row.Text(row.Real), row.Span(row.RealRange))
+				fmt.Fprintf(&b, "| %s %s %g | %s | %s | %s | %s | %s | %s |\n", p.Setting, p.Service, p.Load, row.Figure,
+					row.Span(&row.Simulated), row.Span(row.WithCost), simulated(row), row.Text(row.Real), row.Span(row.RealRange))
 			}
 		}
 	}

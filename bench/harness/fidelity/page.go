@@ -33,7 +33,7 @@ func writePage(path string, points []point) error {
 			fmt.Sprintf("A real simplane serve and its simulation, with the same arrivals and service times, %g s each. ", r.Seconds) +
 				"A function of four slots with service times of 40 ms on average, so of 100 calls a second; load is in multiples of that.",
 			fmt.Sprintf("Lines: the simulation with the seed of the real run. Whiskers at the line: the range of 95 %% of %d simulations with other seeds. ", r.Runs) +
-				"Grey: the middle of that range with the cost of a call in the simulations. Dots: the real run, with its own 95 % interval.",
+				"Grey: the same simulation with the cost of a call. Dots: the real run, with its own 95 % interval.",
 		},
 	}
 	for from := 0; from < len(points); {
@@ -75,11 +75,11 @@ func draw(group []point, figure, title, unit string, scale float64) template.HTM
 		simulated.Points = append(simulated.Points, at(load, row.Same, &row.Simulated))
 		// Beside the line, so that both whiskers show.
 		real.Points = append(real.Points, at(load+0.015, row.Real, row.RealRange))
-		middle := math.NaN()
-		if row.WithCost != nil {
-			middle = (row.WithCost.Low + row.WithCost.High) / 2
+		dear := math.NaN()
+		if row.SameWithCost != nil {
+			dear = *row.SameWithCost
 		}
-		cost.Points = append(cost.Points, at(load, middle, nil))
+		cost.Points = append(cost.Points, at(load, dear, nil))
 	}
 	return chart.Chart{Title: title, XLabel: "load, multiples of the capacity", YLabel: unit, FromZero: true, Lines: []chart.Line{simulated, cost, real}}.SVG()
 }
