@@ -7,14 +7,17 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -26,7 +29,7 @@ func main() {
 	binary := flag.String("binary", "bin/simplane", "simplane's own `file`")
 	out := flag.String("out", "results/fidelity", "`directory` for the results")
 	duration := flag.Duration("duration", 25*time.Second, "load of each run, 1s to 10m")
-	only := flag.String("only", "", "run settings whose name begins with this")
+	only := flag.String("only", "", "run settings whose name begins with this again, and keep the others of --out")
 	redraw := flag.Bool("redraw", false, "run nothing; write figures.md and report.html anew from results.json")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -54,20 +57,27 @@ func measure(ctx context.Context, binary, out, only string, duration time.Durati
 		return err
 	}
 	var points []point
-	if redraw {
+	if redraw || only != "" { // the others stay
 		raw, err := os.ReadFile(filepath.Join(out, "results.json"))
 		if err == nil {
 			err = json.Unmarshal(raw, &points)
 		}
-		if err != nil {
+		if err != nil && (redraw || !errors.Is(err, fs.ErrNotExist)) {
 			return err
 		}
+	}
+	if redraw {
 		return write(out, points)
 	}
 	all, err := grid(duration)
 	if err != nil {
 		return err
 	}
+	place := map[string]int{}
+	for i := range all {
+		place[all[i].scenario.Name] = i
+	}
+	found := false
 	for i := range all {
 		c := &all[i]
 		if !strings.HasPrefix(c.scenario.Name, only) {
@@ -78,14 +88,16 @@ func measure(ctx context.Context, binary, out, only string, duration time.Durati
 		if err != nil {
 			return fmt.Errorf("%s: %w", c.scenario.Name, err)
 		}
-		c.Result = r
+		c.Result, found = r, true
+		points = slices.DeleteFunc(points, func(p point) bool { return p.Result.Scenario == r.Scenario })
 		points = append(points, c.point)
+		slices.SortStableFunc(points, func(a, b point) int { return cmp.Compare(place[a.Result.Scenario], place[b.Result.Scenario]) })
 		// What there is, also if the next run fails.
 		if err := write(out, points); err != nil {
 			return err
 		}
 	}
-	if len(points) == 0 {
+	if !found {
 		return fmt.Errorf("--only %s: no setting begins so", only)
 	}
 	return nil
