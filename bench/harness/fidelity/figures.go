@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"fmt"
+	"math"
 	"slices"
 	"strconv"
 
@@ -28,6 +29,51 @@ var shown = []struct{ figure, heading string }{
 }
 
 var signs = map[string]string{live.Same: "", live.Agrees: "", live.Costs: " ᶜ", live.Parts: " **≠**"}
+
+// distances writes how far the real figures are from the simulation of the same seed,
+// as a share of it: the median and the greatest over the runs of each setting.
+func distances(b *bytes.Buffer, points []point) {
+	fmt.Fprint(b, "\nReal figures against the simulation of the same seed, median (greatest) distance in percent of it, first without,\n"+
+		"then with the cost of a call:\n\n| setting |")
+	for _, c := range shown {
+		fmt.Fprintf(b, " %s |", c.heading)
+	}
+	fmt.Fprint(b, "\n|---|")
+	for range shown {
+		fmt.Fprint(b, "--:|")
+	}
+	fmt.Fprintln(b)
+	for from := 0; from < len(points); {
+		to := from
+		for to < len(points) && points[to].Setting == points[from].Setting {
+			to++
+		}
+		fmt.Fprintf(b, "| %s |", points[from].Setting)
+		for _, c := range shown {
+			var plain, dear []float64
+			for i := from; i < to; i++ {
+				if row := points[i].row(c.figure); row != nil && row.Same > 0 {
+					plain = append(plain, 100*math.Abs(row.Real/row.Same-1))
+					if with := row.SameWithCost; with != nil && *with > 0 {
+						dear = append(dear, 100*math.Abs(row.Real / *with - 1))
+					}
+				}
+			}
+			fmt.Fprintf(b, " %s; %s |", spread(plain), spread(dear))
+		}
+		fmt.Fprintln(b)
+		from = to
+	}
+}
+
+// spread is the median and the greatest.
+func spread(v []float64) string {
+	if len(v) == 0 {
+		return "?"
+	}
+	slices.Sort(v)
+	return fmt.Sprintf("%.1f (%.1f)", v[len(v)/2], v[len(v)-1])
+}
 
 // simulated is what the same seed gives, without and with the cost of a call.
 func simulated(row *live.Row) string {
@@ -102,6 +148,7 @@ func figures(points []point) []byte {
 	}
 	fmt.Fprintf(&b, "\n## Verdicts\n\n%d figures: %d in the simulations' range, %d in it with the cost of a call, %d in neither.\n",
 		n[live.Same]+n[live.Agrees]+n[live.Costs]+n[live.Parts], n[live.Same]+n[live.Agrees], n[live.Costs], n[live.Parts])
+	distances(&b, points)
 	if parting == 0 {
 		return b.Bytes()
 	}
