@@ -13,12 +13,12 @@ import (
 // Retained executions make the live heap large and long-lived, and each
 // collection marks all of it again: with the default of 100 % that takes a
 // tenth of the processor under load. So the heap may grow to five times what
-// is live, but as it comes near three quarters of the machine's or cgroup's
-// memory (the store may hold half), collections become more frequent. GOGC
-// and GOMEMLIMIT take precedence.
+// is live, payloads excepted (see pacer), but as it comes near three quarters of
+// the machine's or cgroup's memory (the store may hold half), collections become
+// more frequent. GOGC and GOMEMLIMIT take precedence.
 func TuneGC() {
 	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(400)
+		gcPace.begin()
 	}
 	if memory := machine.MemoryLimit(); memory > 0 && os.Getenv("GOMEMLIMIT") == "" {
 		debug.SetMemoryLimit(memory / 4 * 3)

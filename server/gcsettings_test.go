@@ -9,8 +9,17 @@ import (
 )
 
 func TestGCSettingsOfTheOperatorAreLeftAlone(t *testing.T) {
+	gcPace.mu.Lock()
+	pace := gcPace.percent
+	gcPace.mu.Unlock()
 	percent, limit := debug.SetGCPercent(100), debug.SetMemoryLimit(math.MaxInt64)
-	defer func() { debug.SetGCPercent(percent); debug.SetMemoryLimit(limit) }()
+	defer func() {
+		debug.SetGCPercent(percent)
+		debug.SetMemoryLimit(limit)
+		gcPace.mu.Lock()
+		gcPace.percent = pace
+		gcPace.mu.Unlock()
+	}()
 	now := func() (int, int64) {
 		percent := debug.SetGCPercent(100)
 		debug.SetGCPercent(percent)

@@ -9,8 +9,9 @@ import (
 )
 
 // memoryReturner gives memory back to the machine once what a load has left
-// expires: when most of what was stored has expired since memory was last given
-// back, it collects.
+// expires: when most of what was stored since memory was last given back has
+// expired, and has stayed so for a while, it collects. A load that comes and
+// goes would pay for memory that was given back with a page fault for each page.
 //
 // No setting of the runtime does that. At rest the heap does not grow, and with
 // a GC percent of 400 it would have to grow to five times what was live under
@@ -21,29 +22,46 @@ type memoryReturner struct {
 	stored func() int64 // bytes that the store holds, about
 	free   func()       // collects and gives free memory back
 	most   int64        // that was stored since then
+	calm   int          // looks in a row at which most of it had expired
 }
 
-// worthReturning is how many bytes must have expired.
-const worthReturning = 32 << 20
+const (
+	// worthReturning is how many bytes must have expired.
+	worthReturning = 32 << 20
+	// calmLooks is at how many looks in a row they must have.
+	calmLooks = 5
+	// memoryPace is the time between two looks.
+	memoryPace = time.Second
+)
 
 // look returns whether it has given memory back.
 func (m *memoryReturner) look() bool {
 	stored := m.stored()
 	m.most = max(m.most, stored)
 	if expired := m.most - stored; expired < stored || expired < worthReturning {
+		m.calm = 0
+		return false
+	}
+	if m.calm++; m.calm < calmLooks {
 		return false
 	}
 	m.free()
-	m.most = stored
+	m.most, m.calm = stored, 0
 	return true
 }
 
-// returnMemory looks now and then until ctx ends.
-func returnMemory(ctx context.Context, c *core.Core) {
-	const recordBytes = 256
+// recordBytes is about what a record takes beside its payload.
+const recordBytes = 256
+
+// tendMemory looks after the process's memory until ctx ends.
+func tendMemory(ctx context.Context, c *core.Core) {
 	m := &memoryReturner{free: debug.FreeOSMemory, stored: func() int64 {
 		sizes := c.Gauges()
 		return int64(sizes.StoredExecutions)*recordBytes + sizes.PayloadBytes
 	}}
-	every(ctx, 5*time.Second, func() { m.look() })
+	every(ctx, memoryPace, func() {
+		sizes := c.Gauges()
+		gcPace.follow(int64(sizes.StoredExecutions)*recordBytes, sizes.PayloadBytes)
+		m.look()
+	})
 }

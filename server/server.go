@@ -250,7 +250,7 @@ func (s *Server) Serve(ctx context.Context) error {
 	workers.Go(func() { s.schedule(background) })
 	workers.Go(func() { s.watchClock(background) })
 	workers.Go(func() { s.registrar.Run(background) })
-	workers.Go(func() { returnMemory(background, s.core) })
+	workers.Go(func() { tendMemory(background, s.core) })
 	if s.certs != nil {
 		workers.Go(func() { s.certs.Watch(background, s.lookPace) })
 	}
