@@ -17,16 +17,17 @@ import (
 
 	"simplane/server/internal/cgroup"
 	"simplane/server/provider/process/guard"
-	"simplane/server/provider/process/proctree"
 )
 
 // CgroupAuto is the CgroupRoot that stands for the groups simplane is in.
 const CgroupAuto = "auto"
 
 // cgroups makes a control group for each instance, with limits for all its
-// processes together. Of version 2 that is one directory, in which a process is
-// started. Of version 1 it is one for each controller, into which a process is
-// moved: that takes some 10 ms at times, so it is done while the process starts.
+// processes together. Of version 2 that is one directory, of version 1 one for
+// each controller. See home.early for which a process is started in; into the
+// others it is moved. To move another process takes some 10 ms at times, in which
+// no process of the machine forks or exits, so that is done only for functions
+// with a limit that needs it.
 type cgroups struct {
 	homes   []home
 	missing map[string]string // by controller: why it is not there
@@ -35,7 +36,7 @@ type cgroups struct {
 
 	mu     sync.Mutex
 	count  int
-	spare  *group   // of version 2, made before it is needed
+	spare  *group   // of early homes, made before it is needed
 	stale  []string // directories that could not be removed yet
 	closed bool
 }
@@ -47,11 +48,12 @@ type home struct {
 	controllers []string
 }
 
-// group is the control group of one instance.
-type group struct {
-	v2    string   // directory of version 2; empty for none
-	dirs  []string // all directories
-	homes []home   // of each
+// early reports whether a process is started in its group: of version 2, as the
+// kernel offers that, and where processes are counted and nothing else. There the
+// guard's thread is in the group while it forks. In a group that limits memory or
+// processor time that could stop the guard, and with it the start of others.
+func (h home) early() bool {
+	return h.v2 || len(h.controllers) == 1 && h.controllers[0] == "pids"
 }
 
 // ceilings are what an instance may use; 0 means no limit of its own.
@@ -215,78 +217,17 @@ func write(dir, file, value string) error {
 // has reports whether groups have a controller.
 func (c *cgroups) has(controller string) bool { return c.missing[controller] == "" }
 
-// early reports whether a process is started in its group.
-func (c *cgroups) early() bool { return len(c.homes) > 0 && c.homes[0].v2 }
-
 // adopt puts the guard under the bound for all functions together, where
 // processes are moved to their groups after they have started.
 func (c *cgroups) adopt(pid int) {
 	for _, h := range c.homes {
-		if !h.v2 && slices.Contains(h.controllers, "pids") {
+		if !h.early() && slices.Contains(h.controllers, "pids") {
 			c.adopting.Go(func() {
 				time.Sleep(settleAfter) // the first function is being started
 				_ = write(h.path, "cgroup.procs", strconv.Itoa(pid))
 			})
 		}
 	}
-}
-
-// take makes a group with limits, nil if there are none.
-func (c *cgroups) take(limits ceilings) (*group, error) {
-	c.mu.Lock()
-	g, err := c.spare, error(nil)
-	c.spare = nil
-	if g == nil {
-		g, err = c.fresh(limits)
-	}
-	c.mu.Unlock()
-	if g == nil {
-		return nil, err
-	}
-	if err := g.limit(limits); err != nil {
-		c.remove(g)
-		return nil, err
-	}
-	return g, nil
-}
-
-// fill makes the group that the next process is started in.
-func (c *cgroups) fill() {
-	if !c.early() {
-		return
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.spare == nil && !c.closed {
-		c.spare, _ = c.fresh(ceilings{})
-	}
-}
-
-// fresh makes the directories of a group. Called with c.mu held.
-func (c *cgroups) fresh(limits ceilings) (*group, error) {
-	if c.closed {
-		return nil, nil
-	}
-	var g *group
-	for _, h := range c.homes {
-		if !h.v2 && !slices.ContainsFunc(h.controllers, limits.need) {
-			continue // it would only cost time
-		}
-		if g == nil {
-			g = &group{}
-			c.count++
-		}
-		dir := filepath.Join(h.path, strconv.Itoa(c.count))
-		if err := os.Mkdir(dir, 0o755); err != nil {
-			c.stale = append(c.stale, g.dirs...)
-			return nil, err
-		}
-		g.dirs, g.homes = append(g.dirs, dir), append(g.homes, h)
-		if h.v2 {
-			g.v2 = dir
-		}
-	}
-	return g, nil
 }
 
 // need reports whether limits need a controller.
@@ -298,117 +239,6 @@ func (l ceilings) need(controller string) bool {
 		return l.cpu > 0
 	}
 	return l.pids > 0
-}
-
-// cpuPeriod is the time over which a group's processor time is counted, in µs.
-const cpuPeriod = 100_000
-
-func (g *group) limit(limits ceilings) error {
-	var errs []error
-	for i, h := range g.homes {
-		dir := g.dirs[i]
-		set := func(file, value string) { errs = append(errs, write(dir, file, value)) }
-		has := func(name string) bool { return limits.need(name) && slices.Contains(h.controllers, name) }
-		memory := strconv.FormatInt(limits.memory, 10)
-		quota := strconv.FormatInt(max(1000, int64(limits.cpu*cpuPeriod)), 10) // the kernel's minimum is 1 ms
-		if has("pids") {
-			set("pids.max", strconv.Itoa(limits.pids))
-		}
-		if has("memory") && h.v2 {
-			set("memory.max", memory)
-			// Swapping would only hide that the limit was reached, and one
-			// process of an instance is of no use without the others.
-			_ = write(dir, "memory.swap.max", "0")
-			_ = write(dir, "memory.oom.group", "1")
-		}
-		if has("memory") && !h.v2 {
-			set("memory.limit_in_bytes", memory)
-			_ = write(dir, "memory.memsw.limit_in_bytes", memory)
-		}
-		if has("cpu") && h.v2 {
-			errs = append(errs, write(h.path, "cgroup.subtree_control", "+cpu"))
-			set("cpu.max", quota+" "+strconv.Itoa(cpuPeriod))
-		}
-		if has("cpu") && !h.v2 {
-			set("cpu.cfs_period_us", strconv.Itoa(cpuPeriod))
-			set("cpu.cfs_quota_us", quota)
-		}
-	}
-	return errors.Join(errs...)
-}
-
-// join moves a process and its descendants into a group. What they start
-// meanwhile is looked for again; a process that has no children once it is in
-// the group has started none outside.
-func (g *group) join(leader int) error {
-	in := map[int]bool{}
-	var errs []error
-	for before := -1; len(in) > before; {
-		before = len(in)
-		proctree.Walk(leader, func(pid int) bool {
-			if in[pid] {
-				return true
-			}
-			for _, dir := range g.dirs {
-				if err := write(dir, "cgroup.procs", strconv.Itoa(pid)); err != nil && !errors.Is(err, syscall.ESRCH) {
-					errs = append(errs, err)
-					return false
-				}
-			}
-			in[pid] = true
-			return true
-		})
-		if len(in) == 1 {
-			break
-		}
-	}
-	return errors.Join(errs...)
-}
-
-// outOfMemory reports whether the kernel killed a process of the group at its
-// memory limit.
-func (g *group) outOfMemory() bool {
-	if g == nil {
-		return false
-	}
-	for _, dir := range g.dirs {
-		for _, file := range []string{"memory.events", "memory.oom_control"} {
-			if n, ok := keyed(dir, file, "oom_kill"); ok && n > 0 {
-				return true
-			}
-		}
-	}
-	return false
-}
-
-// remove kills what is left in a group and removes it. A process that takes
-// time to go keeps its directory; it is tried again with the next group.
-func (c *cgroups) remove(g *group) {
-	if g == nil {
-		return
-	}
-	for _, dir := range g.dirs {
-		killAll(dir)
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.stale = slices.DeleteFunc(append(c.stale, g.dirs...), func(dir string) bool {
-		err := unix.Rmdir(dir)
-		return err == nil || err == unix.ENOENT
-	})
-}
-
-// killAll kills the processes in a group.
-func killAll(dir string) {
-	if write(dir, "cgroup.kill", "1") == nil { // Linux 5.14, version 2
-		return
-	}
-	raw, _ := os.ReadFile(filepath.Join(dir, "cgroup.procs"))
-	for pid := range strings.FieldsSeq(string(raw)) {
-		if n, err := strconv.Atoi(pid); err == nil && n > 1 {
-			_ = syscall.Kill(n, syscall.SIGKILL)
-		}
-	}
 }
 
 // removeTree removes a home with the groups in it, which are empty.

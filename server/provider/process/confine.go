@@ -33,18 +33,18 @@ func (in *instance) limited(d provider.Deployment, cmd *guard.Command) (*confine
 		cmd.MaxData = uint64(limits.memory) + dataHeadroom
 	}
 	c := &confinement{groups: p.cgroups, limits: limits}
-	if p.cgroups.early() {
-		g, err := p.cgroups.take(limits)
-		if err != nil {
-			return nil, err
-		}
-		c.group, cmd.Cgroup = g, g.v2
+	g, err := p.cgroups.take(limits)
+	if err != nil {
+		return nil, err
+	}
+	if c.group = g; g != nil {
+		cmd.Cgroup, cmd.CgroupV1 = g.v2, g.v1
 	}
 	return c, nil
 }
 
-// confinement is the control group of one process, which it may get only after
-// its start.
+// confinement is the control group of one process, which may get it, or a part of
+// it, only after its start.
 type confinement struct {
 	groups *cgroups
 	limits ceilings
@@ -57,14 +57,19 @@ type confinement struct {
 }
 
 // settleAfter is when a process that has no limit but that of its processes is
-// moved to its group: sooner would take the processor from its start. Until then
-// the bound of all functions holds.
+// moved to its group, if it was not started there: sooner would take the processor
+// from its start. Until then the bound of all functions holds.
 const settleAfter = 20 * time.Millisecond
 
-// begin has a process that was started without a group moved into one. failed
-// is called if that cannot be done.
+// begin has a process that was started without all of its group moved into the
+// rest. failed is called if that cannot be done.
 func (c *confinement) begin(pid int, failed func(error)) {
-	if c.groups.early() || len(c.groups.homes) == 0 {
+	if c.group != nil && c.group.v1 != "" && c.limits.pids == 1 {
+		if err := write(c.group.v1, "pids.max", "1"); err != nil {
+			failed(err)
+		}
+	}
+	if !c.groups.laterNeeded(c.limits) {
 		return
 	}
 	after := settleAfter
@@ -79,12 +84,8 @@ func (c *confinement) begin(pid int, failed func(error)) {
 		if c.ended {
 			return
 		}
-		g, err := c.groups.take(c.limits)
-		if g != nil {
-			c.group = g
-			err = g.join(pid)
-		}
-		if err != nil {
+		var err error
+		if c.group, err = c.groups.complete(c.group, c.limits, pid); err != nil {
 			failed(err)
 		}
 	})

@@ -23,6 +23,7 @@ type Command struct {
 	MaxData     uint64 // RLIMIT_DATA in bytes, 0 for none
 	MaxFileSize uint64 // RLIMIT_FSIZE in bytes, 0 for none
 	Cgroup      string // directory of a cgroup v2 to start in, empty for none
+	CgroupV1    string // the same of version 1; the guard is in its parent directory's group afterwards
 	User        *User  // to run as; nil for the owner's
 }
 

@@ -21,7 +21,7 @@ func (r *request) append(b []byte) []byte {
 	b = appendString(appendString(b, r.Spawn.Path), r.Spawn.Dir)
 	b = appendStrings(appendStrings(b, r.Spawn.Args), r.Spawn.Env)
 	b = binary.AppendUvarint(binary.AppendUvarint(b, r.Spawn.MaxData), r.Spawn.MaxFileSize)
-	return appendUser(appendString(b, r.Spawn.Cgroup), r.Spawn.User)
+	return appendUser(appendString(appendString(b, r.Spawn.Cgroup), r.Spawn.CgroupV1), r.Spawn.User)
 }
 
 func (r *request) parse(body []byte) error {
@@ -30,7 +30,7 @@ func (r *request) parse(body []byte) error {
 	if r.Op == opSpawn {
 		r.Spawn = &Command{
 			Path: p.text(), Dir: p.text(), Args: p.texts(), Env: p.texts(),
-			MaxData: p.number(), MaxFileSize: p.number(), Cgroup: p.text(), User: p.user(),
+			MaxData: p.number(), MaxFileSize: p.number(), Cgroup: p.text(), CgroupV1: p.text(), User: p.user(),
 		}
 	}
 	return p.end()

@@ -11,7 +11,7 @@ func messages() []message {
 		&request{Op: opSpawn, ID: "f-2", Spawn: &Command{}},
 		&request{Op: opSpawn, ID: "é\x00", Spawn: &Command{
 			Path: "/bin/sh", Args: []string{"sh", "", "-c"}, Env: []string{"A=1", "B=\n"}, Dir: "/tmp",
-			MaxData: 1 << 63, MaxFileSize: 7, Cgroup: "/sys/fs/cgroup/x",
+			MaxData: 1 << 63, MaxFileSize: 7, Cgroup: "/sys/fs/cgroup/x", CgroupV1: "/sys/fs/cgroup/pids/x/1",
 			User: &User{UID: 1<<32 - 1, GID: 0, Groups: []uint32{4, 1 << 31}},
 		}},
 		&request{Op: opSpawn, ID: "f-3", Spawn: &Command{User: &User{UID: 5, GID: 6}}},

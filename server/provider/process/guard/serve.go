@@ -190,6 +190,16 @@ func (s *server) spawn(req request, fds []int) (pid int, unlimited, err error) {
 	if u := cmd.User; u != nil {
 		attr.Sys.Credential = &syscall.Credential{Uid: u.UID, Gid: u.GID, Groups: u.Groups}
 	}
+	if cmd.CgroupV1 != "" {
+		// A child is in the group of the thread that forks.
+		outside := enter(cmd.CgroupV1)
+		defer func() {
+			_ = enter(filepath.Dir(cmd.CgroupV1))
+			if err == nil {
+				unlimited = errors.Join(outside, unlimited)
+			}
+		}()
+	}
 	if cmd.Cgroup == "" {
 		if pid, err = syscall.ForkExec(cmd.Path, cmd.Args, attr); err != nil {
 			return 0, nil, err
@@ -213,6 +223,22 @@ func (s *server) spawn(req request, fds []int) (pid int, unlimited, err error) {
 	}
 	procs := filepath.Join(cmd.Cgroup, "cgroup.procs")
 	return pid, errors.Join(os.WriteFile(procs, []byte(strconv.Itoa(pid)), 0), limit(pid, cmd)), nil
+}
+
+// enter moves this thread, and no other of the guard's, into a control group of
+// version 1. The kernel moves a thread that asks for itself without the lock that
+// keeps all processes from forking and exiting; to move another process it may
+// wait 10 ms for that.
+func enter(dir string) error {
+	tasks, err := unix.Open(filepath.Join(dir, "tasks"), unix.O_WRONLY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return fmt.Errorf("control group %s: %w", dir, err)
+	}
+	defer unix.Close(tasks)
+	if _, err := unix.Write(tasks, []byte("0")); err != nil { // this thread
+		return fmt.Errorf("control group %s: %w", dir, err)
+	}
+	return nil
 }
 
 // limit applies what can be applied to a running process. It comes right after
