@@ -47,16 +47,17 @@ func secondOf(wall int64) uint64 { return uint64(max(wall, 0)/int64(time.Second)
 // Acquire takes one place in the window that wall (Unix nanoseconds) falls in
 // and reports whether there was one.
 func (l *RateLimiter) Acquire(wall int64) bool {
-	_, ok := l.take(wall)
+	_, _, ok := l.take(wall)
 	return ok
 }
 
 // take is Acquire, and returns which place of the window it is, from 1; 0 without
-// a limit. If there was none it returns how many are taken.
-func (l *RateLimiter) take(wall int64) (place uint32, ok bool) {
+// a limit. If there was none it returns how many are taken. later says that the
+// window is a newer one than wall's.
+func (l *RateLimiter) take(wall int64) (place uint32, later, ok bool) {
 	limit := l.limit.Load()
 	if limit <= 0 {
-		return 0, true
+		return 0, false, true
 	}
 	second := secondOf(wall)
 	for {
@@ -64,12 +65,12 @@ func (l *RateLimiter) take(wall int64) (place uint32, ok bool) {
 		next := second<<32 | 1
 		if second <= old>>32 {
 			if int64(old&(1<<32-1)) >= limit {
-				return uint32(old), false
+				return uint32(old), second < old>>32, false
 			}
 			next = old + 1
 		}
 		if l.state.CompareAndSwap(old, next) {
-			return uint32(next), true
+			return uint32(next), second < next>>32, true
 		}
 	}
 }

@@ -42,6 +42,8 @@ const (
 	FlagKey                  // there is an idempotency key
 	FlagLetter               // it redrives a dead letter
 	FlagLetterGone           // which is not there any more
+	FlagOwnLater             // its place in the function's rate is of a newer second
+	FlagAllLater             // and so its place in the rate of all
 )
 
 // Flags of StepAnswer and StepComplete. The lowest two bits are the status.

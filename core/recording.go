@@ -9,7 +9,7 @@ import (
 // slots. "More" is a further record of kind StepMore.
 //
 //	accept     ID; A input bytes; Extra places in the rate windows of the function
-//	           (high half) and of all; flags
+//	           (high half) and of all, 0 without a limit; flags
 //	           more, unless all is the default: Wall timeout (ns), Mono end of the
 //	           longest first wait, A metadata bytes, B bytes of ids and keys, ID
 //	           the dead letter
@@ -142,7 +142,8 @@ func (fn *Function) tell(s *Step, decided uint64) {
 
 func (fn *Function) acceptRecord(in *input, s, more *Step) (hasMore bool) {
 	ex := in.ex
-	s.ID, s.A, s.Extra = ex.id, uint32(len(ex.input)), in.places
+	s.ID, s.A = ex.id, uint32(len(ex.input))
+	in.places.record(s)
 	setFlag(&s.Flags, FlagSync, ex.sync)
 	setFlag(&s.Flags, FlagCallerRuns, in.callerRuns)
 	s.Flags |= waiterFlags(in.waiter)

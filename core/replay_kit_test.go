@@ -99,7 +99,12 @@ func (tr *track) replay(cfg ReplayConfig, from *Base) (n, unverified int, bad *V
 func (t *tape) replays(c checker, cfg Config) (steps int) {
 	c.Helper()
 	t.mu.Lock()
+	var rates RateReplay
 	for i := range t.steps {
+		if err := rates.Next(&t.steps[i]); err != nil {
+			t.mu.Unlock()
+			c.Fatal(err)
+		}
 		if s := &t.steps[i]; s.Kind == StepRefuse && !s.Holds() {
 			is, bound := s.Compared()
 			t.mu.Unlock()

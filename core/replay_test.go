@@ -227,3 +227,46 @@ func BenchmarkReplay(b *testing.B) {
 	}
 	b.ReportMetric(float64(n)/b.Elapsed().Seconds(), "steps/s")
 }
+
+// TestRateReplay finds a place that was given twice, and a refusal with places left.
+func TestRateReplay(t *testing.T) {
+	tp := &tape{}
+	b := newBed(t, func(cfg *Config) { cfg.Recorder, cfg.RateMaxPerSecond = tp, 5 })
+	b.register("f", slots(1), func(in *SpecInput) { in.RateMaxPerSecond = ptr(int64(3)) })
+	for range 4 {
+		for range 4 {
+			_, _ = b.Submit(&Request{Function: "f", Input: []byte("1")})
+		}
+		b.clock.advance(time.Second)
+	}
+	refused := 0
+	for i := range tp.steps {
+		for _, change := range []func(*Step){
+			func(*Step) {},
+			func(s *Step) { s.Extra ^= 3 << 32 },
+			func(s *Step) { s.Extra ^= 3 },
+		} {
+			var r RateReplay
+			var err error
+			for j := range tp.steps {
+				s := tp.steps[j]
+				if j == i {
+					change(&s)
+				}
+				if e := r.Next(&s); e != nil {
+					err = e
+				}
+			}
+			s := tp.steps[i]
+			change(&s)
+			wrong := s != tp.steps[i] && (s.Kind == StepAccept && s.Extra>>32 > 0 && s.Extra>>32 < 4 && uint32(s.Extra) > 0 && uint32(s.Extra) < 4 || s.Kind == StepRefuse && s.Extra < 3)
+			if (err != nil) != wrong {
+				t.Fatalf("%+v as %+v: %v", tp.steps[i], s, err)
+			}
+		}
+		if tp.steps[i].Kind == StepRefuse {
+			refused++
+		}
+	}
+	wantEqual(t, "refused", refused, 4)
+}

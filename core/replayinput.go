@@ -116,7 +116,7 @@ func (r *Replay) acceptInput(in *input, s *Step, more []Step) error {
 	if durable {
 		ex.more.facts = newFactLog(Partition(r.fn.tag))
 	}
-	in.ex, in.waiter, in.places = ex, ex.waiter, s.Extra
+	in.ex, in.waiter, in.places = ex, ex.waiter, placesOf(s)
 	in.callerRuns = s.Flags&FlagCallerRuns != 0
 	if s.Flags&FlagLetter != 0 {
 		in.letter, in.letterGone = x.ID, s.Flags&FlagLetterGone != 0

@@ -83,7 +83,7 @@ type input struct {
 	held       *heldEffects // StepDurable
 	restored   []*execution // StepRestore
 
-	places     uint64 // StepAccept: in the rate windows
+	places     places // StepAccept
 	letterGone bool   // StepAccept, set by the step: the dead letter is not there
 
 	asked  question // StepTick, StepDrain: what the step before has had asked

@@ -52,7 +52,7 @@ type Request struct {
 
 	// For the recorder: places in the rate windows, figures that a refusal rests
 	// on, and that a step has refused it.
-	places  uint64
+	places  places
 	seen    [2]uint64
 	decided bool
 }
@@ -105,17 +105,17 @@ func (c *Core) Submit(r *Request) (Result, error) {
 // withinRate takes a place in the windows of the function and of all. The
 // function's own comes first, so that one over its limit costs others nothing.
 func (c *Core) withinRate(fn *Function, r *Request, now Instant) bool {
-	own, ok := fn.limiter.take(now.Wall)
+	own, ownLater, ok := fn.limiter.take(now.Wall)
 	if !ok {
 		r.seen = [2]uint64{uint64(own), uint64(fn.limiter.Limit())}
 		return false
 	}
-	all, ok := c.limiter.take(now.Wall)
+	all, allLater, ok := c.limiter.take(now.Wall)
 	if !ok {
 		r.seen = [2]uint64{uint64(all), uint64(c.limiter.Limit())}
 		return false
 	}
-	r.places = uint64(own)<<32 | uint64(all)
+	r.places = places{own, all, ownLater, allLater}
 	return true
 }
 
