@@ -5,6 +5,7 @@ import (
 	"strconv"
 
 	"simplane/core"
+	"simplane/sim/draws"
 	"simplane/sim/internal/world"
 	"simplane/sim/scenario"
 )
@@ -16,6 +17,11 @@ import (
 // Offering implements world.Witness.
 func (w *witness) Offering(t world.Tag) {
 	w.caller(t).group.counts[cOffered]++
+	w.brings = len(draws.Input(t.Input()))
+	if calls, n := w.loads[t.Load()].Calls, w.offered[t.Load()]; n < len(calls) && calls[n].Input > 0 {
+		w.brings = int(calls[n].Input)
+	}
+	w.offered[t.Load()]++
 	if w.check != nil {
 		w.check.countErrors()
 		w.check.offer = t

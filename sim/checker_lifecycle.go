@@ -101,11 +101,14 @@ func (c *checker) retried(ev *core.Event, f *generation, rec *record, slot int32
 // just failed: what the function's backoff says, or what the failure asked for
 // where that is longer.
 func (c *checker) mayPause(f *generation, rec *record, d time.Duration) bool {
-	b, asked := &f.spec.RetryBackoff, min(f.group.decl.Behavior.RetryAfter, 5*time.Minute)
-	if d == asked && asked > 0 {
+	asked := min(f.group.mostAsked, 5*time.Minute)
+	least, most := pauses(&f.spec.RetryBackoff, rec.attempt)
+	switch {
+	case d == asked && asked > 0:
 		return true
+	case len(f.group.decl.Behavior.Attempts) > 0: // each failure asks for its own
+		most = max(most, asked)
 	}
-	least, most := pauses(b, rec.attempt)
 	return d >= least && d <= most
 }
 
@@ -246,7 +249,7 @@ func (c *checker) failedForGood(ev *core.Event, f *generation, rec *record) {
 		return
 	}
 	least, most := pauses(&f.spec.RetryBackoff, rec.attempt)
-	most = max(most, f.group.decl.Behavior.RetryAfter)
+	most = max(most, f.group.mostAsked)
 	tooLate := rec.sync && ev.At.Mono+int64(most) >= rec.createdMono+rec.timeout
 	retriesLeft := int(rec.attempt) <= f.spec.MaxRetries && !f.deleted && ev.Code != world.CodePermanent && !tooLate
 	switch {

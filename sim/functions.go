@@ -1,6 +1,8 @@
 package sim
 
 import (
+	"time"
+
 	"simplane/bench/latency"
 	"simplane/core"
 	"simplane/sim/internal/world"
@@ -17,6 +19,7 @@ type group struct {
 	queued    int
 	pausing   int // between two attempts
 	inFlight  int
+	mostAsked time.Duration // the longest pause that a failure asks for
 }
 
 const (
@@ -99,7 +102,10 @@ func (w *witness) addFunctions(sc *scenario.Scenario, names []world.Function) {
 	groups := map[*scenario.Function]*group{}
 	for i := range sc.Functions {
 		f := &sc.Functions[i]
-		g := &group{name: f.Name, decl: f}
+		g := &group{name: f.Name, decl: f, mostAsked: f.Behavior.RetryAfter}
+		for i := range f.Behavior.Attempts {
+			g.mostAsked = max(g.mostAsked, f.Behavior.Attempts[i].RetryAfter)
+		}
 		for s := range g.latency {
 			g.latency[s].Precision = precision(digits)
 		}

@@ -31,6 +31,8 @@ type witness struct {
 	functions []*function // by number
 	byName    map[string]*function
 	loads     []world.Load // by world.Tag.Load
+	offered   []int        // calls so far of each
+	brings    int          // bytes of input of the call being made
 
 	unended    int64 // accepted and not terminal
 	slotsHeld  int64
@@ -80,7 +82,7 @@ func (w *witness) fail(invariant, format string, args ...any) {
 func newWitness(sc *scenario.Scenario, opts Options, l *loop.Loop, around *world.World) *witness {
 	w := &witness{
 		records: records{spare: -1, idSeed: random.Mix(sc.Seed ^ 0x6964656e74696679)},
-		loop:    l, clock: around.Clock(), fleets: around, loads: around.Loads(),
+		loop:    l, clock: around.Clock(), fleets: around, loads: around.Loads(), offered: make([]int, len(around.Loads())),
 		log: newLogbook(), reportedAt: -1, expect: sc.Expect, checks: make([]CheckResult, len(sc.Expect)),
 	}
 	w.log.out, w.log.from, w.log.to = opts.Events, opts.KeepFrom, opts.KeepTo

@@ -25,12 +25,14 @@ type arrivals struct {
 	begun      bool
 	perSecond  float64
 	minuteFrom int64
+	exact      []scenario.Call
 }
 
 func newArrivals(a *scenario.Arrivals, duration time.Duration, r random.Stream) arrivals {
 	out := arrivals{
 		process: a.Process, r: r, start: int64(a.From), at: int64(a.From), end: int64(duration),
 		counts: a.Counts, poisson: a.Within == "poisson", perSecond: a.Rate, minute: -1,
+		exact: a.Calls,
 	}
 	if a.To > 0 {
 		out.end = min(out.end, int64(a.To))
@@ -58,6 +60,12 @@ func (a *arrivals) next() (int64, bool) {
 		return a.at, a.n >= 0
 	case "trace":
 		return a.nextInTrace()
+	case "exact":
+		if a.n == int64(len(a.exact)) {
+			return 0, false
+		}
+		a.at = int64(a.exact[a.n].At)
+		a.n++
 	}
 	return a.at, a.at < a.end
 }

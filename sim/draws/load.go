@@ -60,6 +60,18 @@ func (l *Load) Brings() (input, key int) {
 	return input, key
 }
 
+// Recorded are the calls of an exact stream; nil of others.
+func (l *Load) Recorded() []scenario.Call { return l.arrivals.exact }
+
+// Size is how many bytes the call brings whose time Next has returned last, if that
+// is recorded; 0 = what Brings says.
+func (l *Load) Size() int {
+	if n := l.arrivals.n - 1; n >= 0 && n < int64(len(l.arrivals.exact)) {
+		return int(l.arrivals.exact[n].Input)
+	}
+	return 0
+}
+
 // KeyName is the text of an idempotency key. A function's loads share them.
 func KeyName(n int) string { return "key-" + strconv.Itoa(n) }
 

@@ -18,11 +18,13 @@ type Service struct {
 	r       random.Stream
 	latency sampler
 	warm    []int64 // idle instances by when they became so
+	// recorded attempts are drawn from in place of all else, if there are any.
+	recorded recorded
 }
 
 // NewService is the stream of a registered function.
 func NewService(seed uint64, name string, how *scenario.Behavior) Service {
-	return Service{how: how, r: random.New(seed, "backend/"+name), latency: newSampler(&how.Latency)}
+	return Service{how: how, r: random.New(seed, "backend/"+name), latency: newSampler(&how.Latency), recorded: recorded{attempts: how.Attempts}}
 }
 
 // Dispatch is how one dispatch goes.
@@ -34,14 +36,18 @@ type Dispatch struct {
 	Hangs        bool // it never answers; nothing below is drawn then
 	Late         bool // it answers its timeout later than it Takes
 	Fails        bool
-	Permanent    bool  // a failure that is not worth a retry
-	Again        int64 // ns after the first answer to repeat it; -1 = never
+	Permanent    bool          // a failure that is not worth a retry
+	RetryAfter   time.Duration // the shortest pause that another failure asks for; 0 = any
+	Again        int64         // ns after the first answer to repeat it; -1 = never
 }
 
 // Draw is the next dispatch, at a time in nanoseconds; slow multiplies its service
 // time.
 func (s *Service) Draw(now int64, slow float64) Dispatch {
 	how := s.how
+	if len(how.Attempts) > 0 {
+		return s.recorded.dispatch(now, slow, &s.r)
+	}
 	d := Dispatch{Drawn: s.latency.draw(&s.r), Again: -1}
 	if slow != 1 {
 		d.Drawn = Nanos(float64(float64(d.Drawn) * slow))
@@ -61,7 +67,9 @@ func (s *Service) Draw(now int64, slow float64) Dispatch {
 			d.Late = true
 		case u < how.HangRate+how.LateCompletionRate+how.FailureRate:
 			d.Fails = true
-			d.Permanent = s.r.Hit(how.PermanentRate)
+			if d.Permanent = s.r.Hit(how.PermanentRate); !d.Permanent {
+				d.RetryAfter = how.RetryAfter
+			}
 		}
 	}
 	if s.r.Hit(how.DuplicateCompletionRate) {

@@ -46,6 +46,9 @@ func check(s *Scenario, p *problems) {
 	}
 	for i := range s.Load {
 		s.Load[i].Arrivals.check(s, p)
+		if l := &s.Load[i]; l.Arrivals.Process == "exact" && (l.IdempotencyKeys > 0 || l.Inputs > 0) {
+			p.Add(l.Line, "load[%d]: exact calls bring inputs of their own and no keys; remove idempotencyKeys and inputs", i)
+		}
 		if s.Load[i].Leaves.After > 0 && s.Load[i].Mode != "invoke" {
 			p.Add(s.Load[i].Line, "load[%d]: callers that enqueue do not wait and so do not leave; remove leaves, or use mode: invoke", i)
 		}
@@ -90,8 +93,12 @@ func references(s *Scenario, p *problems) {
 	}
 }
 
-// variant reports keys that the chosen variant lacks or does not take.
+// variant reports keys that the chosen variant lacks or does not take, of what
+// was read from a file.
 func variant(p *problems, line int, what, name string, given, always, must, may []string) {
+	if given == nil {
+		return
+	}
 	for _, key := range must {
 		if !slices.Contains(given, key) {
 			p.Add(line, "%s %s needs %q; add it", name, what, key)
@@ -107,6 +114,9 @@ func variant(p *problems, line int, what, name string, given, always, must, may 
 func (b *Behavior) check(line int, p *problems) {
 	if sum := b.FailureRate + b.HangRate + b.LateCompletionRate; sum > 1 {
 		p.Add(line, "behavior: failureRate + hangRate + lateCompletionRate is %v; make it at most 1", sum)
+	}
+	if b.AttemptsFile != "" && !b.onlyAttempts() {
+		p.Add(line, "behavior: attempts say how dispatches go; remove the other keys, or attempts")
 	}
 	l := &b.Latency
 	if l.given == nil {
@@ -150,6 +160,8 @@ func (a *Arrivals) check(s *Scenario, p *problems) {
 		must, may = []string{"count"}, []string{"at"}
 	case "trace":
 		must, may = []string{"counts"}, []string{"within", "from"}
+	case "exact":
+		must = []string{"file"}
 	}
 	variant(p, line, "arrivals", a.Process, a.given, []string{"process"}, must, may)
 	switch {

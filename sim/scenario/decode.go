@@ -5,12 +5,13 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 
 	"simplane/core/strictyaml"
 )
 
-// ReadFile reads and checks a scenario file. The error is a
-// *strictyaml.Error when the content is at fault.
+// ReadFile reads and checks a scenario file and the side files that it names.
+// The error is a *strictyaml.Error when the content is at fault.
 func ReadFile(path string) (*Scenario, error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -21,7 +22,11 @@ func ReadFile(path string) (*Scenario, error) {
 	if err != nil {
 		return nil, fileError(path, err)
 	}
-	return Parse(path, data)
+	s, err := Parse(path, data)
+	if err != nil {
+		return nil, err
+	}
+	return s, s.readSideFiles(filepath.Dir(path))
 }
 
 func fileError(path string, err error) error {
@@ -32,8 +37,8 @@ func fileError(path string, err error) error {
 	return &strictyaml.Error{Problems: []strictyaml.Problem{{File: path, Line: 1, What: fmt.Sprintf("cannot read it: %v; give the path of a scenario file", err)}}}
 }
 
-// Parse decodes and checks a scenario; file is named in messages. The error is
-// a *strictyaml.Error.
+// Parse decodes and checks a scenario; file is named in messages. Side files are
+// not read. The error is a *strictyaml.Error.
 func Parse(file string, data []byte) (*Scenario, error) {
 	docs, err := strictyaml.Parse(file, data)
 	if err != nil {

@@ -42,7 +42,7 @@ var (
 	FaultKinds    = []string{"outage", "slowdown", "clock-jump", "delete-function", "create-function", "reconfigure", "provider-outage", "cancel", "redrive", "update", "crash"}
 	Durabilities  = []string{string(core.DurabilityDisk), string(core.DurabilityMemory)}
 	Distributions = []string{"constant", "uniform", "exponential", "lognormal", "empirical"}
-	Processes     = []string{"poisson", "constant", "burst", "trace"}
+	Processes     = []string{"poisson", "constant", "burst", "trace", "exact"}
 )
 
 func latencyNames() []string {
@@ -157,6 +157,7 @@ var behaviorTable = &record[Behavior]{
 		{key: "duplicateCompletionRate", doc: "Share that answer twice.", typ: probability, at: func(b *Behavior) any { return &b.DuplicateCompletionRate }},
 		{key: "lateCompletionRate", doc: "Share that answer only after their timeout.", typ: probability, at: func(b *Behavior) any { return &b.LateCompletionRate }},
 		{key: "coldStart", doc: "Start-up time of an instance.", typ: coldStartTable, at: func(b *Behavior) any { return &b.ColdStart }},
+		{key: "attempts", doc: "In place of all of these: a file beside the scenario with attempts and how they went. Each dispatch goes as one of those that began at about its time.", typ: text{}, at: func(b *Behavior) any { return &b.AttemptsFile }},
 	},
 }
 
@@ -219,6 +220,7 @@ var arrivalsTable = &record[Arrivals]{
 		{key: "at", doc: "burst: when.", typ: anyTime, at: func(a *Arrivals) any { return &a.At }},
 		{key: "count", doc: "burst: how many.", typ: integer{1, maxCount}, at: func(a *Arrivals) any { return &a.Count }},
 		{key: "counts", doc: "trace: calls in each minute.", typ: counts{}, at: func(a *Arrivals) any { return &a.Counts }},
+		{key: "file", doc: "exact: a file beside the scenario with the time of each call; those of the load's function and mode count.", typ: text{}, at: func(a *Arrivals) any { return &a.File }},
 		{key: "within", doc: "trace: uniform has exactly that many at random times, poisson on average.", typ: choice{[]string{"uniform", "poisson"}}, at: func(a *Arrivals) any { return &a.Within }},
 	},
 }

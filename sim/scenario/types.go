@@ -6,6 +6,7 @@
 package scenario
 
 import (
+	"slices"
 	"strconv"
 	"time"
 
@@ -95,6 +96,10 @@ type Behavior struct {
 	LateCompletionRate      float64       // answers only after the attempt's timeout
 	ColdStart               ColdStart
 	Overhead                time.Duration // of each dispatch, beside its service time
+	// AttemptsFile names a side file with Attempts, which the other fields do not
+	// go with: dispatches go as attempts of about that time went.
+	AttemptsFile string
+	Attempts     []Attempt
 }
 
 // ColdStart adds InitDuration to a dispatch that meets no warm instance. An
@@ -139,7 +144,7 @@ type Leaves struct {
 }
 
 // Arrivals is an arrival process: poisson or constant(Rate, From, To),
-// burst(At, Count), trace(Counts, Within, From).
+// burst(At, Count), trace(Counts, Within, From), exact(File).
 type Arrivals struct {
 	Line    int
 	given   []string
@@ -151,6 +156,8 @@ type Arrivals struct {
 	Count   int
 	Counts  []int  // arrivals in each minute after From
 	Within  string // uniform: exactly Counts, at random times; poisson: on average
+	File    string // a side file with Calls
+	Calls   []Call // of the load's function and mode, by time
 }
 
 // Fault is something that happens to the system at one virtual time.
@@ -262,6 +269,14 @@ func (f *Function) Names() []string {
 		names[i] = f.Name + "-" + strconv.Itoa(i+1)
 	}
 	return names
+}
+
+// Clone is a scenario of which settings can be changed without changing those
+// of s. Recorded calls and attempts are shared.
+func (s *Scenario) Clone() *Scenario {
+	c := *s
+	c.Functions, c.Load, c.Faults = slices.Clone(s.Functions), slices.Clone(s.Load), slices.Clone(s.Faults)
+	return &c
 }
 
 // Find returns the declared function of a name; nil when there is none.

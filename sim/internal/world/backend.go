@@ -71,6 +71,8 @@ func (w *World) perform(b *backend, t core.Task, o core.Outcome) {
 		o.ColdStart, o.Init = true, b.decl.Behavior.ColdStart.InitDuration
 	}
 	switch {
+	case drawn.Hangs && b.fleet != nil:
+		d = int64(t.Timeout) // its instance is busy until then
 	case drawn.Hangs:
 		return
 	case drawn.Late:
@@ -80,7 +82,7 @@ func (w *World) perform(b *backend, t core.Task, o core.Outcome) {
 		if drawn.Permanent {
 			o.Permanent, o.Code = true, CodePermanent
 		} else {
-			o.RetryAfter = b.decl.Behavior.RetryAfter
+			o.RetryAfter = drawn.RetryAfter
 		}
 	}
 	if d == 0 && drawn.Again < 0 {

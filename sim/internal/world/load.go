@@ -5,6 +5,7 @@ import (
 
 	"simplane/core"
 	"simplane/sim/draws"
+	"simplane/sim/scenario"
 )
 
 // Tag is the world's core.Request.Tag: which load has made the call, under which
@@ -32,6 +33,8 @@ type Load struct {
 	Function int           // its number
 	Timeout  time.Duration // asked for; 0 = the function's
 	Leaves   time.Duration // how long its callers wait; 0 = to the end
+	// Calls are those of an exact stream, with the sizes of their inputs.
+	Calls []scenario.Call
 }
 
 // load is a stream of calls at one registered function.
@@ -90,7 +93,7 @@ func (w *World) addRedrives() {
 func (w *World) Loads() []Load {
 	all := make([]Load, len(w.loads))
 	for i := range w.loads {
-		all[i] = Load{Function: w.loads[i].backend.number, Timeout: w.loads[i].timeout, Leaves: w.loads[i].leaves}
+		all[i] = Load{Function: w.loads[i].backend.number, Timeout: w.loads[i].timeout, Leaves: w.loads[i].leaves, Calls: w.loads[i].calls.Recorded()}
 	}
 	return all
 }
@@ -114,6 +117,9 @@ func (w *World) submit(i int32) {
 	r := &w.req // the other fields stay empty
 	input, key := l.calls.Brings()
 	r.Function, r.Sync, r.Input, r.Timeout = l.backend.name, l.sync, draws.Input(input), l.timeout
+	if size := l.calls.Size(); size > 0 {
+		r.Input = w.blank(size)
+	}
 	r.Waiter, r.IdempotencyKey = nil, ""
 	switch {
 	case l.leaves > 0:
@@ -141,6 +147,14 @@ func (w *World) submit(i int32) {
 	if l.backend.rival != nil && err == nil && !res.Existing {
 		l.backend.rival.arrived()
 	}
+}
+
+// blank is an input of a size. Nobody reads it: all are in the same memory.
+func (w *World) blank(size int) []byte {
+	if len(w.blanks) < size {
+		w.blanks = make([]byte, max(size, 1<<16))
+	}
+	return w.blanks[:size:size]
 }
 
 // keyName is the idempotency key of a number. A function's loads share them.

@@ -97,6 +97,7 @@ type World struct {
 
 	req      core.Request // of the call being made: not allocated for each
 	keyNames []string
+	blanks   []byte
 	rival    func(*scenario.Function) Rival
 
 	deletions []*core.Deletion
