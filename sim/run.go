@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"simplane/core"
+	"simplane/core/recording"
 	"simplane/sim/internal/loop"
 	"simplane/sim/internal/world"
 	"simplane/sim/scenario"
@@ -26,6 +27,12 @@ type Options struct {
 	Unchecked bool
 	// Rival scales the functions that have scaling, instead of core. nil = core.
 	Rival func(*scenario.Function) Rival
+	// Recorder gets every step, of each process of the run. nil = nobody does.
+	Recorder core.Recorder
+	// Record, an empty one, gets the steps of the first process, in place of
+	// Recorder. Whoever writes it to a file says when, and by which program, it was
+	// made. nil = they are not kept.
+	Record *recording.Recording
 	// Progress is called now and then with the virtual time reached. nil = never.
 	Progress func(now, total time.Duration)
 }
@@ -42,6 +49,7 @@ type run struct {
 	world   *world.World
 	witness *witness
 	durable *durable // with a journal
+	keeper  *keeper  // nil unless the steps are kept
 }
 
 // Run replays a scenario. A broken invariant or failed check is in the Result;
@@ -59,7 +67,13 @@ func Run(sc *scenario.Scenario, opts Options) (*Result, error) {
 }
 
 func newRun(sc *scenario.Scenario, opts Options) (*run, error) {
+	if err := sc.Unread(); err != nil {
+		return nil, err
+	}
 	r := &run{sc: sc, opts: opts}
+	if opts.Record != nil {
+		r.keeper = &keeper{rec: opts.Record}
+	}
 	r.loop = loop.New(sc.Seed, func(to int64) bool { return r.witness.leave(to) })
 	var err error
 	if r.world, err = world.New(sc, r.loop, opts.Rival); err != nil {
@@ -89,6 +103,10 @@ type observer interface {
 // boot makes a core, from what is in the journal if there is one.
 func (r *run) boot(seen observer) (*core.Core, error) {
 	cfg, disk := coreConfig(r.sc, r.world), r.world.Disk()
+	cfg.Recorder = r.opts.Recorder
+	if r.keeper != nil {
+		cfg.Recorder = r.keeper
+	}
 	if disk != nil {
 		cfg.Journal, cfg.Specs = disk, world.Specs{}
 	}
@@ -96,6 +114,9 @@ func (r *run) boot(seen observer) (*core.Core, error) {
 	c, err := core.New(cfg, clock, seen, r.world, seen)
 	if err != nil {
 		return nil, err
+	}
+	if r.keeper != nil {
+		r.keeper.begins(r.sc, c)
 	}
 	r.witness.watch(c)
 	if disk == nil {
