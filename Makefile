@@ -8,7 +8,7 @@ LDFLAGS := -s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT)
 FUZZTIME ?= 20000x
 
 HOTPATH := results-invoke results-pool results-enqueue results-nethttp
-.PHONY: build run test slow-test vet vuln race cores plain fuzz scenarios cross mutants killtest bench bench-check results-hotpath $(HOTPATH) results-before results-growth results-fidelity soak kube-assets kube-test clean
+.PHONY: build run test slow-test vet vuln race cores plain fuzz scenarios cross mutants killtest bench bench-check results-hotpath $(HOTPATH) results-before results-growth results-fidelity jetstream results-durable soak kube-assets kube-test clean
 
 build:
 	go build -ldflags '$(LDFLAGS)' -o bin/simplane ./cmd/simplane
@@ -145,6 +145,15 @@ results-growth: build
 FIDELITY ?= 25s
 results-fidelity: build
 	go run ./bench/harness/fidelity --binary bin/simplane --duration $(FIDELITY) --out results/fidelity
+
+# What a data directory costs, a quarter of an hour and 3 GB. JetStream is a module
+# of its own, so that the product does not grow by what it is compared with. With
+# BEFORE the same is measured of an earlier simplane binary.
+JETSTREAM := bin/jetstream
+jetstream:
+	cd server/harness/jetstream && go build -o $(CURDIR)/$(JETSTREAM) .
+results-durable: jetstream
+	go run ./server/harness/durable --jetstream $(JETSTREAM) $(if $(BEFORE),--before $(BEFORE)) --space 1000000 --space-report results/durable-space/report.html
 
 bench:
 	go test -run '^$$' -bench . -benchmem ./core

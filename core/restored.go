@@ -37,6 +37,7 @@ func (r *Restorer) Done(now Instant, died func(*Spec) bool) error {
 	if err != nil {
 		return err
 	}
+	c.store.expect(len(kept))
 	for _, e := range kept {
 		r.putBack(e, now)
 	}

@@ -99,6 +99,17 @@ func (s *executionStore) put(ex *execution) {
 	sh.mu.Unlock()
 }
 
+// expect makes room for n executions of an earlier process; their ids spread them
+// over the shards about evenly.
+func (s *executionStore) expect(n int) {
+	if n == 0 {
+		return
+	}
+	for i := range s.shards {
+		s.shards[i].restored = make(map[ID]uint64, n/len(s.shards)*9/8)
+	}
+}
+
 // putBack adds an execution of an earlier process, which keeps its id. What is
 // stored already is never refused.
 func (s *executionStore) putBack(ex *execution) {
@@ -108,9 +119,6 @@ func (s *executionStore) putBack(ex *execution) {
 	sh := s.shard(ex.id)
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
-	if sh.restored == nil {
-		sh.restored = make(map[ID]uint64)
-	}
 	place := sh.records.add(ex, ex.fn.tag)
 	sh.restored[ex.id] = place
 	if ex.status.Terminal() && ex.status != Success {
