@@ -178,6 +178,28 @@ func TestAnyFactIsReadAsItWasStored(t *testing.T) {
 	})
 }
 
+// A fact that is read over another has nothing of that.
+func TestAFactIsReadOverAnother(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		f := drawFact(t)
+		want := drawFact(t)
+		if rapid.Bool().Draw(t, "of the same function") {
+			want.Function = f.Function
+		}
+		if err := f.Decode(want.AppendTo(nil)); err != nil || !reflect.DeepEqual(f, want) {
+			t.Fatalf("got %+v, %v\nwant %+v", f, err, want)
+		}
+	})
+}
+
+func TestReadingAFactOfTheSameFunctionAllocatesNothing(t *testing.T) {
+	var f Fact
+	stored := (&Fact{Kind: FactStarted, Function: "a-name-that-is-not-short", ID: ID{1}, Attempt: 1, Wall: epoch}).AppendTo(nil)
+	if n := testing.AllocsPerRun(100, func() { _ = f.Decode(stored) }); n != 0 || f.Function != "a-name-that-is-not-short" {
+		t.Errorf("%v allocations, %+v", n, f)
+	}
+}
+
 func TestStoringAFactAllocatesNothing(t *testing.T) {
 	f, b := sampleFacts()[2], make([]byte, 0, 1024)
 	if n := testing.AllocsPerRun(100, func() { b = f.AppendTo(b[:0]) }); n != 0 {

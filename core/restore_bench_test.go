@@ -22,8 +22,9 @@ func BenchmarkRestore(b *testing.B) {
 					b.Fatal(err)
 				}
 				r := c.Restore()
+				var f Fact
 				for i, s := range stored {
-					f, err := DecodeFact(s)
+					err := f.Decode(s)
 					if err == nil {
 						err = r.Apply(LSN(i+1), &f)
 					}

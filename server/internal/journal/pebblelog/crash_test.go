@@ -1,6 +1,7 @@
 package pebblelog
 
 import (
+	"context"
 	"errors"
 	"math/rand/v2"
 	"os"
@@ -139,5 +140,24 @@ func TestFailingWritesAndSyncs(t *testing.T) {
 			}
 			_ = again.Close()
 		}
+	}
+}
+
+// Reading ends soon after it is asked to, and says so.
+func TestReadingCanBeStopped(t *testing.T) {
+	l := open(t, vfs.NewMem())
+	defer l.Close()
+	b := &journal.Batch{}
+	for i := range uint64(5000) {
+		b.Add(journal.Place{Partition: 7, LSN: i + 1}, func(to []byte) []byte { return append(to, 'x') })
+	}
+	if err := l.Commit(context.Background(), b); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	read := 0
+	err := l.Read(ctx, func(journal.Frame) error { cancel(); read++; return nil })
+	if !errors.Is(err, context.Canceled) || read > 1024 {
+		t.Errorf("%v after %d frames", err, read)
 	}
 }
