@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"os/exec"
 	"slices"
@@ -20,8 +21,35 @@ import (
 	"simplane/server/harness/node"
 )
 
-// payload makes a fact of some 512 bytes.
-var payload = []byte(`{"input":"` + strings.Repeat("x", 450) + `"}`)
+// texts is what payloads are cut from: random letters, so that nothing looks small
+// or cheap because it was compressed.
+var texts = func() []byte {
+	const letters = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ-_"
+	rng, text := rand.New(rand.NewPCG(1, 2)), make([]byte, 1<<20)
+	for i := range text {
+		text[i] = letters[rng.IntN(len(letters))]
+	}
+	return text
+}()
+
+// payloads are of one worker: each makes a fact of some 512 bytes.
+type payloads struct {
+	rng  *rand.Rand
+	body []byte
+}
+
+func payloadsOf(worker int) *payloads {
+	return &payloads{rng: rand.New(rand.NewPCG(3, uint64(worker)))}
+}
+
+// next is valid until the next one.
+func (p *payloads) next() []byte {
+	at := p.rng.IntN(len(texts) - 450)
+	p.body = append(p.body[:0], `{"input":"`...)
+	p.body = append(p.body, texts[at:at+450]...)
+	p.body = append(p.body, `"}`...)
+	return p.body
+}
 
 // appenders is how many values of 512 bytes as many goroutines set and sync in a
 // second, each alone.
@@ -31,15 +59,15 @@ func appenders(dir string, n int, d time.Duration) (rate float64, err error) {
 		return 0, err
 	}
 	var done, key atomic.Uint64
-	value := make([]byte, 512)
 	began := time.Now()
 	var all sync.WaitGroup
 	failed := make(chan error, n)
-	for range n {
+	for w := range n {
 		all.Go(func() {
-			k := make([]byte, 10)
+			k, value, bodies := make([]byte, 10), make([]byte, 512), payloadsOf(w)
 			for time.Since(began) < d {
 				binary.BigEndian.PutUint64(k[2:], key.Add(1))
+				copy(value, bodies.next())
 				if err := db.Set(k, value, pebble.Sync); err != nil {
 					failed <- err
 					return
@@ -150,9 +178,10 @@ func fill(n *node.Node, connections int, d time.Duration, most int64) (figures, 
 			req, resp := fasthttp.AcquireRequest(), fasthttp.AcquireResponse()
 			req.SetRequestURI(fmt.Sprintf("%s/v1/functions/f%d:enqueue", n.API, w%queues))
 			req.Header.SetMethod(fasthttp.MethodPost)
-			req.SetBodyRaw(payload)
+			bodies := payloadsOf(w)
 			var own []float64
 			for time.Since(began) < d && count.Load() < most {
+				req.SetBodyRaw(bodies.next())
 				at := time.Now()
 				if err := client.Do(req, resp); err != nil || resp.StatusCode() != fasthttp.StatusAccepted {
 					failed <- fmt.Errorf("enqueue: %d %s %w", resp.StatusCode(), resp.Body(), err)
