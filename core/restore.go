@@ -11,8 +11,9 @@ import (
 //
 // The facts of one partition come in their order; partitions may follow one
 // another in any. Since releases take effect in order, the facts of an execution
-// are all there or begin with some that are not FactAccepted: those are of one
-// that is gone, and are released.
+// are all there, or those that are left do not begin with FactAccepted and end with
+// FactEnded: the execution is gone, and they are released. Anything else is facts
+// that were durable and are lost.
 type Restorer struct {
 	core       *Core
 	functions  map[registration]*functionFacts
@@ -23,8 +24,9 @@ type Restorer struct {
 	config     []byte
 	configAt   LSN
 	newest     int64
-	reached    [256]LSN // by partition
-	orphans    []placedFact
+	reached    [256]LSN          // by partition
+	released   []placedFact      // facts to be released
+	orphans    map[ID]orphanFact // the last one of each execution without FactAccepted
 
 	// There may be millions: what each takes comes from blocks.
 	made    slab[executionFacts]
@@ -80,9 +82,16 @@ type placedFact struct {
 	at        LSN
 }
 
+// orphanFact is a fact of an execution that no fact says was accepted.
+type orphanFact struct {
+	at       LSN
+	kind     FactKind
+	function string
+}
+
 // Restore begins to build the state of a new Core from its journal.
 func (c *Core) Restore() *Restorer {
-	return &Restorer{core: c, functions: make(map[registration]*functionFacts), executions: make(map[ID]*executionFacts)}
+	return &Restorer{core: c, functions: make(map[registration]*functionFacts), executions: make(map[ID]*executionFacts), orphans: make(map[ID]orphanFact)}
 }
 
 // NewestWall is the latest time of a fact so far, wall ns: the clock must not
@@ -128,6 +137,7 @@ func (r *Restorer) apply(l LSN, f *Fact) error {
 	e := r.executions[f.ID]
 	if e == nil {
 		r.release(p, l)
+		r.orphans[f.ID] = orphanFact{l, f.Kind, f.Function}
 		return nil
 	}
 	e.ex.more.facts.lsns = append(e.ex.more.facts.lsns, l)
@@ -137,7 +147,7 @@ func (r *Restorer) apply(l LSN, f *Fact) error {
 // release has a fact released that is not needed any more; 0 is none.
 func (r *Restorer) release(p Partition, l LSN) {
 	if l != 0 {
-		r.orphans = append(r.orphans, placedFact{p, l})
+		r.released = append(r.released, placedFact{p, l})
 	}
 }
 
@@ -194,13 +204,29 @@ func (r *Restorer) accepted(p Partition, l LSN, f *Fact) error {
 	return nil
 }
 
+// complete says that no facts of an execution are missing of which others are there.
+func (r *Restorer) complete() error {
+	var first *orphanFact
+	var id ID
+	for of, o := range r.orphans {
+		if o.kind != FactEnded && (first == nil || o.at < first.at) {
+			first, id = &o, of
+		}
+	}
+	if first == nil {
+		return nil
+	}
+	return fmt.Errorf("journal, fact %d (%v, function %q, execution %v): no fact says that the execution was accepted, and none that it ended: facts are lost", first.at, first.kind, first.function, id)
+}
+
 // moved applies a transition of an execution.
 func (r *Restorer) moved(e *executionFacts, l LSN, f *Fact) error {
 	ex, at := e.ex, Instant{Wall: f.Wall}
 	switch {
 	case ex.status.Terminal():
 		return fmt.Errorf("the execution had ended in %v", ex.status)
-	case f.Kind == FactStarted && (ex.status != Queued || ex.pausing || f.Attempt != ex.attempt),
+	case f.Kind == FactEnded && f.Attempt != ex.attempt,
+		f.Kind == FactStarted && (ex.status != Queued || ex.pausing || f.Attempt != ex.attempt),
 		f.Kind == FactRetried && (ex.status != Running || f.Attempt != ex.attempt+1),
 		f.Kind == FactRequeued && (!ex.pausing || f.Attempt != ex.attempt):
 		return fmt.Errorf("attempt %d, while attempt %d of the execution was %v", f.Attempt, ex.attempt, ex.status)

@@ -273,6 +273,8 @@ func TestWhatCannotBeIsNotRestored(t *testing.T) {
 		"accepted twice":        {[]Fact{set, accepted, accepted}, "accepted before"},
 		"started twice":         {[]Fact{set, accepted, started, started}, "attempt 1 of the execution was running"},
 		"the second first":      {[]Fact{set, accepted, second}, "attempt 2, while attempt 1"},
+		"ended in another":      {[]Fact{set, accepted, {Kind: FactEnded, Function: "f", Registration: 1, ID: id, Attempt: 2}}, "attempt 2, while attempt 1"},
+		"started, that is all":  {[]Fact{set, started}, "no fact says that the execution was accepted"},
 		"ended twice":           {[]Fact{set, accepted, started, ended, ended}, "had ended in success"},
 		"retried before it ran": {[]Fact{set, accepted, {Kind: FactRetried, Function: "f", Registration: 1, ID: id, Attempt: 2}}, "attempt 2, while attempt 1"},
 		"no pause to end":       {[]Fact{set, accepted, {Kind: FactRequeued, Function: "f", Registration: 1, ID: id, Attempt: 1}}, "was queued"},
@@ -299,11 +301,22 @@ func TestWhatCannotBeIsNotRestored(t *testing.T) {
 			}
 		})
 	}
+	// What a release has not come to yet is another matter.
+	d := newDurableBed(t)
+	d.register("f")
+	d.sync()
+	d.journal.Append(PartitionOf("f"), &started)
+	d.journal.Append(PartitionOf("f"), &ended)
+	d.sync()
+	d.restart(0, nil)
+	d.sync()
+	wantList(t, "facts", d.kinds(), []string{"function_set"})
+
 	b := newBed(t)
 	if err := b.Core.Restore().Done(b.clock.Now(), nil); err != ErrNoJournal {
 		t.Errorf("without a journal: %v", err)
 	}
-	d := newDurableBed(t)
+	d = newDurableBed(t)
 	d.register("f")
 	if err := d.Core.Restore().Done(d.clock.Now(), nil); err == nil {
 		t.Error("restored after it was used")

@@ -23,13 +23,16 @@ func (r *Restorer) Done(now Instant, died func(*Spec) bool) error {
 	if c.registry.count > 0 || c.store.count.Load() > 0 {
 		return fmt.Errorf("core: restored after it was used: %d functions, %d executions", c.registry.count, c.store.count.Load())
 	}
+	if err := r.complete(); err != nil {
+		return err
+	}
 	c.held.advance(c.cfg.Journal.Durable())
 	for _, l := range r.reached {
 		c.held.advance(l)
 	}
 	c.configAt = r.configAt
 	c.limiter.fill(now.Wall)
-	for _, at := range r.orphans {
+	for _, at := range r.released {
 		c.cfg.Journal.Release(at.partition, at.at)
 	}
 	kept, gone := r.sort(now)
