@@ -120,7 +120,7 @@ func (w *witness) Occupancy(fn int) int64 {
 }
 
 // Without a journal no call rests on anything, and nothing crashes: Rests,
-// Advanced, Crashed and Restarted of world.Witness are durable's.
+// Advanced, Crashed, Restarted and Refused of world.Witness are durable's.
 
 // Rests implements world.Witness.
 func (w *witness) Rests(world.Tag, core.ID, core.LSN) {}
@@ -133,6 +133,9 @@ func (w *witness) Crashed() {}
 
 // Restarted implements world.Witness.
 func (w *witness) Restarted() {}
+
+// Refused implements world.Witness.
+func (w *witness) Refused(error) {}
 
 // Wake implements core.Waiter for every sync call.
 func (w *witness) Wake(s core.Snapshot) {

@@ -33,6 +33,11 @@ const (
 	cCancelled
 	cRedriven
 	cUpdates
+	cJournalFull
+	cUnavailable // answers that waited for the journal for too long
+	cInterrupted // attempts that ended with their process
+	cLostFacts   // that the disk had said to be synced
+	cRefusedStarts
 	cScaleUps
 	cScaleDowns
 	cScaleTurns
@@ -47,6 +52,7 @@ var counterNames = [counterCount]string{"offered", "accepted", "success", "error
 	"idempotent_hits", "evicted", "cleaned", "late_results", "duplicate_results", "cold_starts",
 	"rejected.not_found", "rejected.store_full", "rejected.idempotency_store_full", "rejected.idempotency_key_reused", "rejected.other",
 	"queue_wait_exceeded", "stale", "cancelled", "redriven", "updates",
+	"rejected.journal_full", "unavailable", "interrupted", "lost_facts", "refused_starts",
 	"scale_ups", "scale_downs", "scale_turns", "replica_seconds"}
 
 // Counts are the counters of one function, or of all.
@@ -64,16 +70,19 @@ func (c *Counts) Get(name string) int64 {
 
 // Rejected is the sum of all rejections.
 func (c *Counts) Rejected() int64 {
-	return c[cRateLimited] + c[cQueueFull] + c[cEstWait] + c[cDepth] +
+	return c[cRateLimited] + c[cQueueFull] + c[cEstWait] + c[cDepth] + c[cJournalFull] +
 		c[cNotFound] + c[cStoreFull] + c[cKeysFull] + c[cKeyReused] + c[cRejectedOther]
 }
 
 // Ended is the sum of all terminal states.
 func (c *Counts) Ended() int64 { return c[cSuccess] + c[cError] + c[cTimeout] }
 
-// addEnd counts the end of an execution by its status, and what is stale or
-// cancelled.
+// addEnd counts the end of an execution by its status, why it ended if that has a
+// counter, and a cold start of its last attempt.
 func (c *Counts) addEnd(ev *core.Event) {
+	if ev.Cold {
+		c[cColdStarts]++
+	}
 	switch ev.Status {
 	case core.Success:
 		c[cSuccess]++
@@ -87,6 +96,21 @@ func (c *Counts) addEnd(ev *core.Event) {
 		c[cStale]++
 	case core.CodeCancelled:
 		c[cCancelled]++
+	case core.CodeQueueWait:
+		c[cQueueWait]++
+	case core.CodeInterrupted:
+		c[cInterrupted]++
+	}
+}
+
+// addRetry counts a failed attempt that another will follow.
+func (c *Counts) addRetry(ev *core.Event) {
+	c[cRetries]++
+	if ev.Cold {
+		c[cColdStarts]++
+	}
+	if ev.Code == core.CodeInterrupted {
+		c[cInterrupted]++
 	}
 }
 
@@ -116,6 +140,8 @@ func rejectionCounter(code string) counter {
 		return cKeysFull
 	case core.CodeKeyReused:
 		return cKeyReused
+	case core.CodeJournalFull:
+		return cJournalFull
 	}
 	return cRejectedOther
 }

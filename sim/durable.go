@@ -6,6 +6,7 @@ import (
 
 	"simplane/core"
 	"simplane/sim/internal/world"
+	"simplane/sim/scenario"
 )
 
 // durable is the witness of a run with a journal. It counts and logs what core
@@ -15,7 +16,8 @@ import (
 // a crash.
 type durable struct {
 	*witness
-	disk *world.Disk
+	disk    *world.Disk
+	timeout int64 // of answers that wait
 
 	accounts map[core.ID]*account
 	byPlace  map[core.LSN]*account
@@ -25,6 +27,7 @@ type durable struct {
 	rests    []promise              // answers that wait
 	promised map[string][]core.Spec // specs in force that were acknowledged, oldest first
 	keys     map[string]*account
+	losses   losses
 }
 
 // account is what is known of one execution.
@@ -48,23 +51,27 @@ type account struct {
 	input        string
 	letter       bool
 
-	made int  // attempts dispatched, over all processes
-	open bool // one is, in this process
+	made    int  // attempts dispatched, over all processes
+	allowed int  // so many, when the last retry was decided on; 0 = there was none
+	open    bool // one is, in this process
+	running bool // it is, and the execution has not ended
 }
 
 // promise is an answer that a caller gets once a fact is durable.
 type promise struct {
 	on     core.LSN
+	since  int64 // virtual ns: when that began to be waited for
 	cancel bool
 	of     *account
 	key    string
 	at     int64 // wall ns of the call
 }
 
-func newDurable(w *witness, disk *world.Disk) *durable {
+func newDurable(w *witness, sc *scenario.Scenario, disk *world.Disk) *durable {
 	return &durable{
-		witness: w, disk: disk, accounts: map[core.ID]*account{}, byPlace: map[core.LSN]*account{},
+		witness: w, disk: disk, timeout: int64(sc.Core.Journal.Timeout), accounts: map[core.ID]*account{}, byPlace: map[core.LSN]*account{},
 		letters: map[string][]core.ID{}, specs: map[string]core.Fact{}, promised: map[string][]core.Spec{}, keys: map[string]*account{},
+		losses: newLosses(w.expect),
 	}
 }
 
@@ -93,7 +100,6 @@ var counted = map[core.EventKind]struct {
 	core.EventDuplicateResult: {cDuplicate, saysDuplicate},
 	core.EventCleaned:         {cCleaned, saysClean},
 	core.EventEvicted:         {cEvicted, saysEvict},
-	core.EventRetried:         {cRetries, saysRetry},
 }
 
 // Observe implements core.Observer.
@@ -121,17 +127,32 @@ func (d *durable) Observe(ev core.Event) {
 		a = &account{name: f.name, isDurable: !ev.Sync && g.decl.Durability == string(core.DurabilityDisk), created: ev.At.Wall}
 		a.rec.id, a.rec.number, a.rec.sync = ev.ID, d.number, ev.Sync
 		d.accounts[ev.ID] = a
+		if a.isDurable && !d.disk.Room() {
+			d.fail("new durable work needs room", "execution #%d is accepted, and the journal has no room", a.rec.number)
+		}
 		g.counts[cAccepted]++
 		d.writeAccepted(&ev, f, &a.rec)
 	case core.EventRejected:
 		if g != nil {
 			g.counts[rejectionCounter(ev.Code)]++
 		}
+		if ev.Code == core.CodeJournalFull && d.disk.Room() {
+			d.fail("work is refused for a reason", "%s, and the journal has room", ev.Code)
+		}
 		d.writeRejected(&ev)
 	case core.EventDispatched:
 		g.latency[seriesQueueWait].Record(int64(ev.QueueWait))
 		d.say(&ev, f, a, saysStart)
+		if a != nil {
+			a.running = true
+		}
 		d.dispatched(&ev, f, a)
+	case core.EventRetried:
+		g.counts.addRetry(&ev)
+		d.say(&ev, f, a, saysRetry)
+		if a != nil {
+			a.running = false
+		}
 	case core.EventRequeued:
 		d.say(&ev, f, a, saysQueue)
 	case core.EventEnded:
@@ -170,20 +191,26 @@ func (d *durable) ended(ev *core.Event, f *generation, a *account) {
 	}
 	var rec *record
 	if a != nil {
-		rec = &a.rec
+		if rec = &a.rec; a.running {
+			g.latency[seriesService].Record(int64(ev.Service))
+		}
+		a.running = false
 	}
 	d.writeEnded(ev, f, rec)
 }
 
 // follow brings a function's sizes up to those of core: after a crash nothing else
 // says them.
-func (d *durable) follow(f *generation) { d.sizes(f, f.core.QueueDepth(), f.core.InFlight()) }
+func (d *durable) follow(f *generation) {
+	d.sizes(f, f.core.QueueDepth(), f.core.Pausing(), f.core.InFlight())
+}
 
-func (d *durable) sizes(f *generation, queued, inFlight int) {
+func (d *durable) sizes(f *generation, queued, pausing, inFlight int) {
 	f.elapse(d.loop.Now())
 	f.group.queued += queued - f.queued
+	f.group.pausing += pausing - f.pausing
 	f.group.inFlight += inFlight - f.inFlight
-	f.queued, f.inFlight = queued, inFlight
+	f.queued, f.pausing, f.inFlight = queued, pausing, inFlight
 }
 
 // Offering implements world.Witness.
@@ -196,7 +223,7 @@ func (d *durable) Offered(world.Tag, core.ID, error) {}
 
 // Rests implements world.Witness.
 func (d *durable) Rests(t world.Tag, id core.ID, on core.LSN) {
-	p := promise{on: on, of: d.accounts[id], at: d.clock.Wall(), cancel: t == 0}
+	p := promise{on: on, since: d.disk.Since(on), of: d.accounts[id], at: d.clock.Wall(), cancel: t == 0}
 	if p.of == nil || !p.of.isDurable {
 		return
 	}

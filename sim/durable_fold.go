@@ -7,12 +7,14 @@ import (
 	"slices"
 
 	"simplane/core"
+	"simplane/sim/internal/world"
 )
 
 // What durable judges by.
 
 // Stored implements world.DiskWatch: the fold.
 func (d *durable) Stored(at core.LSN, f *core.Fact) {
+	d.losses.kept[at] = f.Function
 	switch f.Kind {
 	case core.FactFunctionSet:
 		d.specs[f.Function] = *f
@@ -29,6 +31,9 @@ func (d *durable) Stored(at core.LSN, f *core.Fact) {
 		return
 	}
 	a := d.accounts[f.ID]
+	if a == nil && d.losses.refolding {
+		a = d.back(f)
+	}
 	if a == nil {
 		d.fail("facts are of what was accepted", "fact %d, %v, is of %v, which core did not observe", at, f.Kind, f.ID)
 		return
@@ -36,6 +41,9 @@ func (d *durable) Stored(at core.LSN, f *core.Fact) {
 	d.byPlace[at] = a
 	a.facts++
 	d.touched = append(d.touched, a)
+	if d.losses.orphan(a, f) {
+		return
+	}
 	if a.status.Terminal() || a.there == (f.Kind == core.FactAccepted) {
 		d.fail("facts follow the states of an execution", "fact %d, %v, of execution #%d, which is %v", at, f.Kind, a.rec.number, a.status)
 	}
@@ -51,6 +59,7 @@ func (d *durable) Stored(at core.LSN, f *core.Fact) {
 	case core.FactStarted:
 		d.started(a)
 	case core.FactRetried:
+		a.allowed = d.retries(f) + 1
 		a.status, a.attempt, a.pausing, a.tail, a.inSlot = core.Queued, f.Attempt, f.RetryAt != 0, at, f.Code == core.CodeInterrupted
 	case core.FactRequeued:
 		a.pausing, a.tail = false, at
@@ -69,7 +78,7 @@ func (d *durable) Stored(at core.LSN, f *core.Fact) {
 
 // started applies a start, which must be of the first in the queue.
 func (d *durable) started(a *account) {
-	if !a.inSlot {
+	if !a.inSlot && !d.losses.refolding {
 		for _, other := range d.accounts {
 			if other.there && other.name == a.name && other.registration == a.registration && other.status == core.Queued && !other.pausing && !other.inSlot && other.tail < a.tail {
 				d.fail("work starts in the order of its facts", "execution #%d starts, and #%d was queued before it", a.rec.number, other.rec.number)
@@ -77,6 +86,20 @@ func (d *durable) started(a *account) {
 		}
 	}
 	a.status, a.inSlot = core.Running, false
+}
+
+// retries are the maxRetries that were in force at a fact.
+func (d *durable) retries(f *core.Fact) int {
+	set, ok := d.specs[f.Function]
+	if !ok {
+		return 0
+	}
+	spec, err := world.Specs{}.DecodeSpec(set.Data)
+	if err != nil {
+		d.fail("facts are of what was accepted", "a spec of %s: %v", f.Function, err)
+		return 0
+	}
+	return spec.MaxRetries
 }
 
 // setLetters sets a name's dead letters, which core keeps up to a number.
@@ -95,6 +118,7 @@ func (d *durable) setLetters(name string, ids []core.ID) {
 
 // Released implements world.DiskWatch: nothing goes that is still needed.
 func (d *durable) Released(at core.LSN) {
+	delete(d.losses.kept, at)
 	a := d.byPlace[at]
 	if a == nil {
 		return // of a function, or a purge
@@ -138,8 +162,8 @@ func (d *durable) dispatched(ev *core.Event, f *generation, a *account) {
 	if a.status != core.Running || a.attempt != ev.Attempt {
 		d.fail("a dispatch follows its start", "attempt %d of execution #%d is dispatched; its facts say attempt %d, %v", ev.Attempt, a.rec.number, a.attempt, a.status)
 	}
-	if a.made++; a.made > f.core.Spec().MaxRetries+1 {
-		d.fail("no more attempts than maxRetries + 1", "execution #%d: %d attempts", a.rec.number, a.made)
+	if a.made++; a.made > int(ev.Attempt) || a.made > 1 && a.made > a.allowed {
+		d.fail("no more attempts than maxRetries + 1", "execution #%d: %d attempts, attempt %d is dispatched", a.rec.number, a.made, ev.Attempt)
 	}
 	if a.open {
 		d.fail("attempts do not overlap", "attempt %d of execution #%d is dispatched while another is open", ev.Attempt, a.rec.number)
@@ -147,16 +171,27 @@ func (d *durable) dispatched(ev *core.Event, f *generation, a *account) {
 	a.open = true
 }
 
-// keep gives the answers whose facts are durable.
+// keep gives the answers whose facts are durable, in time.
 func (d *durable) keep() {
 	reached := d.disk.Durable()
 	d.rests = slices.DeleteFunc(d.rests, func(p promise) bool {
 		if p.on > reached {
 			return false
 		}
-		d.acknowledge(&p)
+		if !d.late(&p) {
+			d.acknowledge(&p)
+		}
 		return true
 	})
+}
+
+// late says that the caller has been told that nobody knows.
+func (d *durable) late(p *promise) bool {
+	if d.loop.Now()-p.since < d.timeout {
+		return false
+	}
+	d.byName[p.of.name].group.counts[cUnavailable]++
+	return true
 }
 
 func (d *durable) acknowledge(p *promise) {
@@ -215,18 +250,24 @@ func (d *durable) compare(a *account) {
 // memory only is gone.
 func (d *durable) Crashed() {
 	d.log.end(append(d.log.begin(d.loop.Now()), "crash"...))
+	for i := range d.rests {
+		d.late(&d.rests[i])
+	}
 	d.rests, d.touched = d.rests[:0], d.touched[:0]
+	d.lose()
 	for id, a := range d.accounts {
-		if a.open = false; a.facts == 0 && !a.letter {
+		if a.open, a.running, a.inSlot = false, false, false; a.facts == 0 && !a.letter {
 			delete(d.accounts, id)
 		}
 	}
 	for name, specs := range d.promised {
-		d.promised[name] = slices.DeleteFunc(specs, func(s core.Spec) bool { return s.LSN > d.disk.Durable() })
+		d.promised[name] = slices.DeleteFunc(specs, func(s core.Spec) bool {
+			return s.LSN > d.disk.Durable() || len(d.losses.lost) > 0 && !d.disk.Has(s.LSN)
+		})
 	}
 	for _, f := range d.functions {
 		for _, g := range f.generations {
-			d.sizes(g, 0, 0)
+			d.sizes(g, 0, 0, 0)
 		}
 	}
 }
@@ -234,6 +275,7 @@ func (d *durable) Crashed() {
 // Restarted implements world.Witness.
 func (d *durable) Restarted() {
 	d.log.end(append(d.log.begin(d.loop.Now()), "restart"...))
+	d.overlooked()
 	for _, f := range d.functions {
 		for _, g := range f.generations {
 			if g.core == d.core.Function(f.name) {

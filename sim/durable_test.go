@@ -43,19 +43,30 @@ faults:
   - {at: 250ms, kind: create-function, function: once}
 `
 
-func crashRun(t *testing.T, seed int, commit string, crashAt int) (*run, *Result) {
+func crashPoints(t *testing.T, seed int, commit string) *scenario.Scenario {
 	t.Helper()
 	sc, err := scenario.Parse("crash-points", fmt.Appendf(nil, crashScenario, seed, commit))
 	if err != nil {
 		t.Fatal(err)
 	}
+	return sc
+}
+
+// crashOf runs a scenario with crashes at some points.
+func crashOf(t *testing.T, sc *scenario.Scenario, crashAt ...int) (*run, *Result) {
+	t.Helper()
 	r, err := newRun(sc, Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	r.world.CrashAt(crashAt, 20*time.Millisecond)
+	r.world.CrashAt(20*time.Millisecond, crashAt...)
 	r.toTheEnd()
 	return r, r.witness.result(sc)
+}
+
+func crashRun(t *testing.T, seed int, commit string, crashAt ...int) (*run, *Result) {
+	t.Helper()
+	return crashOf(t, crashPoints(t, seed, commit), crashAt...)
 }
 
 // The process crashes before and after every commit, every dispatch and every
@@ -67,7 +78,7 @@ func TestCrashAtEveryPoint(t *testing.T) {
 	}
 	for seed := range seeds {
 		for _, commit := range []string{"1ms", "25ms"} {
-			r, whole := crashRun(t, seed, commit, 0)
+			r, whole := crashRun(t, seed, commit)
 			if !whole.Holds() {
 				t.Fatalf("seed %d, commits of %s, without a crash: %v", seed, commit, whole.Violation)
 			}
@@ -95,10 +106,7 @@ func TestCrashAtEveryPoint(t *testing.T) {
 // Crashes at random moments, again and again, recovery included.
 func TestCrashesAtRandom(t *testing.T) {
 	for seed := range 40 {
-		sc, err := scenario.Parse("crash-points", fmt.Appendf(nil, crashScenario, 1000+seed, "6ms"))
-		if err != nil {
-			t.Fatal(err)
-		}
+		sc := crashPoints(t, 1000+seed, "6ms")
 		at := 5 * time.Millisecond
 		for i := range 12 {
 			at += time.Duration((seed*37+i*53)%61) * 500 * time.Microsecond

@@ -53,6 +53,7 @@ type generation struct {
 	deleted  bool
 
 	queued, inFlight   int
+	pausing            int       // with a journal; else that is of the group
 	spec               core.Spec // the one that must be in force
 	slots              int       // there must be; with a per-pod mode by core's events
 	head, tail         int32     // the queue, but for those passed over

@@ -82,7 +82,7 @@ func newRun(sc *scenario.Scenario, opts Options) (*run, error) {
 	r.witness = newWitness(sc, opts, r.loop, r.world)
 	var seen observer = r.witness
 	if disk := r.world.Disk(); disk != nil {
-		r.durable = newDurable(r.witness, disk)
+		r.durable = newDurable(r.witness, sc, disk)
 		seen = r.durable
 		r.world.Keeps(func() (*core.Core, error) { return r.boot(seen) }, r.durable)
 	}
@@ -166,7 +166,7 @@ func (r *run) toTheEnd() {
 		if quietAt >= 0 && !w.quiet() { // dead letters were redriven
 			quietAt, end = -1, math.MaxInt64
 		}
-		if quietAt < 0 && r.quiet() && r.world.Quiet() {
+		if quietAt < 0 && r.world.Quiet() && r.quiet() { // a core that has crashed cannot be asked
 			quietAt = max(r.loop.Now(), int64(r.sc.Duration))
 			end = r.endAfter(quietAt)
 		}
@@ -182,7 +182,7 @@ func (r *run) toTheEnd() {
 		return
 	}
 	r.loop.AdvanceTo(max(end, r.loop.Now()))
-	if r.durable != nil && r.world.Disk().Idle() {
+	if r.durable != nil && r.world.Disk().Idle() && !r.world.Lost() {
 		r.durable.compareAll()
 	}
 	w.finish(quietAt)
@@ -191,7 +191,7 @@ func (r *run) toTheEnd() {
 // quiet says that all executions have ended and all slots are free.
 func (r *run) quiet() bool {
 	if r.durable != nil {
-		return r.durable.quiet()
+		return r.world.Lost() || r.durable.quiet()
 	}
 	return r.witness.quiet()
 }

@@ -315,10 +315,7 @@ func (w *witness) retried(ev *core.Event, f *generation) {
 	if ev.Pause == 0 {
 		w.requeue(ev, f, rec, slot)
 	}
-	f.group.counts[cRetries]++
-	if ev.Cold {
-		f.group.counts[cColdStarts]++
-	}
+	f.group.counts.addRetry(ev)
 	w.write(ev, f, rec, saysRetry)
 }
 
@@ -370,12 +367,6 @@ func (w *witness) ended(ev *core.Event, f *generation) {
 	}
 	w.unended--
 	g.counts.addEnd(ev)
-	if ev.Code == core.CodeQueueWait {
-		g.counts[cQueueWait]++
-	}
-	if ev.Cold {
-		g.counts[cColdStarts]++
-	}
 	g.latency[seriesE2E].Record(int64(ev.E2E))
 	if w.plot != nil {
 		w.plot.ended(ev)

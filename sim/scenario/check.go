@@ -185,7 +185,15 @@ func (f *Fault) check(p *problems) {
 	case "slowdown":
 		must = []string{"function", "factor", "for"}
 	case "crash":
-		must = []string{"for"}
+		must, may = []string{"for"}, []string{"again"}
+	case "disk-failure":
+		must = []string{"for", "share"}
+	case "disk-slow":
+		must = []string{"for", "factor"}
+	case "disk-full":
+		must = []string{"for", "bytes"}
+	case "disk-lies":
+		must = []string{"for", "loses"}
 	case "clock-jump":
 		must = []string{"by"}
 	case "delete-function", "create-function", "redrive":

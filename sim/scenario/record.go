@@ -97,7 +97,11 @@ func (r *record[T]) changed(t *T) []printed {
 	var out []printed
 	for _, f := range r.fields {
 		value := f.at(t)
-		if !f.must && !slices.Contains(given, f.key) && reflect.DeepEqual(reflect.ValueOf(value).Elem().Interface(), reflect.ValueOf(f.at(&def)).Elem().Interface()) {
+		now := reflect.ValueOf(value).Elem()
+		switch {
+		case now.Kind() == reflect.Pointer && now.IsNil(): // taken away since it was read
+			continue
+		case !f.must && !slices.Contains(given, f.key) && reflect.DeepEqual(now.Interface(), reflect.ValueOf(f.at(&def)).Elem().Interface()):
 			continue
 		}
 		out = append(out, printed{f.key, f.typ, value})

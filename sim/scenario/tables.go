@@ -34,12 +34,14 @@ var (
 		"rejected.rate_limited", "rejected.queue_full", "rejected.est_wait", "rejected.depth",
 		"idempotent_hits", "evicted", "cleaned", "late_results", "duplicate_results", "cold_starts",
 		"rejected.not_found", "rejected.store_full", "rejected.idempotency_store_full", "rejected.idempotency_key_reused", "queue_wait_exceeded", "stale", "cancelled", "redriven", "updates",
+		"rejected.journal_full", "unavailable", "interrupted", "lost_facts", "refused_starts",
 		"scale_ups", "scale_downs", "scale_turns", "replica_seconds"}
 	LatencySeries = []string{"queue_wait", "service", "e2e"}
 	LatencyStats  = []string{"mean", "p50", "p90", "p99", "p999", "max"}
 	GaugeNames    = []string{"queue_depth", "in_flight", "replicas", "replicas_wanted", "stored_executions", "stored_keys"}
 	Ops           = []string{"==", "!=", "<", "<=", ">", ">="}
-	FaultKinds    = []string{"outage", "slowdown", "clock-jump", "delete-function", "create-function", "reconfigure", "provider-outage", "cancel", "redrive", "update", "crash"}
+	FaultKinds    = []string{"outage", "slowdown", "clock-jump", "delete-function", "create-function", "reconfigure", "provider-outage", "cancel", "redrive", "update", "crash", "disk-failure", "disk-slow", "disk-full", "disk-lies"}
+	Losses        = []string{"tail", "fact"}
 	Durabilities  = []string{string(core.DurabilityDisk), string(core.DurabilityMemory)}
 	Distributions = []string{"constant", "uniform", "exponential", "lognormal", "empirical"}
 	Processes     = []string{"poisson", "constant", "burst", "trace", "exact"}
@@ -113,6 +115,7 @@ var journalTable = &record[Journal]{
 	fields: []field[Journal]{
 		{key: "enabled", doc: "Switches it on; scaled functions do not go with it.", typ: boolean{}, at: func(j *Journal) any { return &j.Enabled }},
 		{key: "commitLatency", doc: "How long a commit takes; what comes meanwhile is in the next one.", typ: positiveTime, at: func(j *Journal) any { return &j.CommitLatency }},
+		{key: "timeout", doc: "How long answers wait for a commit; then their callers are told that the outcome is not known.", typ: positiveTime, at: func(j *Journal) any { return &j.Timeout }},
 		{key: "maxBytes", doc: "Bytes of facts at which new durable work is refused; 0 = no bound.", typ: integer{0, math.MaxInt64}, at: func(j *Journal) any { return &j.MaxBytes }},
 	},
 }
@@ -230,11 +233,14 @@ var faultTable = &record[Fault]{
 	line: func(f *Fault) *int { return &f.Line }, given: func(f *Fault) *[]string { return &f.given },
 	fields: []field[Fault]{
 		{key: "at", doc: "When.", typ: anyTime, must: true, at: func(f *Fault) any { return &f.At }},
-		{key: "kind", doc: "outage: dispatches fail at once; slowdown: they take factor times as long; clock-jump: the wall clock moves, timers do not; delete-function, create-function; update: a changed spec is put in place of the one in force, and what is not given stays as it is; reconfigure: the same of queueSize and concurrency alone; cancel: a share of the executions that have not ended is cancelled; redrive: all dead letters are submitted again, oldest first; provider-outage: calls for other replicas are lost and no instance gets ready, those that are go on; crash: the process ends with all attempts, what the journal's disk has not got is lost, and after the time it starts again from what is there.", typ: choice{FaultKinds}, must: true, at: func(f *Fault) any { return &f.Kind }},
-		{key: "function", doc: "Whose; every kind but clock-jump and crash has one.", typ: text{}, at: func(f *Fault) any { return &f.Function }},
-		{key: "for", doc: "outage, slowdown, provider-outage, crash: how long.", typ: positiveTime, at: func(f *Fault) any { return &f.For }},
-		{key: "factor", doc: "slowdown: service times are multiplied by this.", typ: number{1e-6, 1e6}, at: func(f *Fault) any { return &f.Factor }},
-		{key: "share", doc: "cancel: of the executions that have not ended, drawn at random.", typ: probability, at: func(f *Fault) any { return &f.Share }},
+		{key: "kind", doc: "outage: dispatches fail at once; slowdown: they take factor times as long; clock-jump: the wall clock moves, timers do not; delete-function, create-function; update: a changed spec is put in place of the one in force, and what is not given stays as it is; reconfigure: the same of queueSize and concurrency alone; cancel: a share of the executions that have not ended is cancelled; redrive: all dead letters are submitted again, oldest first; provider-outage: calls for other replicas are lost and no instance gets ready, those that are go on; crash: the process ends with all attempts, what the journal's disk has not got is lost, and after the time it starts again from what is there; disk-failure: a share of the journal's commits fail, which ends the process, and it starts again at once; disk-slow: commits take factor times as long; disk-full: there is room for so many bytes more of facts, no new durable work is taken, and a commit that does not fit fails; disk-lies: what it says is synced is not until the fault ends, and a crash loses some of it.", typ: choice{FaultKinds}, must: true, at: func(f *Fault) any { return &f.Kind }},
+		{key: "function", doc: "Whose; every kind but clock-jump, crash and those of the disk has one.", typ: text{}, at: func(f *Fault) any { return &f.Function }},
+		{key: "for", doc: "outage, slowdown, provider-outage, crash, disk-…: how long.", typ: positiveTime, at: func(f *Fault) any { return &f.For }},
+		{key: "factor", doc: "slowdown: service times are multiplied by this; disk-slow: the time of commits.", typ: number{1e-6, 1e6}, at: func(f *Fault) any { return &f.Factor }},
+		{key: "share", doc: "cancel: of the executions that have not ended, drawn at random; disk-failure: of the commits.", typ: probability, at: func(f *Fault) any { return &f.Share }},
+		{key: "again", doc: "crash: so many recoveries after it crash too, each at a random point and for as long.", typ: integer{0, 1000}, at: func(f *Fault) any { return &f.Again }},
+		{key: "bytes", doc: "disk-full: how many bytes of facts still fit.", typ: integer{0, math.MaxInt64}, at: func(f *Fault) any { return &f.Bytes }},
+		{key: "loses", doc: "disk-lies: what each crash takes: tail is the last commits, however many of those that were not synced; fact is one of the newest twenty of them.", typ: choice{Losses}, at: func(f *Fault) any { return &f.Loses }},
 		{key: "by", doc: "clock-jump: how far, back when negative.", typ: span{-maxTime, maxTime}, at: func(f *Fault) any { return &f.By }},
 		{key: "queueSize", doc: "update, reconfigure: the new size.", typ: optional[int]{of: counted(limits.QueueSize)}, at: func(f *Fault) any { return &f.Change.QueueSize }},
 		{key: "concurrency", doc: "update, reconfigure: the new number of slots.", typ: optional[int]{of: counted(limits.Concurrency)}, at: func(f *Fault) any { return &f.Change.Concurrency }},

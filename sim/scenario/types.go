@@ -52,6 +52,7 @@ type Core struct {
 type Journal struct {
 	Enabled       bool
 	CommitLatency time.Duration // of one commit; what comes meanwhile is in the next
+	Timeout       time.Duration // of the answers that wait for a commit
 	MaxBytes      int64         // of facts that are kept; at it new work is refused. 0 = no bound
 }
 
@@ -167,10 +168,13 @@ type Fault struct {
 	At           time.Duration
 	Kind         string
 	Function     string
-	For          time.Duration // outage, slowdown, provider-outage, crash
-	Factor       float64       // slowdown
+	For          time.Duration // outage, slowdown, provider-outage, crash, disk-…
+	Factor       float64       // slowdown, disk-slow
 	By           time.Duration // clock-jump
-	Share        float64       // cancel
+	Share        float64       // cancel, disk-failure
+	Again        int           // crash: recoveries after it that crash, too
+	Bytes        int64         // disk-full: of facts that still fit
+	Loses        string        // disk-lies: tail or fact
 	Change       Change        // update, reconfigure
 	IfGeneration uint64        // update; 0 = whatever the function's is
 }
@@ -232,7 +236,7 @@ func New() Scenario {
 			Interval: def.AutoscaleInterval, UpCooldown: def.ScaleUpCooldown, DownCooldown: def.ScaleDownCooldown,
 			DownWindow: def.ScaleDownWindow, ToZeroGrace: def.ScaleToZeroGrace,
 		},
-		Journal: Journal{CommitLatency: 2 * time.Millisecond},
+		Journal: Journal{CommitLatency: 2 * time.Millisecond, Timeout: 5 * time.Second},
 	}}
 }
 

@@ -75,7 +75,7 @@ const journaled = 0.15
 // of a process that starts is never behind what its journal has, so it jumps in
 // none of these.
 func (g *generator) crashes(sc *scenario.Scenario) {
-	sc.Core.Journal = scenario.Journal{Enabled: true, CommitLatency: g.between(10*time.Microsecond, 200*time.Millisecond)}
+	sc.Core.Journal.Enabled, sc.Core.Journal.CommitLatency = true, g.between(10*time.Microsecond, 200*time.Millisecond)
 	if g.chance(0.2) {
 		sc.Core.Journal.MaxBytes = 1000 + g.r.Int64N(50_000)
 	}
@@ -85,6 +85,37 @@ func (g *generator) crashes(sc *scenario.Scenario) {
 	}
 	if i := g.r.IntN(len(sc.Functions)); g.chance(0.3) {
 		sc.Functions[i].Durability = string(core.DurabilityMemory)
+	}
+	for i := range sc.Faults {
+		if f := &sc.Faults[i]; f.Kind == "crash" && g.chance(0.3) {
+			f.Again = 1 + g.r.IntN(4)
+		}
+	}
+	g.disk(sc)
+}
+
+// disk gives a journal's disk faults. A scenario with a disk that lies says that
+// facts may be lost.
+func (g *generator) disk(sc *scenario.Scenario) {
+	if g.chance(0.3) {
+		sc.Core.Journal.Timeout = g.between(10*time.Millisecond, time.Second)
+	}
+	for range g.r.IntN(4) {
+		f := scenario.Fault{At: g.between(0, g.duration), For: g.between(time.Millisecond, g.duration/4)}
+		switch g.r.IntN(4) {
+		case 0:
+			f.Kind, f.Share = "disk-failure", float64(1+g.r.IntN(20))/20
+		case 1:
+			f.Kind, f.Factor = "disk-slow", float64(1+g.r.IntN(40))
+		case 2:
+			f.Kind, f.Bytes = "disk-full", 1+g.r.Int64N(20_000)
+		case 3:
+			f.Kind, f.Loses = "disk-lies", scenario.Losses[g.r.IntN(2)]
+		}
+		sc.Faults = append(sc.Faults, f)
+	}
+	if slices.ContainsFunc(sc.Faults, func(f scenario.Fault) bool { return f.Kind == "disk-lies" }) {
+		sc.Expect = append(sc.Expect, scenario.Check{Count: "lost_facts", Op: ">=", Value: "0"})
 	}
 }
 

@@ -65,6 +65,46 @@ func TestSwarmReachesEverything(t *testing.T) {
 	}
 }
 
+// TestSwarmReachesEveryCrash: among the seeds with a journal all that can go wrong
+// with its disk does.
+func TestSwarmReachesEveryCrash(t *testing.T) {
+	seen, again := map[string]int64{}, 0
+	for seed, tried := uint64(1), 0; tried < 60; seed++ {
+		sc := Generate(seed, 20*time.Second)
+		if !sc.Core.Journal.Enabled {
+			continue
+		}
+		tried++
+		sc, _, err := reread(sc)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r, err := sim.Run(sc, sim.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r.Violation != nil {
+			t.Errorf("seed %d: %v", seed, r.Violation)
+		}
+		for _, name := range scenario.CountNames {
+			seen[name] += r.Total.Get(name)
+		}
+		for i := range sc.Faults {
+			seen[sc.Faults[i].Kind]++
+			again += sc.Faults[i].Again
+		}
+	}
+	for _, name := range []string{"disk-failure", "disk-slow", "disk-full", "disk-lies",
+		"rejected.journal_full", "unavailable", "interrupted", "lost_facts", "refused_starts", "queue_wait_exceeded", "cold_starts"} {
+		if seen[name] == 0 {
+			t.Errorf("no %s in any of the scenarios", name)
+		}
+	}
+	if again == 0 {
+		t.Error("no recovery is to crash")
+	}
+}
+
 // TestShrinkSteps: each way to make a scenario smaller comes to an end, and leaves
 // the scenario it is given alone.
 func TestShrinkSteps(t *testing.T) {

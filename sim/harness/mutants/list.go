@@ -153,4 +153,13 @@ var mutants = []mutant{
 	{"journal: what has ended is dispatched", "h.attempt == ex.attempt && ex.status == Running && ex.awaitsDispatch()", "h.attempt == ex.attempt && ex.awaitsDispatch()"},
 	{"journal: a change of a spec is not kept", "fn.recordSpec(fx, &spec, stored)\n\t}", "_ = stored\n\t}"},
 	{"journal: restored work is not found", "if place, ok := sh.restored[id]; ok {", "if place, ok := sh.restored[id]; ok && false {"},
+	{"journal: released in the wrong order", "for _, at := range l.lsns {\n\t\tj.Release(l.partition, at)", "for i := range l.lsns {\n\t\tj.Release(l.partition, l.lsns[len(l.lsns)-1-i])"},
+	{"journal: no fact of an interrupted attempt", "fn.recordRetried(fx, ex, errInterrupted)\n", ""},
+	{"journal: work is taken without room", "case !c.cfg.Journal.Room():", "case false:"},
+	{"journal: lost acceptances are taken for released ones", "if o.kind != FactEnded && (first", "if o.kind == 0 && (first"},
+	{"journal: an end of another attempt is taken", "case f.Kind == FactEnded && f.Attempt != ex.attempt,\n\t\tf.Kind", "case f.Kind"},
+	{"journal: a start of another attempt is taken", "|| ex.pausing || f.Attempt != ex.attempt),", "|| ex.pausing),"},
+	{"journal: executions past their TTL come back", "r.core.store.ttl.evictable(e.ex.finished, now.Wall) {", "false {"},
+	{"journal: those that are past their TTL are not released", "for _, e := range gone {", "for _, e := range gone[:0] {"},
+	{"journal: the lives of a function get one number", "r.core.registrations.Store(g.number)", "_ = g"},
 }

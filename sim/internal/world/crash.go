@@ -2,11 +2,11 @@ package world
 
 import (
 	"errors"
-	"fmt"
 	"time"
 
 	"simplane/core"
 	"simplane/sim/internal/loop"
+	"simplane/sim/internal/random"
 )
 
 // A process that crashes takes core, its timers, its attempts and its callers'
@@ -15,18 +15,29 @@ import (
 // ErrDown is what a caller gets while there is no process to call.
 var ErrDown = errors.New("connection refused: the process is down")
 
-// Node is one process at a time.
+// node is one process at a time.
 type node struct {
-	boot  func() (*core.Core, error) // makes a core from what is on the disk
-	clock *lifeClock
-	disk  *Disk
-	life  int32
-	downs int // crashes whose time is not over
+	boot       func() (*core.Core, error) // makes a core from what is on the disk
+	clock      *lifeClock
+	disk       *Disk
+	life       int32
+	downs      int  // crashes whose time is not over
+	recovering bool // a process restores what is on the disk
+	lost       bool // the process does not start any more
 
-	reached int // points so far
-	crashAt int // of them; 0 = none
-	crashIn time.Duration
+	reached    int   // points so far
+	crashAt    []int // of them, in order
+	crashIn    time.Duration
+	recoveries []Span
+
+	again int // recoveries to come that crash at a random point
+	pause time.Duration
+	odds  float64 // of each point of the recovery under way
+	luck  random.Stream
 }
+
+// Span is a stretch of points, the first to the last.
+type Span struct{ First, Last int }
 
 // lifeClock is the clock of one process: its timers do not outlive it.
 type lifeClock struct {
@@ -46,7 +57,9 @@ func (c *lifeClock) AfterFunc(d time.Duration, f func()) core.Timer {
 // Point is a place at which a crash is worth trying.
 type Point uint8
 
-// Points: before and after each commit, and before and after what core lets out.
+// Points: before and after each commit, before and after what core lets out, and
+// in a recovery before the facts are read, after that, after each fact or release
+// that Restorer.Done writes, and after it.
 const (
 	commitBegins Point = iota
 	commitDone         // and core has not heard of it
@@ -54,6 +67,10 @@ const (
 	dispatchDone
 	wakeBegins
 	wakeDone
+	recoveryBegins
+	factsRead
+	recoveryWrites
+	recoveryDone // and nobody has called
 )
 
 // crashNow unwinds the calls of a core that has crashed.
@@ -93,25 +110,38 @@ func (w *World) Keeps(boot func() (*core.Core, error), watch DiskWatch) {
 	}
 }
 
-// CrashAt has the process crash once, at the nth point, for a time. Points says
-// how many there were.
-func (w *World) CrashAt(n int, down time.Duration) { w.node.crashAt, w.node.crashIn = n, down }
+// CrashAt has the process crash at some points, given in order, for a time each.
+func (w *World) CrashAt(down time.Duration, points ...int) {
+	w.node.crashAt, w.node.crashIn = points, down
+}
 
-// Points is how many points have been reached.
-func (w *World) Points() int { return w.node.reached }
+// Points is how many points have been reached, and Recoveries which of them were
+// in a recovery.
+func (w *World) Points() int        { return w.node.reached }
+func (w *World) Recoveries() []Span { return w.node.recoveries }
 
 // reach counts a point, and crashes there if that was asked for.
 func (w *World) reach(p Point) {
-	if w.node.disk == nil || w.core == nil {
+	n := &w.node
+	if n.disk == nil || w.core == nil && !n.recovering {
 		return
 	}
-	w.node.reached++
-	if w.node.reached != w.node.crashAt {
+	n.reached++
+	if n.recovering {
+		n.recoveries[len(n.recoveries)-1].Last = n.reached
+	}
+	down := n.crashIn
+	switch {
+	case len(n.crashAt) > 0 && n.reached == n.crashAt[0]:
+		n.crashAt = n.crashAt[1:]
+	case n.recovering && n.crashes(p):
+		down = n.pause
+	default:
 		return
 	}
 	w.crash()
-	w.restarts.In(int64(w.node.crashIn), 0)
-	if p > commitDone { // inside a call of core's
+	w.restarts.In(int64(down), 0)
+	if p > commitDone { // inside a call of core's, or of boot
 		panic(crashNow{})
 	}
 }
@@ -122,40 +152,27 @@ func Crashed(p any) bool {
 	return ok
 }
 
+// crash ends the process, if there is one, for a time.
 func (w *World) crash() {
 	w.node.downs++
-	if w.core == nil {
+	w.end()
+}
+
+// end ends the process, if there is one.
+func (w *World) end() {
+	n := &w.node
+	if w.core == nil && !n.recovering {
 		return
 	}
-	w.core = nil
-	w.node.life++
-	w.node.clock.dead = true
-	w.node.disk.crash()
+	n.disk.crash(n.recovering)
+	w.core, n.recovering = nil, false
+	n.life++
+	n.clock.dead = true
 	clear(w.deletions)
 	for _, b := range w.backends {
 		b.service.Forget()
 	}
 	w.witness.Crashed()
-}
-
-// restart makes a new process, unless another crash's time is not over. The
-// operator registers the functions again that are not there: nobody had been told
-// that they were.
-func (w *World) restart(int32) {
-	if w.node.downs--; w.node.downs > 0 {
-		return
-	}
-	c, err := w.node.boot()
-	if err != nil {
-		panic(fmt.Errorf("the process does not start again: %w", err))
-	}
-	w.core = c
-	w.witness.Restarted()
-	for _, b := range w.backends {
-		if b.registered && c.Function(b.name) == nil {
-			_ = w.register(b) // the witness judges the answer
-		}
-	}
 }
 
 // restartTies is the stream of the restarts' tie-breaks; see arrivalTies.
@@ -167,5 +184,6 @@ func (w *World) addNode() (restarts *loop.Source) {
 		return nil
 	}
 	w.node.disk = newDisk(w)
+	w.node.luck = random.New(w.sc.Seed, "recovery")
 	return w.loop.Source(restartTies, w.restart)
 }

@@ -37,12 +37,16 @@ func (w *World) step(i int32) {
 		w.clock.jump(f.By)
 		return
 	}
-	if f.Kind == "crash" {
+	switch f.Kind {
+	case "crash":
 		if s.end {
 			w.restart(0)
 		} else {
-			w.crash()
+			w.crashFault(f)
 		}
+		return
+	case "disk-failure", "disk-slow", "disk-full", "disk-lies":
+		w.node.disk.diskFault(f, s.end)
 		return
 	}
 	for _, b := range w.declared(f.Function) {

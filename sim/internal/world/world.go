@@ -49,10 +49,12 @@ type Witness interface {
 	// only.
 	Rests(t Tag, id core.ID, on core.LSN)
 	// Advanced says that core has been told of a commit. Crashed comes after the
-	// process has ended, Restarted when there is another, with what it restored.
+	// process has ended, Restarted when there is another, with what it restored, and
+	// Refused when none can be made of what is on the disk.
 	Advanced()
 	Crashed()
 	Restarted()
+	Refused(why error)
 	// Fault comes before a fault begins or ends.
 	Fault(f *scenario.Fault, ends bool)
 	// Scaled says that a rival wants n instances.

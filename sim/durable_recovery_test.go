@@ -1,0 +1,51 @@
+package sim
+
+import (
+	"testing"
+)
+
+// The process crashes at each point, and then at every point of the recovery from
+// that: before the facts are read, after each thing that Restorer.Done writes, when
+// it is done, and at the two points that follow. Then all these recoveries crash
+// three times at the same point, so that each begins from what the one before has
+// left half done.
+func TestCrashInEveryRecovery(t *testing.T) {
+	step := 1
+	if testing.Short() {
+		step = 5
+	}
+	const commit = "6ms"
+	r, whole := crashRun(t, 1, commit)
+	if !whole.Holds() {
+		t.Fatal(whole.Violation)
+	}
+	runs, writes := 0, 0
+	for first := 1; first <= r.world.Points(); first += step {
+		once, _ := crashRun(t, 1, commit, first)
+		recovery := once.world.Recoveries()[0]
+		writes += recovery.Last - recovery.First - 2
+		for at := recovery.First; at <= recovery.Last+2; at++ {
+			crashes := []int{first, at}
+			for len(crashes) < 5 {
+				again, got := crashRun(t, 1, commit, crashes...)
+				if got.Violation != nil {
+					t.Fatalf("crashes at points %v: %v\n%v", crashes, got.Violation, got.Violation.Tail)
+				}
+				runs++
+				recoveries := again.world.Recoveries()
+				if len(recoveries) != len(crashes) {
+					if at <= recovery.Last {
+						t.Fatalf("crashes at points %v, and %d recoveries", crashes, len(recoveries))
+					}
+					break // the run ends before
+				}
+				next := recoveries[len(recoveries)-1]
+				crashes = append(crashes, min(next.First+at-recovery.First, next.Last))
+			}
+		}
+	}
+	if runs < 100 || writes < 20 {
+		t.Errorf("%d runs, and %d writes in recoveries: hardly anything was tried", runs, writes)
+	}
+	t.Logf("%d runs, %d writes in recoveries", runs, writes)
+}
