@@ -18,6 +18,10 @@ type Header struct {
 	// Whole says that every step since the start of the process is here, unless
 	// Dropped says otherwise. The rings of a flight recorder have the latest only.
 	Whole bool `json:"whole"`
+	// Series is the wall time, in ns, at which the first file of a series was
+	// begun, and Part this one's number in it, from 1. Both are 0 in a dump.
+	Series int64 `json:"series,omitempty"`
+	Part   int   `json:"part,omitempty"`
 }
 
 // Recording is a header and what was recorded, in the order in which the recorder
@@ -30,4 +34,7 @@ type Recording struct {
 	// Dropped says that the recorder could not keep up, or lost its place to
 	// write, and stopped before the end; "" = it did not.
 	Dropped string
+	// Truncated says that the end is missing: what is here was read up to the
+	// last whole block.
+	Truncated bool
 }
