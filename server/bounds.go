@@ -6,13 +6,14 @@ import (
 	"time"
 
 	"simplane/core"
+	"simplane/server/internal/flight"
 )
 
 // limits has the ranges of the server's own settings; core.Limits has the
 // others.
 var limits = struct {
 	MaxBodyBytes, MaxReadingBytes, MaxHeaderBytes, MaxResponseBytes, MaxSpecBytes core.Bound[int64]
-	JournalMaxBytes                                                               core.Bound[int64]
+	JournalMaxBytes, FlightRecorderBytes, RecordMaxBytes                          core.Bound[int64]
 	JournalTimeout                                                                core.Bound[time.Duration]
 	MaxConnections, MaxConnectionsPerIP, PoolMaxConnections, FunctionMaxProcesses core.Bound[int64]
 	ReadTimeout, WriteTimeout, IdleTimeout, ShutdownGrace, FunctionStartTimeout   core.Bound[time.Duration]
@@ -24,6 +25,8 @@ var limits = struct {
 	MaxResponseBytes:     core.Bound[int64]{Name: "maxResponseBytes", Min: 1, Max: math.MaxInt32, Default: 4 << 20},
 	MaxSpecBytes:         core.Bound[int64]{Name: "maxSpecBytes", Min: 1, Max: 1 << 50, Default: 128 << 20},
 	JournalMaxBytes:      core.Bound[int64]{Name: "journalMaxBytes", Min: 0, Max: 1 << 50, Default: 16 << 30, Zero: "no limit"},
+	FlightRecorderBytes:  core.Bound[int64]{Name: "flightRecorderBytes", Min: 0, Max: 1 << 40, Default: 8 << 20, Zero: "off"},
+	RecordMaxBytes:       core.Bound[int64]{Name: "recordMaxBytes", Min: flight.MinMaxBytes, Max: 1 << 50, Default: 1 << 30},
 	JournalTimeout:       core.Bound[time.Duration]{Name: "journalTimeout", Min: 1, Max: core.MaxSpan, Default: 5 * time.Second},
 	MaxConnections:       core.Bound[int64]{Name: "maxConnections", Min: 1, Max: math.MaxInt32, Default: 65_536},
 	MaxConnectionsPerIP:  core.Bound[int64]{Name: "maxConnectionsPerIp", Min: 0, Max: math.MaxInt32, Zero: "no limit"},
@@ -101,6 +104,8 @@ func (c *Config) bounded() []setting {
 		bounded(&c.IdleTimeout, limits.IdleTimeout, "silence after which a kept-alive connection is closed"),
 		bounded(&c.JournalTimeout, limits.JournalTimeout, "time an answer waits for the data directory; beyond it 503 JOURNAL_UNAVAILABLE"),
 		bounded(&c.JournalMaxBytes, limits.JournalMaxBytes, "bytes the data directory may take; beyond it new durable work gets 503 JOURNAL_FULL"),
+		bounded(&c.FlightRecorderBytes, limits.FlightRecorderBytes, "memory for the latest decisions, to be dumped when something has gone wrong; at least 65536, or"),
+		bounded(&c.RecordMaxBytes, limits.RecordMaxBytes, "bytes the files of --record may take; the oldest go first"),
 		bounded(&c.ShutdownGrace, limits.ShutdownGrace, "time accepted work has to finish after SIGTERM"),
 	}
 }

@@ -85,6 +85,18 @@ type Config struct {
 	// work is refused, 503 JOURNAL_FULL. 0 = as much as there is.
 	JournalMaxBytes int64
 
+	// FlightRecorderBytes is the size of the rings that have the latest decisions;
+	// 0 = none.
+	FlightRecorderBytes int64
+	// Record is a directory for files with all decisions, which may take
+	// RecordMaxBytes together; empty = none.
+	Record         string
+	RecordMaxBytes int64
+	// RecordNames false has numbers in place of functions' names in recordings.
+	RecordNames bool
+	// Version and Commit are those of the program, for recordings.
+	Version, Commit string
+
 	onFatal func(error)              // tests; nil ends the process
 	onLog   func(*pebblelog.Options) // tests; nil changes nothing
 
@@ -140,6 +152,7 @@ func DefaultConfig() Config {
 		ReadTimeout: limits.ReadTimeout.Default, WriteTimeout: limits.WriteTimeout.Default, IdleTimeout: limits.IdleTimeout.Default,
 		ShutdownGrace: limits.ShutdownGrace.Default,
 		Fsync:         fsyncAlways, JournalTimeout: limits.JournalTimeout.Default, JournalMaxBytes: limits.JournalMaxBytes.Default,
+		FlightRecorderBytes: limits.FlightRecorderBytes.Default, RecordMaxBytes: limits.RecordMaxBytes.Default, RecordNames: true,
 		Provider: ProviderProcess, FunctionStartTimeout: limits.FunctionStartTimeout.Default,
 		CgroupRoot: process.CgroupAuto, FunctionMaxProcesses: int(limits.FunctionMaxProcesses.Default),
 		KubeNamespace: "default", LogLevel: "info", LogFormat: "text",

@@ -78,7 +78,7 @@ func (s *Server) openJournal(cfg *Config) error {
 		Log: log, Timeout: cfg.JournalTimeout, MaxBytes: cfg.JournalMaxBytes, Fatal: fatal, Logger: s.log,
 		Advanced: func(at core.LSN) {
 			if s.durable.done.Load() { // before that, nothing may leave: who would run it is not known yet
-				s.core.JournalAdvanced(at)
+				s.guarded(func() { s.core.JournalAdvanced(at) })()
 			}
 		},
 	})

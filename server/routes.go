@@ -38,6 +38,8 @@ func routes(a *api.API, admin *admin.Admin, scrape fasthttp.RequestHandler) []ap
 		{Scope: auth.ScopeInternal, Method: "POST", Path: "/v1/admin/runtime-config/validate", Handle: api.NoArg(admin.ValidateRuntimeConfig), ChangesNothing: true},
 		{Scope: auth.ScopeInternal, Method: "GET", Path: "/v1/admin/runtime-config/history", Handle: api.NoArg(admin.RuntimeHistory)},
 		{Scope: auth.ScopeInternal, Method: "GET", Path: "/v1/admin/executions", Handle: api.NoArg(a.Search)},
+		{Scope: auth.ScopeInternal, Method: "GET", Path: "/v1/admin/flight-recorder", Handle: api.NoArg(admin.FlightRecorder)},
+		{Scope: auth.ScopeInternal, Method: "POST", Path: "/v1/admin/flight-recorder:dump", Handle: api.NoArg(admin.DumpFlightRecorder)},
 		{Scope: auth.ScopeInternal, Method: "GET", Path: "/v1/admin/stats", Handle: api.NoArg(admin.Stats)},
 		{Scope: auth.ScopePublic, Method: "GET", Path: "/actuator/health", Handle: api.NoArg(a.Health)},
 		{Scope: auth.ScopePublic, Method: "GET", Path: "/actuator/health/liveness", Handle: api.NoArg(a.Health)},

@@ -18,6 +18,7 @@ import (
 	"simplane/server/internal/auth"
 	"simplane/server/internal/deploy"
 	"simplane/server/internal/dispatch"
+	"simplane/server/internal/flight"
 	"simplane/server/internal/http1"
 	"simplane/server/internal/httpjson"
 	"simplane/server/internal/machine"
@@ -37,6 +38,7 @@ type Server struct {
 	draining atomic.Bool
 	provider provider.Provider // nil without one
 	durable  *durability       // nil without a data directory
+	flight   *flight.Recorder  // nil when nothing is recorded
 
 	guard      *auth.Guard
 	audit      *admin.Audit
@@ -101,11 +103,20 @@ func New(cfg Config, log *slog.Logger) (_ *Server, err error) {
 			err = errors.Join(err, s.durable.close())
 		}
 	}()
+	s.openFlightRecorder(&cfg)
 	s.dispatcher = s.newDispatcher()
 	s.metrics.LogStale(log)
-	if s.core, err = core.New(cfg.Core, s.clock, machine.RandomIDs{}, s.dispatcher, telemetry.Observer(s.metrics, s.tracing)); err != nil {
+	if s.core, err = core.New(cfg.Core, coreClock{s.clock, s.guarded}, machine.RandomIDs{}, s.dispatcher, telemetry.Observer(s.metrics, s.tracing)); err != nil {
 		return nil, err
 	}
+	if err = s.beginRecording(&cfg); err != nil {
+		return nil, fmt.Errorf("record: %w", err)
+	}
+	defer func() {
+		if err != nil {
+			s.flight.Close()
+		}
+	}()
 	s.registrar.Bind(s.core, s.durable.stored())
 	s.metrics.WatchCore(s.core)
 	s.metrics.WatchRollouts(s.core, s.registrar.RolloutState)
@@ -113,7 +124,7 @@ func New(cfg Config, log *slog.Logger) (_ *Server, err error) {
 	s.admin = admin.New(admin.Options{
 		Core: s.core, Log: log, Guard: s.guard, Lists: lists, MetricsError: s.registrar.MetricsError, LimitsError: s.registrar.LimitsError,
 		NowMillis: func() int64 { return s.clock.Now().WallMillis() },
-		Stored:    s.durable.stored(), Lag: s.durable.lag(),
+		Stored:    s.durable.stored(), Lag: s.durable.lag(), Flight: s.flight,
 	})
 	s.metrics.Registry.MustRegister(s.admin.RuntimeMetrics()...)
 	apiConns, mgmtConns := sock.DivideFiles(cfg.MaxConnections, sock.FileLimit())
@@ -125,6 +136,7 @@ func New(cfg Config, log *slog.Logger) (_ *Server, err error) {
 		Lists: lists, Profiles: s.profiles.Serve, Run: s.dispatcher.Run,
 		Tracing: s.tracing, CheckEndpoint: s.egress.CheckHost, Draining: s.draining.Load, Stored: s.durable.stored(),
 		AsyncEnabled: cfg.AsyncEnabled, CancelOnDisconnect: cfg.CancelOnDisconnect, AccessLogSample: cfg.AccessLogSample,
+		Panicked:           func() { s.flight.Broken("panic") },
 		InternalOnMgmtOnly: cfg.InternalOnMgmtOnly, ManageOnMgmtOnly: cfg.ManageOnMgmtOnly, MetricsOnMgmtOnly: cfg.MetricsOnMgmtOnly,
 	})
 	s.routes = routes(answers, s.admin, s.metrics.Scraper())
@@ -163,7 +175,7 @@ func (s *Server) httpServer(handler fasthttp.RequestHandler, answers *api.API, b
 // newDispatcher makes core's dispatcher.
 func (s *Server) newDispatcher() *dispatch.Dispatcher {
 	hooks := dispatch.Hooks{
-		Complete:          telemetry.Complete,
+		Complete:          s.complete(),
 		AppendTraceParent: s.tracing.ForwardParent(),
 	}
 	if s.tracing != nil {
@@ -177,6 +189,19 @@ func (s *Server) newDispatcher() *dispatch.Dispatcher {
 		MaxConnections: s.cfg.PoolMaxConnections, MaxResponseBytes: s.cfg.MaxResponseBytes,
 		Hooks: hooks,
 	})
+}
+
+// complete is how the answer to a call comes to core.
+func (s *Server) complete() func(core.Task, core.Outcome) {
+	if s.flight == nil {
+		return telemetry.Complete
+	}
+	return func(t core.Task, o core.Outcome) {
+		fine := false
+		defer s.flight.OnPanic(&fine)
+		telemetry.Complete(t, o)
+		fine = true
+	}
 }
 
 // LocalHandler runs a LOCAL function in this process. Its output must be valid
@@ -247,10 +272,10 @@ func (s *Server) Serve(ctx context.Context) error {
 		}
 		return errors.Join(err, s.close())
 	}
-	workers.Go(func() { s.schedule(background) })
+	workers.Go(s.guarded(func() { s.schedule(background) }))
 	workers.Go(func() { s.watchClock(background) })
-	workers.Go(func() { s.registrar.Run(background) })
-	workers.Go(func() { tendMemory(background, s.core) })
+	workers.Go(s.guarded(func() { s.registrar.Run(background) }))
+	workers.Go(s.guarded(func() { tendMemory(background, s.core) }))
 	if s.certs != nil {
 		workers.Go(func() { s.certs.Watch(background, s.lookPace) })
 	}
@@ -311,6 +336,7 @@ func (s *Server) close() error {
 	if failed := s.durable.close(); failed != nil {
 		return errors.Join(failed, err)
 	}
+	s.flight.Close()
 	s.audit.Close()
 	s.tracing.Shutdown(s.traceFlush)
 	if errors.Is(err, context.DeadlineExceeded) {

@@ -13,6 +13,7 @@ import (
 	"simplane/core/strictyaml"
 	"simplane/server/internal/auth"
 	"simplane/server/internal/dispatch"
+	"simplane/server/internal/flight"
 )
 
 // Settings binds a Config to its three sources. Each key exists once, as a
@@ -50,6 +51,8 @@ func NewSettings(flags *pflag.FlagSet) *Settings {
 	flags.StringVar(&c.MgmtAddr, "mgmt-addr", c.MgmtAddr, "`address` of health, metrics and administration")
 	flags.StringVar(&c.DataDir, "data-dir", c.DataDir, "`directory` in which functions, configuration and enqueued work outlive this process; empty = they do not")
 	flags.StringVar(&c.Fsync, "fsync", c.Fsync, "always, or every=`DURATION`: what a loss of power may cost of what was acknowledged")
+	flags.StringVar(&c.Record, "record", c.Record, "`directory` for files with every decision, lengths and times without content; empty = none")
+	flags.BoolVar(&c.RecordNames, "record-names", c.RecordNames, "have the names of functions in recordings and dumps; otherwise numbers")
 	flags.StringVar(&c.Provider, "provider", c.Provider, "what runs DEPLOYMENT functions: process, kubernetes or none")
 	flags.StringVar(&c.Kubeconfig, "kubeconfig", c.Kubeconfig, "client configuration `file` of the Kubernetes provider; empty = KUBECONFIG or the pod's service account")
 	flags.StringVar(&c.KubeNamespace, "kube-namespace", c.KubeNamespace, "namespace the Kubernetes provider runs functions in")
@@ -254,6 +257,9 @@ func (c *Config) problems() []string {
 	}
 	if c.MaxReadingBytes < int64(c.MaxBodyBytes) {
 		bad("maxReadingBytes", "must be at least maxBodyBytes, %d, not %d", c.MaxBodyBytes, c.MaxReadingBytes)
+	}
+	if n := c.FlightRecorderBytes; n > 0 && n < flight.MinBytes {
+		bad("flightRecorderBytes", "must be 0 (off), or at least %d, not %d", flight.MinBytes, n)
 	}
 	if !slices.Contains([]string{ProviderProcess, ProviderKubernetes, ProviderNone}, c.Provider) {
 		bad("provider", "must be process, kubernetes or none, not %q", c.Provider)

@@ -100,7 +100,7 @@ func another(t *testing.T, f *pflag.Flag) string {
 		return "every=20ms"
 	case "shards":
 		return "32"
-	case "max-reading-bytes":
+	case "max-reading-bytes", "flight-recorder-bytes", "record-max-bytes":
 		return "12345678"
 	case "function-user":
 		return strconv.Itoa(os.Geteuid()) + ":" + strconv.Itoa(os.Getegid())

@@ -18,6 +18,8 @@ import (
 
 const clientGroup = "client"
 
+const serverUsage = "`address` of the server (default $SIMPLANE_SERVER or 127.0.0.1:8080)"
+
 // clientOptions are what every command that calls a server takes.
 type clientOptions struct {
 	server, token, tokenFile, output string
@@ -41,7 +43,7 @@ func addClientCommands(root *cobra.Command) {
 
 func (o *clientOptions) bind(cmd *cobra.Command) {
 	f := cmd.PersistentFlags()
-	f.StringVar(&o.server, "server", "", "`address` of the server (default $SIMPLANE_SERVER or 127.0.0.1:8080)")
+	f.StringVar(&o.server, "server", "", serverUsage)
 	o.bindAccess(f)
 	f.StringVarP(&o.output, "output", "o", "table", "output `format`: table or json; for specs yaml too")
 	_ = cmd.RegisterFlagCompletionFunc("output", func(cmd *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {

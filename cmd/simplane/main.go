@@ -69,6 +69,7 @@ func rootCommand() *cobra.Command {
 	root.AddCommand(simCommand())
 	root.AddCommand(benchCommand())
 	root.AddCommand(journalCommand())
+	root.AddCommand(recordCommand())
 	root.AddCommand(versionCommand())
 	addClientCommands(root)
 	return root

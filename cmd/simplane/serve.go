@@ -32,6 +32,7 @@ func serveCommand() *cobra.Command {
 			return usageErrorf("%w", err)
 		}
 		cfg := settings.Config
+		cfg.Version, cfg.Commit = version, buildCommit()
 		log := newLogger(cfg, cmd.ErrOrStderr())
 		if err := errors.Join(secretsShown, closed); err != nil {
 			log.Warn("secrets are less well kept than they could be", "error", err)
@@ -58,6 +59,9 @@ func serveCommand() *cobra.Command {
 		signal.Notify(hangup, syscall.SIGHUP)
 		outliveBrokenPipe()
 		go reloadOnHangup(ctx, hangup, s, settings, log)
+		dumps := make(chan os.Signal, 1)
+		signal.Notify(dumps, syscall.SIGUSR2)
+		go dumpOnSignal(ctx, dumps, s)
 		if cfg.DataDir == "" {
 			log.Info("functions, queued work and configuration are kept in memory only and end with this process; --data-dir DIR keeps them")
 		} else {
@@ -99,6 +103,19 @@ func reloadOnHangup(ctx context.Context, hangup chan os.Signal, s *server.Server
 				continue
 			}
 			s.Reload(cfg)
+		}
+	}
+}
+
+// dumpOnSignal writes what the flight recorder holds into a file on SIGUSR2.
+func dumpOnSignal(ctx context.Context, dumps chan os.Signal, s *server.Server) {
+	defer signal.Stop(dumps)
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-dumps:
+			s.DumpFlightRecorder("SIGUSR2")
 		}
 	}
 }

@@ -9,6 +9,7 @@ import (
 
 	"simplane/core"
 	"simplane/server/internal/auth"
+	"simplane/server/internal/flight"
 	"simplane/server/internal/httpjson"
 )
 
@@ -31,18 +32,21 @@ type Options struct {
 	Stored func(core.LSN) error
 	// Lag is the number of facts that are not durable yet. nil without a journal.
 	Lag func() int64
+	// Flight has the latest steps; nil when nothing is recorded.
+	Flight *flight.Recorder
 }
 
 // Admin has the handlers of the runtime configuration and the statistics.
 type Admin struct {
 	Options
 	began   time.Time
+	dumping *httpjson.Places
 	runtime runtimeConfig
 }
 
 // New makes an Admin, at revision 1 of the configuration.
 func New(o Options) *Admin {
-	a := &Admin{Options: o, began: time.Now()}
+	a := &Admin{Options: o, began: time.Now(), dumping: httpjson.NewPlaces(1, dumpsWaiting, dumpPatience)}
 	a.runtime.next(o.NowMillis())
 	return a
 }

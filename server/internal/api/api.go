@@ -38,6 +38,8 @@ type Options struct {
 	// Stored waits until the fact at the place is durable; the error is the answer
 	// where that takes too long. nil without a journal.
 	Stored func(core.LSN) error
+	// Panicked is told of a panic in a handler, which the server survives.
+	Panicked func()
 	// Draining reports whether the server is shutting down.
 	Draining func() bool
 

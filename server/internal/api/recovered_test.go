@@ -11,7 +11,8 @@ import (
 
 func TestAPanicIsAnsweredWith500(t *testing.T) {
 	var log bytes.Buffer
-	h := recovered(slog.New(slog.NewTextHandler(&log, nil)), func(ctx *fasthttp.RequestCtx) {
+	told := 0
+	h := recovered(slog.New(slog.NewTextHandler(&log, nil)), func() { told++ }, func(ctx *fasthttp.RequestCtx) {
 		if ctx.QueryArgs().Has("panic") {
 			ctx.Response.Header.Set("X-Half-Done", "1")
 			ctx.SetBodyString("half an answer")
@@ -35,6 +36,9 @@ func TestAPanicIsAnsweredWith500(t *testing.T) {
 		if next.Response.StatusCode() != 200 || string(next.Response.Body()) != "whole" {
 			t.Errorf("the next request: %s", next.Response.String())
 		}
+	}
+	if told != 3 {
+		t.Errorf("of three panics %d were told", told)
 	}
 	if log := log.String(); strings.Count(log, "boom") < 3 || !strings.Contains(log, "recovered_test.go") {
 		t.Errorf("the log has neither the panic nor its stack: %s", log)

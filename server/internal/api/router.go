@@ -84,7 +84,7 @@ func (a *API) Handler(routes []Route, mgmt bool) fasthttp.RequestHandler {
 		r.GET("/debug/pprof/{profile:*}", a.forTokenHolders(a.Profiles))
 		r.NotFound = a.Dashboard(noRoute)
 	}
-	return telemetry.AccessLog(a.AccessLogSample, a.Log, recovered(a.Log, a.ownHostOnly(a.functionsFirst(resources[functionPrefix+"{arg}"], r.Handler))))
+	return telemetry.AccessLog(a.AccessLogSample, a.Log, recovered(a.Log, a.Panicked, a.ownHostOnly(a.functionsFirst(resources[functionPrefix+"{arg}"], r.Handler))))
 }
 
 // onMgmtOnly reports whether the configuration removes a route from the public
@@ -212,11 +212,12 @@ func noRoute(ctx *fasthttp.RequestCtx) {
 }
 
 // recovered turns a panic into a logged 500 and keeps the server running.
-func recovered(log *slog.Logger, next fasthttp.RequestHandler) fasthttp.RequestHandler {
+func recovered(log *slog.Logger, panicked func(), next fasthttp.RequestHandler) fasthttp.RequestHandler {
 	return func(ctx *fasthttp.RequestCtx) {
 		defer func() {
 			if p := recover(); p != nil {
 				log.Error("panic in handler", "path", string(ctx.Path()), "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+				panicked()
 				ctx.Response.Reset()
 				httpjson.WriteError(ctx, fasthttp.StatusInternalServerError, httpjson.CodeInternal, "internal error; the server's log has the details")
 			}
