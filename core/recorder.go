@@ -111,3 +111,9 @@ func (s *Step) Depth() int { return int(s.B >> 16) }
 
 // Running is the number of slots in use after the step, at most 65535.
 func (s *Step) Running() int { return int(s.B & 0xffff) }
+
+// NeedsBase says that the step cannot be taken again without the Base that is
+// recorded with its last record.
+func (s *Step) NeedsBase() bool {
+	return s.Kind == StepRestore || s.Kind == StepUpdate && s.Outcome() == StepOutcome(EventReconfigured+1)
+}

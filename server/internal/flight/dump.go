@@ -52,6 +52,7 @@ func (g *ring) copy(steps []core.Step, bases []*core.Base) ([]core.Step, []*core
 		bases = append(bases, h.base)
 	}
 	g.mu.Unlock()
+	steps = settled(steps, bases)
 	first := map[uint32]uint32{} // the oldest step of each function
 	for i := range steps {
 		if s := &steps[i]; s.Seq != 0 {
@@ -81,4 +82,36 @@ func (g *ring) copy(steps []core.Step, bases []*core.Base) ([]core.Step, []*core
 		return int(int32(a.Seq - b.Seq))
 	})
 	return steps, bases
+}
+
+// settled is steps without the last one of a function of which not all has come
+// yet: its further records, or the base that goes with it. The ring's lock is free
+// between those.
+func settled(steps []core.Step, bases []*core.Base) []core.Step {
+	more, done, from := map[uint32]int{}, map[uint32]bool{}, map[uint32]uint32{}
+	for i := len(steps) - 1; i >= 0; i-- {
+		s := &steps[i]
+		switch {
+		case s.Seq == 0 || done[s.Domain]:
+		case s.Kind == core.StepMore:
+			more[s.Domain]++
+		default:
+			done[s.Domain] = true
+			if more[s.Domain] != int(s.More) || s.NeedsBase() && !based(bases, s) {
+				from[s.Domain] = s.Seq
+			}
+		}
+	}
+	if len(from) == 0 {
+		return steps
+	}
+	return slices.DeleteFunc(steps, func(s core.Step) bool {
+		first, cut := from[s.Domain]
+		return cut && s.Seq != 0 && int32(s.Seq-first) >= 0
+	})
+}
+
+// based says that the base that goes with a step is here.
+func based(bases []*core.Base, s *core.Step) bool {
+	return slices.ContainsFunc(bases, func(b *core.Base) bool { return b.Domain == s.Domain && b.Seq == s.Seq+uint32(s.More) })
 }
