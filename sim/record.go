@@ -6,9 +6,6 @@ import (
 	"simplane/sim/scenario"
 )
 
-// maxKept bounds the steps that a run keeps: 2 GiB.
-const maxKept = 32 << 20
-
 // keeper is the recorder of a run that keeps a recording.
 type keeper struct{ rec *recording.Recording }
 
@@ -16,7 +13,7 @@ type keeper struct{ rec *recording.Recording }
 func (k *keeper) Step(s core.Step) {
 	switch {
 	case k.rec.Dropped != "":
-	case len(k.rec.Steps) == maxKept:
+	case len(k.rec.Steps) == recording.MaxSteps:
 		k.rec.Dropped = "the run has more steps than a recording may have"
 	default:
 		k.rec.Steps = append(k.rec.Steps, s)

@@ -23,7 +23,7 @@ func simCommand() *cobra.Command {
 			return cmd.Help()
 		},
 	}
-	cmd.AddCommand(simRunCommand(), simLiveCommand(), simInstanceCommand(), simVerifyCommand(), simSwarmCommand(), simImportCommand())
+	cmd.AddCommand(simRunCommand(), simLiveCommand(), simInstanceCommand(), simVerifyCommand(), simSwarmCommand(), simImportCommand(), simReplayCommand())
 	return cmd
 }
 

@@ -3,9 +3,15 @@ package main
 import (
 	"bufio"
 	"errors"
+	"math"
 	"os"
 	"path/filepath"
+	"runtime"
+	"slices"
+	"time"
 
+	"simplane/core"
+	"simplane/core/recording"
 	"simplane/sim"
 	"simplane/sim/report"
 	"simplane/sim/scenario"
@@ -63,4 +69,44 @@ func writeFile(path string, write func(*bufio.Writer) error) error {
 	}
 	w := bufio.NewWriter(f)
 	return errors.Join(write(w), w.Flush(), f.Close())
+}
+
+// writeRecording writes what a simulated run has recorded, as made by this
+// program now.
+func writeRecording(path string, rec *recording.Recording) error {
+	rec.Header.Version, rec.Header.Commit = version, buildCommit()
+	rec.Header.Platform, rec.Header.Made = runtime.GOOS+"/"+runtime.GOARCH, time.Now().UnixNano()
+	return writeFile(path, func(to *bufio.Writer) error {
+		w, err := recording.NewWriter(to, rec.Header)
+		if err != nil {
+			return err
+		}
+		return writeInOrder(w, rec)
+	})
+}
+
+// writeInOrder writes each state before the steps that follow it, so that a file
+// that was cut short can be replayed up to there.
+func writeInOrder(w *recording.Writer, rec *recording.Recording) error {
+	bases := rec.Bases
+	upTo := func(mono int64) error {
+		for ; len(bases) > 0 && bases[0].Mono <= mono; bases = bases[1:] {
+			if err := w.Base(bases[0]); err != nil && !errors.Is(err, recording.ErrBaseTooLarge) {
+				return err
+			}
+		}
+		return w.Flush()
+	}
+	for part := range slices.Chunk(rec.Steps, recording.BlockSteps) {
+		latest := int64(math.MinInt64)
+		for i := range part {
+			if part[i].Kind != core.StepMore && part[i].Kind != core.StepKey { // which have no elapsed time
+				latest = max(latest, part[i].Mono)
+			}
+		}
+		if err := errors.Join(upTo(latest), w.Steps(part)); err != nil {
+			return err
+		}
+	}
+	return errors.Join(upTo(math.MaxInt64), w.Close(rec.Dropped))
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"simplane/bench/progress"
+	"simplane/core/recording"
 	"simplane/core/strictyaml"
 	"simplane/sim"
 	"simplane/sim/scenario"
@@ -21,6 +22,7 @@ func simRunCommand() *cobra.Command {
 		seed    uint64
 		out     string
 		formats string
+		record  string
 	)
 	cmd := &cobra.Command{
 		Use:   "run SCENARIO...",
@@ -36,12 +38,15 @@ func simRunCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if record != "" && len(scenarios) > 1 {
+				return usageErrorf("--record keeps one run; give one scenario")
+			}
 			failed := false
 			for _, sc := range scenarios {
 				if cmd.Flags().Changed("seed") {
 					sc.Seed = seed
 				}
-				held, err := runOne(cmd, sc, len(scenarios) > 1, out, formats)
+				held, err := runOne(cmd, sc, len(scenarios) > 1, out, formats, record)
 				if err != nil {
 					return err
 				}
@@ -55,13 +60,17 @@ func simRunCommand() *cobra.Command {
 	}
 	cmd.Flags().Uint64Var(&seed, "seed", 0, "use this seed instead of the scenario's")
 	cmd.Flags().StringVar(&out, "out", "", "write event log, histograms and an HTML report into this directory (one below it for each of several scenarios)")
+	cmd.Flags().StringVar(&record, "record", "", "write a recording of every decision into this file, for sim replay")
 	cmd.Flags().StringVar(&formats, "format", "text", "text, json (one object a line), or both: text,json")
 	return cmd
 }
 
-func runOne(cmd *cobra.Command, sc *scenario.Scenario, several bool, out, formats string) (held bool, err error) {
+func runOne(cmd *cobra.Command, sc *scenario.Scenario, several bool, out, formats, record string) (held bool, err error) {
 	line := progress.On(os.Stderr)
 	opts := sim.Options{Progress: showProgress(line, sc.Name)}
+	if record != "" {
+		opts.Record = &recording.Recording{}
+	}
 	var files *simOutput
 	if out != "" {
 		if files, err = openSimOutput(out, sc, several); err != nil {
@@ -76,6 +85,11 @@ func runOne(cmd *cobra.Command, sc *scenario.Scenario, several bool, out, format
 	}
 	if files != nil {
 		if err := files.finish(sc, r); err != nil {
+			return false, err
+		}
+	}
+	if record != "" {
+		if err := writeRecording(record, opts.Record); err != nil {
 			return false, err
 		}
 	}

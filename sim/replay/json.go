@@ -54,6 +54,7 @@ func (r *Report) WriteJSON(w io.Writer, by Program, t *Timeline) error {
 		Records   int64      `json:"records"`
 		Refusals  int64      `json:"refusals"`
 		Held      int64      `json:"refusalsHeld"`
+		Misplaced int64      `json:"misplaced"`
 		Diverged  int64      `json:"diverged"`
 		Dropped   string     `json:"dropped,omitempty"`
 		Truncated bool       `json:"truncated,omitempty"`
@@ -62,7 +63,7 @@ func (r *Report) WriteJSON(w io.Writer, by Program, t *Timeline) error {
 	}{
 		Result: [...]string{"identical", "diverged", "unusable"}[r.Exit()], Version: r.Header.Version, Commit: r.Header.Commit,
 		ByVersion: by.Version, ByCommit: by.Commit, Seconds: r.Length.Seconds(), Records: r.Records,
-		Refusals: r.Refusals, Held: r.Held, Diverged: r.Diverged(), Dropped: r.Dropped, Truncated: r.Truncated,
+		Refusals: r.Refusals, Held: r.Held, Misplaced: r.Misplaced, Diverged: r.Diverged(), Dropped: r.Dropped, Truncated: r.Truncated,
 		Functions: []function{}, Execution: t,
 	}
 	for _, f := range r.Functions {

@@ -51,6 +51,9 @@ func (r *Report) WriteText(w io.Writer, name string, by Program) error {
 		is, bound := s.Compared()
 		fmt.Fprintf(&b, "a refusal at %s says %s with %d of %d, which does not follow\n", seconds(r.at(s)), s.Reason(), is, bound)
 	}
+	if r.Misplaced > 0 {
+		fmt.Fprintf(&b, "rate windows gave out %d places wrongly, the first at %s\n", r.Misplaced, r.FirstMisplaced)
+	}
 	if d := r.First(); d != nil {
 		r.writeDivergence(&b, d)
 	}

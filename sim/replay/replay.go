@@ -39,6 +39,10 @@ type Report struct {
 	// the figures recorded with them.
 	Refusals, Held int64
 	FirstNotHeld   *core.Step
+	// Misplaced counts places in rate windows that were given out twice, or refused
+	// though there were some; FirstMisplaced says of the first what is wrong.
+	Misplaced      int64
+	FirstMisplaced string
 	// Unusable says what is wrong with the recording as a whole.
 	Unusable string
 }
@@ -72,7 +76,7 @@ type Divergence struct {
 // Run replays a recording. What is wrong with it is in the Report; the error is
 // for Options that fit nothing in it.
 func Run(rec *recording.Recording, opts Options) (*Report, error) {
-	r := &Report{Header: rec.Header, Dropped: rec.Dropped, Records: int64(len(rec.Steps))}
+	r := &Report{Header: rec.Header, Dropped: rec.Dropped, Truncated: rec.Truncated, Records: int64(len(rec.Steps))}
 	all := sorted(rec, r)
 	if opts.Function != "" {
 		if all = only(all, opts.Function); len(all) == 0 {
@@ -81,6 +85,9 @@ func Run(rec *recording.Recording, opts Options) (*Report, error) {
 	}
 	work := make(chan *domain)
 	var wg sync.WaitGroup
+	if opts.Function == "" {
+		wg.Go(func() { r.places(rec, int64(opts.Until)) })
+	}
 	for range min(len(all), runtime.GOMAXPROCS(0)) {
 		wg.Go(func() {
 			for d := range work {
@@ -118,6 +125,22 @@ func (r *Report) refusals(d *domain, until int64) {
 	}
 }
 
+// places checks what the rate windows gave out, over all functions.
+func (r *Report) places(rec *recording.Recording, until int64) {
+	var windows core.RateReplay
+	for i := range rec.Steps {
+		s := &rec.Steps[i]
+		if s.Kind != core.StepAccept && s.Kind != core.StepRefuse || until > 0 && r.at(s) >= until {
+			continue
+		}
+		if err := windows.Next(s); err != nil {
+			if r.Misplaced++; r.FirstMisplaced == "" {
+				r.FirstMisplaced = seconds(r.at(s)) + ": " + err.Error()
+			}
+		}
+	}
+}
+
 // at is when a record is of, in ns since the recording's first.
 func (r *Report) at(s *core.Step) int64 {
 	if s.Kind == core.StepKey { // which has no elapsed time
@@ -131,7 +154,7 @@ func (r *Report) Diverged() (n int64) {
 	for _, f := range r.Functions {
 		n += f.Diverged
 	}
-	return n + r.Refusals - r.Held
+	return n + r.Refusals - r.Held + r.Misplaced
 }
 
 // Exit codes of a replay.

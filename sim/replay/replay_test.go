@@ -318,7 +318,7 @@ load: [{function: f, mode: invoke, arrivals: {process: poisson, rate: 50}}]
 	changed := 0
 	for i, next := 0, 500; i < len(rec.Steps); i++ {
 		if i >= next && rec.Steps[i].Kind == core.StepAccept {
-			rec.Steps[i].Extra++
+			rec.Steps[i].A++
 			changed, next = changed+1, i+9000
 		}
 	}

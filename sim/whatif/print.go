@@ -22,7 +22,11 @@ type column struct {
 func count(v float64) string { return fmt.Sprintf("%.0f", v) }
 func rate(v float64) string  { return fmt.Sprintf("%.1f", v) }
 func ms(v float64) string {
-	return time.Duration(v).Round(10 * time.Microsecond).String()
+	d := time.Duration(v)
+	if d >= time.Second {
+		return d.Round(10 * time.Millisecond).String()
+	}
+	return d.Round(10 * time.Microsecond).String()
 }
 
 // columns are goodput, latency, what failed, and refusals by reason.
@@ -69,30 +73,23 @@ func (v *Variant) cell(col *column) string {
 	return text
 }
 
-// Table has a row for what was recorded, for what is simulated with the same
-// settings, for the distance between these two, and for each other setting.
+// Table has a row for each figure: as it was recorded, as it is simulated with the
+// same settings, the distance between these two, and with each other setting.
 func (c *Comparison) Table() (head []string, rows [][]string) {
+	head = []string{"", "recorded", "simulated", "off by"}
+	for i := range c.Simulated[1:] {
+		head = append(head, c.Simulated[1+i].Settings)
+	}
 	columns := c.columns()
-	head = []string{""}
-	recorded, off := []string{"recorded"}, []string{"  off by"}
 	for i := range columns {
 		col := &columns[i]
-		head = append(head, col.name)
 		was := col.of(&c.Recorded)
-		recorded = append(recorded, col.show(was))
-		median, _, _ := c.Simulated[0].middle(col.of)
-		off = append(off, distance(col, was, median))
-	}
-	rows = append(rows, recorded)
-	for i := range c.Simulated {
-		v := &c.Simulated[i]
-		row := []string{"simulated, " + v.Label()}
-		for j := range columns {
-			row = append(row, v.cell(&columns[j]))
+		is, _, _ := c.Simulated[0].middle(col.of)
+		row := []string{col.name, col.show(was), c.Simulated[0].cell(col), distance(col, was, is)}
+		for j := range c.Simulated[1:] {
+			row = append(row, c.Simulated[1+j].cell(col))
 		}
-		if rows = append(rows, row); i == 0 {
-			rows = append(rows, off)
-		}
+		rows = append(rows, row)
 	}
 	return head, rows
 }
@@ -108,19 +105,26 @@ func distance(col *column, was, is float64) string {
 	return fmt.Sprintf("%+.1f %%", 100*(is-was)/was)
 }
 
-// WriteText prints a comparison for people.
+// WriteText prints a comparison for people. Settings are too long for the head of
+// a column: they have numbers there.
 func (c *Comparison) WriteText(w io.Writer) error {
 	var b strings.Builder
 	t := tabwriter.NewWriter(&b, 2, 0, 2, ' ', tabwriter.AlignRight)
 	head, rows := c.Table()
+	for i := range c.Simulated[1:] {
+		head[len(head)-len(c.Simulated)+1+i] = fmt.Sprintf("what if %d", i+1)
+	}
 	width := 0
 	for _, row := range rows {
-		width = max(width, len([]rune(row[0])))
+		width = max(width, len(row[0]))
 	}
 	for _, row := range append([][]string{head}, rows...) {
-		fmt.Fprintf(t, "%s%s\t%s\t\n", row[0], strings.Repeat(" ", width-len([]rune(row[0]))), strings.Join(row[1:], "\t"))
+		fmt.Fprintf(t, "  %-*s\t%s\t\n", width, row[0], strings.Join(row[1:], "\t"))
 	}
 	_ = t.Flush()
+	for i := range c.Simulated[1:] {
+		fmt.Fprintf(&b, "  what if %d: %s\n", i+1, c.Simulated[1+i].Settings)
+	}
 	fmt.Fprintf(&b, "%.1fs, %d calls; medians of %d seeds, ± half their range; \"off by\" is the model's own error\n", c.Seconds, c.Recorded.Offered, c.Seeds)
 	for _, n := range c.Notes {
 		fmt.Fprintf(&b, "note: %s\n", n)

@@ -172,7 +172,7 @@ func TestOwnError(t *testing.T) {
 	if err := c.WriteText(&b); err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"recorded", "simulated, as recorded", "off by", "simulated, concurrency=12", "goodput/s", "QUEUE_FULL", "medians of 5 seeds"} {
+	for _, want := range []string{"recorded", "simulated", "off by", "what if 1: concurrency=12", "what if 2", "goodput/s", "QUEUE_FULL", "medians of 5 seeds"} {
 		if !strings.Contains(b.String(), want) {
 			t.Errorf("no %q in\n%s", want, b.String())
 		}
