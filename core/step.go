@@ -256,6 +256,24 @@ func (c *Core) carryOut(fx *effects) (completed bool) {
 	if fx.expiry != nil {
 		c.carryOutExpiry(fx.expiry, fx.now)
 	}
+	if fx.wake || fx.resized || fx.scaled || fx.ask {
+		c.carryOutScaling(fx)
+	}
+	switch {
+	case fx.lsn != 0:
+		return c.hold(fx)
+	case fx.dispatch != nil:
+		return c.dispatch(fx)
+	}
+	return false
+}
+
+// carryOutScaling carries out the effects of a step that changes the number of
+// instances, or may. It is not inlined: what it needs of the stack is a kilobyte,
+// and every call would have it.
+//
+//go:noinline
+func (c *Core) carryOutScaling(fx *effects) {
 	if fx.wake {
 		c.take(fx.fn, &input{kind: StepLook, now: fx.now})
 	}
@@ -269,13 +287,6 @@ func (c *Core) carryOut(fx *effects) (completed bool) {
 	if fx.ask {
 		c.askScaler(fx.fn, fx.count, fx.now)
 	}
-	switch {
-	case fx.lsn != 0:
-		return c.hold(fx)
-	case fx.dispatch != nil:
-		return c.dispatch(fx)
-	}
-	return false
 }
 
 // take takes a step of fn and carries out its effects, for callers that need

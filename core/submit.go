@@ -78,18 +78,23 @@ type Result struct {
 
 // Submit admits, records, queues and, when a slot is free, dispatches a
 // request. The error is one of the Rejection values: nothing was kept then.
-func (c *Core) Submit(r *Request) (Result, error) {
+func (c *Core) Submit(r *Request) (res Result, err error) {
+	err = c.submit(r, &res) // which is handed down: a copy in each function's frame would make stacks twice as large
+	return res, err
+}
+
+func (c *Core) submit(r *Request, res *Result) error {
 	now := c.clock.Now()
 	fn := c.registry.get(r.Function)
 	if fn == nil {
-		return Result{}, c.reject(nil, r, now, ErrNotFound)
+		return c.reject(nil, r, now, ErrNotFound)
 	}
 	if c.draining.Load() {
-		return Result{}, c.reject(fn, r, now, ErrDraining)
+		return c.reject(fn, r, now, ErrDraining)
 	}
 	r.seen, r.decided = [2]uint64{}, false
 	if !r.charged && !c.withinRate(fn, r, now) {
-		return Result{}, c.reject(fn, r, now, ErrRateLimited)
+		return c.reject(fn, r, now, ErrRateLimited)
 	}
 	again := r.charged
 	r.charged = false
@@ -97,9 +102,9 @@ func (c *Core) Submit(r *Request) (Result, error) {
 		if !again {
 			r.print = FingerprintOf(r.Input, r.Metadata)
 		}
-		return c.submitOnce(fn, r, now)
+		return c.submitOnce(fn, r, now, res)
 	}
-	return c.admit(fn, r, now, claim{})
+	return c.admit(fn, r, now, claim{}, res)
 }
 
 // withinRate takes a place in the windows of the function and of all. The
@@ -121,12 +126,12 @@ func (c *Core) withinRate(fn *Function, r *Request, now Instant) bool {
 
 // submitOnce admits a request with an idempotency key unless the key already
 // has a live execution.
-func (c *Core) submitOnce(fn *Function, r *Request, now Instant) (Result, error) {
+func (c *Core) submitOnce(fn *Function, r *Request, now Instant, res *Result) error {
 	for {
 		state, token, id := c.keys.AcquireOrGet(fn.name, r.IdempotencyKey, r.print, now.Wall, r.OnSettled)
 		if state == Existing {
-			if res, ok := c.join(fn, id, r, now); ok {
-				return res, nil
+			if c.join(fn, id, r, now, res) {
+				return nil
 			}
 			// The execution is gone: take the key over, unless another caller
 			// has.
@@ -137,22 +142,22 @@ func (c *Core) submitOnce(fn *Function, r *Request, now Instant) (Result, error)
 		switch state {
 		case Pending:
 			r.charged = true
-			return Result{}, ErrPending
+			return ErrPending
 		case KeysFull:
-			return Result{}, c.reject(fn, r, now, ErrIdempotencyFull)
+			return c.reject(fn, r, now, ErrIdempotencyFull)
 		case Reused:
-			return Result{}, c.reject(fn, r, now, ErrKeyReused)
+			return c.reject(fn, r, now, ErrKeyReused)
 		}
-		return c.admit(fn, r, now, claim{fn.name, r.IdempotencyKey, token, r.print})
+		return c.admit(fn, r, now, claim{fn.name, r.IdempotencyKey, token, r.print}, res)
 	}
 }
 
-// join returns the key's earlier execution, and waits for it with the caller
+// join makes res the key's earlier execution, and waits for it with the caller
 // when that is sync and the execution has not ended; false when it is gone.
-func (c *Core) join(fn *Function, id ID, r *Request, now Instant) (Result, bool) {
+func (c *Core) join(fn *Function, id ID, r *Request, now Instant, res *Result) bool {
 	ex := c.store.get(id)
 	if ex == nil {
-		return Result{}, false
+		return false
 	}
 	in := input{kind: StepJoin, now: now, ex: ex}
 	if r.Sync {
@@ -161,14 +166,15 @@ func (c *Core) join(fn *Function, id ID, r *Request, now Instant) (Result, bool)
 	var fx effects
 	ex.fn.step(&in, &fx) // of an earlier function of the same name, maybe
 	if fx.why != nil {
-		return Result{}, false
+		return false
 	}
 	c.observe(&Event{Kind: EventIdempotentHit, Function: fn, ID: id, At: now, Sync: r.Sync, Tag: r.Tag})
 	c.carryOut(&fx)
 	if fx.ready {
 		c.serve() // with the scheduler off nothing else drives its queue
 	}
-	return Result{ID: id, Existing: true, Snapshot: fx.told, Waiting: fx.did, LSN: fx.restsOn}, true
+	*res = Result{ID: id, Existing: true, Snapshot: fx.told, Waiting: fx.did, LSN: fx.restsOn}
+	return true
 }
 
 // join has in.waiter, if any, woken at the end of an execution that has not
@@ -223,18 +229,18 @@ func (fn *Function) removeWaiter(ex *execution, w Waiter) (place int) {
 }
 
 // admit records and queues a request, or starts it, and settles the claim on its
-// idempotency key, if it has one.
-func (c *Core) admit(fn *Function, r *Request, now Instant, key claim) (res Result, err error) {
+// idempotency key, if it has one. res is zero before.
+func (c *Core) admit(fn *Function, r *Request, now Instant, key claim, res *Result) error {
 	ex, why := c.place(fn, r, now)
 	if why != nil {
-		return Result{}, c.refuse(fn, r, now, key, why)
+		return c.refuse(fn, r, now, key, why)
 	}
 	var fx effects
 	fn.step(&input{kind: StepAccept, now: now, ex: ex, key: key, callerRuns: r.CallerRuns, tag: r.Tag, letter: r.letter, waiter: r.Waiter, places: r.places}, &fx)
 	if fx.why != nil {
 		c.store.release(ex.payloadBytes())
 		r.decided = true
-		return Result{}, c.refuse(fn, r, now, key, fx.why)
+		return c.refuse(fn, r, now, key, fx.why)
 	}
 	id := ex.id
 	completed := c.carryOut(&fx)
@@ -246,7 +252,7 @@ func (c *Core) admit(fn *Function, r *Request, now Instant, key claim) (res Resu
 	}
 	c.helpSweep(id, now)
 	res.ID, res.Waiting, res.LSN = id, r.Sync, fx.restsOn
-	return res, nil
+	return nil
 }
 
 // accept stores a new execution and starts or queues it, unless a bound forbids

@@ -67,29 +67,26 @@ func (a *API) submission(ctx *fasthttp.RequestCtx, name string) (core.Request, *
 
 // submit hands a request to core; a request that meets a concurrent claim on
 // its idempotency key sleeps until the claim is settled. A large input is given
-// away rather than copied, unless core keeps none.
-func (a *API) submit(ctx *fasthttp.RequestCtx, req *core.Request) (core.Result, error) {
+// away rather than copied, unless core keeps none. The result goes to res: returned
+// through each function it would lie on the stack of the connection several times,
+// and the stack, which a connection keeps while it is idle, be of twice the size.
+func (a *API) submit(ctx *fasthttp.RequestCtx, req *core.Request, res *core.Result) (err error) {
 	req.InputGiven = http1.TakeBody(ctx, req.Input)
-	res, err := a.submitSettled(req)
-	if req.InputGiven && (err != nil || res.Existing) {
-		http1.ReturnBody(ctx)
-	}
-	return res, err
-}
-
-func (a *API) submitSettled(req *core.Request) (core.Result, error) {
 	var settled chan struct{}
 	if req.IdempotencyKey != "" {
 		settled = make(chan struct{}, 1)
 		req.OnSettled = func() { settled <- struct{}{} }
 	}
 	for {
-		res, err := a.Core.Submit(req)
-		if err != core.ErrPending {
-			return res, err
+		if *res, err = a.Core.Submit(req); err != core.ErrPending {
+			break
 		}
 		<-settled
 	}
+	if req.InputGiven && (err != nil || res.Existing) {
+		http1.ReturnBody(ctx)
+	}
+	return err
 }
 
 // Invoke runs a function and waits for the result.
@@ -106,8 +103,8 @@ func (a *API) Invoke(ctx *fasthttp.RequestCtx, name string) {
 	}
 	w := newWaiter(a.callersConn(ctx))
 	req.Sync, req.Waiter, req.CallerRuns, req.Trace = true, w, true, trace
-	res, err := a.submit(ctx, &req)
-	if err != nil {
+	var res core.Result
+	if err := a.submit(ctx, &req, &res); err != nil {
 		w.recycle()
 		span.Refused(a.refused(ctx, err))
 		return
@@ -171,8 +168,8 @@ func (a *API) Enqueue(ctx *fasthttp.RequestCtx, name string) {
 		return
 	}
 	req.Trace = trace
-	res, err := a.submit(ctx, &req)
-	if err != nil {
+	var res core.Result
+	if err := a.submit(ctx, &req, &res); err != nil {
 		span.Refused(a.refused(ctx, err))
 		return
 	}
