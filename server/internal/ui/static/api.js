@@ -35,7 +35,7 @@ export class ApiError extends Error {
   }
 }
 
-async function send(method, path, {body, headers = {}, signal} = {}) {
+async function answerOf(method, path, {body, headers = {}, signal} = {}) {
   const all = {...headers};
   if (body !== undefined) all['Content-Type'] = 'application/json';
   if (token) all.Authorization = 'Bearer ' + token;
@@ -46,8 +46,8 @@ async function send(method, path, {body, headers = {}, signal} = {}) {
     if (err.name === 'AbortError') throw err;
     throw new ApiError(0, 'UNREACHABLE', 'the server does not answer');
   }
+  if (answer.ok) return answer;
   const text = await answer.text();
-  if (answer.ok) return text;
   if (answer.status === 401) auth.dispatchEvent(new Event('needed'));
   let error;
   try {
@@ -55,6 +55,15 @@ async function send(method, path, {body, headers = {}, signal} = {}) {
   } catch { /* not simplane's answer */ }
   throw new ApiError(answer.status, error?.error ?? 'HTTP_' + answer.status, error?.message ?? answer.statusText,
     Array.isArray(error?.details) ? error.details : []);
+}
+
+const send = async (method, path, options) => (await answerOf(method, path, options)).text();
+
+/** file sends a request whose answer is a file: its content, and the server's name for it. */
+export async function file(method, path) {
+  const answer = await answerOf(method, path);
+  const name = /filename="([\w.-]+)"/.exec(answer.headers.get('Content-Disposition') ?? '')?.[1];
+  return {blob: await answer.blob(), name};
 }
 
 // Integers that a JavaScript number cannot hold are kept as they were written.

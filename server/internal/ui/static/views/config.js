@@ -3,6 +3,7 @@ import {call, get} from '../api.js';
 import {announce, h} from '../dom.js';
 import {clock} from '../format.js';
 import {field, Problems, submitting} from '../form.js';
+import {flightRecorder} from './flight.js';
 
 const PATH = 'v1/admin/runtime-config';
 
@@ -59,7 +60,9 @@ export function configView() {
   }
 
   load();
-  return {title: 'Settings', root: h('div', null, h('h1', null, 'Settings of the running server'), note, holder)};
+  const flight = flightRecorder();
+  return {title: 'Settings', update: flight.update,
+    root: h('div', null, h('h1', null, 'Settings of the running server'), note, holder, flight.root)};
 }
 
 function control(key, value) {
