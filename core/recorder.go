@@ -74,6 +74,9 @@ const (
 	FlagBefore                       // StepRelieve: another function has answered executions, too
 )
 
+// FlagPlaces is of a StepMore that has places in the journal.
+const FlagPlaces StepFlags = 1
+
 const outcomeShift = 11
 
 // StepOutcome says what came of a step.

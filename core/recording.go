@@ -32,7 +32,7 @@ import (
 //	restore    A executions; a Base has the state after it
 //
 // With a journal, a last more of a step that appended facts or asked how far the
-// journal is: Extra the LSN of its last fact, Mono the place up to which all was
+// journal is: FlagPlaces; Extra the LSN of its last fact, Mono the place up to which all was
 // durable.
 //
 // A refusal before any step has no place in the order (Seq 0): A input bytes, B
@@ -72,7 +72,7 @@ func (fn *Function) recordStep(in *input, fx *effects) {
 		fn.tell(&more, 0)
 	}
 	if journal {
-		more = Step{Kind: StepMore, Extra: uint64(fx.lsn), Mono: int64(fx.durable)}
+		more = Step{Kind: StepMore, Extra: uint64(fx.lsn), Mono: int64(fx.durable), Flags: FlagPlaces}
 		fn.tell(&more, 0)
 	}
 	fn.recordBase(in, fx)

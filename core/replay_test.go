@@ -270,3 +270,26 @@ func TestRateReplay(t *testing.T) {
 	}
 	wantEqual(t, "refused", refused, 4)
 }
+
+// TestReplayTellsPlacesFromOtherRecords: beside a journal, a further record of what is
+// not durable has no places in it; and a request that is made again is refused with
+// the figures of now.
+func TestReplayTellsPlacesFromOtherRecords(t *testing.T) {
+	d := newDurableBed(t, func(c *Config) {
+		c.RateMaxPerSecond, c.SyncQueue = 2, SyncQueueConfig{Enabled: true, MaxConcurrency: 1, MaxDepth: 9, MaxEstimatedWait: time.Minute, MaxQueueWait: time.Minute}
+	})
+	d.register("f", slots(1))
+	d.clock.advance(2 * time.Second)
+	for _, key := range []string{"a", "b"} {
+		d.submit(Request{Function: "f", Sync: true, IdempotencyKey: key, Waiter: &wakes{}})
+	}
+	d.work.next(t).Complete(Outcome{Status: Success, Output: []byte("1"), ColdStart: true, Init: time.Second})
+	r := Request{Function: "f", Input: []byte("1")}
+	if _, err := d.Submit(&r); err != ErrRateLimited {
+		t.Fatal(err)
+	}
+	r.Function = "g"
+	if _, err := d.Submit(&r); err != ErrNotFound {
+		t.Fatal(err)
+	}
+}

@@ -76,7 +76,7 @@ func (r *Replay) takeJournal(recorded []Step) (more []Step) {
 		}
 	}
 	last := &more[len(more)-1]
-	if last.ID != (ID{}) || last.Extra == 0 && last.Mono == 0 {
+	if last.Flags&FlagPlaces == 0 {
 		return more
 	}
 	r.journal.next = append(r.journal.next, LSN(last.Extra))

@@ -85,6 +85,7 @@ func (c *Core) Submit(r *Request) (res Result, err error) {
 
 func (c *Core) submit(r *Request, res *Result) error {
 	now := c.clock.Now()
+	r.seen, r.decided = [2]uint64{}, false // of an earlier submission
 	fn := c.registry.get(r.Function)
 	if fn == nil {
 		return c.reject(nil, r, now, ErrNotFound)
@@ -92,7 +93,6 @@ func (c *Core) submit(r *Request, res *Result) error {
 	if c.draining.Load() {
 		return c.reject(fn, r, now, ErrDraining)
 	}
-	r.seen, r.decided = [2]uint64{}, false
 	if !r.charged && !c.withinRate(fn, r, now) {
 		return c.reject(fn, r, now, ErrRateLimited)
 	}
