@@ -35,6 +35,8 @@ type Options struct {
 	Record *recording.Recording
 	// Progress is called now and then with the virtual time reached. nil = never.
 	Progress func(now, total time.Duration)
+
+	recorder func(core.Recorder) core.Recorder // for tests: stands between core and the tape
 }
 
 // Rival decides on a function's replicas in the autoscaler's stead.
@@ -49,6 +51,7 @@ type run struct {
 	world   *world.World
 	witness *witness
 	durable *durable // with a journal
+	tape    *tape    // nil when unchecked
 	keeper  *keeper  // nil unless the steps are kept
 }
 
@@ -110,6 +113,15 @@ func (r *run) boot(seen observer) (*core.Core, error) {
 	if disk != nil {
 		cfg.Journal, cfg.Specs = disk, world.Specs{}
 	}
+	if !r.opts.Unchecked {
+		if r.tape == nil {
+			r.tape = &tape{w: r.witness, also: cfg.Recorder}
+		}
+		r.tape.restart()
+		if cfg.Recorder = r.tape; r.opts.recorder != nil {
+			cfg.Recorder = r.opts.recorder(r.tape)
+		}
+	}
 	clock := r.world.NodeClock()
 	c, err := core.New(cfg, clock, seen, r.world, seen)
 	if err != nil {
@@ -119,6 +131,9 @@ func (r *run) boot(seen observer) (*core.Core, error) {
 		r.keeper.begins(r.sc, c)
 	}
 	r.witness.watch(c)
+	if r.tape != nil {
+		r.tape.begin(c)
+	}
 	if disk == nil {
 		return c, nil
 	}
@@ -182,6 +197,7 @@ func (r *run) toTheEnd() {
 		return
 	}
 	r.loop.AdvanceTo(max(end, r.loop.Now()))
+	r.tape.end()
 	if r.durable != nil && r.world.Disk().Idle() && !r.world.Lost() {
 		r.durable.compareAll()
 	}

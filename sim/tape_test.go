@@ -1,0 +1,110 @@
+package sim
+
+import (
+	"math/rand/v2"
+	"reflect"
+	"strings"
+	"testing"
+
+	"simplane/core"
+)
+
+// Every published scenario is recorded and taken again, and nearly all of that is
+// verified.
+func TestRunsAreTakenAgain(t *testing.T) {
+	for _, sc := range published(t) {
+		r, err := newRun(sc, Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.toTheEnd()
+		if v := r.witness.violation; v != nil {
+			t.Fatal(v)
+		}
+		if r.tape.steps < r.witness.number/2 || r.tape.unverified > r.tape.steps/5 {
+			t.Errorf("%s: %d steps for %d executions, %d of them not verified", sc.Name, r.tape.steps, r.witness.number, r.tape.unverified)
+		}
+	}
+}
+
+// changedRecorder changes one field of one record.
+type changedRecorder struct {
+	core.Recorder
+	at, field int
+	random    *rand.Rand
+	changed   bool
+}
+
+func (c *changedRecorder) Step(s core.Step) {
+	if c.at--; c.at == 0 {
+		c.changed = true
+		f := reflect.ValueOf(&s).Elem().Field(c.field)
+		switch {
+		case f.CanUint():
+			f.SetUint(f.Uint() ^ 1)
+		case f.CanInt():
+			f.SetInt(f.Int() ^ 1)
+		default:
+			f.Index(c.random.IntN(f.Len())).SetUint(uint64(c.random.IntN(256)))
+		}
+	}
+	c.Recorder.Step(s)
+}
+
+// A record that is not what was decided breaks the run's invariant, and the report
+// has the records before it.
+func TestAChangedRecordIsFound(t *testing.T) {
+	const text = `
+name: changed
+duration: 4s
+functions:
+  - {name: f, concurrency: 2, queueSize: 8, maxRetries: 2, retryBackoff: {initialMs: 20}, behavior: {latency: {distribution: exponential, mean: 60ms}, failureRate: 0.3}}
+load:
+  - {function: f, mode: invoke, idempotencyKeys: 40, arrivals: {process: poisson, rate: 30}}
+  - {function: f, arrivals: {process: poisson, rate: 10}}
+`
+	sc := parse(t, text)
+	random := rand.New(rand.NewPCG(1, 2))
+	steps, found := int(0), 0
+	r, err := newRun(sc, Options{recorder: func(to core.Recorder) core.Recorder { return &counting{to, &steps} }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r.toTheEnd(); r.witness.violation != nil || steps < 400 {
+		t.Fatalf("%d records, %v", steps, r.witness.violation)
+	}
+	const tries = 120
+	for i := range tries {
+		var c *changedRecorder
+		r, err := newRun(sc, Options{recorder: func(to core.Recorder) core.Recorder {
+			c = &changedRecorder{Recorder: to, at: 1 + random.IntN(steps), field: i % reflect.TypeFor[core.Step]().NumField(), random: random}
+			return c
+		}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.toTheEnd()
+		v := r.witness.violation
+		if v == nil || !c.changed {
+			continue // a byte of the id may stay what it was
+		}
+		if v.Invariant != divergence || !strings.Contains(v.Detail, "as it was recorded:") {
+			t.Errorf("field %d: %v", c.field, v)
+		}
+		found++
+	}
+	if found < tries*9/10 {
+		t.Errorf("%d of %d changed records are found", found, tries)
+	}
+}
+
+// counting counts records.
+type counting struct {
+	core.Recorder
+	n *int
+}
+
+func (c *counting) Step(s core.Step) {
+	*c.n++
+	c.Recorder.Step(s)
+}
