@@ -131,7 +131,7 @@ const queues = 4
 
 func register(n *node.Node) error {
 	for i := range queues {
-		status, body, err := post(n.API+"/v1/functions", fmt.Appendf(nil, `{"name":"f%d","image":"i","executionMode":"LOCAL","queueSize":1000000}`, i))
+		status, body, err := post(n.API+"/v1/functions", fmt.Appendf(nil, `{"name":"f%d","image":"i","executionMode":"LOCAL","concurrency":1000,"queueSize":1000000}`, i))
 		if err != nil || status != fasthttp.StatusCreated {
 			return fmt.Errorf("register: %d %s %w", status, body, err)
 		}
