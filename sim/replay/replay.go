@@ -96,9 +96,13 @@ func Run(rec *recording.Recording, opts Options) (*Report, error) {
 		})
 	}
 	for _, d := range all {
-		if d.Number != 0 { // calls of functions that did not exist
-			r.Functions = append(r.Functions, &d.Function)
+		if d.Number == 0 { // refused calls of functions that did not exist, and no step
+			if r.Unusable = d.damaged; len(d.steps) > 0 {
+				r.Unusable = "there are steps of no function"
+			}
+			continue
 		}
+		r.Functions = append(r.Functions, &d.Function)
 		work <- d
 	}
 	close(work)
@@ -170,7 +174,7 @@ func (r *Report) Exit() int {
 	if r.Diverged() > 0 {
 		return ExitDiverged
 	}
-	if r.Unusable != "" || len(r.Functions) == 0 {
+	if r.Unusable != "" || r.Records == 0 {
 		return ExitUnusable
 	}
 	for _, f := range r.Functions {
