@@ -145,8 +145,9 @@ func (b *backends) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case d.Permanent:
 		b.answer(w, &a, http.StatusUnprocessableEntity)
 	case d.Fails:
-		if a.asked = fn.decl.Behavior.RetryAfter; a.asked > 0 {
-			w.Header().Set("Retry-After", strconv.Itoa(int(a.asked/time.Second)))
+		if seconds := (d.RetryAfter + time.Second - 1) / time.Second; seconds > 0 {
+			a.asked = seconds * time.Second
+			w.Header().Set("Retry-After", strconv.Itoa(int(seconds)))
 		}
 		b.answer(w, &a, http.StatusInternalServerError)
 	default:

@@ -16,6 +16,7 @@ const (
 	maxTime      = 10 * time.Minute // of load, and of what is left after it
 	maxCalls     = 500_000
 	maxFunctions = 100
+	maxInput     = 4<<20 - 1<<10 // of a call, within serve's bound of a body
 	// reading is how long the times of ended executions must be kept after load.
 	reading = 30 * time.Second
 )
@@ -106,6 +107,10 @@ func checkLoad(sc *scenario.Scenario, p *strictyaml.Problems) {
 		for {
 			if _, more := l.Next(); !more {
 				break
+			}
+			if size := l.Size(); size > maxInput {
+				p.Add(l.Decl.Line, "load: a call with an input of %d bytes; a server takes up to %d, so leave it out", size, maxInput)
+				return
 			}
 			if n++; n > maxCalls {
 				p.Add(l.Decl.Line, "load: more than %d calls; lower the rates or the duration", maxCalls)

@@ -5,12 +5,14 @@ import (
 	"encoding/json"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"simplane/sim"
 	"simplane/sim/draws"
+	"simplane/sim/scenario"
 )
 
 // TestPredictedHoldsOneMore: of 39 values and one more, the one more is the least
@@ -147,6 +149,34 @@ load:
 		if want := time.Duration(service.Draw(0, 1).Takes); (got - want).Abs() > 2 {
 			t.Fatalf("dispatch %d took %v in the simulation, drawn is %v", i, got, want)
 		}
+	}
+}
+
+// TestRecordedCalls come at their times with inputs of their sizes, and a recorded
+// attempt takes the cost of a call, too.
+func TestRecordedCalls(t *testing.T) {
+	sc := parse(t, "name: x\nduration: 1s\nfunctions: [{name: f}]\nload: [{function: f, arrivals: {process: constant, rate: 1}}]\n")
+	sc.Load[0].Arrivals = scenario.Arrivals{Process: "exact", Calls: []scenario.Call{{At: 1}, {At: 5, Input: 1000}, {At: 9, Input: 1}}}
+	var sizes []int
+	calls := plan(sc)
+	for i := range calls {
+		body := calls[i].body()
+		if !json.Valid(body) {
+			t.Errorf("not JSON: %s", body)
+		}
+		sizes = append(sizes, len(body))
+	}
+	if want := []int{len(draws.Input(0)), 1000, 2}; !slices.Equal(sizes, want) {
+		t.Errorf("inputs of %v bytes, want %v", sizes, want)
+	}
+	how := scenario.Behavior{Overhead: 3, Attempts: []scenario.Attempt{{Took: 40}}}
+	service := draws.NewService(1, "f", &how)
+	if d := service.Draw(0, 1); d.Drawn != 40 || d.Takes != 43 {
+		t.Errorf("%+v", d)
+	}
+	sc.Load[0].Arrivals.Calls[1].Input = 5 << 20
+	if err := check(sc, false); err == nil || !strings.Contains(err.Error(), "an input of 5242880 bytes") {
+		t.Errorf("too large: %v", err)
 	}
 }
 

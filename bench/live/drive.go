@@ -70,7 +70,7 @@ const tracePrefix = "live-"
 func (r *run) call(ctx context.Context, i int) {
 	c := &r.calls[i]
 	s := client.Submission{
-		Input: draws.Input(c.input), Timeout: time.Duration(c.load.TimeoutMillis) * time.Millisecond, TraceID: tracePrefix + strconv.Itoa(i),
+		Input: c.body(), Timeout: time.Duration(c.load.TimeoutMillis) * time.Millisecond, TraceID: tracePrefix + strconv.Itoa(i),
 	}
 	if c.key >= 0 {
 		s.IdempotencyKey = draws.KeyName(c.key)

@@ -2,7 +2,9 @@ package live
 
 import (
 	"cmp"
+	"encoding/json"
 	"slices"
+	"strings"
 	"time"
 
 	"simplane/sim/draws"
@@ -16,12 +18,21 @@ type call struct {
 	function   string // registered
 	at         time.Duration
 	input, key int // as draws.Load.Brings
+	size       int // recorded, of its input in bytes; 0 = that of input
 
 	sent, answered time.Duration
 	id             string // of its execution; "" = it was not told
 	refused        string // error code; "" = it was not
 	left           bool   // the caller did not wait for the answer
 	lost           error  // no answer came, or none of simplane's
+}
+
+// body is what a call brings.
+func (c *call) body() json.RawMessage {
+	if c.size == 0 {
+		return draws.Input(c.input)
+	}
+	return json.RawMessage(`"` + strings.Repeat("x", max(c.size-len(`""`), 0)) + `"`)
 }
 
 // plan is all calls of a scenario in the order of their times.
@@ -34,6 +45,7 @@ func plan(sc *scenario.Scenario) []call {
 				break
 			}
 			c := call{load: l.Decl, function: l.Function, at: at}
+			c.size = l.Size()
 			c.input, c.key = l.Brings()
 			all = append(all, c)
 		}

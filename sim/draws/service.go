@@ -46,7 +46,9 @@ type Dispatch struct {
 func (s *Service) Draw(now int64, slow float64) Dispatch {
 	how := s.how
 	if len(how.Attempts) > 0 {
-		return s.recorded.dispatch(now, slow, &s.r)
+		d := s.recorded.dispatch(now, slow, &s.r)
+		d.Takes += int64(how.Overhead)
+		return d
 	}
 	d := Dispatch{Drawn: s.latency.draw(&s.r), Again: -1}
 	if slow != 1 {
