@@ -1,24 +1,36 @@
 package flight
 
 import (
+	"fmt"
 	"sync/atomic"
 	"time"
+
+	"simplane/core"
 )
 
-// crashPace is the least time between two dumps after panics.
+// crashPace is the least time between two dumps because something is wrong.
 const crashPace = time.Minute
 
-// crashes says when a panic was dumped last.
+// crashes says when the last of those was made.
 type crashes struct{ last atomic.Int64 }
 
 // OnPanic is to be deferred by whatever calls core, and dumps the rings when that
 // has not come to *fine = true: there is a panic, and perhaps the end of the
-// process. It does not recover. It works on nil.
+// process. It returns when that is done, or after diskPatience. It does not
+// recover. It works on nil.
 func (r *Recorder) OnPanic(fine *bool) {
-	if *fine || r == nil {
+	if *fine || r == nil || !r.crashDue() {
 		return
 	}
-	r.Broken("panic")
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		r.dumpCrash("panic")
+	}()
+	select {
+	case <-done:
+	case <-time.After(r.patience): // where a panic comes from, locks may be held
+	}
 }
 
 // Guarded is f with OnPanic.
@@ -31,28 +43,30 @@ func (r *Recorder) Guarded(f func()) func() {
 	}
 }
 
-// Broken dumps the rings into a file because something is wrong, once a minute at
-// most, and logs where they are. It returns when that is done, or after diskPatience: where
-// a panic comes from, locks may be held.
-func (r *Recorder) Broken(why string) {
-	if r == nil || r.o.Bytes == 0 {
-		return
+// Broken implements core.Alarm: the state of a function contradicts itself. The
+// function's lock is held, so the dump is made elsewhere.
+func (r *Recorder) Broken(fn *core.Function, why string) {
+	if r.crashDue() {
+		go r.dumpCrash(fmt.Sprintf("self-check of function %q: %s", fn.Name(), why))
 	}
-	now := time.Now().UnixNano()
-	if last := r.crashes.last.Load(); last != 0 && now-last < int64(crashPace) || !r.crashes.last.CompareAndSwap(last, now) {
-		return
+}
+
+// crashDue says that a dump because something is wrong may be made, as it may once
+// a minute.
+func (r *Recorder) crashDue() bool {
+	if r.o.Bytes == 0 {
+		return false
 	}
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		if name, err := r.DumpFile(why); err != nil {
-			r.o.Log.Error("the flight recorder could not be dumped", "why", why, "error", err)
-		} else {
-			r.o.Log.Error("flight recorder dumped", "why", why, "file", name)
-		}
-	}()
-	select {
-	case <-done:
-	case <-time.After(r.patience):
+	now, last := time.Now().UnixNano(), r.crashes.last.Load()
+	return (last == 0 || now-last >= int64(crashPace)) && r.crashes.last.CompareAndSwap(last, now)
+}
+
+// dumpCrash dumps the rings into a file because something is wrong, and logs where
+// they are.
+func (r *Recorder) dumpCrash(why string) {
+	if name, err := r.DumpFile(why); err != nil {
+		r.o.Log.Error("the flight recorder could not be dumped", "why", why, "error", err)
+	} else {
+		r.o.Log.Error("flight recorder dumped", "why", why, "file", name)
 	}
 }

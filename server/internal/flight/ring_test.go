@@ -220,7 +220,7 @@ func TestOff(t *testing.T) {
 	}
 	var none *Recorder
 	none.Close()
-	none.Broken("x")
+	none.OnPanic(new(bool))
 	if _, err := none.DumpFile("x"); !errors.Is(err, ErrOff) || none.State().Enabled {
 		t.Error("a recorder that is not there is on")
 	}
@@ -289,7 +289,7 @@ func TestAPanicWithTheRingLockedEndsNonetheless(t *testing.T) {
 	r.patience = 10 * time.Millisecond
 	r.rings[3].mu.Lock()
 	done := make(chan struct{})
-	go func() { r.Broken("panic"); close(done) }()
+	go func() { r.OnPanic(new(bool)); close(done) }()
 	select {
 	case <-done:
 	case <-time.After(hangGuard):
