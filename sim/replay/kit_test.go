@@ -2,11 +2,9 @@ package replay
 
 import (
 	"path/filepath"
-	"slices"
 	"testing"
 	"time"
 
-	"simplane/core"
 	"simplane/core/recording"
 	"simplane/sim"
 	"simplane/sim/scenario"
@@ -22,16 +20,6 @@ func record(t testing.TB, sc *scenario.Scenario) *recording.Recording {
 	if len(rec.Steps) == 0 {
 		t.Fatalf("%s: nothing was recorded", sc.Name)
 	}
-	return withoutReused(rec)
-}
-
-// withoutReused leaves refusals out that core records with the figures of an
-// earlier call: those before Submit has cleared them in a Request that is used
-// again, as the simulator's is.
-func withoutReused(rec *recording.Recording) *recording.Recording {
-	rec.Steps = slices.DeleteFunc(rec.Steps, func(s core.Step) bool {
-		return s.Kind == core.StepRefuse && (s.Reason() == core.CodeNotFound || s.Reason() == core.CodeDraining)
-	})
 	return rec
 }
 
