@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"time"
 
 	"simplane/core"
 	"simplane/sim/internal/world"
@@ -300,6 +301,17 @@ func (d *durable) compareAll() {
 			d.fail("what is shown is what is durable", "function %s is at generation %d; its facts say %d", f.name, fn.Spec().Generation, fact.Generation)
 		}
 		d.compareLetters(f.name)
+	}
+}
+
+// leftovers looks for facts that nobody needs any more, for long enough that sweeps
+// have come.
+func (d *durable) leftovers() {
+	cfg := d.core.Config()
+	for _, a := range d.inOrder() {
+		if age := d.clock.Wall() - a.finished; a.status.Terminal() && a.facts > 0 && !a.letter && age > int64(cfg.TTL+4*cfg.SweepInterval) {
+			d.fail("facts go when nobody needs them", "execution #%d ended %v ago, and %d facts of it are there", a.rec.number, time.Duration(age), a.facts)
+		}
 	}
 }
 

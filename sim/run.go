@@ -200,6 +200,7 @@ func (r *run) toTheEnd() {
 	r.tape.end()
 	if r.durable != nil && r.world.Disk().Idle() && !r.world.Lost() {
 		r.durable.compareAll()
+		r.durable.leftovers()
 	}
 	w.finish(quietAt)
 }
