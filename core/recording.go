@@ -114,8 +114,8 @@ func listOf(in *input, fx *effects) listed {
 	return listed{}
 }
 
-// listed are another function's oldest execution, if there is one, and those
-// whose payloads were dropped.
+// listed are the oldest execution of the function that comes next, if there is one,
+// and those whose payloads were dropped.
 func (s *reliefStep) listed() listed {
 	all := s.dropped[s.from:]
 	if s.before != nil {
@@ -123,7 +123,7 @@ func (s *reliefStep) listed() listed {
 	}
 	return listed{len(all), func(i int) Step {
 		m := Step{Kind: StepMore, ID: all[i].id}
-		if all[i] == s.before {
+		if i == 0 && s.before != nil { // which may be of this function, if it is just being deleted
 			m.Wall = s.before.finished
 		}
 		return m
