@@ -36,7 +36,7 @@ func TestRecordingsOfALoadedServer(t *testing.T) {
 	})
 	t.Run("durable", func(t *testing.T) {
 		data := t.TempDir()
-		recordLoad(t, t.TempDir(), data, []string{"echo", "fail", "local"}, "--data-dir="+data, "--fsync=every=10ms")
+		recordLoad(t, t.TempDir(), data, []string{"echo", "fail", "local", "process"}, "--data-dir="+data, "--fsync=every=10ms")
 	})
 }
 
