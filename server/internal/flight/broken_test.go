@@ -21,7 +21,15 @@ func (still) Dispatch(core.Task)                         {}
 // TestAContradictionIsDumped: core's self-check finds one, and says of which
 // function.
 func TestAContradictionIsDumped(t *testing.T) {
-	r := New(smallest(t))
+	for _, names := range []bool{true, false} {
+		contradict(t, names)
+	}
+}
+
+func contradict(t *testing.T, names bool) {
+	o := smallest(t)
+	o.Header = func(why string) recording.Header { return recording.Header{Why: why, Names: names} }
+	r := New(o)
 	var alarm core.Alarm = r
 	c, err := core.New(core.Config{Recorder: alarm}, still{}, still{}, still{}, nil)
 	if err != nil {
@@ -56,7 +64,7 @@ func TestAContradictionIsDumped(t *testing.T) {
 		if err != nil || got.Truncated { // it is being written
 			continue
 		}
-		if why := got.Header.Why; len(left) != 1 || !strings.Contains(why, `"checkout": out of order`) || len(got.Bases) != 1 {
+		if why := got.Header.Why; len(left) != 1 || !strings.Contains(why, ": out of order") || strings.Contains(why, `"checkout"`) != names || len(got.Bases) != 1 {
 			t.Errorf("%d dumps, %q, %d bases", len(left), why, len(got.Bases))
 		}
 		return

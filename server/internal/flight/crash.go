@@ -46,9 +46,14 @@ func (r *Recorder) Guarded(f func()) func() {
 // Broken implements core.Alarm: the state of a function contradicts itself. The
 // function's lock is held, so the dump is made elsewhere.
 func (r *Recorder) Broken(fn *core.Function, why string) {
-	if r.crashDue() {
-		go r.dumpCrash(fmt.Sprintf("self-check of function %q: %s", fn.Name(), why))
+	if !r.crashDue() {
+		return
 	}
+	name := fn.Name()
+	if !r.o.Header("").Names {
+		name = "" // the reason is in the recording's header
+	}
+	go r.dumpCrash(fmt.Sprintf("self-check of function %q: %s", name, why))
 }
 
 // crashDue says that a dump because something is wrong may be made, as it may once
