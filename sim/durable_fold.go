@@ -1,11 +1,8 @@
 package sim
 
 import (
-	"cmp"
 	"fmt"
-	"maps"
 	"slices"
-	"time"
 
 	"simplane/core"
 	"simplane/sim/internal/world"
@@ -245,91 +242,4 @@ func (d *durable) compare(a *account) {
 	case s.Status.Terminal() && !s.CleanedUp && outcomeOf(&s) != a.outcome:
 		d.fail("what is shown is what is durable", "execution #%d is shown as %s; its facts say %s", a.rec.number, outcomeOf(&s), a.outcome)
 	}
-}
-
-// Crashed implements world.Witness: who was not told will not be, and what is in
-// memory only is gone.
-func (d *durable) Crashed() {
-	d.log.end(append(d.log.begin(d.loop.Now()), "crash"...))
-	for i := range d.rests {
-		d.late(&d.rests[i])
-	}
-	d.rests, d.touched = d.rests[:0], d.touched[:0]
-	d.lose()
-	for id, a := range d.accounts {
-		if a.open, a.running, a.inSlot = false, false, false; a.facts == 0 && !a.letter {
-			delete(d.accounts, id)
-		}
-	}
-	for name, specs := range d.promised {
-		d.promised[name] = slices.DeleteFunc(specs, func(s core.Spec) bool {
-			return s.LSN > d.disk.Durable() || len(d.losses.lost) > 0 && !d.disk.Has(s.LSN)
-		})
-	}
-	for _, f := range d.functions {
-		for _, g := range f.generations {
-			d.sizes(g, 0, 0, 0)
-		}
-	}
-}
-
-// Restarted implements world.Witness.
-func (d *durable) Restarted() {
-	d.log.end(append(d.log.begin(d.loop.Now()), "restart"...))
-	d.overlooked()
-	for _, f := range d.functions {
-		for _, g := range f.generations {
-			if g.core == d.core.Function(f.name) {
-				d.follow(g)
-			}
-		}
-	}
-	d.compareAll()
-}
-
-// compareAll compares all that core shows with the facts.
-func (d *durable) compareAll() {
-	for _, a := range d.inOrder() {
-		d.compare(a)
-	}
-	for _, f := range d.functions {
-		fn, fact := d.core.Function(f.name), d.specs[f.name]
-		if specs := d.promised[f.name]; len(specs) > 0 && (fn == nil || fn.Spec().Generation < specs[len(specs)-1].Generation) {
-			d.fail("nothing acknowledged is missing", "function %s, generation %d", f.name, specs[len(specs)-1].Generation)
-		}
-		if fn != nil && fn.Spec().LSN <= d.disk.Durable() && fn.Spec().Generation != fact.Generation {
-			d.fail("what is shown is what is durable", "function %s is at generation %d; its facts say %d", f.name, fn.Spec().Generation, fact.Generation)
-		}
-		d.compareLetters(f.name)
-	}
-}
-
-// leftovers looks for facts that nobody needs any more, for long enough that sweeps
-// have come.
-func (d *durable) leftovers() {
-	cfg := d.core.Config()
-	for _, a := range d.inOrder() {
-		if age := d.clock.Wall() - a.finished; a.status.Terminal() && a.facts > 0 && !a.letter && age > int64(cfg.TTL+4*cfg.SweepInterval) {
-			d.fail("facts go when nobody needs them", "execution #%d ended %v ago, and %d facts of it are there", a.rec.number, time.Duration(age), a.facts)
-		}
-	}
-}
-
-// compareLetters compares the dead letters of a name with those that the facts come
-// to, but for the oldest, which ends that are not durable may have pushed out. It is
-// for when no redrive is under way.
-func (d *durable) compareLetters(name string) {
-	ids, _ := d.core.DeadLetterIDs(name)
-	want := d.letters[name]
-	held := d.core.DeadLetterCount(name) - len(ids)
-	want = want[min(len(want), max(0, len(want)+held-d.core.Config().MaxDeadLetters)):]
-	ids = slices.DeleteFunc(ids, func(id core.ID) bool { return d.accounts[id] == nil || !d.accounts[id].isDurable })
-	if !slices.Equal(ids, want) {
-		d.fail("dead letters are kept", "%s has %d, %v; by its facts %d, %v", name, len(ids), ids, len(want), want)
-	}
-}
-
-// inOrder are the accounts in order of acceptance.
-func (d *durable) inOrder() []*account {
-	return slices.SortedFunc(maps.Values(d.accounts), func(a, b *account) int { return cmp.Compare(a.rec.number, b.rec.number) })
 }
