@@ -136,7 +136,7 @@ func New(cfg Config, log *slog.Logger) (_ *Server, err error) {
 		Lists: lists, Profiles: s.profiles.Serve, Run: s.dispatcher.Run,
 		Tracing: s.tracing, CheckEndpoint: s.egress.CheckHost, Draining: s.draining.Load, Stored: s.durable.stored(),
 		AsyncEnabled: cfg.AsyncEnabled, CancelOnDisconnect: cfg.CancelOnDisconnect, AccessLogSample: cfg.AccessLogSample,
-		Panicked:           func() { s.flight.OnPanic(new(bool)) },
+		Panicked:           s.flight.Panicked,
 		InternalOnMgmtOnly: cfg.InternalOnMgmtOnly, ManageOnMgmtOnly: cfg.ManageOnMgmtOnly, MetricsOnMgmtOnly: cfg.MetricsOnMgmtOnly,
 	})
 	s.routes = routes(answers, s.admin, s.metrics.Scraper())

@@ -16,10 +16,17 @@ type crashes struct{ last atomic.Int64 }
 
 // OnPanic is to be deferred by whatever calls core, and dumps the rings when that
 // has not come to *fine = true: there is a panic, and perhaps the end of the
-// process. It returns when that is done, or after diskPatience. It does not
-// recover. It works on nil.
+// process. It does not recover. It works on nil.
 func (r *Recorder) OnPanic(fine *bool) {
-	if *fine || r == nil || !r.crashDue() {
+	if !*fine {
+		r.Panicked()
+	}
+}
+
+// Panicked dumps the rings because of a panic, and returns when that is done, or
+// after diskPatience. It works on nil.
+func (r *Recorder) Panicked() {
+	if r == nil || !r.crashDue() {
 		return
 	}
 	done := make(chan struct{})
