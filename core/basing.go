@@ -6,10 +6,13 @@ import (
 )
 
 // A function that falls idle leaves a Base when it has taken a few steps since the
-// last one: it is small then. A busy one does now and then, unless it has more
-// executions than the steps that the Base is to pay for.
+// last one, and some time has passed or it has taken many: it is small then. A busy
+// one does now and then, unless it has more executions than the steps that the Base
+// is to pay for.
 const (
 	baseWhenIdle = 64
+	basePause    = 50_000_000 // ns
+	baseWhenFast = 1024
 	baseWhenBusy = 4096
 )
 
@@ -30,19 +33,19 @@ func (fn *Function) recordBase(in *input, fx *effects) {
 		return
 	}
 	fn.sinceBase++
-	whole := in.kind == StepRestore || fn.baseDue()
+	whole := in.kind == StepRestore || fn.baseDue(in.now)
 	if whole || fx.spec != nil {
 		fn.core.recorder.Base(fn.base(in.now, whole))
 	}
 	if whole {
-		fn.sinceBase = 0
+		fn.sinceBase, fn.basedAt = 0, in.now.Mono
 	}
 }
 
 // baseDue says that it is time for a Base, and that it is not too large for that.
-func (fn *Function) baseDue() bool {
+func (fn *Function) baseDue(now Instant) bool {
 	switch {
-	case fn.sinceBase < baseWhenIdle:
+	case fn.sinceBase < baseWhenIdle, fn.sinceBase < baseWhenFast && now.Mono-fn.basedAt < basePause:
 		return false
 	case fn.sinceBase < baseWhenBusy && (fn.queue.live > 0 || fn.running.Load() > 0 || fn.pauses.Load() > 0):
 		return false

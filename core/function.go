@@ -53,6 +53,7 @@ type Function struct {
 	recorded  uint32 // the place of the last record
 	check     uint32 // after it
 	sinceBase uint32 // steps
+	basedAt   int64  // elapsed ns of the last Base
 
 	completions throughput
 	service     serviceTime // with Config.PassOverLate only

@@ -120,7 +120,7 @@ func TestBadSideFiles(t *testing.T) {
 		"size":            {goodCalls + "g,enqueue,4,67108865\n", goodAttempts, `inputBytes: "67108865" is not a whole number from 0 to 67108864`},
 		"no calls":        {strings.ReplaceAll(goodCalls, "g,", "h,"), goodAttempts, "r.yaml:11: load[2]: r.calls.csv has no calls of g with mode enqueue"},
 		"no attempts":     {goodCalls, strings.ReplaceAll(goodAttempts, "f,", "g,"), "r.yaml:4: functions[0]: r.attempts.csv has no attempts of f"},
-		"ending":          {goodCalls, goodAttempts + "f,4,1,sucess,0,false\n", `r.attempts.csv:6: ending: "sucess" is unknown; did you mean "success"?`},
+		"ending":          {goodCalls, goodAttempts + "f,4,1,succeeded,0,false\n", `r.attempts.csv:6: ending: "succeeded" is unknown; did you mean "success"?`},
 		"cold":            {goodCalls, goodAttempts + "f,4,1,success,0,yes\n", `cold: "yes" is unknown`},
 		"attempts' order": {goodCalls, goodAttempts + "f,1,1,success,0,false\n", "r.attempts.csv:6: its time is before"},
 	} {

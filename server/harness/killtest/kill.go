@@ -27,14 +27,15 @@ type options struct {
 // report is what was seen.
 type report struct {
 	Lives, Acknowledged, Unknown, Interrupted int
+	Replayed                                  int64          // decisions that were recorded and taken again
 	Kinds                                     map[string]int // acknowledged, by kind of request
 	Longest                                   time.Duration  // of the starts
 	Wrong                                     []string
 }
 
 func (r *report) String() string {
-	text := fmt.Sprintf("%d lives, %d acknowledged executions, %d requests without an answer, %d executions ended by an interruption, longest start %v\n%v\n",
-		r.Lives, r.Acknowledged, r.Unknown, r.Interrupted, r.Longest.Round(time.Millisecond), r.Kinds)
+	text := fmt.Sprintf("%d lives, %d acknowledged executions, %d requests without an answer, %d executions ended by an interruption, %d decisions replayed, longest start %v\n%v\n",
+		r.Lives, r.Acknowledged, r.Unknown, r.Interrupted, r.Replayed, r.Longest.Round(time.Millisecond), r.Kinds)
 	for i, w := range r.Wrong {
 		if i == 20 {
 			return text + fmt.Sprintf("and %d more\n", len(r.Wrong)-i)
@@ -69,10 +70,16 @@ func killtest(ctx context.Context, opt options) (*report, error) {
 		began := time.Now()
 		n, err := node.Start(node.Options{Binary: binary, Args: []string{
 			"--data-dir", filepath.Join(dir, "data"), "--fsync", opt.Fsync, "--rate-max-per-second", "0", "--log-level", "warn",
-			"--ttl", "24h", "--cleanup-ttl", "24h", "--idempotency-ttl", "24h", "--provider", "none",
+			"--ttl", "24h", "--cleanup-ttl", "24h", "--idempotency-ttl", "24h", "--provider", "none", "--record", filepath.Join(dir, "record"),
 		}})
 		r.Longest = max(r.Longest, time.Since(began))
 		return n, err
+	}
+	replay := func() {
+		n, err := node.Replay(ctx, binary, filepath.Join(dir, "record"))
+		if r.Replayed += n; err != nil && ctx.Err() == nil {
+			l.bad("%v", err)
+		}
 	}
 	for life := range opt.Lives {
 		n, err := boot()
@@ -92,6 +99,7 @@ func killtest(ctx context.Context, opt options) (*report, error) {
 		}
 		l.live(c, opt, rng.Uint64(), int64(1+rng.IntN(opt.Answers)), n.Kill)
 		client.CloseIdleConnections()
+		replay()
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
 		}
@@ -111,6 +119,7 @@ func killtest(ctx context.Context, opt options) (*report, error) {
 	if err := n.Stop(); err != nil {
 		l.bad("the last life did not end well: %v", err)
 	}
+	replay()
 	b.mu.Lock()
 	r.Wrong = append(l.wrong, b.wrong...)
 	b.mu.Unlock()

@@ -28,6 +28,7 @@ type report struct {
 	Joined    int64              `json:"idempotentJoins"`
 	Lookups   int64              `json:"lookups"`
 	Probes    int                `json:"readinessProbes"`
+	Replayed  int64              `json:"decisionsReplayed"`
 	Chaos     map[string]int64   `json:"chaos"`
 
 	Trends        []trend `json:"trends"`
@@ -85,6 +86,7 @@ func (r *report) String() string {
 	p("%-30s %9d", "idempotent joins", r.Joined)
 	p("%-30s %9d", "look-ups", r.Lookups)
 	p("%-30s %9d", "readiness probes, all ok", r.Probes)
+	p("%-30s %9d", "decisions replayed, identical", r.Replayed)
 	for _, what := range slices.Sorted(maps.Keys(r.Chaos)) {
 		p("%-30s %9d", what, r.Chaos[what])
 	}

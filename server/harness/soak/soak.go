@@ -55,6 +55,7 @@ func soak(ctx context.Context, opt options) (*report, error) {
 	n, err := node.Start(node.Options{Binary: binary, Env: []string{"GOGC=100"}, Args: []string{
 		"--config", config, "--internal-token", internalToken, "--log-level", "warn",
 		"--ttl", opt.TTL.String(), "--cleanup-ttl", (opt.TTL / 2).String(), "--stale-ttl", "60s", "--idempotency-ttl", (opt.TTL / 4 * 3).String(),
+		"--record", filepath.Join(dir, "record"),
 	}})
 	if err != nil {
 		return nil, err
@@ -144,6 +145,10 @@ func soak(ctx context.Context, opt options) (*report, error) {
 	b.CloseClientConnections() // else kept alive for a while
 	r.Before, r.After = before, forgotten(c, l, before, opt.Duration >= steady)
 	farewell(n, l, script)
+	say(opt, "replaying")
+	if r.Replayed, err = node.Replay(ctx, binary, filepath.Join(dir, "record")); err != nil {
+		l.violate("%v", err)
+	}
 	r.fill(g, t, l, v, x, time.Since(began))
 	r.Log = n.Log()
 	return r, nil
