@@ -77,6 +77,7 @@ func recordedDay(t testing.TB) (ReplayConfig, map[uint32]*track) {
 // TestReplayFindsEveryChange changes one bit of one field of one record, and then
 // the replay must not come out as it did.
 func TestReplayFindsEveryChange(t *testing.T) {
+	alone(t)
 	cfg, tracks := recordedDay(t)
 	random := rand.New(rand.NewPCG(3, 4))
 	fields := reflect.TypeFor[Step]().NumField()
@@ -125,6 +126,7 @@ func changeField(v reflect.Value, random *rand.Rand) {
 
 // TestReplayOfOtherSettings: what decides otherwise is found.
 func TestReplayOfOtherSettings(t *testing.T) {
+	alone(t)
 	cfg, tracks := recordedDay(t)
 	for name, change := range map[string]func(*ReplayConfig, *Spec){
 		"queueSize":  func(_ *ReplayConfig, s *Spec) { s.QueueSize = 1 },
@@ -155,6 +157,7 @@ func TestReplayOfOtherSettings(t *testing.T) {
 // TestKeyReplay: what a crowded shard of keys decides is decided again, and each
 // changed bit is found.
 func TestKeyReplay(t *testing.T) {
+	alone(t)
 	tp := &tape{}
 	s := NewIdempotencyStore(2, 100, 10, 6)
 	s.recordTo(tp)
@@ -230,6 +233,7 @@ func BenchmarkReplay(b *testing.B) {
 
 // TestRateReplay finds a place that was given twice, and a refusal with places left.
 func TestRateReplay(t *testing.T) {
+	alone(t)
 	tp := &tape{}
 	b := newBed(t, func(cfg *Config) { cfg.Recorder, cfg.RateMaxPerSecond = tp, 5 })
 	b.register("f", slots(1), func(in *SpecInput) { in.RateMaxPerSecond = ptr(int64(3)) })
