@@ -34,12 +34,12 @@ vet:
 	@unformatted=$$(gofmt -l .); if [ -n "$$unformatted" ]; then echo "run gofmt -w on: $$unformatted"; exit 1; fi
 	@git ls-files -z '*.go' '*.md' '*.yaml' Makefile .ci | xargs -0 go tool misspell -error -i addres
 
-# Pages in a browser, commands, programs that make figures, the one that kills a
-# server twenty times, and the simulator, which is one goroutine, are looked at in
-# plain: to them the race detector adds nothing but time. Core has a stage of its
-# own. -short leaves out long
-# tests that ask one thing after another; plain runs those, too.
-PLAIN_ONLY := /core$$|/sim$$|/cmd/simplane$$|/server/internal/ui$$|/server/harness/(abuse|coldstart|killtest|overload)$$
+# Pages in a browser, commands, programs that make figures, runs in real time, the
+# one that kills a server twenty times, and the simulator, which is one goroutine, are
+# looked at in plain: to them the race detector adds nothing but time. Core has a stage
+# of its own. -short leaves out long tests that ask one thing after another; plain runs
+# those, too.
+PLAIN_ONLY := /core$$|/bench/live$$|/sim$$|/sim/(swarm|whatif)$$|/cmd/simplane$$|/server/internal/ui$$|/server/harness/(abuse|coldstart|killtest|overload)$$
 race:
 	go test -race -short -timeout 30m $$(go list ./... | grep -vE '$(PLAIN_ONLY)')
 
@@ -51,7 +51,7 @@ cores:
 # The race detector changes the times, and what is built with it is not what
 # ships.
 plain:
-	go test -timeout 20m ./core ./server/... ./sim ./sim/swarm ./cmd/...
+	go test -timeout 20m ./core ./bench/live ./server/... ./sim ./sim/swarm ./sim/whatif ./cmd/...
 
 # core is a library for machines of 32 bits too. Its tests run where this
 # machine can run programs for 386 (Linux on amd64 usually can).
