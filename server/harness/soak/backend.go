@@ -75,6 +75,7 @@ func (b *backend) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			conn.Close()
 		}
 	case doGarbage:
+		w.Header().Set("Content-Type", "application/json") // a text would be a string
 		fmt.Fprint(w, "<html>")
 	case doCallback:
 		b.callBack(r, j)
