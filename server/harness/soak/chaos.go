@@ -204,7 +204,7 @@ func (x *chaos) garbage(_ context.Context, rng *rand.Rand) {
 // redrive sends the dead letters of a function back to work. They are asked to
 // fail, so they come back as dead letters, under new ids.
 func (x *chaos) redrive(context.Context, *rand.Rand) {
-	r, err := x.c.must("GET", x.c.mgmt+"/v1/functions/pool/dead-letters?limit=5", nil, http.StatusOK)
+	r, err := x.c.must("GET", x.c.mgmt+"/v1/functions/pool/dead-letters?limit=5&include=input", nil, http.StatusOK)
 	if err != nil {
 		x.l.violate("%v", err)
 		return
