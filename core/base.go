@@ -27,6 +27,13 @@ type Base struct {
 	Late           []ID            `json:"late,omitempty"` // queued, and passed over
 }
 
+// spec is the spec in force, with what Spec's form as JSON leaves out.
+func (b *Base) spec() *Spec {
+	spec := *b.Spec
+	spec.NoInstances = b.NoInstances
+	return &spec
+}
+
 // BaseExecution is an execution that has not ended, or whose attempt still runs.
 // Times are those of the clock, in ns.
 type BaseExecution struct {

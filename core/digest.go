@@ -53,7 +53,7 @@ func (fn *Function) decided(fx *effects) uint64 {
 func (fx *effects) outcome() StepFlags {
 	switch {
 	case fx.happened:
-		return StepFlags(fx.event.Kind) + 1
+		return StepFlags(outcomeOf(fx.event.Kind))
 	case fx.why != nil:
 		return StepFlags(OutcomeRefused)
 	}

@@ -93,6 +93,11 @@ func (fn *Function) QueueDepth() int { return int(fn.depth.Load()) }
 // the queue.
 func (fn *Function) Pausing() int { return int(fn.pauses.Load()) }
 
+// timeout is the time for an attempt, in ns, unless its request says otherwise.
+func (fn *Function) timeout() int64 {
+	return int64(fn.timeoutMillis.Load()) * int64(time.Millisecond)
+}
+
 // QueueSize is the most executions that may be queued.
 func (fn *Function) QueueSize() int { return int(fn.queueSize.Load()) }
 

@@ -88,19 +88,16 @@ func (r *Registration) Discard() LSN {
 // newRegistration is a new function whose spec is in the journal, if there is
 // one. The error is ErrJournalFull.
 func (c *Core) newRegistration(spec *Spec, stored []byte, now Instant) (*Function, error) {
-	if c.cfg.Journal == nil {
-		fn := newFunction(c, spec)
-		fn.recordFirst(now)
-		return fn, nil
-	}
-	if !c.cfg.Journal.Room() {
+	if c.cfg.Journal != nil && !c.cfg.Journal.Room() {
 		return nil, ErrJournalFull
 	}
 	fn := newFunction(c, spec)
-	fn.registration = c.registrations.Add(1)
 	fn.mu.Lock()
 	defer fn.mu.Unlock()
-	fn.recordSpec(&effects{now: now}, spec, stored)
+	if c.cfg.Journal != nil {
+		fn.registration = c.registrations.Add(1)
+		fn.recordSpec(&effects{now: now}, spec, stored)
+	}
 	fn.recordFirst(now)
 	return fn, nil
 }

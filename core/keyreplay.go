@@ -13,7 +13,7 @@ import (
 type KeyReplay struct {
 	s     *IdempotencyStore
 	gaps  bool
-	again []Step
+	again records
 }
 
 // NewKeyReplay is the replay of a domain that is a shard, see KeyDomain. The error
@@ -26,7 +26,7 @@ func NewKeyReplay(cfg ReplayConfig, domain uint32) (*KeyReplay, error) {
 		return nil, errors.New("replay: the recording does not say how long keys are remembered")
 	}
 	r := &KeyReplay{s: NewIdempotencyStore(1, int64(cfg.IdempotencyTTL), int64(cfg.SweepInterval), math.MaxInt)}
-	r.s.recorder, r.s.shards[0].domain = (*keyReplayRecorder)(r), domain
+	r.s.recorder, r.s.shards[0].domain = &r.again, domain
 	return r, nil
 }
 
@@ -49,11 +49,7 @@ func (r *KeyReplay) Next(recorded *Step) Verdict {
 	if err := r.ask(recorded); err != nil {
 		return Verdict{Result: ReplayUnusable, Why: err.Error()}
 	}
-	was := []Step{*recorded}
-	if !sameSteps(r.again, was) {
-		return Verdict{Result: ReplayDiverged, Again: r.again, Why: differences(was, r.again)}
-	}
-	return Verdict{Result: ReplayIdentical, Again: r.again}
+	return compared([]Step{*recorded}, r.again)
 }
 
 // ask asks what was asked.
@@ -84,9 +80,3 @@ func (r *KeyReplay) ask(s *Step) error {
 	}
 	return nil
 }
-
-// keyReplayRecorder keeps the record of the decision that is taken.
-type keyReplayRecorder KeyReplay
-
-func (r *keyReplayRecorder) Step(s Step) { r.again = append(r.again, s) }
-func (r *keyReplayRecorder) Base(*Base)  {}

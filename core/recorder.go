@@ -92,6 +92,9 @@ const (
 // then observed.
 func (s *Step) Outcome() StepOutcome { return StepOutcome(s.Flags >> outcomeShift) }
 
+// outcomeOf is the outcome of a step with an observed event.
+func outcomeOf(kind EventKind) StepOutcome { return StepOutcome(kind + 1) }
+
 // Event is the observed event of an outcome; false when there is none.
 func (o StepOutcome) Event() (EventKind, bool) {
 	return EventKind(o - 1), o != OutcomeNothing && o != OutcomeRefused
@@ -118,5 +121,5 @@ func (s *Step) Running() int { return int(s.B & 0xffff) }
 // NeedsBase says that the step cannot be taken again without the Base that is
 // recorded with its last record.
 func (s *Step) NeedsBase() bool {
-	return s.Kind == StepRestore || s.Kind == StepUpdate && s.Outcome() == StepOutcome(EventReconfigured+1)
+	return s.Kind == StepRestore || s.Kind == StepUpdate && s.Outcome() == outcomeOf(EventReconfigured)
 }

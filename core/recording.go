@@ -160,10 +160,8 @@ func (fn *Function) acceptRecord(in *input, s, more *Step) (hasMore bool) {
 	}
 	more.Wall, more.Mono = ex.timeout, ex.queueDeadline
 	return more.A|more.B != 0 || more.Mono != 0 || in.letter != (ID{}) ||
-		more.Wall != int64(fn.timeoutMillis.Load())*int64(millisecond)
+		more.Wall != fn.timeout()
 }
-
-const millisecond = int64(1_000_000)
 
 func answerRecord(in *input, s, more *Step) (hasMore bool) {
 	o := &in.outcome

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"slices"
 )
 
 // Replay takes the recorded steps of one function again, with the code that took
@@ -20,7 +21,7 @@ type Replay struct {
 	specFail bool
 	inputs   zeros
 	outputs  zeros
-	again    []Step
+	again    records
 }
 
 // Verdict is how a step that was taken again compares with its record.
@@ -69,7 +70,7 @@ func NewReplay(cfg ReplayConfig, from *Base) (*Replay, error) {
 		TTL: cfg.TTL, CleanupTTL: cfg.CleanupTTL, StaleTTL: cfg.StaleTTL, SchedulerOff: cfg.SchedulerOff, PassOverLate: cfg.PassOverLate,
 		AutoscaleInterval: cfg.AutoscaleInterval, ScaleUpCooldown: cfg.ScaleUpCooldown, ScaleDownCooldown: cfg.ScaleDownCooldown,
 		ScaleDownWindow: cfg.ScaleDownWindow, ScaleToZeroGrace: cfg.ScaleToZeroGrace,
-		Shards: 1, MaxDeadLetters: -1, Recorder: (*replayRecorder)(r),
+		Shards: 1, MaxDeadLetters: -1, Recorder: &r.again,
 	}
 	if cfg.Journal {
 		full.Journal, full.Specs = &r.journal, (*replayCodec)(r)
@@ -109,15 +110,13 @@ func (r *Replay) Next(recorded []Step, base *Base) Verdict {
 	var fx effects
 	r.fn.step(&in, &fx)
 	r.learn(&in, &fx)
-	if !sameSteps(r.again, recorded) {
-		return Verdict{Result: ReplayDiverged, Again: r.again, Why: differences(recorded, r.again)}
-	}
-	if base != nil && base.Whole {
-		if why := r.differs(base); why != "" {
-			return Verdict{Result: ReplayDiverged, Again: r.again, Why: why}
+	v := compared(recorded, r.again)
+	if v.Result == ReplayIdentical && base != nil && base.Whole {
+		if v.Why = r.differs(base); v.Why != "" {
+			v.Result = ReplayDiverged
 		}
 	}
-	return Verdict{Result: ReplayIdentical, Again: r.again}
+	return v
 }
 
 // place says what is wrong with the records as the next ones; "" = nothing.
@@ -155,7 +154,7 @@ func (r *Replay) pass(recorded []Step, in *input) Verdict {
 		r.learn(in, &fx)
 	}
 	r.follow(recorded)
-	late := s.Outcome() == OutcomeRefused || s.Outcome() == StepOutcome(EventDuplicateResult+1) || s.Outcome() == StepOutcome(EventLateResult+1)
+	late := slices.Contains([]StepOutcome{OutcomeRefused, outcomeOf(EventDuplicateResult), outcomeOf(EventLateResult)}, s.Outcome())
 	switch {
 	case s.B != r.fn.load():
 		return Verdict{Result: ReplayDiverged, Why: fmt.Sprintf("an execution that is not there has changed queue or slots to %d and %d", s.Depth(), s.Running())}
@@ -223,16 +222,12 @@ func (r *Replay) differs(recorded *Base) string {
 	return ""
 }
 
-func sameSteps(a, b []Step) bool {
-	if len(a) != len(b) {
-		return false
+// compared says how records compare with those of the step taken again.
+func compared(recorded, again []Step) Verdict {
+	if slices.Equal(recorded, again) {
+		return Verdict{Result: ReplayIdentical, Again: again}
 	}
-	for i := range a {
-		if a[i] != b[i] {
-			return false
-		}
-	}
-	return true
+	return Verdict{Result: ReplayDiverged, Again: again, Why: differences(recorded, again)}
 }
 
 // differences names the fields in which the first differing record differs.

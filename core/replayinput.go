@@ -13,26 +13,15 @@ func (r *Replay) input(in *input, recorded []Step, base *Base) (known bool, err 
 	in.kind, in.now = s.Kind, Instant{Wall: s.Wall, Mono: s.Mono}
 	more := r.takeJournal(recorded)
 	switch s.Kind {
+	case StepAnswer, StepComplete, StepJoin, StepForget, StepCancel, StepInterrupt:
+		if in.ex = r.known[s.ID]; in.ex != nil {
+			r.executionInput(in, s, more)
+		}
+		return in.ex != nil, nil
 	case StepAccept:
 		return true, r.acceptInput(in, s, more)
-	case StepAnswer, StepComplete:
-		if in.ex = r.known[s.ID]; in.ex != nil {
-			r.answerInput(in, s, more)
-		}
-		return in.ex != nil, nil
 	case StepTick, StepDrain:
-		return r.turnInput(in, s)
-	case StepJoin:
-		in.ex, in.waiter = r.known[s.ID], waiterOf(s.Flags)
-		return in.ex != nil, nil
-	case StepForget:
-		if in.ex = r.known[s.ID]; in.ex != nil {
-			in.waiter = in.ex.waiterAt(int(s.A))
-		}
-		return in.ex != nil, nil
-	case StepCancel, StepInterrupt:
-		in.ex = r.known[s.ID]
-		return in.ex != nil, nil
+		r.turnInput(in, s)
 	case StepExpire:
 		return r.expireInput(in, more), nil
 	case StepRelieve:
@@ -58,6 +47,18 @@ func (r *Replay) input(in *input, recorded []Step, base *Base) (known bool, err 
 		in.report = r.reportInput(s)
 	}
 	return true, nil
+}
+
+// executionInput is the rest of input for a step about in.ex.
+func (r *Replay) executionInput(in *input, s *Step, more []Step) {
+	switch s.Kind {
+	case StepAnswer, StepComplete:
+		r.answerInput(in, s, more)
+	case StepJoin:
+		in.waiter = waiterOf(s.Flags)
+	case StepForget:
+		in.waiter = in.ex.waiterAt(int(s.A))
+	}
 }
 
 // takeJournal tells the journal what its facts' places are and how far it is, and
@@ -88,7 +89,7 @@ func (r *Replay) acceptInput(in *input, s *Step, more []Step) error {
 	if r.known[s.ID] != nil {
 		return fmt.Errorf("step %d accepts execution %v again", s.Seq, s.ID)
 	}
-	x := Step{Wall: int64(r.fn.timeoutMillis.Load()) * millisecond}
+	x := Step{Wall: r.fn.timeout()}
 	if len(more) > 0 {
 		x = more[0]
 	}
@@ -160,13 +161,13 @@ func (r *Replay) answerInput(in *input, s *Step, more []Step) {
 	}
 }
 
-func (r *Replay) turnInput(in *input, s *Step) (known bool, err error) {
+func (r *Replay) turnInput(in *input, s *Step) {
 	if s.Flags&FlagAwaited != 0 {
 		in.done = func() {}
 	}
 	in.draining = s.Flags&FlagDraining != 0
 	if s.Flags&FlagAsked == 0 {
-		return true, nil
+		return
 	}
 	ex := r.known[s.ID]
 	if ex == nil {
@@ -174,7 +175,6 @@ func (r *Replay) turnInput(in *input, s *Step) (known bool, err error) {
 		ex = &execution{id: s.ID}
 	}
 	in.asked, in.nobody = question{ex: ex, joins: uint32(s.Extra)}, s.Flags&FlagNobody != 0
-	return true, nil
 }
 
 // expireInput has those of the executions that are known; false unless all are.
@@ -199,7 +199,7 @@ func (in *input) due() []appointment[execution] {
 // relieveInput drops as many payloads as were dropped. Those that are not known
 // were the oldest: then the step cannot be taken, and the known ones follow it.
 func (r *Replay) relieveInput(in *input, s *Step, more []Step) (all bool) {
-	step := &reliefStep{exactly: int(s.A), need: 0}
+	step := &reliefStep{exactly: int(s.A)}
 	if s.Flags&FlagBefore != 0 && len(more) > 0 {
 		step.before, more = &execution{id: more[0].ID, finished: more[0].Wall}, more[1:]
 	}
@@ -240,13 +240,11 @@ func (r *Replay) updateInput(in *input, s *Step, base *Base) error {
 		spec.Durability = DurabilityDisk // without a journal that is what fails
 		in.spec = &spec
 	}
-	if s.Outcome() == StepOutcome(EventReconfigured+1) {
+	if s.NeedsBase() {
 		if base == nil || base.Spec == nil {
 			return fmt.Errorf("step %d has a new spec, and there is no base with it", s.Seq)
 		}
-		spec := *base.Spec
-		spec.NoInstances = base.NoInstances
-		in.spec = &spec
+		in.spec = base.spec()
 	}
 	return nil
 }

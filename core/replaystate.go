@@ -8,9 +8,7 @@ import (
 
 // begin takes over a function's state from a whole Base.
 func (r *Replay) begin(b *Base) error {
-	spec := *b.Spec
-	spec.NoInstances = b.NoInstances
-	fn := newFunction(r.core, &spec)
+	fn := newFunction(r.core, b.spec())
 	fn.domain, fn.recorded, fn.check = b.Domain, b.Seq, b.Check
 	fn.deleted, fn.ready = b.Deleted, b.Ready
 	fn.replicasWanted.Store(int32(b.ReplicasWanted))
@@ -131,9 +129,9 @@ func waiterOf(f StepFlags) Waiter {
 func waiterOfLetter(letter byte) Waiter {
 	switch letter {
 	case 'l':
-		return &aLeaver{}
+		return waiterOf(FlagWaiter | FlagLeaver)
 	case 'w':
-		return &aWaiter{}
+		return waiterOf(FlagWaiter)
 	}
 	return nil
 }
@@ -155,11 +153,11 @@ func (z *zeros) bytes(n uint32) ([]byte, error) {
 	return z.all[:n:n], nil
 }
 
-// replayRecorder keeps the records of the step that is taken.
-type replayRecorder Replay
+// records is a Recorder that keeps what a step taken again records.
+type records []Step
 
-func (r *replayRecorder) Step(s Step) { r.again = append(r.again, s) }
-func (r *replayRecorder) Base(*Base)  {}
+func (r *records) Step(s Step) { *r = append(*r, s) }
+func (r *records) Base(*Base)  {}
 
 // replayJournal gives facts the places that they had.
 type replayJournal struct{ next []LSN }

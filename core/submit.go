@@ -384,7 +384,7 @@ func (c *Core) newExecution(fn *Function, r *Request, now Instant, durable bool)
 		ex.more.own()
 	}
 	if ex.timeout <= 0 {
-		ex.timeout = int64(fn.timeoutMillis.Load()) * int64(time.Millisecond)
+		ex.timeout = fn.timeout()
 	}
 	ex.timeout = min(ex.timeout, maxTimeout)
 	ex.lookAt = c.store.ttl.nextLook(now.Wall, now.Wall)

@@ -50,9 +50,7 @@ func (r *Recorder) totals() (total, dropped uint64) {
 		g := &r.rings[i]
 		g.mu.Lock()
 		total += g.total
-		if len(g.steps) > 0 {
-			dropped += g.total - uint64(g.held())
-		}
+		dropped += g.dropped()
 		g.mu.Unlock()
 	}
 	return total, dropped

@@ -37,6 +37,14 @@ const leastBaseBytes = 4 << 20
 // oldest is the total at which the oldest step came that is still here.
 func (g *ring) oldest() uint64 { return g.total - uint64(g.held()) }
 
+// dropped is how many steps newer ones have overwritten.
+func (g *ring) dropped() uint64 {
+	if len(g.steps) == 0 {
+		return 0
+	}
+	return g.oldest()
+}
+
 func (g *ring) held() int { return int(min(g.total, uint64(len(g.steps)))) }
 
 // hold keeps a base, and drops what nobody will need. Whatever the number of

@@ -58,6 +58,7 @@ func (r *Recorder) State() (s State) {
 		g.mu.Lock()
 		held, total := g.held(), g.total
 		s.Bases += len(g.bases)
+		s.DroppedSteps += g.dropped()
 		if oldest, latest := g.span(held); latest > 0 {
 			from, to = min(from, oldest), max(to, latest)
 			if total > uint64(held) {
@@ -67,9 +68,6 @@ func (r *Recorder) State() (s State) {
 		g.mu.Unlock()
 		s.Steps += held
 		s.RecordedSteps += total
-		if len(g.steps) > 0 {
-			s.DroppedSteps += total - uint64(held)
-		}
 		g.domains(held, domains)
 	}
 	for d := range domains {
