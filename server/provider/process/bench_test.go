@@ -47,7 +47,7 @@ func BenchmarkColdStart(b *testing.B) {
 				if err := p.SetReplicas(context.Background(), d.Name, 0); err != nil {
 					b.Fatal(err)
 				}
-				eventually(b, "nothing runs", func() bool { return p.function(d.Name).count() == 0 })
+				eventually(b, "nothing runs", func() bool { return p.function(d.Name).Count() == 0 })
 			})
 		})
 	}
@@ -75,11 +75,4 @@ func measure(b *testing.B, p *Provider, name string, before func()) {
 	slices.Sort(took)
 	b.ReportMetric(float64(took[len(took)/2].Nanoseconds())/1e3, "median-µs")
 	b.ReportMetric(float64(took[len(took)*99/100].Nanoseconds())/1e3, "p99-µs")
-}
-
-// count is the number of instances, those that are stopping included.
-func (f *function) count() int {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return len(f.instances)
 }

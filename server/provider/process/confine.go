@@ -142,29 +142,14 @@ func (p *Provider) unheld() (all []string) {
 	return all
 }
 
-// unheld says which of the function's limits do not hold; empty if all do.
-func (f *function) unheld() string {
-	all := f.p.unheld()
-	if why := f.p.cgroups.missing["memory"]; why != "" && f.dep.Memory != "" {
-		all = append(all, "the memory limit holds for each process, not for the instance: "+why)
-	}
-	if why := f.p.cgroups.missing["cpu"]; why != "" && f.dep.CPU != "" {
-		all = append(all, "the cpu limit "+f.dep.CPU+" is not enforced: "+why)
-	}
-	if f.unlimited != "" {
-		all = append(all, f.unlimited)
-	}
-	return strings.Join(all, "; ")
-}
-
 // notLimited notes, once, that a process of the function does without a limit.
 func (in *instance) notLimited(why string) {
-	f := in.f
+	f, text := in.f, "not limited: "+strings.ReplaceAll(why, "\n", "; ")
 	f.mu.Lock()
 	known := f.unlimited != ""
-	f.unlimited = "not limited: " + strings.ReplaceAll(why, "\n", "; ")
+	f.unlimited = text
 	f.mu.Unlock()
 	if !known {
-		in.note(slog.LevelWarn, f.unlimited)
+		in.note(slog.LevelWarn, text)
 	}
 }

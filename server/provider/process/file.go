@@ -19,11 +19,11 @@ import (
 // invocations, each in a process of its own.
 func (in *instance) runFile() exit {
 	t := &fileTarget{in: in}
-	if !in.f.becameReady(in, "", 0, t) {
+	if !in.BecameReady("", 0, t) {
 		return exit{}
 	}
 	<-in.stop
-	in.drain(nil)
+	in.Drain(nil)
 	return exit{}
 }
 

@@ -12,17 +12,18 @@ import (
 	"github.com/valyala/fasthttp"
 
 	"simplane/server/provider"
+	"simplane/server/provider/replicas"
 )
 
 // runHTTP runs an instance that serves HTTP on a port it is given.
 func (in *instance) runHTTP() exit {
-	if !in.turn() {
+	if !in.Turn() {
 		return exit{}
 	}
 	port, err := in.f.p.ports.take()
 	if err != nil {
-		in.endTurn()
-		return startFailed("no port for the function: %v", err)
+		in.EndTurn()
+		return replicas.StartFailed("no port for the function: %v", err)
 	}
 	defer in.f.p.ports.give(port)
 
@@ -31,8 +32,8 @@ func (in *instance) runHTTP() exit {
 	vars := map[string]string{"PORT": strconv.Itoa(port), TokenEnv: token}
 	c, err := in.launch(context.Background(), in.id, vars, false)
 	if err != nil {
-		in.endTurn()
-		return startFailed("the command could not be started: %v", err)
+		in.EndTurn()
+		return replicas.StartFailed("the command could not be started: %v", err)
 	}
 	server := &httpServer{
 		listener:      listener{port: port, id: in.id, leader: c.PID, guard: c.Guard(), user: in.f.p.user.uid},
@@ -42,7 +43,7 @@ func (in *instance) runHTTP() exit {
 	ctx, cancel := context.WithTimeout(context.Background(), in.f.p.opt.StartTimeout)
 	defer cancel()
 	up, err := in.probe(ctx, c, server)
-	in.endTurn()
+	in.EndTurn()
 	if err != nil {
 		return in.squatted(c, err)
 	}
@@ -57,24 +58,24 @@ func (in *instance) runHTTP() exit {
 		child: c,
 	}
 	defer target.Close()
-	if in.f.becameReady(in, server.address(), time.Since(began), target) {
+	if in.BecameReady(server.address(), time.Since(began), target) {
 		hung := make(chan struct{})
 		go in.watchHealth(c, server, hung)
 		select {
 		case <-hung:
 			in.note(slog.LevelError, "replaced: invocations fail and GET /health is not answered")
-			in.f.pool.Remove(in.id)
+			in.f.Pool.Remove(in.id)
 			c.Kill()
 			<-c.Done()
 			c.cleanUp()
 			return exit{}
 		case <-c.Done():
-			in.f.pool.Remove(in.id)
+			in.f.Pool.Remove(in.id)
 			c.cleanUp()
 			in.note(slog.LevelError, "the function "+c.describe())
 			return exit{}
 		case <-in.stop:
-			in.drain(c.Done())
+			in.Drain(c.Done())
 		}
 	}
 	in.end(c)
@@ -88,7 +89,7 @@ func (in *instance) neverReady(c *child, slow string) exit {
 	select {
 	case <-c.Done():
 		c.cleanUp()
-		return startFailed("the function %s before it was ready", c.describe())
+		return replicas.StartFailed("the function %s before it was ready", c.describe())
 	default:
 	}
 	in.end(c)
@@ -97,7 +98,7 @@ func (in *instance) neverReady(c *child, slow string) exit {
 	case <-in.stop:
 		return exit{}
 	default:
-		return startFailed("the function %s within %v%s", slow, in.f.p.opt.StartTimeout, c.tail.suffix())
+		return replicas.StartFailed("the function %s within %v%s", slow, in.f.p.opt.StartTimeout, c.tail.suffix())
 	}
 }
 
@@ -106,7 +107,7 @@ func (in *instance) neverReady(c *child, slow string) exit {
 func (in *instance) squatted(c *child, foreign error) exit {
 	in.end(c)
 	c.cleanUp()
-	return startFailed("the function cannot be reached: %v%s", foreign, c.tail.suffix())
+	return replicas.StartFailed("the function cannot be reached: %v%s", foreign, c.tail.suffix())
 }
 
 // probe asks GET /health until the function is ready: a 2xx, or a 404 from a
@@ -165,7 +166,7 @@ func (in *instance) watchHealth(c *child, server *httpServer, hung chan<- struct
 			return
 		case <-tick.C:
 		}
-		if !in.f.pool.Ejected(in.id) {
+		if !in.f.Pool.Ejected(in.id) {
 			misses = 0
 			continue
 		}

@@ -6,91 +6,47 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
-	"sync/atomic"
 	"syscall"
 	"time"
 
 	"simplane/server/provider"
 	"simplane/server/provider/process/guard"
 	"simplane/server/provider/process/proctree"
+	"simplane/server/provider/replicas"
 )
 
 // instance is one replica from its start to its end.
 type instance struct {
+	*replicas.Instance
 	f     *function
 	id    string
-	stop  chan struct{} // closed by function.retire
-	meter *meter        // nil when its usage is never measured
-
-	// Guarded by function.mu.
-	of      *release
-	leaving bool
-	isReady bool
+	stop  <-chan struct{}
+	meter *meter // nil when its usage is never measured
 }
 
 // exit is how an instance ended by itself.
-type exit struct {
-	startFailure *provider.Error // it was never ready
-	recycled     bool            // simplane replaced it, after it had work to do
-	lived        time.Duration
-}
+type exit = replicas.Exit
 
-// serial makes instance ids unique, so that a guard never confuses two.
-var serial atomic.Uint64
-
-func newInstance(f *function, of *release) *instance {
-	in := &instance{
-		f: f, of: of,
-		id:   fmt.Sprintf("%s-%d", f.name, serial.Add(1)),
-		stop: make(chan struct{}),
-	}
+func newInstance(f *function, r *replicas.Instance) *instance {
+	in := &instance{Instance: r, f: f, id: r.ID(), stop: r.Stop()}
 	if f.p.sampler.report != nil {
 		in.meter = newMeter(f.measured)
 	}
 	return in
 }
 
-// spec is the deployment that the instance's processes are started from.
-func (in *instance) spec() provider.Deployment {
-	in.f.mu.Lock()
-	defer in.f.mu.Unlock()
-	return in.of.dep
-}
-
-// run runs the instance from start to end; it returns once nothing of it is
-// left.
-func (in *instance) run() {
-	began := time.Now()
-	var how exit
-	switch in.spec().RuntimeMode {
+// Run implements replicas.Runner.
+func (in *instance) Run() exit {
+	switch in.Spec().RuntimeMode {
 	case provider.STDIO:
-		how = in.runStdio()
+		return in.runStdio()
 	case provider.FILE:
-		how = in.runFile()
-	default:
-		how = in.runHTTP()
+		return in.runFile()
 	}
-	how.lived = time.Since(began)
-	if how.startFailure != nil {
-		in.note(slog.LevelError, how.startFailure.Error())
-	}
-	in.f.exited(in, how)
+	return in.runHTTP()
 }
 
-func (in *instance) note(level slog.Level, text string) { in.f.note(in.id, level, text) }
-
-// turn waits for one of the places among the starting instances. false means
-// the instance is to stop instead.
-func (in *instance) turn() bool {
-	select {
-	case in.f.starting <- struct{}{}:
-		return true
-	case <-in.stop:
-		return false
-	}
-}
-
-func (in *instance) endTurn() { <-in.f.starting }
+func (in *instance) note(level slog.Level, text string) { in.Note(level, text) }
 
 // child is a started process with its streams.
 type child struct {
@@ -109,7 +65,7 @@ type child struct {
 // bounds it when ctx does not. With protocol set, stdin and stdout are left to
 // the caller; otherwise stdin is empty and stdout is log.
 func (in *instance) launch(ctx context.Context, id string, extra map[string]string, protocol bool) (*child, error) {
-	d, opt := in.spec(), in.f.p.opt
+	d, opt := in.Spec(), in.f.p.opt
 	env := environment(d, in.f.p.user, extra)
 	args := argv(d)
 	dir := d.WorkDir
@@ -180,11 +136,11 @@ func (in *instance) launch(ctx context.Context, id string, extra map[string]stri
 		in.notLimited(c.Unlimited)
 	}
 	c.meter.add(c)
-	c.pumps = append(c.pumps, startPump(in.f.logs, in.id, provider.Stderr, &stream{File: ourErr}, c.tail))
+	c.pumps = append(c.pumps, startPump(in.f.Logs, in.id, provider.Stderr, &stream{File: ourErr}, c.tail))
 	if protocol {
 		c.stdout = &stream{File: ourOut}
 	} else {
-		c.pumps = append(c.pumps, startPump(in.f.logs, in.id, provider.Stdout, &stream{File: ourOut}, nil))
+		c.pumps = append(c.pumps, startPump(in.f.Logs, in.id, provider.Stdout, &stream{File: ourOut}, nil))
 	}
 	return c, nil
 }
@@ -250,20 +206,6 @@ func (in *instance) end(c *child) {
 	<-c.Done()
 }
 
-// drain takes the instance out of balancing and waits for its invocations,
-// within limits.
-func (in *instance) drain(gone <-chan struct{}) {
-	idle := in.f.pool.Remove(in.id)
-	limit := time.NewTimer(in.f.p.opt.DrainTimeout)
-	defer limit.Stop()
-	select {
-	case <-idle:
-	case <-gone:
-	case <-limit.C:
-		in.note(slog.LevelWarn, "stopped with invocations still running")
-	}
-}
-
 // describe says in words how a process ended, with the end of its stderr.
 func (c *child) describe() string {
 	status, lost := c.Status()
@@ -281,8 +223,4 @@ func (c *child) describe() string {
 
 func signalName(sig syscall.Signal) string {
 	return fmt.Sprintf("%d (%s)", int(sig), sig)
-}
-
-func startFailed(format string, a ...any) exit {
-	return exit{startFailure: &provider.Error{Code: provider.CodeStartFailed, Message: fmt.Sprintf(format, a...)}}
 }

@@ -54,25 +54,6 @@ func TestFailingStartIsRetriedWithBackoff(t *testing.T) {
 	}
 }
 
-func TestBackoff(t *testing.T) {
-	b := backoff{base: 50 * time.Millisecond, max: time.Second}
-	var got []time.Duration
-	for range 7 {
-		got = append(got, b.next()/time.Millisecond)
-	}
-	if want := []time.Duration{50, 100, 200, 400, 800, 1000, 1000}; !slices.Equal(got, want) {
-		t.Errorf("delays %v ms, want %v", got, want)
-	}
-	b.tries = 1000
-	if d := b.next(); d != time.Second {
-		t.Errorf("after 1000 tries: %v", d)
-	}
-	b.reset()
-	if d := b.next(); d != 50*time.Millisecond {
-		t.Errorf("after reset: %v", d)
-	}
-}
-
 func TestScale(t *testing.T) {
 	p := start(t, Options{MaxReplicas: 4})
 	d := self(t, "http")
@@ -140,12 +121,12 @@ func TestStopByForceWhenSIGTERMIsIgnored(t *testing.T) {
 		t.Fatal(err)
 	}
 	if !logged(f, "did not stop on SIGTERM in 50ms; killed") {
-		t.Errorf("logs: %v", f.logs.Tail(0))
+		t.Errorf("logs: %v", f.Logs.Tail(0))
 	}
 }
 
 func logged(f *function, text string) bool {
-	return slices.ContainsFunc(f.logs.Tail(0), func(l provider.LogLine) bool { return l.Text == text })
+	return slices.ContainsFunc(f.Logs.Tail(0), func(l provider.LogLine) bool { return l.Text == text })
 }
 
 func TestSIGTERMGivesTimeToFinish(t *testing.T) {
@@ -159,7 +140,7 @@ func TestSIGTERMGivesTimeToFinish(t *testing.T) {
 		t.Fatal(err)
 	}
 	if !logged(f, "bye") {
-		t.Errorf("logs: %v", f.logs.Tail(0))
+		t.Errorf("logs: %v", f.Logs.Tail(0))
 	}
 }
 

@@ -177,7 +177,7 @@ func (p *Provider) Provision(_ context.Context, d provider.Deployment) error {
 	old := p.functions[d.Name]
 	if old != nil {
 		p.mu.Unlock()
-		old.change(d)
+		old.Change(d)
 		return nil
 	}
 	if len(p.functions) >= p.opt.MaxFunctions {
@@ -196,7 +196,7 @@ func (p *Provider) Provision(_ context.Context, d provider.Deployment) error {
 		// should not wait for it. Should it fail, that one tries again.
 		go func() { _, _ = p.guardProcess() }()
 	}
-	f.scale(d.Replicas)
+	f.Scale(d.Replicas)
 	return nil
 }
 
@@ -220,9 +220,9 @@ func (p *Provider) Deprovision(ctx context.Context, name string) error {
 	if f == nil {
 		return provider.ErrNotFound
 	}
-	f.shutDown(&provider.Error{Code: provider.CodeDeleted, Message: "the function was deleted"}, true)
+	f.ShutDown(&provider.Error{Code: provider.CodeDeleted, Message: "the function was deleted"}, true)
 	select {
-	case <-f.stopped:
+	case <-f.Down():
 		return nil
 	case <-ctx.Done():
 		return ctx.Err()
@@ -235,18 +235,18 @@ func (p *Provider) SetReplicas(_ context.Context, name string, n int) error {
 	if f == nil {
 		return provider.ErrNotFound
 	}
-	most := f.most()
+	most := f.Most()
 	if n < 0 || n > most {
 		return provider.Invalid(fmt.Errorf("replicas: 0 to %d are allowed, not %d", most, n))
 	}
-	f.scale(n)
+	f.Scale(n)
 	return nil
 }
 
 // Endpoints implements provider.Provider.
 func (p *Provider) Endpoints(name string) []provider.Endpoint {
 	if f := p.function(name); f != nil {
-		return f.pool.Endpoints()
+		return f.Pool.Endpoints()
 	}
 	return nil
 }
@@ -254,7 +254,7 @@ func (p *Provider) Endpoints(name string) []provider.Endpoint {
 // Status implements provider.Provider.
 func (p *Provider) Status(name string) (provider.Status, bool) {
 	if f := p.function(name); f != nil {
-		return f.status(), true
+		return f.Status(), true
 	}
 	return provider.Status{}, false
 }
@@ -268,7 +268,7 @@ func (p *Provider) Logs(name string, tail int) ([]provider.LogLine, error) {
 	if f == nil {
 		return nil, provider.ErrNotFound
 	}
-	return f.logs.Tail(tail), nil
+	return f.Logs.Tail(tail), nil
 }
 
 // Go implements provider.Provider. A function scaled to zero is started.
@@ -278,7 +278,7 @@ func (p *Provider) Go(name string, inv provider.Invocation, done func(provider.R
 		done(provider.Failure(provider.CodeNotFound, fmt.Sprintf("function %q is not provisioned", name)))
 		return
 	}
-	f.invoke(inv, done)
+	f.Invoke(inv, done)
 }
 
 // Invoke implements provider.Provider.
@@ -298,7 +298,7 @@ func (p *Provider) Close(ctx context.Context) error {
 	p.mu.Unlock()
 	p.sampler.close()
 	for _, f := range all {
-		f.shutDown(&provider.Error{Code: provider.CodeClosed, Message: "simplane is shutting down"}, true)
+		f.ShutDown(&provider.Error{Code: provider.CodeClosed, Message: "simplane is shutting down"}, true)
 	}
 	stopped := make(chan struct{})
 	go func() { p.running.Wait(); close(stopped) }()

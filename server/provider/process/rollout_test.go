@@ -110,8 +110,8 @@ func TestNoInvocationNoticesAChange(t *testing.T) {
 			callers.Wait()
 			f := p.function(d.Name)
 			eventually(t, "the old instances are gone", func() bool {
-				s := f.status()
-				return f.count() <= 2*f.workers && s.Ready == 2 && s.Waiting == 0
+				s := f.Status()
+				return f.Count() <= 2*d.Workers() && s.Ready == 2 && s.Waiting == 0
 			})
 		})
 	}
@@ -146,7 +146,7 @@ func TestBrokenChangeKeepsTheOldInstances(t *testing.T) {
 				if s.Ready != 1 || s.Starting != 0 || s.LastError != "" {
 					t.Errorf("%+v", s)
 				}
-				eventually(t, "what was tried is gone", func() bool { return p.function(d.Name).count() == 1 })
+				eventually(t, "what was tried is gone", func() bool { return p.function(d.Name).Count() == 1 })
 			}
 
 			// An old instance that dies is replaced by one of its own kind.
@@ -196,7 +196,7 @@ func TestSecondChangeReplacesTheFirst(t *testing.T) {
 	under := func() {
 		t.Helper()
 		provision(t, p, never(t))
-		eventually(t, "the change is under way", func() bool { return f.count() == 2 })
+		eventually(t, "the change is under way", func() bool { return f.Count() == 2 })
 		if r := rolloutOf(p, "http"); r.State != provider.RolloutProgressing || r.Message != "" {
 			t.Errorf("%+v", r)
 		}
@@ -206,12 +206,12 @@ func TestSecondChangeReplacesTheFirst(t *testing.T) {
 	}
 	under()
 	provision(t, p, never(t)) // once more is no other change
-	if n := f.count(); n != 2 {
+	if n := f.Count(); n != 2 {
 		t.Errorf("%d instances after the same change", n)
 	}
 	provision(t, p, versioned(t, provider.HTTP, "2"))
 	rolledOut(t, p, "http", "2")
-	eventually(t, "the others are gone", func() bool { return f.count() == 1 && !alive(pid) })
+	eventually(t, "the others are gone", func() bool { return f.Count() == 1 && !alive(pid) })
 
 	_, pid = version(t, p, "http")
 	under()
@@ -220,7 +220,7 @@ func TestSecondChangeReplacesTheFirst(t *testing.T) {
 	if _, now := version(t, p, "http"); now != pid {
 		t.Error("taking a change back restarted the function")
 	}
-	eventually(t, "the other is gone", func() bool { return f.count() == 1 })
+	eventually(t, "the other is gone", func() bool { return f.Count() == 1 })
 }
 
 func TestDeletingDuringAChangeStopsBoth(t *testing.T) {
@@ -233,11 +233,11 @@ func TestDeletingDuringAChangeStopsBoth(t *testing.T) {
 		_, pid := version(t, p, "http")
 		provision(t, p, never(t))
 		f := p.function("http")
-		eventually(t, "the change is under way", func() bool { return f.count() == 2 })
+		eventually(t, "the change is under way", func() bool { return f.Count() == 2 })
 		if err := p.Deprovision(context.Background(), "http"); err != nil {
 			t.Fatal(err)
 		}
-		if n := f.count(); n != 0 || alive(pid) {
+		if n := f.Count(); n != 0 || alive(pid) {
 			t.Errorf("%d instances are left", n)
 		}
 	}

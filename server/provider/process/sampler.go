@@ -135,24 +135,29 @@ func (g *gauge) sample(f *function, now time.Time, report func(string, provider.
 		g.before = nil
 		return false
 	}
-	if !g.activity.Lately(f.pool, now) {
+	if !g.activity.Lately(f.Pool, now) {
 		g.before = nil
 		return true
 	}
+	g.tell(f.Name, instances, f.Status().Ready, report)
+	return true
+}
+
+// tell reports the mean of what instances use over a number of replicas.
+func (g *gauge) tell(function string, instances []*instance, n int, report func(string, provider.Metric, float64)) {
 	cores, memory, known := g.read(instances)
-	replicas := float64(f.status().Ready)
-	if replicas == 0 {
-		return true // they have gone meanwhile
+	replicas := float64(n)
+	if n == 0 {
+		return // they have gone meanwhile
 	}
 	for _, m := range g.metrics {
 		switch {
 		case m.Type == "memory":
-			report(f.name, m, float64(memory)/g.memoryUnit/replicas)
+			report(function, m, float64(memory)/g.memoryUnit/replicas)
 		case known:
-			report(f.name, m, cores/g.cpuUnit/replicas)
+			report(function, m, cores/g.cpuUnit/replicas)
 		}
 	}
-	return true
 }
 
 // read adds up the cores and the memory that instances use. One that has just
@@ -177,12 +182,8 @@ func (g *gauge) read(instances []*instance) (cores float64, memory int64, known 
 // readyInstances are the instances that take work, each process of a STDIO
 // function included.
 func (f *function) readyInstances() (ready []*instance) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	for _, in := range f.instances {
-		if in.isReady {
-			ready = append(ready, in)
-		}
+	for _, r := range f.Ready() {
+		ready = append(ready, r.(*instance))
 	}
 	return ready
 }

@@ -10,6 +10,7 @@ import (
 
 	"simplane/server/provider"
 	"simplane/server/provider/process/guard"
+	"simplane/server/provider/replicas"
 )
 
 // figures keeps the last figure reported of each function's metrics.
@@ -104,7 +105,7 @@ for line in sys.stdin: print('{"output":1}', flush=True)`}}, "memory")
 func fakeInstances(t *testing.T, f *function, n int) (all []*instance, set func(i int, cpu time.Duration, memory, cache int64)) {
 	dirs := make([]string, n)
 	for i := range n {
-		in := newInstance(f, f.release)
+		in := newInstance(f, &replicas.Instance{})
 		dirs[i] = t.TempDir()
 		in.meter.add(&child{Process: &guard.Process{PID: os.Getpid()}, confined: &confinement{group: &group{v2: dirs[i], dirs: []string{dirs[i]}}}})
 		all = append(all, in)
@@ -137,12 +138,7 @@ func TestMeanOverInstances(t *testing.T) {
 			d := scaledBy(stdio(t), "cpu", "memory")
 			d.Name, d.CPU, d.Memory, d.Replicas = "f", c.cpu, c.memory, 0
 			f := newFunction(p, d)
-			f.desired = 2
 			instances, set := fakeInstances(t, f, 2)
-			f.instances, f.ready = instances, 2
-			for _, in := range instances {
-				in.isReady = true
-			}
 			near := func(what string, want float64) {
 				t.Helper()
 				if v, n := got.of("f", what); n == 0 || v < want*0.9 || v > want*1.1 {
@@ -151,7 +147,7 @@ func TestMeanOverInstances(t *testing.T) {
 			}
 			set(0, time.Minute, 150<<20, 20<<20)
 			set(1, time.Hour, 70<<20, 0)
-			sample := func() { f.gauge.Load().sample(f, time.Now(), opt.ReportMetric) }
+			sample := func() { f.gauge.Load().tell("f", instances, len(instances), opt.ReportMetric) }
 			sample()
 			near("memory", c.wantMem)
 			if _, n := got.of("f", "cpu"); n != 0 {

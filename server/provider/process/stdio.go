@@ -18,41 +18,42 @@ import (
 
 	"simplane/server/internal/fncall"
 	"simplane/server/provider"
+	"simplane/server/provider/replicas"
 )
 
 // runStdio runs an instance that answers lines on stdin with lines on stdout.
 func (in *instance) runStdio() exit {
-	if !in.turn() {
+	if !in.Turn() {
 		return exit{}
 	}
 	began := time.Now()
 	c, err := in.launch(context.Background(), in.id, nil, true)
-	in.endTurn()
+	in.EndTurn()
 	if err != nil {
-		return startFailed("the command could not be started: %v", err)
+		return replicas.StartFailed("the command could not be started: %v", err)
 	}
 
 	w := &worker{in: in, child: c, began: began, broken: make(chan struct{}), eof: make(chan struct{})}
 	go w.read()
 	// The protocol has no greeting, so a started process counts as ready, one on
 	// trial when it has lived for a while.
-	if !in.outlivesTrial(w) || in.f.becameReady(in, "", time.Since(began), w) {
+	if !in.outlivesTrial(w) || in.BecameReady("", time.Since(began), w) {
 		select {
 		case <-c.Done():
 		case <-w.broken:
-			in.f.pool.Remove(in.id)
+			in.f.Pool.Remove(in.id)
 			c.Kill() // its result is not used
 			<-c.Done()
 			return w.gaveUp()
 		case <-in.stop:
-			in.drain(c.Done())
+			in.Drain(c.Done())
 			c.stdin.Close()
 			in.end(c)
 			w.finish(true)
 			c.cleanUp()
 			return exit{}
 		}
-		in.f.pool.Remove(in.id)
+		in.f.Pool.Remove(in.id)
 		return w.died()
 	}
 	in.end(c)
@@ -64,10 +65,7 @@ func (in *instance) runStdio() exit {
 // outlivesTrial reports whether an instance on trial lives for TrialTime; true at
 // once for another.
 func (in *instance) outlivesTrial(w *worker) bool {
-	in.f.mu.Lock()
-	trial := in.f.onTrial(in)
-	in.f.mu.Unlock()
-	if !trial {
+	if !in.OnTrial() {
 		return true
 	}
 	limit := time.NewTimer(in.f.p.opt.TrialTime)
@@ -124,7 +122,7 @@ func (w *worker) Call(inv provider.Invocation, done func(provider.Result)) {
 	w.mu.Lock()
 	if w.exited || w.dead != nil || w.why != "" {
 		w.mu.Unlock()
-		w.in.f.pool.Remove(w.in.id) // what breaks it off may not have come to that yet
+		w.in.f.Pool.Remove(w.in.id) // what breaks it off may not have come to that yet
 		done(notTaken)
 		return
 	}
@@ -294,7 +292,7 @@ func (w *worker) breakOff(why string, level slog.Level, end func()) {
 	w.mu.Unlock()
 	if first {
 		w.in.note(level, why)
-		w.in.f.pool.Remove(w.in.id)
+		w.in.f.Pool.Remove(w.in.id)
 		defer close(w.broken)
 	}
 	end()
@@ -319,7 +317,7 @@ func (w *worker) gaveUp() exit {
 	w.child.cleanUp()
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return exit{recycled: w.calls > 0}
+	return exit{Recycled: w.calls > 0}
 }
 
 // finish waits for the rest of stdout, when it matters, and ends a call that
@@ -364,14 +362,14 @@ func (w *worker) died() exit {
 	var how exit
 	err := &provider.Error{Code: provider.CodeCrashed, Message: "with the invocation running, the function " + w.child.describe() + w.noise(c)}
 	if neverStarted {
-		how = startFailed("the function %s before it was ready", w.child.describe())
-		err = how.startFailure
+		how = replicas.StartFailed("the function %s before it was ready", w.child.describe())
+		err = how.StartFailure
 	} else {
 		w.in.note(slog.LevelError, "the function "+w.child.describe())
 		// A program that ends properly after an answer is no crash: it may
 		// have been written for one line.
 		status, lost := w.child.Status()
-		how.recycled = !lost && status.Exited() && status.ExitStatus() == 0 && w.answers() > 0
+		how.Recycled = !lost && status.Exited() && status.ExitStatus() == 0 && w.answers() > 0
 	}
 	w.mu.Lock()
 	w.dead = err
@@ -487,7 +485,7 @@ func (w *worker) log(c *call, line []byte) {
 		c.noise = fncall.Snippet(line)
 		w.mu.Unlock()
 	}
-	w.in.f.logs.Add(provider.LogLine{Time: time.Now(), Instance: w.in.id, Stream: provider.Stdout, Text: logText(line)})
+	w.in.f.Logs.Add(provider.LogLine{Time: time.Now(), Instance: w.in.id, Stream: provider.Stdout, Text: logText(line)})
 }
 
 // maxChatter is how many bytes a STDIO function may write to stdout outside

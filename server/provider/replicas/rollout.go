@@ -1,4 +1,4 @@
-package process
+package replicas
 
 import (
 	"log/slog"
@@ -18,7 +18,7 @@ type release struct{ dep provider.Deployment }
 type rollout struct {
 	to      *release
 	dep     provider.Deployment // the function's, once the release is
-	trial   *instance           // nil while the next try is delayed
+	trial   *Instance           // nil while the next try is delayed
 	backoff backoff
 	retry   *time.Timer // set while the next try is delayed
 }
@@ -40,8 +40,8 @@ func sameProgram(a, b provider.Deployment) bool {
 	return reflect.DeepEqual(withProgram(provider.Deployment{}, a), withProgram(provider.Deployment{}, b))
 }
 
-// change makes the function be as d says. A change under way is replaced.
-func (f *function) change(d provider.Deployment) {
+// Change makes the function be as d says. A change under way is replaced.
+func (f *Set) Change(d provider.Deployment) {
 	f.mu.Lock()
 	if f.down {
 		f.mu.Unlock()
@@ -70,20 +70,20 @@ func (f *function) change(d provider.Deployment) {
 		f.adopt(d)
 	default:
 		f.abandon()
-		f.next = &rollout{to: &release{d}, dep: d, backoff: backoff{base: f.p.opt.BackoffBase, max: f.p.opt.BackoffMax}}
-		f.log.Info("rollout began")
+		f.next = &rollout{to: &release{d}, dep: d, backoff: backoff{base: f.opt.BackoffBase, max: f.opt.BackoffMax}}
+		f.Log.Info("rollout began")
 	}
 	f.reconcile()
-	measured := f.measured() && f.ready > 0
+	takes := f.ready > 0
 	f.mu.Unlock()
-	f.pool.Serve() // there may be more room now
-	if measured {
-		f.p.sampler.watch(f)
+	f.Pool.Serve() // there may be more room now
+	if takes {
+		f.opt.Ready()
 	}
 }
 
 // bound follows new numbers of replicas. Called with f.mu held.
-func (f *function) bound(had, d provider.Deployment) {
+func (f *Set) bound(had, d provider.Deployment) {
 	if n := d.Rescaled(had, f.desired); n != f.desired {
 		f.desired = n
 		f.cancelRetry()
@@ -91,18 +91,15 @@ func (f *function) bound(had, d provider.Deployment) {
 }
 
 // adopt puts d in force for everything that is not of an instance. Called with
-// f.mu held, and by newFunction.
-func (f *function) adopt(d provider.Deployment) {
+// f.mu held, and by New.
+func (f *Set) adopt(d provider.Deployment) {
 	f.dep, f.workers = d, d.Workers()
-	f.pool.SetLimit(d.Concurrency())
-	g := newGauge(f.p.sampler.measured(d), d)
-	if have := f.gauge.Load(); have == nil || !g.like(have) {
-		f.gauge.Store(g)
-	}
+	f.Pool.SetLimit(d.Concurrency())
+	f.opt.InForce(d)
 }
 
 // takeOver makes the release on trial the function's. Called with f.mu held.
-func (f *function) takeOver() {
+func (f *Set) takeOver() {
 	n := f.next
 	f.next = nil
 	n.cancelRetry()
@@ -111,12 +108,12 @@ func (f *function) takeOver() {
 	f.cancelRetry()
 	f.backoff.reset()
 	f.failure = nil
-	f.log.Info("rollout goes on: new instances take over")
+	f.Log.Info("rollout goes on: new instances take over")
 }
 
 // abandon ends a rollout without a successor, if there is one. Called with f.mu
 // held.
-func (f *function) abandon() {
+func (f *Set) abandon() {
 	n := f.next
 	if n == nil {
 		return
@@ -130,9 +127,9 @@ func (f *function) abandon() {
 
 // tried records that the instance on trial has ended. It returns the error that
 // waiting invocations are to end with, if any. Called with f.mu held.
-func (f *function) tried(how exit) *provider.Error {
+func (f *Set) tried(how Exit) *provider.Error {
 	n := f.next
-	why := how.startFailure
+	why := how.StartFailure
 	if why == nil {
 		why = &provider.Error{Code: provider.CodeStartFailed, Message: "the function's process did not stay"}
 	}
@@ -154,7 +151,7 @@ func (f *function) tried(how exit) *provider.Error {
 	f.next = nil
 	f.rejected = why.Error()
 	text := "rollout failed, the instances of before stay: " + f.rejected
-	f.note("", slog.LevelError, text)
+	f.Note("", slog.LevelError, text)
 	if f.ready == 0 && f.retry != nil {
 		return f.failure // the old ones do not start either
 	}
@@ -170,17 +167,17 @@ func (n *rollout) cancelRetry() {
 
 // onTrial reports whether an instance is that of a rollout that may still fail.
 // Called with f.mu held.
-func (f *function) onTrial(in *instance) bool { return f.next != nil && f.next.trial == in }
+func (f *Set) onTrial(in *Instance) bool { return f.next != nil && f.next.trial == in }
 
 // outdated reports whether an instance is of an earlier release and takes calls
 // until there are enough new ones. Called with f.mu held.
-func (f *function) outdated(in *instance) bool {
+func (f *Set) outdated(in *Instance) bool {
 	return !in.leaving && in.of != f.release && !f.onTrial(in)
 }
 
 // retireOutdated stops the instances of earlier releases that are not needed to
 // have as many ready as wanted. Called with f.mu held.
-func (f *function) retireOutdated(want int) {
+func (f *Set) retireOutdated(want int) {
 	for _, in := range f.instances {
 		if in.isReady && in.of == f.release {
 			want--
@@ -198,7 +195,7 @@ func (f *function) retireOutdated(want int) {
 }
 
 // rolloutStatus is what there is to say of a change. Called with f.mu held.
-func (f *function) rolloutStatus() provider.Rollout {
+func (f *Set) rolloutStatus() provider.Rollout {
 	under := f.next != nil
 	for _, in := range f.instances {
 		under = under || f.outdated(in)
