@@ -127,3 +127,10 @@ func (r *frameReader) fail() {
 	}
 	r.rest = nil
 }
+
+// StoredFrame is a frame's stored form with the fence that must hold for it.
+type StoredFrame struct {
+	Partition core.Partition
+	Fence     Fence
+	Data      []byte
+}
