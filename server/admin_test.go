@@ -43,7 +43,7 @@ func TestRuntimeConfigAPI(t *testing.T) {
 	if got := f.get(runtimeConfigPath); string(got.body) != string(after.body) {
 		t.Errorf("GET says %s, PATCH said %s", got.body, after.body)
 	}
-	if q := f.s.core.SyncQueue(); !q.Enabled || q.MaxQueueWait != 500*ms {
+	if q := f.s.only.core.SyncQueue(); !q.Enabled || q.MaxQueueWait != 500*ms {
 		t.Errorf("in force: %+v", q)
 	}
 
@@ -268,7 +268,7 @@ func TestDeadLettersAPI(t *testing.T) {
 	if a := f.post(path+":redrive", `{"all":true}`).expect(200); strings.Count(string(a.body), `"executionId"`) != 2 {
 		t.Errorf("redrive all: %s", a.body)
 	}
-	f.eventually("all done", func() bool { q, r := f.s.core.Unfinished(); return q+r == 0 })
+	f.eventually("all done", func() bool { q, r := f.s.only.core.Unfinished(); return q+r == 0 })
 	for _, body := range []string{`{}`, `{"ids":[]}`, `{"all":false}`, `{"ids":["x"],"all":true}`, `{"ids":"x"}`, `{"ids":[1]}`} {
 		f.post(path+":redrive", body).refused(400, "VALIDATION_ERROR")
 	}

@@ -169,7 +169,7 @@ func TestBodyTooLarge(t *testing.T) {
 	for _, path := range []string{"/v1/functions/fn:invoke", "/v1/functions/fn:enqueue", "/v1/functions", "/v1/functions/none:invoke"} {
 		f.post(path, big).refused(413, "BODY_TOO_LARGE")
 	}
-	if n := f.s.core.Gauges().PayloadBytes; n != 0 {
+	if n := f.s.only.core.Gauges().PayloadBytes; n != 0 {
 		t.Errorf("%d bytes are kept", n)
 	}
 	// A body of exactly the limit is taken.
@@ -211,7 +211,7 @@ func TestTruncatedBody(t *testing.T) {
 			a.expect(400)
 		}
 	}
-	if n := f.s.core.Gauges().StoredExecutions; n != 0 {
+	if n := f.s.only.core.Gauges().StoredExecutions; n != 0 {
 		t.Errorf("%d executions of truncated requests", n)
 	}
 }
@@ -272,7 +272,7 @@ func TestLengthAndEncodingTogetherAreRefused(t *testing.T) {
 			t.Errorf("%s: after the answer came %q", name, rest)
 		}
 	}
-	if n := f.s.core.Gauges().StoredExecutions; n != 0 {
+	if n := f.s.only.core.Gauges().StoredExecutions; n != 0 {
 		t.Errorf("%d executions of refused requests", n)
 	}
 	f.get("/v1/functions/fn").expect(200)

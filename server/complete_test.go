@@ -33,7 +33,7 @@ func TestCompletionCallback(t *testing.T) {
 			t.Errorf("%s: after a second completion %s", tc.body, again.body)
 		}
 	}
-	if n := f.s.core.Function("fn").QueueDepth(); n != 0 {
+	if n := f.s.only.core.Function("fn").QueueDepth(); n != 0 {
 		t.Errorf("%d completed executions are still queued", n)
 	}
 }

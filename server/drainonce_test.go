@@ -134,5 +134,5 @@ func TestSchedulerWorksOffABacklog(t *testing.T) {
 			t.Errorf("%s", e.body)
 		}
 	}
-	f.eventually("all done", func() bool { q, r := f.s.core.Unfinished(); return q+r == 0 })
+	f.eventually("all done", func() bool { q, r := f.s.only.core.Unfinished(); return q+r == 0 })
 }

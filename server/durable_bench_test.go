@@ -43,7 +43,7 @@ func BenchmarkEnqueue(b *testing.B) {
 				names[i] = fmt.Sprint("f", i)
 				spec, err := funcspec.Resolve(funcspec.Input{Name: &names[i], Image: new("i"), ExecutionMode: new(funcspec.ModeLocal), QueueSize: new(1_000_000)})
 				if err == nil {
-					_, err = s.core.Register(spec)
+					_, err = s.only.core.Register(spec)
 				}
 				if err != nil {
 					b.Fatal(err)
@@ -67,7 +67,7 @@ func enqueueAll(b *testing.B, s *Server, names []string) {
 	for w := range 256 {
 		all.Go(func() {
 			for left.Add(-1) >= 0 {
-				r, err := s.core.Submit(&core.Request{Function: names[w%len(names)], Input: input, Borrowed: true})
+				r, err := s.only.core.Submit(&core.Request{Function: names[w%len(names)], Input: input, Borrowed: true})
 				if err == nil && stored != nil {
 					err = stored(r.LSN)
 				}

@@ -52,7 +52,7 @@ func (c *Config) dumpDirectory() string {
 }
 
 func (s *Server) recordingHeader(why string) recording.Header {
-	cfg := s.core.Config()
+	cfg := s.only.core.Config()
 	return recording.Header{
 		Version: s.cfg.Version, Commit: s.cfg.Commit, Platform: runtime.GOOS + "/" + runtime.GOARCH,
 		Made: s.clock.Now().Wall, Why: why, Config: cfg.ForReplay(), Names: s.cfg.RecordNames,

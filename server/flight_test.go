@@ -46,7 +46,7 @@ func TestFlightRecorderIsOnByDefault(t *testing.T) {
 		t.Fatal(err)
 	}
 	h := rec.Header
-	full := f.s.core.Config()
+	full := f.s.only.core.Config()
 	if h.Version != "1.2.3" || h.Commit != "abc" || h.Why != "request" || !h.Names || h.Whole || h.Config != full.ForReplay() {
 		t.Errorf("header %+v", h)
 	}

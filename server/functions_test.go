@@ -120,7 +120,7 @@ func TestDeleteEndsQueuedWork(t *testing.T) {
 		a, _ := f.try(f.api, "POST", "/v1/functions/a:invoke", `{"input":3}`)
 		caller <- a
 	}()
-	f.eventually("the sync caller is queued", func() bool { return f.s.core.Function("a").QueueDepth() == 2 })
+	f.eventually("the sync caller is queued", func() bool { return f.s.only.core.Function("a").QueueDepth() == 2 })
 
 	f.do("DELETE", "/v1/functions/a", "").expect(204)
 	if got := f.get("/v1/executions/" + queued).expect(200); got.str("status") != "error" || got.str("error", "code") != "FUNCTION_DELETED" {

@@ -77,7 +77,7 @@ func TestIdempotencyWith64RacingCallers(t *testing.T) {
 			t.Errorf("key %d led to %d executions", k, len(seen))
 		}
 	}
-	f.eventually("all done", func() bool { q, r := f.s.core.Unfinished(); return q+r == 0 })
+	f.eventually("all done", func() bool { q, r := f.s.only.core.Unfinished(); return q+r == 0 })
 	if n := runs.Load(); n != keys {
 		t.Errorf("%d runs for %d keys", n, keys)
 	}
@@ -111,7 +111,7 @@ func TestIdempotencyKeyWithAnotherRequest(t *testing.T) {
 	if again.str("executionId") != first || again.str("status") != "success" {
 		t.Errorf("the same request: %s", again.body)
 	}
-	if n := f.s.core.Gauges().StoredExecutions; n != 1 {
+	if n := f.s.only.core.Gauges().StoredExecutions; n != 1 {
 		t.Errorf("%d executions", n)
 	}
 }
@@ -151,7 +151,7 @@ func TestIdempotencyKeyOfARefusedRequestIsFree(t *testing.T) {
 	f.enqueue("fn", `2`).expect(202)
 	f.enqueue("fn", `3`, "Idempotency-Key", "k").refused(429, "QUEUE_FULL")
 	g.open()
-	f.eventually("room in the queue", func() bool { return f.s.core.Function("fn").QueueDepth() == 0 })
+	f.eventually("room in the queue", func() bool { return f.s.only.core.Function("fn").QueueDepth() == 0 })
 	id := f.enqueue("fn", `3`, "Idempotency-Key", "k").expect(202).str("executionId")
 	if e := f.ended(id); e.raw("output") != "3" {
 		t.Errorf("execution: %s", e.body)

@@ -148,7 +148,7 @@ func TestInvocationTimesOutWithTheCallersDeadline(t *testing.T) {
 	f := start(t)
 	g := f.hold("fn")
 	f.register("fn", "LOCAL", `"concurrency":1`)
-	fn := f.s.core.Function("fn")
+	fn := f.s.only.core.Function("fn")
 
 	running := f.invoke("fn", `1`, "X-Timeout-Ms", "50").expect(200)
 	// The dispatch has had its time too: the slot is free for others.
@@ -204,7 +204,7 @@ func TestQueueFull(t *testing.T) {
 		}
 		g.one(t)
 	}
-	f.eventually("all done", func() bool { return f.s.core.Function("fn").InFlight() == 0 })
+	f.eventually("all done", func() bool { return f.s.only.core.Function("fn").InFlight() == 0 })
 }
 
 func TestConcurrencyHoldsForSyncAndAsync(t *testing.T) {
@@ -234,7 +234,7 @@ func TestConcurrencyHoldsForSyncAndAsync(t *testing.T) {
 		})
 	}
 	all.Wait()
-	f.eventually("all done", func() bool { q, r := f.s.core.Unfinished(); return q+r == 0 })
+	f.eventually("all done", func() bool { q, r := f.s.only.core.Unfinished(); return q+r == 0 })
 	mu.Lock()
 	defer mu.Unlock()
 	if most > 3 || most == 0 {
@@ -356,7 +356,7 @@ func TestExpiry(t *testing.T) {
 	if id := a.str("executionId"); !strings.Contains(f.log.String(), id) {
 		t.Errorf("the log does not say that %s became stale", id)
 	}
-	if n := f.s.core.Function("stuck").InFlight(); n != 0 {
+	if n := f.s.only.core.Function("stuck").InFlight(); n != 0 {
 		t.Errorf("the stale execution still holds a slot (%d)", n)
 	}
 }

@@ -88,7 +88,7 @@ func (l *line) hangUp() {
 // queued waits until a function has so many in its queue.
 func (f *fixture) queued(name string, n int) {
 	f.t.Helper()
-	f.eventually(fmt.Sprintf("%d are queued", n), func() bool { return f.s.core.Function(name).QueueDepth() == n })
+	f.eventually(fmt.Sprintf("%d are queued", n), func() bool { return f.s.only.core.Function(name).QueueDepth() == n })
 }
 
 // The queued call of a caller who has closed the connection never runs and ends as
@@ -264,7 +264,7 @@ func TestCallersLeaveUnderLoad(t *testing.T) {
 		})
 	}
 	callers.Wait()
-	f.eventually("all has ended", func() bool { queued, inFlight := f.s.core.Unfinished(); return queued+inFlight == 0 })
+	f.eventually("all has ended", func() bool { queued, inFlight := f.s.only.core.Unfinished(); return queued+inFlight == 0 })
 	left := f.series(`function_error_total{function="fn"}`)
 	accepted := f.series(`function_success_total{function="fn"}`) + left
 	t.Logf("%d sent, %v accepted, %d ran, %v left", sent.Load(), accepted, ran.Load(), left)

@@ -54,14 +54,21 @@ func (m *memoryReturner) look() bool {
 const recordBytes = 256
 
 // tendMemory looks after the process's memory until ctx ends.
-func tendMemory(ctx context.Context, c *core.Core) {
+func tendMemory(ctx context.Context, cores func() []*core.Core) {
+	held := func() (records, payloads int64) {
+		for _, c := range cores() {
+			sizes := c.Gauges()
+			records += int64(sizes.StoredExecutions) * recordBytes
+			payloads += sizes.PayloadBytes
+		}
+		return records, payloads
+	}
 	m := &memoryReturner{free: debug.FreeOSMemory, stored: func() int64 {
-		sizes := c.Gauges()
-		return int64(sizes.StoredExecutions)*recordBytes + sizes.PayloadBytes
+		records, payloads := held()
+		return records + payloads
 	}}
 	every(ctx, memoryPace, func() {
-		sizes := c.Gauges()
-		gcPace.follow(int64(sizes.StoredExecutions)*recordBytes, sizes.PayloadBytes)
+		gcPace.follow(held())
 		m.look()
 	})
 }

@@ -168,11 +168,11 @@ func TestMetricsOfASuccessorSurvive(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	old, _ := f.s.core.Register(spec)
-	if _, err := f.s.core.Delete("fn"); err != nil {
+	old, _ := f.s.only.core.Register(spec)
+	if _, err := f.s.only.core.Delete("fn"); err != nil {
 		t.Fatal(err)
 	}
-	successor, _ := f.s.core.Register(spec)
+	successor, _ := f.s.only.core.Register(spec)
 	m.Observe(core.Event{Kind: core.EventFunctionDeleted, Function: old})
 	m.Observe(core.Event{Kind: core.EventRejected, Function: old, Code: core.CodeNotFound})
 	m.Observe(core.Event{Kind: core.EventAccepted, Function: successor})

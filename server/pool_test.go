@@ -139,7 +139,7 @@ func TestPoolDispatcherErrors(t *testing.T) {
 			t.Errorf("%s: the error is %d bytes long", name, len(a.body))
 		}
 	}
-	if n := f.s.core.Gauges().PayloadBytes; n > 5000 {
+	if n := f.s.only.core.Gauges().PayloadBytes; n > 5000 {
 		t.Errorf("%d bytes of refused answers are kept", n)
 	}
 }
@@ -219,7 +219,7 @@ func TestPoolDispatcherTimeout(t *testing.T) {
 			t.Errorf("%s, async: %s", name, e.body)
 		}
 	}
-	f.eventually("all slots are free", func() bool { _, running := f.s.core.Unfinished(); return running == 0 })
+	f.eventually("all slots are free", func() bool { _, running := f.s.only.core.Unfinished(); return running == 0 })
 }
 
 func TestPoolColdStart(t *testing.T) {

@@ -78,7 +78,7 @@ func (s *Server) openJournal(cfg *Config) error {
 		Log: log, Timeout: cfg.JournalTimeout, MaxBytes: cfg.JournalMaxBytes, Fatal: fatal, Logger: s.log,
 		Advanced: func(at core.LSN) {
 			if s.durable.done.Load() { // before that, nothing may leave: who would run it is not known yet
-				s.guarded(func() { s.core.JournalAdvanced(at) })()
+				s.guarded(func() { s.only.core.JournalAdvanced(at) })()
 			}
 		},
 	})
@@ -96,27 +96,27 @@ func (s *Server) recoverAll(ctx context.Context) error {
 		return nil
 	}
 	began := time.Now()
-	r := s.core.Restore()
+	r := s.only.core.Restore()
 	if err := journal.Read(ctx, d.log, &d.progress, r.Apply); err != nil {
 		return fmt.Errorf("data directory %s: %w", s.cfg.DataDir, err)
 	}
 	s.clock.NotBefore(r.NewestWall())
-	s.registrar.Hold()
-	if err := r.Done(s.clock.Now(), s.registrar.Died); err != nil {
+	s.only.registrar.Hold()
+	if err := r.Done(s.clock.Now(), s.only.registrar.Died); err != nil {
 		return fmt.Errorf("data directory %s: %w", s.cfg.DataDir, err)
 	}
-	if err := s.admin.RestoreRuntime(r.Config()); err != nil {
+	if err := s.only.admin.RestoreRuntime(r.Config()); err != nil {
 		return fmt.Errorf("data directory %s: %w", s.cfg.DataDir, err)
 	}
-	if err := s.registrar.Restored(); err != nil {
+	if err := s.only.registrar.Restored(); err != nil {
 		return fmt.Errorf("data directory %s: %w", s.cfg.DataDir, err)
 	}
 	d.took.Store(int64(time.Since(began)))
 	d.done.Store(true)
-	s.core.JournalAdvanced(d.journal.Durable())
-	queued, inFlight := s.core.Unfinished()
+	s.only.core.JournalAdvanced(d.journal.Durable())
+	queued, inFlight := s.only.core.Unfinished()
 	s.log.Info("recovered", "directory", s.cfg.DataDir, "facts", d.progress.Facts(), "bytes", d.progress.Bytes(), "took", time.Since(began).Round(time.Millisecond),
-		"functions", len(s.core.Functions()), "queued", queued, "inFlight", inFlight)
+		"functions", len(s.only.core.Functions()), "queued", queued, "inFlight", inFlight)
 	return nil
 }
 

@@ -31,7 +31,7 @@ import (
 type Server struct {
 	cfg      Config
 	log      *slog.Logger
-	core     *core.Core
+	only     *instance // the one that answers all
 	clock    *machine.Clock
 	metrics  *telemetry.Metrics
 	tracing  *telemetry.Tracing // nil without an exporter
@@ -40,11 +40,14 @@ type Server struct {
 	durable  *durability       // nil without a data directory
 	flight   *flight.Recorder  // nil when nothing is recorded
 
+	// What all instances share.
 	guard      *auth.Guard
 	audit      *admin.Audit
-	admin      *admin.Admin
 	profiles   *admin.Profiles
-	registrar  *deploy.Registrar
+	lists      *httpjson.Lists
+	observer   core.Observer
+	scaler     *deploy.Scaler // nil without a provider
+	deploying  deploy.Options
 	dispatcher *dispatch.Dispatcher
 	egress     *dispatch.Egress
 	certs      *auth.Certificates // nil without TLS
@@ -54,7 +57,6 @@ type Server struct {
 	routes            []api.Route
 	api, mgmt         *http1.Server
 	apiAddr, mgmtAddr net.Listener
-	backlog           chan struct{}
 	ready             func() // nil, or WhenReady's
 }
 
@@ -66,9 +68,8 @@ func (s *Server) WhenReady(f func()) { s.ready = f }
 func New(cfg Config, log *slog.Logger) (_ *Server, err error) {
 	s := &Server{
 		cfg: cfg, log: log, clock: machine.NewClock(), metrics: telemetry.NewMetrics(), profiles: admin.NewProfiles(),
-		backlog: make(chan struct{}, 1), lookPace: 10 * time.Second, traceFlush: 5 * time.Second,
+		lists: httpjson.NewLists(), lookPace: 10 * time.Second, traceFlush: 5 * time.Second,
 	}
-	cfg.Core.OnBacklog = s.wakeScheduler
 	if s.certs, err = auth.LoadCertificates(cfg.TLSCert, cfg.TLSKey, cfg.TLSClientCA, log); err != nil {
 		return nil, err
 	}
@@ -93,8 +94,9 @@ func New(cfg Config, log *slog.Logger) (_ *Server, err error) {
 	if s.provider, err = s.newProvider(); err != nil {
 		return nil, err
 	}
-	s.registrar = deploy.NewRegistrar(s.provider, cfg.Provider == ProviderProcess, cfg.MaxSpecBytes, log)
-	cfg.Core.Scaler = s.registrar.Scaler()
+	s.scaler = deploy.NewScaler(s.provider, s.coreOf, log)
+	s.deploying = deploy.Options{Provider: s.provider, Process: cfg.Provider == ProviderProcess, Scaler: s.scaler, Room: deploy.NewSpecRoom(cfg.MaxSpecBytes), Log: log}
+	s.observer = telemetry.Observer(s.metrics, s.tracing)
 	if err = s.openJournal(&cfg); err != nil {
 		return nil, err
 	}
@@ -106,7 +108,10 @@ func New(cfg Config, log *slog.Logger) (_ *Server, err error) {
 	s.openFlightRecorder(&cfg)
 	s.dispatcher = s.newDispatcher()
 	s.metrics.LogStale(log)
-	if s.core, err = core.New(cfg.Core, coreClock{s.clock, s.guarded}, machine.RandomIDs{}, s.dispatcher, telemetry.Observer(s.metrics, s.tracing)); err != nil {
+	if s.only, err = s.newInstance(instanceOptions{
+		config: cfg.Core, clock: coreClock{s.clock, s.guarded}, ids: machine.RandomIDs{}, dispatcher: s.dispatcher,
+		stored: s.durable.stored(), lag: s.durable.lag(),
+	}); err != nil {
 		return nil, err
 	}
 	if err = s.beginRecording(&cfg); err != nil {
@@ -117,33 +122,18 @@ func New(cfg Config, log *slog.Logger) (_ *Server, err error) {
 			s.flight.Close()
 		}
 	}()
-	s.registrar.Bind(s.core, s.durable.stored())
-	s.metrics.WatchCore(s.core)
-	s.metrics.WatchRollouts(s.core, s.registrar.RolloutState)
-	lists := httpjson.NewLists()
-	s.admin = admin.New(admin.Options{
-		Core: s.core, Log: log, Guard: s.guard, Lists: lists, MetricsError: s.registrar.MetricsError, LimitsError: s.registrar.LimitsError,
-		NowMillis: func() int64 { return s.clock.Now().WallMillis() },
-		Stored:    s.durable.stored(), Lag: s.durable.lag(), Flight: s.flight,
-	})
-	s.metrics.Registry.MustRegister(s.admin.RuntimeMetrics()...)
+	s.metrics.WatchCores(s.cores)
+	s.metrics.WatchRollouts(s.cores, s.deploying.RolloutState)
+	s.metrics.Registry.MustRegister(s.only.admin.RuntimeMetrics()...)
 	apiConns, mgmtConns := sock.DivideFiles(cfg.MaxConnections, sock.FileLimit())
 	if apiConns < cfg.MaxConnections {
 		log.Info("maxConnections is lowered to what the file limit leaves room for; raise it (ulimit -n)", "from", cfg.MaxConnections, "to", apiConns, "files", sock.FileLimit())
 	}
-	answers := api.New(api.Options{
-		Core: s.core, Log: log, Guard: s.guard, Audit: s.audit, Registrar: s.registrar, Dashboard: admin.Dashboard,
-		Lists: lists, Profiles: s.profiles.Serve, Run: s.dispatcher.Run,
-		Tracing: s.tracing, CheckEndpoint: s.egress.CheckHost, Draining: s.draining.Load, Stored: s.durable.stored(),
-		AsyncEnabled: cfg.AsyncEnabled, CancelOnDisconnect: cfg.CancelOnDisconnect, AccessLogSample: cfg.AccessLogSample,
-		Panicked:           s.flight.Panicked,
-		InternalOnMgmtOnly: cfg.InternalOnMgmtOnly, ManageOnMgmtOnly: cfg.ManageOnMgmtOnly, MetricsOnMgmtOnly: cfg.MetricsOnMgmtOnly,
-	})
-	s.routes = routes(answers, s.admin, s.metrics.Scraper())
-	onMgmt := routes(answers, s.admin, s.metrics.Scraper())
+	answers := s.only.answers
+	s.routes = s.only.routes
 	bodies := newBodies(cfg.MaxReadingBytes, s.metrics.Registry)
 	s.api = s.httpServer(s.durable.whileRecovering(answers.Handler(s.routes, false)), answers, bodies)
-	s.mgmt = s.httpServer(s.durable.whileRecovering(answers.Handler(onMgmt, true)), answers, bodies)
+	s.mgmt = s.httpServer(s.durable.whileRecovering(answers.Handler(s.routes, true)), answers, bodies)
 	refused := newRefusedCounter(s.metrics.Registry)
 	if s.apiAddr, err = s.listen("addr", cfg.Addr, apiConns, refused); err != nil {
 		return nil, err
@@ -216,27 +206,11 @@ func (s *Server) HandleLocal(name string, h LocalHandler) { s.dispatcher.HandleL
 func (s *Server) Addr() string     { return s.apiAddr.Addr().String() }
 func (s *Server) MgmtAddr() string { return s.mgmtAddr.Addr().String() }
 
-// wakeScheduler wakes the scheduler goroutine.
-func (s *Server) wakeScheduler() {
-	select {
-	case s.backlog <- struct{}{}:
-	default: // it is awake
-	}
-}
+// cores are those of all instances.
+func (s *Server) cores() []*core.Core { return []*core.Core{s.only.core} }
 
-// schedule serves what callers left in the ready list. It sleeps until it is
-// woken.
-func (s *Server) schedule(ctx context.Context) {
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-s.backlog:
-			for s.core.Pump(1024) {
-			}
-		}
-	}
-}
+// coreOf is the core that functions of this name are in.
+func (s *Server) coreOf(string) *core.Core { return s.only.core }
 
 // watchClock follows steps of the machine's clock.
 func (s *Server) watchClock(ctx context.Context) {
@@ -272,10 +246,10 @@ func (s *Server) Serve(ctx context.Context) error {
 		}
 		return errors.Join(err, s.close())
 	}
-	workers.Go(s.guarded(func() { s.schedule(background) }))
+	workers.Go(s.guarded(func() { s.only.schedule(background) }))
 	workers.Go(func() { s.watchClock(background) })
-	workers.Go(s.guarded(func() { s.registrar.Run(background) }))
-	workers.Go(s.guarded(func() { tendMemory(background, s.core) }))
+	workers.Go(s.guarded(func() { s.scaler.Run(background) }))
+	workers.Go(s.guarded(func() { tendMemory(background, s.cores) }))
 	if s.certs != nil {
 		workers.Go(func() { s.certs.Watch(background, s.lookPace) })
 	}
@@ -294,15 +268,15 @@ func (s *Server) Serve(ctx context.Context) error {
 func (s *Server) drain() error {
 	s.draining.Store(true)
 	s.profiles.Close()
-	s.core.Drain()
-	queued, inFlight := s.core.Unfinished()
+	s.only.core.Drain()
+	queued, inFlight := s.only.core.Unfinished()
 	s.log.Info("shutting down", "queued", queued, "inFlight", inFlight, "grace", s.cfg.ShutdownGrace)
 	deadline := time.Now().Add(s.cfg.ShutdownGrace)
 	kept := 0 // of them, by the data directory
 	for {
-		queued, inFlight = s.core.Unfinished()
+		queued, inFlight = s.only.core.Unfinished()
 		if s.durable != nil {
-			kept = min(s.core.UnfinishedDurable(), queued+inFlight)
+			kept = min(s.only.core.UnfinishedDurable(), queued+inFlight)
 		}
 		if inFlight == 0 && (queued <= kept || s.cfg.Core.SchedulerOff) {
 			break
@@ -353,7 +327,7 @@ func (s *Server) Reload(cfg Config) {
 		s.log.Warn("configuration not reloaded: what the data directory holds is not back yet")
 		return
 	}
-	s.admin.Reload(cfg.Core.RateMaxPerSecond, cfg.Core.SyncQueue)
+	s.only.admin.Reload(cfg.Core.RateMaxPerSecond, cfg.Core.SyncQueue)
 }
 
 func (s *Server) reloadTokens(cfg Config) {

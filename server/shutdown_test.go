@@ -136,10 +136,10 @@ func TestShutdownGraceIsKept(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := f.s.core.Register(spec); err != nil {
+		if _, err := f.s.only.core.Register(spec); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := f.s.core.Submit(&core.Request{Function: "fn", Input: []byte("1")}); err != nil {
+		if _, err := f.s.only.core.Submit(&core.Request{Function: "fn", Input: []byte("1")}); err != nil {
 			t.Fatal(err)
 		}
 		begin := time.Now()

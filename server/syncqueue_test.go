@@ -30,7 +30,7 @@ func saturated(t *testing.T, depth int, change func(*Config)) (*fixture, *gate, 
 	for range depth {
 		go call()
 	}
-	f.eventually("the queue has its depth", func() bool { return f.s.core.Function("fn").QueueDepth() == depth })
+	f.eventually("the queue has its depth", func() bool { return f.s.only.core.Function("fn").QueueDepth() == depth })
 	return f, g, answers
 }
 
@@ -77,7 +77,7 @@ func TestSyncQueueBackpressureEstimatedWait(t *testing.T) {
 		waiting <- a
 	}()
 	// Depth is 0 now, so the estimate is 0 and this one may wait.
-	f.eventually("one waits", func() bool { return f.s.core.Function("fn").QueueDepth() == 1 })
+	f.eventually("one waits", func() bool { return f.s.only.core.Function("fn").QueueDepth() == 1 })
 	rejectedBySyncQueue(t, f.invoke("fn", `1`), "EST_WAIT", "est_wait")
 	g.open()
 	receive(t, "the second caller", answers)
@@ -94,11 +94,11 @@ func TestSyncQueueBackpressureQueueWait(t *testing.T) {
 	if e := f.get("/v1/executions/" + id).expect(200); e.str("status") != "error" || e.str("error", "code") != "QUEUE_WAIT" {
 		t.Errorf("execution: %s", e.body)
 	}
-	if n := f.s.core.Function("fn").QueueDepth(); n != 0 {
+	if n := f.s.only.core.Function("fn").QueueDepth(); n != 0 {
 		t.Errorf("the rejected one is still queued (%d)", n)
 	}
 	g.open()
-	f.eventually("the slot is free", func() bool { return f.s.core.Function("fn").InFlight() == 0 })
+	f.eventually("the slot is free", func() bool { return f.s.only.core.Function("fn").InFlight() == 0 })
 	// The caller was told to come back, so its key must not be used up.
 	if again := f.invoke("fn", `1`, "Idempotency-Key", "k"); again.status != 200 || again.str("status") != "success" {
 		t.Errorf("the second try: %d %s", again.status, again.body)

@@ -10,21 +10,23 @@ import (
 	"simplane/server/provider"
 )
 
-// replicaScaler passes the replica counts of core's autoscaler to the
-// provider, and the number of ready instances back to core. It keeps only the
-// latest count of each function, so that a slow provider never gets an
-// outdated one.
-type replicaScaler struct {
+// Scaler passes the replica counts of core's autoscaler to the provider, and the
+// number of ready instances back to core. It keeps only the latest count of each
+// function, so that a slow provider never gets an outdated one. All cores of a
+// process share one.
+type Scaler struct {
 	provider provider.Provider
 	log      *slog.Logger
-	core     *core.Core // set before the first function is registered
+	// coreOf is the core that a function of this name is in; nil = there is none.
+	// It is set before the first function is registered.
+	coreOf func(name string) *core.Core
 
 	mu     sync.Mutex
 	wanted map[*core.Function]int
 	order  []*core.Function // of wanted, oldest first; none that is in calls
 	calls  map[*core.Function]bool
 	wake   chan struct{}
-	held   bool
+	held   int // by so many
 
 	readyMu sync.Mutex
 }
@@ -33,8 +35,14 @@ type replicaScaler struct {
 // function's slow call does not hold up the others'.
 const scalerCalls = 4
 
-func newReplicaScaler(p provider.Provider, log *slog.Logger) *replicaScaler {
-	return &replicaScaler{
+// NewScaler makes a Scaler for p; nil when that is nil. coreOf says in which core a
+// function of a name is, nil when it is in none.
+func NewScaler(p provider.Provider, coreOf func(name string) *core.Core, log *slog.Logger) *Scaler {
+	if p == nil {
+		return nil
+	}
+	return &Scaler{
+		coreOf:   coreOf,
 		provider: p, log: log,
 		wanted: map[*core.Function]int{}, calls: map[*core.Function]bool{},
 		wake: make(chan struct{}, scalerCalls),
@@ -42,7 +50,7 @@ func newReplicaScaler(p provider.Provider, log *slog.Logger) *replicaScaler {
 }
 
 // SetReplicas implements core.Scaler.
-func (s *replicaScaler) SetReplicas(fn *core.Function, n int) {
+func (s *Scaler) SetReplicas(fn *core.Function, n int) {
 	s.mu.Lock()
 	_, queued := s.wanted[fn]
 	s.wanted[fn] = n
@@ -53,15 +61,18 @@ func (s *replicaScaler) SetReplicas(fn *core.Function, n int) {
 	s.signal()
 }
 
-func (s *replicaScaler) signal() {
+func (s *Scaler) signal() {
 	select {
 	case s.wake <- struct{}{}:
 	default: // enough workers are awake
 	}
 }
 
-// run calls the provider until ctx ends.
-func (s *replicaScaler) run(ctx context.Context) {
+// Run calls the provider until ctx ends. On nil it returns at once.
+func (s *Scaler) Run(ctx context.Context) {
+	if s == nil {
+		return
+	}
 	stop := s.provider.Watch(func(st provider.Status) { s.tellReady(st.Function) })
 	defer stop()
 	var workers sync.WaitGroup
@@ -82,9 +93,9 @@ func (s *replicaScaler) run(ctx context.Context) {
 }
 
 // step makes one call; false when none is due.
-func (s *replicaScaler) step(ctx context.Context) bool {
+func (s *Scaler) step(ctx context.Context) bool {
 	s.mu.Lock()
-	if len(s.order) == 0 || s.held || ctx.Err() != nil {
+	if len(s.order) == 0 || s.held > 0 || ctx.Err() != nil {
 		s.mu.Unlock()
 		return false
 	}
@@ -106,9 +117,9 @@ func (s *replicaScaler) step(ctx context.Context) bool {
 	return true
 }
 
-func (s *replicaScaler) call(ctx context.Context, fn *core.Function, n int) {
-	if s.core.Function(fn.Name()) != fn {
-		return // deleted; the name may be another function's by now
+func (s *Scaler) call(ctx context.Context, fn *core.Function, n int) {
+	if c := s.coreOf(fn.Name()); c == nil || c.Function(fn.Name()) != fn {
+		return // deleted, or not here any more; the name may be another function's by now
 	}
 	ctx, cancel := context.WithTimeout(ctx, providerCallTimeout)
 	defer cancel()
@@ -126,16 +137,16 @@ func (s *replicaScaler) call(ctx context.Context, fn *core.Function, n int) {
 // hold delays calls until release. Core requests a new function's minimum
 // when it registers it, before adopt can report that there are more
 // instances.
-func (s *replicaScaler) hold() { s.setHeld(true) }
+func (s *Scaler) hold() { s.addHeld(1) }
 
-func (s *replicaScaler) release() {
-	s.setHeld(false)
+func (s *Scaler) release() {
+	s.addHeld(-1)
 	s.signal()
 }
 
-func (s *replicaScaler) setHeld(held bool) {
+func (s *Scaler) addHeld(n int) {
 	s.mu.Lock()
-	s.held = held
+	s.held += n
 	s.mu.Unlock()
 }
 
@@ -143,10 +154,10 @@ func (s *replicaScaler) setHeld(held bool) {
 // already: a provider may take over instances that outlived the last run, and
 // the autoscaler then continues from their number rather than from its
 // minimum.
-func (s *replicaScaler) adopt(fn *core.Function) {
+func (s *Scaler) adopt(fn *core.Function) {
 	name := fn.Name()
 	if st, _ := s.provider.Status(name); fn.Autoscaled() && st.Desired > fn.DesiredReplicas() {
-		if err := s.core.SetReplicas(name, st.Desired); err != nil {
+		if err := s.coreOf(name).SetReplicas(name, st.Desired); err != nil {
 			s.log.Warn("running instances were not taken over", "function", name, "replicas", st.Desired, "error", err)
 		}
 	}
@@ -156,9 +167,11 @@ func (s *replicaScaler) adopt(fn *core.Function) {
 // tellReady reports to core how many instances of a function are ready. It
 // reads the number under a lock and does not use the watcher's, so that the
 // last of several concurrent calls reports the newest.
-func (s *replicaScaler) tellReady(name string) {
+func (s *Scaler) tellReady(name string) {
 	s.readyMu.Lock()
 	defer s.readyMu.Unlock()
-	st, _ := s.provider.Status(name) // zero when the function is gone
-	s.core.ReplicasReady(name, st.Ready)
+	if c := s.coreOf(name); c != nil {
+		st, _ := s.provider.Status(name) // zero when the function is gone
+		c.ReplicasReady(name, st.Ready)
+	}
 }

@@ -59,9 +59,10 @@ func (p *slowProvider) made() []int {
 
 func TestScalerSendsOnlyTheLatestToASlowProvider(t *testing.T) {
 	p := &slowProvider{gate: make(chan struct{})}
-	s := newReplicaScaler(p, slog.New(slog.DiscardHandler))
+	var c *core.Core
+	s := NewScaler(p, func(string) *core.Core { return c }, slog.New(slog.DiscardHandler))
 	var err error
-	s.core, err = core.New(core.Config{Scaler: s}, machine.NewClock(), machine.RandomIDs{}, nil, nil)
+	c, err = core.New(core.Config{Scaler: s}, machine.NewClock(), machine.RandomIDs{}, nil, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -70,13 +71,13 @@ func TestScalerSendsOnlyTheLatestToASlowProvider(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	fn, err := s.core.Register(spec)
+	fn, err := c.Register(spec)
 	if err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
-	go func() { s.run(ctx); close(done) }()
+	go func() { s.Run(ctx); close(done) }()
 
 	wait := func(what string, cond func() bool) {
 		t.Helper()
@@ -99,7 +100,7 @@ func TestScalerSendsOnlyTheLatestToASlowProvider(t *testing.T) {
 	}
 
 	// A call for a function that is gone is not made.
-	if _, err := s.core.Delete("f"); err != nil {
+	if _, err := c.Delete("f"); err != nil {
 		t.Fatal(err)
 	}
 	s.SetReplicas(fn, 7)
@@ -127,9 +128,10 @@ func (p *quickProvider) SetReplicas(_ context.Context, _ string, n int) error {
 
 func TestScalerHoldsBackAndSendsTheLatest(t *testing.T) {
 	p := &quickProvider{}
-	s := newReplicaScaler(p, slog.New(slog.DiscardHandler))
+	var c *core.Core
+	s := NewScaler(p, func(string) *core.Core { return c }, slog.New(slog.DiscardHandler))
 	var err error
-	if s.core, err = core.New(core.Config{Scaler: s}, machine.NewClock(), machine.RandomIDs{}, nil, nil); err != nil {
+	if c, err = core.New(core.Config{Scaler: s}, machine.NewClock(), machine.RandomIDs{}, nil, nil); err != nil {
 		t.Fatal(err)
 	}
 	name, image := "f", "img"
@@ -137,7 +139,7 @@ func TestScalerHoldsBackAndSendsTheLatest(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	fn, err := s.core.Register(spec)
+	fn, err := c.Register(spec)
 	if err != nil {
 		t.Fatal(err)
 	}

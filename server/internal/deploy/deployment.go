@@ -24,11 +24,11 @@ func (r *Registrar) acceptable(spec *core.Spec) *httpjson.Error {
 	unprocessable := func(message string) *httpjson.Error {
 		return &httpjson.Error{Status: fasthttp.StatusUnprocessableEntity, Code: provider.CodeNoProvider, Message: message}
 	}
-	if r.provider == nil {
+	if r.Provider == nil {
 		return unprocessable("no provider is configured for DEPLOYMENT functions: set endpointUrl, or use executionMode POOL or LOCAL")
 	}
 	d := deployment(spec)
-	if r.process && !d.HasCommand() {
+	if r.Process && !d.HasCommand() {
 		return unprocessable("the process provider cannot run an image: set commands or runtimeCommand, or endpointUrl of an instance that runs already")
 	}
 	if err := d.Validate(); err != nil {
@@ -44,7 +44,7 @@ func (r *Registrar) provision(spec *core.Spec) *httpjson.Error {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), providerCallTimeout)
 	defer cancel()
-	return providerFault(r.provider.Provision(ctx, deployment(spec)))
+	return providerFault(r.Provider.Provision(ctx, deployment(spec)))
 }
 
 // providerFault distinguishes a request that the provider will never accept
@@ -66,14 +66,14 @@ const providerCallTimeout = 2 * time.Second
 // deprovision stops a deleted function's instances; running invocations may
 // finish in the background.
 func (r *Registrar) deprovision(spec *core.Spec) {
-	if !funcspec.Of(spec).Provided() || r.provider == nil {
+	if !funcspec.Of(spec).Provided() || r.Provider == nil {
 		return
 	}
 	// The provider forgets the name at once; only the stopping takes longer.
 	ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
 	defer cancel()
-	if err := r.provider.Deprovision(ctx, spec.Name); err != nil && ctx.Err() == nil {
-		r.log.Warn("deprovisioning failed", "function", spec.Name, "error", err)
+	if err := r.Provider.Deprovision(ctx, spec.Name); err != nil && ctx.Err() == nil {
+		r.Log.Warn("deprovisioning failed", "function", spec.Name, "error", err)
 	}
 }
 
@@ -116,7 +116,7 @@ func (r *Registrar) SetReplicas(fn *core.Function, n int) *httpjson.Error {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), providerCallTimeout)
 	defer cancel()
-	if err := r.provider.SetReplicas(ctx, fn.Name(), n); err != nil {
+	if err := r.Provider.SetReplicas(ctx, fn.Name(), n); err != nil {
 		return providerFault(err)
 	}
 	if fn.Autoscaled() {
@@ -125,6 +125,6 @@ func (r *Registrar) SetReplicas(fn *core.Function, n int) *httpjson.Error {
 			return httpjson.ValidationFailed("replicas: " + err.Error())
 		}
 	}
-	r.log.Info("replicas set", "function", fn.Name(), "replicas", n)
+	r.Log.Info("replicas set", "function", fn.Name(), "replicas", n)
 	return nil
 }

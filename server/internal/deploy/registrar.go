@@ -3,7 +3,6 @@
 package deploy
 
 import (
-	"context"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -20,53 +19,30 @@ import (
 // Registrar keeps core's registry and the provider's deployments in step: a
 // function that one of them refuses is in neither.
 type Registrar struct {
-	provider provider.Provider // nil without one
-	process  bool              // it runs commands on this machine, no images
-	log      *slog.Logger
-	core     *core.Core // set by Bind, as stored
-	stored   func(core.LSN) error
-	scaler   *replicaScaler // nil without a provider
+	Options
+	core   *core.Core
+	stored func(core.LSN) error // nil without a journal
 
 	mu        sync.Mutex // registering, changing and deleting, but for what waits at deleted functions
 	revisions revisions
 	queues    queueEnds
 }
 
-// NewRegistrar makes a Registrar for p, which may be nil. process says that p
-// runs commands as processes of this machine and cannot run images. maxSpecBytes
-// bounds what the specs of all functions take.
-func NewRegistrar(p provider.Provider, process bool, maxSpecBytes int64, log *slog.Logger) *Registrar {
-	r := &Registrar{provider: p, process: process, log: log, revisions: revisions{of: map[*core.Function][]Revision{}, most: maxSpecBytes}}
-	if p != nil {
-		r.scaler = newReplicaScaler(p, log)
-	}
-	return r
+// Options are what the Registrars of all cores of a process share.
+type Options struct {
+	Provider provider.Provider // nil without one
+	// Process says that the provider runs commands as processes of this machine and
+	// cannot run images.
+	Process bool
+	Scaler  *Scaler // nil without a provider
+	Room    *SpecRoom
+	Log     *slog.Logger
 }
 
-// Scaler is the core.Scaler that passes replica counts to the provider; nil
-// without a provider.
-func (r *Registrar) Scaler() core.Scaler {
-	if r.scaler == nil {
-		return nil
-	}
-	return r.scaler
-}
-
-// Bind sets the core whose functions these are. stored waits until a fact of its
-// journal is durable; nil without one. Bind must be called before any other method
-// but Scaler, which core.New needs.
-func (r *Registrar) Bind(c *core.Core, stored func(core.LSN) error) {
-	r.core, r.stored = c, stored
-	if r.scaler != nil {
-		r.scaler.core = c
-	}
-}
-
-// Run passes the autoscaler's replica counts to the provider until ctx ends.
-func (r *Registrar) Run(ctx context.Context) {
-	if r.scaler != nil {
-		r.scaler.run(ctx)
-	}
+// NewRegistrar makes the Registrar of a core. stored waits until a fact of its
+// journal is durable; nil without one.
+func NewRegistrar(o Options, c *core.Core, stored func(core.LSN) error) *Registrar {
+	return &Registrar{Options: o, core: c, stored: stored, revisions: revisions{of: map[*core.Function][]Revision{}, room: o.Room}}
 }
 
 // Register adds a function to the provider and to core; who is the author of
@@ -85,7 +61,7 @@ func (r *Registrar) register(spec *core.Spec, who string) (*core.Function, *http
 	if fault := r.storable(spec); fault != nil {
 		return nil, fault
 	}
-	if fault := r.revisions.room(nil, spec); fault != nil {
+	if fault := r.revisions.fits(nil, spec); fault != nil {
 		return nil, fault
 	}
 	if fault := r.acceptable(spec); fault != nil {
@@ -100,14 +76,14 @@ func (r *Registrar) register(spec *core.Spec, who string) (*core.Function, *http
 	if fault := r.provisionStored(spec, prepared.LSN()); fault != nil {
 		return nil, r.discarded(prepared, fault)
 	}
-	taken := funcspec.Of(spec).Provided() && r.scaler != nil
+	taken := funcspec.Of(spec).Provided() && r.Scaler != nil
 	if taken {
-		r.scaler.hold()
-		defer r.scaler.release()
+		r.Scaler.hold()
+		defer r.Scaler.release()
 	}
 	fn := prepared.Publish()
 	if taken {
-		r.scaler.adopt(fn)
+		r.Scaler.adopt(fn)
 	}
 	r.revisions.add(fn, fn.Spec())
 	return fn, nil
@@ -139,35 +115,37 @@ func (r *Registrar) discarded(prepared *core.Registration, fault *httpjson.Error
 
 // Runs reports whether a provider runs the function's instances.
 func (r *Registrar) Runs(fn *core.Function) bool {
-	return r.provider != nil && funcspec.Of(fn.Spec()).Provided()
+	return r.Provider != nil && funcspec.Of(fn.Spec()).Provided()
 }
 
 // Logs are the last lines that the instances of a function wrote, and of those the
 // ones from a time in ms since the epoch on.
 func (r *Registrar) Logs(name string, tail int, since int64) ([]provider.LogLine, error) {
-	lines, err := r.provider.Logs(name, tail)
+	lines, err := r.Provider.Logs(name, tail)
 	return slices.DeleteFunc(lines, func(l provider.LogLine) bool { return l.Time.UnixMilli() < since }), err
 }
 
 // Rollout says how the last change of a function's instances goes; nil when
 // there is nothing to say.
 func (r *Registrar) Rollout(spec *core.Spec) *funcspec.Rollout {
-	if r.provider == nil || !funcspec.Of(spec).Provided() {
+	if r.Provider == nil || !funcspec.Of(spec).Provided() {
 		return nil
 	}
-	status, _ := r.provider.Status(spec.Name)
+	status, _ := r.Provider.Status(spec.Name)
 	if status.Rollout == (provider.Rollout{}) {
 		return nil
 	}
 	return &funcspec.Rollout{State: status.Rollout.State, Message: status.Rollout.Message}
 }
 
-// RolloutState is the state of Rollout; empty when there is nothing to say.
-func (r *Registrar) RolloutState(fn *core.Function) string {
-	if rollout := r.Rollout(fn.Spec()); rollout != nil {
-		return rollout.State
+// RolloutState is the state of the last change of a function's instances; empty when
+// there is nothing to say.
+func (o *Options) RolloutState(fn *core.Function) string {
+	if o.Provider == nil || !funcspec.Of(fn.Spec()).Provided() {
+		return ""
 	}
-	return ""
+	status, _ := o.Provider.Status(fn.Name())
+	return status.Rollout.State
 }
 
 // LimitsError says which limits do not hold for a function's instances; empty
@@ -176,16 +154,16 @@ func (r *Registrar) LimitsError(fn *core.Function) string {
 	if !r.Runs(fn) {
 		return ""
 	}
-	status, _ := r.provider.Status(fn.Name())
+	status, _ := r.Provider.Status(fn.Name())
 	return status.LimitsError
 }
 
 // MetricsError is why a function's cpu or memory, which scale it, cannot be
 // measured; empty when they can, or are not needed.
 func (r *Registrar) MetricsError(fn *core.Function) string {
-	if r.provider == nil || !fn.Autoscaled() {
+	if r.Provider == nil || !fn.Autoscaled() {
 		return ""
 	}
-	status, _ := r.provider.Status(fn.Name())
+	status, _ := r.Provider.Status(fn.Name())
 	return status.MetricsError
 }

@@ -13,8 +13,8 @@ import (
 // Hold delays calls of the provider for replicas until Restored: core may ask
 // for them before the provider knows a function that has come back.
 func (r *Registrar) Hold() {
-	if r.scaler != nil {
-		r.scaler.hold()
+	if r.Scaler != nil {
+		r.Scaler.hold()
 	}
 }
 
@@ -34,13 +34,13 @@ func (r *Registrar) Restored() error {
 			continue
 		}
 		if fault := r.provision(spec); fault != nil {
-			r.log.Error("a function came back that cannot be run", "function", fn.Name(), "error", fault.Message, "details", fault.Details)
+			r.Log.Error("a function came back that cannot be run", "function", fn.Name(), "error", fault.Message, "details", fault.Details)
 			continue
 		}
-		r.scaler.adopt(fn)
+		r.Scaler.adopt(fn)
 	}
-	if r.scaler != nil {
-		r.scaler.release()
+	if r.Scaler != nil {
+		r.Scaler.release()
 	}
 	return nil
 }
@@ -48,7 +48,7 @@ func (r *Registrar) Restored() error {
 // Died says whether the attempts of a function end with this process.
 func (r *Registrar) Died(spec *core.Spec) bool {
 	rt := funcspec.Of(spec)
-	return rt.ExecutionMode == funcspec.ModeLocal || rt.Provided() && r.process
+	return rt.ExecutionMode == funcspec.ModeLocal || rt.Provided() && r.Process
 }
 
 // storable refuses a spec whose work is to outlive the process where nothing

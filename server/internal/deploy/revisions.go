@@ -3,6 +3,7 @@ package deploy
 import (
 	"fmt"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/valyala/fasthttp"
@@ -32,26 +33,35 @@ type Revision struct {
 	Failed bool
 }
 
-// revisions are those of each registered function, oldest first, and what they
-// take in memory: that is all of the specs, as the present ones are among them.
-// The Registrar's lock guards it.
-type revisions struct {
-	of          map[*core.Function][]Revision
-	bytes, most int64
+// SpecRoom is what the specs of all functions of a process may take in memory, and
+// do: revisions included, as the present specs are among them.
+type SpecRoom struct {
+	most  int64
+	bytes atomic.Int64
 }
 
-// room is nil when another spec has room, else the error. It is for fn, or for
+// NewSpecRoom makes room for so many bytes.
+func NewSpecRoom(bytes int64) *SpecRoom { return &SpecRoom{most: bytes} }
+
+// revisions are those of each registered function of a core, oldest first. The
+// Registrar's lock guards it.
+type revisions struct {
+	of   map[*core.Function][]Revision
+	room *SpecRoom
+}
+
+// fits is nil when another spec has room, else the error. It is for fn, or for
 // a new function when that is nil.
-func (r *revisions) room(fn *core.Function, spec *core.Spec) *httpjson.Error {
-	after := r.bytes + funcspec.Cost(spec)
+func (r *revisions) fits(fn *core.Function, spec *core.Spec) *httpjson.Error {
+	after := r.room.bytes.Load() + funcspec.Cost(spec)
 	if kept := r.of[fn]; len(kept) == revisionsKept {
 		after -= funcspec.Cost(kept[0].Spec)
 	}
-	if after <= r.most {
+	if after <= r.room.most {
 		return nil
 	}
 	return &httpjson.Error{Status: fasthttp.StatusServiceUnavailable, Code: codeSpecsFull, Message: fmt.Sprintf(
-		"no room for this spec: all functions' specs, their last %d revisions included, would take %d bytes, maxSpecBytes is %d; delete functions, or raise it", revisionsKept, after, r.most)}
+		"no room for this spec: all functions' specs, their last %d revisions included, would take %d bytes, maxSpecBytes is %d; delete functions, or raise it", revisionsKept, after, r.room.most)}
 }
 
 // signed is spec with its author, the present time, and the revisions before it,
@@ -94,9 +104,9 @@ func (r *revisions) add(fn *core.Function, spec *core.Spec) {
 func (r *revisions) insert(fn *core.Function, rev Revision) {
 	kept := append(r.of[fn], rev)
 	spec := rev.Spec
-	r.bytes += funcspec.Cost(spec)
+	r.room.bytes.Add(funcspec.Cost(spec))
 	if over := len(kept) - revisionsKept; over > 0 {
-		r.bytes -= cost(kept[:over])
+		r.room.bytes.Add(-cost(kept[:over]))
 		kept = slices.Delete(kept, 0, over)
 	}
 	r.of[fn] = kept
@@ -124,6 +134,6 @@ func (r *revisions) failed(fn *core.Function) {
 }
 
 func (r *revisions) forget(fn *core.Function) {
-	r.bytes -= cost(r.of[fn])
+	r.room.bytes.Add(-cost(r.of[fn]))
 	delete(r.of, fn)
 }

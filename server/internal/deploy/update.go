@@ -92,7 +92,7 @@ func (r *Registrar) update(fn *core.Function, spec *core.Spec, ifGeneration uint
 	if fault := r.storable(spec); fault != nil {
 		return nil, fault
 	}
-	if fault := r.revisions.room(fn, spec); fault != nil {
+	if fault := r.revisions.fits(fn, spec); fault != nil {
 		return nil, fault
 	}
 	failed := r.RolloutState(fn) == provider.RolloutFailed
@@ -102,10 +102,10 @@ func (r *Registrar) update(fn *core.Function, spec *core.Spec, ifGeneration uint
 	if failed {
 		r.revisions.failed(fn)
 	}
-	began := is.Provided() && !was.Provided() && r.scaler != nil
+	began := is.Provided() && !was.Provided() && r.Scaler != nil
 	if began {
-		r.scaler.hold()
-		defer r.scaler.release()
+		r.Scaler.hold()
+		defer r.Scaler.release()
 	}
 	now, err := r.core.Update(r.revisions.signed(fn, spec, who, restores), 0)
 	if err != nil {
@@ -113,7 +113,7 @@ func (r *Registrar) update(fn *core.Function, spec *core.Spec, ifGeneration uint
 		return nil, refusal(err)
 	}
 	if began {
-		r.scaler.adopt(fn)
+		r.Scaler.adopt(fn)
 	}
 	if was.Provided() && !is.Provided() {
 		r.deprovision(have)
@@ -127,6 +127,6 @@ func (r *Registrar) unchanged(have, spec *core.Spec) {
 	if !funcspec.Of(have).Provided() {
 		r.deprovision(spec)
 	} else if fault := r.provision(have); fault != nil {
-		r.log.Error("a refused change is in force at the provider", "function", have.Name, "error", fault.Message)
+		r.Log.Error("a refused change is in force at the provider", "function", have.Name, "error", fault.Message)
 	}
 }

@@ -19,8 +19,8 @@ type Metrics struct {
 	// Registry has the metrics that are not about a function.
 	Registry *prometheus.Registry
 
-	core    *core.Core       // nil before WatchCore
-	onStale func(core.Event) // nil before LogStale
+	cores   func() []*core.Core // nil before WatchCores
+	onStale func(core.Event)    // nil before LogStale
 	pages   pages
 }
 
@@ -48,11 +48,12 @@ func NewMetrics() *Metrics {
 	return m
 }
 
-// WatchCore adds the metrics of c: its sizes and its functions. It is called
-// once, before the first scrape.
-func (m *Metrics) WatchCore(c *core.Core) {
-	m.core = c
-	m.Registry.MustRegister(storeSizes{c})
+// WatchCores adds the metrics of cores: their sizes together and their functions,
+// of which no two have one name. It is called once, before the first scrape; which
+// cores there are is asked anew at each.
+func (m *Metrics) WatchCores(cores func() []*core.Core) {
+	m.cores = cores
+	m.Registry.MustRegister(storeSizes{cores})
 }
 
 // FunctionAdded implements core.Observer.

@@ -32,7 +32,7 @@ func newPlane(t testing.TB) *plane {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m.WatchCore(c)
+	m.WatchCores(func() []*core.Core { return []*core.Core{c} })
 	return &plane{t, c, m}
 }
 

@@ -9,17 +9,17 @@ import (
 // rollouts collects the changes of functions' instances that are not done. A
 // function without one has no series.
 type rollouts struct {
-	core  *core.Core
+	cores func() []*core.Core
 	state func(*core.Function) string
 }
 
 var rolloutDesc = prometheus.NewDesc("function_rollout",
 	"1 while the last change of a function's instances is not done: state progressing, or failed when no new one got ready and the old ones stay.", []string{"function", "state"}, nil)
 
-// WatchRollouts adds the states of c's rollouts; state is empty for a function
-// without one. It is called once, before the first scrape.
-func (m *Metrics) WatchRollouts(c *core.Core, state func(*core.Function) string) {
-	m.Registry.MustRegister(rollouts{c, state})
+// WatchRollouts adds the states of the rollouts of all cores' functions; state is
+// empty for a function without one. It is called once, before the first scrape.
+func (m *Metrics) WatchRollouts(cores func() []*core.Core, state func(*core.Function) string) {
+	m.Registry.MustRegister(rollouts{cores, state})
 }
 
 // Describe implements prometheus.Collector.
@@ -27,9 +27,11 @@ func (r rollouts) Describe(ch chan<- *prometheus.Desc) { ch <- rolloutDesc }
 
 // Collect implements prometheus.Collector.
 func (r rollouts) Collect(ch chan<- prometheus.Metric) {
-	for _, fn := range r.core.Functions() {
-		if state := r.state(fn); state != "" {
-			ch <- prometheus.MustNewConstMetric(rolloutDesc, prometheus.GaugeValue, 1, fn.Name(), state)
+	for _, c := range r.cores() {
+		for _, fn := range c.Functions() {
+			if state := r.state(fn); state != "" {
+				ch <- prometheus.MustNewConstMetric(rolloutDesc, prometheus.GaugeValue, 1, fn.Name(), state)
+			}
 		}
 	}
 }

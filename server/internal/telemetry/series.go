@@ -1,6 +1,8 @@
 package telemetry
 
 import (
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -131,15 +133,22 @@ type counted struct {
 
 // functions are the registered functions, sorted by name.
 func (m *Metrics) functions() []counted {
-	if m.core == nil {
+	if m.cores == nil {
 		return nil
 	}
-	all := m.core.Functions()
-	out := make([]counted, 0, len(all))
-	for _, fn := range all {
-		if f, ok := fn.Handle().(*functionMetrics); ok {
-			out = append(out, counted{fn, f})
+	cores := m.cores()
+	var out []counted
+	for _, c := range cores {
+		all := c.Functions()
+		out = slices.Grow(out, len(all))
+		for _, fn := range all {
+			if f, ok := fn.Handle().(*functionMetrics); ok {
+				out = append(out, counted{fn, f})
+			}
 		}
+	}
+	if len(cores) > 1 {
+		slices.SortFunc(out, func(a, b counted) int { return strings.Compare(a.Name(), b.Name()) })
 	}
 	return out
 }

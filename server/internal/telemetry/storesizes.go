@@ -6,8 +6,8 @@ import (
 	"simplane/core"
 )
 
-// storeSizes collects the sizes of core's stores.
-type storeSizes struct{ core *core.Core }
+// storeSizes collects the sizes of the stores of all cores together.
+type storeSizes struct{ cores func() []*core.Core }
 
 var (
 	storedDesc   = prometheus.NewDesc("simplane_stored_executions", "Executions kept, ended ones included.", nil, nil)
@@ -28,10 +28,19 @@ func (g storeSizes) Describe(ch chan<- *prometheus.Desc) {
 
 // Collect implements prometheus.Collector.
 func (g storeSizes) Collect(ch chan<- prometheus.Metric) {
-	sizes := g.core.Gauges()
+	var sizes core.Gauges
+	answered := int64(0)
+	for _, c := range g.cores() {
+		of := c.Gauges()
+		sizes.StoredExecutions += of.StoredExecutions
+		sizes.StoredKeys += of.StoredKeys
+		sizes.PayloadBytes += of.PayloadBytes
+		sizes.KeyBytes += of.KeyBytes
+		answered += c.AnsweredBytes()
+	}
 	ch <- prometheus.MustNewConstMetric(storedDesc, prometheus.GaugeValue, float64(sizes.StoredExecutions))
 	ch <- prometheus.MustNewConstMetric(keysDesc, prometheus.GaugeValue, float64(sizes.StoredKeys))
 	ch <- prometheus.MustNewConstMetric(payloadDesc, prometheus.GaugeValue, float64(sizes.PayloadBytes))
 	ch <- prometheus.MustNewConstMetric(keyBytesDesc, prometheus.GaugeValue, float64(sizes.KeyBytes))
-	ch <- prometheus.MustNewConstMetric(answeredDesc, prometheus.GaugeValue, float64(g.core.AnsweredBytes()))
+	ch <- prometheus.MustNewConstMetric(answeredDesc, prometheus.GaugeValue, float64(answered))
 }

@@ -1,0 +1,86 @@
+package server
+
+import (
+	"context"
+
+	"simplane/core"
+	"simplane/server/internal/admin"
+	"simplane/server/internal/api"
+	"simplane/server/internal/deploy"
+	"simplane/server/internal/dispatch"
+)
+
+// instance is one core and what asks it: the registrar that keeps it and the
+// provider in step, and the handlers. A server has one; one of several in a cluster
+// has one for each partition that it owns.
+type instance struct {
+	core      *core.Core
+	registrar *deploy.Registrar
+	admin     *admin.Admin
+	routes    []api.Route // all of the API, by this core
+	answers   *api.API
+	backlog   chan struct{}
+}
+
+// instanceOptions are what instances differ in.
+type instanceOptions struct {
+	config     core.Config
+	clock      core.Clock
+	ids        core.IDSource
+	dispatcher *dispatch.Dispatcher
+	// stored waits until a fact is durable, lag is the number of those that are not.
+	// nil without a journal.
+	stored func(core.LSN) error
+	lag    func() int64
+}
+
+// newInstance makes a core with what belongs to it.
+func (s *Server) newInstance(o instanceOptions) (*instance, error) {
+	n := &instance{backlog: make(chan struct{}, 1)}
+	o.config.OnBacklog = n.wakeScheduler
+	if s.scaler != nil {
+		o.config.Scaler = s.scaler
+	}
+	var err error
+	if n.core, err = core.New(o.config, o.clock, o.ids, o.dispatcher, s.observer); err != nil {
+		return nil, err
+	}
+	n.registrar = deploy.NewRegistrar(s.deploying, n.core, o.stored)
+	n.admin = admin.New(admin.Options{
+		Core: n.core, Log: s.log, Guard: s.guard, Lists: s.lists, MetricsError: n.registrar.MetricsError, LimitsError: n.registrar.LimitsError,
+		NowMillis: func() int64 { return s.clock.Now().WallMillis() },
+		Stored:    o.stored, Lag: o.lag, Flight: s.flight,
+	})
+	n.answers = api.New(api.Options{
+		Core: n.core, Log: s.log, Guard: s.guard, Audit: s.audit, Registrar: n.registrar, Dashboard: admin.Dashboard,
+		Lists: s.lists, Profiles: s.profiles.Serve, Run: o.dispatcher.Run,
+		Tracing: s.tracing, CheckEndpoint: s.egress.CheckHost, Draining: s.draining.Load, Stored: o.stored,
+		AsyncEnabled: s.cfg.AsyncEnabled, CancelOnDisconnect: s.cfg.CancelOnDisconnect, AccessLogSample: s.cfg.AccessLogSample,
+		Panicked:           s.flight.Panicked,
+		InternalOnMgmtOnly: s.cfg.InternalOnMgmtOnly, ManageOnMgmtOnly: s.cfg.ManageOnMgmtOnly, MetricsOnMgmtOnly: s.cfg.MetricsOnMgmtOnly,
+	})
+	n.routes = routes(n.answers, n.admin, s.metrics.Scraper())
+	return n, nil
+}
+
+// wakeScheduler wakes the scheduler goroutine.
+func (n *instance) wakeScheduler() {
+	select {
+	case n.backlog <- struct{}{}:
+	default: // it is awake
+	}
+}
+
+// schedule serves what callers left in the ready list. It sleeps until it is
+// woken.
+func (n *instance) schedule(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-n.backlog:
+			for n.core.Pump(1024) {
+			}
+		}
+	}
+}
