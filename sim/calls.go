@@ -5,7 +5,6 @@ import (
 	"strconv"
 
 	"simplane/core"
-	"simplane/sim/draws"
 	"simplane/sim/internal/world"
 	"simplane/sim/scenario"
 )
@@ -15,24 +14,18 @@ import (
 // been observed meanwhile.
 
 // Offering implements world.Witness.
-func (w *witness) Offering(t world.Tag) {
-	w.caller(t).group.counts[cOffered]++
-	w.brings = len(draws.Input(t.Input()))
-	if calls, n := w.loads[t.Load()].Calls, w.offered[t.Load()]; n < len(calls) && calls[n].Input > 0 {
-		w.brings = int(calls[n].Input)
-	}
-	w.offered[t.Load()]++
+func (w *witness) Offering(t world.Tag, input []byte, letter core.ID) {
+	f := w.caller(t)
+	f.group.counts[cOffered]++
 	if w.check != nil {
-		w.check.countErrors()
-		w.check.offer = t
+		w.check.offering(t, f, input, letter)
 	}
 }
 
 // Offered implements world.Witness.
-func (w *witness) Offered(t world.Tag, id core.ID, err error) {
+func (w *witness) Offered(t world.Tag, c *world.Caller, res *core.Result, err error) {
 	if w.check != nil {
-		w.check.submitted(w.caller(t), id, err)
-		w.check.offer = 0
+		w.check.submitted(w.caller(t), c, res, err)
 	}
 }
 
@@ -137,9 +130,30 @@ func (w *witness) Restarted() {}
 // Refused implements world.Witness.
 func (w *witness) Refused(error) {}
 
-// Wake implements core.Waiter for every sync call.
-func (w *witness) Wake(s core.Snapshot) {
+// Woken implements world.Witness.
+func (w *witness) Woken(c *world.Caller, s core.Snapshot) {
 	if w.check != nil {
-		w.check.woken(&s)
+		w.check.woken(c, &s)
+	}
+}
+
+// Dispatching implements world.Witness.
+func (w *witness) Dispatching(t core.Task) {
+	if w.check != nil {
+		w.check.handed(&t)
+	}
+}
+
+// Answering implements world.Witness.
+func (w *witness) Answering(id core.ID, attempt int, o core.Outcome) {
+	if w.check != nil {
+		w.check.answering(id, int32(attempt), o)
+	}
+}
+
+// Answered implements world.Witness.
+func (w *witness) Answered() {
+	if w.check != nil {
+		w.check.taken()
 	}
 }

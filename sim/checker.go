@@ -37,6 +37,11 @@ type checker struct {
 	answered      ageList // ended sync calls whose slot is free, not cleaned, in that order
 	answeredBytes int64
 	offer         world.Tag // of the call being made; 0 = none
+	brings        []byte    // its input
+
+	sayings []saying // by the executions' slots
+	causes  []cause  // what is being told core, innermost last
+	hitLine int64    // of the log: the latest idempotent hit
 
 	keys   keyModel
 	leaves leaveModel
@@ -64,17 +69,28 @@ func (c *checker) touch(f *generation) {
 	}
 }
 
+// offering is told before a call.
+func (c *checker) offering(t world.Tag, f *function, input []byte, letter core.ID) {
+	c.countErrors()
+	c.offer, c.brings = t, input
+	if i := f.letters.find(letter); i >= 0 {
+		c.brings = f.letters.items[i].input
+	}
+}
+
 // submitted checks that Submit's answer is what its event said.
-func (c *checker) submitted(f *function, id core.ID, err error) {
+func (c *checker) submitted(f *function, caller *world.Caller, res *core.Result, err error) {
 	c.offers++
+	c.offer, c.brings = 0, nil
 	switch {
 	case err != nil:
 		if why := (*core.Rejection)(nil); !errors.As(err, &why) {
 			c.w.fail("submissions are accepted or rejected", "%s: %v", f.name, err)
 		}
-	case id == core.ID{}:
+	case res.ID == core.ID{}:
 		c.w.fail("submissions are accepted or rejected", "%s: accepted without an id", f.name)
 	}
+	c.told(f, caller, res, err)
 	if c.offers != c.accepts+c.hits+c.rejects {
 		c.w.fail("conservation", "offered %d is not accepted %d + idempotent hits %d + rejected %d", c.offers, c.accepts, c.hits, c.rejects)
 	}
@@ -153,6 +169,9 @@ func (c *checker) countErrors() {
 		case len(s.Attempts) != min(int(rec.attempt)-1, attemptsKept):
 			w.fail("consistent snapshots", "execution #%d is at attempt %d and remembers %d failed ones", rec.number, rec.attempt, len(s.Attempts))
 			return
+		case len(s.Attempts) > 0 && !c.remembers(rec, slot, &s.Attempts[len(s.Attempts)-1]):
+			w.fail("consistent snapshots", "execution #%d at attempt %d remembers %+v, the failure's message was %q", rec.number, rec.attempt, s.Attempts[len(s.Attempts)-1], c.sayings[slot].failed)
+			return
 		}
 		before, attempts := rec.result+rec.attempts, 0
 		for _, a := range s.Attempts {
@@ -195,7 +214,7 @@ func (c *checker) baseline(settled int64) {
 // compare holds core's public view of an execution against the record.
 func (c *checker) compare(id core.ID) {
 	w := c.w
-	rec, _ := w.find(id)
+	rec, slot := w.find(id)
 	s, ok := w.core.Execution(id)
 	wall := w.clock.Wall()
 	gone := rec == nil || (rec.state == stEnded && wall-rec.finished > int64(c.cfg.TTL))
@@ -206,42 +225,7 @@ func (c *checker) compare(id core.ID) {
 	case gone:
 		return
 	}
-	cleaned := rec.cleaned || (rec.state == stEnded && wall-rec.finished > int64(c.cfg.CleanupTTL))
-	want := core.Queued
-	switch rec.state {
-	case stRunning:
-		want = core.Running
-	case stEnded:
-		want = s.Status
-	}
-	hasOutput := rec.success && !cleaned
-	noError := rec.failed && cleaned
-	switch {
-	case s.ID != id || s.Function != rec.fn.name:
-		w.fail("consistent snapshots", "execution #%d: id or function differ: %+v", rec.number, s)
-	case s.Status != want || s.Status.Terminal() != (rec.state == stEnded) || (s.Status == core.Success) != (rec.success && rec.state == stEnded):
-		w.fail("consistent snapshots", "execution #%d: status is %v", rec.number, s.Status)
-	case s.CleanedUp != cleaned:
-		w.fail("payloads are dropped after cleanupTtl", "execution #%d: cleaned up is %v, expected %v", rec.number, s.CleanedUp, cleaned)
-	case (s.Output != nil) != hasOutput:
-		w.fail("consistent snapshots", "execution #%d (%v, cleaned up %v): output present is %v, expected %v", rec.number, s.Status, cleaned, s.Output != nil, hasOutput)
-	case s.Status == core.Success && s.Err != nil:
-		w.fail("consistent snapshots", "execution #%d: success with error %v", rec.number, s.Err)
-	case s.Status == core.Error && (s.Err == nil) != noError:
-		w.fail("consistent snapshots", "execution #%d (cleaned up %v): error present is %v, expected %v", rec.number, cleaned, s.Err != nil, !noError)
-	case s.CreatedAtMillis != rec.created/1e6:
-		w.fail("consistent snapshots", "execution #%d: created at %d, expected %d", rec.number, s.CreatedAtMillis, rec.created/1e6)
-	case rec.state == stEnded && s.FinishedAtMillis != rec.finished/1e6:
-		w.fail("consistent snapshots", "execution #%d: finished at %d, expected %d", rec.number, s.FinishedAtMillis, rec.finished/1e6)
-	case rec.state != stEnded && s.FinishedAtMillis != 0:
-		w.fail("consistent snapshots", "execution #%d has not ended and has a finish time", rec.number)
-	case (s.RetryAtMillis != 0) != (rec.state == stPausing):
-		w.fail("consistent snapshots", "execution #%d: retry at %d, pausing %v", rec.number, s.RetryAtMillis, rec.state == stPausing)
-	case (rec.state == stQueued || rec.state == stPausing) && s.StartedAtMillis != 0:
-		w.fail("consistent snapshots", "execution #%d is queued and has a start time", rec.number)
-	case s.Attempt != rec.attempt:
-		w.fail("consistent snapshots", "execution #%d: attempt %d, expected %d", rec.number, s.Attempt, rec.attempt)
-	}
+	c.shows(rec, slot, &s, "a look-up")
 }
 
 // look samples an execution for compare: every one of the first hundred, then

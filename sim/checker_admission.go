@@ -72,7 +72,8 @@ func (c *checker) accepted(ev *core.Event, f *generation, rec *record, slot int3
 		w.fail("sync queue bound", "accepted with %d sync in flight and %d queued", c.syncInFlight, c.syncQueued)
 	}
 	c.stored++
-	rec.request = int32(w.brings)
+	rec.request = int32(len(c.brings))
+	c.begins(slot)
 	if key := world.Tag(ev.Tag).Key(); key >= 0 {
 		rec.request += int32(len(draws.KeyName(key)))
 	}

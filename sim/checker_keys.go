@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"simplane/core"
+	"simplane/sim/draws"
 	"simplane/sim/internal/world"
 )
 
@@ -17,6 +18,7 @@ type keyModel struct {
 }
 
 type keyEntry struct {
+	name     string
 	id       core.ID
 	storedAt int64 // wall ns
 	input    int   // number of the first request's
@@ -30,7 +32,7 @@ func (c *checker) key(f *function, n int) int32 {
 	}
 	if f.keys[n] < 0 {
 		f.keys[n] = int32(len(c.keys.entries))
-		c.keys.entries = append(c.keys.entries, keyEntry{})
+		c.keys.entries = append(c.keys.entries, keyEntry{name: draws.KeyName(n)})
 	}
 	return f.keys[n]
 }
@@ -42,17 +44,17 @@ func (c *checker) reuses(f *function, t world.Tag, wall int64) bool {
 		return false
 	}
 	k := &c.keys.entries[c.key(f, t.Key())]
-	return c.remembers(k, wall) && k.input != t.Input()
+	return c.unexpired(k, wall) && k.input != t.Input()
 }
 
-// remembers says that a key has not expired.
-func (c *checker) remembers(k *keyEntry, wall int64) bool {
+// unexpired says that a key has not expired.
+func (c *checker) unexpired(k *keyEntry, wall int64) bool {
 	return k.stored && k.storedAt+int64(c.cfg.IdempotencyTTL) >= wall
 }
 
 // liveKey says that a key has an execution which a new request must join.
 func (c *checker) liveKey(k *keyEntry, wall int64) bool {
-	if !c.remembers(k, wall) {
+	if !c.unexpired(k, wall) {
 		return false
 	}
 	rec, _ := c.w.find(k.id)
@@ -111,6 +113,7 @@ func (c *checker) forget(i int32) {
 func (c *checker) joined(ev *core.Event, f *generation, rec *record, slot int32) {
 	w := c.w
 	c.hits++
+	c.hitLine = w.log.lines + 1
 	c.acquired(ev.At, f)
 	called, key := w.caller(world.Tag(ev.Tag)), world.Tag(ev.Tag).Key()
 	if called == nil || key < 0 {

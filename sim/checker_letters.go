@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"bytes"
 	"slices"
 
 	"simplane/core"
@@ -10,34 +11,47 @@ import (
 // executions that failed for good. Its bounds of bytes and time are beyond what
 // a scenario reaches.
 type letterModel struct {
-	ids     []core.ID // oldest first
+	items   []letter // oldest first
 	dropped int64
 }
 
+// letter is a dead letter: whose it is, and what it brings when it is redriven.
+type letter struct {
+	id            core.ID
+	input         []byte
+	code, message string // the latter "" where it is core's
+}
+
+// find is the place of an execution's letter; -1 = there is none.
+func (m *letterModel) find(id core.ID) int {
+	return slices.IndexFunc(m.items, func(l letter) bool { return l.id == id })
+}
+
 // buried notes the end of an execution, which may leave a dead letter.
-func (c *checker) buried(ev *core.Event, f *generation) {
+func (c *checker) buried(ev *core.Event, f *generation, slot int32) {
 	if ev.Sync || ev.Status == core.Success || ev.Code == core.CodeCancelled || ev.Code == core.CodeFunctionDeleted {
 		return
 	}
 	m := &f.function.letters
-	m.ids = append(m.ids, ev.ID)
-	if len(m.ids) > c.cfg.MaxDeadLetters {
-		m.ids = m.ids[1:]
+	s := &c.sayings[slot]
+	m.items = append(m.items, letter{ev.ID, s.input, s.code, s.message})
+	if len(m.items) > c.cfg.MaxDeadLetters {
+		m.items = m.items[1:]
 		m.dropped++
 	}
 }
 
 // redriven checks core's answer to the redrive of a letter: it is gone once its
 // work is accepted, and stays otherwise.
-func (c *checker) redriven(f *function, letter core.ID, err error) {
+func (c *checker) redriven(f *function, id core.ID, err error) {
 	m := &f.letters
-	at := slices.Index(m.ids, letter)
+	at := m.find(id)
 	if at < 0 {
-		c.w.fail("dead letters", "%s: letter %s is redriven, which is none (%v)", f.name, letter, err)
+		c.w.fail("dead letters", "%s: letter %s is redriven, which is none (%v)", f.name, id, err)
 		return
 	}
 	if err == nil {
-		m.ids = append(m.ids[:at:at], m.ids[at+1:]...)
+		m.items = append(m.items[:at:at], m.items[at+1:]...)
 	}
 	c.letters(f)
 }
@@ -47,15 +61,16 @@ func (c *checker) letters(f *function) {
 	m := &f.letters
 	page, err := c.w.core.DeadLetters(f.name, 0, max(c.cfg.MaxDeadLetters, 1))
 	got, dropped := page.Letters, page.Dropped
-	if err != nil && (f.current != nil || len(m.ids) > 0) {
+	if err != nil && (f.current != nil || len(m.items) > 0) {
 		c.w.fail("dead letters", "%s: %v", f.name, err)
 		return
 	}
-	same := len(got) == len(m.ids)
+	same := len(got) == len(m.items)
 	for i := 0; same && i < len(got); i++ {
-		same = got[i].ID == m.ids[len(m.ids)-1-i] && got[i].Input != nil
+		l := &m.items[len(m.items)-1-i]
+		same = got[i].ID == l.id && bytes.Equal(got[i].Input, l.input) && says(got[i].Err, l.code, l.message)
 	}
 	if !same || (len(got) > 0 && dropped != m.dropped) {
-		c.w.fail("dead letters", "%s: core has %d and dropped %d, expected %d and %d, newest first", f.name, len(got), dropped, len(m.ids), m.dropped)
+		c.w.fail("dead letters", "%s: core has %d and dropped %d, expected %d and %d, newest first", f.name, len(got), dropped, len(m.items), m.dropped)
 	}
 }

@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"simplane/core"
-	"simplane/sim/draws"
 	"simplane/sim/internal/world"
 )
 
@@ -89,6 +88,7 @@ func (c *checker) retried(ev *core.Event, f *generation, rec *record, slot int32
 	case f.deleted:
 		w.fail("status transitions", "execution #%d of a deleted function was requeued", rec.number)
 	}
+	c.retriedFor(ev, rec, slot)
 	if rec.sync && ev.Pause == 0 {
 		c.syncQueued++
 	}
@@ -162,19 +162,20 @@ func (c *checker) ended(ev *core.Event, f *generation, rec *record, slot int32) 
 		return
 	}
 	c.endsFor(ev, f, rec, slot)
+	c.endedFor(ev, rec, slot)
 	delete(c.leaves, slot)
 	if rec.sync && rec.state == stQueued {
 		c.syncQueued--
 	}
 	switch {
 	case ev.Status == core.Success:
-		rec.result = int32(len(draws.Output))
+		rec.result = int32(len(c.sayings[slot].output))
 		c.payload += int64(rec.result)
 	case ev.Status == core.Error && ev.Code != core.CodeFunctionDeleted && ev.Code != core.CodeQueueWait && ev.Code != core.CodeCancelled:
 		rec.failed = true
 		c.failed = append(c.failed, slot)
 	}
-	c.buried(ev, f)
+	c.buried(ev, f, slot)
 	c.owed += int(rec.waiters)
 	c.live.remove(slot)
 	c.done.push(slot)
@@ -216,7 +217,7 @@ func (c *checker) endsFor(ev *core.Event, f *generation, rec *record, slot int32
 			c.abandonedCall(ev, f, rec, slot)
 		}
 		if rec.state != stRunning { // or the attempt has the input
-			c.forgetInput(rec)
+			c.forgetInput(rec, slot)
 		}
 	case ev.Status == core.Timeout:
 		if !(rec.sync && age == rec.timeout) && held != rec.timeout {
@@ -226,7 +227,7 @@ func (c *checker) endsFor(ev *core.Event, f *generation, rec *record, slot int32
 		if (rec.state != stQueued && rec.state != stPausing) || !f.deleted {
 			w.fail("status transitions", "execution #%d ended for a deletion of %s that has not happened, or not to it", rec.number, f.name)
 		}
-		c.forgetInput(rec) // nobody wants it any more
+		c.forgetInput(rec, slot) // nobody wants it any more
 	case ev.Code == core.CodeQueueWait:
 		waited := ev.At.Mono - rec.queuedMono
 		if q := c.cfg.SyncQueue; rec.state != stQueued || !rec.sync || rec.attempt > 1 || !q.Enabled || waited != int64(q.MaxQueueWait) {
@@ -282,26 +283,8 @@ func (c *checker) released(ev *core.Event, f *generation, rec *record, slot int3
 	if held := ev.At.Mono - rec.startedMono; rec.startedMono > 0 && held > rec.timeout {
 		w.fail("timeouts", "execution #%d held its slot for %d ns; its timeout is %d", rec.number, held, rec.timeout)
 	}
+	c.releasedFor(ev, rec)
 	if rec.state == stEnded {
 		c.answers(rec, slot)
-	}
-}
-
-// woken checks the answer a sync caller gets.
-func (c *checker) woken(s *core.Snapshot) {
-	w := c.w
-	rec, _ := w.find(s.ID)
-	switch {
-	case rec == nil:
-		w.fail("callers are answered", "a caller of execution %s was woken, which is not stored", s.ID)
-	case rec.state != stEnded || !s.Status.Terminal():
-		w.fail("callers are answered", "a caller was woken by execution #%d in status %v", rec.number, s.Status)
-	case rec.waiters <= 0:
-		w.fail("callers are answered", "execution #%d woke a caller too many", rec.number)
-	case (s.Status == core.Success) != rec.success || (s.Status == core.Success && s.Output == nil):
-		w.fail("callers are answered", "a caller was told that execution #%d ended in %v", rec.number, s.Status)
-	default:
-		rec.waiters--
-		c.owed--
 	}
 }

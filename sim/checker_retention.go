@@ -55,7 +55,7 @@ func (c *checker) makesRoom(ev *core.Event, rec *record, slot int32) {
 
 // needed is how many bytes are held once the call being made is accepted.
 func (c *checker) needed() int64 {
-	n := c.payload + c.w.core.Gauges().KeyBytes + int64(c.w.brings)
+	n := c.payload + c.w.core.Gauges().KeyBytes + int64(len(c.brings))
 	if key := c.offer.Key(); key >= 0 {
 		n += int64(len(draws.KeyName(key)))
 	}
@@ -99,10 +99,10 @@ func (c *checker) evicted(ev *core.Event, rec *record, slot int32) {
 
 // forgetInput counts the input of one that ended before it started, or started
 // again, because nobody wants it.
-func (c *checker) forgetInput(rec *record) {
+func (c *checker) forgetInput(rec *record, slot int32) {
 	n := rec.request
-	if rec.key >= 0 { // which stays
-		n = int32(len(draws.Input(0)))
+	if c.sayings[slot].unwanted = true; rec.key >= 0 { // which stays
+		n = int32(len(c.sayings[slot].input))
 	}
 	rec.request -= n
 	c.payload -= int64(n)

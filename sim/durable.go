@@ -214,12 +214,12 @@ func (d *durable) sizes(f *generation, queued, pausing, inFlight int) {
 }
 
 // Offering implements world.Witness.
-func (d *durable) Offering(t world.Tag) {
+func (d *durable) Offering(t world.Tag, _ []byte, _ core.ID) {
 	d.caller(t).group.counts[cOffered]++
 }
 
 // Offered implements world.Witness.
-func (d *durable) Offered(world.Tag, core.ID, error) {}
+func (d *durable) Offered(world.Tag, *world.Caller, *core.Result, error) {}
 
 // Rests implements world.Witness.
 func (d *durable) Rests(t world.Tag, id core.ID, on core.LSN) {
@@ -234,8 +234,8 @@ func (d *durable) Rests(t world.Tag, id core.ID, on core.LSN) {
 	d.keep()
 }
 
-// Wake implements core.Waiter for every sync call.
-func (d *durable) Wake(s core.Snapshot) {
+// Woken implements world.Witness.
+func (d *durable) Woken(_ *world.Caller, s core.Snapshot) {
 	a := d.accounts[s.ID]
 	if a == nil || !a.isDurable {
 		return

@@ -49,7 +49,7 @@ func (d *durable) Unended(fn int) (ids []core.ID) {
 func (d *durable) Cancelling(core.ID) {}
 
 // Cancelled implements world.Witness.
-func (d *durable) Cancelled(core.ID, error) {}
+func (d *durable) Cancelled(core.ID, *core.Snapshot, error) {}
 
 // Redriven implements world.Witness.
 func (d *durable) Redriven(t world.Tag, _ core.ID, err error) {

@@ -35,7 +35,7 @@ func (w *witness) Cancelling(id core.ID) {
 }
 
 // Cancelled implements world.Witness.
-func (w *witness) Cancelled(id core.ID, err error) {
+func (w *witness) Cancelled(id core.ID, s *core.Snapshot, err error) {
 	w.cancelling = core.ID{}
 	rec, _ := w.find(id)
 	switch {
@@ -45,6 +45,9 @@ func (w *witness) Cancelled(id core.ID, err error) {
 		w.fail("cancel", "execution %s was cancelled and has not ended", id)
 	case err != nil && !errors.Is(err, core.ErrAlreadyEnded) && !errors.Is(err, core.ErrExecutionGone):
 		w.fail("cancel", "execution %s: %v", id, err)
+	case err == nil && w.check != nil:
+		_, slot := w.find(id)
+		w.check.shows(rec, slot, s, "its cancel's answer")
 	}
 }
 

@@ -31,8 +31,6 @@ type witness struct {
 	functions []*function // by number
 	byName    map[string]*function
 	loads     []world.Load // by world.Tag.Load
-	offered   []int        // calls so far of each
-	brings    int          // bytes of input of the call being made
 
 	unended    int64 // accepted and not terminal
 	slotsHeld  int64
@@ -82,7 +80,7 @@ func (w *witness) fail(invariant, format string, args ...any) {
 func newWitness(sc *scenario.Scenario, opts Options, l *loop.Loop, around *world.World) *witness {
 	w := &witness{
 		records: records{spare: -1, idSeed: random.Mix(sc.Seed ^ 0x6964656e74696679)},
-		loop:    l, clock: around.Clock(), fleets: around, loads: around.Loads(), offered: make([]int, len(around.Loads())),
+		loop:    l, clock: around.Clock(), fleets: around, loads: around.Loads(),
 		log: newLogbook(), reportedAt: -1, expect: sc.Expect, checks: make([]CheckResult, len(sc.Expect)),
 	}
 	w.log.out, w.log.from, w.log.to = opts.Events, opts.KeepFrom, opts.KeepTo
@@ -197,13 +195,16 @@ func (w *witness) Observe(ev core.Event) {
 		w.write(&ev, f, rec, saysFree)
 	case core.EventLateResult:
 		rec, _ := w.find(ev.ID)
-		if w.check != nil && rec != nil && rec.state != stEnded {
-			w.fail("results after the end are late", "a result for execution #%d was dropped as late, but it has not ended", rec.number)
+		if w.check != nil {
+			w.check.dropped(&ev, f, rec)
 		}
 		g.counts[cLate]++
 		w.write(&ev, f, rec, saysLate)
 	case core.EventDuplicateResult:
 		rec, _ := w.find(ev.ID)
+		if w.check != nil {
+			w.check.dropped(&ev, f, rec)
+		}
 		g.counts[cDuplicate]++
 		w.write(&ev, f, rec, saysDuplicate)
 	case core.EventCleaned:

@@ -75,15 +75,42 @@ func (p *planted) accept(change ...func(*core.Event)) core.ID {
 }
 
 func (p *planted) start(id core.ID) { p.see(core.EventDispatched, id) }
-func (p *planted) end(id core.ID)   { p.see(core.EventEnded, id, took(core.Success, 0, 0)) }
 func (p *planted) free(id core.ID)  { p.see(core.EventSlotReleased, id) }
+
+// answered has core given an attempt's answer, and what is observed meanwhile.
+func (p *planted) answered(id core.ID, attempt int, o core.Outcome, meanwhile func()) {
+	p.w.Answering(id, attempt, o)
+	meanwhile()
+	p.w.Answered()
+}
+
+var (
+	succeeds = core.Outcome{Status: core.Success, Output: []byte("1")}
+	fails    = core.Outcome{Status: core.Error, Code: world.CodeFailed, Message: "why"}
+)
+
+// end is the end by an answer, which frees the slot.
+func (p *planted) end(id core.ID, change ...func(*core.Event)) {
+	p.answered(id, 1, succeeds, func() {
+		p.see(core.EventEnded, id, append(change, took(core.Success, 0, 0))...)
+		p.free(id)
+	})
+}
+
+// retry is a retry after the failure of an attempt, which frees the slot.
+func (p *planted) retry(id core.ID, attempt int32, change ...func(*core.Event)) {
+	next := func(ev *core.Event) { ev.Attempt, ev.Code = attempt+1, world.CodeFailed }
+	p.answered(id, int(attempt), fails, func() {
+		p.see(core.EventRetried, id, append([]func(*core.Event){next}, change...)...)
+		p.free(id)
+	})
+}
 
 // run takes an execution from its acceptance to its end.
 func (p *planted) run() core.ID {
 	id := p.accept()
 	p.start(id)
 	p.end(id)
-	p.free(id)
 	return id
 }
 
@@ -94,28 +121,39 @@ func (p *planted) spec(change func(*core.Spec)) *core.Spec {
 	return &s
 }
 
+// shown is what core ought to show of an execution that has succeeded.
+func (p *planted) shown(id core.ID) *core.Snapshot {
+	rec, _ := p.w.find(id)
+	return &core.Snapshot{
+		ID: id, Function: "f", Status: core.Success, Output: succeeds.Output, Attempt: 1, InitMillis: -1,
+		CreatedAtMillis: rec.created / 1e6, StartedAtMillis: rec.moved / 1e6, FinishedAtMillis: rec.finished / 1e6,
+		QueueWait: time.Duration(rec.startedMono - rec.queuedMono),
+	}
+}
+
 func (p *planted) pass(d time.Duration) { p.loop.AdvanceTo(p.loop.Now() + int64(d)) }
 
 // TestWitnessAcceptsWhatIsRight: a stream of legal events breaks nothing.
 func TestWitnessAcceptsWhatIsRight(t *testing.T) {
 	p := plant(t)
 	id := p.run()
-	p.see(core.EventLateResult, id)
-	p.see(core.EventDuplicateResult, id)
+	p.answered(id, 1, succeeds, func() { p.see(core.EventDuplicateResult, id) })
 	first, second, third := p.accept(), p.accept(sync), core.ID{}
 	p.start(first)
 	third = p.accept(tagged(3))
 	p.see(core.EventRejected, core.ID{}, because(core.CodeQueueFull))
 	p.see(core.EventRejected, core.ID{}, because(core.CodeRateLimited))
 	p.end(first)
-	p.free(first)
 	p.start(second)
-	p.end(second)
-	p.w.Wake(core.Snapshot{ID: second, Status: core.Success, Output: []byte("1")})
-	p.free(second)
+	p.end(second, sync)
+	p.w.Woken(&world.Caller{Execution: second}, *p.shown(second))
 	p.start(third)
-	p.see(core.EventRetried, third, func(ev *core.Event) { ev.Attempt = 2 })
+	p.retry(third, 1)
+	p.see(core.EventDispatched, third, func(ev *core.Event) { ev.Attempt = 2 })
+	p.pass(time.Second)
+	p.see(core.EventEnded, third, took(core.Timeout, time.Second, time.Second))
 	p.free(third)
+	p.answered(third, 2, succeeds, func() { p.see(core.EventLateResult, third) })
 	if v := p.w.violation; v != nil {
 		t.Errorf("%v", v)
 	}
@@ -172,7 +210,87 @@ func TestWitnessNamesWhatBroke(t *testing.T) {
 			p.start(id)
 			p.start(id)
 		}},
-		"a success that never ran": {"status transitions", func(p *planted) { p.end(p.accept()) }},
+		"a success that never ran": {"status transitions", func(p *planted) {
+			p.see(core.EventEnded, p.accept(), took(core.Success, 0, 0))
+		}},
+		"an answer that never ran": {"attempts", func(p *planted) { p.end(p.accept()) }},
+		"an answer that is forgotten": {"answers are taken in", func(p *planted) {
+			id := p.accept()
+			p.start(id)
+			p.answered(id, 1, succeeds, func() {})
+		}},
+		"an end that nobody answered": {"an attempt is decided by its own answer", func(p *planted) {
+			id := p.accept()
+			p.start(id)
+			p.see(core.EventEnded, id, took(core.Success, 0, 0))
+		}},
+		"an end by another execution's answer": {"an attempt is decided by its own answer", func(p *planted) {
+			id, other := p.run(), p.accept()
+			p.start(other)
+			p.answered(id, 1, succeeds, func() { p.see(core.EventEnded, other, took(core.Success, 0, 0)) })
+		}},
+		"an end by a repeated answer of the attempt before": {"an attempt is decided by its own answer", func(p *planted) {
+			id := p.accept()
+			p.start(id)
+			p.retry(id, 1)
+			p.see(core.EventDispatched, id, func(ev *core.Event) { ev.Attempt = 2 })
+			p.answered(id, 1, succeeds, func() { p.see(core.EventEnded, id, took(core.Success, 0, 0)) })
+		}},
+		"a success after a failure": {"an attempt is decided by its own answer", func(p *planted) {
+			id := p.accept()
+			p.start(id)
+			p.answered(id, 1, fails, func() { p.see(core.EventEnded, id, took(core.Success, 0, 0)) })
+		}},
+		"an answer that leaves the slot taken": {"slots", func(p *planted) {
+			id := p.accept()
+			p.start(id)
+			p.answered(id, 1, succeeds, func() { p.see(core.EventEnded, id, took(core.Success, 0, 0)) })
+		}},
+		"a slot freed by nobody": {"slots", func(p *planted) {
+			id := p.accept()
+			p.start(id)
+			p.free(id)
+		}},
+		"a first answer taken for a repeated one": {"answers are taken in", func(p *planted) {
+			id := p.accept()
+			p.start(id)
+			p.answered(id, 1, succeeds, func() { p.see(core.EventDuplicateResult, id) })
+		}},
+		"an attempt with another call's input": {"attempts get their call's input", func(p *planted) {
+			p.w.Offering(world.Tag(call(-1)), []byte("mine"), core.ID{})
+			id := p.accept()
+			p.start(id)
+			p.w.Dispatching(core.Task{ID: id, Function: p.fn, Spec: p.fn.Spec(), Attempt: 1, Input: []byte("yours"), Timeout: time.Second})
+		}},
+		"an attempt handed out twice": {"attempts", func(p *planted) {
+			id := p.accept()
+			p.start(id)
+			for range 2 {
+				p.w.Dispatching(core.Task{ID: id, Function: p.fn, Spec: p.fn.Spec(), Attempt: 1, Timeout: time.Second})
+			}
+		}},
+		"a caller told of another execution": {"callers are answered", func(p *planted) {
+			first, second := p.accept(sync), p.accept(sync)
+			p.start(first)
+			p.end(first, sync)
+			p.w.Woken(&world.Caller{Execution: second}, *p.shown(first))
+		}},
+		"a caller told another outcome": {"consistent snapshots", func(p *planted) {
+			id := p.accept(sync)
+			p.start(id)
+			p.end(id, sync)
+			s := p.shown(id)
+			s.Output = []byte("2")
+			p.w.Woken(&world.Caller{Execution: id}, *s)
+		}},
+		"a caller told another start": {"consistent snapshots", func(p *planted) {
+			id := p.accept(sync)
+			p.start(id)
+			p.end(id, sync)
+			s := p.shown(id)
+			s.StartedAtMillis++
+			p.w.Woken(&world.Caller{Execution: id}, *s)
+		}},
 		"ended twice": {"an execution ends exactly once", func(p *planted) {
 			p.see(core.EventEnded, p.run(), took(core.Error, 0, 0))
 		}},
@@ -182,8 +300,7 @@ func TestWitnessNamesWhatBroke(t *testing.T) {
 			id := p.accept()
 			for attempt := int32(1); attempt <= 2; attempt++ {
 				p.see(core.EventDispatched, id, func(ev *core.Event) { ev.Attempt = attempt })
-				p.see(core.EventRetried, id, func(ev *core.Event) { ev.Attempt = attempt + 1 })
-				p.free(id)
+				p.retry(id, attempt)
 			}
 		}},
 		"a retry forgone": {"failures are retried", func(p *planted) {
@@ -194,12 +311,12 @@ func TestWitnessNamesWhatBroke(t *testing.T) {
 		"a retry that pauses though it must not": {"pauses grow", func(p *planted) {
 			id := p.accept()
 			p.start(id)
-			p.see(core.EventRetried, id, func(ev *core.Event) { ev.Attempt, ev.Pause = 2, time.Millisecond })
+			p.retry(id, 1, func(ev *core.Event) { ev.Pause = time.Millisecond })
 		}},
 		"a retry of what is not worth it": {"only what may succeed is retried", func(p *planted) {
 			id := p.accept()
 			p.start(id)
-			p.see(core.EventRetried, id, func(ev *core.Event) { ev.Attempt, ev.Code = 2, world.CodePermanent })
+			p.retry(id, 1, func(ev *core.Event) { ev.Code = world.CodePermanent })
 		}},
 		"put back without a pause": {"status transitions", func(p *planted) {
 			p.see(core.EventRequeued, p.accept(), func(ev *core.Event) { ev.Attempt = 1 })
@@ -210,12 +327,12 @@ func TestWitnessNamesWhatBroke(t *testing.T) {
 		"cancelled, and goes on": {"cancel", func(p *planted) {
 			id := p.accept()
 			p.w.Cancelling(id)
-			p.w.Cancelled(id, nil)
+			p.w.Cancelled(id, nil, nil)
 		}},
 		"could not be cancelled, though it runs": {"cancel", func(p *planted) {
 			id := p.accept()
 			p.w.Cancelling(id)
-			p.w.Cancelled(id, core.ErrAlreadyEnded)
+			p.w.Cancelled(id, nil, core.ErrAlreadyEnded)
 		}},
 		"no dead letter of a timeout": {"dead letters", func(p *planted) {
 			id := p.accept()
@@ -238,7 +355,7 @@ func TestWitnessNamesWhatBroke(t *testing.T) {
 			p.pass(time.Millisecond)
 			p.see(core.EventEnded, id, took(core.Success, time.Millisecond, 2*time.Millisecond))
 		}},
-		"late before the end": {"results after the end are late", func(p *planted) {
+		"late before the end": {"answers are taken in", func(p *planted) {
 			id := p.accept()
 			p.start(id)
 			p.see(core.EventLateResult, id)
@@ -255,9 +372,10 @@ func TestWitnessNamesWhatBroke(t *testing.T) {
 		"a caller woken twice": {"callers are answered", func(p *planted) {
 			id := p.accept(sync)
 			p.start(id)
-			p.see(core.EventEnded, id, sync, took(core.Success, 0, 0))
+			p.end(id, sync)
+			caller := &world.Caller{Execution: id}
 			for range 2 {
-				p.w.Wake(core.Snapshot{ID: id, Status: core.Success, Output: []byte("1")})
+				p.w.Woken(caller, *p.shown(id))
 			}
 		}},
 		"the queue ended for a deletion that does not come": {"status transitions", func(p *planted) {
@@ -300,7 +418,7 @@ func TestWitnessNamesWhatBroke(t *testing.T) {
 			p.w.Updated(0, nil, core.ErrGenerationConflict)
 		}},
 		"a submission without an outcome": {"conservation", func(p *planted) {
-			p.w.Offered(world.Tag(call(-1)), core.ID{1}, nil)
+			p.w.Offered(world.Tag(call(-1)), nil, &core.Result{ID: core.ID{1}}, nil)
 		}},
 		"accepted, and core has nothing": {"conservation", func(p *planted) {
 			p.accept()

@@ -32,6 +32,7 @@ var mutants = []mutant{
 		"r.tail--\n\t\tslot := &r.buf[r.tail&uint64(len(r.buf)-1)]\n\t\tex := *slot\n\t\t*slot = nil"},
 	{"removal from the queue not counted", "q.fresh.remove(ex)\n\t}\n\tq.live--", "q.fresh.remove(ex)\n\t}"},
 	{"second completion counts", "if in.attempt != ex.attempt || ex.answered {", "if in.attempt != ex.attempt {"},
+	{"an earlier attempt's answer counts for the present one", "if in.attempt != ex.attempt || ex.answered {", "if ex.answered {"},
 	{"late result overwrites the end", "if ex.status.Terminal() {\n\t\tfn.watch", "if ex.status.Terminal() && ex.status != Timeout {\n\t\tfn.watch"},
 	{"rate window begins again when the clock goes back", "if second <= old>>32 {", "if second == old>>32 {"},
 	{"one more than the rate limit", "&(1<<32-1)) >= limit {", "&(1<<32-1)) > limit {"},

@@ -45,6 +45,7 @@ type attempt struct {
 // Dispatch implements core.Dispatcher.
 func (w *World) Dispatch(t core.Task) {
 	w.reach(dispatchBegins)
+	w.witness.Dispatching(t)
 	w.dispatch(t)
 	w.reach(dispatchDone)
 }
@@ -52,7 +53,7 @@ func (w *World) Dispatch(t core.Task) {
 func (w *World) dispatch(t core.Task) {
 	b := w.backends[t.Function.Handle().(Handle).Number()]
 	if b.outages > 0 {
-		o := core.Outcome{Status: core.Error, Code: CodeFailed, Message: "connection refused"}
+		o := core.Outcome{Status: core.Error, Code: CodeFailed, Message: w.tokens.text("refused ", 18)}
 		a := w.answerIn(int64(draws.OutageAnswer))
 		a.task, a.outcome, a.backend, a.again, a.refused = t, o, b, -1, true
 		return
@@ -60,7 +61,19 @@ func (w *World) dispatch(t core.Task) {
 	if b.fleet != nil && !b.fleet.take(t) {
 		return
 	}
-	w.perform(b, t, core.Outcome{Status: core.Success, Output: draws.Output})
+	w.perform(b, t, w.success())
+}
+
+// success is an answer that no other is equal to.
+func (w *World) success() core.Outcome {
+	return core.Outcome{Status: core.Success, Output: w.tokens.json(len(draws.Output))}
+}
+
+// deliver hands core an attempt's answer.
+func (w *World) deliver(t core.Task, o core.Outcome) {
+	w.witness.Answering(t.ID, t.Attempt, o)
+	t.Complete(o)
+	w.witness.Answered()
 }
 
 // perform runs a dispatch on an instance; o is what it answers if it succeeds.
@@ -78,7 +91,7 @@ func (w *World) perform(b *backend, t core.Task, o core.Outcome) {
 	case drawn.Late:
 		d += int64(t.Timeout)
 	case drawn.Fails:
-		o.Status, o.Output, o.Code, o.Message = core.Error, nil, CodeFailed, "simulated failure"
+		o.Status, o.Output, o.Code, o.Message = core.Error, nil, CodeFailed, w.tokens.text("failure ", 17)
 		if drawn.Permanent {
 			o.Permanent, o.Code = true, CodePermanent
 		} else {
@@ -91,7 +104,7 @@ func (w *World) perform(b *backend, t core.Task, o core.Outcome) {
 		if b.fleet != nil {
 			b.fleet.done()
 		}
-		t.Complete(o)
+		w.deliver(t, o)
 		return
 	}
 	a := w.answerIn(d)
@@ -135,5 +148,5 @@ func (w *World) answer(i int32) {
 	if a.life != w.node.life {
 		return // the process that dispatched it has crashed
 	}
-	a.task.Complete(a.outcome)
+	w.deliver(a.task, a.outcome)
 }

@@ -76,17 +76,6 @@ const (
 // crashNow unwinds the calls of a core that has crashed.
 type crashNow struct{}
 
-// nodeWaiter waits for calls of a process that may crash before or after it is
-// told.
-type nodeWaiter struct{ w *World }
-
-// Wake implements core.Waiter.
-func (n nodeWaiter) Wake(s core.Snapshot) {
-	n.w.reach(wakeBegins)
-	n.w.witness.Wake(s)
-	n.w.reach(wakeDone)
-}
-
 // Disk is the node's journal; nil without one.
 func (w *World) Disk() *Disk { return w.node.disk }
 

@@ -99,7 +99,7 @@ func (w *World) stepOn(b *backend, s *faultStep) {
 			if b.service.Hit(f.Share) {
 				w.witness.Cancelling(id)
 				s, err := w.core.Cancel(id)
-				w.witness.Cancelled(id, err)
+				w.witness.Cancelled(id, &s, err)
 				if err == nil && w.node.disk != nil {
 					w.witness.Rests(0, id, s.LSN)
 				}
@@ -119,9 +119,11 @@ func (w *World) redrive(b *backend) {
 	}
 	for _, id := range letters {
 		tag := newTag(b.redrives, -1, 0)
-		w.witness.Offering(tag)
-		res, err := w.core.Redrive(b.name, id, uint64(tag))
-		w.witness.Offered(tag, res.ID, err)
+		w.witness.Offering(tag, nil, id)
+		var err error
+		w.res, err = w.core.Redrive(b.name, id, uint64(tag))
+		res := &w.res
+		w.witness.Offered(tag, nil, res, err)
 		if err == nil && w.node.disk != nil {
 			w.witness.Rests(tag, res.ID, res.LSN)
 		}

@@ -4,7 +4,6 @@ import (
 	"time"
 
 	"simplane/core"
-	"simplane/sim/draws"
 	"simplane/sim/internal/loop"
 )
 
@@ -139,7 +138,7 @@ func (f *fleet) serve() {
 			continue // core has ended it
 		}
 		f.runs(1)
-		o := core.Outcome{Status: core.Success, Output: draws.Output}
+		o := f.w.success()
 		if w.cold {
 			o.ColdStart, o.Init = true, f.startup
 		}
@@ -157,8 +156,8 @@ func (f *fleet) close() {
 	f.starting, f.stalled, f.ready, f.wanted = nil, 0, 0, 0
 	waiting := f.waiting
 	f.waiting = nil
-	for _, w := range waiting {
-		w.task.Complete(core.Outcome{Status: core.Error, Code: CodeFailed, Message: "the function was deleted"})
+	for i := range waiting {
+		f.w.deliver(waiting[i].task, core.Outcome{Status: core.Error, Code: CodeFailed, Message: f.w.tokens.text("deleted ", 24)})
 	}
 }
 

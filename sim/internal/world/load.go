@@ -46,16 +46,31 @@ type load struct {
 	leaves  time.Duration // of a caller after its call; 0 = it stays
 }
 
+// Caller waits for the outcome of one sync call.
+type Caller struct {
+	w         *World
+	Execution core.ID // that it waits for, new or joined; zero until core has said so
+	Told      core.ID // whose end it was told; zero = none yet
+	Answered  bool    // nothing more is owed to it
+}
+
+// Wake implements core.Waiter. The process may crash before or after it.
+func (c *Caller) Wake(s core.Snapshot) {
+	c.w.reach(wakeBegins)
+	c.w.witness.Woken(c, s)
+	c.w.reach(wakeDone)
+}
+
 // leaver waits for one call, for a while.
 type leaver struct {
-	w  *World
+	Caller
 	at int64 // virtual ns at which it has left
 }
 
 var _ core.Leaver = (*leaver)(nil)
 
 // Wake implements core.Waiter.
-func (l *leaver) Wake(s core.Snapshot) { l.w.witness.Wake(s) }
+func (l *leaver) Wake(s core.Snapshot) { l.w.witness.Woken(&l.Caller, s) }
 
 // Gone implements core.Leaver.
 func (l *leaver) Gone() bool { return l.w.loop.Now() >= l.at }
@@ -116,37 +131,49 @@ func (w *World) submit(i int32) {
 	l := &w.loads[i]
 	r := &w.req // the other fields stay empty
 	input, key := l.calls.Brings()
-	r.Function, r.Sync, r.Input, r.Timeout = l.backend.name, l.sync, draws.Input(input), l.timeout
-	if size := l.calls.Size(); size > 0 {
-		r.Input = w.blank(size)
-	}
+	r.Function, r.Sync, r.Input, r.Timeout = l.backend.name, l.sync, w.input(l, key, input), l.timeout
 	r.Waiter, r.IdempotencyKey = nil, ""
+	var c *Caller
 	switch {
 	case l.leaves > 0:
-		r.Waiter = &leaver{w, w.loop.Now() + int64(l.leaves)}
-	case l.sync && w.node.disk != nil:
-		r.Waiter = nodeWaiter{w}
+		waits := &leaver{Caller{w: w}, w.loop.Now() + int64(l.leaves)}
+		r.Waiter, c = waits, &waits.Caller
 	case l.sync:
-		r.Waiter = w.witness
+		c = &Caller{w: w}
+		r.Waiter = c
 	}
 	if key >= 0 {
 		r.IdempotencyKey = w.keyName(key)
 	}
 	tag := newTag(i, key, input)
 	r.Tag = uint64(tag)
-	w.witness.Offering(tag)
+	w.witness.Offering(tag, r.Input, core.ID{})
 	if w.core == nil {
-		w.witness.Offered(tag, core.ID{}, ErrDown)
+		w.witness.Offered(tag, c, &core.Result{}, ErrDown)
 		return
 	}
-	res, err := w.core.Submit(r)
-	w.witness.Offered(tag, res.ID, err)
+	var err error
+	w.res, err = w.core.Submit(r)
+	res := &w.res
+	w.witness.Offered(tag, c, res, err)
 	if err == nil && w.node.disk != nil {
 		w.witness.Rests(tag, res.ID, res.LSN)
 	}
 	if l.backend.rival != nil && err == nil && !res.Existing {
 		l.backend.rival.arrived()
 	}
+}
+
+// input is what a call brings: one of its own, unless another call with its key is
+// to bring the same, or the scenario says no more than a size.
+func (w *World) input(l *load, key, number int) []byte {
+	switch size := l.calls.Size(); {
+	case size > 0:
+		return w.blank(size)
+	case key >= 0:
+		return draws.Input(number)
+	}
+	return w.tokens.json(len(draws.Input(number)))
 }
 
 // blank is an input of a size. Nobody reads it: all are in the same memory.

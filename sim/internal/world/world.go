@@ -18,12 +18,19 @@ import (
 // it can be compared with what core observes of itself. Functions go by number
 // (see World.Functions).
 type Witness interface {
-	core.Waiter // of every sync call
-
-	// Offering comes before a submission, Offered after it with core's answer: id
-	// is of the execution, new or joined.
-	Offering(t Tag)
-	Offered(t Tag, id core.ID, err error)
+	// Offering comes before a submission, Offered after it with core's answer. A call
+	// brings an input, or redrives a dead letter, which has one. c waits for the
+	// outcome; nil = nobody does.
+	Offering(t Tag, input []byte, letter core.ID)
+	Offered(t Tag, c *Caller, res *core.Result, err error)
+	// Woken says that a caller is told the end of an execution.
+	Woken(c *Caller, s core.Snapshot)
+	// Dispatching comes when core has handed out an attempt.
+	Dispatching(t core.Task)
+	// Answering comes before an attempt is answered, Answered when core has taken
+	// that in. In between core may dispatch others, which may answer at once.
+	Answering(id core.ID, attempt int, o core.Outcome)
+	Answered()
 	// Created and Deleted come after the call, with core's answer.
 	Created(fn int, err error)
 	Deleted(fn int, err error)
@@ -37,7 +44,7 @@ type Witness interface {
 	// it with core's answer.
 	Unended(fn int) []core.ID
 	Cancelling(id core.ID)
-	Cancelled(id core.ID, err error)
+	Cancelled(id core.ID, s *core.Snapshot, err error)
 	// Redriven comes after a dead letter was submitted again, with core's answer,
 	// and after Offered.
 	Redriven(t Tag, letter core.ID, err error)
@@ -98,6 +105,8 @@ type World struct {
 	samplesDue   int // reports of models in the heap
 
 	req      core.Request // of the call being made: not allocated for each
+	res      core.Result  // and core's answer
+	tokens   tokens
 	keyNames []string
 	blanks   []byte
 	rival    func(*scenario.Function) Rival
