@@ -20,6 +20,10 @@ func TestCompletionCallback(t *testing.T) {
 		{`{"status":"error","error":{"code":"MY_CODE","message":"m"},"output":1}`, "error", "", "MY_CODE"},
 		{`{"status":"error"}`, "error", "", "FUNCTION_ERROR"},
 		{`{"status":"timeout","output":1}`, "timeout", "", ""},
+		{`{"success":true,"output":{"a":1},"error":null}`, "success", `{"a":1}`, ""},
+		{`{"success":true}`, "success", `null`, ""},
+		{`{"success":false,"output":null,"error":{"code":"HANDLER_ERROR","message":"m"}}`, "error", "", "HANDLER_ERROR"},
+		{`{"success":false}`, "error", "", "FUNCTION_ERROR"},
 	} {
 		id := f.enqueue("fn", `1`).expect(202).str("executionId")
 		f.complete(id, tc.body).expect(204)

@@ -75,14 +75,14 @@ func TestRegisteredSpecIsEchoedWithDefaults(t *testing.T) {
 	a := f.post("/v1/functions", `{"name":"a","image":"img","executionMode":"LOCAL"}`).expect(201)
 	// An empty list is [] and not null, so that clients can iterate over it.
 	const want = `{"name":"a","image":"img","executionMode":"LOCAL","runtimeMode":"HTTP","concurrency":4,"queueSize":100,` +
-		`"maxRetries":3,"timeoutMillis":30000,"retryBackoff":{"initialMs":100,"maxMs":10000,"multiplier":2,"jitter":0.2},"commands":[],"env":{},"imagePullSecrets":[],"generation":1}`
+		`"maxRetries":3,"timeoutMillis":30000,"retryBackoff":{"initialMs":100,"maxMs":10000,"multiplier":2,"jitter":0.2},"commands":[],"invokePath":"/","bodyMode":"envelope","healthCheck":{"type":"http","path":"/health"},"env":{},"imagePullSecrets":[],"generation":1}`
 	if string(a.body) != want {
 		t.Errorf("got  %s\nwant %s", a.body, want)
 	}
 
 	// The default mode, and every field there and back.
 	full := `{"name":"full","image":"i","executionMode":"DEPLOYMENT","runtimeMode":"STDIO","concurrency":2,"queueSize":3,"maxRetries":0,` +
-		`"timeoutMillis":5,"retryBackoff":{"initialMs":5,"maxMs":50,"multiplier":1.5,"jitter":0},"endpointUrl":"http://h:1/p","commands":[],"workingDirectory":"/tmp","env":{"K":"v"},` +
+		`"timeoutMillis":5,"retryBackoff":{"initialMs":5,"maxMs":50,"multiplier":1.5,"jitter":0},"endpointUrl":"http://h:1/p","commands":[],"workingDirectory":"/tmp","invokePath":"/p","bodyMode":"raw","healthCheck":{"type":"tcp"},"env":{"K":"v"},` +
 		`"resources":{"cpu":"500m","memory":"64Mi"},"imagePullSecrets":["s"],"scalingConfig":{"strategy":"HPA","minReplicas":0,"maxReplicas":7,` +
 		`"metrics":[{"type":"prometheus","target":1.5,"name":"q"}],"concurrencyControl":{"mode":"ADAPTIVE_PER_POD","targetInFlightPerPod":3,` +
 		`"minTargetInFlightPerPod":1,"maxTargetInFlightPerPod":9,"upscaleCooldownMs":1,"downscaleCooldownMs":2,"highLoadThreshold":0.9,"lowLoadThreshold":0.1}},` +

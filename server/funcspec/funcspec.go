@@ -23,6 +23,18 @@ const (
 	RuntimeFile  = "FILE"
 )
 
+// Body modes: what the body of a call over HTTP is.
+const (
+	BodyEnvelope = "envelope" // {"input":…,"metadata":…}
+	BodyRaw      = "raw"      // the input alone, a JSON string as its text
+)
+
+// Types of a health check.
+const (
+	HealthHTTP = "http"
+	HealthTCP  = "tcp"
+)
+
 // Spec is a function as the API shows it, with every default filled in.
 type Spec struct {
 	Name             string              `json:"name"`
@@ -38,6 +50,9 @@ type Spec struct {
 	Commands         []string            `json:"commands"`
 	RuntimeCommand   string              `json:"runtimeCommand,omitempty"`
 	WorkingDirectory string              `json:"workingDirectory,omitempty"`
+	InvokePath       string              `json:"invokePath"`
+	BodyMode         string              `json:"bodyMode"`
+	HealthCheck      HealthCheck         `json:"healthCheck"`
 	Env              map[string]string   `json:"env"`
 	Resources        *Resources          `json:"resources,omitempty"`
 	ImagePullSecrets []string            `json:"imagePullSecrets"`
@@ -46,6 +61,13 @@ type Spec struct {
 	Durability       core.Durability     `json:"durability,omitempty"`
 	Generation       uint64              `json:"generation,omitempty"` // counts changes, from 1
 	Rollout          *Rollout            `json:"rollout,omitempty"`    // nil when there is nothing to say; no part of what is registered
+}
+
+// HealthCheck says when an instance that serves HTTP is ready: with HealthHTTP
+// once GET on the path answers 2xx or 404, with HealthTCP once its port is open.
+type HealthCheck struct {
+	Type string `json:"type"`
+	Path string `json:"path,omitempty"` // of HealthHTTP
 }
 
 // Rollout says how the last change of a function's instances goes.
@@ -64,6 +86,9 @@ type Runtime struct {
 	Commands         []string
 	RuntimeCommand   string
 	WorkingDirectory string
+	InvokePath       string
+	BodyMode         string
+	HealthCheck      HealthCheck
 	Env              map[string]string
 	Resources        *Resources
 	ImagePullSecrets []string
@@ -129,6 +154,7 @@ func View(s *core.Spec) Spec {
 		Concurrency: s.Concurrency, QueueSize: s.QueueSize, MaxRetries: s.MaxRetries, TimeoutMillis: s.TimeoutMillis,
 		RetryBackoff: s.RetryBackoff,
 		EndpointURL:  r.EndpointURL, Commands: r.Commands, RuntimeCommand: r.RuntimeCommand, WorkingDirectory: r.WorkingDirectory,
+		InvokePath: r.InvokePath, BodyMode: r.BodyMode, HealthCheck: r.HealthCheck,
 		Env: r.Env, Resources: r.Resources, ImagePullSecrets: r.ImagePullSecrets,
 		ScalingConfig: s.ScalingConfig, RateMaxPerSecond: s.RateMaxPerSecond, Durability: s.Durability, Generation: s.Generation,
 	}

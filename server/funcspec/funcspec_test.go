@@ -34,7 +34,7 @@ func viewJSON(t testing.TB, in string) string {
 
 func TestResolveFillsInDefaults(t *testing.T) {
 	want := `{"name":"f","image":"i","executionMode":"DEPLOYMENT","runtimeMode":"HTTP","concurrency":4,` +
-		`"queueSize":100,"maxRetries":3,"timeoutMillis":30000,"retryBackoff":{"initialMs":100,"maxMs":10000,"multiplier":2,"jitter":0.2},"commands":[],"env":{},"imagePullSecrets":[]}`
+		`"queueSize":100,"maxRetries":3,"timeoutMillis":30000,"retryBackoff":{"initialMs":100,"maxMs":10000,"multiplier":2,"jitter":0.2},"commands":[],"invokePath":"/","bodyMode":"envelope","healthCheck":{"type":"http","path":"/health"},"env":{},"imagePullSecrets":[]}`
 	if got := viewJSON(t, `{"name":"f","image":"i"}`); got != want {
 		t.Errorf("got %s\nwant %s", got, want)
 	}
@@ -43,13 +43,50 @@ func TestResolveFillsInDefaults(t *testing.T) {
 func TestResolveKeepsWhatIsGiven(t *testing.T) {
 	in := `{"name":"F.a_b-9","image":"i","executionMode":"POOL","runtimeMode":"STDIO","concurrency":1,"queueSize":2,` +
 		`"maxRetries":0,"timeoutMillis":5,"retryBackoff":{"initialMs":7,"maxMs":9,"multiplier":1.5,"jitter":0.1},"endpointUrl":"http://h:1/p","commands":[],` +
-		`"workingDirectory":"/w","env":{"K":"V"},"resources":{"cpu":"500m","memory":"1Gi"},"imagePullSecrets":["s"],` +
+		`"workingDirectory":"/w","invokePath":"/a/b%20c","bodyMode":"raw","healthCheck":{"type":"tcp"},"env":{"K":"V"},"resources":{"cpu":"500m","memory":"1Gi"},"imagePullSecrets":["s"],` +
 		`"scalingConfig":{"strategy":"HPA","minReplicas":2,"maxReplicas":3,"metrics":[{"type":"rps","target":1.5}],` +
 		`"concurrencyControl":{"mode":"ADAPTIVE_PER_POD","targetInFlightPerPod":3,"minTargetInFlightPerPod":2,` +
 		`"maxTargetInFlightPerPod":4,"upscaleCooldownMs":1,"downscaleCooldownMs":2,"highLoadThreshold":0.9,"lowLoadThreshold":0.1}},` +
 		`"rateMaxPerSecond":7}`
 	if got := viewJSON(t, in); got != in {
 		t.Errorf("got %s\nwant %s", got, in)
+	}
+}
+
+func TestPathsAndHealthChecks(t *testing.T) {
+	with := func(member string) string { return `{"name":"f","image":"i",` + member + `}` }
+	for member, want := range map[string]string{
+		`"invokePath":"/invoke"`:                            `"invokePath":"/invoke","bodyMode":"envelope","healthCheck":{"type":"http","path":"/health"}`,
+		`"healthCheck":{}`:                                  `"invokePath":"/","bodyMode":"envelope","healthCheck":{"type":"http","path":"/health"}`,
+		`"healthCheck":{"path":"/live?deep=1"}`:             `"invokePath":"/","bodyMode":"envelope","healthCheck":{"type":"http","path":"/live?deep=1"}`,
+		`"healthCheck":{"type":"tcp"},"bodyMode":"raw"`:     `"invokePath":"/","bodyMode":"raw","healthCheck":{"type":"tcp"}`,
+		`"invokePath":null,"healthCheck":null`:              `"invokePath":"/","bodyMode":"envelope","healthCheck":{"type":"http","path":"/health"}`,
+		`"invokePath":"/` + strings.Repeat("p", 2047) + `"`: `"invokePath":"/` + strings.Repeat("p", 2047) + `"`,
+	} {
+		got := viewJSON(t, with(member))
+		if !strings.Contains(got, want) {
+			t.Errorf("%.80s: got %.300s", member, got)
+		}
+		if again := viewJSON(t, got); again != got {
+			t.Errorf("%.80s: what is shown is read as %.300s", member, again)
+		}
+	}
+	for member, want := range map[string]string{
+		`"invokePath":"invoke"`:                             `invokePath: must begin with "/"`,
+		`"invokePath":""`:                                   `invokePath: must begin with "/"`,
+		`"invokePath":"/a b"`:                               `invokePath: must have ' ' percent-encoded, as %20`,
+		`"invokePath":"/a\r\nX: y"`:                         `invokePath: must have '\r' percent-encoded, as %0D`,
+		`"invokePath":"/a?b=c"`:                             `invokePath: must have '?' percent-encoded, as %3F`,
+		`"invokePath":"/` + strings.Repeat("p", 2048) + `"`: `invokePath: must have at most 2048 bytes`,
+		`"bodyMode":"bare"`:                                 `bodyMode: must be one of envelope, raw, not "bare"`,
+		`"healthCheck":{"type":"exec"}`:                     `healthCheck.type: must be one of http, tcp, not "exec"`,
+		`"healthCheck":{"type":"tcp","path":"/health"}`:     `healthCheck.path: must be left out with type tcp, which asks nothing`,
+		`"healthCheck":{"path":"/ä"}`:                       `healthCheck.path: must have`,
+		`"healthCheck":{"path":"/a#b"}`:                     `healthCheck.path: must have '#' percent-encoded, as %23`,
+	} {
+		if _, err := resolveJSON(t, with(member)); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%.80s: %v, want %s", member, err, want)
+		}
 	}
 }
 

@@ -29,6 +29,9 @@ type Input struct {
 	Command          []string                `json:"command"`
 	RuntimeCommand   *string                 `json:"runtimeCommand"`
 	WorkingDirectory *string                 `json:"workingDirectory"`
+	InvokePath       *string                 `json:"invokePath"`
+	BodyMode         *string                 `json:"bodyMode"`
+	HealthCheck      *HealthCheck            `json:"healthCheck"`
 	Env              map[string]string       `json:"env"`
 	Resources        *Resources              `json:"resources"`
 	ImagePullSecrets []string                `json:"imagePullSecrets"`
@@ -56,6 +59,9 @@ func Resolve(in Input) (*core.Spec, error) {
 		Commands:         append([]string{}, in.Commands...),
 		RuntimeCommand:   or(in.RuntimeCommand, ""),
 		WorkingDirectory: or(in.WorkingDirectory, ""),
+		InvokePath:       or(in.InvokePath, "/"),
+		BodyMode:         or(in.BodyMode, BodyEnvelope),
+		HealthCheck:      or(in.HealthCheck, HealthCheck{}).withDefaults(),
 		Env:              in.Env,
 		Resources:        in.Resources,
 		ImagePullSecrets: append([]string{}, in.ImagePullSecrets...),
@@ -71,6 +77,11 @@ func Resolve(in Input) (*core.Spec, error) {
 	}
 	v.oneOf("executionMode", r.ExecutionMode, ModeLocal, ModePool, ModeDeployment)
 	v.oneOf("runtimeMode", r.RuntimeMode, RuntimeHTTP, RuntimeStdio, RuntimeFile)
+	v.oneOf("bodyMode", r.BodyMode, BodyEnvelope, BodyRaw)
+	if problem := pathProblem(r.InvokePath, "#?"); problem != "" {
+		v.add("invokePath", problem)
+	}
+	r.HealthCheck.check(&v)
 	if problem := endpointProblem(r.EndpointURL); r.EndpointURL != "" && problem != "" {
 		v.add("endpointUrl", problem)
 	}

@@ -63,6 +63,30 @@ type Metric struct {
 	Name   string // metric name; required for prometheus
 }
 
+// HealthCheck says when an instance that serves HTTP is ready: once GET on Path
+// answers 2xx, or 404 where the provider itself asks, or with TCP once its port is
+// open.
+type HealthCheck struct {
+	TCP  bool
+	Path string // with a query, perhaps; empty means /health
+}
+
+// PathOrDefault is the path that is asked.
+func (h HealthCheck) PathOrDefault() string {
+	if h.Path == "" {
+		return "/health"
+	}
+	return h.Path
+}
+
+// String says in words what has to happen.
+func (h HealthCheck) String() string {
+	if h.TCP {
+		return "open its port"
+	}
+	return "answer GET " + h.PathOrDefault()
+}
+
 // Deployment describes a function to run. The zero values are usable unless a
 // field says otherwise.
 type Deployment struct {
@@ -80,6 +104,7 @@ type Deployment struct {
 	MaxReplicas      int // 0 means the provider's maximum
 	TimeoutMillis    int64
 	ImagePullSecrets []string
+	HealthCheck      HealthCheck
 	ScalingStrategy  ScalingStrategy
 	Metrics          []Metric
 

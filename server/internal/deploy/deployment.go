@@ -83,6 +83,7 @@ func deployment(spec *core.Spec) provider.Deployment {
 		Name: spec.Name, Image: rt.Image, RuntimeMode: provider.RuntimeMode(rt.RuntimeMode),
 		Commands: rt.Commands, RuntimeCommand: rt.RuntimeCommand, Env: rt.Env, WorkDir: rt.WorkingDirectory,
 		TimeoutMillis: int64(spec.TimeoutMillis), ImagePullSecrets: rt.ImagePullSecrets,
+		HealthCheck:     provider.HealthCheck{TCP: rt.HealthCheck.Type == funcspec.HealthTCP, Path: rt.HealthCheck.Path},
 		ScalingStrategy: provider.ScaleNone,
 	}
 	if rt.Resources != nil {

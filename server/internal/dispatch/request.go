@@ -6,6 +6,7 @@ import (
 	"unsafe"
 
 	"simplane/core"
+	"simplane/server/funcspec"
 	"simplane/server/internal/fncall"
 )
 
@@ -23,6 +24,8 @@ func (h *Hooks) request(t core.Task, b []byte) fncall.Request {
 		Input: t.Input, Metadata: t.Metadata, TraceID: t.TraceID, IdempotencyKey: t.IdempotencyKey,
 		Attempt: t.Attempt, Deadline: time.Now().Add(t.Timeout),
 	}
+	rt := funcspec.Of(t.Spec)
+	r.Path, r.RawBody = rt.InvokePath, rt.BodyMode == funcspec.BodyRaw
 	b = t.ID.AppendTo(b)
 	id := len(b)
 	if h.AppendTraceParent != nil {

@@ -18,9 +18,9 @@ import (
 
 // decode reads an HTTP answer. A status of 300 or more is an error. Text
 // becomes a JSON string, an empty body null, anything else must be JSON,
-// whatever its Content-Type. limit holds for the body, unpacked if it is
+// whatever its Content-Type; if raw, what is not is text as well. limit holds for the body, unpacked if it is
 // compressed.
-func decode(resp *fasthttp.Response, limit int) (Answer, error) {
+func decode(resp *fasthttp.Response, limit int, raw bool) (Answer, error) {
 	a := Answer{Status: resp.StatusCode()}
 	body, err := unpacked(resp, limit)
 	switch {
@@ -48,6 +48,10 @@ func decode(resp *fasthttp.Response, limit int) (Answer, error) {
 		a.Output = json.RawMessage("null")
 	default:
 		output, err := JSON(body)
+		if err != nil && raw && utf8.Valid(body) {
+			a.Output, _ = jsontext.AppendQuote(nil, body)
+			break
+		}
 		if err != nil {
 			return a, &Error{Kind: BadOutput, Message: fmt.Sprintf("%s (Content-Type %q)", err, Snippet(contentType))}
 		}

@@ -37,7 +37,7 @@ func FuzzAnswer(f *testing.F) {
 		if _, err := read(resp, bufio.NewReader(bytes.NewReader(raw)), limit); err != nil {
 			return
 		}
-		a, err := decode(resp, limit)
+		a, err := decode(resp, limit, len(raw)%2 == 0)
 		var e *Error
 		switch {
 		case err != nil && (!errors.As(err, &e) || !utf8.ValidString(e.Message)):

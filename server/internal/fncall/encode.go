@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"encoding/json"
 	"strconv"
+
+	"github.com/go-json-experiment/json/jsontext"
 )
 
 // largeInput is the least length in bytes of an input that is sent from where it
@@ -11,9 +13,9 @@ import (
 const largeInput = 8 << 10
 
 // appendRequest appends the HTTP request that makes the call. A large input is
-// left out: it belongs at b[cut]. cut is 0 for any other.
-func (t *Target) appendRequest(b []byte, r *Request) (_ []byte, cut int) {
-	b = append(b, t.head...)
+// left out: it is returned, and belongs at b[cut]. large is nil for any other.
+func (t *Target) appendRequest(b []byte, r *Request) (_, large []byte, cut int) {
+	b = t.appendHead(b, r.Path)
 	for _, h := range [...]struct{ name, value string }{
 		{"X-Execution-Id", r.ExecutionID},
 		{"X-Trace-Id", r.TraceID},
@@ -28,13 +30,52 @@ func (t *Target) appendRequest(b []byte, r *Request) (_ []byte, cut int) {
 	}
 	b = strconv.AppendInt(append(b, "X-Dispatch-Attempt: "...), int64(r.Attempt), 10)
 	b = append(b, "\r\n"...)
+	if r.RawBody {
+		return appendRawBody(b, r.Input)
+	}
+	b = append(b, "Content-Type: application/json\r\n"...)
 	b = append(appendEnd(b, 1+payloadLen(r)), '{')
 	if len(r.Input) < largeInput {
-		return appendPayload(b, r), 0
+		return appendPayload(b, r), nil, 0
 	}
 	b = append(b, beforeInput...)
 	cut = len(b)
-	return appendMetadata(b, r), cut
+	return appendMetadata(b, r), r.Input, cut
+}
+
+// appendHead appends the constant part of the head, with path at the end of the
+// URL's.
+func (t *Target) appendHead(b []byte, path string) []byte {
+	if path == "" || path == "/" {
+		return append(b, t.head...)
+	}
+	b = append(b, t.head[:t.path]...)
+	if b[len(b)-1] == '/' {
+		b = b[:len(b)-1]
+	}
+	return append(append(b, path...), t.head[t.path:]...)
+}
+
+// appendRawBody appends the end of the head and the input as the body.
+func appendRawBody(b, input []byte) (_, large []byte, cut int) {
+	contentType := "Content-Type: application/json\r\n"
+	if text, isText := Text(input); isText {
+		contentType, input = "Content-Type: text/plain; charset=utf-8\r\n", text
+	}
+	b = appendEnd(append(b, contentType...), len(input))
+	if len(input) < largeInput {
+		return append(b, input...), nil, 0
+	}
+	return b, input, len(b)
+}
+
+// Text is the text of an input that is a JSON string; false for any other.
+func Text(input []byte) (text []byte, isText bool) {
+	if len(input) == 0 || input[0] != '"' {
+		return nil, false
+	}
+	text, _ = jsontext.AppendUnquote(make([]byte, 0, len(input)), input) // what is no Unicode becomes U+FFFD
+	return text, true
 }
 
 // appendHeader appends a header to b. Control bytes in the value, which could

@@ -1,8 +1,12 @@
 package fncall
 
 import (
+	"bufio"
 	"bytes"
 	"encoding/json"
+	"io"
+	"net/http"
+	"slices"
 	"strings"
 	"testing"
 
@@ -68,4 +72,72 @@ func TestRequestTargetIsEscaped(t *testing.T) {
 			t.Errorf("%s: %q, want %q", url, line, want)
 		}
 	}
+}
+
+func TestPathIsAddedToTheTargets(t *testing.T) {
+	for _, c := range []struct{ url, path, want string }{
+		{"http://h", "", "POST / HTTP/1.1"},
+		{"http://h", "/", "POST / HTTP/1.1"},
+		{"http://h/a", "/", "POST /a HTTP/1.1"},
+		{"http://h/a/", "", "POST /a/ HTTP/1.1"},
+		{"http://h", "/invoke", "POST /invoke HTTP/1.1"},
+		{"http://h/", "/invoke", "POST /invoke HTTP/1.1"},
+		{"http://h/a", "/b/../c", "POST /a/b/../c HTTP/1.1"},
+		{"http://h/a/", "/b/", "POST /a/b/ HTTP/1.1"},
+		{"http://h/a?q=/x y", "/b", "POST /a/b?q=/x%20y HTTP/1.1"},
+		{"http://h?q", "/b", "POST /b?q HTTP/1.1"},
+	} {
+		target, err := New(&fasthttp.HostClient{Name: "simplane", DisablePathNormalizing: true}, c.url)
+		if err != nil {
+			t.Fatal(err)
+		}
+		message, _, _ := target.appendRequest(nil, &Request{Path: c.path, Input: json.RawMessage("1")})
+		if line, _, _ := strings.Cut(string(message), "\r\n"); line != c.want {
+			t.Errorf("%s with %q: %q, want %q", c.url, c.path, line, c.want)
+		}
+	}
+}
+
+// Whatever the input is, what is sent is a request that a server reads, with the
+// body that belongs to it.
+func FuzzBodies(f *testing.F) {
+	f.Add([]byte(`{"a":1}`), true)
+	f.Add([]byte(`"\ud800 \u00e9\"x"`), true)
+	f.Add([]byte(`"`+strings.Repeat("x", largeInput)+`"`), true)
+	f.Add([]byte(`["`+strings.Repeat("x", largeInput)+`"]`), true)
+	f.Add([]byte(`"`+strings.Repeat("x", largeInput)+`"`), false)
+	f.Add([]byte(`""`), true)
+	target, err := New(&fasthttp.HostClient{Name: "simplane"}, "http://h/")
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Fuzz(func(t *testing.T, input []byte, raw bool) {
+		if !json.Valid(input) {
+			return
+		}
+		input = bytes.TrimSpace(input) // as inputs are
+		message, large, cut := target.appendRequest(nil, &Request{Input: input, RawBody: raw})
+		whole := slices.Concat(message[:cut], large, message[cut:])
+		in := bufio.NewReader(bytes.NewReader(whole))
+		req, err := http.ReadRequest(in)
+		if err != nil {
+			t.Fatalf("%q: %v", whole, err)
+		}
+		body, err := io.ReadAll(req.Body)
+		if err != nil || in.Buffered() > 0 {
+			t.Fatalf("%q: %v, %d bytes are left", whole, err, in.Buffered())
+		}
+		want, contentType := `{"input":`+string(input)+`,"metadata":{}}`, "application/json"
+		var text string
+		switch {
+		case raw && input[0] == '"':
+			_ = json.Unmarshal(input, &text)
+			want, contentType = text, "text/plain; charset=utf-8"
+		case raw:
+			want = string(input)
+		}
+		if string(body) != want || req.Header.Get("Content-Type") != contentType {
+			t.Errorf("%q: body %q as %q, want %q", input, body, req.Header.Get("Content-Type"), want)
+		}
+	})
 }

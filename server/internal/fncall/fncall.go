@@ -22,6 +22,13 @@ type Request struct {
 	IdempotencyKey string
 	Attempt        int // counted from 1
 
+	// Path is added to the path of the target's URL; "" and "/" add nothing. A
+	// request line has to be able to have it.
+	Path string
+	// RawBody says that the body of a call over HTTP is the input alone, a JSON
+	// string as its text, and that an answer which is no JSON is text.
+	RawBody bool
+
 	// CompletionToken lets the function complete the execution itself.
 	CompletionToken string
 

@@ -21,6 +21,7 @@ import (
 type Target struct {
 	conns *fasthttp.HostClient
 	head  []byte // request line and constant headers, each with its line end
+	path  int    // where the path of the URL ends in head
 }
 
 // Header is one line of a request's head.
@@ -40,7 +41,7 @@ func New(conns *fasthttp.HostClient, url string, headers ...Header) (*Target, er
 	req.SetRequestURI(escaped(url))
 	req.URI().DisablePathNormalizing = conns.DisablePathNormalizing
 	req.Header.SetUserAgent(conns.Name)
-	req.Header.SetContentType("application/json")
+	req.Header.SetNoDefaultContentType(true) // it is the request's
 	for _, h := range headers {
 		req.Header.Set(h.Name, h.Value)
 	}
@@ -51,7 +52,10 @@ func New(conns *fasthttp.HostClient, url string, headers ...Header) (*Target, er
 	}
 	// What appendEnd appends comes last.
 	head := bytes.Replace(text.Bytes(), []byte("Content-Length: 0\r\n"), nil, 1)
-	return &Target{conns, bytes.TrimSuffix(head, []byte("\r\n"))}, nil
+	head = bytes.TrimSuffix(head, []byte("\r\n"))
+	const before = "POST "
+	path := len(before) + bytes.IndexAny(head[len(before):], "? ")
+	return &Target{conns, head, path}, nil
 }
 
 // escaped is url with percent-encoding of the bytes after its host that a
@@ -82,16 +86,17 @@ func (t *Target) Call(r *Request) (Answer, error) {
 	message, resp := bytebufferpool.Get(), fasthttp.AcquireResponse()
 	defer bytebufferpool.Put(message)
 	defer fasthttp.ReleaseResponse(resp)
+	var large []byte
 	var cut int
-	message.B, cut = t.appendRequest(message.B, r)
+	message.B, large, cut = t.appendRequest(message.B, r)
 	parts := [][]byte{message.B}
-	if cut > 0 {
-		parts = [][]byte{message.B[:cut], r.Input, message.B[cut:]}
+	if large != nil {
+		parts = [][]byte{message.B[:cut], large, message.B[cut:]}
 	}
 	err := t.post(parts, resp, time.Until(r.Deadline), r.Stop)
 	switch {
 	case err == nil:
-		return decode(resp, t.conns.MaxResponseBodySize)
+		return decode(resp, t.conns.MaxResponseBodySize, r.RawBody)
 	case err == fasthttp.ErrTimeout:
 		return Answer{}, &Error{Kind: TimedOut, Message: "the function did not answer within its deadline"}
 	case errors.Is(err, fasthttp.ErrBodyTooLarge):

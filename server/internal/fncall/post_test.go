@@ -64,7 +64,8 @@ func answer(c net.Conn, body string) {
 func TestMessageIsWhatTheLibraryWouldSend(t *testing.T) {
 	url := "http://user:pass%20word@127.0.0.1:81/a//b/../c?x=1%20y&z"
 	target := targetOf(t, hostOf("127.0.0.1:81"), url)
-	b := appendHeader(bytes.Clone(target.head), "X-One", "1")
+	b := append(bytes.Clone(target.head), "Content-Type: application/json\r\n"...)
+	b = appendHeader(b, "X-One", "1")
 	b = append(appendEnd(b, 2), "{}"...)
 
 	req := fasthttp.AcquireRequest()

@@ -88,7 +88,7 @@ func (f *function) container(d provider.Deployment) *coreac.ContainerApplyConfig
 		WithImage(d.Image).
 		WithPorts(coreac.ContainerPort().WithName(portName).WithContainerPort(port).WithProtocol(corev1.ProtocolTCP)).
 		WithSecurityContext(coreac.SecurityContext().WithAllowPrivilegeEscalation(false)).
-		WithReadinessProbe(f.probe())
+		WithReadinessProbe(probe(d.HealthCheck))
 	switch {
 	case len(d.Commands) > 0 && d.Commands[0] != "":
 		for _, arg := range d.Commands {
@@ -120,12 +120,14 @@ func (f *function) container(d provider.Deployment) *coreac.ContainerApplyConfig
 	return c
 }
 
-func (f *function) probe() *coreac.ProbeApplyConfiguration {
+// probe is the readiness probe. The kubelet takes a 404 for a failure: a function
+// without the path needs a TCP check.
+func probe(h provider.HealthCheck) *coreac.ProbeApplyConfiguration {
 	probe := coreac.Probe().WithPeriodSeconds(1).WithTimeoutSeconds(2).WithFailureThreshold(3)
-	if f.p.opt.TCPProbe {
+	if h.TCP {
 		return probe.WithTCPSocket(coreac.TCPSocketAction().WithPort(intstr.FromString(portName)))
 	}
-	return probe.WithHTTPGet(coreac.HTTPGetAction().WithPath("/health").WithPort(intstr.FromString(portName)))
+	return probe.WithHTTPGet(coreac.HTTPGetAction().WithPath(h.PathOrDefault()).WithPort(intstr.FromString(portName)))
 }
 
 // service describes the headless Service that makes the cluster keep

@@ -43,9 +43,6 @@ type Options struct {
 
 	// Port is the container port of the functions, handed over in PORT; 8080.
 	Port int32
-	// TCPProbe makes pods ready once their port is open. By default they are
-	// ready once GET /health answers 2xx.
-	TCPProbe bool
 
 	CallTimeout    time.Duration // for one method's calls to the API server, 10 s
 	MaxReplicas    int           // of one function, 256

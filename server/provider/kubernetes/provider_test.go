@@ -165,14 +165,19 @@ func TestDeploymentAndService(t *testing.T) {
 
 func TestRuntimeCommandAndTCPProbe(t *testing.T) {
 	c := fake.NewClientset()
-	p := start(t, c, Options{TCPProbe: true, Port: 9000})
+	p := start(t, c, Options{Port: 9000})
 	d := deployment("script")
-	d.RuntimeCommand = "exec ./serve --fast"
+	d.RuntimeCommand, d.HealthCheck = "exec ./serve --fast", provider.HealthCheck{TCP: true}
 	provision(t, p, d)
 	container := getDeployment(t, c, "fn-script").Spec.Template.Spec.Containers[0]
 	if !slices.Equal(container.Command, []string{"sh", "-c", "exec ./serve --fast"}) || container.Ports[0].ContainerPort != 9000 ||
 		container.ReadinessProbe.TCPSocket == nil || container.ReadinessProbe.HTTPGet != nil {
 		t.Errorf("container %+v", container)
+	}
+	d.HealthCheck = provider.HealthCheck{Path: "/live?deep=1"}
+	provision(t, p, d)
+	if probe := getDeployment(t, c, "fn-script").Spec.Template.Spec.Containers[0].ReadinessProbe; probe.TCPSocket != nil || probe.HTTPGet == nil || probe.HTTPGet.Path != "/live?deep=1" {
+		t.Errorf("after a change: probe %+v", probe)
 	}
 }
 

@@ -38,6 +38,7 @@ func (in *instance) runHTTP() exit {
 	server := &httpServer{
 		listener:      listener{port: port, id: in.id, leader: c.PID, guard: c.Guard(), user: in.f.p.user.uid},
 		token:         token,
+		check:         in.Spec().HealthCheck,
 		healthTimeout: in.f.p.opt.HealthTimeout,
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), in.f.p.opt.StartTimeout)
@@ -48,7 +49,7 @@ func (in *instance) runHTTP() exit {
 		return in.squatted(c, err)
 	}
 	if !up {
-		return in.neverReady(c, "did not answer GET /health on port "+strconv.Itoa(port))
+		return in.neverReady(c, "did not "+server.check.String()+" on port "+strconv.Itoa(port))
 	}
 
 	target := &httpTarget{
@@ -63,7 +64,7 @@ func (in *instance) runHTTP() exit {
 		go in.watchHealth(c, server, hung)
 		select {
 		case <-hung:
-			in.note(slog.LevelError, "replaced: invocations fail and GET /health is not answered")
+			in.note(slog.LevelError, "replaced: invocations fail, and it does not "+server.check.String())
 			in.f.Pool.Remove(in.id)
 			c.Kill()
 			<-c.Done()
@@ -110,10 +111,9 @@ func (in *instance) squatted(c *child, foreign error) exit {
 	return replicas.StartFailed("the function cannot be reached: %v%s", foreign, c.tail.suffix())
 }
 
-// probe asks GET /health until the function is ready: a 2xx, or a 404 from a
-// function without that path. false means that it exited, that the time is
-// up, or that the instance is to stop; the error that the port is somebody
-// else's.
+// probe looks until the function is ready, see healthy. false means that it exited,
+// that the time is up, or that the instance is to stop; the error that the port is
+// somebody else's.
 //
 // The pause grows with the time that has passed, so that a start is noticed
 // with little delay, and a slow start is not disturbed by frequent requests.
@@ -152,8 +152,8 @@ const (
 	longestPause  = 50 * time.Millisecond
 )
 
-// watchHealth closes hung when the instance neither does its work nor answers
-// GET /health: the process hangs and must be replaced. While invocations
+// watchHealth closes hung when the instance neither does its work nor is
+// healthy: the process hangs and must be replaced. While invocations
 // succeed, no request is made.
 func (in *instance) watchHealth(c *child, server *httpServer, hung chan<- struct{}) {
 	tick := time.NewTicker(in.f.p.opt.HealthInterval)
@@ -192,21 +192,28 @@ const TokenEnv = "SIMPLANE_INSTANCE_TOKEN"
 type httpServer struct {
 	listener
 	token         string
+	check         provider.HealthCheck
 	healthTimeout time.Duration
 }
 
-// healthy asks GET /health on a connection, and closes it: an idle one would
-// keep a single-threaded server from others.
+// healthy asks for the function's health on a connection, and closes it: an idle
+// one would keep a single-threaded server from others. Healthy is a 2xx, a 404 from
+// a function without that path, or, where the port is all that is checked, the
+// connection itself.
 func (s *httpServer) healthy(conn net.Conn) bool {
 	defer conn.Close()
+	if s.check.TCP {
+		return true
+	}
 	client := &fasthttp.HostClient{
 		Addr: conn.RemoteAddr().String(), MaxConns: 1, MaxIdemponentCallAttempts: 1, MaxResponseBodySize: 64 << 10,
-		Dial: func(string) (net.Conn, error) { return conn, nil },
+		DisablePathNormalizing: true,
+		Dial:                   func(string) (net.Conn, error) { return conn, nil },
 	}
 	req, resp := fasthttp.AcquireRequest(), fasthttp.AcquireResponse()
 	defer fasthttp.ReleaseRequest(req)
 	defer fasthttp.ReleaseResponse(resp)
-	req.SetRequestURI("http://" + client.Addr + "/health")
+	req.SetRequestURI("http://" + client.Addr + s.check.PathOrDefault())
 	req.Header.Set(provider.TokenHeader, s.token)
 	req.SetConnectionClose()
 	err := client.DoTimeout(req, resp, s.healthTimeout)

@@ -47,6 +47,30 @@ func TestHTTPWaitsUntilHealthIs2xx(t *testing.T) {
 	}
 }
 
+// With a TCP check no request is made before the first call; another path is asked
+// as it is written.
+func TestHealthChecks(t *testing.T) {
+	p := start(t, Options{})
+	d := self(t, "http-counts")
+	d.Name, d.HealthCheck = "tcp", provider.HealthCheck{TCP: true}
+	provision(t, p, d)
+	wantOutput(t, invoke(t, p, "tcp", `1`), `["POST /"]`)
+	d.Name, d.HealthCheck = "path", provider.HealthCheck{Path: "/live//now?deep=%20"}
+	provision(t, p, d)
+	wantOutput(t, invoke(t, p, "path", `1`), `["GET /live//now?deep=%20","POST /"]`)
+
+	// The check belongs to the instances: another one starts new ones, and one that
+	// never holds leaves the old.
+	d.HealthCheck = provider.HealthCheck{Path: "/refused"}
+	d.Name = "tcp"
+	provision(t, p, d)
+	eventually(t, "the rollout fails", func() bool {
+		s, _ := p.Status("tcp")
+		return s.Rollout.State == provider.RolloutFailed && strings.Contains(s.Rollout.Message, "asked at /refused")
+	})
+	wantOutput(t, invoke(t, p, "tcp", `1`), `["POST /","POST /"]`)
+}
+
 func TestHTTPFaults(t *testing.T) {
 	p := start(t, Options{MaxOutputBytes: 1 << 20})
 	provision(t, p, self(t, "http"))
@@ -105,7 +129,7 @@ func TestHungProcessIsReplaced(t *testing.T) {
 		e := p.Endpoints("http")
 		return s.Restarts > 0 || len(e) == 1 && p.function("http").Pool.Ejected(e[0].ID)
 	})
-	wantLog(t, p, "http", "GET /health is not answered")
+	wantLog(t, p, "http", "does not answer GET /health")
 	if r := invoke(t, p, "http", `1`); !r.OK() {
 		t.Errorf("after the replacement: %+v", r)
 	}

@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -37,6 +38,8 @@ func play(role string) {
 		serveHTTP(true)
 	case "http-no-health":
 		serveHTTP(false)
+	case "http-counts":
+		serveWhatCame()
 	case "stdio":
 		echoLines()
 	case "http-reopens":
@@ -51,6 +54,25 @@ func play(role string) {
 		fmt.Fprintln(os.Stderr, "unknown role", role)
 		os.Exit(2)
 	}
+}
+
+// serveWhatCame answers every request with the requests so far, and exits when it is
+// asked at /refused.
+func serveWhatCame() {
+	var came []string
+	var mu sync.Mutex
+	handler := func(w http.ResponseWriter, r *http.Request) {
+		mu.Lock()
+		defer mu.Unlock()
+		came = append(came, r.Method+" "+r.RequestURI)
+		if r.URL.Path == "/refused" {
+			fmt.Fprintln(os.Stderr, "asked at", r.RequestURI)
+			syscall.Exit(1)
+		}
+		w.Header().Set("Content-Type", "application/json")
+		json.NewEncoder(w).Encode(came)
+	}
+	http.ListenAndServe("127.0.0.1:"+os.Getenv("PORT"), http.HandlerFunc(handler))
 }
 
 // serveHTTP answers {"input":X} with X and what it was told in headers. Input

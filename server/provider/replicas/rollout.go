@@ -31,7 +31,7 @@ const rolloutTries = 3
 // new instances, the rest is changed in place.
 func withProgram(d, of provider.Deployment) provider.Deployment {
 	d.Image, d.RuntimeMode, d.Commands, d.RuntimeCommand = of.Image, of.RuntimeMode, of.Commands, of.RuntimeCommand
-	d.Env, d.WorkDir, d.CPU, d.Memory = of.Env, of.WorkDir, of.CPU, of.Memory
+	d.Env, d.WorkDir, d.CPU, d.Memory, d.HealthCheck = of.Env, of.WorkDir, of.CPU, of.Memory, of.HealthCheck
 	return d
 }
 
