@@ -64,14 +64,21 @@ const searchBudget = 1 << 18
 // Search finds executions that are kept, whatever became of their functions,
 // in the order of creation, newest first. Pages joined have each execution that
 // is kept and matches throughout exactly once.
-func (c *Core) Search(q *Search) Page { return c.searchWithin(q, searchBudget) }
+func (c *Core) Search(q *Search) Page { return SearchAll([]*Core{c}, q) }
 
-func (c *Core) searchWithin(q *Search, budget int) Page {
-	s := search{Search: q, core: c, now: c.clock.Now(), since: math.MinInt64, budget: budget}
+// SearchAll is Search over several cores as if they were one. They have one clock,
+// and no two have an execution in common.
+func SearchAll(cores []*Core, q *Search) Page { return searchWithin(cores, q, searchBudget) }
+
+func searchWithin(cores []*Core, q *Search, budget int) Page {
+	if len(cores) == 0 {
+		return Page{}
+	}
+	s := search{Search: q, now: cores[0].clock.Now(), since: math.MinInt64, budget: budget}
 	if q.Since != 0 {
 		s.since = nanos(q.Since)
 	}
-	s.begin()
+	s.begin(cores)
 	return s.page()
 }
 
@@ -89,12 +96,12 @@ func nameTag(name string) uint8 { return uint8(hashString(hashSeed, name)) }
 // the newest execution to the oldest.
 type search struct {
 	*Search
-	core   *Core
 	now    Instant
 	upto   Position // what is listed is older
 	since  int64    // and created at this time, wall ns, or later
 	want   candidates
 	walks  []walk // a heap: the one that may have the newest comes first
+	shards int    // of all stores
 	found  []*Found
 	budget int
 	batch  []*execution
@@ -105,7 +112,7 @@ type walk struct {
 	shard *storeShard
 }
 
-func (s *search) begin() {
+func (s *search) begin(cores []*Core) {
 	s.upto = s.After
 	if s.upto == (Position{}) {
 		s.upto.Created = math.MaxInt64
@@ -118,13 +125,23 @@ func (s *search) begin() {
 	if s.Function != "" {
 		s.want.tagged, s.want.tag = true, nameTag(s.Function)
 	}
-	if s.unfinishedOnly() {
-		if queued, inFlight := s.core.Unfinished(); queued+inFlight == 0 && s.core.held.count.Load() == 0 {
-			return
+	for _, c := range cores {
+		if s.unfinishedOnly() {
+			if queued, inFlight := c.Unfinished(); queued+inFlight == 0 && c.held.count.Load() == 0 {
+				continue
+			}
 		}
+		s.walk(c.store.shards)
 	}
-	shards := s.core.store.shards
-	s.walks = make([]walk, 0, len(shards))
+	for i := len(s.walks)/2 - 1; i >= 0; i-- {
+		s.sink(i)
+	}
+}
+
+// walk adds a walk over each shard.
+func (s *search) walk(shards []storeShard) {
+	s.walks = slices.Grow(s.walks, len(shards))
+	s.shards += len(shards)
 	for i := range shards {
 		sh := &shards[i]
 		sh.mu.Lock()
@@ -133,9 +150,6 @@ func (s *search) begin() {
 		if !w.ended {
 			s.walks = append(s.walks, walk{w, sh})
 		}
-	}
-	for i := len(s.walks)/2 - 1; i >= 0; i-- {
-		s.sink(i)
 	}
 }
 
@@ -148,7 +162,7 @@ func (s *search) unfinishedOnly() bool {
 // page walks until what is left is older than the page's last.
 func (s *search) page() Page {
 	// A shard has about this many of a page, and twice that is seldom needed.
-	atOnce := min(max(2*s.Limit/len(s.core.store.shards), 4), 64)
+	atOnce := min(max(2*s.Limit/max(s.shards, 1), 4), 64)
 	var p Page
 	for len(s.walks) > 0 {
 		w := &s.walks[0]
@@ -225,18 +239,19 @@ func (s *search) look(ex *execution) {
 func (s *search) matching(ex *execution) *Found {
 	ex.fn.mu.Lock()
 	defer ex.fn.mu.Unlock()
-	if s.core.endHeld(ex) {
+	c := ex.fn.core
+	if c.endHeld(ex) {
 		return s.open(ex)
 	}
 	switch {
-	case s.core.expired(ex, s.now) || !s.Statuses.has(ex.status):
+	case c.expired(ex, s.now) || !s.Statuses.has(ex.status):
 		return nil
 	case s.Code != "" && (ex.err == nil || ex.err.Code != s.Code):
 		return nil
 	case s.Key != "" && (ex.more == nil || ex.more.idempotencyKey != s.Key):
 		return nil
 	}
-	f := &Found{Snapshot: s.core.visible(ex, s.now, s.core.endHeld(ex))}
+	f := &Found{Snapshot: c.visible(ex, s.now, c.endHeld(ex))}
 	if s.Code != "" && f.Err == nil || s.Key != "" && f.Idempotency == "" {
 		return nil // due for cleanup
 	}
@@ -245,7 +260,8 @@ func (s *search) matching(ex *execution) *Found {
 
 // open is matching of an execution whose end is not durable yet.
 func (s *search) open(ex *execution) *Found {
-	f := &Found{Snapshot: s.core.visible(ex, s.now, s.core.endHeld(ex))}
+	c := ex.fn.core
+	f := &Found{Snapshot: c.visible(ex, s.now, c.endHeld(ex))}
 	if !s.Statuses.has(f.Status) || s.Code != "" || s.Key != "" && f.Idempotency != s.Key {
 		return nil
 	}

@@ -126,7 +126,7 @@ func TestSearchPagesAreTheWhole(t *testing.T) {
 		var last Position
 		seen := map[ID]bool{}
 		for pages := 0; ; pages++ {
-			p := b.searchWithin(&q, budget)
+			p := searchWithin([]*Core{b.Core}, &q, budget)
 			if len(p.Executions) > q.Limit {
 				t.Fatalf("%d on a page of %d", len(p.Executions), q.Limit)
 			}
@@ -172,7 +172,7 @@ func TestSearchFindsAFailureLongAgo(t *testing.T) {
 	}
 	for _, q := range []Search{{Statuses: Statuses(0).With(Error)}, {Code: "BOOM"}, {Function: "f", Code: "BOOM", Statuses: Statuses(0).With(Error)}} {
 		q.Limit = 10
-		p := b.searchWithin(&q, 500) // the good calls are passed by without a look
+		p := searchWithin([]*Core{b.Core}, &q, 500) // the good calls are passed by without a look
 		if len(p.Executions) != 1 || p.More || p.Executions[0].ID != failed {
 			t.Errorf("%+v: %d found, more %v", q, len(p.Executions), p.More)
 		}
@@ -331,5 +331,66 @@ func BenchmarkSearch(b *testing.B) {
 			b.ReportMetric(float64(found)/float64(b.N), "found")
 			b.ReportMetric(float64(pages)/float64(b.N), "pages")
 		})
+	}
+}
+
+// taggedIDs are ids of which none is another core's.
+type taggedIDs struct {
+	seqIDs
+	tag byte
+}
+
+func (ids *taggedIDs) NewID() ID {
+	id := ids.seqIDs.NewID()
+	id[0] = ids.tag
+	return id
+}
+
+// Several cores are searched as if they were one, whatever page ends where.
+func TestSearchOfSeveralCoresIsOne(t *testing.T) {
+	clock := newTestClock()
+	var cores []*Core
+	var all []ID
+	for i := range 3 {
+		cfg := DefaultConfig()
+		cfg.RateMaxPerSecond, cfg.Shards = 0, 1
+		c, err := New(cfg, clock, &taggedIDs{tag: byte(i)}, &script{}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := c.Register(spec(t, fmt.Sprint("f", i), slots(1000))); err != nil {
+			t.Fatal(err)
+		}
+		cores = append(cores, c)
+	}
+	for i := range 500 {
+		clock.advance(time.Duration(i % 3)) // some at once
+		name := i * i % 3
+		res, err := cores[name].Submit(&Request{Function: fmt.Sprint("f", name), Input: []byte("1")})
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, res.ID)
+	}
+	for _, limit := range []int{1, 7, 499, 500, 1000} {
+		q := Search{Limit: limit}
+		found := map[ID]bool{}
+		var last Position
+		for more := true; more; {
+			p := SearchAll(cores, &q)
+			for _, f := range p.Executions {
+				if last != (Position{}) && !f.Position.older(last) || found[f.ID] {
+					t.Fatalf("limit %d: %v after %v", limit, f.Position, last)
+				}
+				found[f.ID], last = true, f.Position
+			}
+			more, q.After = p.More, p.Next
+		}
+		if len(found) != len(all) {
+			t.Errorf("limit %d: found %d of %d", limit, len(found), len(all))
+		}
+	}
+	if p := SearchAll(nil, &Search{Limit: 1}); len(p.Executions) != 0 || p.More {
+		t.Errorf("of no core: %+v", p)
 	}
 }
