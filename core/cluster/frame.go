@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
+	"slices"
 
 	"simplane/core"
 )
@@ -21,8 +22,11 @@ type Frame struct {
 	// Base is the Seq of the oldest frame that is still needed once this one is
 	// durable. What is before it may be gone.
 	Base uint64
-	// Facts are new ones, and some that were in frames before Base.
-	Facts []PlacedFact
+	// First is the place of the first new fact, or of the next one if there is none.
+	// Facts are those, in their order; Kept are older ones, of frames before Base.
+	First core.LSN
+	Facts [][]byte
+	Kept  []PlacedFact
 }
 
 // PlacedFact is a fact's stored form and its place in its partition.
@@ -46,19 +50,27 @@ func (f *Frame) AppendTo(b []byte) []byte {
 	b = binary.AppendUvarint(b, f.Seq)
 	b = binary.LittleEndian.AppendUint32(b, f.Prev)
 	b = binary.AppendUvarint(b, f.Base)
-	for _, p := range f.Facts {
+	b = binary.AppendUvarint(b, uint64(f.First))
+	b = binary.AppendUvarint(b, uint64(len(f.Kept)))
+	for _, p := range f.Kept {
 		b = binary.AppendUvarint(b, uint64(p.At))
-		b = binary.AppendUvarint(b, uint64(len(p.Fact)))
-		b = append(b, p.Fact...)
+		b = appendSized(b, p.Fact)
+	}
+	for _, fact := range f.Facts {
+		b = appendSized(b, fact)
 	}
 	return b
+}
+
+func appendSized(b, fact []byte) []byte {
+	return append(binary.AppendUvarint(b, uint64(len(fact))), fact...)
 }
 
 // factRoom is what a fact of n bytes takes in a frame at most.
 func factRoom(n int) int { return n + 2*binary.MaxVarintLen64 }
 
 // frameRoom is what a frame without facts takes at most.
-const frameRoom = 2 + 3*binary.MaxVarintLen64 + 4
+const frameRoom = 2 + 5*binary.MaxVarintLen64 + 4
 
 var (
 	errFrameCut = errors.New("cut short")
@@ -81,17 +93,21 @@ func DecodeFrame(b []byte) (f Frame, err error) {
 		f.Prev = binary.LittleEndian.Uint32(head)
 	}
 	f.Base = r.number()
-	for r.err == nil && len(r.rest) > 0 {
+	f.First = core.LSN(r.number())
+	for kept := r.number(); r.err == nil && kept > 0; kept-- {
 		at := core.LSN(r.number())
-		if fact := r.bytes(r.number()); r.err == nil {
-			f.Facts = append(f.Facts, PlacedFact{at, fact})
-		}
+		f.Kept = append(f.Kept, PlacedFact{at, r.bytes(r.number())})
 	}
-	if r.err != nil {
+	for r.err == nil && len(r.rest) > 0 {
+		f.Facts = append(f.Facts, r.bytes(r.number()))
+	}
+	switch {
+	case r.err != nil:
 		return Frame{}, fmt.Errorf("stored frame %d: %w", f.Seq, r.err)
-	}
-	if f.Seq == 0 || f.Base > f.Seq || f.Base == 0 {
+	case f.Seq == 0 || f.Base > f.Seq || f.Base == 0:
 		return Frame{}, fmt.Errorf("stored frame %d: frames from %d on cannot be what it needs", f.Seq, f.Base)
+	case f.First == 0 || slices.ContainsFunc(f.Kept, func(k PlacedFact) bool { return k.At == 0 || k.At >= f.First }):
+		return Frame{}, fmt.Errorf("stored frame %d: it keeps facts that are not older than its own, from %d on", f.Seq, f.First)
 	}
 	return f, nil
 }

@@ -1,0 +1,136 @@
+package cluster
+
+import (
+	"sync/atomic"
+
+	"simplane/core"
+)
+
+// Log is the journal of one partition's core while this node owns it. Facts go
+// into frames; the Writer has those committed. A fact that is released leaves its
+// frame with one fewer. Frames at the beginning that nobody needs are purged, and
+// those that have little left are emptied first: that goes into a new frame.
+type Log struct {
+	w         *Writer
+	partition core.Partition
+	fence     Fence
+	durable   atomic.Uint64
+	gone      atomic.Bool // the partition is another's, or nobody's
+
+	// The Writer's lock guards the rest.
+	next    core.LSN
+	tail    Tail
+	frames  []*frameState // in their order; the last ones are not in a batch yet
+	moved   map[core.LSN]*frameState
+	filling []*openFrame // not in a batch yet; the last one takes what is appended
+	queued  bool         // in the Writer's list
+	flights int          // frames of it in the batch in flight
+
+	spent      int    // leading frames that nobody needs
+	spentBytes int    // of those
+	saidBytes  int    // of those which a frame says so of
+	base       uint64 // what the newest durable frame has as its Base
+	bytes      int    // of all frames
+	moveAt     int    // as many bytes are looked at for what to move
+	moving     bool
+}
+
+// openFrame is a frame that is not in a batch yet.
+type openFrame struct {
+	state *frameState
+	facts [][]byte
+	kept  []movedFact
+	bytes int
+}
+
+// Partition is the one whose journal this is, Fence the claim that it rests on.
+func (l *Log) Partition() core.Partition { return l.partition }
+func (l *Log) Fence() Fence              { return l.fence }
+
+// Gone says that nothing of this journal becomes durable any more.
+func (l *Log) Gone() bool { return l.gone.Load() }
+
+// Append implements core.Journal. After Writer.Drop the fact goes nowhere and is
+// never durable: no effect that rests on it leaves core.
+func (l *Log) Append(_ core.Partition, f *core.Fact) core.LSN {
+	w := l.w
+	w.mu.Lock()
+	at := l.next
+	l.next++
+	if l.gone.Load() {
+		w.mu.Unlock()
+		return at
+	}
+	stored := w.write(f)
+	o := l.room(len(stored), at)
+	o.facts = append(o.facts, stored)
+	o.state.count++
+	o.state.live++
+	wake := w.queue(l)
+	w.mu.Unlock()
+	if wake {
+		w.wake()
+	}
+	return at
+}
+
+// room is the frame for a fact of n bytes, which is counted; next is the place of the
+// next new fact.
+func (l *Log) room(n int, next core.LSN) *openFrame {
+	n = factRoom(n)
+	if last := len(l.filling) - 1; last >= 0 && l.filling[last].bytes+n <= l.w.most {
+		l.filling[last].bytes += n
+		return l.filling[last]
+	}
+	o := &openFrame{state: &frameState{first: next}, bytes: frameRoom + n}
+	l.filling, l.frames = append(l.filling, o), append(l.frames, o.state)
+	return o
+}
+
+// Durable implements core.Journal.
+func (l *Log) Durable() core.LSN { return core.LSN(l.durable.Load()) }
+
+// Room implements core.Journal.
+func (l *Log) Room() bool { return !l.gone.Load() && l.w.hasRoom.Load() }
+
+// Release implements core.Journal.
+func (l *Log) Release(_ core.Partition, at core.LSN) {
+	w := l.w
+	w.mu.Lock()
+	wake := false
+	if !l.gone.Load() {
+		l.release(at)
+		l.spend()
+		wake = l.spentBytes-l.saidBytes >= w.pace.useless && w.queue(l)
+	}
+	w.mu.Unlock()
+	if wake {
+		w.wake()
+	}
+}
+
+func (l *Log) release(at core.LSN) {
+	if s, ok := l.moved[at]; ok {
+		s.live--
+		delete(l.moved, at)
+	} else if s := frameOf(l.frames, at); s != nil {
+		s.release(at)
+	}
+}
+
+// spend counts the leading frames that nobody needs.
+func (l *Log) spend() {
+	for l.spent < len(l.frames) && l.frames[l.spent].seq != 0 && l.frames[l.spent].live == 0 {
+		l.spentBytes += l.frames[l.spent].size
+		l.spent++
+	}
+}
+
+// needed is the Seq of the oldest frame that is needed when the one with this Seq
+// is the newest.
+func (l *Log) needed(newest uint64) uint64 {
+	if l.spend(); l.spent < len(l.frames) && l.frames[l.spent].seq != 0 {
+		return l.frames[l.spent].seq
+	}
+	return newest
+}
