@@ -45,15 +45,18 @@ func (s *Server) newInstance(o instanceOptions) (*instance, error) {
 	if n.core, err = core.New(o.config, o.clock, o.ids, o.dispatcher, s.observer); err != nil {
 		return nil, err
 	}
+	cores := func() []*core.Core { return []*core.Core{n.core} }
 	n.registrar = deploy.NewRegistrar(s.deploying, n.core, o.stored)
 	n.admin = admin.New(admin.Options{
-		Core: n.core, Log: s.log, Guard: s.guard, Lists: s.lists, MetricsError: n.registrar.MetricsError, LimitsError: n.registrar.LimitsError,
+		Core: n.core, Cores: cores, Log: s.log, Guard: s.guard, Lists: s.lists, MetricsError: n.registrar.MetricsError, LimitsError: n.registrar.LimitsError,
 		NowMillis: func() int64 { return s.clock.Now().WallMillis() },
 		Stored:    o.stored, Lag: o.lag, Flight: s.flight,
 	})
 	n.answers = api.New(api.Options{
 		Core: n.core, Log: s.log, Guard: s.guard, Audit: s.audit, Registrar: n.registrar, Dashboard: admin.Dashboard,
-		Lists: s.lists, Profiles: s.profiles.Serve, Run: o.dispatcher.Run,
+		Cores: func() []api.Source { return []api.Source{{Core: n.core, Stored: o.stored}} }, CoreOf: func(core.ID) *core.Core { return n.core },
+		Rollout: n.registrar.Rollout,
+		Lists:   s.lists, Profiles: s.profiles.Serve, Run: o.dispatcher.Run,
 		Tracing: s.tracing, CheckEndpoint: s.egress.CheckHost, Draining: s.draining.Load, Stored: o.stored,
 		AsyncEnabled: s.cfg.AsyncEnabled, CancelOnDisconnect: s.cfg.CancelOnDisconnect, AccessLogSample: s.cfg.AccessLogSample,
 		Panicked:           s.flight.Panicked,

@@ -21,7 +21,6 @@ const (
 	RuntimeHTTP  = "HTTP"
 	RuntimeStdio = "STDIO"
 	RuntimeFile  = "FILE"
-	RuntimeExec  = "EXEC"
 )
 
 // Body modes: what the body of a call over HTTP is.

@@ -15,7 +15,9 @@ import (
 
 // Options are what an Admin shows and changes.
 type Options struct {
-	Core  *core.Core
+	Core *core.Core
+	// Cores are all cores of this node, for figures over them.
+	Cores func() []*core.Core
 	Log   *slog.Logger
 	Guard *auth.Guard // names the author of a change
 	Lists *httpjson.Lists

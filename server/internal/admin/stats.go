@@ -3,6 +3,8 @@ package admin
 import (
 	"fmt"
 	"math"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/valyala/fasthttp"
@@ -36,11 +38,11 @@ type functionStats struct {
 	LimitsError string `json:"limitsError,omitempty"`
 }
 
-func (a *Admin) statsOf(fn *core.Function) functionStats {
+func (a *Admin) statsOf(c *core.Core, fn *core.Function) functionStats {
 	st := functionStats{
 		QueueDepth: fn.QueueDepth(), InFlight: fn.InFlight(),
 		EffectiveConcurrency: fn.EffectiveConcurrency(), QueueSize: fn.QueueSize(),
-		DeadLetters: a.Core.DeadLetterCount(fn.Name()), Pausing: fn.Pausing(),
+		DeadLetters: c.DeadLetterCount(fn.Name()), Pausing: fn.Pausing(),
 	}
 	n := telemetry.CountsOf(fn)
 	st.Enqueued, st.Dispatched, st.Success, st.Error = n.Enqueued, n.Dispatched, n.Success, n.Error
@@ -56,7 +58,7 @@ func (a *Admin) FunctionStats(ctx *fasthttp.RequestCtx, name string) {
 		httpjson.WriteError(ctx, fasthttp.StatusNotFound, core.ErrNotFound.Code, core.ErrNotFound.Message)
 		return
 	}
-	st := a.statsOf(fn)
+	st := a.statsOf(a.Core, fn)
 	st.LimitsError = a.LimitsError(fn)
 	httpjson.WriteJSON(ctx, fasthttp.StatusOK, st)
 }
@@ -71,11 +73,27 @@ func (a *Admin) Stats(ctx *fasthttp.RequestCtx) {
 	}
 	ctx.Response.Header.SetContentTypeBytes(httpjson.ContentTypeJSON)
 	a.Lists.Write(ctx, func() func(*httpjson.Parts) bool {
-		return a.stats(a.Core.FunctionsAfter(string(ctx.QueryArgs().Peek("cursor"))), limit)
+		cores := a.Cores()
+		var functions []placedFunction
+		for _, c := range cores {
+			for _, fn := range c.FunctionsAfter(string(ctx.QueryArgs().Peek("cursor"))) {
+				functions = append(functions, placedFunction{fn, c})
+			}
+		}
+		if len(cores) > 1 {
+			slices.SortFunc(functions, func(a, b placedFunction) int { return strings.Compare(a.Name(), b.Name()) })
+		}
+		return a.stats(cores, functions, limit)
 	})
 }
 
-func (a *Admin) stats(functions []*core.Function, limit int) func(*httpjson.Parts) bool {
+// placedFunction is a function and the core that it is in.
+type placedFunction struct {
+	*core.Function
+	in *core.Core
+}
+
+func (a *Admin) stats(cores []*core.Core, functions []placedFunction, limit int) func(*httpjson.Parts) bool {
 	left, last := functions, ""
 	separator := `{"functions":{`
 	return func(p *httpjson.Parts) bool {
@@ -85,20 +103,29 @@ func (a *Admin) stats(functions []*core.Function, limit int) func(*httpjson.Part
 			}
 			p.B = append(p.B, `},`...)
 			p.B = httpjson.AppendCut(p.B, len(left) > 0, last)
-			g := a.Core.Gauges()
+			var sum core.Gauges
+			registered := 0
+			for _, c := range cores {
+				g := c.Gauges()
+				registered += len(c.Functions())
+				sum.StoredExecutions += g.StoredExecutions
+				sum.StoredKeys += g.StoredKeys
+				sum.PayloadBytes += g.PayloadBytes
+				sum.SyncQueueDepth += g.SyncQueueDepth
+			}
 			lag := int64(0)
 			if a.Lag != nil {
 				lag = a.Lag()
 			}
 			p.B = fmt.Appendf(p.B, `,"functionCount":%d,"storedExecutions":%d,"storedKeys":%d,"payloadBytes":%d,"syncQueueDepth":%d,"uptimeSeconds":%d,"durable":%t,"journalLagFacts":%d}`,
-				len(a.Core.Functions()), g.StoredExecutions, g.StoredKeys, g.PayloadBytes, g.SyncQueueDepth, int64(time.Since(a.began)/time.Second), a.Lag != nil, lag)
+				registered, sum.StoredExecutions, sum.StoredKeys, sum.PayloadBytes, sum.SyncQueueDepth, int64(time.Since(a.began)/time.Second), a.Lag != nil, lag)
 			return false
 		}
 		fn := left[0]
 		left, last = left[1:], fn.Name()
 		p.B, separator = append(p.B, separator...), ","
 		p.B = append(httpjson.AppendString(p.B, fn.Name()), ':')
-		p.JSON(a.statsOf(fn))
+		p.JSON(a.statsOf(fn.in, fn.Function))
 		return true
 	}
 }

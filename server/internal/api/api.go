@@ -8,6 +8,7 @@ import (
 	"github.com/valyala/fasthttp"
 
 	"simplane/core"
+	"simplane/server/funcspec"
 	"simplane/server/internal/admin"
 	"simplane/server/internal/auth"
 	"simplane/server/internal/deploy"
@@ -18,13 +19,19 @@ import (
 
 // Options are what an API needs.
 type Options struct {
-	Core      *core.Core
+	Core *core.Core
+	// Cores are all cores of this node, for lists over them; CoreOf is the one with
+	// an execution, nil when none is.
+	Cores     func() []Source
+	CoreOf    func(core.ID) *core.Core
 	Log       *slog.Logger
 	Guard     *auth.Guard
 	Audit     *admin.Audit
 	Registrar *deploy.Registrar
-	Lists     *httpjson.Lists
-	Tracing   *telemetry.Tracing // nil without an exporter
+	// Rollout says how the last change of a function's instances goes.
+	Rollout func(*core.Spec) *funcspec.Rollout
+	Lists   *httpjson.Lists
+	Tracing *telemetry.Tracing // nil without an exporter
 	// Dashboard serves the dashboard on the management address, and leaves
 	// other requests to next.
 	Dashboard func(next fasthttp.RequestHandler) fasthttp.RequestHandler
@@ -54,6 +61,13 @@ type Options struct {
 	InternalOnMgmtOnly, ManageOnMgmtOnly, MetricsOnMgmtOnly bool
 	// AccessLogSample is the share of requests with an access log line, 0 to 1.
 	AccessLogSample float64
+}
+
+// Source is a core and what waits until a fact of its journal is durable, which is
+// nil without one.
+type Source struct {
+	Core   *core.Core
+	Stored func(core.LSN) error
 }
 
 // API has the handlers of functions and executions, and the router to all

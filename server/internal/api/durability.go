@@ -29,10 +29,14 @@ func durabilityOf(value []byte, req *core.Request) *httpjson.Error {
 // stored waits until the fact at the place is durable, and refuses the request
 // if that takes too long; 0 is no fact.
 func (a *API) stored(ctx *fasthttp.RequestCtx, at core.LSN) bool {
-	if at == 0 || a.Stored == nil {
+	return a.storedBy(ctx, a.Stored, at)
+}
+
+func (a *API) storedBy(ctx *fasthttp.RequestCtx, stored func(core.LSN) error, at core.LSN) bool {
+	if at == 0 || stored == nil {
 		return true
 	}
-	if err := a.Stored(at); err != nil {
+	if err := stored(at); err != nil {
 		a.refused(ctx, err)
 		return false
 	}

@@ -115,7 +115,7 @@ func (a *API) writeSpec(ctx *fasthttp.RequestCtx, status int, spec *core.Spec) {
 	}
 	ctx.Response.Header.Set(fasthttp.HeaderETag, strconv.Quote(strconv.FormatUint(spec.Generation, 10)))
 	view := funcspec.View(spec)
-	view.Rollout = a.Registrar.Rollout(spec)
+	view.Rollout = a.Rollout(spec)
 	httpjson.WriteJSON(ctx, status, view)
 }
 
@@ -201,13 +201,16 @@ func (a *API) ListFunctions(ctx *fasthttp.RequestCtx) {
 		fault.Write(ctx)
 		return
 	}
-	after := a.Core.FunctionsAfter(string(ctx.QueryArgs().Peek("cursor")))
+	sources := a.Cores()
+	after := functionsAfter(sources, string(ctx.QueryArgs().Peek("cursor")))
 	left := make([]*core.Spec, min(limit, len(after)))
 	for i := range left { // now: what is shown must be stored
 		left[i] = after[i].Spec()
 	}
-	if !a.settled(ctx) {
-		return
+	for _, of := range sources {
+		if !a.storedBy(ctx, of.Stored, of.Core.SettingsAt()) {
+			return
+		}
 	}
 	ctx.Response.Header.SetContentTypeBytes(httpjson.ContentTypeJSON)
 	a.Lists.Write(ctx, func() func(*httpjson.Parts) bool {
@@ -226,12 +229,26 @@ func (a *API) ListFunctions(ctx *fasthttp.RequestCtx) {
 			}
 			p.B, separator = append(p.B, separator...), ","
 			view := funcspec.View(left[0])
-			view.Rollout = a.Registrar.Rollout(left[0])
+			view.Rollout = a.Rollout(left[0])
 			p.JSON(view)
 			left = left[1:]
 			return true
 		}
 	})
+}
+
+// functionsAfter are the functions of all cores whose names come after name, sorted
+// by name.
+func functionsAfter(sources []Source, name string) []*core.Function {
+	if len(sources) == 1 {
+		return sources[0].Core.FunctionsAfter(name)
+	}
+	var all []*core.Function
+	for _, of := range sources {
+		all = append(all, of.Core.FunctionsAfter(name)...)
+	}
+	slices.SortFunc(all, func(a, b *core.Function) int { return strings.Compare(a.Name(), b.Name()) })
+	return all
 }
 
 // fitting is how many of the functions' specs go into one answer: the header

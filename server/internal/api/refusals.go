@@ -13,6 +13,10 @@ import (
 	"simplane/server/internal/telemetry"
 )
 
+// CodeNoOwner is the error of a request for a partition that this node has given up:
+// it was not carried out.
+const CodeNoOwner = "NO_OWNER"
+
 // writeRejection maps core's refusals to HTTP.
 func (a *API) writeRejection(ctx *fasthttp.RequestCtx, why *core.Rejection) {
 	status, retryAfter := fasthttp.StatusTooManyRequests, time.Second
@@ -29,7 +33,7 @@ func (a *API) writeRejection(ctx *fasthttp.RequestCtx, why *core.Rejection) {
 	case core.CodeEstWait, core.CodeDepth, core.CodeQueueWait:
 		retryAfter = a.Core.SyncQueue().RetryAfter
 		ctx.Response.Header.Set("X-Queue-Reject-Reason", telemetry.RejectReasons[why.Code])
-	case core.CodeStoreFull, core.CodeIdempotencyFull, core.CodeDraining, core.CodeFunctionLimit, core.CodeJournalFull, journal.CodeUnavailable:
+	case core.CodeStoreFull, core.CodeIdempotencyFull, core.CodeDraining, core.CodeFunctionLimit, core.CodeJournalFull, journal.CodeUnavailable, CodeNoOwner:
 		status = fasthttp.StatusServiceUnavailable
 	}
 	ctx.Response.Header.Set("Retry-After", strconv.Itoa(int((retryAfter+time.Second-1)/time.Second)))

@@ -26,7 +26,28 @@ type Route struct {
 	// ChangesNothing says that a method other than GET only reads.
 	ChangesNothing bool
 	Metrics        bool // is the metrics page
+	At             Place
 }
+
+// Place says which node of a cluster answers a route.
+type Place uint8
+
+// Places.
+const (
+	AtAnyNode     Place = iota // whichever is asked, about itself
+	AtFunction                 // the owner of the function that the path names
+	AtNewFunction              // the owner of the function that the body names
+	AtExecution                // the owner of the execution that the path names
+	AtConfig                   // the owner of the runtime configuration
+	AtAllNodes                 // all of them, and their answers are merged
+)
+
+type memberRequest struct{}
+
+// ForMember notes that a request comes from another node.
+func ForMember(ctx *fasthttp.RequestCtx) { ctx.SetUserValue(memberRequest{}, true) }
+
+func forMember(ctx *fasthttp.RequestCtx) bool { return ctx.UserValue(memberRequest{}) != nil }
 
 // Handler answers a request. Its argument is the path's parameter, valid
 // during the request.

@@ -1,6 +1,8 @@
 package api
 
 import (
+	"slices"
+
 	"github.com/valyala/fasthttp"
 
 	"simplane/core"
@@ -22,13 +24,17 @@ func (a *API) Search(ctx *fasthttp.RequestCtx) {
 	}
 	ctx.Response.Header.SetContentTypeBytes(httpjson.ContentTypeJSON)
 	a.Lists.Write(ctx, func() func(*httpjson.Parts) bool {
-		page := a.Core.Search(q)
+		var cores []*core.Core
+		for _, of := range a.Cores() {
+			cores = append(cores, of.Core)
+		}
+		page := core.SearchAll(cores, q)
 		nobody := len(page.Executions) == 0 && !page.More && q.After == (core.Position{})
-		if nobody && q.Function != "" && a.Core.Function(q.Function) == nil {
+		if nobody && q.Function != "" && !slices.ContainsFunc(cores, func(c *core.Core) bool { return c.Function(q.Function) != nil }) {
 			a.writeRejection(ctx, core.ErrNotFound)
 			return nil
 		}
-		return a.executions(page, outputs)
+		return a.executions(page, outputs, forMember(ctx))
 	})
 }
 
@@ -54,8 +60,9 @@ func searchArgs(ctx *fasthttp.RequestCtx) (q *core.Search, fault *httpjson.Error
 }
 
 // executions writes a page. An answer that waits for its reader holds no
-// output: each is looked up when its turn comes.
-func (a *API) executions(page core.Page, outputs bool) func(*httpjson.Parts) bool {
+// output: each is looked up when its turn comes. With cursors each execution has
+// its own, for another node that merges the pages of several.
+func (a *API) executions(page core.Page, outputs, cursors bool) func(*httpjson.Parts) bool {
 	left, last := page.Executions, core.Position{}
 	sizes := make([]int, len(left))
 	for i, f := range left {
@@ -80,6 +87,10 @@ func (a *API) executions(page core.Page, outputs bool) func(*httpjson.Parts) boo
 		f, size := left[0], sizes[len(sizes)-len(left)]
 		left[0], left, last = nil, left[1:], f.Position
 		a.listed(p, f.Snapshot, size, outputs)
+		if cursors {
+			p.B = httpjson.AppendString(append(p.B[:len(p.B)-1], `,"cursor":`...), positionCursor(f.Position))
+			p.B = append(p.B, '}')
+		}
 		return true
 	}
 }
@@ -87,11 +98,14 @@ func (a *API) executions(page core.Page, outputs bool) func(*httpjson.Parts) boo
 // listed writes one execution of a list; size is that of its output.
 func (a *API) listed(p *httpjson.Parts, s core.Snapshot, size int, output bool) {
 	if output && size > 0 {
-		if now, kept := a.Core.Execution(s.ID); kept {
-			s = now
-		} else {
-			s.CleanedUp = true
+		kept := false
+		if c := a.CoreOf(s.ID); c != nil {
+			var now core.Snapshot
+			if now, kept = c.Execution(s.ID); kept {
+				s = now
+			}
 		}
+		s.CleanedUp = s.CleanedUp || !kept
 	}
 	out := s.Output
 	s.Output = nil

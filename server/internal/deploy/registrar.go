@@ -127,11 +127,11 @@ func (r *Registrar) Logs(name string, tail int, since int64) ([]provider.LogLine
 
 // Rollout says how the last change of a function's instances goes; nil when
 // there is nothing to say.
-func (r *Registrar) Rollout(spec *core.Spec) *funcspec.Rollout {
-	if r.Provider == nil || !funcspec.Of(spec).Provided() {
+func (o *Options) Rollout(spec *core.Spec) *funcspec.Rollout {
+	if o.Provider == nil || !funcspec.Of(spec).Provided() {
 		return nil
 	}
-	status, _ := r.Provider.Status(spec.Name)
+	status, _ := o.Provider.Status(spec.Name)
 	if status.Rollout == (provider.Rollout{}) {
 		return nil
 	}

@@ -93,7 +93,7 @@ func (t *Target) Call(r *Request) (Answer, error) {
 	if large != nil {
 		parts = [][]byte{message.B[:cut], large, message.B[cut:]}
 	}
-	err := t.post(parts, resp, time.Until(r.Deadline), r.Stop)
+	err := Exchange(t.conns, parts, resp, time.Until(r.Deadline), r.Stop)
 	switch {
 	case err == nil:
 		return decode(resp, t.conns.MaxResponseBodySize, r.RawBody)
@@ -105,16 +105,25 @@ func (t *Target) Call(r *Request) (Answer, error) {
 	return Answer{}, &Error{Kind: Unreachable, Message: Snippet([]byte(err.Error()))}
 }
 
-// post sends a message and reads the answer into resp. It takes no longer
-// than timeout, provided that conns' DialTimeout does not; after that the
-// error is fasthttp.ErrTimeout. A message that may have been sent is not sent
-// again.
-func (t *Target) post(message [][]byte, resp *fasthttp.Response, timeout time.Duration, stop *sock.Stop) error {
+// NotSentError says that a message was not sent, not even a part of it.
+type NotSentError struct{ Err error }
+
+func (e *NotSentError) Error() string { return e.Err.Error() }
+
+// Unwrap is for errors.Is.
+func (e *NotSentError) Unwrap() error { return e.Err }
+
+// Exchange sends a message, which is a whole request in parts, on a connection of
+// conns, and reads the answer into resp. It takes no longer than timeout, provided
+// that conns' DialTimeout does not; after that the error is fasthttp.ErrTimeout. A
+// message that may have been sent is not sent again. The error is or wraps a
+// *NotSentError when it was not sent for want of a connection.
+func Exchange(conns *fasthttp.HostClient, message [][]byte, resp *fasthttp.Response, timeout time.Duration, stop *sock.Stop) error {
 	// Without this a missing content type would read as text/plain.
 	resp.Header.SetNoDefaultContentType(true)
 	deadline := time.Now().Add(timeout)
 	for ; timeout > 0; timeout = time.Until(deadline) {
-		err := t.attempt(message, resp, timeout, deadline, stop)
+		err := attempt(conns, message, resp, timeout, deadline, stop)
 		switch {
 		case err == nil:
 			return nil
@@ -135,14 +144,14 @@ func (t *Target) post(message [][]byte, resp *fasthttp.Response, timeout time.Du
 	return fasthttp.ErrTimeout
 }
 
-func (t *Target) attempt(message [][]byte, resp *fasthttp.Response, timeout time.Duration, deadline time.Time, stop *sock.Stop) error {
-	cc, err := t.conns.AcquireConn(timeout, false)
+func attempt(conns *fasthttp.HostClient, message [][]byte, resp *fasthttp.Response, timeout time.Duration, deadline time.Time, stop *sock.Stop) error {
+	cc, err := conns.AcquireConn(timeout, false)
 	if err != nil {
-		return err
+		return &NotSentError{err}
 	}
 	conn := cc.Conn()
-	reader := t.conns.AcquireReader(conn)
-	defer t.conns.ReleaseReader(reader)
+	reader := conns.AcquireReader(conn)
+	defer conns.ReleaseReader(reader)
 	if err = conn.SetDeadline(deadline); err == nil {
 		err = stop.Begin(conn)
 	}
@@ -151,7 +160,7 @@ func (t *Target) attempt(message [][]byte, resp *fasthttp.Response, timeout time
 	}
 	more := false
 	if err == nil {
-		more, err = read(resp, reader, t.conns.MaxResponseBodySize)
+		more, err = read(resp, reader, conns.MaxResponseBodySize)
 	}
 	if stopped := stop.End(); stopped != nil {
 		err = stopped
@@ -159,9 +168,9 @@ func (t *Target) attempt(message [][]byte, resp *fasthttp.Response, timeout time
 	// Bytes after the answer were not requested and would be read as the next
 	// answer.
 	if err != nil || more || resp.ConnectionClose() {
-		t.conns.CloseConn(cc)
+		conns.CloseConn(cc)
 	} else {
-		t.conns.ReleaseConn(cc)
+		conns.ReleaseConn(cc)
 	}
 	return err
 }

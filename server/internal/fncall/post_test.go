@@ -53,7 +53,7 @@ func message(target *Target, body string) [][]byte {
 func post(target *Target, body string, timeout time.Duration) (string, error) {
 	resp := fasthttp.AcquireResponse()
 	defer fasthttp.ReleaseResponse(resp)
-	err := target.post(message(target, body), resp, timeout, nil)
+	err := Exchange(target.conns, message(target, body), resp, timeout, nil)
 	return string(resp.Body()), err
 }
 
@@ -317,7 +317,7 @@ func BenchmarkPost(b *testing.B) {
 	resp := fasthttp.AcquireResponse()
 	b.ReportAllocs()
 	for b.Loop() {
-		if err := target.post(message, resp, time.Minute, nil); err != nil {
+		if err := Exchange(target.conns, message, resp, time.Minute, nil); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -1,0 +1,172 @@
+// Package peer passes requests on to other members of a cluster: over kept
+// connections, whole, and at most once each where they may have been sent.
+package peer
+
+import (
+	"crypto/tls"
+	"errors"
+	"net"
+	"sync"
+	"time"
+
+	"github.com/valyala/bytebufferpool"
+	"github.com/valyala/fasthttp"
+
+	"simplane/server/internal/fncall"
+	"simplane/server/internal/sock"
+)
+
+// HeaderForwarded is in each request that one member sends to another; its value is
+// the sender's name.
+const HeaderForwarded = "X-Simplane-Forwarded-By"
+
+var (
+	// ErrUnreachable says that a request was not sent: it may be sent again, or
+	// elsewhere.
+	ErrUnreachable = errors.New("the member cannot be reached")
+	// ErrBroken says that a request may have been carried out, and that no answer
+	// came.
+	ErrBroken = errors.New("the member may have carried it out, and did not answer")
+)
+
+// Options are what a Client needs.
+type Options struct {
+	Name string      // of this member
+	TLS  *tls.Config // nil = none
+	// MaxConns bounds the connections to one member, MaxAnswer its answers in bytes.
+	MaxConns, MaxAnswer int
+}
+
+// Client sends requests to other members.
+type Client struct {
+	o Options
+
+	mu      sync.Mutex
+	members map[string]*member // by address
+}
+
+// member is what is kept for an address.
+type member struct {
+	conns *fasthttp.HostClient
+
+	mu    sync.Mutex
+	calls map[*sock.Stop]struct{} // under way
+}
+
+// dialTime bounds the time to connect to a member.
+const dialTime = time.Second
+
+// New makes a Client.
+func New(o Options) *Client { return &Client{o: o, members: map[string]*member{}} }
+
+func (c *Client) member(addr string) *member {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	m := c.members[addr]
+	if m == nil {
+		m = &member{calls: map[*sock.Stop]struct{}{}, conns: &fasthttp.HostClient{
+			Addr: addr, IsTLS: c.o.TLS != nil, TLSConfig: c.o.TLS,
+			DialTimeout: sock.Dialer(func(addr string, timeout time.Duration) (net.Conn, error) {
+				return net.DialTimeout("tcp", addr, min(timeout, dialTime))
+			}),
+			Name: "simplane", MaxConns: c.o.MaxConns, MaxResponseBodySize: c.o.MaxAnswer,
+			MaxIdleConnDuration: 30 * time.Second,
+		}}
+		c.members[addr] = m
+	}
+	return m
+}
+
+// Gone breaks off the requests that wait for an answer of a member whose process is
+// taken to have ended. They end with ErrBroken.
+func (c *Client) Gone(addr string) {
+	c.mu.Lock()
+	m := c.members[addr]
+	delete(c.members, addr)
+	c.mu.Unlock()
+	if m == nil {
+		return
+	}
+	m.mu.Lock()
+	for stop := range m.calls {
+		stop.Now()
+	}
+	m.mu.Unlock()
+	m.conns.CloseIdleConnections()
+}
+
+// Close closes the connections that wait for nothing.
+func (c *Client) Close() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, m := range c.members {
+		m.conns.CloseIdleConnections()
+	}
+}
+
+// Do sends a request to the member at addr and reads its answer into resp. The body
+// is not copied. The error is or wraps ErrUnreachable or ErrBroken.
+func (c *Client) Do(addr string, head *fasthttp.RequestHeader, body []byte, resp *fasthttp.Response, timeout time.Duration) error {
+	m := c.member(addr)
+	stop := &sock.Stop{}
+	m.mu.Lock()
+	m.calls[stop] = struct{}{}
+	m.mu.Unlock()
+	defer func() {
+		m.mu.Lock()
+		delete(m.calls, stop)
+		m.mu.Unlock()
+	}()
+	head.Set(HeaderForwarded, c.o.Name)
+	head.SetContentLength(len(body))
+	message := bytebufferpool.Get()
+	defer bytebufferpool.Put(message)
+	message.B = head.AppendBytes(message.B)
+	parts := [][]byte{message.B}
+	if len(body) > 0 {
+		parts = append(parts, body)
+	}
+	err := fncall.Exchange(m.conns, parts, resp, timeout, stop)
+	var unsent *fncall.NotSentError
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &unsent):
+		return errors.Join(ErrUnreachable, unsent.Err)
+	}
+	return errors.Join(ErrBroken, err)
+}
+
+// dropped are the fields of a head that are about one connection.
+var dropped = []string{
+	fasthttp.HeaderConnection, "Keep-Alive", "Proxy-Connection", fasthttp.HeaderTE, fasthttp.HeaderTrailer,
+	fasthttp.HeaderTransferEncoding, fasthttp.HeaderUpgrade, fasthttp.HeaderExpect,
+}
+
+// Forward sends the request of ctx to the member at addr, and answers with what
+// comes back. If there is an error nothing is answered yet.
+func (c *Client) Forward(ctx *fasthttp.RequestCtx, addr string, timeout time.Duration) error {
+	var head fasthttp.RequestHeader
+	ctx.Request.Header.CopyTo(&head)
+	for _, name := range dropped {
+		head.Del(name)
+	}
+	if ctx.IsHead() {
+		head.SetMethod(fasthttp.MethodGet) // its answer has a body, which is left out here
+	}
+	var body []byte
+	if !ctx.IsGet() && !ctx.IsHead() {
+		body = ctx.PostBody()
+	}
+	resp := &ctx.Response
+	if err := c.Do(addr, &head, body, resp, timeout); err != nil {
+		resp.Reset()
+		return err
+	}
+	for _, name := range dropped {
+		resp.Header.Del(name)
+	}
+	resp.Header.ResetConnectionClose()
+	resp.Header.SetContentLength(len(resp.Body()))
+	return nil
+}

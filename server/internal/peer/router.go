@@ -1,0 +1,230 @@
+package peer
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"time"
+
+	"github.com/valyala/fasthttp"
+
+	"simplane/core"
+	"simplane/server/internal/api"
+	"simplane/server/internal/httpjson"
+)
+
+// Error codes of requests that no owner has answered.
+const (
+	// CodeNoOwner: nobody could be asked. It was not carried out.
+	CodeNoOwner = api.CodeNoOwner
+	// CodeOwnerLost: the owner ended, or lost the partition, before it had answered.
+	// It may have been carried out.
+	CodeOwnerLost = "OWNER_LOST"
+	// CodeNotOwner is what a member answers another one that takes it for the owner.
+	CodeNotOwner = "NOT_OWNER"
+)
+
+// State is what has become of a partition that was answered here.
+type State uint8
+
+// States.
+const (
+	Open   State = iota
+	Parted       // it was handed over, and all that was told is with the next owner
+	Lost         // it was taken away, and what was going on is not known to the next owner
+)
+
+// Local answers requests for a partition of this node.
+type Local interface {
+	// Answer calls the handler of a route, by its place among them.
+	Answer(route int, ctx *fasthttp.RequestCtx, arg string)
+	State() State
+}
+
+// Owners says who answers which partition.
+type Owners interface {
+	// Local is what answers the partition here; nil when nothing does.
+	Local(core.Partition) Local
+	// Owner is the address of the member that owns the partition; "" when none is
+	// known, or when it is this one.
+	Owner(core.Partition) string
+	// Mine says that this node owns the partition, whether or not it is open.
+	Mine(core.Partition) bool
+	// Others are the addresses of all other members, Open the partitions that are
+	// answered here.
+	Others() []string
+	Open() Partitions
+	// Changed is closed when anything of this changes.
+	Changed() <-chan struct{}
+}
+
+// RouterOptions are what a Router needs.
+type RouterOptions struct {
+	Client *Client
+	Owners Owners
+	Log    *slog.Logger
+	// Longest bounds how long an answer of another member is waited for: longer than
+	// any call of a function.
+	Longest time.Duration
+	// Observe is told of each request that was passed on, and what came of it.
+	Observe func(outcome string)
+}
+
+// Router has each request answered by the node that it is for.
+type Router struct{ RouterOptions }
+
+// NewRouter makes a Router.
+func NewRouter(o RouterOptions) *Router { return &Router{o} }
+
+// holdTime is how long a request waits for an owner.
+const holdTime = time.Second
+
+// Routes are the same routes, each answered where it belongs. On the port for other
+// members nothing is passed on: last is true there.
+func (r *Router) Routes(routes []api.Route, last bool) []api.Route {
+	out := make([]api.Route, len(routes))
+	for i, rt := range routes {
+		out[i] = rt
+		switch rt.At {
+		case api.AtAnyNode:
+		case api.AtAllNodes:
+			out[i].Handle = r.all(i, rt, last)
+		default:
+			out[i].Handle = func(ctx *fasthttp.RequestCtx, arg string) {
+				r.one(i, ctx, arg, partitionOf(rt.At, ctx, arg), last)
+			}
+		}
+	}
+	return out
+}
+
+// partitionOf is the one that a request is about. What is not to be found is looked
+// for in some partition, which answers as any would.
+func partitionOf(at api.Place, ctx *fasthttp.RequestCtx, arg string) core.Partition {
+	switch at {
+	case api.AtFunction:
+		return core.PartitionOf(arg)
+	case api.AtNewFunction:
+		var spec struct {
+			Name string `json:"name"`
+		}
+		_ = json.Unmarshal(ctx.PostBody(), &spec)
+		return core.PartitionOf(spec.Name)
+	case api.AtExecution:
+		if id, err := core.ParseID(arg); err == nil {
+			return core.Partition(id[15])
+		}
+	}
+	return ConfigPartition
+}
+
+// ConfigPartition is the partition whose owner has the runtime configuration.
+const ConfigPartition core.Partition = 0
+
+// one has a request answered by the owner of p.
+func (r *Router) one(route int, ctx *fasthttp.RequestCtx, arg string, p core.Partition, last bool) {
+	until := time.Time{}
+	refused := false // by the member that was taken for the owner
+	for {
+		changed := r.Owners.Changed()
+		if local := r.Owners.Local(p); local != nil {
+			local.Answer(route, ctx, arg)
+			if !gaveUp(ctx, local.State()) {
+				return
+			}
+		} else if addr := r.Owners.Owner(p); last && !r.Owners.Mine(p) {
+			httpjson.WriteError(ctx, fasthttp.StatusMisdirectedRequest, CodeNotOwner, "this node does not own the partition")
+			return
+		} else if addr != "" {
+			switch answered, stale := r.pass(ctx, addr); {
+			case answered:
+				return
+			case stale && refused:
+				noOwner(ctx)
+				return
+			case stale:
+				refused = true
+			}
+		}
+		if until.IsZero() {
+			until = time.Now().Add(holdTime)
+		}
+		if !wait(changed, until) {
+			noOwner(ctx)
+			return
+		}
+	}
+}
+
+// gaveUp says that an answer does not hold, because the partition was given up
+// meanwhile: the request is for the next owner. If it may have been carried out, the
+// caller is told so here.
+func gaveUp(ctx *fasthttp.RequestCtx, s State) bool {
+	switch s {
+	case Lost:
+		ctx.Response.Reset()
+		ownerLost(ctx)
+	case Parted:
+		if ctx.Response.StatusCode() == fasthttp.StatusServiceUnavailable && !ctx.Response.IsBodyStream() &&
+			(refusedWith(ctx, core.CodeDraining) || refusedWith(ctx, CodeNoOwner)) {
+			ctx.Response.Reset()
+			return true
+		}
+	}
+	return false
+}
+
+func refusedWith(ctx *fasthttp.RequestCtx, code string) bool {
+	return bytes.HasPrefix(ctx.Response.Body(), []byte(`{"error":"`+code+`"`))
+}
+
+// pass passes a request on. It is answered, or nothing was sent, or the member is
+// not the owner (stale).
+func (r *Router) pass(ctx *fasthttp.RequestCtx, addr string) (answered, stale bool) {
+	err := r.Client.Forward(ctx, addr, r.Longest)
+	switch {
+	case err == nil && ctx.Response.StatusCode() == fasthttp.StatusMisdirectedRequest && refusedWith(ctx, CodeNotOwner):
+		ctx.Response.Reset()
+		r.Observe("not_owner")
+		return false, true
+	case err == nil:
+		r.Observe("answered")
+		return true, false
+	case errors.Is(err, ErrUnreachable), ctx.IsGet(), ctx.IsHead():
+		r.Observe("unreachable")
+		return false, false
+	}
+	r.Observe("lost")
+	r.Log.Debug("a request was passed on and not answered", "member", addr, "error", err)
+	ownerLost(ctx)
+	return true, false
+}
+
+// pollTime is how often a member that could not be reached is tried again.
+const pollTime = 50 * time.Millisecond
+
+// wait waits for a change, or a moment; false when the time is over.
+func wait(changed <-chan struct{}, until time.Time) bool {
+	left := time.Until(until)
+	if left <= 0 {
+		return false
+	}
+	timer := time.NewTimer(min(left, pollTime))
+	defer timer.Stop()
+	select {
+	case <-changed:
+	case <-timer.C:
+	}
+	return true
+}
+
+func noOwner(ctx *fasthttp.RequestCtx) {
+	ctx.Response.Header.Set("Retry-After", "1")
+	httpjson.WriteError(ctx, fasthttp.StatusServiceUnavailable, CodeNoOwner, "no node of the cluster answers for this now; it was not carried out; retry")
+}
+
+func ownerLost(ctx *fasthttp.RequestCtx) {
+	ctx.Response.Header.Set("Retry-After", "1")
+	httpjson.WriteError(ctx, fasthttp.StatusServiceUnavailable, CodeOwnerLost, "the node that was asked was lost before it had answered: whether this was carried out is not known; repeat it with an idempotency key, or look it up")
+}
