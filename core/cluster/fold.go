@@ -55,7 +55,7 @@ func (e *LostError) Error() string {
 func NewFolder(p core.Partition, claim Fence, before *Ownership) *Folder {
 	f := &Folder{partition: p, claim: claim}
 	if before != nil && before.Free {
-		f.freed = &before.Tail
+		f.freed = before.Tail
 	}
 	return f
 }

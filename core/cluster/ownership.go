@@ -34,10 +34,10 @@ type Member struct {
 type Ownership struct {
 	Name string `json:"name"`
 	Life string `json:"life"`
-	// Free says that the owner has given the partition up after its last frame,
-	// which Tail is. Otherwise Tail is zero.
-	Free bool `json:"free,omitempty"`
-	Tail Tail `json:"tail,omitzero"`
+	// Free says that the owner has given the partition up. Tail is its last frame
+	// then; nil = not known.
+	Free bool  `json:"free,omitempty"`
+	Tail *Tail `json:"tail,omitempty"`
 	// Fence is where the record is; it is not part of its bytes.
 	Fence Fence `json:"-"`
 }

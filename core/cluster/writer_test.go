@@ -295,7 +295,7 @@ func TestLossIsNoticed(t *testing.T) {
 	if !idle {
 		t.Fatal("not idle")
 	}
-	before := &Ownership{Name: "a", Life: "1", Free: true, Tail: tail}
+	before := &Ownership{Name: "a", Life: "1", Free: true, Tail: &tail}
 	if _, err := s.fold(0, 100, before); err != nil {
 		t.Fatal(err)
 	}

@@ -1,0 +1,465 @@
+package cluster
+
+import (
+	"errors"
+	"slices"
+	"time"
+
+	"simplane/core"
+)
+
+// Machine decides what one process owns. It is for one goroutine: who drives it
+// tells what has happened and carries out the Actions, each of which is answered by
+// the call that its kind names. Times are elapsed ones of this process's monotonic
+// clock, in any order that this goroutine saw them in.
+type Machine struct {
+	self   Member
+	timing Timing
+
+	members  map[string]*heard // by name, this process too
+	wished   []Member          // those that may own, in the order of their names
+	changed  time.Duration     // when these changed
+	ticked   time.Duration     // when Tick was called last
+	caught   bool              // the watch has told what there was
+	caughtAt time.Duration
+	parts    [Partitions]part
+	actions  []Action
+
+	renewing bool
+	renewAt  time.Duration
+	until    time.Duration // the lease's end
+	leased   bool
+	leaving  bool
+	resigned bool
+	replaced bool
+}
+
+// heard is a member's record and when it was told last.
+type heard struct {
+	Member
+	at time.Duration
+}
+
+// State is what this process does with a partition.
+type State uint8
+
+// States.
+const (
+	StateNone     State = iota // it is another's, or nobody's
+	StateClaiming              // a claim is under way
+	StateOpening               // claimed; its frames are being read
+	StateOpen                  // served
+	StateHolding               // about to be given up: what is decided is being committed
+	StateFreeing               // being given up
+	StateLost                  // the engine has lost data of it: nobody may serve it
+)
+
+var stateNames = [...]string{"none", "claiming", "opening", "open", "holding", "freeing", "lost"}
+
+func (s State) String() string { return stateNames[s] }
+
+type part struct {
+	state  State
+	fence  Fence     // of the claim, from StateOpening on
+	before Ownership // what it replaced
+	owner  Ownership // the newest record that is known
+	tail   *Tail     // in StateFreeing: the last frame, if it is known
+	again  time.Duration
+	// freeing says that an ActFree is under way.
+	freeing bool
+}
+
+// Action is something to be done.
+type Action struct {
+	Kind      ActionKind
+	Partition core.Partition
+	Fence     Fence     // of the claim; of ActClaim: of the record that it replaces
+	Record    Ownership // of ActClaim, ActOpen (the record that was replaced) and ActFree
+	Member    Member    // of ActRenew
+	Why       error     // of ActShut
+}
+
+// ActionKind says what is to be done, and how it is answered.
+type ActionKind uint8
+
+// Kinds of actions.
+const (
+	ActRenew  ActionKind = iota // write the member's record: Renewed
+	ActClaim                    // write the ownership record: Claimed
+	ActOpen                     // read the frames up to the claim, and serve: Opened
+	ActHold                     // take no new work, start nothing, commit what was decided: Quiet
+	ActFree                     // write that the partition is given up: Freed
+	ActGiven                    // the partition is given up: calls that run may end. Not answered
+	ActShut                     // stop serving at once: no answer leaves any more. Not answered
+	ActResign                   // remove the member's record: Resigned
+	ActStop                     // another process has the name: end. Not answered
+)
+
+// Reasons of ActShut.
+var (
+	ErrLease = errors.New("the cluster's engine has not answered in time: this node has stopped serving")
+	ErrOwner = errors.New("another node has taken the partition over")
+)
+
+// Bounds on what is under way at once.
+const (
+	claimsAtOnce = 64
+	holdsAtOnce  = 16
+)
+
+// NewMachine makes the Machine of a process.
+func NewMachine(self Member, timing Timing, now time.Duration) *Machine {
+	return &Machine{self: self, timing: timing, members: map[string]*heard{}, renewAt: now, changed: now, ticked: now}
+}
+
+// Actions are those to be carried out since the last call, in their order.
+func (m *Machine) Actions() []Action {
+	a := m.actions
+	m.actions = nil
+	return a
+}
+
+func (m *Machine) act(a Action) { m.actions = append(m.actions, a) }
+
+// Tick lets time pass.
+func (m *Machine) Tick(now time.Duration) {
+	if m.replaced || m.resigned {
+		return
+	}
+	if gap := now - m.ticked; gap > 5*m.timing.Tick {
+		// This process did not run, or hardly: what others did meanwhile it may hear of
+		// later than of the time.
+		m.excuse(gap, now)
+	}
+	m.ticked = now
+	if m.leased && now >= m.until {
+		m.leased = false
+		m.shutAll(ErrLease)
+	}
+	if !m.renewing && now >= m.renewAt {
+		m.renewing = true
+		m.act(Action{Kind: ActRenew, Member: m.self})
+	}
+	m.review(now)
+}
+
+// Renewed answers ActRenew, which was sent at sent.
+func (m *Machine) Renewed(sent, now time.Duration, err error) {
+	m.renewing = false
+	switch {
+	case m.replaced || m.resigned:
+		return
+	case errors.Is(err, ErrReplaced):
+		m.replaced, m.leased = true, false
+		m.shutAll(ErrReplaced)
+		m.act(Action{Kind: ActStop})
+		return
+	case err != nil:
+		m.renewAt = now + m.timing.Again
+	default:
+		// The lease counts from when the renewal was sent: others cannot have heard of
+		// it earlier.
+		if until := sent + m.timing.Stop; until > now {
+			if !m.leased { // it was cut off, and has heard nothing of the others
+				m.excuse(m.timing.Gone, now)
+			}
+			m.leased, m.until = true, max(m.until, until)
+		}
+		m.renewAt = max(now, sent+m.timing.Renew)
+	}
+	m.Tick(now)
+}
+
+// MemberSeen says that the watch has told a member's record.
+func (m *Machine) MemberSeen(seen Member, now time.Duration) {
+	m.members[seen.Name] = &heard{seen, now}
+	m.review(now)
+}
+
+// MemberGone says that a member has removed its record.
+func (m *Machine) MemberGone(gone Member, now time.Duration) {
+	if h := m.members[gone.Name]; h != nil && h.Life == gone.Life {
+		delete(m.members, gone.Name)
+	}
+	m.review(now)
+}
+
+// excuse lets members be silent for so much longer.
+func (m *Machine) excuse(d, now time.Duration) {
+	for _, h := range m.members {
+		h.at = min(now, h.at+d)
+	}
+}
+
+// CaughtUp says whether the watch has told all there was: without that nothing is
+// claimed.
+func (m *Machine) CaughtUp(yes bool, now time.Duration) {
+	if yes && !m.caught {
+		m.excuse(m.timing.Gone, now)
+		m.caughtAt = now
+	}
+	m.caught = yes
+	m.review(now)
+}
+
+// OwnerIs says that the watch has told the newest ownership record of a partition.
+func (m *Machine) OwnerIs(p core.Partition, o Ownership, now time.Duration) {
+	t := &m.parts[p]
+	if o.Fence <= t.owner.Fence {
+		return
+	}
+	before := t.owner
+	t.owner = o
+	ours := m.ours(&o)
+	switch {
+	case ours && !o.Free && t.state == StateClaiming:
+		m.claimed(p, o.Fence, before) // its answer may be lost
+	case ours && o.Free && t.state == StateFreeing:
+		m.given(p, now) // so may this one's
+	case t.serves() && o.Fence > t.fence && !ours:
+		m.shut(p, ErrOwner, now)
+	}
+	m.review(now)
+}
+
+// serves says that the partition is claimed by this process.
+func (t *part) serves() bool { return t.state >= StateOpening && t.state <= StateFreeing }
+
+// Claimed answers ActClaim.
+func (m *Machine) Claimed(p core.Partition, at Fence, err error, now time.Duration) {
+	t := &m.parts[p]
+	if t.state != StateClaiming {
+		return // the watch was earlier, or the lease has ended
+	}
+	if err != nil {
+		// If it is stored after all, the watch will tell.
+		t.state, t.again = StateNone, now+m.timing.Again
+		m.review(now)
+		return
+	}
+	if t.owner.Fence > at { // and it has changed again
+		t.state, t.again = StateNone, now+m.timing.Again
+		m.review(now)
+		return
+	}
+	before := t.owner
+	t.owner = Ownership{Name: m.self.Name, Life: m.self.Life, Fence: at}
+	m.claimed(p, at, before)
+	m.review(now)
+}
+
+func (m *Machine) claimed(p core.Partition, at Fence, before Ownership) {
+	t := &m.parts[p]
+	t.state, t.fence, t.before = StateOpening, at, before
+	m.act(Action{Kind: ActOpen, Partition: p, Fence: at, Record: before})
+}
+
+// Opened answers ActOpen. With an error the partition is not served; after a
+// *LostError it stays closed.
+func (m *Machine) Opened(p core.Partition, at Fence, err error, now time.Duration) {
+	t := &m.parts[p]
+	if t.state != StateOpening || t.fence != at {
+		return
+	}
+	var lost *LostError
+	switch {
+	case err == nil:
+		t.state = StateOpen
+	case errors.As(err, &lost):
+		t.state = StateLost
+	default:
+		m.shut(p, err, now)
+	}
+	m.review(now)
+}
+
+// Quiet answers ActHold: everything is durable, and tail is the last frame.
+func (m *Machine) Quiet(p core.Partition, at Fence, tail Tail, now time.Duration) {
+	t := &m.parts[p]
+	if t.state != StateHolding || t.fence != at {
+		return
+	}
+	t.tail = &tail
+	m.giveUp(p, at)
+	m.review(now)
+}
+
+// giveUp has the partition's record say that nobody owns it.
+func (m *Machine) giveUp(p core.Partition, at Fence) {
+	t := &m.parts[p]
+	t.state, t.fence, t.freeing = StateFreeing, at, true
+	m.act(Action{Kind: ActFree, Partition: p, Fence: at,
+		Record: Ownership{Name: m.self.Name, Life: m.self.Life, Free: true, Tail: t.tail}})
+}
+
+// Freed answers ActFree; free is where the record is.
+func (m *Machine) Freed(p core.Partition, at, free Fence, err error, now time.Duration) {
+	t := &m.parts[p]
+	if t.state != StateFreeing || t.fence != at {
+		return
+	}
+	t.freeing = false
+	switch {
+	case errors.Is(err, ErrOvertaken):
+		m.shut(p, ErrOwner, now)
+	case err != nil:
+		t.again = now + m.timing.Again // once more, until the outcome is known
+	default:
+		if free > t.owner.Fence {
+			t.owner = Ownership{Name: m.self.Name, Life: m.self.Life, Free: true, Tail: t.tail, Fence: free}
+		}
+		m.given(p, now)
+	}
+	m.review(now)
+}
+
+func (m *Machine) given(p core.Partition, now time.Duration) {
+	t := &m.parts[p]
+	m.act(Action{Kind: ActGiven, Partition: p, Fence: t.fence})
+	t.state, t.tail, t.again = StateNone, nil, now+m.timing.Again
+}
+
+// Fenced says that a write at this fence was refused: another one owns the
+// partition.
+func (m *Machine) Fenced(p core.Partition, at Fence, now time.Duration) {
+	if t := &m.parts[p]; t.serves() && t.fence == at {
+		m.shut(p, ErrOwner, now)
+	}
+	m.review(now)
+}
+
+// Leave begins to give everything up.
+func (m *Machine) Leave(now time.Duration) {
+	m.leaving, m.self.Leaving = true, true
+	m.renewAt = now
+	m.Tick(now)
+}
+
+// Resigned answers ActResign.
+func (m *Machine) Resigned() { m.leased = false }
+
+// shut stops serving a partition.
+func (m *Machine) shut(p core.Partition, why error, now time.Duration) {
+	t := &m.parts[p]
+	m.act(Action{Kind: ActShut, Partition: p, Fence: t.fence, Why: why})
+	t.state, t.tail, t.again = StateNone, nil, now+m.timing.Again
+}
+
+func (m *Machine) shutAll(why error) {
+	for p := range m.parts {
+		switch t := &m.parts[p]; {
+		case t.serves():
+			m.act(Action{Kind: ActShut, Partition: core.Partition(p), Fence: t.fence, Why: why})
+			t.state, t.tail = StateNone, nil
+		case t.state == StateClaiming:
+			t.state = StateNone
+		}
+	}
+}
+
+// alive says whether a member has been heard of in time.
+func (m *Machine) alive(h *heard, now time.Duration) bool {
+	if h.Name == m.self.Name {
+		return m.leased && h.Life == m.self.Life
+	}
+	return now-h.at < m.timing.Gone
+}
+
+// review claims, gives up and resigns as membership and owners ask for.
+func (m *Machine) review(now time.Duration) {
+	if m.replaced || m.resigned {
+		return
+	}
+	m.count(now)
+	if !m.leased {
+		return
+	}
+	claims, holds, owned := 0, 0, 0
+	for p := range m.parts {
+		switch m.parts[p].state {
+		case StateClaiming, StateOpening:
+			claims++
+		case StateHolding, StateFreeing:
+			holds++
+		case StateOpen:
+		default:
+			continue
+		}
+		owned++
+	}
+	if m.leaving && owned == 0 {
+		m.resigned = true
+		m.act(Action{Kind: ActResign, Member: m.self})
+		return
+	}
+	if !m.caught || now-m.changed < m.timing.Settle && !m.leaving {
+		return
+	}
+	for p := range m.parts {
+		t, here := &m.parts[p], m.wishes(core.Partition(p))
+		switch {
+		case t.state == StateOpen && !here && holds < holdsAtOnce:
+			holds++
+			t.state = StateHolding
+			m.act(Action{Kind: ActHold, Partition: core.Partition(p), Fence: t.fence})
+		case t.state == StateFreeing && !t.freeing && now >= t.again:
+			m.giveUp(core.Partition(p), t.fence)
+		case t.state == StateNone && !here && m.names(&t.owner) && holds < holdsAtOnce && now >= t.again:
+			// Others wait for the one that the record names, which is alive.
+			holds++
+			m.giveUp(core.Partition(p), t.owner.Fence)
+		case t.state == StateNone && here && claims < claimsAtOnce && now >= t.again && m.free(t, now):
+			claims++
+			t.state = StateClaiming
+			m.act(Action{Kind: ActClaim, Partition: core.Partition(p), Fence: t.owner.Fence,
+				Record: Ownership{Name: m.self.Name, Life: m.self.Life}})
+		}
+	}
+}
+
+// ours says that the record was written by this process, names that it says that it
+// owns the partition.
+func (m *Machine) ours(o *Ownership) bool {
+	return o.Fence != 0 && o.Name == m.self.Name && o.Life == m.self.Life
+}
+func (m *Machine) names(o *Ownership) bool { return m.ours(o) && !o.Free }
+
+// count notes who may own partitions.
+func (m *Machine) count(now time.Duration) {
+	var list []Member
+	for _, h := range m.members {
+		if m.alive(h, now) && !h.Leaving && !(h.Name == m.self.Name && m.leaving) {
+			list = append(list, h.Member)
+		}
+	}
+	slices.SortFunc(list, func(a, b Member) int {
+		if a.Name < b.Name {
+			return -1
+		}
+		return 1 // names differ
+	})
+	if !slices.EqualFunc(list, m.wished, func(a, b Member) bool { return a.Name == b.Name && a.Life == b.Life }) {
+		m.changed = now
+	}
+	m.wished = list
+}
+
+// wishes says whether this process should own the partition.
+func (m *Machine) wishes(p core.Partition) bool {
+	i := Wished(p, m.wished)
+	return i >= 0 && m.wished[i].Name == m.self.Name
+}
+
+// free says whether nobody serves the partition, as far as is known: there is no
+// record, it was given up, or the process that it names is gone.
+func (m *Machine) free(t *part, now time.Duration) bool {
+	o := &t.owner
+	if o.Fence == 0 || o.Free || o.Name == m.self.Name {
+		return true
+	}
+	h := m.members[o.Name]
+	if h == nil { // it may live, and its next renewal tell so
+		return now-m.caughtAt >= m.timing.Gone
+	}
+	return h.Life != o.Life || !m.alive(h, now)
+}

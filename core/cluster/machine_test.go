@@ -1,0 +1,354 @@
+package cluster
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"simplane/core"
+)
+
+var errUnknown = errors.New("no answer")
+
+// world runs machines over an engine that is one object: calls take effect at one
+// moment between their beginning and their end, which both are drawn, or never answer.
+type world struct {
+	t       *testing.T
+	r       *rand.Rand
+	now     time.Duration
+	events  []event
+	records [Partitions]Ownership
+	place   Fence
+	lives   map[string]string // the newest life that has renewed, by name
+	nodes   []*machineNode
+	faults  bool
+	parts   int
+	held    map[Fence]string // who was open at a fence
+	opens   int
+}
+
+type event struct {
+	at time.Duration
+	do func()
+}
+
+type machineNode struct {
+	w        *world
+	m        *Machine
+	self     Member
+	paused   time.Duration // until
+	cut      time.Duration // from the engine, until
+	dead     bool
+	open     map[core.Partition]Fence
+	stopped  bool
+	resigned bool
+}
+
+func (w *world) after(d time.Duration, do func()) {
+	e := event{w.now + d, do}
+	i := len(w.events)
+	for i > 0 && w.events[i-1].at > e.at {
+		i--
+	}
+	w.events = append(w.events, event{})
+	copy(w.events[i+1:], w.events[i:])
+	w.events[i] = e
+}
+
+func (w *world) delay() time.Duration {
+	if w.faults && w.r.IntN(50) == 0 {
+		return time.Duration(w.r.Int64N(int64(3 * time.Second)))
+	}
+	return time.Duration(1+w.r.IntN(20)) * time.Millisecond
+}
+
+func (w *world) start(name string, n int) *machineNode {
+	nd := &machineNode{w: w, self: Member{Name: name, Life: fmt.Sprint(name, "-", n)}, open: map[core.Partition]Fence{}}
+	nd.m = NewMachine(nd.self, DefaultTiming(), w.now)
+	w.nodes = append(w.nodes, nd)
+	w.after(w.delay(), func() {
+		for p := range w.records {
+			if w.records[p].Fence != 0 {
+				o := w.records[p]
+				nd.hear(func() { nd.m.OwnerIs(core.Partition(p), o, w.now) })
+			}
+		}
+		for _, o := range w.nodes {
+			if w.lives[o.self.Name] == o.self.Life && !o.resigned {
+				nd.hear(func() { nd.m.MemberSeen(o.self, w.now) })
+			}
+		}
+		nd.hear(func() { nd.m.CaughtUp(true, w.now) })
+	})
+	nd.tick()
+	return nd
+}
+
+func (nd *machineNode) tick() {
+	if nd.dead {
+		return
+	}
+	nd.run(func() { nd.m.Tick(nd.w.now) })
+	nd.w.after(DefaultTiming().Tick, nd.tick)
+}
+
+// run calls the machine unless its process is paused: then afterwards.
+func (nd *machineNode) run(f func()) {
+	switch {
+	case nd.dead:
+		return
+	case nd.paused > nd.w.now:
+		nd.w.after(nd.paused-nd.w.now, func() { nd.run(f) })
+		return
+	}
+	f()
+	for _, a := range nd.m.Actions() {
+		nd.carryOut(a)
+	}
+}
+
+func (nd *machineNode) hear(f func()) { nd.run(f) }
+
+// call has do take effect at the engine, and answer told here, or an unknown outcome.
+func (nd *machineNode) call(do func() error, answer func(error)) {
+	w := nd.w
+	lost := w.faults && w.r.IntN(30) == 0 || nd.cut > w.now
+	w.after(w.delay(), func() {
+		if nd.cut > w.now || lost && w.r.IntN(2) == 0 {
+			w.after(2*time.Second, func() { nd.run(func() { answer(errUnknown) }) })
+			return
+		}
+		err := do()
+		if lost {
+			w.after(2*time.Second, func() { nd.run(func() { answer(errUnknown) }) })
+			return
+		}
+		w.after(w.delay(), func() { nd.run(func() { answer(err) }) })
+	})
+}
+
+func (w *world) tell(f func(*machineNode)) {
+	for _, nd := range w.nodes {
+		if nd.cut > w.now {
+			w.after(nd.cut-w.now, func() { f(nd) }) // the watch goes on later
+			continue
+		}
+		w.after(w.delay(), func() { f(nd) })
+	}
+}
+
+func (nd *machineNode) carryOut(a Action) {
+	w, p := nd.w, a.Partition
+	switch a.Kind {
+	case ActRenew:
+		sent, self := w.now, a.Member
+		nd.call(func() error {
+			if newest := w.lives[self.Name]; newest > self.Life && len(newest) >= len(self.Life) {
+				return ErrReplaced
+			}
+			w.lives[self.Name] = self.Life
+			w.tell(func(o *machineNode) { o.hear(func() { o.m.MemberSeen(self, w.now) }) })
+			return nil
+		}, func(err error) { nd.m.Renewed(sent, w.now, err) })
+	case ActClaim, ActFree:
+		var at Fence
+		nd.call(func() error {
+			if w.records[p].Fence != a.Fence {
+				return ErrOvertaken
+			}
+			w.place++
+			at = w.place
+			rec := a.Record
+			rec.Fence = at
+			w.records[p] = rec
+			w.tell(func(o *machineNode) { o.hear(func() { o.m.OwnerIs(p, rec, w.now) }) })
+			return nil
+		}, func(err error) {
+			if a.Kind == ActClaim {
+				nd.m.Claimed(p, at, err, w.now)
+			} else {
+				nd.m.Freed(p, a.Fence, at, err, w.now)
+			}
+		})
+	case ActOpen:
+		w.after(w.delay(), func() {
+			nd.run(func() {
+				nd.m.Opened(p, a.Fence, nil, w.now)
+				if nd.m.Place(p, w.now).State != StateOpen {
+					return
+				}
+				nd.open[p] = a.Fence
+				w.opens++
+				if who := w.held[a.Fence]; who != "" && who != nd.self.Life {
+					w.t.Fatalf("%v: partition %d is open at fence %d in %s and %s", w.now, p, a.Fence, who, nd.self.Life)
+				}
+				w.held[a.Fence] = nd.self.Life
+				w.alone(p)
+			})
+		})
+	case ActHold:
+		w.after(w.delay(), func() { nd.run(func() { nd.m.Quiet(p, a.Fence, Tail{}, w.now) }) })
+	case ActGiven, ActShut:
+		if nd.open[p] == a.Fence {
+			delete(nd.open, p)
+		}
+	case ActResign:
+		nd.resigned = true
+		nd.call(func() error {
+			w.tell(func(o *machineNode) { o.hear(func() { o.m.MemberGone(nd.self, w.now) }) })
+			return nil
+		}, func(error) { nd.m.Resigned() })
+	case ActStop:
+		nd.stopped, nd.dead = true, true
+	}
+}
+
+// alone checks that no two processes serve a partition at one moment, but one that is
+// paused and has not noticed yet, and one whose name another has taken: that is found
+// out at its next renewal.
+func (w *world) alone(p core.Partition) {
+	n := 0
+	for _, nd := range w.nodes {
+		if nd.m.parts[p].state == StateOpen && !nd.dead && nd.paused <= w.now && nd.m.Leased(w.now) && w.lives[nd.self.Name] == nd.self.Life {
+			n++
+		}
+	}
+	if n > 1 {
+		for _, nd := range w.nodes {
+			at, open := nd.open[p]
+			w.t.Logf("%s dead %v open %v %d paused %v cut %v until %v ticked %v: %+v", nd.self.Life, nd.dead, open, at, nd.paused, nd.cut, nd.m.until, nd.m.ticked, nd.m.parts[p])
+			for _, h := range nd.m.members {
+				w.t.Logf("   %s heard at %v", h.Life, h.at)
+			}
+		}
+		w.t.Fatalf("%v: partition %d is served by %d", w.now, p, n)
+	}
+}
+
+func (w *world) until(t time.Duration) {
+	for len(w.events) > 0 && w.events[0].at <= t {
+		e := w.events[0]
+		w.events = w.events[1:]
+		w.now = e.at
+		e.do()
+	}
+	w.now = t
+}
+
+// Whatever happens to the nodes and their calls: nobody serves at a fence of another,
+// no two serve one partition at a time, and once all is well again each partition is
+// served by the member that should, soon.
+func TestOwnership(t *testing.T) {
+	seeds := 60
+	if testing.Short() {
+		seeds = 8
+	}
+	opens := 0
+	for seed := range seeds {
+		r := rand.New(rand.NewPCG(uint64(seed), 5))
+		w := &world{t: t, r: r, lives: map[string]string{}, held: map[Fence]string{}, parts: Partitions}
+		names := []string{"a", "b", "c", "d"}[:2+r.IntN(3)]
+		lives := map[string]int{}
+		for _, n := range names {
+			lives[n] = 1
+			w.start(n, 1)
+		}
+		w.faults = true
+		for range 15 {
+			w.until(w.now + time.Duration(r.Int64N(int64(6*time.Second))))
+			nd := w.nodes[r.IntN(len(w.nodes))]
+			switch r.IntN(5) {
+			case 0:
+				nd.paused = w.now + time.Duration(r.Int64N(int64(12*time.Second)))
+			case 1:
+				nd.cut = w.now + time.Duration(r.Int64N(int64(12*time.Second)))
+			case 2: // killed, and begun again at once or after a while
+				if !nd.dead {
+					nd.dead = true
+					w.after(time.Duration(r.Int64N(int64(8*time.Second))), func() {
+						lives[nd.self.Name]++
+						w.start(nd.self.Name, lives[nd.self.Name])
+					})
+				}
+			case 3: // a second process under the same name
+				lives[nd.self.Name]++
+				w.start(nd.self.Name, lives[nd.self.Name])
+			}
+		}
+		w.faults = false
+		w.until(w.now + 45*time.Second)
+		w.mustBeServed(seed)
+		// One leaves in order: the others have all of it, and nobody waited for long.
+		var leaver *machineNode
+		for _, nd := range w.nodes {
+			if !nd.dead {
+				leaver = nd
+			}
+		}
+		began := w.now
+		leaver.run(func() { leaver.m.Leave(w.now) })
+		for !leaver.resigned && w.now < began+10*time.Second {
+			w.until(w.now + 10*time.Millisecond)
+		}
+		if !leaver.resigned || w.now-began > 2*time.Second {
+			t.Fatalf("seed %d: leaving took %v", seed, w.now-began)
+		}
+		leaver.dead = true
+		w.until(w.now + 2*time.Second)
+		if len(names) > 1 {
+			w.mustBeServed(seed)
+		}
+		opens += w.opens
+	}
+	if opens < seeds*600 {
+		t.Errorf("%d partitions were opened in all: too few", opens)
+	}
+}
+
+func (w *world) mustBeServed(seed int) {
+	w.t.Helper()
+	for p := range w.parts {
+		who := ""
+		for _, nd := range w.nodes {
+			if at, ok := nd.open[core.Partition(p)]; ok && !nd.dead {
+				if at != w.records[p].Fence {
+					w.t.Fatalf("seed %d: partition %d is served at fence %d, the record is at %d", seed, p, at, w.records[p].Fence)
+				}
+				who += nd.self.Life
+				if !nd.m.wishes(core.Partition(p)) {
+					w.t.Fatalf("seed %d: partition %d is served by %s, which should not", seed, p, nd.self.Life)
+				}
+			}
+		}
+		if who == "" {
+			for _, nd := range w.nodes {
+				w.t.Logf("%s dead %v leased %v caught %v wished %v: %+v", nd.self.Life, nd.dead, nd.m.leased, nd.m.caught, nd.m.wished, nd.m.parts[p])
+			}
+			w.t.Fatalf("seed %d, %v: nobody serves partition %d, record %+v", seed, w.now, p, w.records[p])
+		}
+	}
+}
+
+// What a member's coming moves is what it should own, and nothing between others.
+func TestWishesMoveLittle(t *testing.T) {
+	three := []Member{{Name: "a"}, {Name: "b"}, {Name: "c"}}
+	four := append(three[:3:3], Member{Name: "d"})
+	count := map[string]int{}
+	for p := range Partitions {
+		before, after := three[Wished(core.Partition(p), three)].Name, four[Wished(core.Partition(p), four)].Name
+		if before != after && after != "d" {
+			t.Errorf("partition %d moves from %s to %s", p, before, after)
+		}
+		count[after]++
+	}
+	for name, n := range count {
+		if n < 40 || n > 90 {
+			t.Errorf("%s should own %d of 256", name, n)
+		}
+	}
+	if Wished(0, nil) != -1 {
+		t.Error("somebody is wished of nobody")
+	}
+}

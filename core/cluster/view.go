@@ -1,0 +1,71 @@
+package cluster
+
+import (
+	"slices"
+	"time"
+
+	"simplane/core"
+)
+
+// Place is who serves a partition, as far as this process knows.
+type Place struct {
+	State State // of this process
+	Fence Fence // of the newest ownership record; 0 = none
+	// Owner is the member named by that record, if it is alive and has not given the
+	// partition up.
+	Owner Member
+	Known bool // there is such an Owner
+}
+
+// Place says who serves a partition.
+func (m *Machine) Place(p core.Partition, now time.Duration) Place {
+	t := &m.parts[p]
+	at := Place{State: t.state, Fence: t.owner.Fence}
+	if o := &t.owner; o.Fence != 0 && !o.Free {
+		if h := m.members[o.Name]; h != nil && h.Life == o.Life && m.alive(h, now) {
+			at.Owner, at.Known = h.Member, true
+		}
+	}
+	return at
+}
+
+// Leased says whether this process may serve at all.
+func (m *Machine) Leased(now time.Duration) bool { return m.leased && now < m.until }
+
+// Until is when it must stop unless a renewal succeeds; meaningless unless Leased.
+func (m *Machine) Until() time.Duration { return m.until }
+
+// Settled says that this process serves all partitions that it should.
+func (m *Machine) Settled() bool {
+	if !m.leased || !m.caught {
+		return false
+	}
+	for p := range m.parts {
+		if s := m.parts[p].state; s != StateOpen && s != StateLost && m.wishes(core.Partition(p)) {
+			return false
+		}
+	}
+	return true
+}
+
+// MemberView is a member and how long ago it was heard of.
+type MemberView struct {
+	Member
+	Age   time.Duration
+	Alive bool
+}
+
+// Members are all that were heard of, by name.
+func (m *Machine) Members(now time.Duration) []MemberView {
+	var list []MemberView
+	for _, h := range m.members {
+		list = append(list, MemberView{h.Member, now - h.at, m.alive(h, now)})
+	}
+	slices.SortFunc(list, func(a, b MemberView) int {
+		if a.Name < b.Name {
+			return -1
+		}
+		return 1
+	})
+	return list
+}
