@@ -21,6 +21,7 @@ const (
 	RuntimeHTTP  = "HTTP"
 	RuntimeStdio = "STDIO"
 	RuntimeFile  = "FILE"
+	RuntimeExec  = "EXEC"
 )
 
 // Body modes: what the body of a call over HTTP is.

@@ -76,7 +76,7 @@ func Resolve(in Input) (*core.Spec, error) {
 		v.add("image", "is required where nothing else says what to start: give it, or commands, or an endpointUrl")
 	}
 	v.oneOf("executionMode", r.ExecutionMode, ModeLocal, ModePool, ModeDeployment)
-	v.oneOf("runtimeMode", r.RuntimeMode, RuntimeHTTP, RuntimeStdio, RuntimeFile)
+	v.oneOf("runtimeMode", r.RuntimeMode, RuntimeHTTP, RuntimeStdio, RuntimeFile, RuntimeExec)
 	v.oneOf("bodyMode", r.BodyMode, BodyEnvelope, BodyRaw)
 	if problem := pathProblem(r.InvokePath, "#?"); problem != "" {
 		v.add("invokePath", problem)

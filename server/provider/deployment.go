@@ -13,14 +13,18 @@ type RuntimeMode string
 const (
 	HTTP  RuntimeMode = "HTTP"  // a server on PORT
 	STDIO RuntimeMode = "STDIO" // a line in, a line out
-	FILE  RuntimeMode = "FILE"  // a process for each invocation
+	FILE  RuntimeMode = "FILE"  // a process for each invocation, files in and out
+	EXEC  RuntimeMode = "EXEC"  // a process for each invocation, stdin and stdout
 )
+
+// PerCall says that each invocation has a process of its own.
+func (m RuntimeMode) PerCall() bool { return m == FILE || m == EXEC }
 
 // MaxEndpointConcurrency is the most invocations an instance runs at a time.
 const MaxEndpointConcurrency = 1024
 
 // MaxProcesses is the most processes of one instance: those of a STDIO one, and
-// the invocations of a FILE one unless EndpointConcurrency says otherwise.
+// the invocations of a FILE or EXEC one unless EndpointConcurrency says otherwise.
 const MaxProcesses = 64
 
 // Concurrency is how many invocations one instance, of a STDIO function one
@@ -31,7 +35,7 @@ func (d Deployment) Concurrency() int {
 		return 1
 	case d.EndpointConcurrency > 0:
 		return d.EndpointConcurrency
-	case d.RuntimeMode == FILE:
+	case d.RuntimeMode.PerCall():
 		return MaxProcesses
 	}
 	return MaxEndpointConcurrency
@@ -109,7 +113,7 @@ type Deployment struct {
 	Metrics          []Metric
 
 	// EndpointConcurrency is how many invocations one instance runs at a time;
-	// more wait. 0 means MaxEndpointConcurrency for HTTP, MaxProcesses for FILE
+	// more wait. 0 means MaxEndpointConcurrency for HTTP, MaxProcesses for FILE and EXEC,
 	// and one for STDIO. A STDIO instance runs each in a process of its own, so
 	// it never runs more than MaxProcesses.
 	EndpointConcurrency int
@@ -151,9 +155,9 @@ func (d Deployment) Validate() error {
 		bad("name: %q is not a function name", d.Name)
 	}
 	switch d.RuntimeMode {
-	case "", HTTP, STDIO, FILE:
+	case "", HTTP, STDIO, FILE, EXEC:
 	default:
-		bad("runtimeMode: %q is none of HTTP, STDIO, FILE", d.RuntimeMode)
+		bad("runtimeMode: %q is none of HTTP, STDIO, FILE, EXEC", d.RuntimeMode)
 	}
 	if d.Replicas < 0 || d.MinReplicas < 0 || d.MaxReplicas < 0 {
 		bad("replicas: must not be negative")

@@ -88,3 +88,17 @@ func TestWatchdogFunction(t *testing.T) {
 		}
 	})
 }
+
+// Any program of the system is a function.
+func TestUnixPrograms(t *testing.T) {
+	t.Parallel()
+	f := start(t)
+	for _, c := range []struct{ name, command, input, want string }{
+		{"sort", `["sort","-u"]`, `"b\na\nb\n"`, `"a\nb\n"`},
+		{"count", `["wc","-c"]`, `"four"`, `4`},
+		{"cat", `["cat"]`, `{"a":[1,null]}`, `{"a":[1,null]}`},
+	} {
+		f.call("POST", "/v1/functions", `{"name":"`+c.name+`","runtimeMode":"EXEC","commands":`+c.command+`}`)
+		f.outputs(c.name, `{"input":`+c.input+`}`, c.want)
+	}
+}

@@ -32,7 +32,7 @@ var Cases = []struct {
 	{Body: `{"name":"NAME","executionMode":"POOL","url":"http://127.0.0.1:1/","runtimeCommand":"a"}`, Want: "runtimeCommand: must be left out beside an endpointUrl", BeyondSchema: true},
 	{Body: `{"name":"NAME","image":" \t","executionMode":"LOCAL"}`, Want: "image: must not be blank"},
 	{Body: `{"name":"NAME","image":"img","executionMode":"local"}`, Want: "executionMode: must be one of LOCAL, POOL, DEPLOYMENT"},
-	{Body: `{"name":"NAME","image":"img","executionMode":"LOCAL","runtimeMode":"GRPC"}`, Want: "runtimeMode: must be one of HTTP, STDIO, FILE"},
+	{Body: `{"name":"NAME","image":"img","executionMode":"LOCAL","runtimeMode":"GRPC"}`, Want: "runtimeMode: must be one of HTTP, STDIO, FILE, EXEC"},
 	{Body: `{"name":"NAME","image":"img","executionMode":"LOCAL","concurrency":0}`, Want: "concurrency: must be greater than 0"},
 	{Body: `{"name":"NAME","image":"img","executionMode":"LOCAL","concurrency":-1}`, Want: "concurrency: must be greater than 0"},
 	{Body: `{"name":"NAME","image":"img","executionMode":"LOCAL","queueSize":0}`, Want: "queueSize: must be greater than 0"},

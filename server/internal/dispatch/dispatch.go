@@ -69,8 +69,8 @@ func New(o Options) *Dispatcher {
 	return d
 }
 
-// Cancel implements core.Canceller: a call over HTTP is broken off, another
-// goes on to its end.
+// Cancel implements core.Canceller: a call over HTTP is broken off, a process of
+// one invocation is killed, another call goes on to its end.
 func (d *Dispatcher) Cancel(id core.ID, attempt int) { d.running.stop(id, attempt) }
 
 // HandleLocal sets the handler of LOCAL functions with this name; without one

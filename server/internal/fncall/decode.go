@@ -42,14 +42,13 @@ func decode(resp *fasthttp.Response, limit int, raw bool) (Answer, error) {
 	body = inUTF8(body, charset)
 	switch {
 	case isText:
-		// Invalid bytes become U+FFFD.
-		a.Output, _ = jsontext.AppendQuote(nil, body)
+		a.Output = quoted(body)
 	case len(bytes.TrimSpace(body)) == 0:
 		a.Output = json.RawMessage("null")
 	default:
 		output, err := JSON(body)
 		if err != nil && raw && utf8.Valid(body) {
-			a.Output, _ = jsontext.AppendQuote(nil, body)
+			a.Output = quoted(body)
 			break
 		}
 		if err != nil {
@@ -99,6 +98,22 @@ func JSON(raw []byte) ([]byte, error) {
 		return nil, &Error{Kind: BadOutput, Message: "the answer is not JSON: " + Snippet(raw)}
 	}
 	return output, nil
+}
+
+// JSONOrText is what a program wrote as output: JSON if it is, otherwise a string.
+// It keeps raw, or nothing of it.
+func JSONOrText(raw []byte) json.RawMessage {
+	output, err := JSON(raw)
+	if err != nil {
+		return quoted(raw)
+	}
+	return Own(output, raw)
+}
+
+// quoted is text as a JSON string; invalid bytes become U+FFFD.
+func quoted(text []byte) json.RawMessage {
+	b, _ := jsontext.AppendQuote(nil, text)
+	return b
 }
 
 // Own is a part of a function's answer for keeping: a copy unless the part is

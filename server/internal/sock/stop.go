@@ -15,7 +15,8 @@ var ErrStopped = errors.New("the call was broken off: nobody waits for its answe
 type Stop struct {
 	mu      sync.Mutex
 	stopped bool
-	conn    *Conn // of the call under way; nil = none
+	conn    *Conn  // of the call under way; nil = none
+	breaks  func() // of a call that has no connection; nil = none
 }
 
 // Now makes the call under way, or else the next one, end with ErrStopped. It
@@ -26,6 +27,10 @@ func (s *Stop) Now() {
 	s.stopped = true
 	if s.conn != nil {
 		s.conn.stop()
+	}
+	if s.breaks != nil {
+		s.breaks()
+		s.breaks = nil
 	}
 }
 
@@ -51,6 +56,21 @@ func (s *Stop) Begin(conn net.Conn) error {
 	return nil
 }
 
+// BeginWith is Begin for a call that Now breaks off by f, once. f must return at
+// once.
+func (s *Stop) BeginWith(f func()) error {
+	if s == nil {
+		return nil
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.stopped {
+		return ErrStopped
+	}
+	s.breaks = f
+	return nil
+}
+
 // End unregisters the call. The error is ErrStopped when Now came meanwhile:
 // the connection must be closed.
 func (s *Stop) End() error {
@@ -59,7 +79,7 @@ func (s *Stop) End() error {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.conn = nil
+	s.conn, s.breaks = nil, nil
 	if s.stopped {
 		return ErrStopped
 	}

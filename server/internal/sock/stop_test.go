@@ -59,3 +59,30 @@ func TestAStopReachesOneCallOnly(t *testing.T) {
 		t.Errorf("no Stop: %v", err)
 	}
 }
+
+func TestAStopCallsBackOnce(t *testing.T) {
+	var s Stop
+	calls := 0
+	if err := s.BeginWith(func() { calls++ }); err != nil {
+		t.Fatal(err)
+	}
+	s.Now()
+	s.Now()
+	if err := s.End(); !errors.Is(err, ErrStopped) || calls != 1 {
+		t.Errorf("end: %v after %d calls", err, calls)
+	}
+	if err := s.BeginWith(func() { calls++ }); !errors.Is(err, ErrStopped) {
+		t.Errorf("a call after it began: %v", err)
+	}
+	s.Reset()
+	if err := errors.Join(s.BeginWith(func() { calls++ }), s.End()); err != nil {
+		t.Errorf("used again: %v", err)
+	}
+	if s.Now(); calls != 1 {
+		t.Errorf("a call that is over was broken off: %d calls", calls)
+	}
+	var none *Stop
+	if err := none.BeginWith(nil); err != nil {
+		t.Errorf("no Stop: %v", err)
+	}
+}

@@ -41,7 +41,9 @@ func (in *instance) Run() exit {
 	case provider.STDIO:
 		return in.runStdio()
 	case provider.FILE:
-		return in.runFile()
+		return in.runPerCall(throughFiles)
+	case provider.EXEC:
+		return in.runPerCall(throughPipes)
 	}
 	return in.runHTTP()
 }
@@ -166,6 +168,19 @@ func (c *child) cleanUp() {
 	c.meter.remove(c)
 	c.confined.end()
 	c.spares.fill() // a good moment, and the next start may be near
+}
+
+// readingEnds waits until everything is read that a process with a pipe for stdout
+// wrote before it exited; its reader closes eof at the end.
+func (c *child) readingEnds(eof <-chan struct{}) {
+	limit := time.NewTimer(drainPipes)
+	defer limit.Stop()
+	select {
+	case <-eof:
+	case <-limit.C:
+		c.stdout.finish()
+		<-eof
+	}
 }
 
 // noticeCrash is how long a process has to exit after it stopped answering.

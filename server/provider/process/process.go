@@ -2,8 +2,8 @@
 // of a function as local processes.
 //
 // A function talks over HTTP (a server on the port in PORT), STDIO (a JSON
-// line in, a JSON line out) or FILE (a process for each invocation). All
-// processes are started through a guard (package guard), so that none outlives
+// line in, a JSON line out), or has a process for each invocation: FILE (input and
+// output in files) or EXEC (on stdin and stdout). All processes are started through a guard (package guard), so that none outlives
 // simplane however it ends.
 //
 // Limits: each instance has a control group where Options.CgroupRoot allows one.

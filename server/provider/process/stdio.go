@@ -298,19 +298,6 @@ func (w *worker) breakOff(why string, level slog.Level, end func()) {
 	end()
 }
 
-// readingEnds waits until everything is read that the process wrote before it
-// exited.
-func (w *worker) readingEnds() {
-	limit := time.NewTimer(drainPipes)
-	defer limit.Stop()
-	select {
-	case <-w.eof:
-	case <-limit.C:
-		w.child.stdout.finish()
-		<-w.eof
-	}
-}
-
 // gaveUp ends a process that was abandoned with breakOff.
 func (w *worker) gaveUp() exit {
 	w.finish(false)
@@ -324,7 +311,7 @@ func (w *worker) gaveUp() exit {
 // still waits for its answer.
 func (w *worker) finish(drain bool) {
 	if drain {
-		w.readingEnds()
+		w.child.readingEnds(w.eof)
 	}
 	w.child.stdout.Close()
 	<-w.eof
@@ -347,7 +334,7 @@ func (w *worker) finish(drain bool) {
 // nothing of this invocation, leaves it to its successor.
 func (w *worker) died() exit {
 	c := w.sendingEnds()
-	w.readingEnds()
+	w.child.readingEnds(w.eof)
 	w.mu.Lock()
 	givenUp := w.why != ""
 	unread := c == nil || int64(w.unread()) >= c.sent.Load()

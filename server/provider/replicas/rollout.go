@@ -60,7 +60,7 @@ func (f *Set) Change(d provider.Deployment) {
 		f.abandon()
 	case f.next != nil && sameProgram(f.next.to.dep, d):
 		f.next.dep = d
-	case old.RuntimeMode == provider.FILE && d.RuntimeMode == provider.FILE:
+	case old.RuntimeMode.PerCall() && old.RuntimeMode == d.RuntimeMode:
 		// An instance is no process, only the right to start some.
 		f.abandon()
 		f.release = &release{d}

@@ -12,7 +12,7 @@ export function register() {
     field({label: 'Name', name: 'name', required: true, hint: 'Letters, digits, dots, dashes and underscores.'}),
     field({label: 'Image', name: 'image', hint: 'Of the container, where one is started.'}),
     field({label: 'Execution mode', name: 'executionMode', kind: 'select', options: ['DEPLOYMENT', 'POOL', 'LOCAL']}),
-    field({label: 'Runtime mode', name: 'runtimeMode', kind: 'select', options: ['HTTP', 'STDIO', 'FILE']}),
+    field({label: 'Runtime mode', name: 'runtimeMode', kind: 'select', options: ['HTTP', 'STDIO', 'FILE', 'EXEC']}),
     field({label: 'Endpoint URL', name: 'endpointUrl', hint: 'For POOL: where the function runs.'}),
     field({label: 'Runtime command', name: 'runtimeCommand', hint: 'For DEPLOYMENT: a shell command that starts it.'}),
     field({label: 'Concurrency', name: 'concurrency', placeholder: '4', inputmode: 'numeric'}),
