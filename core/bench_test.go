@@ -282,7 +282,7 @@ func BenchmarkStorePutRemove(b *testing.B) {
 		s.reserve(10, 0)
 		s.put(ex)
 		s.remove(ex)
-		s.bytes.Add(-10)
+		s.used.addBytes(-10)
 		if ex.lookAt++; ex.lookAt%1024 == 0 { // the calendar is emptied by sweeps
 			due, _ = s.popDue(1, ex.lookAt, due[:0])
 		}

@@ -69,6 +69,10 @@ type Config struct {
 	// asked of a Core with a Journal, what that has must be restored: Restore.
 	Journal Journal
 	Specs   SpecCodec
+	// Limiter is the global rate limit where several Cores have one; nil = this one's
+	// own. Budget is their store bounds, likewise.
+	Limiter *RateLimiter
+	Budget  *Budget
 	// Recorder receives all steps, so that they can be taken again. nil = none
 	// does.
 	Recorder Recorder
@@ -196,9 +200,12 @@ func New(cfg Config, clock Clock, ids IDSource, dispatcher Dispatcher, observer 
 	c := &Core{
 		cfg: cfg, clock: clock, ids: ids, dispatcher: dispatcher,
 		observer: observer, observed: observer != nil || cfg.Recorder != nil, recorder: cfg.Recorder,
-		limiter: NewRateLimiter(cfg.RateMaxPerSecond),
+		limiter: cfg.Limiter,
 		store:   newExecutionStore(cfg),
 		keys:    NewIdempotencyStore(cfg.Shards, int64(cfg.IdempotencyTTL), int64(cfg.SweepInterval), cfg.MaxIdempotencyKeys),
+	}
+	if c.limiter == nil {
+		c.limiter = NewRateLimiter(cfg.RateMaxPerSecond)
 	}
 	if observer == nil {
 		c.observer = nopObserver{}
@@ -260,9 +267,9 @@ type Gauges struct {
 // Gauges reads the sizes.
 func (c *Core) Gauges() Gauges {
 	return Gauges{
-		StoredExecutions: int(c.store.count.Load()),
+		StoredExecutions: int(c.store.used.count.Load()),
 		StoredKeys:       c.keys.Len(),
-		PayloadBytes:     c.store.bytes.Load(),
+		PayloadBytes:     c.store.used.bytes.Load(),
 		KeyBytes:         c.keys.Bytes(),
 		SyncQueueDepth:   int(c.admission.depth.Load()),
 		SyncInFlight:     int(c.admission.inFlight.Load()),

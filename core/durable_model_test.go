@@ -319,8 +319,8 @@ func (m *durableModel) check(t *rapid.T) {
 		})
 		wantList(t, "dead letters of "+name, numbers(ids...), numbers(folded.letters[name]...))
 	}
-	if d.store.bytes.Load() < 0 || d.store.count.Load() < int64(len(m.acked)) {
-		t.Fatalf("%d bytes, %d stored, %d acknowledged", d.store.bytes.Load(), d.store.count.Load(), len(m.acked))
+	if d.store.used.bytes.Load() < 0 || d.store.used.count.Load() < int64(len(m.acked)) {
+		t.Fatalf("%d bytes, %d stored, %d acknowledged", d.store.used.bytes.Load(), d.store.used.count.Load(), len(m.acked))
 	}
 }
 

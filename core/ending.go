@@ -49,11 +49,11 @@ func (fn *Function) end(fx *effects, ex *execution, how ending) bool {
 		fn.recordEnded(fx, ex, &how)
 	}
 	if n := ex.resultBytes(); n > 0 {
-		c.store.bytes.Add(n)
+		c.store.used.addBytes(n)
 	}
 	fn.tellEnd(fx, ex)
 	if how.unwanted && (wasQueued || wasPausing) { // or an attempt may be reading it
-		c.store.bytes.Add(-ex.dropInput())
+		c.store.used.addBytes(-ex.dropInput())
 	}
 	if ex.answerable() {
 		fn.answered.push(ex)

@@ -198,14 +198,14 @@ func TestExecutionStoreModel(t *testing.T) {
 			"remove": func(t *rapid.T) {
 				ex := pick(t)
 				s.remove(ex)
-				s.bytes.Add(-ex.payloadBytes())
+				s.used.addBytes(-ex.payloadBytes())
 				bytes -= len(ex.input)
 				delete(model, ex.id)
 			},
 			"look at": func(t *rapid.T) { s.lookAt(pick(t), rapid.Int64Range(0, 200).Draw(t, "due")) },
 			"": func(t *rapid.T) {
-				if int(s.count.Load()) != len(model) || int(s.bytes.Load()) != bytes {
-					t.Fatalf("%d records and %d bytes, want %d and %d", s.count.Load(), s.bytes.Load(), len(model), bytes)
+				if int(s.used.count.Load()) != len(model) || int(s.used.bytes.Load()) != bytes {
+					t.Fatalf("%d records and %d bytes, want %d and %d", s.used.count.Load(), s.used.bytes.Load(), len(model), bytes)
 				}
 				for i := uint64(1); i <= n; i++ {
 					if got := s.get(modelID(i)); got != model[modelID(i)] {

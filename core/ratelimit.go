@@ -14,7 +14,14 @@ import (
 type RateLimiter struct {
 	limit atomic.Int64
 	state atomic.Uint64 // window second << 32 | acquired in it
+	// Where several processes share a limit, each has what it was granted of a window:
+	// second << 32 | places, at second % grantedWindows.
+	shared atomic.Bool
+	grants [grantedWindows]atomic.Uint64
 }
+
+// grantedWindows is how many windows that follow one another have grants.
+const grantedWindows = 4
 
 // MaxRatePerSecond is the largest limit: the count has 32 bits.
 const MaxRatePerSecond = 1<<32 - 1
@@ -42,6 +49,42 @@ func (l *RateLimiter) fill(wall int64) {
 	l.state.Store(secondOf(wall)<<32 | MaxRatePerSecond)
 }
 
+// Share has the limit shared with other processes: while there is one, a window has
+// as many places as were granted to this process, and none before.
+func (l *RateLimiter) Share() { l.shared.Store(true) }
+
+// Shared says that Share was called.
+func (l *RateLimiter) Shared() bool { return l.shared.Load() }
+
+// Grant gives the window of a second of Unix time n places in all, of those of the
+// limit. A grant of a newer second takes the place of an older one's.
+func (l *RateLimiter) Grant(second uint64, n int64) {
+	g := &l.grants[second%grantedWindows]
+	next := second<<32 | uint64(min(max(n, 0), MaxRatePerSecond))
+	for {
+		old := g.Load()
+		if old>>32 > second || old>>32 == second && old >= next || g.CompareAndSwap(old, next) {
+			return
+		}
+	}
+}
+
+// Used is how many places of the window of a second are taken.
+func (l *RateLimiter) Used(second uint64) int64 {
+	if s := l.state.Load(); s>>32 == second {
+		return int64(s & (1<<32 - 1))
+	}
+	return 0
+}
+
+// Granted is how many places were granted of the window of a second.
+func (l *RateLimiter) Granted(second uint64) int64 {
+	if g := l.grants[second%grantedWindows].Load(); g>>32 == second {
+		return int64(g & (1<<32 - 1))
+	}
+	return 0
+}
+
 func secondOf(wall int64) uint64 { return uint64(max(wall, 0)/int64(time.Second)) & (1<<32 - 1) }
 
 // Acquire takes one place in the window that wall (Unix nanoseconds) falls in
@@ -60,8 +103,14 @@ func (l *RateLimiter) take(wall int64) (place uint32, later, ok bool) {
 		return 0, false, true
 	}
 	second := secondOf(wall)
+	shared := l.shared.Load()
 	for {
 		old := l.state.Load()
+		if shared {
+			if limit = l.Granted(max(second, old>>32)); limit == 0 {
+				return 0, second < old>>32, false
+			}
+		}
 		next := second<<32 | 1
 		if second <= old>>32 {
 			if int64(old&(1<<32-1)) >= limit {

@@ -143,3 +143,45 @@ func TestRateLimitOfCoreGlobalAndPerFunction(t *testing.T) {
 		wantEqual(t, "no limit", submit("g"), nil)
 	}
 }
+
+// A limiter that is shared has as many places as were granted of each window, and
+// none of a window of which nothing was.
+func TestSharedLimiterTakesWhatIsGranted(t *testing.T) {
+	l := NewRateLimiter(100)
+	l.Share()
+	at := func(second uint64) int64 { return int64(second)*int64(time.Second) + 1 }
+	took := func(second uint64) (n int) {
+		for l.Acquire(at(second)) {
+			n++
+		}
+		return n
+	}
+	if n := took(50); n != 0 {
+		t.Errorf("%d places before any grant", n)
+	}
+	l.Grant(51, 3)
+	l.Grant(52, 5)
+	if n := took(51); n != 3 {
+		t.Errorf("%d places of 3", n)
+	}
+	l.Grant(51, 4)
+	l.Grant(51, 2) // of an older answer
+	if n := took(51); n != 1 {
+		t.Errorf("%d places more, of one", n)
+	}
+	if n := took(52); n != 5 {
+		t.Errorf("%d places of 5", n)
+	}
+	if n := took(51); n != 0 { // the clock was set back: the newest window counts
+		t.Errorf("%d places of a window that is full", n)
+	}
+	l.Grant(56, 9) // at the place of 52
+	l.Grant(52, 100)
+	if l.Granted(52) != 0 || l.Granted(56) != 9 {
+		t.Errorf("granted %d and %d", l.Granted(52), l.Granted(56))
+	}
+	l.SetLimit(0)
+	if !l.Acquire(at(52)) {
+		t.Error("no limit, and yet refused")
+	}
+}

@@ -106,7 +106,7 @@ func (c *Core) drop(fns answeredHeap, n int64, now Instant) {
 		next := &fns[0]
 		step := reliefStep{need: c.excess(n) + slack, before: fns.second(), dropped: c.relief.dropped}
 		c.take(next.fn, &input{kind: StepRelieve, now: now, relief: &step})
-		c.store.bytes.Add(-step.freed)
+		c.store.used.addBytes(-step.freed)
 		c.relief.dropped = step.dropped
 		if next.oldest(); next.ex != nil {
 			heap.Fix(&fns, 0)
@@ -118,7 +118,7 @@ func (c *Core) drop(fns answeredHeap, n int64, now Instant) {
 
 // excess is by how much a payload of n bytes more would be above the bound.
 func (c *Core) excess(n int64) int64 {
-	return c.store.bytes.Load() + c.keys.Bytes() + n - c.cfg.MaxPayloadBytes
+	return c.store.used.bounded() + c.keys.Bytes() + n - c.cfg.MaxPayloadBytes
 }
 
 // relieveAtOnce bounds how long a function's lock is held for relief.

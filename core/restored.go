@@ -20,8 +20,8 @@ func (r *Restorer) Done(now Instant, died func(*Spec) bool) error {
 	if c.cfg.Journal == nil {
 		return ErrNoJournal
 	}
-	if c.registry.count > 0 || c.store.count.Load() > 0 {
-		return fmt.Errorf("core: restored after it was used: %d functions, %d executions", c.registry.count, c.store.count.Load())
+	if c.registry.count > 0 || c.store.used.count.Load() > 0 {
+		return fmt.Errorf("core: restored after it was used: %d functions, %d executions", c.registry.count, c.store.used.count.Load())
 	}
 	if err := r.complete(); err != nil {
 		return err
@@ -31,7 +31,9 @@ func (r *Restorer) Done(now Instant, died func(*Spec) bool) error {
 		c.held.advance(l)
 	}
 	c.configAt = r.configAt
-	c.limiter.fill(now.Wall)
+	if c.cfg.Limiter == nil {
+		c.limiter.fill(now.Wall)
+	}
 	for _, at := range r.released {
 		c.cfg.Journal.Release(at.partition, at.at)
 	}

@@ -45,7 +45,7 @@ func (fn *Function) retry(fx *effects, ex *execution, o *Outcome, failed *ExecEr
 func (fn *Function) failed(fx *effects, ex *execution, why *ExecError) {
 	before := ex.requestBytes()
 	ex.requeue(fx.now, why)
-	fn.core.store.bytes.Add(ex.requestBytes() - before)
+	fn.core.store.used.addBytes(ex.requestBytes() - before)
 }
 
 // noRoom is the error of an execution that finds no place in the queue for its

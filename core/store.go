@@ -2,7 +2,6 @@ package core
 
 import (
 	"sync"
-	"sync/atomic"
 	"time"
 )
 
@@ -15,8 +14,7 @@ type executionStore struct {
 	mask     uint64
 	maxCount int64
 	maxBytes int64
-	count    atomic.Int64
-	bytes    atomic.Int64
+	used     usage
 	ttl      retention
 	// detached says that nothing is stored: a Replay knows its executions itself.
 	detached bool
@@ -43,6 +41,7 @@ func newExecutionStore(cfg Config) *executionStore {
 		mask:     uint64(cfg.Shards - 1),
 		maxCount: int64(cfg.MaxExecutions),
 		maxBytes: cfg.MaxPayloadBytes,
+		used:     usage{budget: cfg.Budget},
 		ttl:      retention{ttl: int64(cfg.TTL), cleanup: int64(cfg.CleanupTTL), stale: int64(cfg.StaleTTL)},
 	}
 	for i := range s.shards {
@@ -69,13 +68,13 @@ const (
 // reserve claims room for one execution of n payload bytes. What is kept beside
 // it counts against the bound, too.
 func (s *executionStore) reserve(n, beside int64) room {
-	if s.count.Add(1) > s.maxCount {
-		s.count.Add(-1)
+	if s.used.addCount(1) > s.maxCount {
+		s.used.addCount(-1)
 		return noCount
 	}
-	if s.bytes.Add(n)+beside > s.maxBytes {
-		s.bytes.Add(-n)
-		s.count.Add(-1)
+	if s.used.addBytes(n)+beside > s.maxBytes {
+		s.used.addBytes(-n)
+		s.used.addCount(-1)
 		return noBytes
 	}
 	return reserved
@@ -83,8 +82,8 @@ func (s *executionStore) reserve(n, beside int64) room {
 
 // release gives back what reserve has claimed.
 func (s *executionStore) release(n int64) {
-	s.count.Add(-1)
-	s.bytes.Add(-n)
+	s.used.addCount(-1)
+	s.used.addBytes(-n)
 }
 
 // put adds a reserved execution and completes its id; the first look at it is at ex.lookAt.
@@ -113,8 +112,8 @@ func (s *executionStore) expect(n int) {
 // putBack adds an execution of an earlier process, which keeps its id. What is
 // stored already is never refused.
 func (s *executionStore) putBack(ex *execution) {
-	s.count.Add(1)
-	s.bytes.Add(ex.payloadBytes())
+	s.used.addCount(1)
+	s.used.addBytes(ex.payloadBytes())
 	ex.restored = true
 	sh := s.shard(ex.id)
 	sh.mu.Lock()
@@ -219,7 +218,7 @@ func (s *executionStore) settle(remove []*execution, looks []appointment[executi
 		sh.looks.add(a.item, a.due)
 	}
 	sh.mu.Unlock()
-	s.count.Add(-int64(len(remove)))
+	s.used.addCount(-int64(len(remove)))
 }
 
 // popDue takes the executions that are due for a look out of shard i's

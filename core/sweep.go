@@ -10,7 +10,7 @@ func (c *Core) armSweep(now Instant) {
 	c.clock.AfterFunc(c.cfg.SweepInterval, func() {
 		c.Sweep()
 		c.sweepArmed.Store(false)
-		if c.store.count.Load() > 0 || c.keys.Len() > 0 {
+		if c.store.used.count.Load() > 0 || c.keys.Len() > 0 {
 			c.armSweep(c.clock.Now())
 		}
 	})
@@ -174,7 +174,7 @@ func (fn *Function) endStale(work *expiry, ex *execution, fx *effects) {
 
 // carryOutExpiry carries out the effects of a step of a sweep.
 func (c *Core) carryOutExpiry(work *expiry, now Instant) {
-	c.store.bytes.Add(-work.freed)
+	c.store.used.addBytes(-work.freed)
 	c.store.settle(work.evicted, work.looks)
 	for _, ev := range work.events {
 		c.event(ev.kind, ev.ex, now)
