@@ -1,0 +1,144 @@
+package jetstream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"sync"
+
+	"github.com/nats-io/nats.go"
+	js "github.com/nats-io/nats.go/jetstream"
+	"github.com/nats-io/nuid"
+
+	"simplane/core"
+	"simplane/core/cluster"
+)
+
+// Headers of a batch that is stored whole or not at all.
+const (
+	headerBatch       = "Nats-Batch-Id"
+	headerBatchSeq    = "Nats-Batch-Sequence"
+	headerBatchCommit = "Nats-Batch-Commit"
+)
+
+// MaxFrames is the most frames of a call of Commit, a bound of the servers.
+const MaxFrames = 1000
+
+// Commit stores all frames or none, in their order, while each one's partition is
+// owned by the record at its Fence. last is the place of the last frame; those of one
+// call follow one another. 0 = an earlier call with this id has stored them. id is
+// one that no other call of any member has.
+//
+// The error is a *cluster.FencedError if a fence does not hold, with all partitions
+// of which that is known. ErrFull says that nothing was stored. After any other error
+// the outcome is unknown, and the call may be repeated, unless it is ErrTooOld.
+func (e *Engine) Commit(ctx context.Context, id string, frames []cluster.StoredFrame) (last uint64, err error) {
+	if len(frames) == 0 || len(frames) > MaxFrames {
+		return 0, fmt.Errorf("cluster: a batch of %d frames: 1 to %d are possible", len(frames), MaxFrames)
+	}
+	for _, f := range frames {
+		if len(f.Data) > e.MaxFrame() {
+			return 0, fmt.Errorf("cluster: a frame of partition %d has %d bytes: at most %d are possible", f.Partition, len(f.Data), e.MaxFrame())
+		}
+	}
+	for {
+		answer, err := e.write(ctx, func() (*nats.Msg, error) {
+			if err := e.pending.try(id); err != nil {
+				return nil, err
+			}
+			return e.sendBatch(id, frames)
+		})
+		switch {
+		case err == nil:
+			e.pending.known(id)
+			if answer.Count != len(frames) {
+				return 0, fmt.Errorf("cluster: the engine stored %d of the %d frames of batch %s", answer.Count, len(frames), id)
+			}
+			return answer.Seq, nil
+		case isDuplicate(err):
+			e.pending.known(id)
+			return 0, nil
+		case errors.Is(err, ErrFull):
+			e.pending.known(id)
+			return 0, err
+		case !isWrongLast(err):
+			return 0, err
+		}
+		fenced, err := e.fenced(ctx, frames)
+		if err != nil {
+			return 0, err
+		}
+		if len(fenced) > 0 {
+			e.pending.known(id)
+			return 0, &cluster.FencedError{Partitions: fenced}
+		}
+		// Whoever answered did not know yet what the one who refused knows.
+	}
+}
+
+// sendBatch publishes all frames but the last, without waiting for anything, and
+// returns the last, whose answer is that of the batch. Each attempt is a batch of its
+// own: of an earlier one the server may have a part. The first message carries the
+// id by which the whole is known.
+func (e *Engine) sendBatch(id string, frames []cluster.StoredFrame) (*nats.Msg, error) {
+	batch := nuid.Next()
+	for i := range frames {
+		f := &frames[i]
+		m := nats.NewMsg(e.subjects.frames(f.Partition))
+		m.Data = f.Data
+		m.Header[headerBatch] = []string{batch}
+		m.Header[headerBatchSeq] = []string{strconv.Itoa(i + 1)}
+		m.Header[js.ExpectedLastSubjSeqHeader] = []string{strconv.FormatUint(uint64(f.Fence), 10)}
+		m.Header[js.ExpectedLastSubjSeqSubjHeader] = []string{e.subjects.own(f.Partition)}
+		if i == 0 {
+			m.Header[js.MsgIDHeader] = []string{"batch." + id}
+		}
+		if i == len(frames)-1 {
+			m.Header[headerBatchCommit] = []string{"1"}
+			return m, nil
+		}
+		if err := e.nc.PublishMsg(m); err != nil {
+			return nil, err
+		}
+	}
+	panic("unreachable: a batch has frames")
+}
+
+// fenced asks for the newest ownership record of each partition in a batch, and
+// returns those with another one than expected.
+func (e *Engine) fenced(ctx context.Context, frames []cluster.StoredFrame) (fenced []core.Partition, err error) {
+	expected := map[core.Partition]cluster.Fence{}
+	for _, f := range frames {
+		if have, ok := expected[f.Partition]; ok && have != f.Fence {
+			fenced = append(fenced, f.Partition)
+		}
+		expected[f.Partition] = f.Fence
+	}
+	var mu sync.Mutex
+	var all sync.WaitGroup
+	slots := make(chan struct{}, 16)
+	for p, fence := range expected {
+		slots <- struct{}{}
+		all.Go(func() {
+			defer func() { <-slots }()
+			newest, failed := e.newest(ctx, e.frames, e.subjects.own(p))
+			mu.Lock()
+			defer mu.Unlock()
+			if failed != nil {
+				err = failed
+			} else if newest == nil || newest.Sequence != uint64(fence) {
+				fenced = append(fenced, p)
+			}
+		})
+	}
+	all.Wait()
+	slices.Sort(fenced)
+	return slices.Compact(fenced), err
+}
+
+func isDuplicate(err error) bool {
+	var api *js.APIError
+	return errors.As(err, &api) && api.ErrorCode == codeBatchDuplicate
+}

@@ -1,0 +1,122 @@
+package jetstream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	js "github.com/nats-io/nats.go/jetstream"
+
+	"simplane/server/internal/replica"
+)
+
+var _ replica.Engine = (*Engine)(nil)
+
+// Engine is replica.Engine over two streams.
+type Engine struct {
+	Options
+	subjects subjects
+	nc       *nats.Conn
+	js       js.JetStream
+	frames   js.Stream
+	nodes    js.Stream
+
+	pending pending
+
+	renewing sync.Mutex
+	member   ownRecord // guarded by renewing
+
+	closed chan struct{} // closed by Close
+}
+
+// Connect opens the streams, and creates them if there are none. Until ctx ends it
+// tries again while no server answers or none leads. It refuses servers whose
+// acknowledgement does not mean that a message is on disk, see Options.Unsafe.
+func Connect(ctx context.Context, o Options) (*Engine, error) {
+	o, err := o.complete()
+	if err != nil {
+		return nil, err
+	}
+	e := &Engine{Options: o, subjects: subjects{o.Name}, closed: make(chan struct{})}
+	if e.nc, err = o.connect(ctx); err != nil {
+		return nil, err
+	}
+	if err := e.open(ctx); err != nil {
+		e.nc.Close()
+		return nil, err
+	}
+	return e, nil
+}
+
+func (e *Engine) open(ctx context.Context) (err error) {
+	if e.js, err = js.New(e.nc); err != nil {
+		return fmt.Errorf("cluster: %w", err)
+	}
+	err = patiently(ctx, func(ctx context.Context) error {
+		if e.frames, err = openStream(ctx, e.js, e.frameStream()); err == nil {
+			e.nodes, err = openStream(ctx, e.js, e.nodeStream())
+		}
+		return err
+	}, passing)
+	if err != nil || e.Unsafe {
+		return err
+	}
+	return e.checkServers(ctx)
+}
+
+// Close ends the connection. Calls under way fail. It is called once.
+func (e *Engine) Close() error {
+	close(e.closed)
+	e.nc.Close()
+	return nil
+}
+
+// MaxFrame is the most bytes of a frame: half of what the servers take as one
+// message.
+func (e *Engine) MaxFrame() int { return int(e.nc.MaxPayload() / 2) }
+
+// connect opens the connection that the engine works on.
+func (o Options) connect(ctx context.Context) (*nats.Conn, error) {
+	if o.Embedded != nil {
+		return o.Embedded.connect(userEngine, o.connection()...)
+	}
+	return dial(ctx, o.URL, append(o.connection(), o.Connection...))
+}
+
+// connection are the options of any connection: it is opened again for ever, and
+// keeps nothing to be sent later, which would arrive when nobody waits for it.
+func (o Options) connection() []nats.Option {
+	log := o.Log
+	return []nats.Option{
+		nats.Name("simplane"),
+		nats.MaxReconnects(-1),
+		nats.ReconnectWait(250 * time.Millisecond),
+		nats.ReconnectBufSize(-1),
+		nats.PingInterval(2 * time.Second),
+		nats.MaxPingsOutstanding(2),
+		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) { log.Warn("cluster: connection to the engine lost", "error", err) }),
+		nats.ReconnectHandler(func(c *nats.Conn) {
+			log.Info("cluster: connected to the engine again", "server", c.ConnectedUrlRedacted())
+		}),
+		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) {
+			log.Warn("cluster: connection to the engine", "error", err)
+		}),
+	}
+}
+
+// dial connects, and tries again until ctx ends while nobody listens.
+func dial(ctx context.Context, url string, opts []nats.Option) (nc *nats.Conn, err error) {
+	err = patiently(ctx, func(context.Context) error {
+		nc, err = nats.Connect(url, opts...)
+		return err
+	}, func(err error) bool {
+		return !errors.Is(err, nats.ErrAuthorization) && !errors.Is(err, nats.ErrAuthExpired)
+	})
+	if err != nil {
+		return nil, fmt.Errorf("cluster: no NATS server of %s: %w", redacted(url), err)
+	}
+	return nc, nil
+}

@@ -1,0 +1,161 @@
+package jetstream
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	"simplane/core"
+	"simplane/core/cluster"
+)
+
+// servers is a cluster of three inside this process. It is shared by all tests of the
+// package, which have streams of their own, and is started by the first that needs it.
+type servers struct {
+	dir   string
+	addrs []string
+	mu    sync.Mutex
+	all   []*Embedded
+}
+
+var shared struct {
+	once sync.Once
+	*servers
+	err error
+}
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	if shared.servers != nil {
+		shared.close()
+	}
+	os.Exit(code)
+}
+
+func cluster3(t testing.TB) *servers {
+	t.Helper()
+	shared.once.Do(func() { shared.servers, shared.err = newServers() })
+	if shared.err != nil {
+		t.Fatal(shared.err)
+	}
+	return shared.servers
+}
+
+func newServers() (*servers, error) {
+	dir, err := os.MkdirTemp("", "simplane-jetstream-")
+	if err != nil {
+		return nil, err
+	}
+	s := &servers{dir: dir, all: make([]*Embedded, 3)}
+	for range s.all {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			return nil, err
+		}
+		defer l.Close()
+		s.addrs = append(s.addrs, l.Addr().String())
+		l.Close()
+	}
+	for i := range s.all {
+		if err := s.start(i); err != nil {
+			return nil, err
+		}
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	for _, e := range s.all {
+		if err := e.Ready(ctx); err != nil {
+			return nil, err
+		}
+	}
+	return s, nil
+}
+
+func (s *servers) start(i int) (err error) {
+	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: logLevel()}))
+	e, err := Embed(EmbedOptions{
+		Name: fmt.Sprintf("n%d", i), Listen: s.addrs[i], Peers: s.addrs,
+		Dir: filepath.Join(s.dir, fmt.Sprint(i)), Log: log.With("server", i),
+	})
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.all[i] = e
+	return err
+}
+
+func logLevel() slog.Level {
+	if os.Getenv("ENGINE_LOG") != "" {
+		return slog.LevelDebug
+	}
+	return slog.LevelError + 1
+}
+
+func (s *servers) close() {
+	for _, e := range s.all {
+		if e != nil {
+			e.Shutdown()
+		}
+	}
+	os.RemoveAll(s.dir)
+}
+
+var streams int
+
+// name is of a stream that no other test has.
+func name(t testing.TB) string {
+	t.Helper()
+	streams++
+	return fmt.Sprintf("test-%d", streams)
+}
+
+// engine connects to the i-th server.
+func (s *servers) engine(t testing.TB, name string, i int) *Engine {
+	t.Helper()
+	e, err := Connect(within(t), Options{Embedded: s.all[i], Name: name, MaxBytes: 1 << 30})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = e.Close() })
+	return e
+}
+
+// within ends when a test has surely hung.
+func within(t testing.TB) context.Context {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+func owner(name string) cluster.Ownership { return cluster.Ownership{Name: name, Life: name + "-life"} }
+
+func claim(t testing.TB, e *Engine, p core.Partition, name string, seen cluster.Fence) cluster.Fence {
+	t.Helper()
+	at, err := e.Claim(within(t), p, owner(name), seen)
+	if err != nil {
+		t.Fatalf("%s claims %d: %v", name, p, err)
+	}
+	return at
+}
+
+func frame(p core.Partition, at cluster.Fence, data string) cluster.StoredFrame {
+	return cluster.StoredFrame{Partition: p, Fence: at, Data: []byte(data)}
+}
+
+// kept is what a reader of p meets before the record at until.
+func kept(t testing.TB, e *Engine, p core.Partition, until cluster.Fence) (data []string) {
+	t.Helper()
+	err := e.Read(within(t), p, 0, until, func(_ uint64, b []byte) error {
+		data = append(data, string(b))
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return data
+}
