@@ -130,3 +130,26 @@ func TestRecord(t *testing.T) {
 		}
 	}
 }
+
+// TestTimedCalls take what they bring in every attempt, after a slowdown's factor,
+// and the payload they bring is accounted for.
+func TestTimedCalls(t *testing.T) {
+	calls := []scenario.Call{{At: 0, Timed: true, Took: 3*time.Second + 1}, {At: 0}, {At: time.Second, Timed: true, Input: 1000, Took: 5 * time.Millisecond}, {At: 12 * time.Second, Timed: true, Took: time.Second}}
+	sc, err := scenario.Parse("x.yaml", []byte(`
+name: timed
+duration: 20s
+settle: 20m
+functions: [{name: f, behavior: {latency: 40ms}}]
+load: [{function: f, arrivals: {process: times, file: y.csv}}]
+faults: [{at: 10s, kind: slowdown, function: f, factor: 2, for: 5s}]
+`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	sc.Load[0].Arrivals.Calls = calls
+	r := mustRun(t, sc, Options{})
+	want := (3*time.Second + 1 + 40*time.Millisecond + 5*time.Millisecond + 2*time.Second) / 4
+	if f := r.Functions[0]; r.Violation != nil || f.Service.Mean != int64(want) || f.Service.Max != int64(3*time.Second+1) {
+		t.Errorf("%v: mean %v, want %v", r.Violation, time.Duration(f.Service.Mean), want)
+	}
+}

@@ -2,9 +2,11 @@ package live
 
 import (
 	"context"
+	"encoding/json"
 	"io"
 	"net"
 	"net/http"
+	"slices"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -38,6 +40,19 @@ type backend struct {
 	decl    *scenario.Function
 	service draws.Service
 	faults  []*scenario.Fault
+	timed   bool // some of its calls bring their service time
+}
+
+// input reads what a call brings, which matters only if it is its service time.
+func (b *backend) input(body io.Reader) []byte {
+	if !b.timed {
+		_, _ = io.Copy(io.Discard, body)
+		return nil
+	}
+	var envelope struct{ Input json.RawMessage }
+	_ = json.NewDecoder(body).Decode(&envelope)
+	_, _ = io.Copy(io.Discard, body)
+	return envelope.Input
 }
 
 // attempt is one dispatch as its backend saw it. Times count from the beginning.
@@ -65,6 +80,10 @@ func serveBackends(sc *scenario.Scenario) (*backends, error) {
 		f := &sc.Functions[i]
 		for _, name := range f.Names() {
 			fn := &backend{decl: f, service: draws.NewService(sc.Seed, name, &f.Behavior)}
+			for j := range sc.Load {
+				a := &sc.Load[j].Arrivals
+				fn.timed = fn.timed || sc.Load[j].Function == f.Name && slices.ContainsFunc(a.Calls, func(c scenario.Call) bool { return c.Timed })
+			}
 			for j := range sc.Faults {
 				if sc.Faults[j].Function == f.Name {
 					fn.faults = append(fn.faults, &sc.Faults[j])
@@ -116,7 +135,7 @@ func (b *backends) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	a.id, _ = core.ParseID(r.Header.Get("X-Execution-Id"))
 	number, _ := strconv.ParseInt(r.Header.Get("X-Dispatch-Attempt"), 10, 32)
 	a.number = int32(number)
-	_, _ = io.Copy(io.Discard, http.MaxBytesReader(w, r.Body, 1<<20))
+	input := fn.input(http.MaxBytesReader(w, r.Body, maxInput+1<<10))
 	if fn.out(a.received) {
 		a.drawn, a.failed = draws.OutageAnswer, true
 		b.sleep(r.Context(), &a)
@@ -124,7 +143,7 @@ func (b *backends) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	b.mu.Lock()
-	d := fn.service.Draw(int64(a.received), fn.slow(a.received))
+	d := fn.service.Draw(int64(a.received), fn.slow(a.received), input)
 	b.mu.Unlock()
 	a.drawn, a.failed, a.permanent = time.Duration(d.Drawn), d.Fails, d.Permanent
 	if d.Hangs { // its instance is lost

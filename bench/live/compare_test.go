@@ -146,7 +146,7 @@ load:
 	}
 	service := draws.NewService(sc.Seed, "f", &sc.Functions[0].Behavior)
 	for i, got := range served {
-		if want := time.Duration(service.Draw(0, 1).Takes); (got - want).Abs() > 2 {
+		if want := time.Duration(service.Draw(0, 1, nil).Takes); (got - want).Abs() > 2 {
 			t.Fatalf("dispatch %d took %v in the simulation, drawn is %v", i, got, want)
 		}
 	}
@@ -171,7 +171,7 @@ func TestRecordedCalls(t *testing.T) {
 	}
 	how := scenario.Behavior{Overhead: 3, Attempts: []scenario.Attempt{{Took: 40}}}
 	service := draws.NewService(1, "f", &how)
-	if d := service.Draw(0, 1); d.Drawn != 40 || d.Takes != 43 {
+	if d := service.Draw(0, 1, nil); d.Drawn != 40 || d.Takes != 43 {
 		t.Errorf("%+v", d)
 	}
 	sc.Load[0].Arrivals.Calls[1].Input = 5 << 20

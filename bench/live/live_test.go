@@ -50,7 +50,7 @@ func TestEveryCallIsAccountedFor(t *testing.T) {
 	service := draws.NewService(c.sc.Seed, "f", &c.sc.Functions[0].Behavior)
 	for _, a := range attempts {
 		got = append(got, a.drawn)
-		want = append(want, time.Duration(service.Draw(0, 1).Drawn))
+		want = append(want, time.Duration(service.Draw(0, 1, nil).Drawn))
 		if a.answered-a.received < a.drawn {
 			t.Errorf("answered after %v, drawn are %v", a.answered-a.received, a.drawn)
 		}

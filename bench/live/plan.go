@@ -19,6 +19,8 @@ type call struct {
 	at         time.Duration
 	input, key int // as draws.Load.Brings
 	size       int // recorded, of its input in bytes; 0 = that of input
+	timed      bool
+	took       time.Duration // of its dispatches, if timed
 
 	sent, answered time.Duration
 	id             string // of its execution; "" = it was not told
@@ -29,7 +31,10 @@ type call struct {
 
 // body is what a call brings.
 func (c *call) body() json.RawMessage {
-	if c.size == 0 {
+	switch {
+	case c.timed:
+		return draws.AppendTimed(nil, c.took, c.size)
+	case c.size == 0:
 		return draws.Input(c.input)
 	}
 	return json.RawMessage(`"` + strings.Repeat("x", max(c.size-len(`""`), 0)) + `"`)
@@ -46,6 +51,7 @@ func plan(sc *scenario.Scenario) []call {
 			}
 			c := call{load: l.Decl, function: l.Function, at: at}
 			c.size = l.Size()
+			c.took, c.timed = l.Took()
 			c.input, c.key = l.Brings()
 			all = append(all, c)
 		}

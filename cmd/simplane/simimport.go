@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"os"
 	"path/filepath"
 	"strings"
 
@@ -21,7 +20,9 @@ func simImportCommand() *cobra.Command {
 		Use:   "import-trace",
 		Short: "Turn an Azure Functions trace into a scenario",
 		Long: "Turn an Azure Functions trace into a scenario: the 2019 layout with --inv and --dur\n" +
-			"(and --mem), or the 2021 layout with --trace-2021.",
+			"(and --mem), or the 2021 layout with --trace-2021. The times of the 2021 layout's calls,\n" +
+			"and many functions' counts, go into a file beside the scenario. What of the trace is not\n" +
+			"in it, or not as it was, is told in notes.",
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			switch {
@@ -39,27 +40,27 @@ func simImportCommand() *cobra.Command {
 			if o.Name == "" {
 				o.Name = strings.TrimSuffix(filepath.Base(out), filepath.Ext(out))
 			}
+			o.File = out
 			var (
-				sc      *scenario.Scenario
-				comment string
-				err     error
+				im  *trace.Import
+				err error
 			)
 			if trace2021 != "" {
-				sc, comment, err = trace.Azure2021(trace2021, o)
+				im, err = trace.Azure2021(trace2021, o)
 			} else {
-				sc, comment, err = trace.Azure2019(inv, dur, mem, o)
+				im, err = trace.Azure2019(inv, dur, mem, o)
 			}
 			if err != nil {
 				return &exitError{code: 2, err: err}
 			}
-			data := scenario.Marshal(sc, comment)
-			if _, err := scenario.Parse(out, data); err != nil {
+			if err := scenario.WriteFiles(out, im.Scenario, im.Comment()); err != nil {
 				return err
 			}
-			if err := os.WriteFile(out, data, 0o644); err != nil {
-				return err
+			w := cmd.OutOrStdout()
+			for _, n := range im.Notes {
+				fmt.Fprintf(w, "note: %s\n", n)
 			}
-			_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s: %s\n", out, sc.Description)
+			_, err = fmt.Fprintf(w, "%s: %s\n", out, im.Scenario.Description)
 			return err
 		},
 	}

@@ -18,7 +18,7 @@ type arrivals struct {
 	start      int64
 	gap        float64 // mean ns between calls
 	n          int64   // yielded so far; burst: still to come
-	counts     []int
+	counts     []int32
 	poisson    bool
 	minute     int // trace: index of the running minute
 	left       int // trace, uniform: calls left in it
@@ -32,7 +32,7 @@ func newArrivals(a *scenario.Arrivals, duration time.Duration, r random.Stream) 
 	out := arrivals{
 		process: a.Process, r: r, start: int64(a.From), at: int64(a.From), end: int64(duration),
 		counts: a.Counts, poisson: a.Within == "poisson", perSecond: a.Rate, minute: -1,
-		exact: a.Calls,
+		exact: a.AllCalls(),
 	}
 	if a.To > 0 {
 		out.end = min(out.end, int64(a.To))
@@ -60,7 +60,7 @@ func (a *arrivals) next() (int64, bool) {
 		return a.at, a.n >= 0
 	case "trace":
 		return a.nextInTrace()
-	case "exact":
+	case "times", "exact":
 		if a.n == int64(len(a.exact)) {
 			return 0, false
 		}
@@ -97,7 +97,7 @@ func (a *arrivals) nextInTrace() (int64, bool) {
 		}
 		a.minuteFrom = a.start + int64(a.minute)*minute
 		a.at = a.minuteFrom
-		if a.left = a.counts[a.minute]; a.left > 0 {
+		if a.left = int(a.counts[a.minute]); a.left > 0 {
 			a.gap = float64(minute) / float64(a.left)
 			a.begun = true
 		}

@@ -78,7 +78,7 @@ func TestArrivals(t *testing.T) {
 	if off := math.Abs(float64(len(p)) - 100_000); off > 5*math.Sqrt(100_000) {
 		t.Errorf("poisson: %d arrivals, expected 100000", len(p))
 	}
-	u := times(scenario.Arrivals{Process: "trace", Counts: []int{1000, 0, 50_000}, Within: "uniform"}, 3*time.Minute)
+	u := times(scenario.Arrivals{Process: "trace", Counts: []int32{1000, 0, 50_000}, Within: "uniform"}, 3*time.Minute)
 	if n, _ := slices.BinarySearch(u, int64(time.Minute)); n != 1000 || len(u) != 51_000 || u[1000] < 2*int64(time.Minute) {
 		t.Errorf("trace: %d in the first minute, %d altogether", n, len(u))
 	}
@@ -90,7 +90,7 @@ func TestArrivals(t *testing.T) {
 			t.Errorf("trace: %d of 50000 in quarter %d of the minute", to-from, quarter)
 		}
 	}
-	if cut := times(scenario.Arrivals{Process: "trace", Counts: []int{100, 100}, Within: "poisson"}, 90*time.Second); len(cut) < 100 || len(cut) > 200 {
+	if cut := times(scenario.Arrivals{Process: "trace", Counts: []int32{100, 100}, Within: "poisson"}, 90*time.Second); len(cut) < 100 || len(cut) > 200 {
 		t.Errorf("trace cut at the duration: %d arrivals", len(cut))
 	}
 }

@@ -60,16 +60,33 @@ func (l *Load) Brings() (input, key int) {
 	return input, key
 }
 
-// Recorded are the calls of an exact stream; nil of others.
+// Recorded are the calls of a stream with a time for each; nil of others.
 func (l *Load) Recorded() []scenario.Call { return l.arrivals.exact }
+
+// call is the one whose time Next has returned last; nil if it is not recorded.
+func (l *Load) call() *scenario.Call {
+	if n := l.arrivals.n - 1; n >= 0 && n < int64(len(l.arrivals.exact)) {
+		return &l.arrivals.exact[n]
+	}
+	return nil
+}
 
 // Size is how many bytes the call brings whose time Next has returned last, if that
 // is recorded; 0 = what Brings says.
 func (l *Load) Size() int {
-	if n := l.arrivals.n - 1; n >= 0 && n < int64(len(l.arrivals.exact)) {
-		return int(l.arrivals.exact[n].Input)
+	if c := l.call(); c != nil {
+		return InputSize(c)
 	}
 	return 0
+}
+
+// Took is how long the dispatches of the call take whose time Next has returned
+// last; false = as the function's behavior says.
+func (l *Load) Took() (time.Duration, bool) {
+	if c := l.call(); c != nil && c.Timed {
+		return c.Took, true
+	}
+	return 0, false
 }
 
 // KeyName is the text of an idempotency key. A function's loads share them.
@@ -88,3 +105,44 @@ var inputs = func() (all [scenario.MaxInputs][]byte) {
 
 // Input is what a call brings, by its number; most bring the first.
 func Input(n int) []byte { return inputs[n] }
+
+// A call with a service time of its own brings that, as nanoseconds in nineteen
+// digits: so every dispatch of it knows, after retries, redrives and crashes too.
+const (
+	timedHead, timedTail = `{"ns":"`, `"}`
+	timedDigits          = 19
+	timedSize            = len(timedHead) + timedDigits + len(timedTail)
+)
+
+// InputSize is how many bytes a recorded call brings; 0 = as many as others.
+func InputSize(c *scenario.Call) int {
+	if c.Timed {
+		return max(int(c.Input), timedSize)
+	}
+	return int(c.Input)
+}
+
+// AppendTimed appends the input of a call that takes a time, of a size of at least
+// that of InputSize.
+func AppendTimed(b []byte, took time.Duration, size int) []byte {
+	b = append(b, timedHead...)
+	for unit := int64(1e18); unit > 0; unit /= 10 {
+		b = append(b, byte('0'+int64(took)/unit%10))
+	}
+	b = append(b, timedTail...)
+	for n := size - timedSize; n > 0; n-- {
+		b = append(b, ' ')
+	}
+	return b
+}
+
+// timed is the service time that an input brings; false = none.
+func timed(input []byte) (ns int64, ok bool) {
+	if len(input) < timedSize || string(input[:len(timedHead)]) != timedHead {
+		return 0, false
+	}
+	for _, c := range input[len(timedHead) : len(timedHead)+timedDigits] {
+		ns = ns*10 + int64(c-'0')
+	}
+	return ns, true
+}

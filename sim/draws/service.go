@@ -41,16 +41,20 @@ type Dispatch struct {
 	Again        int64         // ns after the first answer to repeat it; -1 = never
 }
 
-// Draw is the next dispatch, at a time in nanoseconds; slow multiplies its service
-// time.
-func (s *Service) Draw(now int64, slow float64) Dispatch {
+// Draw is the next dispatch, at a time in nanoseconds, of a call with an input; slow
+// multiplies its service time.
+func (s *Service) Draw(now int64, slow float64, input []byte) Dispatch {
 	how := s.how
-	if len(how.Attempts) > 0 {
+	took, own := timed(input)
+	if len(how.Attempts) > 0 && !own {
 		d := s.recorded.dispatch(now, slow, &s.r)
 		d.Takes += int64(how.Overhead)
 		return d
 	}
-	d := Dispatch{Drawn: s.latency.draw(&s.r), Again: -1}
+	if !own {
+		took = s.latency.draw(&s.r)
+	}
+	d := Dispatch{Drawn: took, Again: -1}
 	if slow != 1 {
 		d.Drawn = Nanos(float64(float64(d.Drawn) * slow))
 	}

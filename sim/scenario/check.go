@@ -12,8 +12,8 @@ import (
 
 var namePattern = regexp.MustCompile(`^[a-zA-Z0-9]([a-zA-Z0-9._-]{0,126}[a-zA-Z0-9])?$`)
 
-// maxFunctions bounds the functions of a scenario, copies included.
-const maxFunctions = 10_000
+// MaxFunctions is how many functions a scenario may have, copies included.
+const MaxFunctions = 100_000
 
 // check finds what no single value shows.
 func check(s *Scenario, p *problems) {
@@ -41,13 +41,13 @@ func check(s *Scenario, p *problems) {
 			}
 		}
 	}
-	if total > maxFunctions {
-		p.Add(s.Functions[0].Line, "functions: %d with copies; use at most %d", total, maxFunctions)
+	if total > MaxFunctions {
+		p.Add(s.Functions[0].Line, "functions: %d with copies; use at most %d", total, MaxFunctions)
 	}
 	for i := range s.Load {
 		s.Load[i].Arrivals.check(s, p)
-		if l := &s.Load[i]; l.Arrivals.Process == "exact" && (l.IdempotencyKeys > 0 || l.Inputs > 0) {
-			p.Add(l.Line, "load[%d]: exact calls bring inputs of their own and no keys; remove idempotencyKeys and inputs", i)
+		if l := &s.Load[i]; l.Arrivals.Exact() && l.Arrivals.File != "" && (l.IdempotencyKeys > 0 || l.Inputs > 0) {
+			p.Add(l.Line, "load[%d]: calls from a file bring inputs of their own and no keys; remove idempotencyKeys and inputs", i)
 		}
 		if s.Load[i].Leaves.After > 0 && s.Load[i].Mode != "invoke" {
 			p.Add(s.Load[i].Line, "load[%d]: callers that enqueue do not wait and so do not leave; remove leaves, or use mode: invoke", i)
@@ -74,8 +74,12 @@ func references(s *Scenario, p *problems) {
 	if len(names) == 0 {
 		return // already reported
 	}
+	declared := make(map[string]bool, len(names))
+	for _, name := range names {
+		declared[name] = true
+	}
 	known := func(line int, where string, i int, name string) {
-		if name != "" && !slices.Contains(names, name) {
+		if name != "" && !declared[name] {
 			p.Add(line, "%s[%d]: function %s is not declared%s", where, i, shown(name), strictyaml.Nearest(name, names))
 		}
 	}
@@ -159,21 +163,32 @@ func (a *Arrivals) check(s *Scenario, p *problems) {
 	case "burst":
 		must, may = []string{"count"}, []string{"at"}
 	case "trace":
-		must, may = []string{"counts"}, []string{"within", "from"}
-	case "exact":
-		must = []string{"file"}
+		must, may = a.listed("counts"), []string{"within", "from"}
+	case processTimes, processExact:
+		must = a.listed("times")
 	}
 	variant(p, line, "arrivals", a.Process, a.given, []string{"process"}, must, may)
 	switch {
+	case slices.Contains(a.given, "times") && len(a.Times) == 0:
+		p.Add(line, "arrivals: no times; give at least one")
 	case a.To != 0 && a.To <= a.From:
 		p.Add(line, "arrivals: to %v is not after from %v; no call would ever arrive", a.To, a.From)
-	case a.From >= s.Duration || a.At >= s.Duration:
-		p.Add(line, "arrivals: begin at %v, but load stops at %v; raise duration", max(a.From, a.At), s.Duration)
-	case a.Process == "trace" && len(a.Counts) == 0:
+	case a.first() >= s.Duration:
+		p.Add(line, "arrivals: begin at %v, but load stops at %v; raise duration", a.first(), s.Duration)
+	case a.Process == "trace" && a.File == "" && len(a.Counts) == 0:
 		p.Add(line, "arrivals: no counts; give one for each minute")
-	case len(a.Counts) > int(maxTime/time.Minute):
-		p.Add(line, "arrivals: %d minutes of counts; use at most %d", len(a.Counts), int(maxTime/time.Minute))
+	case len(a.Counts) > maxMinutes:
+		p.Add(line, "arrivals: %d minutes of counts; use at most %d", len(a.Counts), maxMinutes)
 	}
+}
+
+// listed is the key that has what the process lists, or file, which has it beside
+// the scenario.
+func (a *Arrivals) listed(key string) []string {
+	if slices.Contains(a.given, "file") {
+		return []string{"file"}
+	}
+	return []string{key}
 }
 
 func (f *Fault) check(p *problems) {

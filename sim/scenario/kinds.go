@@ -199,24 +199,57 @@ func (counts) decode(p *problems, n *strictyaml.Node, where string, into any) {
 		p.Add(n.Line, "%s: %s where a list of whole numbers is expected", where, found(n))
 		return
 	}
-	out := make([]int, len(n.Items))
+	out := make([]int32, len(n.Items))
 	for i, item := range n.Items {
-		integer{0, maxCount}.decode(p, item, fmt.Sprintf("%s[%d]", where, i), &out[i])
+		one := 0
+		integer{0, maxCount}.decode(p, item, fmt.Sprintf("%s[%d]", where, i), &one)
+		out[i] = int32(one)
 	}
-	*into.(*[]int) = out
+	*into.(*[]int32) = out
 }
 func (counts) print(w *printer, from any) {
 	w.raw("[")
-	for i, c := range *from.(*[]int) {
+	for i, c := range *from.(*[]int32) {
 		if i > 0 {
 			w.raw(", ")
 		}
-		w.raw(strconv.Itoa(c))
+		w.raw(strconv.Itoa(int(c)))
 	}
 	w.raw("]")
 }
 func (counts) schema() map[string]any {
 	return map[string]any{"type": "array", "minItems": 1, "items": integer{0, maxCount}.schema()}
+}
+
+// instants is a list of times in order.
+type instants struct{}
+
+func (instants) decode(p *problems, n *strictyaml.Node, where string, into any) {
+	if n.Kind != strictyaml.List {
+		p.Add(n.Line, "%s: %s where a list of times such as [0s, 20ms] is expected", where, found(n))
+		return
+	}
+	out := make([]time.Duration, len(n.Items))
+	for i, item := range n.Items {
+		anyTime.decode(p, item, fmt.Sprintf("%s[%d]", where, i), &out[i])
+		if i > 0 && out[i] < out[i-1] {
+			p.Add(item.Line, "%s[%d]: %v is before the time in front of it, %v; sort them", where, i, out[i], out[i-1])
+		}
+	}
+	*into.(*[]time.Duration) = out
+}
+func (instants) print(w *printer, from any) {
+	w.raw("[")
+	for i, at := range *from.(*[]time.Duration) {
+		if i > 0 {
+			w.raw(", ")
+		}
+		w.raw(duration(at))
+	}
+	w.raw("]")
+}
+func (instants) schema() map[string]any {
+	return map[string]any{"type": "array", "minItems": 1, "items": anyTime.schema()}
 }
 
 // percentiles is a mapping such as {p50: 40ms, p99.9: 1s}.

@@ -24,7 +24,8 @@ type field[T any] struct {
 	key, doc string
 	typ      kind
 	must     bool
-	at       func(*T) any // pointer to the field
+	at       func(*T) any  // pointer to the field
+	beside   func(*T) bool // its value is in a side file and not printed; nil = never
 }
 
 func (r *record[T]) keys() []string {
@@ -99,6 +100,8 @@ func (r *record[T]) changed(t *T) []printed {
 		value := f.at(t)
 		now := reflect.ValueOf(value).Elem()
 		switch {
+		case f.beside != nil && f.beside(t):
+			continue
 		case now.Kind() == reflect.Pointer && now.IsNil(): // taken away since it was read
 			continue
 		case !f.must && !slices.Contains(given, f.key) && reflect.DeepEqual(now.Interface(), reflect.ValueOf(f.at(&def)).Elem().Interface()):

@@ -8,9 +8,13 @@ import (
 // What was recorded of real traffic is in side files, not in the YAML: a list of
 // a million values is none that anybody would edit.
 
-// Call is one arrival of an exact stream.
+// Call is one arrival of a stream with a time for each.
 type Call struct {
 	At time.Duration
+	// Took is how long its dispatches take if it is Timed; otherwise the function's
+	// behavior says that.
+	Took  time.Duration
+	Timed bool
 	// Input is the size of what it brings in bytes; 0 = that of all other calls.
 	Input int32
 }

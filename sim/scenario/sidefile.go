@@ -19,11 +19,13 @@ import (
 // Side files are CSV with these columns. Times are seconds with up to nine
 // decimals; lines that begin with # are comments.
 var (
-	callColumns    = []string{"function", "mode", "at", "inputBytes"}
+	callColumns    = []string{"function", "mode", "at", "inputBytes", "took"} // the last may be left out
+	countColumns   = []string{"function", "counts"}
 	attemptColumns = []string{"function", "at", "took", "ending", "retryAfter", "cold"}
 )
 
 const (
+	maxMinutes   = int(maxTime / time.Minute)
 	maxSideBytes = 256 << 20
 	sideBuffer   = 1 << 16
 )
@@ -33,11 +35,23 @@ type stream struct{ function, mode string }
 
 // readSideFiles reads the files that a scenario in dir names, each once.
 func (s *Scenario) readSideFiles(dir string) error {
-	calls, attempts := map[string]map[stream][]Call{}, map[string]map[string][]Attempt{}
+	calls, attempts, counts := map[string]map[stream][]Call{}, map[string]map[string][]Attempt{}, map[string]map[string][]int32{}
 	for i := range s.Load {
 		l := &s.Load[i]
 		name := l.Arrivals.File
 		if name == "" {
+			continue
+		}
+		if l.Arrivals.Process == "trace" {
+			if counts[name] == nil {
+				var err error
+				if counts[name], err = s.readCounts(dir, name, l.Arrivals.Line); err != nil {
+					return err
+				}
+			}
+			if l.Arrivals.Counts = counts[name][l.Function]; len(l.Arrivals.Counts) == 0 {
+				return s.problem(l.Arrivals.Line, "load[%d]: %s has no counts of %s; remove the load, or name another file", i, name, l.Function)
+			}
 			continue
 		}
 		if calls[name] == nil {
@@ -73,8 +87,12 @@ func (s *Scenario) readSideFiles(dir string) error {
 // after Parse.
 func (s *Scenario) Unread() error {
 	for i := range s.Load {
-		if a := &s.Load[i].Arrivals; a.Process == "exact" && len(a.Calls) == 0 {
+		a := &s.Load[i].Arrivals
+		switch {
+		case a.Exact() && len(a.AllCalls()) == 0:
 			return s.problem(a.Line, "load[%d]: the calls in %s have not been read", i, shown(a.File))
+		case a.Process == "trace" && len(a.Counts) == 0:
+			return s.problem(a.Line, "load[%d]: the counts in %s have not been read", i, shown(a.File))
 		}
 	}
 	for i := range s.Functions {
@@ -92,21 +110,48 @@ func (s *Scenario) problem(line int, format string, args ...any) error {
 }
 
 func (s *Scenario) readCalls(dir, name string, line int) (map[stream][]Call, error) {
-	all := map[stream][]Call{}
-	err := s.readSide(dir, name, line, callColumns, func(r *sideRow) {
-		of := stream{r.text(0), r.choice(1, "invoke", "enqueue")}
+	found := map[stream]*[]Call{}
+	err := s.readSide(dir, name, line, callColumns, 1, func(r *sideRow) {
+		of := stream{r.fields[0], r.choice(1, "invoke", "enqueue")}
 		c := Call{At: r.seconds(2), Input: int32(r.whole(3, MaxCallInput))}
-		if had := all[of]; len(had) > 0 && had[len(had)-1].At > c.At {
+		if len(r.fields) > 4 && r.fields[4] != "" {
+			c.Timed, c.Took = true, r.seconds(4)
+		}
+		calls := found[of]
+		if calls == nil {
+			of.function, calls = r.text(0), &[]Call{}
+			found[of] = calls
+		}
+		if had := *calls; len(had) > 0 && had[len(had)-1].At > c.At {
 			r.problem("its time is before that of an earlier call of %s; sort the rows by time", of.function)
 		}
-		all[of] = append(all[of], c)
+		*calls = append(*calls, c)
+	})
+	all := make(map[stream][]Call, len(found))
+	for of, calls := range found {
+		all[of] = *calls
+	}
+	return all, err
+}
+
+// readCounts reads a function's counts for each minute: whole numbers with blanks
+// between them, where 12*5 is twelve minutes with five calls each.
+func (s *Scenario) readCounts(dir, name string, line int) (map[string][]int32, error) {
+	all := map[string][]int32{}
+	err := s.readSide(dir, name, line, countColumns, 0, func(r *sideRow) {
+		fn := r.text(0)
+		if all[fn] != nil {
+			r.problem("a second row of %s; remove one", fn)
+			return
+		}
+		all[fn] = r.counts(1)
 	})
 	return all, err
 }
 
 func (s *Scenario) readAttempts(dir, name string, line int) (map[string][]Attempt, error) {
 	all := map[string][]Attempt{}
-	err := s.readSide(dir, name, line, attemptColumns, func(r *sideRow) {
+	err := s.readSide(dir, name, line, attemptColumns, 0, func(r *sideRow) {
 		fn := r.text(0)
 		a := Attempt{At: r.seconds(1), Took: r.seconds(2), RetryAfter: r.seconds(4), Cold: r.choice(5, "true", "false") == "true"}
 		a.Ending = Ending(max(0, slices.Index(endings, r.choice(3, endings...))))
@@ -118,8 +163,9 @@ func (s *Scenario) readAttempts(dir, name string, line int) (map[string][]Attemp
 	return all, err
 }
 
-// readSide reads a side file row by row; line is where the scenario names it.
-func (s *Scenario) readSide(dir, name string, line int, columns []string, row func(*sideRow)) error {
+// readSide reads a side file row by row; line is where the scenario names it. Of
+// the columns the last few, so many as may be left out.
+func (s *Scenario) readSide(dir, name string, line int, columns []string, optional int, row func(*sideRow)) error {
 	if !filepath.IsLocal(name) || filepath.Base(name) != name {
 		return s.problem(line, "%s is not the name of a file beside the scenario; put it there, and write its name only", shown(name))
 	}
@@ -136,7 +182,7 @@ func (s *Scenario) readSide(dir, name string, line int, columns []string, row fu
 	in := &io.LimitedReader{R: f, N: maxSideBytes + 1}
 	r := &sideRow{problems: problems{File: path}, csv: csv.NewReader(bufio.NewReaderSize(in, sideBuffer))}
 	r.csv.Comment, r.csv.ReuseRecord, r.csv.FieldsPerRecord = '#', true, 0 // as many as the first row
-	r.readAll(columns, row)
+	r.readAll(columns, optional, row)
 	if in.N <= 0 {
 		r.problems = problems{File: path}
 		r.Add(1, "larger than %d MiB; cut the recording shorter", maxSideBytes>>20)
@@ -152,13 +198,15 @@ type sideRow struct {
 	fields  []string
 }
 
-func (r *sideRow) readAll(columns []string, row func(*sideRow)) {
+func (r *sideRow) readAll(columns []string, optional int, row func(*sideRow)) {
 	r.columns = columns
 	head, err := r.csv.Read()
-	if err == nil && !slices.Equal(head, columns) {
-		r.Add(1, "its first row is not %q; write that, and what it names in each row", strings.Join(columns, ","))
+	needed := columns[:len(columns)-optional]
+	if err == nil && !(len(head) >= len(needed) && len(head) <= len(columns) && slices.Equal(head, columns[:len(head)])) {
+		r.Add(1, "its first row is not %q; write that, and what it names in each row", strings.Join(needed, ","))
 		return
 	}
+	head = slices.Clone(head)
 	for n := 0; err == nil; n++ {
 		if r.fields, err = r.csv.Read(); err != nil {
 			break
@@ -174,7 +222,7 @@ func (r *sideRow) readAll(columns []string, row func(*sideRow)) {
 	var bad *csv.ParseError
 	switch {
 	case errors.As(err, &bad):
-		r.Add(bad.Line, "not a row of %d columns: %v", len(columns), bad.Err)
+		r.Add(bad.Line, "not a row of %d columns: %v", max(len(head), len(needed)), bad.Err)
 	case errors.Is(err, io.EOF):
 		if head == nil {
 			r.Add(1, "empty; its first row must be %q", strings.Join(columns, ","))
@@ -199,10 +247,36 @@ func (r *sideRow) choice(i int, words ...string) string {
 	return ""
 }
 
-func (r *sideRow) whole(i, most int) int {
-	v, err := strconv.Atoi(r.fields[i])
+func (r *sideRow) whole(i, most int) int { return r.number(i, r.fields[i], most) }
+
+func (r *sideRow) counts(i int) (all []int32) {
+	for word := range strings.FieldsSeq(r.fields[i]) {
+		times, one, several := strings.Cut(word, "*")
+		n := 1
+		if several {
+			n = r.number(i, times, maxMinutes)
+		} else {
+			one = times
+		}
+		c := r.number(i, one, maxCount)
+		if len(all)+n > maxMinutes {
+			r.problem("%s: more than %d minutes; cut the trace shorter", r.columns[i], maxMinutes)
+		}
+		if r.Any() {
+			return nil
+		}
+		all = append(all, slices.Repeat([]int32{int32(c)}, n)...)
+	}
+	if len(all) == 0 {
+		r.problem("%s: none; write one for each minute", r.columns[i])
+	}
+	return slices.Clip(all)
+}
+
+func (r *sideRow) number(i int, s string, most int) int {
+	v, err := strconv.Atoi(s)
 	if err != nil || v < 0 || v > most {
-		r.problem("%s: %s is not a whole number from 0 to %d", r.columns[i], shown(r.fields[i]), most)
+		r.problem("%s: %s is not a whole number from 0 to %d", r.columns[i], shown(s), most)
 	}
 	return v
 }

@@ -151,7 +151,7 @@ func TestBadSideFiles(t *testing.T) {
 func TestBadRecordedKeys(t *testing.T) {
 	for text, want := range map[string]string{
 		strings.Replace(recordedScenario, "attempts: r.attempts.csv", "attempts: r.attempts.csv, failureRate: 0.1", 1): "attempts say how dispatches go; remove the other keys",
-		strings.Replace(recordedScenario, "file: r.calls.csv}}", "}}", 1):                                              `exact arrivals needs "file"`,
+		strings.Replace(recordedScenario, "file: r.calls.csv}}", "}}", 1):                                              `exact arrivals needs "times"`,
 		strings.Replace(recordedScenario, "file: r.calls.csv}}", "file: r.calls.csv, rate: 5}}", 1):                    `exact arrivals does not take "rate"`,
 		strings.Replace(recordedScenario, "file: r.calls.csv}}", "file: r.calls.csv}, idempotencyKeys: 5}", 1):         "remove idempotencyKeys and inputs",
 	} {
@@ -259,4 +259,66 @@ func FuzzSideFiles(f *testing.F) {
 			t.Error("read back they are others")
 		}
 	})
+}
+
+// TestTimedCallsAndCounts: calls with service times of their own and counts of a
+// trace read back as they were written; what is wrong is reported with its line.
+func TestTimedCallsAndCounts(t *testing.T) {
+	const text = `name: r
+duration: 10m
+functions: [{name: f}, {name: g}]
+load:
+  - {function: f, arrivals: {process: times, file: r.calls.csv}}
+  - {function: g, arrivals: {process: trace, file: r.counts.csv}}
+  - {function: g, arrivals: {process: times, times: [0s, 20ms, 20ms, 9m59.999999999s]}}
+`
+	const calls, counts = "function,mode,at,inputBytes,took\nf,enqueue,0,0,\nf,enqueue,1.5,7,0\nf,enqueue,2,0,123.456789012\n", "function,counts\ng,3*0 5 2*1 0\n"
+	s, err := ReadFile(writeAll(t, map[string]string{"r.yaml": text, "r.calls.csv": calls, "r.counts.csv": counts}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := s.Load[0].Arrivals.Calls, []Call{{}, {At: 1500 * time.Millisecond, Input: 7, Timed: true},
+		{At: 2 * time.Second, Timed: true, Took: 123*time.Second + 456789012}}; !reflect.DeepEqual(got, want) {
+		t.Errorf("calls %+v, want %+v", got, want)
+	}
+	if got, want := s.Load[1].Arrivals.Counts, []int32{0, 0, 0, 5, 1, 1, 0}; !reflect.DeepEqual(got, want) {
+		t.Errorf("counts %v, want %v", got, want)
+	}
+	if got := s.Load[2].Arrivals.AllCalls(); len(got) != 4 || got[3].At != 10*time.Minute-1 {
+		t.Errorf("times %v", got)
+	}
+	again := filepath.Join(t.TempDir(), "again.yaml")
+	if err := WriteFiles(again, s, ""); err != nil {
+		t.Fatal(err)
+	}
+	back, err := ReadFile(again)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range s.Load {
+		s.Load[i].Line, s.Load[i].Arrivals.Line = back.Load[i].Line, back.Load[i].Arrivals.Line
+	}
+	if !reflect.DeepEqual(back.Load, s.Load) {
+		t.Errorf("read back as %+v, was %+v", back.Load, s.Load)
+	}
+	for _, c := range []struct{ name, text, want string }{
+		{"r.counts.csv", counts + "g,1\n", "r.counts.csv:3: a second row of g"},
+		{"r.counts.csv", "function,counts\ng,1 x\n", `r.counts.csv:2: counts: "x" is not a whole number`},
+		{"r.counts.csv", "function,counts\ng,9999999*1\n", `"9999999" is not a whole number from 0 to 576000`},
+		{"r.counts.csv", "function,counts\ng,576000*1 1\n", "more than 576000 minutes"},
+		{"r.counts.csv", "function,counts\ng,\n", "r.counts.csv:2: counts: none"},
+		{"r.counts.csv", "function,counts\nf,1\n", "load[1]: r.counts.csv has no counts of g"},
+		{"r.calls.csv", "function,mode,at,inputBytes,took\nf,enqueue,0,0,1m\n", `r.calls.csv:2: took: "1m" is not a time`},
+		{"r.calls.csv", "function,mode,at,inputBytes,took\nf,enqueue,0,0\n", "r.calls.csv:2: not a row of 5 columns"},
+		{"r.yaml", strings.Replace(text, "20ms, 20ms", "20ms, 10ms", 1), "load[2].arrivals.times[2]: 10ms is before the time in front of it"},
+		{"r.yaml", strings.Replace(text, "[0s, 20ms, 20ms, 9m59.999999999s]", "[]", 1), "r.yaml:7: arrivals: no times"},
+		{"r.yaml", strings.Replace(text, "[0s, ", "[0s, 5, ", 1), `times[1]: "5" has no unit`},
+		{"r.yaml", strings.Replace(text, "[0s, 20ms, 20ms, 9m59.999999999s]", "[10m]", 1), "begin at 10m0s, but load stops"},
+	} {
+		files := map[string]string{"r.yaml": text, "r.calls.csv": calls, "r.counts.csv": counts}
+		files[c.name] = c.text
+		if _, err := ReadFile(writeAll(t, files)); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("got %v, want %q", err, c.want)
+		}
+	}
 }

@@ -44,7 +44,7 @@ var (
 	Losses        = []string{"tail", "fact"}
 	Durabilities  = []string{string(core.DurabilityDisk), string(core.DurabilityMemory)}
 	Distributions = []string{"constant", "uniform", "exponential", "lognormal", "empirical"}
-	Processes     = []string{"poisson", "constant", "burst", "trace", "exact"}
+	Processes     = []string{"poisson", "constant", "burst", "trace", processTimes, processExact}
 )
 
 func latencyNames() []string {
@@ -124,7 +124,7 @@ var functionTable = &record[Function]{
 	what: "function", fresh: NewFunction, line: func(f *Function) *int { return &f.Line },
 	fields: []field[Function]{
 		{key: "name", doc: "Name; 'total' is taken.", typ: text{}, must: true, at: func(f *Function) any { return &f.Name }},
-		{key: "copies", doc: "Registers this many alike, NAME-1 to NAME-n; load, faults and checks of NAME address all.", typ: integer{1, 10_000}, at: func(f *Function) any { return &f.Copies }},
+		{key: "copies", doc: "Registers this many alike, NAME-1 to NAME-n; load, faults and checks of NAME address all.", typ: integer{1, MaxFunctions}, at: func(f *Function) any { return &f.Copies }},
 		{key: "concurrency", doc: "Slots: executions in flight at most.", typ: counted(limits.Concurrency), at: func(f *Function) any { return &f.Concurrency }},
 		{key: "queueSize", doc: "Executions queued at most.", typ: counted(limits.QueueSize), at: func(f *Function) any { return &f.QueueSize }},
 		{key: "maxRetries", doc: "Retries of a failed dispatch.", typ: counted(limits.MaxRetries), at: func(f *Function) any { return &f.MaxRetries }},
@@ -216,14 +216,15 @@ var arrivalsTable = &record[Arrivals]{
 	what: "arrivals", flow: true, fresh: newArrivals,
 	line: func(a *Arrivals) *int { return &a.Line }, given: func(a *Arrivals) *[]string { return &a.given },
 	fields: []field[Arrivals]{
-		{key: "process", doc: "Shape of the stream.", typ: choice{Processes}, must: true, at: func(a *Arrivals) any { return &a.Process }},
+		{key: "process", doc: "Shape of the stream; exact is an older word for times.", typ: choice{Processes}, must: true, at: func(a *Arrivals) any { return &a.Process }},
 		{key: "rate", doc: "poisson, constant: calls a second.", typ: number{1e-6, maxRate}, at: func(a *Arrivals) any { return &a.Rate }},
 		{key: "from", doc: "poisson, constant, trace: when the stream begins.", typ: anyTime, at: func(a *Arrivals) any { return &a.From }},
 		{key: "to", doc: "poisson, constant: when it ends; the scenario's duration by default.", typ: positiveTime, at: func(a *Arrivals) any { return &a.To }},
 		{key: "at", doc: "burst: when.", typ: anyTime, at: func(a *Arrivals) any { return &a.At }},
 		{key: "count", doc: "burst: how many.", typ: integer{1, maxCount}, at: func(a *Arrivals) any { return &a.Count }},
-		{key: "counts", doc: "trace: calls in each minute.", typ: counts{}, at: func(a *Arrivals) any { return &a.Counts }},
-		{key: "file", doc: "exact: a file beside the scenario with the time of each call; those of the load's function and mode count.", typ: text{}, at: func(a *Arrivals) any { return &a.File }},
+		{key: "counts", doc: "trace: calls in each minute.", typ: counts{}, at: func(a *Arrivals) any { return &a.Counts }, beside: func(a *Arrivals) bool { return a.File != "" }},
+		{key: "times", doc: "times: when each call comes, in order.", typ: instants{}, at: func(a *Arrivals) any { return &a.Times }},
+		{key: "file", doc: "times: a file beside the scenario, in place of times, with the time of each call; those of the load's function and mode count. trace: one with the counts of each function, in place of counts.", typ: text{}, at: func(a *Arrivals) any { return &a.File }},
 		{key: "within", doc: "trace: uniform has exactly that many at random times, poisson on average.", typ: choice{[]string{"uniform", "poisson"}}, at: func(a *Arrivals) any { return &a.Within }},
 	},
 }

@@ -145,7 +145,7 @@ type Leaves struct {
 }
 
 // Arrivals is an arrival process: poisson or constant(Rate, From, To),
-// burst(At, Count), trace(Counts, Within, From), exact(File).
+// burst(At, Count), trace(Counts or File, Within, From), times(Times or File).
 type Arrivals struct {
 	Line    int
 	given   []string
@@ -155,10 +155,38 @@ type Arrivals struct {
 	To      time.Duration // arrivals are before this; 0 = the duration
 	At      time.Duration
 	Count   int
-	Counts  []int  // arrivals in each minute after From
-	Within  string // uniform: exactly Counts, at random times; poisson: on average
-	File    string // a side file with Calls
-	Calls   []Call // of the load's function and mode, by time
+	Counts  []int32         // arrivals in each minute after From
+	Within  string          // uniform: exactly Counts, at random times; poisson: on average
+	Times   []time.Duration // of each arrival, ascending
+	File    string          // a side file with Counts or Calls
+	Calls   []Call          // from it, of the load's function and mode, by time
+}
+
+// Times are how a stream with a time for each call is called in files: times, or
+// exact in older ones.
+const processTimes, processExact = "times", "exact"
+
+// Exact says that each call has its own time.
+func (a *Arrivals) Exact() bool { return a.Process == processTimes || a.Process == processExact }
+
+// first is a time before which no call comes.
+func (a *Arrivals) first() time.Duration {
+	if len(a.Times) > 0 {
+		return a.Times[0]
+	}
+	return max(a.From, a.At)
+}
+
+// AllCalls are the calls of an Exact stream.
+func (a *Arrivals) AllCalls() []Call {
+	if len(a.Times) == 0 {
+		return a.Calls
+	}
+	all := make([]Call, len(a.Times))
+	for i, at := range a.Times {
+		all[i].At = at
+	}
+	return all
 }
 
 // Fault is something that happens to the system at one virtual time.

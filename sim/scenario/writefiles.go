@@ -6,18 +6,23 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 )
 
-// WriteFiles writes a scenario to path and its recorded calls and attempts, if
-// it has any, into the side files beside it that it names. comment goes to the
+// WriteFiles writes a scenario to path and its calls, counts and attempts that are
+// not in it, into the side files beside it that it names. comment goes to the
 // head of the scenario. A file that exists is overwritten.
 func WriteFiles(path string, s *Scenario, comment string) error {
 	dir := filepath.Dir(path)
-	calls, attempts := map[string][]*Load{}, map[string][]*Function{}
+	calls, counts, attempts := map[string][]*Load{}, map[string][]*Load{}, map[string][]*Function{}
 	for i := range s.Load {
-		if l := &s.Load[i]; l.Arrivals.File != "" {
+		switch l := &s.Load[i]; {
+		case l.Arrivals.File == "":
+		case l.Arrivals.Process == "trace":
+			counts[l.Arrivals.File] = append(counts[l.Arrivals.File], l)
+		default:
 			calls[l.Arrivals.File] = append(calls[l.Arrivals.File], l)
 		}
 	}
@@ -27,7 +32,16 @@ func WriteFiles(path string, s *Scenario, comment string) error {
 		}
 	}
 	for name, loads := range calls {
-		if err := writeSide(filepath.Join(dir, name), callColumns, func(w *sideWriter) { w.calls(loads) }); err != nil {
+		columns := callColumns
+		if !timed(loads) {
+			columns = columns[:len(columns)-1]
+		}
+		if err := writeSide(filepath.Join(dir, name), columns, func(w *sideWriter) { w.calls(loads, len(columns) == len(callColumns)) }); err != nil {
+			return err
+		}
+	}
+	for name, loads := range counts {
+		if err := writeSide(filepath.Join(dir, name), countColumns, func(w *sideWriter) { w.counts(loads) }); err != nil {
 			return err
 		}
 	}
@@ -41,9 +55,15 @@ func WriteFiles(path string, s *Scenario, comment string) error {
 
 // SideFiles are the names for the calls and attempts of a scenario file.
 func SideFiles(path string) (calls, attempts string) {
+	return sideFile(path, "calls"), sideFile(path, "attempts")
+}
+
+// CountsFile is the name for the counts of a scenario file.
+func CountsFile(path string) string { return sideFile(path, "counts") }
+
+func sideFile(path, of string) string {
 	base := filepath.Base(path)
-	base = strings.TrimSuffix(base, filepath.Ext(base))
-	return base + ".calls.csv", base + ".attempts.csv"
+	return strings.TrimSuffix(base, filepath.Ext(base)) + "." + of + ".csv"
 }
 
 type sideWriter struct {
@@ -63,14 +83,49 @@ func writeSide(path string, columns []string, write func(*sideWriter)) error {
 }
 
 // calls writes those of each load in turn: names of functions need no quotes.
-func (w *sideWriter) calls(loads []*Load) {
+func (w *sideWriter) calls(loads []*Load, timed bool) {
 	for _, l := range loads {
 		for _, c := range l.Arrivals.Calls {
 			b := append(append(w.row[:0], l.Function...), ',')
 			b = append(append(b, l.Mode...), ',')
 			b = append(appendSeconds(b, c.At), ',')
-			w.end(strconv.AppendInt(b, int64(c.Input), 10))
+			b = strconv.AppendInt(b, int64(c.Input), 10)
+			if timed {
+				b = append(b, ',')
+			}
+			if c.Timed {
+				b = appendSeconds(b, c.Took)
+			}
+			w.end(b)
 		}
+	}
+}
+
+// timed says that some call has a service time of its own.
+func timed(loads []*Load) bool {
+	return slices.ContainsFunc(loads, func(l *Load) bool {
+		return slices.ContainsFunc(l.Arrivals.Calls, func(c Call) bool { return c.Timed })
+	})
+}
+
+// counts writes equal ones behind each other as N*COUNT.
+func (w *sideWriter) counts(loads []*Load) {
+	for _, l := range loads {
+		b := append(append(w.row[:0], l.Function...), ',')
+		for rest := l.Arrivals.Counts; len(rest) > 0; {
+			n := 1
+			for n < len(rest) && rest[n] == rest[0] {
+				n++
+			}
+			if n > 1 {
+				b = append(strconv.AppendInt(b, int64(n), 10), '*')
+			}
+			b = strconv.AppendInt(b, int64(rest[0]), 10)
+			if rest = rest[n:]; len(rest) > 0 {
+				b = append(b, ' ')
+			}
+		}
+		w.end(b)
 	}
 }
 

@@ -249,7 +249,7 @@ func (g *generator) load(sc *scenario.Scenario, budget *float64) scenario.Load {
 		a.Process, a.From = "trace", g.between(0, g.duration/2)
 		for range 1 + int(g.duration/time.Minute) {
 			n := g.r.IntN(int(min(most, 2000)) + 1)
-			a.Counts = append(a.Counts, n)
+			a.Counts = append(a.Counts, int32(n))
 			*budget -= float64(n * fn.Copies)
 		}
 	default:

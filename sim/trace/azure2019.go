@@ -2,6 +2,7 @@ package trace
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -12,47 +13,56 @@ import (
 // durationColumns are the percentiles of the 2019 durations file.
 var durationColumns = []float64{0, 1, 25, 50, 75, 99, 100}
 
+// dayMinutes is how many minutes a published day has.
+const dayMinutes = 1440
+
 // Azure2019 reads the 2019 layout: invocations per minute, durations in
-// milliseconds, and (memory may be "") allocated megabytes. It returns the
-// scenario and a comment for its head.
-func Azure2019(invocations, durations, memory string, o Options) (*scenario.Scenario, string, error) {
-	all, minutes, twice, err := readInvocations(invocations)
+// milliseconds, and (memory may be "") allocated megabytes. The error names file
+// and line.
+func Azure2019(invocations, durations, memory string, o Options) (*Import, error) {
+	im := &Import{source: "an Azure Functions 2019 trace"}
+	d, err := im.readInvocations(invocations)
 	if err != nil {
-		return nil, "", err
+		return nil, err
 	}
-	byKey := map[string]*function{}
-	for _, f := range all {
-		byKey[f.key] = f
-	}
-	if err := readDurations(durations, byKey); err != nil {
-		return nil, "", err
+	if err := d.readDurations(durations); err != nil {
+		return nil, err
 	}
 	if memory != "" {
-		if err := readMemory(memory, byKey); err != nil {
-			return nil, "", err
+		if err := d.readMemory(memory); err != nil {
+			return nil, err
 		}
 	}
-	timed, without, calls, err := withDurations(all)
+	timed, err := d.withDurations()
 	if err != nil {
-		return nil, "", fmt.Errorf("%s: %w, of those that %s has; give the files of one day", durations, err, invocations)
+		return nil, fmt.Errorf("%s: %w, of those that %s has; give the files of one day", durations, err, invocations)
 	}
-	sc, comment, err := build(timed, minutes, "an Azure Functions 2019 trace", o)
-	if twice > 0 {
-		comment += fmt.Sprintf("\n%d rows of functions that are there twice are left out: the first one counts.", twice)
+	for _, f := range timed {
+		f.sizes2019()
 	}
-	if without > 0 {
-		comment += fmt.Sprintf("\n%d functions without durations are left out, with %d invocations.", without, calls)
+	if err := im.build(timed, time.Duration(d.minutes)*time.Minute, o); err != nil {
+		return nil, fmt.Errorf("%s: %w", invocations, err)
 	}
-	return sc, comment, err
+	return im, nil
+}
+
+// day is the files of a day while they are read.
+type day struct {
+	*Import
+	all     []*function
+	byKey   map[string]*function
+	byApp   map[string][]*function
+	minutes int
 }
 
 // withDurations leaves out the functions whose durations are not known, which
-// the published days have too, and says how many there are, with how many
-// invocations. The error is for no function with durations.
-func withDurations(all []*function) (timed []*function, without, calls int, err error) {
-	for _, f := range all {
+// the published days have too. The error is for no function with durations.
+func (d *day) withDurations() (timed []*function, err error) {
+	without, calls, idle := 0, 0, 0
+	for _, f := range d.all {
 		switch {
 		case f.total == 0:
+			idle++
 		case f.percentiles == nil:
 			without++
 			calls += f.total
@@ -61,102 +71,231 @@ func withDurations(all []*function) (timed []*function, without, calls int, err 
 		}
 	}
 	if without > 0 && len(timed) == 0 {
-		return nil, 0, 0, fmt.Errorf("no durations of any function")
+		return nil, fmt.Errorf("no durations of any function")
 	}
-	return timed, without, calls, nil
+	d.count(idle, "%d functions without a call are left out.")
+	if without > 0 {
+		d.note("%d functions without durations are left out, with %d invocations.", without, calls)
+	}
+	return timed, nil
 }
 
-func key(get func(string) string) (key, hash string, err error) {
-	hash = get("HashFunction")
+// key says which function a row is of; behind app and a slash is its name.
+func key(t *table) (key string, app int, err error) {
+	hash := t.get("HashFunction")
 	if hash == "" {
-		return "", "", fmt.Errorf("HashFunction is empty")
+		return "", 0, fmt.Errorf("HashFunction is empty")
 	}
-	for _, r := range hash {
-		if !strings.ContainsRune("0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ", r) {
-			return "", "", fmt.Errorf("HashFunction %q is not letters and digits", hash)
+	key = t.get("HashOwner") + "/" + t.get("HashApp") + "/" + hash
+	return key, len(key) - len(hash) - 1, nil
+}
+
+// minuteColumns are the columns 1, 2, 3 and so on. The error is for a gap: behind
+// it the day would be lost.
+func minuteColumns(t *table) ([]int, error) {
+	last := 0
+	for _, name := range t.head {
+		if n, err := strconv.Atoi(name); err == nil && strconv.Itoa(n) == name && n > 0 && n <= 100*dayMinutes {
+			last = max(last, n)
 		}
 	}
-	return get("HashOwner") + "/" + get("HashApp") + "/" + hash, hash, nil
+	at := make([]int, last)
+	for i := range at {
+		column := strconv.Itoa(i + 1)
+		if !t.has(column) {
+			return nil, fmt.Errorf("%s:1: no column %q, and the last minute is %d; the days of the data set have one for each minute", t.path, column, last)
+		}
+		at[i] = t.cols[column]
+	}
+	return at, nil
 }
 
-func readInvocations(path string) (all []*function, minutes, twice int, err error) {
+func (im *Import) readInvocations(path string) (*day, error) {
+	d := &day{Import: im, byKey: map[string]*function{}, byApp: map[string][]*function{}}
 	t, err := open(path, "HashFunction", "1")
 	if err != nil {
-		return nil, 0, 0, err
+		return nil, err
 	}
-	for t.has(strconv.Itoa(minutes + 1)) {
-		minutes++
+	minutes, err := minuteColumns(t)
+	if err != nil {
+		t.f.Close()
+		return nil, err
 	}
-	seen := map[string]bool{}
-	err = t.each(func(get func(string) string, _ []string) error {
-		f := &function{counts: make([]int, minutes)}
-		var err error
-		if f.key, f.hash, err = key(get); err != nil {
+	d.minutes = len(minutes)
+	twice := 0
+	err = t.each(func() error {
+		k, app, err := key(t)
+		if err != nil {
 			return err
 		}
-		if seen[f.key] {
+		if d.byKey[k] != nil {
 			twice++
 			return nil
 		}
-		seen[f.key] = true
-		for i := range f.counts {
-			n, err := strconv.ParseInt(get(strconv.Itoa(i+1)), 10, 32)
-			if err != nil || n < 0 {
-				return fmt.Errorf("minute %d: %q is not a number of invocations", i+1, get(strconv.Itoa(i+1)))
-			}
-			f.counts[i] = int(n)
-			f.total += int(n)
+		f := &function{key: k, name: k[app+1:]}
+		if f.counts, f.total, err = minuteCounts(t, minutes); err != nil {
+			return err
 		}
-		all = append(all, f)
+		d.byKey[k] = f
+		d.byApp[k[:app]] = append(d.byApp[k[:app]], f)
+		d.all = append(d.all, f)
 		return nil
 	})
-	return all, minutes, twice, err
+	d.count(twice, "%d rows of functions that are there twice are left out: the first one counts.")
+	if d.minutes != dayMinutes {
+		d.note("%d minutes; a whole day has %d.", d.minutes, dayMinutes)
+	}
+	return d, err
 }
 
-func (t *table) has(column string) bool {
-	_, ok := t.cols[column]
-	return ok
+func minuteCounts(t *table, minutes []int) (counts []int32, total int, err error) {
+	counts = make([]int32, len(minutes))
+	for i, at := range minutes {
+		cell := t.cells[at]
+		if cell == "0" {
+			continue
+		}
+		n, err := strconv.ParseUint(strings.TrimSpace(cell), 10, 31)
+		if err != nil || n > maxPerMinute {
+			return nil, 0, fmt.Errorf("minute %d: %q is not a number of invocations from 0 to %d", i+1, cell, maxPerMinute)
+		}
+		counts[i] = int32(n)
+		total += int(n)
+	}
+	return counts, total, nil
 }
 
-func readDurations(path string, byKey map[string]*function) error {
+// maxPerMinute is how many calls a scenario's minute can have.
+const maxPerMinute = 1_000_000_000
+
+// readDurations gives functions their distributions: by the percentiles that the
+// file has, up to the slowest call, with the mean that it says.
+func (d *day) readDurations(path string) error {
 	t, err := open(path, "HashFunction", "percentile_Average_50")
 	if err != nil {
 		return err
 	}
-	return t.each(func(get func(string) string, _ []string) error {
-		k, _, err := key(get)
-		f := byKey[k]
-		if err != nil || f == nil {
+	var absent []string
+	for _, rank := range durationColumns {
+		if column := percentileColumn(rank); !t.has(column) {
+			absent = append(absent, column)
+		}
+	}
+	for _, column := range []string{"Average", "Maximum"} {
+		if !t.has(column) {
+			absent = append(absent, column)
+		}
+	}
+	if len(absent) > 0 {
+		d.note("The durations have no columns %s: what these say of the slow calls is lost.", strings.Join(absent, ", "))
+	}
+	var unknown, twice, bent int
+	err = t.each(func() error {
+		k, _, err := key(t)
+		if err != nil {
 			return err
 		}
-		f.percentiles = nil
-		last := time.Duration(0)
-		for _, rank := range durationColumns {
-			column := "percentile_Average_" + strconv.Itoa(int(rank))
-			if !t.has(column) {
-				continue
-			}
-			d, err := scaled(column, get(column), time.Millisecond)
-			if err != nil {
-				return err
-			}
-			last = max(last, d) // averages over intervals need not be in order
-			f.percentiles = append(f.percentiles, scenario.Percentile{Rank: rank, Value: last})
+		f := d.byKey[k]
+		switch {
+		case f == nil:
+			unknown++
+			return nil
+		case f.percentiles != nil:
+			twice++
+			return nil
 		}
-		return nil
+		possible, err := f.distribution(t)
+		if !possible {
+			bent++
+		}
+		return err
 	})
+	d.count(unknown, "%d rows of durations are of functions without invocations.")
+	d.count(twice, "%d rows of durations are of functions that have some: the first ones count.")
+	d.count(bent, "%d functions have an Average that their percentiles do not allow: they come as near to it as those do.")
+	return err
 }
 
-func readMemory(path string, byKey map[string]*function) error {
-	t, err := open(path, "HashFunction", "AverageAllocatedMb")
+func percentileColumn(rank float64) string { return "percentile_Average_" + strconv.Itoa(int(rank)) }
+
+// distribution reads a function's row. It says false if the mean cannot be that of
+// the row.
+func (f *function) distribution(t *table) (possible bool, err error) {
+	last := time.Duration(0)
+	for _, rank := range durationColumns {
+		column := percentileColumn(rank)
+		if !t.has(column) {
+			continue
+		}
+		d, err := t.millis(column)
+		if err != nil {
+			return true, err
+		}
+		last = max(last, d) // averages over intervals need not be in order
+		f.percentiles = append(f.percentiles, scenario.Percentile{Rank: rank, Value: last})
+	}
+	if t.has("Maximum") { // the percentiles are of averages: one call can be slower
+		most, err := t.millis("Maximum")
+		if err != nil {
+			return true, err
+		}
+		end := &f.percentiles[len(f.percentiles)-1]
+		switch {
+		case end.Rank < 100:
+			f.percentiles = append(f.percentiles, scenario.Percentile{Rank: 100, Value: max(most, last)})
+		default:
+			end.Value = max(end.Value, most)
+		}
+	}
+	if !t.has("Average") {
+		return true, nil
+	}
+	mean, err := t.millis("Average")
+	if err == nil {
+		f.percentiles, possible = withMean(f.percentiles, mean)
+	}
+	return possible, err
+}
+
+// readMemory reads the megabytes of functions, or as they were published of whole
+// applications.
+func (d *day) readMemory(path string) error {
+	t, err := open(path, "HashApp", "AverageAllocatedMb")
 	if err != nil {
 		return err
 	}
-	return t.each(func(get func(string) string, _ []string) error {
-		k, _, err := key(get)
-		if f := byKey[k]; f != nil && err == nil {
-			f.memory = get("AverageAllocatedMb") + " MB on average"
+	unknown := 0
+	err = t.each(func() error {
+		text := strings.Clone(t.get("AverageAllocatedMb"))
+		if _, err := strconv.ParseFloat(text, 64); err != nil {
+			return fmt.Errorf("AverageAllocatedMb: %q is not a number", text)
+		}
+		if !t.has("HashFunction") {
+			of := d.byApp[t.get("HashOwner")+"/"+t.get("HashApp")]
+			if len(of) == 0 {
+				unknown++
+			}
+			for _, f := range of {
+				f.memory = text + " MB on average in its application"
+			}
+			return nil
+		}
+		k, _, err := key(t)
+		if f := d.byKey[k]; f != nil {
+			f.memory = text + " MB on average"
+		} else {
+			unknown++
 		}
 		return err
 	})
+	d.count(unknown, "%d rows of memory are of functions without invocations.")
+	return err
+}
+
+// sizes2019 gives a function the slots for the calls that its busiest minute makes
+// one of, and some more for their being at random times in it.
+func (f *function) sizes2019() {
+	atOnce := float64(slices.Max(f.counts)) / 60 * meanOf(f.percentiles).Seconds()
+	f.slots = max(leastSlots, enough(atOnce))
+	f.slowest = f.percentiles[len(f.percentiles)-1].Value
 }

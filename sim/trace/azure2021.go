@@ -1,6 +1,7 @@
 package trace
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"time"
@@ -8,68 +9,105 @@ import (
 	"simplane/sim/scenario"
 )
 
-// Azure2021 reads the 2021 layout: one row an invocation, with app, func,
-// end_timestamp and duration in seconds. Starts are counted by the minute, and
-// durations become percentiles.
-func Azure2021(path string, o Options) (*scenario.Scenario, string, error) {
+// Azure2021 reads the 2021 layout: one row a call, with app, func, end_timestamp
+// and duration in seconds. Each call begins at its time and takes what it took. The
+// error names file and line.
+func Azure2021(path string, o Options) (*Import, error) {
+	im := &Import{source: "an Azure Functions 2021 trace"}
 	t, err := open(path, "app", "func", "end_timestamp", "duration")
 	if err != nil {
-		return nil, "", err
+		return nil, err
 	}
-	type calls struct {
-		starts    []time.Duration
-		durations []time.Duration
-	}
-	byKey := map[string]*calls{}
-	var order []*function
-	err = t.each(func(get func(string) string, _ []string) error {
-		end, err := scaled("end_timestamp", get("end_timestamp"), time.Second)
+	byKey := map[[2]string]*function{}
+	var all []*function
+	err = t.each(func() error {
+		end, err := t.seconds("end_timestamp", longestTrace)
 		if err != nil {
 			return err
 		}
-		d, err := scaled("duration", get("duration"), time.Second)
+		took, err := t.seconds("duration", longestCall)
 		if err != nil {
 			return err
 		}
-		f := &function{key: get("app") + "/" + get("func"), hash: get("func")}
-		if f.hash == "" {
-			return fmt.Errorf("func is empty")
+		k := [2]string{t.get("app"), t.get("func")}
+		f := byKey[k]
+		if f == nil {
+			if k[1] == "" {
+				return fmt.Errorf("func is empty")
+			}
+			f = &function{key: k[0] + "/" + k[1]}
+			f.name = f.key[len(k[0])+1:]
+			byKey[[2]string{f.key[:len(k[0])], f.name}] = f
+			all = append(all, f)
 		}
-		c := byKey[f.key]
-		if c == nil {
-			c = &calls{}
-			byKey[f.key] = c
-			order = append(order, f)
-		}
-		c.starts = append(c.starts, max(0, end-d))
-		c.durations = append(c.durations, d)
+		f.calls = append(f.calls, scenario.Call{At: end - took, Took: took, Timed: true})
+		f.slowest = max(f.slowest, took)
+		f.total++
 		return nil
 	})
 	if err != nil {
-		return nil, "", err
+		return nil, err
 	}
-	first, last := time.Duration(1<<62), time.Duration(0)
-	for _, f := range order {
-		first = min(first, slices.Min(byKey[f.key].starts))
-		last = max(last, slices.Max(byKey[f.key].starts))
+	if len(all) == 0 {
+		return nil, fmt.Errorf("%s:1: no calls below the header", path)
 	}
-	if len(order) == 0 {
-		return nil, "", fmt.Errorf("%s: no invocations", path)
+	first, last, twice := longestTrace, -longestTrace, 0
+	for _, f := range all {
+		slices.SortStableFunc(f.calls, func(a, b scenario.Call) int { return cmp.Compare(a.At, b.At) })
+		first, last = min(first, f.calls[0].At), max(last, f.calls[len(f.calls)-1].At)
+		twice += repeated(f.calls)
+		f.slots = max(1, atOnce(f.calls))
 	}
-	first = first.Truncate(time.Minute)
-	minutes := int((last-first)/time.Minute) + 1
-	for _, f := range order {
-		c := byKey[f.key]
-		f.counts = make([]int, minutes)
-		for _, s := range c.starts {
-			f.counts[(s-first)/time.Minute]++
-		}
-		f.total = len(c.starts)
-		slices.Sort(c.durations)
-		for _, rank := range durationColumns {
-			at := int(rank) * (len(c.durations) - 1) / 100
-			f.percentiles = append(f.percentiles, scenario.Percentile{Rank: rank, Value: c.durations[at]})
+	// Times stay as far apart as they were; minutes stay minutes.
+	begin := first.Truncate(time.Minute)
+	if begin > first { // a call that began before the trace
+		begin -= time.Minute
+	}
+	for _, f := range all {
+		for i := range f.calls {
+			f.calls[i].At -= begin
 		}
 	}
-	return build(order, minutes, "an Azure Functions 2021 trace", o)
+	if begin != 0 {
+		im.note("0 is %v in the trace.", begin)
+	}
+	im.count(twice, "%d calls have the function, begin and duration of another: all of them count.")
+	minutes := (last - begin) / time.Minute
+	if err := im.build(all, (minutes+1)*time.Minute, o); err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return im, nil
+}
+
+// repeated is how many of the calls, which are in order of their times, another one
+// equals. Those of one time are few.
+func repeated(calls []scenario.Call) (n int) {
+	for from, i := 0, 1; i < len(calls); i++ {
+		if calls[i].At != calls[from].At {
+			from = i
+			continue
+		}
+		if i-from < 100 && slices.Contains(calls[from:i], calls[i]) {
+			n++
+		}
+	}
+	return n
+}
+
+// atOnce is how many of the calls were under way at a time, at most. One that
+// begins when another ends needs a place of its own.
+func atOnce(calls []scenario.Call) int {
+	ends := make([]time.Duration, len(calls))
+	for i := range calls {
+		ends[i] = calls[i].At + calls[i].Took
+	}
+	slices.Sort(ends)
+	most, ended := 0, 0
+	for i := range calls {
+		for ends[ended] < calls[i].At {
+			ended++
+		}
+		most = max(most, i+1-ended)
+	}
+	return most
 }

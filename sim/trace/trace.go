@@ -4,172 +4,215 @@
 package trace
 
 import (
-	"encoding/csv"
 	"errors"
 	"fmt"
-	"io"
 	"math"
-	"os"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 
+	"simplane/core"
 	"simplane/sim/scenario"
 )
 
 // Options shape the scenario.
 type Options struct {
 	Name string
+	File string // where it will be written; its side files are named after it
 	Seed uint64
-	// Within is how arrivals lie inside a minute: uniform or poisson.
+	// Within is how arrivals lie inside a minute, of the 2019 layout: uniform or
+	// poisson.
 	Within string
 	// Functions > 0 keeps only that many, the busiest.
 	Functions int
 }
 
-// function is one function of a trace.
-type function struct {
-	key         string // owner, app and function
-	hash        string // what it is named after
-	counts      []int  // per minute
-	total       int
-	percentiles []scenario.Percentile
-	memory      string // for the comment
+// Import is a trace as a scenario.
+type Import struct {
+	Scenario *scenario.Scenario
+	// Notes say what of the trace is not in the scenario, or not as it was, a
+	// sentence each.
+	Notes []string
+
+	source string
+	lines  []string // a line for each of a few functions
 }
 
-// maxFunctions is what a scenario can hold.
-const maxFunctions = 10_000
+func (im *Import) note(format string, args ...any) {
+	im.Notes = append(im.Notes, fmt.Sprintf(format, args...))
+}
 
-// build makes the scenario of a trace's functions, and its head comment.
-func build(all []*function, minutes int, source string, o Options) (*scenario.Scenario, string, error) {
+// count notes a number of things, unless there are none.
+func (im *Import) count(n int, format string) {
+	if n > 0 {
+		im.note(format, n)
+	}
+}
+
+// Comment is for the scenario's head.
+func (im *Import) Comment() string {
+	head := []string{"Made by `simplane sim import-trace` from " + im.source + "."}
+	return strings.Join(slices.Concat(head, im.Notes, im.lines), "\n")
+}
+
+// function is one function of a trace.
+type function struct {
+	key    string // owner, app and function
+	name   string // what it is named after
+	memory string // for the comment
+	total  int    // of its calls
+
+	counts      []int32 // 2019: per minute
+	percentiles []scenario.Percentile
+	calls       []scenario.Call // 2021
+	slowest     time.Duration
+	slots       int // that its calls need
+}
+
+const (
+	// leastSlots is the concurrency of a function of a 2019 trace, at least.
+	leastSlots = 16
+	queueSize  = 10_000
+	// listed is how many functions are explained in the head.
+	listed = 50
+	// inline is how many counts there may be in the scenario itself.
+	inline = 100_000
+)
+
+// enough is how many slots let calls begin at once that are that many on average
+// and come at random times: six standard deviations more.
+func enough(mean float64) int {
+	return int(math.Ceil(min(mean+6*math.Sqrt(mean), core.MaxConcurrency)))
+}
+
+// build makes the scenario of a trace's functions.
+func (im *Import) build(all []*function, duration time.Duration, o Options) error {
 	all = slices.DeleteFunc(all, func(f *function) bool { return f.total == 0 })
 	if len(all) == 0 {
-		return nil, "", errors.New("the trace has no invocations")
+		return errors.New("the trace has no invocations")
 	}
-	limit := maxFunctions
+	limit := scenario.MaxFunctions
 	if o.Functions > 0 {
-		limit = o.Functions
+		limit = min(limit, o.Functions)
 	}
-	skipped := max(0, len(all)-limit)
 	slices.SortStableFunc(all, func(a, b *function) int { return b.total - a.total })
-	all = all[:len(all)-skipped]
-
-	sc := scenario.New()
-	sc.Name, sc.Seed = o.Name, o.Seed
-	sc.Duration = time.Duration(minutes) * time.Minute
-	sc.Core.RateMaxPerSecond = 0
-	comment := []string{"Made by `simplane sim import-trace` from " + source + "."}
-	if skipped > 0 {
-		comment = append(comment, fmt.Sprintf("The %d least busy functions are left out.", skipped))
+	if skipped := all[min(len(all), limit):]; len(skipped) > 0 {
+		calls := 0
+		for _, f := range skipped {
+			calls += f.total
+		}
+		im.note("The %d least busy functions are left out, with %d invocations.", len(skipped), calls)
+		all = all[:limit]
 	}
-	total := 0
-	used := map[string]bool{}
+	b := &builder{im: im, o: o, sc: scenario.New(), used: map[string]bool{}}
+	b.sc.Name, b.sc.Seed, b.sc.Duration, b.sc.Core.RateMaxPerSecond = o.Name, o.Seed, duration, 0
+	cells := 0
 	for _, f := range all {
-		fn := scenario.NewFunction()
-		fn.Name = uniqueName(f.hash, used)
-		fn.Concurrency, fn.QueueSize, fn.MaxRetries = 16, 10_000, 0
+		cells += len(f.counts)
+	}
+	b.inline = cells <= inline
+	for _, f := range all {
+		b.function(f, len(all) <= listed)
+	}
+	return b.finish()
+}
+
+type builder struct {
+	im      *Import
+	o       Options
+	sc      scenario.Scenario
+	used    map[string]bool
+	inline  bool
+	total   int
+	calls   int // in side files
+	renamed int
+	timeout int // milliseconds, the longest
+}
+
+func (b *builder) function(f *function, explain bool) {
+	fn := scenario.NewFunction()
+	fn.Name = b.uniqueName(f.name)
+	fn.Concurrency, fn.QueueSize, fn.MaxRetries = min(f.slots, core.MaxConcurrency), queueSize, 0
+	if f.percentiles != nil {
 		fn.Behavior.Latency = scenario.Latency{Distribution: "empirical", Percentiles: f.percentiles}
-		slowest := f.percentiles[len(f.percentiles)-1].Value
-		fn.TimeoutMillis = max(fn.TimeoutMillis, int(min(2*slowest, 24*time.Hour)/time.Millisecond)+1)
-		sc.Functions = append(sc.Functions, fn)
-		sc.Load = append(sc.Load, scenario.Load{
-			Function: fn.Name, Mode: "enqueue",
-			Arrivals: scenario.Arrivals{Process: "trace", Counts: f.counts, Within: o.Within},
-		})
-		line := fmt.Sprintf("%s: %s, %d invocations", fn.Name, f.key, f.total)
+	}
+	// No call runs into its timeout, or is stale before it ends.
+	fn.TimeoutMillis = max(fn.TimeoutMillis, int(min(2*f.slowest/time.Millisecond+1, core.MaxTimeoutMillis)))
+	b.timeout = max(b.timeout, fn.TimeoutMillis)
+	b.sc.Functions = append(b.sc.Functions, fn)
+	b.sc.Load = append(b.sc.Load, scenario.Load{Function: fn.Name, Mode: "enqueue", Arrivals: b.arrivals(f)})
+	b.total += f.total
+	if explain {
+		line := fmt.Sprintf("%s: %s, %d invocations", fn.Name, printable(f.key), f.total)
 		if f.memory != "" {
 			line += ", " + f.memory
 		}
-		if len(all) <= 50 {
-			comment = append(comment, line)
-		}
-		total += f.total
+		b.im.lines = append(b.im.lines, line)
 	}
-	sc.Description = fmt.Sprintf("%d functions, %d invocations in %v", len(all), total, sc.Duration)
-	if o.Within == "uniform" {
-		sc.Expect = []scenario.Check{{Count: "offered", Op: "==", Value: strconv.Itoa(total)}}
-	}
-	return &sc, strings.Join(comment, "\n"), nil
 }
 
-func uniqueName(hash string, used map[string]bool) string {
-	for n := min(8, len(hash)); ; n++ {
-		name := "fn-" + hash[:min(n, len(hash))]
-		if n > len(hash) {
-			name += "-" + strconv.Itoa(n-len(hash)+1)
+func (b *builder) arrivals(f *function) scenario.Arrivals {
+	a := scenario.Arrivals{Process: "trace", Within: b.o.Within, Counts: f.counts}
+	if f.calls != nil {
+		calls, _ := scenario.SideFiles(b.o.File)
+		b.calls += len(f.calls)
+		return scenario.Arrivals{Process: "times", Within: "uniform", File: calls, Calls: f.calls}
+	}
+	if !b.inline {
+		a.File = scenario.CountsFile(b.o.File)
+	}
+	return a
+}
+
+func (b *builder) finish() error {
+	if b.calls > scenario.MaxRecorded {
+		return fmt.Errorf("%d calls; a scenario has at most %d: cut the trace, or keep the busiest functions with --functions", b.calls, scenario.MaxRecorded)
+	}
+	b.sc.Core.StaleTTL = max(b.sc.Core.StaleTTL, 2*time.Duration(b.timeout)*time.Millisecond)
+	b.im.count(b.renamed, "%d functions have characters in their names that others than letters and digits are: they are named with '-' in place of those.")
+	b.sc.Description = fmt.Sprintf("%d functions, %d invocations in %v", len(b.sc.Functions), b.total, b.sc.Duration)
+	if b.calls > 0 || b.o.Within == "uniform" {
+		b.sc.Expect = []scenario.Check{{Count: "offered", Op: "==", Value: strconv.Itoa(b.total)}}
+	}
+	b.im.Scenario = &b.sc
+	return nil
+}
+
+// uniqueName is fn- and as much of a name as tells it from the others, at least
+// eight characters.
+func (b *builder) uniqueName(of string) string {
+	plain := strings.Map(func(r rune) rune {
+		if r < 128 && (r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9') {
+			return r
 		}
-		if !used[name] {
-			used[name] = true
+		return '-'
+	}, of)
+	if plain != of {
+		b.renamed++
+	}
+	plain = plain[:min(len(plain), maxName)]
+	for n := min(8, len(plain)); ; n++ {
+		name := strings.TrimRight("fn-"+plain[:min(n, len(plain))], "-")
+		if n > len(plain) {
+			name += "-" + strconv.Itoa(n-len(plain)+1)
+		}
+		if !b.used[name] {
+			b.used[name] = true
 			return name
 		}
 	}
 }
 
-// table is a CSV file read row by row, with its header.
-type table struct {
-	path string
-	r    *csv.Reader
-	f    *os.File
-	cols map[string]int
-	head []string
-}
+// maxName leaves room for what is put before and behind a name.
+const maxName = 100
 
-func open(path string, needed ...string) (*table, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	t := &table{path: path, f: f, r: csv.NewReader(f), cols: map[string]int{}}
-	t.r.ReuseRecord = true
-	head, err := t.r.Read()
-	if err != nil {
-		f.Close()
-		return nil, fmt.Errorf("%s:1: no header: %w", path, err)
-	}
-	t.head = slices.Clone(head)
-	for i, name := range t.head {
-		t.cols[strings.TrimPrefix(strings.TrimSpace(name), "\ufeff")] = i
-	}
-	for _, name := range needed {
-		if _, ok := t.cols[name]; !ok {
-			f.Close()
-			return nil, fmt.Errorf("%s:1: no column %q; is this the file meant?", path, name)
+// printable is a text as a comment can have it.
+func printable(s string) string {
+	for _, r := range s {
+		if !strconv.IsPrint(r) {
+			return strconv.Quote(s)
 		}
 	}
-	return t, nil
-}
-
-// each calls row for every row; get finds a column, "" when it is absent. An
-// error of row gets the file and line put in front.
-func (t *table) each(row func(get func(string) string, cells []string) error) error {
-	defer t.f.Close()
-	for {
-		cells, err := t.r.Read()
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
-		if err != nil {
-			return fmt.Errorf("%s: %w", t.path, err)
-		}
-		get := func(name string) string {
-			if i, ok := t.cols[name]; ok {
-				return strings.TrimSpace(cells[i])
-			}
-			return ""
-		}
-		if err := row(get, cells); err != nil {
-			line, _ := t.r.FieldPos(0)
-			return fmt.Errorf("%s:%d: %w", t.path, line, err)
-		}
-	}
-}
-
-// scaled reads a number in some unit as a duration.
-func scaled(column, s string, unit time.Duration) (time.Duration, error) {
-	v, err := strconv.ParseFloat(s, 64)
-	if err != nil || math.IsNaN(v) || v < 0 || v > float64(100*24*time.Hour)/float64(unit) {
-		return 0, fmt.Errorf("%s: %q is not a duration", column, s)
-	}
-	return time.Duration(math.Round(v * float64(unit))).Round(time.Microsecond), nil
+	return s
 }

@@ -136,7 +136,7 @@ func (b *builder) function(f *history.Function) {
 	}
 	b.sc.Functions = append(b.sc.Functions, fn)
 	for _, mode := range []string{"invoke", "enqueue"} {
-		l := scenario.Load{Function: f.Name, Mode: mode, Arrivals: scenario.Arrivals{Process: "exact", Within: "uniform", File: calls}}
+		l := scenario.Load{Function: f.Name, Mode: mode, Arrivals: scenario.Arrivals{Process: "times", Within: "uniform", File: calls}}
 		for _, c := range f.Calls {
 			if c.Sync == (mode == "invoke") {
 				l.Arrivals.Calls = append(l.Arrivals.Calls, scenario.Call{At: c.At, Input: int32(min(c.Input, scenario.MaxCallInput))})

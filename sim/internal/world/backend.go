@@ -78,7 +78,7 @@ func (w *World) deliver(t core.Task, o core.Outcome) {
 
 // perform runs a dispatch on an instance; o is what it answers if it succeeds.
 func (w *World) perform(b *backend, t core.Task, o core.Outcome) {
-	drawn := b.service.Draw(w.loop.Now(), b.slow)
+	drawn := b.service.Draw(w.loop.Now(), b.slow, t.Input)
 	d := drawn.Takes
 	if drawn.Cold {
 		o.ColdStart, o.Init = true, b.decl.Behavior.ColdStart.InitDuration

@@ -167,7 +167,10 @@ func (w *World) submit(i int32) {
 // input is what a call brings: one of its own, unless another call with its key is
 // to bring the same, or the scenario says no more than a size.
 func (w *World) input(l *load, key, number int) []byte {
+	took, timed := l.calls.Took()
 	switch size := l.calls.Size(); {
+	case timed:
+		return w.timedInput(took, size)
 	case size > 0:
 		return w.blank(size)
 	case key >= 0:
@@ -182,6 +185,17 @@ func (w *World) blank(size int) []byte {
 		w.blanks = make([]byte, max(size, 1<<16))
 	}
 	return w.blanks[:size:size]
+}
+
+// timedInput is the input of a call with a service time of its own. Core keeps it:
+// each has memory of its own, of which many are taken at once.
+func (w *World) timedInput(took time.Duration, size int) []byte {
+	if cap(w.timed)-len(w.timed) < size {
+		w.timed = make([]byte, 0, max(size, 1<<14))
+	}
+	from := len(w.timed)
+	w.timed = draws.AppendTimed(w.timed, took, size)
+	return w.timed[from:len(w.timed):len(w.timed)]
 }
 
 // keyName is the idempotency key of a number. A function's loads share them.

@@ -109,6 +109,7 @@ type World struct {
 	tokens   tokens
 	keyNames []string
 	blanks   []byte
+	timed    []byte // what is left of memory for timed inputs
 	rival    func(*scenario.Function) Rival
 
 	deletions []*core.Deletion
