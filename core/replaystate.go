@@ -148,7 +148,7 @@ func (z *zeros) bytes(n uint32) ([]byte, error) {
 		return nil, fmt.Errorf("a payload of %d bytes; at most %d can be", n, maxReplayPayload)
 	}
 	if int(n) > len(z.all) {
-		z.all = make([]byte, max(int(n), 1<<16))
+		z.all = make([]byte, max(int(n), 2*len(z.all), 256))
 	}
 	return z.all[:n:n], nil
 }

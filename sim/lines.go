@@ -30,18 +30,11 @@ const (
 	verbs
 )
 
-var verbNames = [verbs]string{"accept", "hit", "start", "retry", "queue", "end", "free", "late", "duplicate", "clean", "evict"}
-
-// said is "VERB FUNCTION #", kept because it begins nearly every line.
-func (f *generation) said(v verb) string {
-	if f.lines[v] == "" {
-		f.lines[v] = verbNames[v] + " " + f.name + " #"
-	}
-	return f.lines[v]
-}
+var verbNames = [verbs]string{"accept ", "hit ", "start ", "retry ", "queue ", "end ", "free ", "late ", "duplicate ", "clean ", "evict "}
 
 func (w *witness) line(f *generation, rec *record, v verb) []byte {
-	b := append(w.log.begin(w.loop.Now()), f.said(v)...)
+	b := append(append(w.log.begin(w.loop.Now()), verbNames[v]...), f.name...)
+	b = append(b, " #"...)
 	if rec == nil { // evicted
 		return append(b, '-')
 	}

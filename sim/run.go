@@ -115,7 +115,7 @@ func (r *run) boot(seen observer) (*core.Core, error) {
 	}
 	if !r.opts.Unchecked {
 		if r.tape == nil {
-			r.tape = &tape{w: r.witness, also: cfg.Recorder}
+			r.tape = &tape{w: r.witness, also: cfg.Recorder, wholly: wholly}
 		}
 		r.tape.restart()
 		if cfg.Recorder = r.tape; r.opts.recorder != nil {
@@ -153,6 +153,7 @@ func coreConfig(sc *scenario.Scenario, scaler core.Scaler) core.Config {
 		ScaleUpCooldown:   sc.Core.Autoscale.UpCooldown, ScaleDownCooldown: sc.Core.Autoscale.DownCooldown,
 		ScaleDownWindow: sc.Core.Autoscale.DownWindow, ScaleToZeroGrace: sc.Core.Autoscale.ToZeroGrace,
 		Scaler:        scaler,
+		MaxFunctions:  scenario.MaxFunctions,
 		MaxExecutions: sc.Core.MaxExecutions, MaxIdempotencyKeys: sc.Core.MaxIdempotencyKeys, MaxPayloadBytes: sc.Core.MaxPayloadBytes,
 		PassOverLate: sc.Core.PassOverLate,
 		Shards:       1, // one goroutine: nothing to keep apart

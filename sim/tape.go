@@ -6,21 +6,33 @@ import (
 	"time"
 
 	"simplane/core"
+	"simplane/sim/internal/random"
+	"simplane/sim/scenario"
 )
 
 // tape is the core.Recorder of every run: what a core has recorded it takes again,
 // function by function and shard by shard of the keys, and compares. It does so
 // while the run goes on, a step behind, so that no more than the last steps are kept
-// however long the run is.
+// however long the run is. That costs as much as all else in a run. So of a long run
+// all of the first wholly steps are taken again, and later one in sparsely of the
+// stretches from one of a function's bases to the next.
 type tape struct {
 	w       *witness
 	also    core.Recorder // is told everything, too; nil = nobody is
 	cfg     core.ReplayConfig
+	few     []*track // by domain, where that is a small number
+	left    []bool   // of those; nearly all steps of a long run are looked up here only
 	domains map[uint32]*track
 	inOrder []*track
+	wholly  int64 // steps
 
 	steps, unverified int64
 }
+
+const (
+	wholly   = 500_000
+	sparsely = 16
+)
 
 // track is what is recorded of one domain: a function, or a shard of keys.
 type track struct {
@@ -28,10 +40,27 @@ type track struct {
 	name    string
 	replay  *core.Replay
 	keys    *core.KeyReplay
+	chosen  bool        // its steps are taken again up to the next base, though the run is long
 	step    []core.Step // the latest one, which a base may still follow
 	base    *core.Base  // the one that came with it
-	recent  [recentSteps]core.Step
+	recent  []core.Step // in a circle
 	records int
+}
+
+// leave stops taking a track's steps again, up to some base; false if there are too
+// many tracks to be told of that.
+func (t *tape) leave(tr *track) bool {
+	if tr.domain >= uint32(len(t.left)) {
+		return false
+	}
+	t.left[tr.domain] = true
+	tr.chosen, tr.replay, tr.step, tr.base, tr.recent = false, nil, nil, nil, nil
+	return true
+}
+
+// choose says whether a base begins a stretch that is taken again.
+func (t *tape) choose(b *core.Base) bool {
+	return t.steps < t.wholly || b.Whole && random.Mix(uint64(b.Domain)<<32|uint64(b.Seq))%sparsely == 0
 }
 
 // recentSteps are the records that a report of a divergence shows.
@@ -41,7 +70,7 @@ const recentSteps = 24
 // taken again, and forgotten.
 func (t *tape) restart() {
 	t.end()
-	t.domains, t.inOrder = map[uint32]*track{}, nil
+	t.domains, t.few, t.left, t.inOrder = map[uint32]*track{}, nil, nil, nil
 }
 
 // begin says how the core is configured that records.
@@ -65,12 +94,22 @@ func (t *tape) Step(s core.Step) {
 		}
 		return
 	}
+	if s.Domain < uint32(len(t.left)) && t.left[s.Domain] {
+		return
+	}
 	tr := t.of(s.Domain)
 	if s.Kind != core.StepMore {
 		t.again(tr)
+		if t.steps >= t.wholly && !tr.chosen && tr.replay != nil && t.leave(tr) {
+			return
+		}
 	}
 	tr.step = append(tr.step, s)
-	tr.recent[tr.records%recentSteps] = s
+	if len(tr.recent) < recentSteps {
+		tr.recent = append(tr.recent, s)
+	} else {
+		tr.recent[tr.records%recentSteps] = s
+	}
 	tr.records++
 }
 
@@ -80,9 +119,24 @@ func (t *tape) Base(b *core.Base) {
 		t.also.Base(b)
 	}
 	tr := t.of(b.Domain)
-	if tr.replay != nil || t.w.violation != nil {
-		tr.base = b
+	chosen := t.choose(b)
+	switch {
+	case t.w.violation != nil:
 		return
+	case tr.replay != nil:
+		tr.base = b
+		if b.Whole && t.steps >= t.wholly {
+			t.again(tr)
+			if tr.chosen = chosen; !chosen {
+				t.leave(tr)
+			}
+		}
+		return
+	case !chosen && t.leave(tr):
+		return
+	}
+	if tr.chosen, tr.records = true, 0; tr.domain < uint32(len(t.left)) {
+		t.left[tr.domain] = false
 	}
 	tr.name = b.Spec.Name
 	var err error
@@ -101,6 +155,9 @@ func (t *tape) Broken(fn *core.Function, why string) {
 }
 
 func (t *tape) of(domain uint32) *track {
+	if domain < uint32(len(t.few)) && t.few[domain] != nil {
+		return t.few[domain]
+	}
 	tr := t.domains[domain]
 	if tr != nil {
 		return tr
@@ -113,7 +170,13 @@ func (t *tape) of(domain uint32) *track {
 			t.w.fail(divergence, "%s: %v", tr.name, err)
 		}
 	}
-	t.domains[domain] = tr
+	if domain < scenario.MaxFunctions { // they are numbered
+		more := max(0, int(domain)+1-len(t.few))
+		t.few, t.left = append(t.few, make([]*track, more)...), append(t.left, make([]bool, more)...)
+		t.few[domain] = tr
+	} else {
+		t.domains[domain] = tr
+	}
 	t.inOrder = append(t.inOrder, tr)
 	return tr
 }
