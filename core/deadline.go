@@ -57,6 +57,12 @@ func (ex *execution) waitedTooLong(now Instant) bool {
 	return ex.queueDeadline > 0 && ex.queueDeadline <= now.Mono && ex.callerDeadline() > now.Mono
 }
 
+// gaveKeyBack says that ex has ended without having run, and that its key leads to it
+// no longer, or will not in a moment: freeKey comes after the step.
+func (ex *execution) gaveKeyBack() bool {
+	return ex.err == errQueueWait || ex.err == errLeft && ex.attempt == 1
+}
+
 // freeKey releases the idempotency key of an execution that never ran: its
 // caller is advised to retry, and the retry must not get this refusal again.
 func (c *Core) freeKey(ex *execution) {

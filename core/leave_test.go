@@ -390,3 +390,29 @@ type pooledCaller struct {
 
 func (p *pooledCaller) Wake(s Snapshot) { p.woken <- s }
 func (p *pooledCaller) Gone() bool      { return p.gone.Load() }
+
+// A caller that comes again runs, also in the moment between the end of the call that
+// nobody waited for and the release of its key.
+func TestNobodyJoinsACallThatNobodyWaitedFor(t *testing.T) {
+	b := newBed(t)
+	b.register("f", slots(1))
+	b.invoke("f")
+	id, w := b.call("f", keyed("k"))
+	w.gone.Store(true)
+	b.finish("f", 1, time.Millisecond)
+	b.wantLeft(id)
+	now := b.clock.Now().Wall
+	if state, token, _ := b.keys.AcquireOrGet("f", "k", FingerprintOf([]byte(`1`), nil), now, nil); state != Claimed {
+		t.Fatalf("the key is %v", state)
+	} else if err := b.keys.Publish("f", "k", token, id, now); err != nil { // not released yet
+		t.Fatal(err)
+	}
+	res, err := b.Submit(&Request{Function: "f", Sync: true, Waiter: &caller{}, Input: []byte(`1`), IdempotencyKey: "k"})
+	if err != nil || res.Existing || res.ID == id {
+		t.Errorf("the caller came again: %+v, %v", res, err)
+	}
+	b.Core.freeKey(b.store.get(id)) // now it is
+	if next, ok := b.keys.Get("f", "k", now); !ok || next != res.ID {
+		t.Errorf("the key leads to %v, %v", next, ok)
+	}
+}

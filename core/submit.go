@@ -180,7 +180,7 @@ func (c *Core) join(fn *Function, id ID, r *Request, now Instant, res *Result) b
 // join has in.waiter, if any, woken at the end of an execution that has not
 // ended, and reads its state; the caller holds fn.mu.
 func (fn *Function) join(in *input, fx *effects) {
-	if fx.expired(in.ex) {
+	if fx.expired(in.ex) || in.ex.gaveKeyBack() {
 		fx.why = ErrExecutionGone
 		return
 	}
