@@ -14,6 +14,7 @@ type ledger struct {
 	ids        map[string]*entry
 	counts     map[string]*counts // by function
 	refused    map[string]int     // answers that promised nothing, by code
+	left       map[*function]int  // callers who hung up and heard no id
 	violations []string
 	broken     int // violations, those not kept included
 }
@@ -24,6 +25,7 @@ type entry struct {
 	outcome string    // "" until it has ended
 	output  bool      // the outcome had an output, which cleaning up takes away
 	ended   time.Time // when the client knew
+	invoked bool      // by a caller who waits, who may have no time for a retry
 }
 
 type counts struct {
@@ -34,7 +36,7 @@ type counts struct {
 }
 
 func newLedger() *ledger {
-	return &ledger{ids: map[string]*entry{}, counts: map[string]*counts{}, refused: map[string]int{}}
+	return &ledger{ids: map[string]*entry{}, counts: map[string]*counts{}, refused: map[string]int{}, left: map[*function]int{}}
 }
 
 // violate notes that a promise was broken.
@@ -63,6 +65,38 @@ func (l *ledger) unheard(n int) {
 	defer l.mu.Unlock()
 	if n != 0 {
 		l.refused["QUEUE_WAIT, caller gone"] += n
+	}
+}
+
+// hungUp notes a caller of f who left without having heard an id.
+func (l *ledger) hungUp(f *function) {
+	l.mu.Lock()
+	l.left[f]++
+	l.mu.Unlock()
+}
+
+// cancelled is how many executions the server may have beyond what client counted
+// because their callers had left: all ended as errors. -1 if they cannot be that.
+func (l *ledger) cancelled(f *function, mine, theirs counts) int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	n := theirs.Accepted - mine.Accepted
+	mine.Accepted, mine.Error = mine.Accepted+n, mine.Error+n
+	if n < 0 || n > l.left[f] || mine != theirs {
+		return -1
+	}
+	if n > 0 {
+		l.refused["CANCELLED, caller gone"] += n
+	}
+	return n
+}
+
+// calledAs notes how the execution was asked for.
+func (l *ledger) calledAs(id, action string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if e := l.ids[id]; e != nil && action == ":invoke" {
+		e.invoked = true
 	}
 }
 
@@ -140,7 +174,7 @@ func (l *ledger) look(s seen, asked time.Time) (ended bool) {
 	default:
 		c.Timeout++
 	}
-	if why := e.f.wrong(e.j, s); why != "" {
+	if why := e.f.wrong(e.j, s, e.invoked); why != "" {
 		l.violateLocked("id %s: %s", s.ID, why)
 	}
 	return true

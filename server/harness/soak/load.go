@@ -111,6 +111,7 @@ func (g *load) enter(f *function, j job, action string, r reply, asked time.Time
 			g.l.violate("%s%s: body says %q, header %q", f.name, action, s.ID, r.header.Get("X-Execution-Id"))
 		}
 		g.l.accept(f, j, s.ID, again)
+		g.l.calledAs(s.ID, action)
 		if action == ":invoke" && !s.terminal() {
 			g.l.violate("%s:invoke answered with status %q", f.name, s.Status)
 		}
@@ -168,6 +169,9 @@ func (g *load) impatient(f *function, j job, action string, patience time.Durati
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	first := g.keyed(ctx, f, j, action, key)
 	cancel()
+	if first == "" && action == ":invoke" {
+		g.l.hungUp(f) // and where it was queued, its execution may have ended as CANCELLED
+	}
 	// The first request may still be on its way in, so a refusal settles
 	// nothing: only an id does.
 	for range 200 {

@@ -37,7 +37,7 @@ var bySystem = []string{"QUEUE_WAIT", "STALE"}
 
 // wrong says why an ended execution's outcome does not fit what was asked;
 // "" when it does. A busy machine may time anything out.
-func (f *function) wrong(j job, s seen) string {
+func (f *function) wrong(j job, s seen, invoked bool) string {
 	if slices.Contains(bySystem, s.code()) || s.Status == "timeout" && s.Error == nil {
 		return ""
 	}
@@ -52,6 +52,11 @@ func (f *function) wrong(j job, s seen) string {
 		fits = s.Status == "error"
 	case doSlow:
 		// Only a timeout fits, and that was seen to above.
+	}
+	// A call whose pause before the retry would outlast its deadline ends with the
+	// error that it has.
+	if j.Do == doFlaky && invoked && s.Status == "error" && s.code() == "POOL_ERROR" {
+		return ""
 	}
 	// A requeue into a full queue ends any failing job.
 	if fits || s.Status == "error" && s.code() == "QUEUE_FULL" && j.Do == doFlaky {
