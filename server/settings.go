@@ -78,17 +78,18 @@ func NewSettings(flags *pflag.FlagSet) *Settings {
 	flags.BoolVar(&c.ManageOnMgmtOnly, "manage-on-mgmt-only", c.ManageOnMgmtOnly, "register, delete and scale functions on the management address only")
 	flags.BoolVar(&c.MetricsOnMgmtOnly, "metrics-on-mgmt-only", c.MetricsOnMgmtOnly, "serve /actuator/prometheus on the management address only")
 	flags.StringVar(&c.InvokeToken, "invoke-token", c.InvokeToken, "bearer `token` (or sha256:HEX or NAME=sha256:HEX of it, comma-separated) to invoke functions")
-	flags.StringVar(&c.ManageToken, "manage-token", c.ManageToken, "bearer `token` to manage functions; invokes too")
+	flags.StringVar(&c.ManageToken, "manage-token", c.ManageToken, "bearer `token` (or hashes of it, as in --invoke-token) to register, change and delete functions; invokes too")
 	flags.StringVar(&c.InternalToken, "internal-token", c.InternalToken, "bearer `token` that /v1/internal and /v1/admin require; opens the rest too")
 	flags.StringVar(&c.InvokeTokenFile, "invoke-token-file", c.InvokeTokenFile, "`file` with the tokens or hashes, one a line, in place of --invoke-token")
-	flags.StringVar(&c.ManageTokenFile, "manage-token-file", c.ManageTokenFile, "`file` with those of --manage-token")
-	flags.StringVar(&c.InternalTokenFile, "internal-token-file", c.InternalTokenFile, "`file` with those of --internal-token")
+	flags.StringVar(&c.ManageTokenFile, "manage-token-file", c.ManageTokenFile, "`file` with the tokens or hashes, one a line, in place of --manage-token")
+	flags.StringVar(&c.InternalTokenFile, "internal-token-file", c.InternalTokenFile, "`file` with the tokens or hashes, one a line, in place of --internal-token")
 	flags.BoolVar(&c.Insecure, "insecure", c.Insecure, "start although a scope needs no token on an address that other machines reach")
 	flags.StringVar(&c.AllowedHosts, "allowed-hosts", c.AllowedHosts, "host `names` this server is reached by, comma-separated, beside IP addresses, localhost and its certificate's; *.NAME for all below NAME, * for any")
-	flags.StringVar(&c.TLSCert, "tls-cert", c.TLSCert, "PEM `file` of the certificate; with --tls-key switches TLS on")
-	flags.StringVar(&c.TLSKey, "tls-key", c.TLSKey, "PEM `file` of its key")
+	flags.StringVar(&c.TLSCert, "tls-cert", c.TLSCert, "PEM `file` of the server's certificate; with --tls-key switches TLS on")
+	flags.StringVar(&c.TLSKey, "tls-key", c.TLSKey, "PEM `file` of the private key of --tls-cert")
 	flags.StringVar(&c.TLSClientCA, "tls-client-ca", c.TLSClientCA, "PEM `file` of the CA whose client certificates are required")
 	flags.StringVar(&c.EndpointAllow, "endpoint-allow", c.EndpointAllow, "addresses and CIDR `ranges` POOL functions may be at; empty = all but link-local and metadata")
+	annotate(flags)
 	return s
 }
 

@@ -5,10 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/signal"
-	"slices"
 	"strings"
-	"syscall"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -18,11 +15,12 @@ import (
 
 const clientGroup = "client"
 
-const serverUsage = "`address` of the server (default $SIMPLANE_SERVER or 127.0.0.1:8080)"
+const serverUsage = "`address` of the server (default $SIMPLANE_SERVER, the context in use, or 127.0.0.1:8080)"
 
 // clientOptions are what every command that calls a server takes.
 type clientOptions struct {
-	server, token, tokenFile, output string
+	server, token, tokenFile, context string
+	outputOptions
 
 	tls client.TLS
 }
@@ -44,11 +42,10 @@ func addClientCommands(root *cobra.Command) {
 func (o *clientOptions) bind(cmd *cobra.Command) {
 	f := cmd.PersistentFlags()
 	f.StringVar(&o.server, "server", "", serverUsage)
+	f.StringVar(&o.context, "context", "", "`name` of a server that `simplane context add` was given (default $SIMPLANE_CONTEXT)")
 	o.bindAccess(f)
-	f.StringVarP(&o.output, "output", "o", "table", "output `format`: table or json; for specs yaml too")
-	_ = cmd.RegisterFlagCompletionFunc("output", func(cmd *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
-		return outputFormats(cmd), cobra.ShellCompDirectiveNoFileComp
-	})
+	o.bindOutput(cmd)
+	_ = cmd.RegisterFlagCompletionFunc("context", completeContexts(1<<30))
 }
 
 // bindAccess adds what a server may ask of its callers.
@@ -60,54 +57,75 @@ func (o *clientOptions) bindAccess(f *pflag.FlagSet) {
 	f.StringVar(&o.tls.Key, "tls-key", "", "PEM `file` of its key")
 }
 
-// yamlToo marks the commands that print specs.
-var yamlToo = map[string]string{"yaml": "yes"}
-
-func outputFormats(cmd *cobra.Command) []string {
-	formats := []string{"table", "json"}
-	if cmd.Annotations["yaml"] != "" {
-		formats = append(formats, "yaml")
-	}
-	return formats
-}
-
-func (o *clientOptions) checkOutput(cmd *cobra.Command) error {
-	if formats := outputFormats(cmd); !slices.Contains(formats, o.output) {
-		return usageErrorf("--output: must be %s, not %q", strings.Join(formats, " or "), o.output)
-	}
-	return nil
-}
-
-// connect checks the other options and prepares the client.
+// connect checks the options and prepares the client.
 func (o *clientOptions) connect() (*client.Client, error) {
-	token, err := o.bearer()
+	address, token, tls, err := o.resolve()
 	if err != nil {
 		return nil, usageErrorf("%w", err)
 	}
-	c, err := client.New(firstOf(o.server, getenv("SIMPLANE_SERVER"), "127.0.0.1:8080"), token)
+	if tls != (client.TLS{}) && !strings.Contains(address, "://") {
+		address = "https://" + address
+	}
+	c, err := client.New(address, token)
 	if err != nil {
 		return nil, usageErrorf("%w", err)
 	}
-	if o.tls != (client.TLS{}) {
-		if err := c.UseTLS(o.tls); err != nil {
+	if tls != (client.TLS{}) {
+		if err := c.UseTLS(tls); err != nil {
 			return nil, usageErrorf("%w", err)
 		}
 	}
 	return c, nil
 }
 
-// bearer is the token to send: of a flag, else of the environment, where the
-// token itself comes before a file's.
-func (o *clientOptions) bearer() (string, error) {
-	if o.token != "" && o.tokenFile != "" {
+// resolve says which server is called, and how: --server, --context,
+// $SIMPLANE_SERVER, $SIMPLANE_CONTEXT, the context in use, in this order. A
+// context is taken whole: its server gets its token and no other one but that
+// of a flag, and no other server gets its token.
+func (o *clientOptions) resolve() (address, token string, tls client.TLS, err error) {
+	name := o.context
+	switch {
+	case o.server != "" && o.context != "":
+		return "", "", tls, errors.New("give --server or --context, not both")
+	case o.server != "":
+		address = o.server
+	case name == "":
+		if address = getenv("SIMPLANE_SERVER"); address == "" {
+			name = getenv("SIMPLANE_CONTEXT")
+		}
+	}
+	if address == "" {
+		f, err := readContexts()
+		if err != nil {
+			return "", "", tls, err
+		}
+		if name = firstOf(name, f.Current); name != "" {
+			c, err := f.get(name)
+			if err != nil {
+				return "", "", tls, err
+			}
+			token, err = readToken(o.token, o.tokenFile, c.Token, c.TokenFile)
+			tls = client.TLS{CA: firstOf(o.tls.CA, c.TLSCA), Cert: firstOf(o.tls.Cert, c.TLSCert), Key: firstOf(o.tls.Key, c.TLSKey)}
+			return c.Server, token, tls, err
+		}
+		address = "127.0.0.1:8080"
+	}
+	token, err = readToken(o.token, o.tokenFile, getenv("SIMPLANE_TOKEN"), getenv("SIMPLANE_TOKEN_FILE"))
+	return address, token, o.tls, err
+}
+
+// readToken is the token to send: of a flag, else of what else is given, where
+// the token itself comes before a file's.
+func readToken(flag, flagFile, other, otherFile string) (string, error) {
+	if flag != "" && flagFile != "" {
 		return "", errors.New("give --token or --token-file, not both")
 	}
-	file := o.tokenFile
+	file := flagFile
 	if file == "" {
-		if token := firstOf(o.token, getenv("SIMPLANE_TOKEN")); token != "" {
+		if token := firstOf(flag, other); token != "" {
 			return token, nil
 		}
-		file = getenv("SIMPLANE_TOKEN_FILE")
+		file = otherFile
 	}
 	if file == "" {
 		return "", nil
@@ -122,8 +140,6 @@ func (o *clientOptions) bearer() (string, error) {
 	}
 	return token, nil
 }
-
-func (o *clientOptions) json() bool { return o.output == "json" }
 
 func firstOf(values ...string) string {
 	for _, v := range values {
@@ -145,13 +161,13 @@ func calling(o *clientOptions, do func(ctx context.Context, c *client.Client, cm
 		if err != nil {
 			return err
 		}
-		parent := cmd.Context()
-		if parent == nil {
-			parent = context.Background()
-		}
-		ctx, stop := signal.NotifyContext(parent, os.Interrupt, syscall.SIGTERM)
+		ctx, stop := benchContext(cmd)
 		defer stop()
-		return clientError(do(ctx, c, cmd, args))
+		err = do(ctx, c, cmd, args)
+		if err != nil && ctx.Err() != nil {
+			return interrupted(ctx, err)
+		}
+		return clientError(suggestFunction(ctx, c, err))
 	}
 }
 

@@ -149,7 +149,7 @@ func TestCompletionOffersWhatTheServerHas(t *testing.T) {
 		{[]string{"exec", "list", "--function", ""}, "echo\nother\n", ""},
 		{[]string{"exec", "list", "--status", "s"}, "success\n", ""},
 		{[]string{"config", "set", "rate"}, "rateMaxPerSecond=\n", "revision"},
-		{[]string{"fn", "list", "-o", ""}, "table\njson\n", ""},
+		{[]string{"fn", "list", "-o", ""}, "table\nwide\njson\nyaml\nname\njsonpath=\n", ""},
 		{[]string{"fn", "get", "--server", "127.0.0.1:1", ""}, ":4", "echo"}, // nobody there
 	} {
 		got := complete(c.args...)

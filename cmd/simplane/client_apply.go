@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -40,7 +41,7 @@ func fnApplyCommand(o *clientOptions) *cobra.Command {
 		Short: "Create functions, or change them in place, as files say",
 		Long: "Create functions, or change them in place, as YAML or JSON files say. -f is a\n" +
 			"file, a folder (its *.yaml, *.yml and *.json), or - for standard input, and can\n" +
-			"be given several times. A file holds one function, several documents separated\n" +
+			"be given several times; without it standard input is read. A file holds one function, several documents separated\n" +
 			"by ---, or a list, such as `fn list -o yaml` and `fn export` print.\n\n" +
 			"A function that is the same is left alone. One that differs is changed in place:\n" +
 			"its queued work, dead letters and history stay. Everything is read and checked\n" +
@@ -49,7 +50,15 @@ func fnApplyCommand(o *clientOptions) *cobra.Command {
 		Args: noArgs,
 		RunE: calling(o, func(ctx context.Context, c *client.Client, cmd *cobra.Command, _ []string) error {
 			if len(files) == 0 {
-				return usageErrorf("--file is missing: which spec is to be applied?")
+				text, err := pipedInput(cmd, "-f FILE")
+				switch {
+				case err != nil:
+					return err
+				case len(bytes.TrimSpace(text)) == 0:
+					return usageErrorf("--file is missing: which spec is to be applied?")
+				}
+				cmd.SetIn(bytes.NewReader(text))
+				files = []string{"-"}
 			}
 			specs, err := readSpecs(cmd, files)
 			if err != nil {
@@ -144,8 +153,12 @@ func (p *applied) do(ctx context.Context, c *client.Client) error {
 }
 
 func reportApplied(cmd *cobra.Command, o *clientOptions, plan []*applied, dryRun bool) error {
-	if o.json() {
-		return printValue(cmd.OutOrStdout(), plan)
+	var names []string
+	for _, p := range plan {
+		names = append(names, p.Function)
+	}
+	if done, err := o.structuredValue(cmd.OutOrStdout(), plan, names...); done {
+		return err
 	}
 	for _, p := range plan {
 		note := ""

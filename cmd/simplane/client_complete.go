@@ -65,6 +65,26 @@ func completeFunction(o *clientOptions) completion {
 	})
 }
 
+// completeExecutions offers the ids of executions that are still kept, the newest
+// first.
+func completeExecutions(o *clientOptions) completion {
+	ids := completing(o, func(ctx context.Context, c *client.Client, _ []string) []string {
+		a, err := c.Executions(ctx, client.Search{Limit: 50})
+		if err != nil {
+			return nil
+		}
+		var ids []string
+		for _, e := range a.Value.Executions {
+			ids = append(ids, e.ExecutionID)
+		}
+		return ids
+	})
+	return func(cmd *cobra.Command, args []string, prefix string) ([]string, cobra.ShellCompDirective) {
+		out, directive := ids(cmd, args, prefix)
+		return out, directive | cobra.ShellCompDirectiveKeepOrder
+	}
+}
+
 // completeDeadLetters completes a function, then ids of its dead letters.
 func completeDeadLetters(o *clientOptions) completion {
 	return completing(o, func(ctx context.Context, c *client.Client, args []string) []string {

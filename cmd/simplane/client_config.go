@@ -34,8 +34,8 @@ func configGetCommand(o *clientOptions) *cobra.Command {
 }
 
 func printConfig(w io.Writer, o *clientOptions, a client.Answer[client.RuntimeConfig]) error {
-	if o.json() {
-		return printJSON(w, a.Raw)
+	if done, err := o.structured(w, a.Raw); done {
+		return err
 	}
 	t := newTable("KEY", "VALUE")
 	for _, key := range slices.Sorted(maps.Keys(a.Value)) {
@@ -71,8 +71,8 @@ func configSetCommand(o *clientOptions) *cobra.Command {
 				if _, err := c.CheckRuntimeConfig(ctx, expected, values); err != nil {
 					return err
 				}
-				if o.json() {
-					return printValue(cmd.OutOrStdout(), map[string]bool{"valid": true})
+				if done, err := o.structuredValue(cmd.OutOrStdout(), map[string]bool{"valid": true}); done {
+					return err
 				}
 				_, err := fmt.Fprintln(cmd.OutOrStdout(), "valid; nothing changed (dry run)")
 				return err
@@ -97,16 +97,16 @@ func configHistoryCommand(o *clientOptions) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if o.json() {
-				return printJSON(cmd.OutOrStdout(), a.Raw)
+			if done, err := o.structured(cmd.OutOrStdout(), a.Raw); done {
+				return err
 			}
-			t := newTable("REVISION", "TIME", "WHO", "FROM", "CHANGES")
+			t := newTable("REVISION", "TIME", "WHO", "FROM", "CHANGES").cut("CHANGES")
 			for _, c := range a.Value.Changes {
 				changes := []string{}
 				for _, v := range c.Changes {
 					changes = append(changes, fmt.Sprintf("%s: %s -> %s", v.Key, plainValue(v.From), plainValue(v.To)))
 				}
-				t.row(strconv.FormatInt(c.Revision, 10), clockTime(c.AtMillis), c.Who, orDash(c.Remote), orDash(strings.Join(changes, ", ")))
+				t.row(strconv.FormatInt(c.Revision, 10), o.when(c.AtMillis), c.Who, orDash(c.Remote), orDash(strings.Join(changes, ", ")))
 			}
 			return t.print(cmd.OutOrStdout())
 		}),

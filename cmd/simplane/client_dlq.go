@@ -19,6 +19,7 @@ func dlqListCommand(o *clientOptions) *cobra.Command {
 	var limit int
 	cmd := &cobra.Command{
 		Use: "list NAME", Short: "List the executions that ran out of retries", Args: exactArgs("NAME"),
+		Annotations:       namesToo,
 		ValidArgsFunction: completeFunction(o),
 		RunE: calling(o, func(ctx context.Context, c *client.Client, cmd *cobra.Command, args []string) error {
 			if limit < 1 {
@@ -28,16 +29,20 @@ func dlqListCommand(o *clientOptions) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if o.json() {
-				return printJSON(cmd.OutOrStdout(), a.Raw)
+			var ids []string
+			for _, e := range a.Value.DeadLetters {
+				ids = append(ids, e.ExecutionID)
 			}
-			t := newTable("ID", "STATUS", "ATTEMPT", "FINISHED", "INPUT", "ERROR")
+			if done, err := o.structured(cmd.OutOrStdout(), a.Raw, ids...); done {
+				return err
+			}
+			t := newTable("ID", "STATUS", "ATTEMPT", "FINISHED", "INPUT", "ERROR").cut("ERROR")
 			for _, e := range a.Value.DeadLetters {
 				why := "-"
 				if e.Error != nil {
 					why = clipText(e.Error.Code+": "+e.Error.Message, 60)
 				}
-				t.row(e.ExecutionID, e.Status, strconv.Itoa(e.Attempt), clockTime(e.FinishedAtMillis), byteSize(e.InputBytes), why)
+				t.row(e.ExecutionID, e.Status, strconv.Itoa(e.Attempt), o.when(e.FinishedAtMillis), byteSize(e.InputBytes), why)
 			}
 			if err := t.print(cmd.OutOrStdout()); err != nil {
 				return err
@@ -64,9 +69,10 @@ func dlqGetCommand(o *clientOptions) *cobra.Command {
 			switch {
 			case err != nil:
 				return err
-			case found && o.json():
-				return printJSON(cmd.OutOrStdout(), a.Raw)
 			case found:
+				if done, err := o.structured(cmd.OutOrStdout(), a.Raw); done {
+					return err
+				}
 				return printExecution(cmd.OutOrStdout(), a.Value)
 			}
 			return fmt.Errorf("%s has no dead letter %s", args[0], args[1])
@@ -86,8 +92,8 @@ func dlqPurgeCommand(o *clientOptions) *cobra.Command {
 			if err := c.Purge(ctx, args[0]); err != nil {
 				return err
 			}
-			if o.json() {
-				return printValue(cmd.OutOrStdout(), map[string]string{"purged": args[0]})
+			if done, err := o.structuredValue(cmd.OutOrStdout(), map[string]string{"purged": args[0]}); done {
+				return err
 			}
 			_, err := fmt.Fprintf(cmd.OutOrStdout(), "dead letters of %s dropped\n", args[0])
 			return err

@@ -135,11 +135,9 @@ func (p pacer) redrive(ctx context.Context, c *client.Client, name string, ids [
 }
 
 func reportRedriven(cmd *cobra.Command, o *clientOptions, r client.Redriven) error {
-	if o.json() {
-		if err := printValue(cmd.OutOrStdout(), r); err != nil {
-			return err
-		}
-	} else {
+	if done, err := o.structuredValue(cmd.OutOrStdout(), r); err != nil {
+		return err
+	} else if !done {
 		t := newTable("DEAD LETTER", "RESULT")
 		for _, l := range r.Redriven {
 			t.row(l.ID, "execution "+l.ExecutionID)

@@ -3,8 +3,10 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"strings"
+	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -17,8 +19,6 @@ func clientError(err error) error {
 	switch {
 	case err == nil:
 		return nil
-	case errors.Is(err, context.Canceled):
-		return &exitError{code: 1, err: errors.New("interrupted")}
 	case !errors.As(err, &answer):
 		return err
 	case answer.BadInput():
@@ -29,6 +29,31 @@ func clientError(err error) error {
 		return &exitError{code: 1, err: errors.New(answer.Error() + "; administration may be on the management address only: try --server with that")}
 	}
 	return err
+}
+
+// What a process that a signal has ended exits with, as shells count.
+const (
+	exitInterrupted = 128 + int(syscall.SIGINT)
+	exitTerminated  = 128 + int(syscall.SIGTERM)
+)
+
+// interrupted is the error of a command that a signal has ended.
+func interrupted(ctx context.Context, err error) error {
+	code := exitInterrupted
+	if strings.HasPrefix(context.Cause(ctx).Error(), syscall.SIGTERM.String()) {
+		code = exitTerminated
+	}
+	text := strings.NewReplacer(context.Cause(ctx).Error(), "interrupted", context.Canceled.Error(), "interrupted").Replace(err.Error())
+	return &exitError{code: code, err: errors.New(text)}
+}
+
+// goesOn adds to the error of an interrupted command what becomes of the work
+// that it has asked for.
+func goesOn(ctx context.Context, err error, format string, args ...any) error {
+	if err == nil || ctx.Err() == nil {
+		return err
+	}
+	return fmt.Errorf("%w; %s", err, fmt.Sprintf(format, args...))
 }
 
 // exactArgs requires the named positional arguments.

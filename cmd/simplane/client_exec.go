@@ -26,7 +26,7 @@ func execGetCommand(o *clientOptions) *cobra.Command {
 	var whole bool
 	cmd := &cobra.Command{
 		Use: "get ID", Aliases: []string{"describe"}, Short: "Show an execution", Args: exactArgs("ID"),
-		ValidArgsFunction: cobra.NoFileCompletions,
+		ValidArgsFunction: completeExecutions(o),
 		RunE: calling(o, func(ctx context.Context, c *client.Client, cmd *cobra.Command, args []string) error {
 			get := c.Execution
 			if whole {
@@ -36,8 +36,8 @@ func execGetCommand(o *clientOptions) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if o.json() {
-				return printJSON(cmd.OutOrStdout(), a.Raw)
+			if done, err := o.structured(cmd.OutOrStdout(), a.Raw); done {
+				return err
 			}
 			return printExecution(cmd.OutOrStdout(), a.Value)
 		}),
@@ -52,15 +52,15 @@ func execCancelCommand(o *clientOptions) *cobra.Command {
 		Long: "End executions that have not ended, with the error CANCELLED: a queued one leaves\n" +
 			"the queue, one that pauses is not tried again, the call of a running one is\n" +
 			"broken off.",
-		ValidArgsFunction: cobra.NoFileCompletions,
+		ValidArgsFunction: completeExecutions(o),
 		RunE: calling(o, func(ctx context.Context, c *client.Client, cmd *cobra.Command, args []string) error {
 			return forEach(ctx, args, "cancelled", func(id string) error {
 				a, err := c.Cancel(ctx, id)
 				if err != nil {
 					return err
 				}
-				if o.json() {
-					return printJSON(cmd.OutOrStdout(), a.Raw)
+				if done, err := o.structured(cmd.OutOrStdout(), a.Raw); done {
+					return err
 				}
 				_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s cancelled\n", id)
 				return err
@@ -164,7 +164,8 @@ func execWatchCommand(o *clientOptions) *cobra.Command {
 		Use: "watch ID", Short: "Follow an execution to its end", Args: exactArgs("ID"),
 		Long: "Follow an execution to its end: one line for each change of status, or with\n" +
 			"-o json one JSON object a line. Fails when the execution does not succeed.",
-		ValidArgsFunction: cobra.NoFileCompletions,
+		Annotations:       jsonOnly,
+		ValidArgsFunction: completeExecutions(o),
 		RunE: calling(o, func(ctx context.Context, c *client.Client, cmd *cobra.Command, args []string) error {
 			w := cmd.OutOrStdout()
 			a, err := c.Wait(ctx, args[0], func(a client.Answer[client.Execution]) error {
@@ -186,9 +187,9 @@ func execWatchCommand(o *clientOptions) *cobra.Command {
 				return err
 			})
 			if err != nil {
-				return err
+				return goesOn(ctx, err, "the execution goes on: simplane exec watch %s follows it again", args[0])
 			}
-			if !o.json() && len(a.Value.Output) > 0 {
+			if o.output == formatTable && len(a.Value.Output) > 0 {
 				if err := printJSON(w, a.Value.Output); err != nil {
 					return err
 				}
@@ -214,6 +215,7 @@ func execListCommand(o *clientOptions) *cobra.Command {
 	var since, before string
 	cmd := &cobra.Command{
 		Use: "list", Short: "List executions that are still kept, newest first", Args: noArgs,
+		Annotations: namesToo,
 		RunE: calling(o, func(ctx context.Context, c *client.Client, cmd *cobra.Command, _ []string) error {
 			s.Status = strings.ToLower(s.Status)
 			for name := range strings.SplitSeq(s.Status, ",") {
@@ -241,10 +243,14 @@ func execListCommand(o *clientOptions) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if o.json() {
-				return printJSON(cmd.OutOrStdout(), a.Raw)
+			var ids []string
+			for _, e := range a.Value.Executions {
+				ids = append(ids, e.ExecutionID)
 			}
-			return printExecutions(cmd.OutOrStdout(), a.Value)
+			if done, err := o.structured(cmd.OutOrStdout(), a.Raw, ids...); done {
+				return err
+			}
+			return printExecutions(cmd.OutOrStdout(), o, a.Value)
 		}),
 	}
 	f := cmd.Flags()
@@ -272,17 +278,8 @@ func parseTime(text string) (int64, error) {
 	return at.UnixMilli(), nil
 }
 
-func printExecutions(w io.Writer, list client.Executions) error {
-	t := newTable("ID", "FUNCTION", "STATUS", "ATTEMPT", "CREATED", "WAITED", "RAN", "ERROR")
-	for _, e := range list.Executions {
-		why := "-"
-		if e.Error != nil {
-			why = clipText(e.Error.Code+": "+e.Error.Message, 60)
-		}
-		t.row(e.ExecutionID, e.FunctionName, e.Status, strconv.Itoa(e.Attempt), clockTime(e.CreatedAtMillis),
-			span(e.CreatedAtMillis, firstTime(e.StartedAtMillis, e.FinishedAtMillis)), span(e.StartedAtMillis, e.FinishedAtMillis), why)
-	}
-	if err := t.print(w); err != nil {
+func printExecutions(w io.Writer, o *clientOptions, list client.Executions) error {
+	if err := executionTable(o, list.Executions).print(w); err != nil {
 		return err
 	}
 	if list.NextCursor != "" {
@@ -290,4 +287,29 @@ func printExecutions(w io.Writer, list client.Executions) error {
 		return err
 	}
 	return nil
+}
+
+// executionTable has one line for each execution: 80 columns, or with -o wide all
+// that a list knows.
+func executionTable(o *clientOptions, list []client.Execution) *table {
+	if o.wide() {
+		t := newTable("ID", "FUNCTION", "STATUS", "ATTEMPT", "CREATED", "WAITED", "RAN", "ERROR").cut("ERROR")
+		for _, e := range list {
+			t.row(e.ExecutionID, e.FunctionName, e.Status, strconv.Itoa(e.Attempt), clockTime(e.CreatedAtMillis),
+				span(e.CreatedAtMillis, firstTime(e.StartedAtMillis, e.FinishedAtMillis)), span(e.StartedAtMillis, e.FinishedAtMillis), errorText(e))
+		}
+		return t
+	}
+	t := newTable("ID", "FUNCTION", "STATUS", "AGE", "RAN", "ERROR").cut("ERROR", "FUNCTION")
+	for _, e := range list {
+		t.row(e.ExecutionID, e.FunctionName, e.Status, age(e.CreatedAtMillis), span(e.StartedAtMillis, e.FinishedAtMillis), errorText(e))
+	}
+	return t
+}
+
+func errorText(e client.Execution) string {
+	if e.Error == nil {
+		return "-"
+	}
+	return clipText(e.Error.Code+": "+e.Error.Message, 60)
 }

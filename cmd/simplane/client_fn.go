@@ -15,34 +15,41 @@ import (
 
 func fnCommand(o *clientOptions) *cobra.Command {
 	return group("fn", "Create, change, look at and delete functions",
-		fnApplyCommand(o), fnListCommand(o), fnGetCommand(o), fnEditCommand(o), fnScaleCommand(o), fnRevisionsCommand(o),
+		fnInitCommand(), fnApplyCommand(o), fnListCommand(o), fnDescribeCommand(o), fnGetCommand(o), fnEditCommand(o), fnScaleCommand(o), fnRevisionsCommand(o),
 		fnRollbackCommand(o), fnExportCommand(o), fnRmCommand(o), fnLogsCommand(o))
 }
 
 func fnListCommand(o *clientOptions) *cobra.Command {
 	return &cobra.Command{
 		Use: "list", Short: "List the functions", Args: noArgs,
-		Annotations: yamlToo,
+		Annotations: namesToo,
 		RunE: calling(o, func(ctx context.Context, c *client.Client, cmd *cobra.Command, _ []string) error {
 			a, err := c.Functions(ctx)
 			if err != nil {
 				return err
 			}
-			switch o.output {
-			case "json":
-				return printJSON(cmd.OutOrStdout(), a.Raw)
-			case "yaml":
-				return printSpecYAML(cmd.OutOrStdout(), a.Raw)
+			var names []string
+			for _, s := range a.Value {
+				names = append(names, s.Name)
 			}
-			columns := []string{"NAME", "MODE", "RUNTIME", "CONCURRENCY", "QUEUE", "RETRIES", "TIMEOUT", "IMAGE"}
+			if done, err := o.structured(cmd.OutOrStdout(), a.Raw, names...); done {
+				return err
+			}
+			columns := []string{"NAME", "MODE", "RUNTIME", "CONCURRENCY", "QUEUE", "RETRIES", "TIMEOUT"}
+			if o.wide() {
+				columns = append(columns, "GENERATION", "IMAGE", "ENDPOINT")
+			}
 			rolling := slices.ContainsFunc(a.Value, func(s funcspec.Spec) bool { return s.Rollout != nil })
 			if rolling {
 				columns = append(columns, "ROLLOUT")
 			}
-			t := newTable(columns...)
+			t := newTable(columns...).cut("ROLLOUT", "IMAGE", "ENDPOINT", "NAME")
 			for _, s := range a.Value {
 				row := []string{s.Name, s.ExecutionMode, s.RuntimeMode, strconv.Itoa(s.Concurrency), strconv.Itoa(s.QueueSize),
-					strconv.Itoa(s.MaxRetries), functionTimeout(s), clipText(s.Image, 48)}
+					strconv.Itoa(s.MaxRetries), functionTimeout(s)}
+				if o.wide() {
+					row = append(row, strconv.FormatUint(s.Generation, 10), orDash(s.Image), orDash(s.EndpointURL))
+				}
 				if rolling {
 					row = append(row, rolloutText(s.Rollout))
 				}
@@ -69,16 +76,15 @@ func functionTimeout(s funcspec.Spec) string {
 
 func fnGetCommand(o *clientOptions) *cobra.Command {
 	return &cobra.Command{
-		Use: "get NAME", Aliases: []string{"describe"}, Short: "Show a function's spec with its defaults filled in", Args: exactArgs("NAME"),
-		Annotations:       yamlToo,
+		Use: "get NAME", Short: "Show a function's spec with its defaults filled in", Args: exactArgs("NAME"),
 		ValidArgsFunction: completeFunction(o),
 		RunE: calling(o, func(ctx context.Context, c *client.Client, cmd *cobra.Command, args []string) error {
 			a, err := c.Function(ctx, args[0])
 			if err != nil {
 				return err
 			}
-			if o.json() {
-				return printJSON(cmd.OutOrStdout(), a.Raw)
+			if done, err := o.structured(cmd.OutOrStdout(), a.Raw); done {
+				return err
 			}
 			return printSpecYAML(cmd.OutOrStdout(), a.Raw)
 		}),
@@ -88,14 +94,15 @@ func fnGetCommand(o *clientOptions) *cobra.Command {
 func fnRmCommand(o *clientOptions) *cobra.Command {
 	return &cobra.Command{
 		Use: "rm NAME...", Short: "Delete functions; their queued work ends in error", Args: atLeastArgs("NAME"),
+		Annotations:       namesToo,
 		ValidArgsFunction: completeFunctions(o),
 		RunE: calling(o, func(ctx context.Context, c *client.Client, cmd *cobra.Command, args []string) error {
 			return forEach(ctx, args, "deleted", func(name string) error {
 				if err := c.Delete(ctx, name); err != nil {
 					return err
 				}
-				if o.json() {
-					return printValue(cmd.OutOrStdout(), map[string]string{"deleted": name})
+				if done, err := o.structuredValue(cmd.OutOrStdout(), map[string]string{"deleted": name}, name); done {
+					return err
 				}
 				_, err := fmt.Fprintf(cmd.OutOrStdout(), "%s deleted\n", name)
 				return err

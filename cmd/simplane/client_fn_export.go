@@ -19,7 +19,6 @@ func fnExportCommand(o *clientOptions) *cobra.Command {
 		Long: "Print the specs of the functions named, or of all, as YAML documents that\n" +
 			"`fn apply -f` takes. Generations, which count a server's changes, are left out.\n" +
 			"Values of env are printed as they are.",
-		Annotations:       yamlToo,
 		ValidArgsFunction: completeFunctions(o),
 		RunE: calling(o, func(ctx context.Context, c *client.Client, cmd *cobra.Command, args []string) error {
 			raws, err := specsOf(ctx, c, args)
@@ -31,7 +30,13 @@ func fnExportCommand(o *clientOptions) *cobra.Command {
 					return err
 				}
 			}
-			if o.json() || len(raws) == 0 {
+			if o.output == formatYAML {
+				o.output = formatTable // the same documents
+			}
+			if done, err := o.structuredValue(cmd.OutOrStdout(), raws); done {
+				return err
+			}
+			if len(raws) == 0 {
 				return printValue(cmd.OutOrStdout(), raws)
 			}
 			for i, raw := range raws {

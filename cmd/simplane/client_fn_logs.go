@@ -22,6 +22,7 @@ func fnLogsCommand(o *clientOptions) *cobra.Command {
 			"instance and stream. With --follow it goes on with those to come, until it is\n" +
 			"interrupted, the function is deleted, or the server cannot be reached 8 times in\n" +
 			"succession; with -o json that is one JSON object a line.",
+		Annotations:       jsonOnly,
 		ValidArgsFunction: completeFunction(o),
 		RunE: calling(o, func(ctx context.Context, c *client.Client, cmd *cobra.Command, args []string) error {
 			if tail < 1 || tail > client.MaxLogTail {
@@ -65,8 +66,8 @@ func fnLogsCommand(o *clientOptions) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if o.json() {
-				return printValue(w, map[string]string{"function": args[0], "logs": string(text)})
+			if done, err := o.structuredValue(w, map[string]string{"function": args[0], "logs": string(text)}); done {
+				return err
 			}
 			_, err = w.Write(text)
 			return err

@@ -22,10 +22,10 @@ func fnRevisionsCommand(o *clientOptions) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if o.json() {
-				return printJSON(cmd.OutOrStdout(), a.Raw)
+			if done, err := o.structured(cmd.OutOrStdout(), a.Raw); done {
+				return err
 			}
-			t := newTable("GENERATION", "SINCE", "WHO", "CHANGES")
+			t := newTable("GENERATION", "SINCE", "WHO", "CHANGES").cut("CHANGES", "WHO")
 			for i, r := range a.Value {
 				what := "-"
 				if i+1 < len(a.Value) {
@@ -37,7 +37,7 @@ func fnRevisionsCommand(o *clientOptions) *cobra.Command {
 				if r.Failed {
 					what = "failed rollout: " + what
 				}
-				t.row(strconv.FormatUint(r.Generation, 10), clockTime(r.At.UnixMilli()), r.Who, clipText(what, 100))
+				t.row(strconv.FormatUint(r.Generation, 10), o.when(r.At.UnixMilli()), r.Who, clipText(what, 100))
 			}
 			return t.print(cmd.OutOrStdout())
 		}),
@@ -112,8 +112,8 @@ func before(list []client.Revision) uint64 {
 
 func reportRollback(cmd *cobra.Command, o *clientOptions, name string, to, now uint64, changes []string) error {
 	w := cmd.OutOrStdout()
-	if o.json() {
-		return printValue(w, map[string]any{"function": name, "rolledBackTo": to, "generation": now, "differences": append([]string{}, changes...)})
+	if done, err := o.structuredValue(w, map[string]any{"function": name, "rolledBackTo": to, "generation": now, "differences": append([]string{}, changes...)}); done {
+		return err
 	}
 	if to == now {
 		_, err := fmt.Fprintf(w, "%s is at generation %d already\n", name, now)

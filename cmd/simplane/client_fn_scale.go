@@ -25,8 +25,8 @@ func fnScaleCommand(o *clientOptions) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if o.json() {
-				return printJSON(cmd.OutOrStdout(), a.Raw)
+			if done, err := o.structured(cmd.OutOrStdout(), a.Raw); done {
+				return err
 			}
 			_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s scaled to %d\n", args[0], n)
 			return err

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -23,7 +24,7 @@ type submissionFlags struct {
 
 func (s *submissionFlags) bind(cmd *cobra.Command) {
 	f := cmd.Flags()
-	f.StringVarP(&s.data, "data", "d", "{}", "input: `JSON`, @file or - for standard input")
+	f.StringVarP(&s.data, "data", "d", "", "input: `JSON`, @file or - for standard input (default: standard input when it is no terminal, else {})")
 	f.StringVar(&s.key, "idempotency-key", "", "a second call with the same `key` gets the first one's execution")
 	f.StringVar(&s.trace, "trace-id", "", "trace `id` that is passed on to the function")
 	f.DurationVar(&s.timeout, "timeout", 0, "timeout of this call, such as 5s (default: the function's)")
@@ -49,6 +50,11 @@ func (s *submissionFlags) submission(cmd *cobra.Command) (client.Submission, err
 	text, from := []byte(s.data), "--data"
 	var err error
 	switch {
+	case !cmd.Flags().Changed("data"):
+		from = "standard input"
+		if text, err = pipedInput(cmd, "--data '{}'"); len(bytes.TrimSpace(text)) == 0 {
+			text = []byte("{}")
+		}
 	case s.data == "-":
 		from = "standard input"
 		text, err = readInput(cmd, "-")
@@ -75,6 +81,7 @@ func invokeCommand(o *clientOptions) *cobra.Command {
 	var s submissionFlags
 	cmd := &cobra.Command{
 		Use: "invoke NAME", Short: "Run a function and print its output", Args: exactArgs("NAME"),
+		Annotations:       namesToo,
 		ValidArgsFunction: completeFunction(o),
 		RunE: calling(o, func(ctx context.Context, c *client.Client, cmd *cobra.Command, args []string) error {
 			in, err := s.submission(cmd)
@@ -83,7 +90,7 @@ func invokeCommand(o *clientOptions) *cobra.Command {
 			}
 			a, err := c.Invoke(ctx, args[0], in)
 			if err != nil {
-				return err
+				return goesOn(ctx, err, "a call that has begun goes on, one that still waits is not begun: simplane exec list --function %s shows it", args[0])
 			}
 			return printResult(cmd.OutOrStdout(), o, a.Value, a.Raw)
 		}),
@@ -97,6 +104,7 @@ func enqueueCommand(o *clientOptions) *cobra.Command {
 	var wait bool
 	cmd := &cobra.Command{
 		Use: "enqueue NAME", Short: "Hand work to a function's queue and print the execution's id", Args: exactArgs("NAME"),
+		Annotations:       namesToo,
 		ValidArgsFunction: completeFunction(o),
 		RunE: calling(o, func(ctx context.Context, c *client.Client, cmd *cobra.Command, args []string) error {
 			in, err := s.submission(cmd)
@@ -110,11 +118,13 @@ func enqueueCommand(o *clientOptions) *cobra.Command {
 			case wait:
 				e, err := c.Wait(ctx, a.Value.ExecutionID, nil)
 				if err != nil {
-					return fmt.Errorf("execution %s: %w", a.Value.ExecutionID, err)
+					err = fmt.Errorf("execution %s: %w", a.Value.ExecutionID, err)
+					return goesOn(ctx, err, "it goes on: simplane exec watch %s follows it", a.Value.ExecutionID)
 				}
 				return printResult(cmd.OutOrStdout(), o, e.Value.Invocation, e.Raw)
-			case o.json():
-				return printJSON(cmd.OutOrStdout(), a.Raw)
+			}
+			if done, err := o.structured(cmd.OutOrStdout(), a.Raw, a.Value.ExecutionID); done {
+				return err
 			}
 			_, err = fmt.Fprintln(cmd.OutOrStdout(), a.Value.ExecutionID)
 			return err
@@ -128,11 +138,8 @@ func enqueueCommand(o *clientOptions) *cobra.Command {
 // printResult prints an ended execution: its output, or all of the answer as
 // JSON. An execution that did not succeed makes the command fail.
 func printResult(w io.Writer, o *clientOptions, i client.Invocation, raw []byte) error {
-	var err error
-	switch {
-	case o.json():
-		err = printJSON(w, raw)
-	case len(i.Output) > 0:
+	done, err := o.structured(w, raw, i.ExecutionID)
+	if !done && len(i.Output) > 0 {
 		err = printJSON(w, i.Output)
 	}
 	if err != nil {

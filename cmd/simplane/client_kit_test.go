@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -29,6 +30,7 @@ func startPlane(t *testing.T, change ...func(*server.Config)) *plane {
 	t.Helper()
 	t.Setenv("SIMPLANE_SERVER", "")
 	t.Setenv("SIMPLANE_TOKEN", "")
+	t.Setenv("SIMPLANE_CONTEXTS", filepath.Join(t.TempDir(), "contexts.yaml"))
 	cfg := server.DefaultConfig()
 	cfg.Addr, cfg.MgmtAddr = "127.0.0.1:0", "127.0.0.1:0"
 	cfg.Core.RateMaxPerSecond = 0

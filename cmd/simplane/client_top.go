@@ -34,8 +34,8 @@ func topCommand(o *clientOptions) *cobra.Command {
 				return err
 			}
 			w := cmd.OutOrStdout()
-			if o.json() {
-				return printJSON(w, a.Raw)
+			if done, err := o.structured(w, a.Raw); done {
+				return err
 			}
 			t := &top{client: c, every: every, last: a.Value, at: time.Now()}
 			if t.histograms, err = c.Histograms(ctx); err != nil {
@@ -160,7 +160,7 @@ func renderTop(before, now client.Stats, elapsed time.Duration) string {
 	}
 	return fmt.Sprintf("up %s, %d functions, %d executions and %d keys kept, %s of payload, sync queue %d, %s\n",
 		shortDuration(time.Duration(now.UptimeSeconds*float64(time.Second)).Round(time.Second)), len(now.Functions),
-		now.StoredExecutions, now.StoredKeys, byteSize(now.PayloadBytes), now.SyncQueueDepth, durable) + t.text() + troubles
+		now.StoredExecutions, now.StoredKeys, byteSize(now.PayloadBytes), now.SyncQueueDepth, durable) + t.text(0) + troubles
 }
 
 func latency(ms float64) string {

@@ -62,16 +62,19 @@ func rootCommand() *cobra.Command {
 			return cmd.Help()
 		},
 	}
-	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
-		return usageErrorf("%v (see '%s --help')", err, cmd.CommandPath())
-	})
+	root.SetFlagErrorFunc(flagError)
+	root.Version = versionText()
+	root.SetVersionTemplate("{{.Version}}\n")
+	plainHelp(root)
 	root.AddCommand(serveCommand())
 	root.AddCommand(simCommand())
 	root.AddCommand(benchCommand())
 	root.AddCommand(journalCommand())
 	root.AddCommand(recordCommand())
 	root.AddCommand(versionCommand())
+	root.AddCommand(contextCommand())
 	addClientCommands(root)
+	root.AddCommand(completionCommand(root))
 	return root
 }
 
@@ -81,7 +84,7 @@ func noArgs(cmd *cobra.Command, args []string) error {
 		return nil
 	}
 	if cmd.HasSubCommands() {
-		return usageErrorf("unknown command %q for %q (see '%s --help')", args[0], cmd.CommandPath(), cmd.CommandPath())
+		return usageErrorf("unknown command %q for %q%s (see '%s --help')", args[0], cmd.CommandPath(), didYouMean(args[0], subcommandNames(cmd)), cmd.CommandPath())
 	}
 	return usageErrorf("unexpected argument %q for %q (see '%s --help')", args[0], cmd.CommandPath(), cmd.CommandPath())
 }

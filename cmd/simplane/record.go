@@ -22,7 +22,7 @@ func recordCommand() *cobra.Command {
 }
 
 func recordDumpCommand() *cobra.Command {
-	o := &clientOptions{output: "table"}
+	o := &clientOptions{outputOptions: outputOptions{output: formatTable}}
 	file := ""
 	cmd := &cobra.Command{
 		Use: "dump", Short: "Save what the flight recorder of a running server holds", Args: noArgs,

@@ -20,11 +20,15 @@ func versionCommand() *cobra.Command {
 		Short: "Print version, commit and Go version",
 		Args:  noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			_, err := fmt.Fprintf(cmd.OutOrStdout(), "simplane %s commit %s %s %s/%s\n",
-				version, buildCommit(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
+			_, err := fmt.Fprintln(cmd.OutOrStdout(), versionText())
 			return err
 		},
 	}
+}
+
+// versionText is what `simplane version` and --version print.
+func versionText() string {
+	return fmt.Sprintf("simplane %s commit %s %s %s/%s", version, buildCommit(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
 }
 
 func buildCommit() string {

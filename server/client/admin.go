@@ -89,6 +89,8 @@ type FunctionStats struct {
 	Retries              int64    `json:"retries"`
 	ColdStarts           int64    `json:"coldStarts"`
 	Rejected             int64    `json:"rejected"`
+	DeadLetters          int64    `json:"deadLetters"`
+	Pausing              int64    `json:"pausing"`      // between two attempts
 	LatencyMs            *Latency `json:"latencyMs"`    // not every server has it
 	MetricsError         string   `json:"metricsError"` // why cpu or memory cannot scale it; empty if they can
 	LimitsError          string   `json:"limitsError"`  // which limits do not hold for its processes; of one function's figures only
@@ -111,6 +113,11 @@ type Stats struct {
 	UptimeSeconds    float64                  `json:"uptimeSeconds"`
 	Durable          bool                     `json:"durable"` // there is a data directory
 	JournalLagFacts  int64                    `json:"journalLagFacts"`
+}
+
+// FunctionStats gets one function's figures.
+func (c *Client) FunctionStats(ctx context.Context, name string) (Answer[FunctionStats], error) {
+	return call[FunctionStats](ctx, c, request{method: "GET", path: functionPath(name) + "/stats"})
 }
 
 // Stats gets all functions' figures.

@@ -4,6 +4,7 @@ package client
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -23,10 +24,14 @@ type Client struct {
 }
 
 // New prepares a client of the server at address, which is a URL or a
-// host:port. A token, when there is one, goes along with every call.
+// host:port; without a scheme it is http, or https at a port that is known for it. A token, when there is one, goes along with every call.
 func New(address, token string) (*Client, error) {
 	if !strings.Contains(address, "://") {
-		address = "http://" + address
+		scheme := "http://"
+		if _, port, err := net.SplitHostPort(address); err == nil && (port == "443" || port == "8443") {
+			scheme = "https://"
+		}
+		address = scheme + address
 	}
 	u, err := url.Parse(address)
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.RawQuery != "" || u.Fragment != "" {
@@ -124,7 +129,12 @@ func (c *Client) unreachable(err error) error {
 		err = u.Err // without the method and URL, which are named below
 	}
 	var dns *net.DNSError
+	var record tls.RecordHeaderError
 	switch {
+	case strings.Contains(err.Error(), "server gave HTTP response to HTTPS client"), errors.As(err, &record):
+		return fmt.Errorf("cannot reach %s: the server has no TLS there; use %s", c.base, strings.Replace(c.base, "https://", "http://", 1))
+	case strings.HasPrefix(c.base, "http://") && (errors.Is(err, io.EOF) || strings.Contains(err.Error(), "malformed HTTP") || errors.Is(err, syscall.ECONNRESET)):
+		return fmt.Errorf("cannot reach %s: %w; if the server has TLS there, use %s", c.base, err, strings.Replace(c.base, "http://", "https://", 1))
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		return err
 	case errors.Is(err, syscall.ECONNREFUSED), errors.As(err, &dns):
