@@ -130,6 +130,9 @@ func (w *witness) Restarted() {}
 // Refused implements world.Witness.
 func (w *witness) Refused(error) {}
 
+// Seen implements world.Witness.
+func (w *witness) Seen(core.ID, int64, *core.Snapshot) {}
+
 // Woken implements world.Witness.
 func (w *witness) Woken(c *world.Caller, s core.Snapshot) {
 	if w.check != nil {

@@ -42,6 +42,14 @@ const (
 	cScaleDowns
 	cScaleTurns
 	cReplicaSeconds
+	// With several nodes.
+	cNoOwner
+	cOwnerLost
+	cLookUps
+	cTakeovers        // a partition's owner changed although the one before had not given it up
+	cHandOvers        // and had given it up
+	cLostFrames       // acknowledged by the engine, and gone
+	cClosedPartitions // found to lack frames
 	counterCount
 )
 
@@ -53,7 +61,8 @@ var counterNames = [counterCount]string{"offered", "accepted", "success", "error
 	"rejected.not_found", "rejected.store_full", "rejected.idempotency_store_full", "rejected.idempotency_key_reused", "rejected.other",
 	"queue_wait_exceeded", "stale", "cancelled", "redriven", "updates",
 	"rejected.journal_full", "unavailable", "interrupted", "lost_facts", "refused_starts",
-	"scale_ups", "scale_downs", "scale_turns", "replica_seconds"}
+	"scale_ups", "scale_downs", "scale_turns", "replica_seconds",
+	"rejected.no_owner", "owner_lost", "lookups", "takeovers", "hand_overs", "lost_frames", "closed_partitions"}
 
 // Counts are the counters of one function, or of all.
 type Counts [counterCount]int64
@@ -71,7 +80,7 @@ func (c *Counts) Get(name string) int64 {
 // Rejected is the sum of all rejections.
 func (c *Counts) Rejected() int64 {
 	return c[cRateLimited] + c[cQueueFull] + c[cEstWait] + c[cDepth] + c[cJournalFull] +
-		c[cNotFound] + c[cStoreFull] + c[cKeysFull] + c[cKeyReused] + c[cRejectedOther]
+		c[cNotFound] + c[cStoreFull] + c[cKeysFull] + c[cKeyReused] + c[cNoOwner] + c[cRejectedOther]
 }
 
 // Ended is the sum of all terminal states.

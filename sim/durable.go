@@ -5,6 +5,7 @@ import (
 	"strconv"
 
 	"simplane/core"
+	"simplane/sim/internal/nodes"
 	"simplane/sim/internal/world"
 	"simplane/sim/scenario"
 )
@@ -16,7 +17,10 @@ import (
 // a crash.
 type durable struct {
 	*witness
-	disk    *world.Disk
+	core    *core.Core // read only: the one that is judged
+	disk    facts
+	seat    *nodes.Seat // with several nodes: whose events are observed
+	nodes   bool
 	timeout int64 // of answers that wait
 
 	accounts map[core.ID]*account
@@ -28,6 +32,15 @@ type durable struct {
 	promised map[string][]core.Spec // specs in force that were acknowledged, oldest first
 	keys     map[string]*account
 	losses   losses
+}
+
+// facts is what keeps them.
+type facts interface {
+	Room() bool
+	Durable() core.LSN
+	Since(core.LSN) int64
+	Has(core.LSN) bool
+	Each(func(core.LSN, *core.Fact))
 }
 
 // account is what is known of one execution.
@@ -55,6 +68,9 @@ type account struct {
 	allowed int  // so many, when the last retry was decided on; 0 = there was none
 	open    bool // one is, in this process
 	running bool // it is, and the execution has not ended
+
+	by *nodes.Seat // with several nodes: that accepted it
+	attempts
 }
 
 // promise is an answer that a caller gets once a fact is durable.
@@ -67,7 +83,7 @@ type promise struct {
 	at     int64 // wall ns of the call
 }
 
-func newDurable(w *witness, sc *scenario.Scenario, disk *world.Disk) *durable {
+func newDurable(w *witness, sc *scenario.Scenario, disk facts) *durable {
 	return &durable{
 		witness: w, disk: disk, timeout: int64(sc.Core.Journal.Timeout), accounts: map[core.ID]*account{}, byPlace: map[core.LSN]*account{},
 		letters: map[string][]core.ID{}, specs: map[string]core.Fact{}, promised: map[string][]core.Spec{}, keys: map[string]*account{},
@@ -125,7 +141,7 @@ func (d *durable) Observe(ev core.Event) {
 	case core.EventAccepted:
 		d.number++
 		a = &account{name: f.name, isDurable: !ev.Sync && g.decl.Durability == string(core.DurabilityDisk), created: ev.At.Wall}
-		a.rec.id, a.rec.number, a.rec.sync = ev.ID, d.number, ev.Sync
+		a.rec.id, a.rec.number, a.rec.sync, a.by = ev.ID, d.number, ev.Sync, d.seat
 		d.accounts[ev.ID] = a
 		if a.isDurable && !d.disk.Room() {
 			d.fail("new durable work needs room", "execution #%d is accepted, and the journal has no room", a.rec.number)

@@ -48,6 +48,7 @@ func (d *durable) Stored(at core.LSN, f *core.Fact) {
 	switch f.Kind {
 	case core.FactAccepted:
 		a.there, a.registration, a.attempt, a.tail, a.created, a.input = true, f.Registration, 1, at, f.Wall, string(f.Input)
+		a.timeout = f.Timeout
 		if f.Letter != (core.ID{}) {
 			d.setLetters(f.Function, slices.DeleteFunc(d.letters[f.Function], func(id core.ID) bool { return id == f.Letter }))
 			if old := d.accounts[f.Letter]; old != nil {
@@ -56,6 +57,7 @@ func (d *durable) Stored(at core.LSN, f *core.Fact) {
 		}
 	case core.FactStarted:
 		d.started(a)
+		a.hasStarted(f)
 	case core.FactRetried:
 		a.allowed = d.retries(f) + 1
 		a.status, a.attempt, a.pausing, a.tail, a.inSlot = core.Queued, f.Attempt, f.RetryAt != 0, at, f.Code == core.CodeInterrupted
@@ -155,6 +157,10 @@ func (d *durable) evicted(ev *core.Event, a *account) {
 // dispatched judges a dispatch.
 func (d *durable) dispatched(ev *core.Event, f *generation, a *account) {
 	if a == nil || !a.isDurable {
+		return
+	}
+	if d.nodes {
+		d.dispatchedThere(ev, a)
 		return
 	}
 	if a.status != core.Running || a.attempt != ev.Attempt {

@@ -80,7 +80,7 @@ func TestWitnessOnlyWatches(t *testing.T) {
 // TestOnlyRunReadsTheWallClock: nothing but Result.Wall depends on the machine.
 func TestOnlyRunReadsTheWallClock(t *testing.T) {
 	var found []string
-	for _, dir := range []string{".", "internal/loop", "internal/random", "internal/world"} {
+	for _, dir := range []string{".", "internal/loop", "internal/random", "internal/world", "internal/nodes"} {
 		for path, f := range files(t, dir) {
 			ast.Inspect(f, func(n ast.Node) bool {
 				if sel, ok := n.(*ast.SelectorExpr); ok {

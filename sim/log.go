@@ -29,7 +29,8 @@ type logbook struct {
 	outErr   error
 	from, to int64 // lines in [from, to) are kept
 	kept     []string
-	lineAt   int // where the running line begins in buf
+	lineAt   int    // where the running line begins in buf
+	where    string // goes to the end of each line
 }
 
 // Mark is the digest of a log's first Lines lines.
@@ -62,7 +63,7 @@ func (l *logbook) begin(now int64) []byte {
 }
 
 func (l *logbook) end(b []byte) {
-	b = append(b, '\n')
+	b = append(append(b, l.where...), '\n')
 	l.buf = b
 	l.lines++
 	if l.lines >= l.from && l.lines < l.to {

@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -51,6 +52,7 @@ type run struct {
 	world   *world.World
 	witness *witness
 	durable *durable // with a journal
+	several *several // with several nodes
 	tape    *tape    // nil when unchecked
 	keeper  *keeper  // nil unless the steps are kept
 }
@@ -74,6 +76,9 @@ func newRun(sc *scenario.Scenario, opts Options) (*run, error) {
 		return nil, err
 	}
 	r := &run{sc: sc, opts: opts}
+	if sc.Nodes > 0 && (opts.Record != nil || opts.Recorder != nil) {
+		return nil, errors.New("a recording is of one process; this scenario has several nodes")
+	}
 	if opts.Record != nil {
 		r.keeper = &keeper{rec: opts.Record}
 	}
@@ -83,6 +88,10 @@ func newRun(sc *scenario.Scenario, opts Options) (*run, error) {
 		return nil, err
 	}
 	r.witness = newWitness(sc, opts, r.loop, r.world)
+	if sc.Nodes > 0 {
+		r.several = newSeveral(r)
+		return r, r.several.start()
+	}
 	var seen observer = r.witness
 	if disk := r.world.Disk(); disk != nil {
 		r.durable = newDurable(r.witness, sc, disk)
@@ -131,6 +140,9 @@ func (r *run) boot(seen observer) (*core.Core, error) {
 		r.keeper.begins(r.sc, c)
 	}
 	r.witness.watch(c)
+	if r.durable != nil {
+		r.durable.core = c
+	}
 	if r.tape != nil {
 		r.tape.begin(c)
 	}
@@ -179,12 +191,15 @@ func (r *run) toTheEnd() {
 	}()
 	quietAt, end := int64(-1), int64(math.MaxInt64) // known once the run is quiet
 	for w.violation == nil {
-		if quietAt >= 0 && !w.quiet() { // dead letters were redriven
+		if quietAt >= 0 && r.several == nil && !w.quiet() { // dead letters were redriven
 			quietAt, end = -1, math.MaxInt64
 		}
 		if quietAt < 0 && r.world.Quiet() && r.quiet() { // a core that has crashed cannot be asked
 			quietAt = max(r.loop.Now(), int64(r.sc.Duration))
 			end = r.endAfter(quietAt)
+		}
+		if r.several != nil && quietAt < 0 {
+			r.several.mustEnd()
 		}
 		if !r.step(end) {
 			break
@@ -199,6 +214,9 @@ func (r *run) toTheEnd() {
 	}
 	r.loop.AdvanceTo(max(end, r.loop.Now()))
 	r.tape.end()
+	if r.several != nil {
+		r.several.finish()
+	}
 	if r.durable != nil && r.world.Disk().Idle() && !r.world.Lost() {
 		r.durable.compareAll()
 		r.durable.leftovers()
@@ -210,6 +228,9 @@ func (r *run) toTheEnd() {
 func (r *run) quiet() bool {
 	if r.durable != nil {
 		return r.world.Lost() || r.durable.quiet()
+	}
+	if r.several != nil {
+		return r.several.quiet()
 	}
 	return r.witness.quiet()
 }

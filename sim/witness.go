@@ -94,7 +94,7 @@ func newWitness(sc *scenario.Scenario, opts Options, l *loop.Loop, around *world
 	if opts.Series {
 		w.plot = newPlot(w, sc)
 	}
-	w.judged = sc.Core.Journal.Enabled && !opts.Unchecked
+	w.judged = (sc.Core.Journal.Enabled || sc.Nodes > 0) && !opts.Unchecked
 	if !opts.Unchecked && !w.judged {
 		w.check = newChecker(w)
 	}

@@ -59,6 +59,9 @@ func check(sc *scenario.Scenario, foreign bool) error {
 }
 
 func checkCore(sc *scenario.Scenario, foreign bool, p *strictyaml.Problems) {
+	if sc.Nodes > 0 {
+		p.Add(1, "nodes: a live run has one server; remove it")
+	}
 	if sc.Core.Journal.Enabled {
 		p.Add(1, "core.journal: the server of a live run has no data directory; remove it")
 	}

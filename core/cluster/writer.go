@@ -75,6 +75,11 @@ func NewWriter(life string, most int, wake func()) *Writer {
 	return w
 }
 
+// SetPace says how many bytes of a partition's frames must be useless before a frame
+// says so (useless), and before they are removed (purge), and how large the frames
+// must be before what is needed of the oldest is moved (move). It comes before Open.
+func (w *Writer) SetPace(useless, purge, move int) { w.pace = pace{useless, purge, move} }
+
 // SetRoom says whether the engine has room for new work.
 func (w *Writer) SetRoom(yes bool) { w.hasRoom.Store(yes) }
 

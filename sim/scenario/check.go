@@ -61,6 +61,7 @@ func check(s *Scenario, p *problems) {
 	}
 	scaledFaults(s, p)
 	s.checkJournal(p)
+	s.checkNodes(p)
 	checkReports(s, p)
 	references(s, p)
 }
@@ -222,6 +223,8 @@ func (f *Fault) check(p *problems) {
 		}
 	case "update":
 		must, may = []string{"function"}, []string{"queueSize", "concurrency", "maxRetries", "timeoutMillis", "retryBackoff", "rateMaxPerSecond", "ifGeneration"}
+	default:
+		must, may = f.checkNodeFault()
 	}
 	variant(p, f.Line, "fault", f.Kind, f.given, always, must, may)
 }

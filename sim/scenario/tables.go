@@ -35,12 +35,14 @@ var (
 		"idempotent_hits", "evicted", "cleaned", "late_results", "duplicate_results", "cold_starts",
 		"rejected.not_found", "rejected.store_full", "rejected.idempotency_store_full", "rejected.idempotency_key_reused", "queue_wait_exceeded", "stale", "cancelled", "redriven", "updates",
 		"rejected.journal_full", "unavailable", "interrupted", "lost_facts", "refused_starts",
-		"scale_ups", "scale_downs", "scale_turns", "replica_seconds"}
+		"scale_ups", "scale_downs", "scale_turns", "replica_seconds",
+		"rejected.no_owner", "owner_lost", "lookups", "takeovers", "hand_overs", "lost_frames", "closed_partitions"}
 	LatencySeries = []string{"queue_wait", "service", "e2e"}
 	LatencyStats  = []string{"mean", "p50", "p90", "p99", "p999", "max"}
 	GaugeNames    = []string{"queue_depth", "in_flight", "replicas", "replicas_wanted", "stored_executions", "stored_keys"}
 	Ops           = []string{"==", "!=", "<", "<=", ">", ">="}
-	FaultKinds    = []string{"outage", "slowdown", "clock-jump", "delete-function", "create-function", "reconfigure", "provider-outage", "cancel", "redrive", "update", "crash", "disk-failure", "disk-slow", "disk-full", "disk-lies"}
+	FaultKinds    = []string{"outage", "slowdown", "clock-jump", "delete-function", "create-function", "reconfigure", "provider-outage", "cancel", "redrive", "update", "crash", "disk-failure", "disk-slow", "disk-full", "disk-lies",
+		"kill-node", "leave-node", "pause-node", "partition", "log-fault"}
 	Losses        = []string{"tail", "fact"}
 	Durabilities  = []string{string(core.DurabilityDisk), string(core.DurabilityMemory)}
 	Distributions = []string{"constant", "uniform", "exponential", "lognormal", "empirical"}
@@ -72,6 +74,8 @@ var scenarioTable = &record[Scenario]{
 		{key: "duration", doc: "When load stops. The run goes on until all is terminal.", typ: positiveTime, must: true, at: func(s *Scenario) any { return &s.Duration }},
 		{key: "settle", doc: "How long virtual time runs on after that, through the TTLs.", typ: anyTime, at: func(s *Scenario) any { return &s.Settle }},
 		{key: "core", doc: "Configuration of the engine; the server's defaults.", typ: coreTable, at: func(s *Scenario) any { return &s.Core }},
+		{key: "nodes", doc: "How many control planes share the functions by way of an engine; 0 = there is one, by itself.", typ: integer{0, MaxNodes}, at: func(s *Scenario) any { return &s.Nodes }},
+		{key: "cluster", doc: "What surrounds them, with nodes.", typ: clusterTable, at: func(s *Scenario) any { return &s.Cluster }},
 		{key: "functions", doc: "The functions, registered at time 0.", typ: list[Function]{functionTable, 1}, must: true, at: func(s *Scenario) any { return &s.Functions }},
 		{key: "load", doc: "Streams of arrivals.", typ: list[Load]{loadTable, 0}, at: func(s *Scenario) any { return &s.Load }},
 		{key: "faults", doc: "What goes wrong, and when.", typ: list[Fault]{faultTable, 0}, at: func(s *Scenario) any { return &s.Faults }},
@@ -234,11 +238,11 @@ var faultTable = &record[Fault]{
 	line: func(f *Fault) *int { return &f.Line }, given: func(f *Fault) *[]string { return &f.given },
 	fields: []field[Fault]{
 		{key: "at", doc: "When.", typ: anyTime, must: true, at: func(f *Fault) any { return &f.At }},
-		{key: "kind", doc: "outage: dispatches fail at once; slowdown: they take factor times as long; clock-jump: the wall clock moves, timers do not; delete-function, create-function; update: a changed spec is put in place of the one in force, and what is not given stays as it is; reconfigure: the same of queueSize and concurrency alone; cancel: a share of the executions that have not ended is cancelled; redrive: all dead letters are submitted again, oldest first; provider-outage: calls for other replicas are lost and no instance gets ready, those that are go on; crash: the process ends with all attempts, what the journal's disk has not got is lost, and after the time it starts again from what is there; disk-failure: a share of the journal's commits fail, which ends the process, and it starts again at once; disk-slow: commits take factor times as long; disk-full: there is room for so many bytes more of facts, no new durable work is taken, and a commit that does not fit fails; disk-lies: what it says is synced is not until the fault ends, and a crash loses some of it.", typ: choice{FaultKinds}, must: true, at: func(f *Fault) any { return &f.Kind }},
-		{key: "function", doc: "Whose; every kind but clock-jump, crash and those of the disk has one.", typ: text{}, at: func(f *Fault) any { return &f.Function }},
-		{key: "for", doc: "outage, slowdown, provider-outage, crash, disk-…: how long.", typ: positiveTime, at: func(f *Fault) any { return &f.For }},
-		{key: "factor", doc: "slowdown: service times are multiplied by this; disk-slow: the time of commits.", typ: number{1e-6, 1e6}, at: func(f *Fault) any { return &f.Factor }},
-		{key: "share", doc: "cancel: of the executions that have not ended, drawn at random; disk-failure: of the commits.", typ: probability, at: func(f *Fault) any { return &f.Share }},
+		{key: "kind", doc: "outage: dispatches fail at once; slowdown: they take factor times as long; clock-jump: the wall clock moves, timers do not; delete-function, create-function; update: a changed spec is put in place of the one in force, and what is not given stays as it is; reconfigure: the same of queueSize and concurrency alone; cancel: a share of the executions that have not ended is cancelled; redrive: all dead letters are submitted again, oldest first; provider-outage: calls for other replicas are lost and no instance gets ready, those that are go on; crash: the process ends with all attempts, what the journal's disk has not got is lost, and after the time it starts again from what is there; disk-failure: a share of the journal's commits fail, which ends the process, and it starts again at once; disk-slow: commits take factor times as long; disk-full: there is room for so many bytes more of facts, no new durable work is taken, and a commit that does not fit fails; disk-lies: what it says is synced is not until the fault ends, and a crash loses some of it. With nodes: kill-node: a process ends, and after the time another starts; leave-node: it gives up all that it owns first; pause-node: it stands still; partition: messages between a node and others are lost, or a share of them; log-fault: the engine has a fault, see does.", typ: choice{FaultKinds}, must: true, at: func(f *Fault) any { return &f.Kind }},
+		{key: "function", doc: "Whose; every kind but clock-jump, crash and those of the disk and of nodes has one.", typ: text{}, at: func(f *Fault) any { return &f.Function }},
+		{key: "for", doc: "outage, slowdown, provider-outage, crash, disk-…, and those of nodes: how long.", typ: positiveTime, at: func(f *Fault) any { return &f.For }},
+		{key: "factor", doc: "slowdown: service times are multiplied by this; disk-slow, log-fault slow: the time of commits.", typ: number{1e-6, 1e6}, at: func(f *Fault) any { return &f.Factor }},
+		{key: "share", doc: "cancel: of the executions that have not ended, drawn at random; disk-failure: of the commits; partition: of the messages, all by default; log-fault: of the calls.", typ: probability, at: func(f *Fault) any { return &f.Share }},
 		{key: "again", doc: "crash: so many recoveries after it crash too, each at a random point and for as long.", typ: integer{0, 1000}, at: func(f *Fault) any { return &f.Again }},
 		{key: "bytes", doc: "disk-full: how many bytes of facts still fit.", typ: integer{0, math.MaxInt64}, at: func(f *Fault) any { return &f.Bytes }},
 		{key: "loses", doc: "disk-lies: what each crash takes: tail is the last commits, however many of those that were not synced; fact is one of the newest twenty of them.", typ: choice{Losses}, at: func(f *Fault) any { return &f.Loses }},
@@ -249,6 +253,10 @@ var faultTable = &record[Fault]{
 		{key: "timeoutMillis", doc: "update: of what is accepted from then on.", typ: optional[int]{of: counted(limits.TimeoutMillis)}, at: func(f *Fault) any { return &f.Change.TimeoutMillis }},
 		{key: "retryBackoff", doc: "update: of the failures from then on; a key that is not given has its default.", typ: optional[core.RetryBackoff]{of: backoffTable, fresh: newBackoff}, at: func(f *Fault) any { return &f.Change.RetryBackoff }},
 		{key: "rateMaxPerSecond", doc: "update: the function's own limit; 0 = none.", typ: optional[int64]{of: counted(limits.FunctionRate)}, at: func(f *Fault) any { return &f.Change.RateMaxPerSecond }},
+		{key: "node", doc: "kill-node, leave-node, pause-node, partition, log-fault stale-watch: which, from 1.", typ: integer{1, MaxNodes}, at: func(f *Fault) any { return &f.Node }},
+		{key: "peer", doc: "partition: whom the node cannot reach: another node's number, engine, or all.", typ: choice{peers}, at: func(f *Fault) any { return &f.Peer }},
+		{key: "direction", doc: "partition: only messages from the node are stopped, or only those to it; both by default.", typ: choice{directed}, at: func(f *Fault) any { return &f.Direction }},
+		{key: "does", doc: "log-fault: slow: writes take factor times as long; deaf: a share of the answers is lost, so that nobody knows what came of the calls; repeats: a share of the calls arrives twice; pauses: nothing is carried out until it is over; stale-watch: a node is told of nothing; loses: a frame that was acknowledged is gone, one of the newest of the function's partition.", typ: choice{logFaults}, at: func(f *Fault) any { return &f.Does }},
 		{key: "ifGeneration", doc: "update: refused unless the function is at this generation, which counts its specs from 1; 0 = any.", typ: integer{0, maxCount}, at: func(f *Fault) any { return &f.IfGeneration }},
 	},
 }

@@ -22,8 +22,12 @@ type Scenario struct {
 	// Duration is when load stops; the run goes on until all is terminal.
 	Duration time.Duration
 	// Settle is how long virtual time runs on after that. 0 = not at all.
-	Settle    time.Duration
-	Core      Core
+	Settle time.Duration
+	Core   Core
+	// Nodes is how many control planes there are, with Cluster around them; 0 = one,
+	// by itself.
+	Nodes     int
+	Cluster   Cluster
 	Functions []Function
 	Load      []Load
 	Faults    []Fault
@@ -203,6 +207,10 @@ type Fault struct {
 	Again        int           // crash: recoveries after it that crash, too
 	Bytes        int64         // disk-full: of facts that still fit
 	Loses        string        // disk-lies: tail or fact
+	Node         int           // of those of nodes: which, from 1
+	Peer         string        // partition
+	Direction    string        // partition: FromNode or ToNode; "" = both
+	Does         string        // log-fault
 	Change       Change        // update, reconfigure
 	IfGeneration uint64        // update; 0 = whatever the function's is
 }
@@ -251,7 +259,7 @@ type Check struct {
 // New is an empty scenario with the server's defaults.
 func New() Scenario {
 	def := core.DefaultConfig()
-	return Scenario{Core: Core{
+	return Scenario{Cluster: newCluster(), Core: Core{
 		RateMaxPerSecond: def.RateMaxPerSecond,
 		TTL:              def.TTL, CleanupTTL: def.CleanupTTL, StaleTTL: def.StaleTTL,
 		IdempotencyTTL: def.IdempotencyTTL,

@@ -40,28 +40,29 @@ type attempt struct {
 	again   int64 // ns after the first answer to repeat it; -1 = never
 	refused bool  // no instance took it
 	life    int32 // of the process that dispatched it
+	of      Dispatched
 }
 
 // Dispatch implements core.Dispatcher.
 func (w *World) Dispatch(t core.Task) {
 	w.reach(dispatchBegins)
 	w.witness.Dispatching(t)
-	w.dispatch(t)
+	w.dispatch(t, nil)
 	w.reach(dispatchDone)
 }
 
-func (w *World) dispatch(t core.Task) {
+func (w *World) dispatch(t core.Task, of Dispatched) {
 	b := w.backends[t.Function.Handle().(Handle).Number()]
 	if b.outages > 0 {
 		o := core.Outcome{Status: core.Error, Code: CodeFailed, Message: w.tokens.text("refused ", 18)}
 		a := w.answerIn(int64(draws.OutageAnswer))
-		a.task, a.outcome, a.backend, a.again, a.refused = t, o, b, -1, true
+		a.task, a.outcome, a.backend, a.again, a.refused, a.of = t, o, b, -1, true, of
 		return
 	}
 	if b.fleet != nil && !b.fleet.take(t) {
 		return
 	}
-	w.perform(b, t, w.success())
+	w.performFor(b, t, w.success(), of)
 }
 
 // success is an answer that no other is equal to.
@@ -77,7 +78,10 @@ func (w *World) deliver(t core.Task, o core.Outcome) {
 }
 
 // perform runs a dispatch on an instance; o is what it answers if it succeeds.
-func (w *World) perform(b *backend, t core.Task, o core.Outcome) {
+func (w *World) perform(b *backend, t core.Task, o core.Outcome) { w.performFor(b, t, o, nil) }
+
+// performFor is perform for one of several control planes.
+func (w *World) performFor(b *backend, t core.Task, o core.Outcome, of Dispatched) {
 	drawn := b.service.Draw(w.loop.Now(), b.slow, t.Input)
 	d := drawn.Takes
 	if drawn.Cold {
@@ -104,11 +108,15 @@ func (w *World) perform(b *backend, t core.Task, o core.Outcome) {
 		if b.fleet != nil {
 			b.fleet.done()
 		}
-		w.deliver(t, o)
+		if of != nil {
+			of.Answer(t, o)
+		} else {
+			w.deliver(t, o)
+		}
 		return
 	}
 	a := w.answerIn(d)
-	a.task, a.outcome, a.backend, a.again, a.refused = t, o, b, drawn.Again, false
+	a.task, a.outcome, a.backend, a.again, a.refused, a.of = t, o, b, drawn.Again, false, of
 }
 
 // answerIn schedules an answer; the caller fills it in.
@@ -144,6 +152,10 @@ func (w *World) answer(i int32) {
 		// Not cleared: the next attempt in this place overwrites it.
 		w.freeAttempts = append(w.freeAttempts, i)
 		w.answersDue--
+	}
+	if a.of != nil {
+		a.of.Answer(a.task, a.outcome)
+		return
 	}
 	if a.life != w.node.life {
 		return // the process that dispatched it has crashed

@@ -36,3 +36,10 @@ func (c *Clock) Wall() int64 { return epoch + c.loop.Now() + c.offset }
 func (c *Clock) AfterFunc(d time.Duration, f func()) core.Timer { return c.loop.AfterFunc(d, f) }
 
 func (c *Clock) jump(by time.Duration) { c.offset += int64(by) }
+
+// At is what a clock without an offset reads at a virtual time.
+func At(now int64) core.Instant { return core.Instant{Wall: epoch + now, Mono: monoStart + now} }
+
+// Advance moves the wall reading on for good: the clock by which a run with several
+// nodes is judged is that of the fastest.
+func (c *Clock) Advance(by time.Duration) { c.jump(by) }

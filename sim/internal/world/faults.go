@@ -49,7 +49,14 @@ func (w *World) step(i int32) {
 		w.node.disk.diskFault(f, s.end)
 		return
 	}
+	if f.OfNodes() {
+		w.remote.Fault(f, s.end)
+		return
+	}
 	for _, b := range w.declared(f.Function) {
+		if w.remote != nil && w.stepThere(b, s) {
+			continue
+		}
 		if w.core != nil || s.fault.For > 0 { // or there is nobody to ask
 			w.stepOn(b, s)
 		}

@@ -148,6 +148,10 @@ func (w *World) submit(i int32) {
 	tag := newTag(i, key, input)
 	r.Tag = uint64(tag)
 	w.witness.Offering(tag, r.Input, core.ID{})
+	if w.remote != nil {
+		w.submitThere(tag, *r)
+		return
+	}
 	if w.core == nil {
 		w.witness.Offered(tag, c, &core.Result{}, ErrDown)
 		return

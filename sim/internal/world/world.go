@@ -11,6 +11,7 @@ import (
 	"simplane/core"
 	"simplane/sim/draws"
 	"simplane/sim/internal/loop"
+	"simplane/sim/internal/random"
 	"simplane/sim/scenario"
 )
 
@@ -66,6 +67,10 @@ type Witness interface {
 	Fault(f *scenario.Fault, ends bool)
 	// Scaled says that a rival wants n instances.
 	Scaled(fn, n int)
+	// Seen says what somebody has found who asked, at a virtual time, for an
+	// execution that was acknowledged; nil = nothing. It comes with several control
+	// planes only.
+	Seen(id core.ID, asked int64, s *core.Snapshot)
 	// Occupancy is the integral over time of a function's queued and running
 	// executions, in executions times ns; that of a deleted function is 0.
 	Occupancy(fn int) int64
@@ -103,6 +108,7 @@ type World struct {
 	answersDue   int // answers on their way
 	loadsLeft    int
 	samplesDue   int // reports of models in the heap
+	asking       int // calls of operators on their way, with several control planes
 
 	req      core.Request // of the call being made: not allocated for each
 	res      core.Result  // and core's answer
@@ -115,6 +121,9 @@ type World struct {
 	deletions []*core.Deletion
 	node      node
 	restarts  *loop.Source
+	remote    Remote // nil unless there are several control planes
+	operating map[string][]func()
+	looks     random.Stream
 
 	arrivals, answers, faults, reports, batches *loop.Source
 }
@@ -132,7 +141,7 @@ const (
 // New makes a scenario's world. rival, when not nil, scales the functions that
 // have scaling, instead of core. The error is for a function that core refuses.
 func New(sc *scenario.Scenario, l *loop.Loop, rival func(*scenario.Function) Rival) (*World, error) {
-	w := &World{sc: sc, loop: l, clock: &Clock{loop: l}, rival: rival}
+	w := &World{sc: sc, loop: l, clock: &Clock{loop: l}, rival: rival, looks: random.New(sc.Seed, "looks")}
 	w.arrivals = l.Source(arrivalTies, w.arrive)
 	w.answers = l.Source(answerTies, w.answer)
 	w.faults = l.Source(faultTies, w.step)
@@ -163,6 +172,10 @@ func (w *World) Clock() *Clock { return w.clock }
 func (w *World) Start(c *core.Core, witness Witness) error {
 	w.core, w.witness = c, witness
 	for _, b := range w.backends {
+		if w.remote != nil {
+			w.registerThere(b)
+			continue
+		}
 		if err := w.register(b); err != nil {
 			return fmt.Errorf("%s: core refuses function %s: %w", w.sc.Name, b.name, err)
 		}
@@ -178,7 +191,7 @@ func (w *World) Start(c *core.Core, witness Witness) error {
 
 // Quiet says that all calls have been made and all answers have come.
 func (w *World) Quiet() bool {
-	return w.loadsLeft == 0 && w.answersDue == 0 && w.node.downs == 0 && (w.node.disk == nil || w.node.disk.Idle())
+	return w.loadsLeft == 0 && w.answersDue == 0 && w.asking == 0 && w.node.downs == 0 && (w.node.disk == nil || w.node.disk.Idle())
 }
 
 func (w *World) addFunctions() error {
@@ -259,7 +272,7 @@ func (w *World) spec(name string, f *scenario.Function) (*core.Spec, error) {
 		}
 	}
 	var durability *string
-	if w.sc.Core.Journal.Enabled {
+	if w.sc.Core.Journal.Enabled || w.sc.Nodes > 0 {
 		durability = &f.Durability
 	}
 	return core.ResolveSpec(core.SpecInput{
