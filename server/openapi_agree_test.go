@@ -41,7 +41,7 @@ func TestOpenAPIBodiesAgreeWithTheHandlers(t *testing.T) {
 	tried := 0
 	for path, ops := range loadDocument().Paths {
 		for method, op := range ops {
-			if op.RequestBody == nil {
+			if op.RequestBody == nil || op.RequestBody.Content["application/json"] == nil { // or of any type
 				continue
 			}
 			// A server of its own: a changed configuration is not for the others.

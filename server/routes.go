@@ -12,7 +12,7 @@ import (
 // removes from the public one: the router, the OpenAPI test and the Allow
 // header all read it.
 func routes(a *api.API, admin *admin.Admin, scrape fasthttp.RequestHandler) []api.Route {
-	return []api.Route{
+	all := []api.Route{
 		{Scope: auth.ScopeManage, Method: "POST", Path: "/v1/functions", Handle: api.NoArg(a.Register), At: api.AtNewFunction},
 		{Scope: auth.ScopeManage, Method: "GET", Path: "/v1/functions", Handle: api.NoArg(a.ListFunctions), At: api.AtAllNodes},
 		{Scope: auth.ScopeManage, Method: "GET", Path: "/v1/functions/{name}", Handle: a.GetFunction, At: api.AtFunction},
@@ -47,4 +47,10 @@ func routes(a *api.API, admin *admin.Admin, scrape fasthttp.RequestHandler) []ap
 		{Scope: auth.ScopePublic, Method: "GET", Path: "/actuator/prometheus", Handle: api.NoArg(scrape), Metrics: true},
 		{Scope: auth.ScopePublic, Method: "GET", Path: "/openapi.json", Handle: api.NoArg(serveOpenAPI)},
 	}
+	for _, method := range []string{"GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"} { // HEAD as GET, others too
+		for _, path := range []string{"/function/{name}", "/function/{name}/{path}"} {
+			all = append(all, api.Route{Scope: auth.ScopeInvoke, Method: method, Path: path, Handle: a.Raw, PassesOn: true, At: api.AtFunction})
+		}
+	}
+	return all
 }

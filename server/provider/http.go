@@ -87,13 +87,20 @@ func (h *HTTPInstance) Do(inv Invocation) (Result, error) {
 	if h.faulty != nil {
 		return Result{}, h.faulty
 	}
-	a, err := h.target.Call(&inv)
+	call := h.target.Call
+	if inv.Raw != nil {
+		call = h.target.Pass
+	}
+	a, err := call(&inv)
 	var e *fncall.Error
 	if errors.As(err, &e) && e.Kind == fncall.Unreachable {
 		return Result{}, err
 	}
 	return ResultOf(a, err), nil
 }
+
+// PassesOn implements Passer.
+func (h *HTTPInstance) PassesOn() {}
 
 // Close drops the idle connections.
 func (h *HTTPInstance) Close() { h.client.CloseIdleConnections() }

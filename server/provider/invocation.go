@@ -78,6 +78,8 @@ func ResultOf(a fncall.Answer, err error) Result {
 	switch e.Kind {
 	case fncall.TimedOut:
 		return Failure(CodeTimeout, e.Message)
+	case fncall.CallerLeft:
+		return Failure(CodeCanceled, e.Message)
 	case fncall.BadOutput:
 		return Failure(CodeBadOutput, e.Message)
 	case fncall.Refused:

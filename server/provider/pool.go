@@ -14,6 +14,9 @@ type Instance interface {
 	Call(inv Invocation, done func(Result))
 }
 
+// Passer is an Instance that takes invocations with Raw.
+type Passer interface{ PassesOn() }
+
 // PoolOptions tunes a Pool; zero fields take the defaults named here.
 type PoolOptions struct {
 	MaxWaiting int           // invocations waiting for an instance, 1024
@@ -88,6 +91,11 @@ func (p *Pool) Go(inv Invocation, done func(Result)) (waits bool) {
 func (p *Pool) run(l *lease, err *Error, inv Invocation, done func(Result)) {
 	if err != nil {
 		done(Failure(err.Code, err.Message))
+		return
+	}
+	if _, passes := l.m.instance.(Passer); inv.Raw != nil && !passes {
+		l.release(false) // it was started before the function served HTTP
+		done(Failure(CodeStartFailed, "the function's instance does not serve HTTP; a new one is being started"))
 		return
 	}
 	l.m.instance.Call(inv, func(r Result) {

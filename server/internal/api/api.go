@@ -12,6 +12,7 @@ import (
 	"simplane/server/internal/admin"
 	"simplane/server/internal/auth"
 	"simplane/server/internal/deploy"
+	"simplane/server/internal/fncall"
 	"simplane/server/internal/httpjson"
 	"simplane/server/internal/sock"
 	"simplane/server/internal/telemetry"
@@ -40,6 +41,8 @@ type Options struct {
 	// Run makes the call of a task that core has left to its caller, and
 	// completes the task; the Stop breaks the call off.
 	Run func(core.Task, *sock.Stop)
+	// Pass makes an attempt of a raw call and completes its task.
+	Pass func(core.Task, *fncall.Raw, *sock.Stop) core.Outcome
 	// CheckEndpoint refuses hosts that POOL functions must not use.
 	CheckEndpoint func(host string) error
 	// Stored waits until the fact at the place is durable; the error is the answer

@@ -23,6 +23,19 @@ var headerExecutionIDBytes = []byte(httpjson.HeaderExecutionID)
 // submission decodes what :invoke and :enqueue share.
 func (a *API) submission(ctx *fasthttp.RequestCtx, name string) (core.Request, *httpjson.Error) {
 	req := core.Request{Function: name, Borrowed: true}
+	if fault := options(ctx, &req); fault != nil {
+		return req, fault
+	}
+	inv, fault := decodeInvocation(ctx.PostBody())
+	if fault != nil {
+		return req, fault
+	}
+	req.Input, req.Metadata = inv.input, inv.metadata
+	return req, nil
+}
+
+// options reads what headers say of a call.
+func options(ctx *fasthttp.RequestCtx, req *core.Request) *httpjson.Error {
 	var timeout, key, traceID, durability []byte
 	for name, v := range ctx.Request.Header.All() { // one pass over the headers instead of three searches
 		var to *[]byte
@@ -43,26 +56,21 @@ func (a *API) submission(ctx *fasthttp.RequestCtx, name string) (core.Request, *
 	if len(timeout) > 0 {
 		ms, err := strconv.ParseInt(string(timeout), 10, 64)
 		if err != nil || ms <= 0 || ms > core.MaxTimeoutMillis {
-			return req, httpjson.ValidationFailed(fmt.Sprintf("X-Timeout-Ms: must be a whole number of milliseconds from 1 to %d, not %q", core.MaxTimeoutMillis, httpjson.Clip(timeout, 40)))
+			return httpjson.ValidationFailed(fmt.Sprintf("X-Timeout-Ms: must be a whole number of milliseconds from 1 to %d, not %q", core.MaxTimeoutMillis, httpjson.Clip(timeout, 40)))
 		}
 		req.Timeout = time.Duration(ms) * time.Millisecond
 	}
 	if len(key) > maxHeaderValue {
-		return req, httpjson.ValidationFailed(fmt.Sprintf("Idempotency-Key: must be at most %d bytes", maxHeaderValue))
+		return httpjson.ValidationFailed(fmt.Sprintf("Idempotency-Key: must be at most %d bytes", maxHeaderValue))
 	}
 	if len(traceID) > maxHeaderValue {
-		return req, httpjson.ValidationFailed(fmt.Sprintf("X-Trace-Id: must be at most %d bytes", maxHeaderValue))
+		return httpjson.ValidationFailed(fmt.Sprintf("X-Trace-Id: must be at most %d bytes", maxHeaderValue))
 	}
-	if fault := durabilityOf(durability, &req); fault != nil {
-		return req, fault
+	if fault := durabilityOf(durability, req); fault != nil {
+		return fault
 	}
-	inv, fault := decodeInvocation(ctx.PostBody())
-	if fault != nil {
-		return req, fault
-	}
-	req.Input, req.Metadata = inv.input, inv.metadata
 	req.IdempotencyKey, req.TraceID = httpjson.UnsafeString(key), httpjson.UnsafeString(traceID)
-	return req, nil
+	return nil
 }
 
 // submit hands a request to core; a request that meets a concurrent claim on

@@ -26,7 +26,10 @@ type Route struct {
 	// ChangesNothing says that a method other than GET only reads.
 	ChangesNothing bool
 	Metrics        bool // is the metrics page
-	At             Place
+	// PassesOn says that the handler reads the body itself, as it comes, and takes
+	// methods that are in no route too.
+	PassesOn bool
+	At       Place
 }
 
 // Place says which node of a cluster answers a route.
@@ -63,6 +66,7 @@ func NoArg(h fasthttp.RequestHandler) Handler {
 type resource struct {
 	plain  map[string]Route
 	custom map[string]map[string]Route
+	any    *Route // for methods without a route; nil for none
 }
 
 // Handler builds the request handler of one address.
@@ -90,6 +94,9 @@ func (a *API) Handler(routes []Route, mgmt bool) fasthttp.RequestHandler {
 			}
 		}
 		methods[rt.Method] = rt
+		if rt.PassesOn {
+			res.any = &rt
+		}
 	}
 	r := router.New()
 	r.RedirectTrailingSlash, r.RedirectFixedPath = false, false
@@ -105,7 +112,7 @@ func (a *API) Handler(routes []Route, mgmt bool) fasthttp.RequestHandler {
 		r.GET("/debug/pprof/{profile:*}", a.forTokenHolders(a.Profiles))
 		r.NotFound = a.Dashboard(noRoute)
 	}
-	return telemetry.AccessLog(a.AccessLogSample, a.Log, recovered(a.Log, a.Panicked, a.ownHostOnly(a.functionsFirst(resources[functionPrefix+"{arg}"], r.Handler))))
+	return telemetry.AccessLog(a.AccessLogSample, a.Log, recovered(a.Log, a.Panicked, a.ownHostOnly(a.functionsFirst(resources[functionPrefix+"{arg}"], a.rawCalls(resources, r.Handler)))))
 }
 
 // onMgmtOnly reports whether the configuration removes a route from the public
@@ -163,6 +170,9 @@ func (a *API) serve(ctx *fasthttp.RequestCtx, res *resource, arg string) {
 	if !ok && ctx.IsHead() {
 		rt, ok = methods[fasthttp.MethodGet] // fasthttp leaves the body out
 	}
+	if !ok && res.any != nil {
+		rt, ok = *res.any, true
+	}
 	if !ok {
 		writeMethodNotAllowed(ctx, methods)
 		return
@@ -178,7 +188,7 @@ func (a *API) serve(ctx *fasthttp.RequestCtx, res *resource, arg string) {
 			return
 		}
 	}
-	if rt.Method != fasthttp.MethodGet {
+	if rt.Method != fasthttp.MethodGet && !rt.PassesOn {
 		if err := http1.ReadBody(ctx); err != nil {
 			a.RefuseUnread(ctx, err)
 			return

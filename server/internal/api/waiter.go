@@ -19,6 +19,8 @@ type syncWaiter struct {
 	woken chan struct{}
 	stop  sock.Stop                 // of the call that the caller makes itself
 	from  atomic.Pointer[sock.Conn] // of the caller; nil when it is not to be looked at
+
+	parked bool // of wait and task: woken is to be read
 }
 
 const (
@@ -62,10 +64,24 @@ func (w *syncWaiter) park() bool { return w.state.CompareAndSwap(waiterFresh, wa
 
 // wait returns the ended execution.
 func (w *syncWaiter) wait() core.Snapshot {
-	if w.park() {
+	if w.parked || w.park() {
 		<-w.woken
 	}
 	return w.snap
+}
+
+// task waits for a task, or for the end of the execution.
+func (w *syncWaiter) task(tasks <-chan core.Task) (t core.Task, ended bool) {
+	if !w.parked && !w.park() {
+		return t, true
+	}
+	w.parked = true
+	select {
+	case <-w.woken:
+		return t, true
+	case t = <-tasks:
+		return t, false
+	}
 }
 
 // waitFor is wait with a limit, for a caller that has joined another
@@ -86,7 +102,7 @@ func (w *syncWaiter) waitFor(limit time.Duration) (core.Snapshot, bool) {
 
 // recycle returns w to the pool; no Wake may still be due.
 func (w *syncWaiter) recycle() {
-	w.snap = core.Snapshot{}
+	w.snap, w.parked = core.Snapshot{}, false
 	w.from.Store(nil)
 	waiters.Put(w)
 }

@@ -56,6 +56,7 @@ func New(o Options) *Dispatcher {
 	if o.Complete == nil {
 		o.Complete = core.Task.Complete
 	}
+	o.Complete = onceIfRaw(o.Complete)
 	calls := newRunning()
 	d := &Dispatcher{
 		local:    &localDispatcher{log: o.Log, complete: o.Complete, handlers: map[string]LocalHandler{}},
@@ -79,13 +80,21 @@ func (d *Dispatcher) HandleLocal(name string, h LocalHandler) { d.local.handle(n
 
 // Dispatch implements core.Dispatcher.
 func (d *Dispatcher) Dispatch(t core.Task) {
+	if c := rawCallOf(t); c != nil && !c.InBody {
+		if !c.take(t) {
+			d.complete(t, callerLeft)
+		}
+		return
+	}
 	transport := d.transport(t.Spec)
 	if transport == nil {
-		d.complete(t, core.Outcome{Status: core.Error, Code: provider.CodeNoProvider, Message: "no provider runs DEPLOYMENT functions here; set endpointUrl or configure one"})
+		d.complete(t, noProvider)
 		return
 	}
 	transport.Dispatch(t)
 }
+
+var noProvider = core.Outcome{Status: core.Error, Code: provider.CodeNoProvider, Message: "no provider runs DEPLOYMENT functions here; set endpointUrl or configure one"}
 
 // Run is Dispatch for a caller that would only wait for t: a POOL call is
 // made on the caller's goroutine, which saves a goroutine and two switches.

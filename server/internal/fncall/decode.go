@@ -61,13 +61,29 @@ func decode(resp *fasthttp.Response, limit int, raw bool) (Answer, error) {
 			resp.SwapBody(nil) // and this one does not
 		}
 	}
-	if bytes.EqualFold(resp.Header.Peek("X-Cold-Start"), []byte("true")) {
-		a.ColdStart = true
-		ms, _ := strconv.ParseInt(string(resp.Header.Peek("X-Init-Duration-Ms")), 10, 32)
-		a.Init = time.Duration(max(ms, 0)) * time.Millisecond
-	}
+	a.ColdStart, a.Init = reportedStart(&resp.Header)
 	return a, nil
 }
+
+// reportedStart is what a function says of having been started for a call.
+func reportedStart(h *fasthttp.ResponseHeader) (cold bool, init time.Duration) {
+	var after []byte
+	for name, value := range h.All() {
+		switch {
+		case bytes.EqualFold(name, headerColdStart):
+			cold = cold || bytes.EqualFold(value, []byte("true"))
+		case bytes.EqualFold(name, headerInitDuration):
+			after = value
+		}
+	}
+	if cold {
+		ms, _ := strconv.ParseInt(string(after), 10, 32)
+		init = time.Duration(max(ms, 0)) * time.Millisecond
+	}
+	return cold, init
+}
+
+var headerColdStart, headerInitDuration = []byte("X-Cold-Start"), []byte("X-Init-Duration-Ms")
 
 // unpacked is the body without its Content-Encoding.
 func unpacked(resp *fasthttp.Response, limit int) ([]byte, error) {

@@ -15,7 +15,22 @@ const largeInput = 8 << 10
 // appendRequest appends the HTTP request that makes the call. A large input is
 // left out: it is returned, and belongs at b[cut]. large is nil for any other.
 func (t *Target) appendRequest(b []byte, r *Request) (_, large []byte, cut int) {
-	b = t.appendHead(b, r.Path)
+	b = appendCallHeaders(t.appendHead(b, r.Path), r)
+	if r.RawBody {
+		return appendRawBody(b, r.Input)
+	}
+	b = append(b, "Content-Type: application/json\r\n"...)
+	b = append(appendEnd(b, 1+payloadLen(r)), '{')
+	if len(r.Input) < largeInput {
+		return appendPayload(b, r), nil, 0
+	}
+	b = append(b, beforeInput...)
+	cut = len(b)
+	return appendMetadata(b, r), r.Input, cut
+}
+
+// appendCallHeaders appends the headers that tell a function of its call.
+func appendCallHeaders(b []byte, r *Request) []byte {
 	for _, h := range [...]struct{ name, value string }{
 		{"X-Execution-Id", r.ExecutionID},
 		{"X-Trace-Id", r.TraceID},
@@ -29,18 +44,7 @@ func (t *Target) appendRequest(b []byte, r *Request) (_, large []byte, cut int) 
 		}
 	}
 	b = strconv.AppendInt(append(b, "X-Dispatch-Attempt: "...), int64(r.Attempt), 10)
-	b = append(b, "\r\n"...)
-	if r.RawBody {
-		return appendRawBody(b, r.Input)
-	}
-	b = append(b, "Content-Type: application/json\r\n"...)
-	b = append(appendEnd(b, 1+payloadLen(r)), '{')
-	if len(r.Input) < largeInput {
-		return appendPayload(b, r), nil, 0
-	}
-	b = append(b, beforeInput...)
-	cut = len(b)
-	return appendMetadata(b, r), r.Input, cut
+	return append(b, "\r\n"...)
 }
 
 // appendHead appends the constant part of the head, with path at the end of the
@@ -84,12 +88,17 @@ func appendHeader(b []byte, name, value string) []byte {
 	b = append(append(b, name...), ": "...)
 	at := len(b)
 	b = append(b, value...)
-	for i, c := range b[at:] {
+	clean(b[at:])
+	return append(b, "\r\n"...)
+}
+
+// clean makes spaces of the control bytes of a header's value.
+func clean(value []byte) {
+	for i, c := range value {
 		if c < ' ' && c != '\t' || c == 0x7f {
-			b[at+i] = ' '
+			value[i] = ' '
 		}
 	}
-	return append(b, "\r\n"...)
 }
 
 // appendEnd appends the end of the headers of a message with a body of so many

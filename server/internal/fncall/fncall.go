@@ -32,6 +32,11 @@ type Request struct {
 	// CompletionToken lets the function complete the execution itself.
 	CompletionToken string
 
+	// Raw is the call of a caller whose request is passed on as it came, to a
+	// function that serves HTTP; nil for any other. Input, Metadata, Path and RawBody
+	// are not used then.
+	Raw *Raw
+
 	// Deadline ends the attempt.
 	Deadline time.Time
 	// Stop breaks a call over HTTP off; nil for none.
@@ -61,6 +66,9 @@ const (
 	BadOutput
 	// Failed is an error that the function itself reports, see Error.Code.
 	Failed
+	// CallerLeft is the end of a raw call whose caller is not there any more, or has
+	// sent what is no request.
+	CallerLeft
 )
 
 // Error is a call without an output.

@@ -22,6 +22,14 @@ type Target struct {
 	conns *fasthttp.HostClient
 	head  []byte // request line and constant headers, each with its line end
 	path  int    // where the path of the URL ends in head
+	raw   rawHead
+}
+
+// rawHead is what head has behind the path, for calls that are passed on.
+type rawHead struct {
+	query      []byte // with its question mark; empty for none
+	rest       []byte // without User-Agent, which is the caller's
+	authorized bool   // it has credentials
 }
 
 // Header is one line of a request's head.
@@ -55,7 +63,17 @@ func New(conns *fasthttp.HostClient, url string, headers ...Header) (*Target, er
 	head = bytes.TrimSuffix(head, []byte("\r\n"))
 	const before = "POST "
 	path := len(before) + bytes.IndexAny(head[len(before):], "? ")
-	return &Target{conns, head, path}, nil
+	t := &Target{conns: conns, head: head, path: path}
+	space := path + bytes.IndexByte(head[path:], ' ')
+	t.raw.query = head[path:space]
+	for line := range bytes.Lines(head[space:]) {
+		name, _, _ := bytes.Cut(line, []byte(":"))
+		if !bytes.EqualFold(name, []byte("User-Agent")) {
+			t.raw.rest = append(t.raw.rest, line...)
+		}
+		t.raw.authorized = t.raw.authorized || bytes.EqualFold(name, []byte("Authorization"))
+	}
+	return t, nil
 }
 
 // escaped is url with percent-encoding of the bytes after its host that a

@@ -17,14 +17,28 @@ const maxHeader = 64 << 10
 var largeReaders = sync.Pool{New: func() any { return bufio.NewReaderSize(nil, maxHeader) }}
 
 // read reads one answer into resp and reports whether more bytes follow it.
-func read(resp *fasthttp.Response, r *bufio.Reader, limit int) (more bool, err error) {
+func read(resp *fasthttp.Response, small *bufio.Reader, limit int) (more bool, err error) {
 	resp.ResetBody()
-	if _, err := r.Peek(1); err != nil {
-		return false, err // fasthttp would hide this error
+	r, err := readHead(&resp.Header, small)
+	defer giveBack(r, small)
+	if err != nil {
+		return false, err
 	}
-	small := r
+	if code := resp.StatusCode(); code >= 200 && code != fasthttp.StatusNoContent && code != fasthttp.StatusNotModified {
+		err = readBody(resp, r, limit)
+	}
+	return small.Buffered() > 0 || r.Buffered() > 0, err
+}
+
+// readHead reads the head of one answer, the interim ones before it included. What
+// follows it is in r, which is to be given back.
+func readHead(h *fasthttp.ResponseHeader, small *bufio.Reader) (r *bufio.Reader, err error) {
+	r = small
+	if _, err := r.Peek(1); err != nil {
+		return r, err // fasthttp would hide this error
+	}
 	for {
-		err := resp.Header.Read(r)
+		err := h.Read(r)
 		switch {
 		case err == nil:
 		case r == small && tooLong(err):
@@ -32,22 +46,22 @@ func read(resp *fasthttp.Response, r *bufio.Reader, limit int) (more bool, err e
 			// larger buffer.
 			r = largeReaders.Get().(*bufio.Reader)
 			r.Reset(small)
-			defer func(large *bufio.Reader) {
-				large.Reset(nil)
-				largeReaders.Put(large)
-			}(r)
 			continue
 		default:
-			return false, err
+			return r, err
 		}
-		if code := resp.StatusCode(); code >= 200 || code == fasthttp.StatusSwitchingProtocols {
-			break
+		if code := h.StatusCode(); code >= 200 || code == fasthttp.StatusSwitchingProtocols {
+			return r, nil
 		}
 	}
-	if code := resp.StatusCode(); code >= 200 && code != fasthttp.StatusNoContent && code != fasthttp.StatusNotModified {
-		err = readBody(resp, r, limit)
+}
+
+// giveBack takes the reader of readHead that is not the connection's own.
+func giveBack(r, small *bufio.Reader) {
+	if r != small {
+		r.Reset(nil)
+		largeReaders.Put(r)
 	}
-	return small.Buffered() > 0 || r.Buffered() > 0, err
 }
 
 // tooLong reports whether the headers did not fit into the reader's buffer.

@@ -2,6 +2,7 @@ package fncall
 
 import (
 	"bytes"
+	"encoding/json"
 	"mime"
 
 	"golang.org/x/text/encoding/htmlindex"
@@ -40,4 +41,15 @@ func inUTF8(body []byte, charset string) []byte {
 		}
 	}
 	return bytes.TrimPrefix(body, []byte(byteOrderMark))
+}
+
+// AsInput is the body of a request as an input: JSON if it is, otherwise a string,
+// decoded by the charset of its Content-Type. It keeps body, or nothing of it.
+func AsInput(contentType, body []byte) json.RawMessage {
+	isText, charset := mediaType(contentType)
+	body = inUTF8(body, charset)
+	if isText {
+		return quoted(body)
+	}
+	return JSONOrText(body)
 }

@@ -6,6 +6,9 @@
 // connection holds no buffer. Bodies are read into buffers that grow with what
 // has come, out of a [Budget] that all connections share.
 //
+// A handler that passes bodies on reads and writes with a [Stream] instead: of any
+// length, both at once, in the memory of a few buffers.
+//
 // Parsing of heads and writing of answers are fasthttp's. Its server is not
 // used: it reads a body before its handler is called, into a buffer of the
 // announced length, and holds its buffers while a connection is idle.

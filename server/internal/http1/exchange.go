@@ -37,6 +37,7 @@ type exchange struct {
 	behind   [][]byte    // what Write sends after what it is called for
 	parts    net.Buffers // of a Write
 	lost     bool        // the position in the stream is unknown
+	stream   Stream      // see StreamOf
 }
 
 // readBuffer is the size of the buffer of requests. Heads that are larger get a
@@ -150,6 +151,9 @@ func (x *exchange) Read(p []byte) (int, error) {
 		x.awaited = false
 		return x.conn.Read(p)
 	}
+	if x.stream.x != nil {
+		return x.stream.wait(p)
+	}
 	if err := x.flush(); err != nil {
 		return 0, err
 	}
@@ -250,6 +254,9 @@ func (x *exchange) answer() bool {
 	x.body = bodyOf(x.in, req.Header.ContentLength())
 	x.asked = !x.body.ended && req.MayContinue()
 	s.Handler(&x.ctx)
+	if answered, goesOn := x.stream.ends(); answered {
+		return goesOn
+	}
 	if x.peeked > 0 {
 		_, _ = x.in.Discard(x.peeked)
 		x.peeked = 0

@@ -92,6 +92,10 @@ func (c *Conn) stop() {
 	_ = c.TCPConn.SetDeadline(time.Now())
 }
 
+// Break makes reads and writes, those under way and those to come, end with
+// ErrStopped. It may be called from any goroutine.
+func (c *Conn) Break() { c.stop() }
+
 // Interrupt makes the Read under way, or else the next one, end with
 // ErrStopped. It may be called from any goroutine.
 func (c *Conn) Interrupt() {

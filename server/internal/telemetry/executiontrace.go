@@ -33,7 +33,11 @@ func recordOf(c *core.TraceContext) *executionTrace {
 	if c == nil {
 		return nil
 	}
-	x, _ := c.Record.(*executionTrace)
+	record := c.Record
+	if raw, ok := record.(*dispatch.RawCall); ok {
+		record = raw.Record
+	}
+	x, _ := record.(*executionTrace)
 	return x
 }
 
@@ -195,7 +199,11 @@ func Called(t core.Task, status int) {
 	if span == nil {
 		return
 	}
-	attrs := []attribute.KeyValue{semconv.HTTPRequestMethodPost, semconv.URLFull(spanText(dispatch.ShownURL(funcspec.Of(t.Spec).EndpointURL), maxSpanText))}
+	method := semconv.HTTPRequestMethodPost
+	if raw, ok := t.Trace.Record.(*dispatch.RawCall); ok {
+		method = requestMethod(raw.Method)
+	}
+	attrs := []attribute.KeyValue{method, semconv.URLFull(spanText(dispatch.ShownURL(funcspec.Of(t.Spec).EndpointURL), maxSpanText))}
 	if u, err := url.Parse(funcspec.Of(t.Spec).EndpointURL); err == nil {
 		attrs = append(attrs, serverAddress(spanText(u.Host, maxSpanText))...)
 	}

@@ -14,7 +14,7 @@ import (
 	"simplane/server/internal/httpjson"
 )
 
-// RequestSpan is the server span of a sampled :invoke or :enqueue. The
+// RequestSpan is the server span of a sampled :invoke, :enqueue or raw call. The
 // methods that handlers call do nothing on nil, which stands for an unsampled
 // request.
 type RequestSpan struct {
@@ -81,8 +81,8 @@ func (r *RequestSpan) End(ctx *fasthttp.RequestCtx) {
 	}
 	attrs := make([]attribute.KeyValue, 0, 16)
 	attrs = append(attrs,
-		semconv.HTTPRequestMethodPost,
-		semconv.HTTPRoute("/v1/functions/{name}:"+r.verb),
+		requestMethod(string(ctx.Method())),
+		semconv.HTTPRoute(r.route()),
 		semconv.HTTPResponseStatusCode(status),
 		semconv.URLPath(spanText(ctx.Path(), maxSpanText)),
 		semconv.URLScheme("http"),
@@ -116,6 +116,26 @@ func (r *RequestSpan) End(ctx *fasthttp.RequestCtx) {
 	}
 	r.span.SetAttributes(attrs...)
 	r.span.End(trace.WithTimestamp(r.tracing.now()))
+}
+
+// VerbRaw is the verb of a raw call.
+const VerbRaw = "raw"
+
+func (r *RequestSpan) route() string {
+	if r.verb == VerbRaw {
+		return "/function/{name}"
+	}
+	return "/v1/functions/{name}:" + r.verb
+}
+
+// requestMethod is a method as spans have it: those that anybody can make up are one.
+func requestMethod(method string) attribute.KeyValue {
+	switch method {
+	case "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT", "QUERY":
+	default:
+		method = "_OTHER"
+	}
+	return semconv.HTTPRequestMethodKey.String(method)
 }
 
 // serverAddress splits host[:port].

@@ -1,0 +1,101 @@
+package api
+
+import (
+	"bytes"
+	"net"
+
+	"github.com/valyala/fasthttp"
+
+	"simplane/server/internal/auth"
+	"simplane/server/internal/fncall"
+	"simplane/server/internal/httpjson"
+)
+
+// rawFault refuses a raw call that cannot be passed on.
+func rawFault(ctx *fasthttp.RequestCtx) *httpjson.Error {
+	h := &ctx.Request.Header
+	if string(h.Method()) == fasthttp.MethodConnect {
+		return &httpjson.Error{Status: fasthttp.StatusNotImplemented, Code: codeUpgrade, Message: "CONNECT is not passed on to functions"}
+	}
+	// A client that offers HTTP/2 goes on without it; what else it would switch to is
+	// a connection of another kind.
+	if up := h.Peek(fasthttp.HeaderUpgrade); len(up) > 0 && !bytes.EqualFold(up, []byte("h2c")) {
+		return &httpjson.Error{Status: fasthttp.StatusNotImplemented, Code: codeUpgrade,
+			Message: "an upgrade to " + httpjson.Clip(up, 40) + " is not passed on to functions: calls are requests with answers; server-sent events are"}
+	}
+	return nil
+}
+
+const codeUpgrade = "UPGRADE_UNSUPPORTED"
+
+// own are the header fields that simplane reads or sets: the caller's are not passed
+// on. Those of a trace are, as part of it.
+var own = [][]byte{
+	[]byte("Host"), []byte("Expect"), []byte("Authorization"),
+	[]byte("X-Execution-Id"), []byte("X-Trace-Id"), []byte(headerDispatchAttempt), []byte("X-Completion-Token"), []byte("X-Timeout-Ms"),
+	[]byte("X-Durability"), []byte("Traceparent"), []byte("Tracestate"), []byte("X-Simplane-Instance-Token"),
+	[]byte(fasthttp.HeaderXForwardedFor),
+}
+
+func isOwn(name []byte) bool {
+	for _, o := range own {
+		if len(o) == len(name) && bytes.EqualFold(o, name) {
+			return true
+		}
+	}
+	return false
+}
+
+// header makes the header lines that the function gets: the caller's as they came,
+// but for those about the connection and simplane's own, and where the call came from.
+func (c *rawCall) header() []byte {
+	h := &c.ctx.Request.Header
+	var connection []byte
+	for _, v := range h.PeekAll(fasthttp.HeaderConnection) {
+		connection = append(append(connection, ','), v...)
+	}
+	raw := h.RawHeaders()
+	b := make([]byte, 0, len(raw)+256)
+	proto, host := false, false
+	forwarded := []byte(nil)
+	for line := range bytes.Lines(raw) {
+		name, value, found := bytes.Cut(bytes.TrimRight(line, "\r\n"), []byte(":"))
+		if !found || len(name) == 0 {
+			continue
+		}
+		value = bytes.Trim(value, " \t")
+		switch {
+		case bytes.EqualFold(name, []byte(fasthttp.HeaderXForwardedFor)):
+			forwarded = append(append(forwarded, value...), ", "...)
+			continue
+		case isOwn(name), fncall.HopByHop(name, connection):
+			continue
+		}
+		proto = proto || bytes.EqualFold(name, []byte("X-Forwarded-Proto"))
+		host = host || bytes.EqualFold(name, []byte("X-Forwarded-Host"))
+		b = fncall.AppendField(b, name, value)
+	}
+	if from, _, err := net.SplitHostPort(c.ctx.RemoteAddr().String()); err == nil {
+		b = fncall.AppendField(b, []byte(fasthttp.HeaderXForwardedFor), append(forwarded, from...))
+	}
+	if !proto {
+		scheme := "http"
+		if c.ctx.IsTLS() {
+			scheme = "https"
+		}
+		b = fncall.AppendField(b, []byte("X-Forwarded-Proto"), []byte(scheme))
+	}
+	if at := h.Host(); !host && len(at) > 0 {
+		b = fncall.AppendField(b, []byte("X-Forwarded-Host"), at)
+	}
+	return b
+}
+
+// authorization is what the function gets of the caller's, where it is not
+// simplane's own token.
+func (c *rawCall) authorization() string {
+	if !c.api.Guard.Open(auth.ScopeInvoke) {
+		return ""
+	}
+	return string(c.ctx.Request.Header.Peek(fasthttp.HeaderAuthorization))
+}

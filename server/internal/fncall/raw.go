@@ -1,0 +1,434 @@
+package fncall
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http/httputil"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/valyala/bytebufferpool"
+	"github.com/valyala/fasthttp"
+
+	"simplane/server/internal/sock"
+)
+
+// Raw is a call that is passed on as it came, with its answer.
+type Raw struct {
+	Method string
+	// Path is added to the path of the target's URL and Query, which begins with "?",
+	// or is empty, to its query: both as they came.
+	Path, Query string
+	// Header are header lines, each with its line end, without those that say how
+	// long the body is. They may hold anything but a line end elsewhere.
+	Header []byte
+	// Authorization is that header's value. A target's own takes precedence.
+	Authorization string
+	Caller        Caller
+
+	// Sent says that the function may have got something of the call, CallerError
+	// why nothing more came from the caller.
+	Sent        bool
+	CallerError error
+}
+
+// Caller is where the body of a raw call comes from and its answer goes to. Read and
+// the other methods may be called at the same time.
+type Caller interface {
+	// Length is that of the body in bytes: 0 for none, -1 if it is not announced.
+	Length() int
+	// Ready reports whether Read would not wait. Ask has the caller send the body.
+	Ready() bool
+	Ask() error
+	io.Reader
+	// Interrupt makes the Read under way, or else the next one, fail; it reports false
+	// if there is nothing more to read. BreakOff does that and, if an answer has begun,
+	// makes Write fail. Both may be called from any goroutine.
+	Interrupt() bool
+	BreakOff()
+	// Begin begins the answer with its status line and header lines, and length bytes
+	// to follow; -1 for not known.
+	Begin(status int, head []byte, length int64) error
+	io.Writer
+	Flush() error
+	Finish() error
+}
+
+var headerConnection, headerExecutionID = []byte(fasthttp.HeaderConnection), []byte("X-Execution-Id")
+
+// copyBuffer is how much of a body is held at a time, in bytes.
+const copyBuffer = 32 << 10
+
+var copyBuffers = sync.Pool{New: func() any { b := make([]byte, copyBuffer); return &b }}
+
+// Pass is Call for a request with Raw. The body of the answer goes to the caller; an
+// answer with a status of 500 or more is an error all the same. Nothing is sent twice.
+func (t *Target) Pass(r *Request) (Answer, error) {
+	message, resp := bytebufferpool.Get(), fasthttp.AcquireResponse()
+	defer bytebufferpool.Put(message)
+	defer fasthttp.ReleaseResponse(resp)
+	p := &passing{t: t, r: r, raw: r.Raw, resp: resp, left: r.Raw.Caller.Length()}
+	message.B = t.appendRaw(message.B, r)
+	buf := copyBuffers.Get().(*[]byte)
+	defer copyBuffers.Put(buf)
+	p.message, p.buf = message.B, *buf
+	if err := r.Stop.BeginWith(p.raw.Caller.BreakOff); err != nil {
+		return Answer{}, &Error{Kind: Unreachable, Message: err.Error()}
+	}
+	err := p.run()
+	if stopped := r.Stop.End(); err == nil {
+		err = stopped
+	}
+	a := p.answer
+	var e *Error
+	switch {
+	case err == nil && a.Status >= 500:
+		return a, &Error{Kind: Refused, Message: fmt.Sprintf("answered with status %d", a.Status), Permanent: true}
+	case err == nil:
+		return a, nil
+	case !time.Now().Before(r.Deadline):
+		return a, &Error{Kind: TimedOut, Message: "the call was not over within its deadline"}
+	case errors.As(err, &e):
+		return a, e
+	case err == io.EOF:
+		err = fasthttp.ErrConnectionClosed
+	}
+	return a, &Error{Kind: Unreachable, Message: Snippet([]byte(err.Error()))}
+}
+
+// appendRaw appends the head of a raw call, but for its end.
+func (t *Target) appendRaw(b []byte, r *Request) []byte {
+	raw := r.Raw
+	b = append(b, raw.Method...)
+	b = append(b, t.head[len("POST"):t.path]...) // a space and the path
+	if raw.Path != "" {
+		if b[len(b)-1] == '/' {
+			b = b[:len(b)-1]
+		}
+		b = append(b, raw.Path...)
+	}
+	query := raw.Query
+	if own := t.raw.query; len(own) > 0 {
+		b = append(b, own...)
+		if query != "" {
+			b, query = append(b, '&'), query[1:]
+		}
+	}
+	b = append(append(b, query...), t.raw.rest...)
+	if raw.Authorization != "" && !t.raw.authorized {
+		b = appendHeader(b, "Authorization", raw.Authorization)
+	}
+	b = append(b, raw.Header...)
+	b = appendCallHeaders(b, r)
+	switch n := raw.Caller.Length(); {
+	case n > 0, n == 0 && raw.Method != fasthttp.MethodGet && raw.Method != fasthttp.MethodHead && raw.Method != fasthttp.MethodOptions:
+		b = strconv.AppendInt(append(b, "Content-Length: "...), int64(n), 10)
+		b = append(b, "\r\n"...)
+	case n < 0:
+		b = append(b, "Transfer-Encoding: chunked\r\n"...)
+	}
+	return append(b, "\r\n"...)
+}
+
+// passing is a raw call under way.
+type passing struct {
+	t       *Target
+	r       *Request
+	raw     *Raw
+	message []byte // the head
+	buf     []byte
+	resp    *fasthttp.Response
+	left    int // of the caller's body that was not read yet; -1 when it is not known
+	answer  Answer
+}
+
+// run gets a connection and makes the call on it. A kept one that the function has
+// closed meanwhile got nothing: then it takes another.
+func (p *passing) run() error {
+	var first []byte // of the body, which goes with the head
+	for {
+		timeout := time.Until(p.r.Deadline)
+		if timeout <= 0 {
+			return fasthttp.ErrTimeout
+		}
+		cc, err := p.t.conns.AcquireConn(timeout, false)
+		if err != nil {
+			return err
+		}
+		if first == nil {
+			if first, err = p.first(); err != nil {
+				p.t.conns.ReleaseConn(cc)
+				return p.callerLeft(err)
+			}
+		}
+		conn := cc.Conn()
+		reader := p.t.conns.AcquireReader(conn)
+		if err = conn.SetDeadline(p.r.Deadline); err == nil {
+			err = p.r.Stop.Begin(conn)
+		}
+		keep := false
+		if err == nil {
+			keep, err = p.on(conn, reader, first)
+		}
+		p.t.conns.ReleaseReader(reader)
+		if keep && err == nil {
+			p.t.conns.ReleaseConn(cc)
+		} else {
+			p.t.conns.CloseConn(cc)
+		}
+		if !errors.Is(err, sock.ErrStale) {
+			return err
+		}
+	}
+}
+
+// first reads what has come of the body already; empty for nothing.
+func (p *passing) first() ([]byte, error) {
+	caller := p.raw.Caller
+	if p.left <= 0 || !caller.Ready() {
+		return []byte{}, nil
+	}
+	n, err := caller.Read(p.buf)
+	p.left -= n
+	if n > 0 {
+		err = nil
+	}
+	return p.buf[:n:n], err
+}
+
+func (p *passing) callerLeft(err error) error {
+	p.raw.CallerError = err
+	return &Error{Kind: CallerLeft, Message: "the caller left, or did not send its request: " + Snippet([]byte(err.Error()))}
+}
+
+// on makes the call on a connection, and reports whether that can be used again.
+func (p *passing) on(conn net.Conn, small *bufio.Reader, first []byte) (keep bool, err error) {
+	parts := [][]byte{p.message}
+	if len(first) > 0 {
+		parts = append(parts, first)
+	}
+	if err := sock.Send(conn, parts...); err != nil {
+		p.raw.Sent = p.raw.Sent || !errors.Is(err, sock.ErrStale)
+		return false, err
+	}
+	p.raw.Sent = true
+	if err := p.raw.Caller.Ask(); err != nil {
+		return false, p.callerLeft(err)
+	}
+	up := p.upload(conn)
+	whole, err := p.download(small)
+	if up == nil {
+		return whole, err
+	}
+	// The answer is over, or will not come: so is the rest of the request.
+	if p.raw.Caller.Interrupt() || err != nil || !up.ends(settleTime) {
+		whole = false
+		breakOff(conn)
+	}
+	failed := <-up.done
+	var left *Error
+	if err != nil && errors.As(failed, &left) && !errors.Is(p.raw.CallerError, sock.ErrStopped) {
+		err = left // why the function did not answer
+	}
+	return whole && failed == nil, err
+}
+
+// breakOff makes reads and writes of another goroutine end. The connection is of no
+// use then.
+func breakOff(conn net.Conn) {
+	if c := sock.Under(conn); c != nil {
+		c.Break()
+	} else {
+		_ = conn.Close()
+	}
+}
+
+// settleTime is how long a function that has answered may take to read the rest of
+// its request, so that its connection can be kept.
+const settleTime = 20 * time.Millisecond
+
+// uploading is the part of the body that is sent while the answer may come.
+type uploading struct{ done chan error }
+
+// ends reports whether all is sent within d.
+func (u *uploading) ends(d time.Duration) bool {
+	limit := time.NewTimer(d)
+	defer limit.Stop()
+	select {
+	case err := <-u.done:
+		u.done <- err
+		return true
+	case <-limit.C:
+		return false
+	}
+}
+
+// upload begins to send the rest of the body; nil if there is none.
+func (p *passing) upload(conn net.Conn) *uploading {
+	if p.left == 0 {
+		return nil
+	}
+	u := &uploading{done: make(chan error, 1)}
+	go func() {
+		err := p.send(conn)
+		var left *Error
+		if errors.As(err, &left) {
+			breakOff(conn) // the function would wait for the rest
+		}
+		u.done <- err
+	}()
+	return u
+}
+
+// send sends the rest of the body. The error is an *Error when it is the caller's.
+func (p *passing) send(conn net.Conn) error {
+	buf := copyBuffers.Get().(*[]byte)
+	defer copyBuffers.Put(buf)
+	chunked := p.left < 0
+	var size [20]byte
+	for {
+		n, err := p.raw.Caller.Read(*buf)
+		if n > 0 {
+			parts := net.Buffers{(*buf)[:n]}
+			if chunked {
+				parts = net.Buffers{append(strconv.AppendInt(size[:0], int64(n), 16), "\r\n"...), (*buf)[:n], lineEnd}
+			}
+			if _, err := sock.WriteParts(conn, &parts); err != nil {
+				return err
+			}
+		}
+		switch {
+		case err == io.EOF && chunked:
+			_, err = io.WriteString(conn, "0\r\n\r\n")
+			return err
+		case err == io.EOF:
+			return nil
+		case err != nil:
+			return p.callerLeft(err)
+		}
+	}
+}
+
+var lineEnd = []byte("\r\n")
+
+// download passes the answer on, and reports whether the connection is at its end.
+func (p *passing) download(small *bufio.Reader) (whole bool, err error) {
+	h := &p.resp.Header
+	h.DisableNormalizing()
+	h.SetNoDefaultContentType(true)
+	r, err := readHead(h, small)
+	defer giveBack(r, small)
+	if err != nil {
+		return false, err
+	}
+	status := h.StatusCode()
+	if status < 200 {
+		return false, fmt.Errorf("the function answered with status %d, which was not asked for", status)
+	}
+	p.answer.Status = status
+	p.answer.ColdStart, p.answer.Init = reportedStart(h)
+	length := int64(h.ContentLength()) // -1 chunked, -2 up to the end
+	caller := p.raw.Caller
+	head := bytebufferpool.Get()
+	defer bytebufferpool.Put(head)
+	head.B = appendAnswerHead(head.B, h)
+	if err := caller.Begin(status, head.B, max(length, -1)); err != nil {
+		return false, p.callerLeft(err)
+	}
+	var body io.Reader
+	switch {
+	case p.raw.Method == fasthttp.MethodHead, status == fasthttp.StatusNoContent, status == fasthttp.StatusNotModified:
+		length = 0
+	case length >= 0:
+		body = &io.LimitedReader{R: r, N: length}
+	case length == -1:
+		body = httputil.NewChunkedReader(r)
+	default:
+		body = r
+	}
+	if body != nil {
+		if err := p.copy(body, r, length); err != nil {
+			_ = caller.Flush() // what there is of it
+			return false, err
+		}
+	}
+	if length == -1 {
+		if err := h.ReadTrailer(r); err != nil && err != io.EOF {
+			return false, err
+		}
+	}
+	if err := caller.Finish(); err != nil {
+		return false, p.callerLeft(err)
+	}
+	return length != -2 && !h.ConnectionClose() && small.Buffered() == 0 && r.Buffered() == 0, nil
+}
+
+// copy passes a body on, each part as soon as there is nothing more at once.
+func (p *passing) copy(body io.Reader, r *bufio.Reader, length int64) error {
+	caller := p.raw.Caller
+	if length != 0 && !more(r, length) {
+		if err := caller.Flush(); err != nil {
+			return p.callerLeft(err)
+		}
+	}
+	for n := int64(0); ; {
+		k, err := body.Read(p.buf)
+		n += int64(k)
+		if _, err := caller.Write(p.buf[:k]); err != nil {
+			return p.callerLeft(err)
+		}
+		switch {
+		case err == io.EOF && n < length:
+			return io.ErrUnexpectedEOF
+		case err == io.EOF, n == length:
+			return nil
+		case err != nil:
+			return err
+		case !more(r, length):
+			if err := caller.Flush(); err != nil {
+				return p.callerLeft(err)
+			}
+		}
+	}
+}
+
+// more reports whether something of a body can be read without waiting. Of one in
+// chunks, the beginning of the next has to be there.
+func more(r *bufio.Reader, length int64) bool {
+	b, _ := r.Peek(r.Buffered())
+	if length == -1 {
+		b = bytes.TrimPrefix(b, lineEnd)
+		return bytes.IndexByte(b, '\n') >= 0
+	}
+	return len(b) > 0
+}
+
+// appendAnswerHead appends the status line of an answer and its header lines, but
+// for those that are about the connection, and those that are simplane's.
+func appendAnswerHead(b []byte, h *fasthttp.ResponseHeader) []byte {
+	b = append(b, "HTTP/1.1 "...)
+	b = strconv.AppendInt(b, int64(h.StatusCode()), 10)
+	b = append(b, ' ')
+	reason := h.StatusMessage()
+	if len(reason) == 0 {
+		reason = []byte(fasthttp.StatusMessage(h.StatusCode()))
+	}
+	b = append(append(b, reason...), "\r\n"...)
+	var connection []byte
+	for name, value := range h.All() {
+		if bytes.EqualFold(name, headerConnection) {
+			connection = append(append(connection, ','), value...)
+		}
+	}
+	for name, value := range h.All() {
+		if !HopByHop(name, connection) && !bytes.EqualFold(name, headerExecutionID) {
+			b = AppendField(b, name, value)
+		}
+	}
+	return b
+}
