@@ -30,7 +30,7 @@ type opening struct {
 
 // openings are what the configuration leaves open. Both addresses are in one
 // where they leave the same open to the same.
-func (s *Server) openings() (found []opening) {
+func (s *Server) openings(api, mgmt string) (found []opening) {
 	scopes := map[bool][]auth.Scope{}
 	for sc := auth.ScopeInvoke; sc <= auth.ScopeInternal; sc++ {
 		if !s.guard.Open(sc) {
@@ -41,12 +41,8 @@ func (s *Server) openings() (found []opening) {
 			scopes[false] = append(scopes[false], sc)
 		}
 	}
-	for _, mgmt := range []bool{false, true} {
-		addr := s.Addr()
-		if mgmt {
-			addr = s.MgmtAddr()
-		}
-		o := opening{addrs: []string{addr}, scopes: scopes[mgmt]}
+	for i, addr := range []string{api, mgmt} {
+		o := opening{addrs: []string{addr}, scopes: scopes[i == 1]}
 		switch {
 		case len(o.scopes) == 0:
 			continue
@@ -66,9 +62,10 @@ func (s *Server) openings() (found []opening) {
 	return found
 }
 
-// checkExposure logs what needs no token. The error is an *ExposedError.
-func (s *Server) checkExposure() error {
-	openings := s.openings()
+// checkExposure logs what needs no token at the two addresses. The error is an
+// *ExposedError.
+func (s *Server) checkExposure(api, mgmt string) error {
+	openings := s.openings(api, mgmt)
 	for _, o := range openings {
 		if o.refuse {
 			return &ExposedError{fmt.Sprintf("without a token, %s could %s at %s; set %s, listen on 127.0.0.1 only, or start all the same with --insecure",

@@ -142,7 +142,7 @@ func New(cfg Config, log *slog.Logger) (_ *Server, err error) {
 		_ = s.apiAddr.Close()
 		return nil, err
 	}
-	if err = s.checkExposure(); err != nil {
+	if err = s.checkExposure(s.Addr(), s.MgmtAddr()); err != nil {
 		return nil, errors.Join(err, s.apiAddr.Close(), s.mgmtAddr.Close())
 	}
 	return s, nil

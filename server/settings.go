@@ -27,11 +27,12 @@ type Settings struct {
 	file   string
 	given  [][2]string       // flags of the command line: name, value
 	origin map[string]string // by flag: where its value came from, for errors
+	own    map[string]bool   // the flags that NewSettings has added: others are the command's
 }
 
 // NewSettings adds serve's flags to flags.
 func NewSettings(flags *pflag.FlagSet) *Settings {
-	s := &Settings{Config: DefaultConfig(), flags: flags, origin: map[string]string{}}
+	s := &Settings{Config: DefaultConfig(), flags: flags, origin: map[string]string{}, own: map[string]bool{}}
 	c := &s.Config
 	for _, b := range c.bounded() {
 		name := flagName(b.key)
@@ -90,6 +91,7 @@ func NewSettings(flags *pflag.FlagSet) *Settings {
 	flags.StringVar(&c.TLSClientCA, "tls-client-ca", c.TLSClientCA, "PEM `file` of the CA whose client certificates are required")
 	flags.StringVar(&c.EndpointAllow, "endpoint-allow", c.EndpointAllow, "addresses and CIDR `ranges` POOL functions may be at; empty = all but link-local and metadata")
 	annotate(flags)
+	flags.VisitAll(func(f *pflag.Flag) { s.own[f.Name] = true })
 	return s
 }
 
@@ -99,6 +101,9 @@ func NewSettings(flags *pflag.FlagSet) *Settings {
 func (s *Settings) Load(getenv func(string) (string, bool)) error {
 	set := map[string]bool{}
 	s.flags.Visit(func(f *pflag.Flag) {
+		if !s.own[f.Name] {
+			return
+		}
 		set[f.Name] = true
 		s.origin[f.Name] = "--" + f.Name
 		s.given = append(s.given, [2]string{f.Name, f.Value.String()})
@@ -110,7 +115,7 @@ func (s *Settings) Load(getenv func(string) (string, bool)) error {
 	}
 	var errs []error
 	s.flags.VisitAll(func(f *pflag.Flag) {
-		if set[f.Name] || f.Name == "config" || f.Name == "help" {
+		if set[f.Name] || !s.isSetting(f.Name) {
 			return
 		}
 		name := envName(f.Name)
@@ -121,7 +126,7 @@ func (s *Settings) Load(getenv func(string) (string, bool)) error {
 		set[f.Name] = true
 		s.origin[f.Name] = "environment variable " + name
 		if err := f.Value.Set(value); err != nil {
-			errs = append(errs, fmt.Errorf("environment variable %s: %q is not valid for --%s (%s): %w", name, value, f.Name, f.Usage, err))
+			errs = append(errs, fmt.Errorf("environment variable %s: %s", name, invalidValue(f, value, err)))
 		}
 	})
 	if s.file != "" {
@@ -146,16 +151,16 @@ func (s *Settings) located(problem string) error {
 	return errors.New(problem)
 }
 
-// Reread loads the configuration anew, with the flags of the command line as
-// they were. The receiver is not changed.
-func (s *Settings) Reread(getenv func(string) (string, bool)) (Config, error) {
+// Reread loads the settings anew, with the flags of the command line as they
+// were. The receiver is not changed.
+func (s *Settings) Reread(getenv func(string) (string, bool)) (*Settings, error) {
 	again := NewSettings(pflag.NewFlagSet("reload", pflag.ContinueOnError))
 	var errs []error
 	for _, f := range s.given {
 		errs = append(errs, again.flags.Set(f[0], f[1]))
 	}
 	errs = append(errs, again.Load(getenv))
-	return again.Config, errors.Join(errs...)
+	return again, errors.Join(errs...)
 }
 
 func (s *Settings) loadFile(path string, set map[string]bool) []error {
@@ -211,7 +216,7 @@ func (s *Settings) readMapping(p *strictyaml.Problems, prefix string, node *stri
 			continue
 		}
 		switch {
-		case flag == nil || name == "config" || name == "help":
+		case flag == nil || !s.isSetting(name):
 			p.Add(key.Line, "unknown key %q%s", key.Text, s.suggest(name))
 		case seen[name]:
 			p.Add(key.Line, "key %q is given twice; leave one", key.Text)
@@ -224,7 +229,7 @@ func (s *Settings) readMapping(p *strictyaml.Problems, prefix string, node *stri
 			}
 			s.origin[name] = fmt.Sprintf("%s:%d", p.File, value.Line)
 			if err := flag.Value.Set(text); err != nil {
-				p.Add(value.Line, "%s: %q is not valid (%s)", key.Text, text, flag.Usage)
+				p.Add(value.Line, "%s: %s", key.Text, invalidValue(flag, text, nil))
 			}
 		}
 	}
@@ -234,7 +239,7 @@ func (s *Settings) readMapping(p *strictyaml.Problems, prefix string, node *stri
 func (s *Settings) suggest(name string) string {
 	var known []string
 	s.flags.VisitAll(func(f *pflag.Flag) {
-		if f.Name != "config" && f.Name != "help" {
+		if s.isSetting(f.Name) {
 			known = append(known, camelCase(f.Name))
 		}
 	})

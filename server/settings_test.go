@@ -216,7 +216,7 @@ func TestSettingsFileErrors(t *testing.T) {
 	for _, tc := range []struct{ yaml, want string }{
 		{"ttl: 5s\nmaxFunctions: many\n", `FILE:2: maxFunctions: "many" is not valid`},
 		{"ttl: soon", `FILE:1: ttl: "soon" is not valid`},
-		{"\n\nttl: 5\n", `FILE:3: ttl: "5" is not valid`},
+		{"\n\nttl: 5\n", `FILE:3: ttl: 5 has no unit`},
 		{"scheduler: perhaps", "FILE:1: scheduler:"},
 		{"# c\nmaxFunctons: 5\n", `FILE:2: unknown key "maxFunctons"; did you mean "maxFunctions"?`},
 		{"rateMaxPerSec: 5", `FILE:1: unknown key "rateMaxPerSec"; did you mean "rateMaxPerSecond"?`},
@@ -271,7 +271,7 @@ func TestSettingsErrorsOfFlagsAndEnvironment(t *testing.T) {
 		env  map[string]string
 		want string
 	}{
-		{nil, map[string]string{"SIMPLANE_TTL": "soon"}, `environment variable SIMPLANE_TTL: "soon" is not valid for --ttl`},
+		{nil, map[string]string{"SIMPLANE_TTL": "soon"}, `environment variable SIMPLANE_TTL: "soon" is not valid (how long`},
 		{nil, map[string]string{"SIMPLANE_TTL": "-5s"}, "environment variable SIMPLANE_TTL: ttl: must be greater than 0"},
 		{[]string{"--ttl=-5s"}, map[string]string{"SIMPLANE_TTL": "soon"}, "--ttl: ttl: must be greater than 0"},
 		{[]string{"--max-body-bytes=0"}, nil, "--max-body-bytes: maxBodyBytes: must be greater than 0, not 0"},
@@ -308,7 +308,8 @@ func TestSettingsReread(t *testing.T) {
 	if err := os.WriteFile(path, []byte("rateMaxPerSecond: 6\nmaxFunctions: 10\nsyncQueueMaxDepth: 4\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	again, err := s.Reread(none)
+	reread, err := s.Reread(none)
+	again := reread.Config
 	if err != nil || again.Core.RateMaxPerSecond != 6 || again.Core.MaxFunctions != 3 || again.Core.SyncQueue.MaxDepth != 4 {
 		t.Errorf("%+v %v", again.Core, err)
 	}

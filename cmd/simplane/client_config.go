@@ -17,7 +17,7 @@ import (
 )
 
 func configCommand(o *clientOptions) *cobra.Command {
-	return group("config", "Read and change settings of the running server", configGetCommand(o), configSetCommand(o), configHistoryCommand(o))
+	return group("config", "Read and change settings of the running server", configGetCommand(o), configSetCommand(o), configHistoryCommand(o), configEffectiveCommand(o))
 }
 
 func configGetCommand(o *clientOptions) *cobra.Command {

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -16,63 +17,116 @@ import (
 )
 
 func serveCommand() *cobra.Command {
+	var check bool
 	cmd := &cobra.Command{
 		Use:   "serve",
 		Short: "Run the control plane",
 		Long: "Run the control plane until SIGTERM or SIGINT.\n\n" +
 			"Every flag is also an environment variable (--rate-max-per-second is\n" +
 			"SIMPLANE_RATE_MAX_PER_SECOND) and a config file key (rateMaxPerSecond).\n" +
-			"A flag wins over the environment, the environment over the file.",
+			"A flag wins over the environment, the environment over the file.\n" +
+			"`simplane config effective` shows what comes of them.",
 		Args: noArgs,
 	}
 	settings := server.NewSettings(cmd.Flags())
+	cmd.Flags().BoolVar(&check, "check", false, "check the configuration and the files it names, and exit: 0, or 2 when something is wrong")
+	completeSettingFlags(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		closed := notDumpable() // before any token is read from a file
-		if err := settings.Load(lookupEnv); err != nil {
-			return usageErrorf("%w", err)
-		}
+		err := loadSettings(settings)
 		cfg := settings.Config
 		cfg.Version, cfg.Commit = version, buildCommit()
 		log := newLogger(cfg, cmd.ErrOrStderr())
-		if err := errors.Join(secretsShown, closed); err != nil {
-			log.Warn("secrets are less well kept than they could be", "error", err)
-		}
-		if err := connectCluster(&cfg, log); err != nil {
-			return err
-		}
-		server.TuneGC()
-		s, err := server.New(cfg, log)
-		var exposed *server.ExposedError
+		slog.SetDefault(log) // and with it the standard log package, which libraries use
 		switch {
-		case errors.As(err, &exposed):
-			return usageErrorf("%w", err)
 		case err != nil:
-			return err
+		case check:
+			err = checkConfig(cmd, cfg, log)
+		default:
+			err = runServer(cmd, settings, cfg, log, errors.Join(secretsShown, closed))
 		}
-		ctx, cancel := context.WithCancel(context.Background())
-		defer cancel()
-		ends := make(chan os.Signal, 2)
-		signal.Notify(ends, syscall.SIGTERM, syscall.SIGINT)
-		go endOnSignals(ends, cancel)
-		// Both before the ready line: whoever waits for it may signal at once.
-		hangup := make(chan os.Signal, 1)
-		signal.Notify(hangup, syscall.SIGHUP)
-		outliveBrokenPipe()
-		go reloadOnHangup(ctx, hangup, s, settings, log)
-		dumps := make(chan os.Signal, 1)
-		signal.Notify(dumps, syscall.SIGUSR2)
-		go dumpOnSignal(ctx, dumps, s)
-		if cfg.DataDir == "" {
-			log.Info("functions, queued work and configuration are kept in memory only and end with this process; --data-dir DIR keeps them")
-		} else {
-			log.Info("reading the data directory", "directory", cfg.DataDir, "addr", s.Addr(), "mgmt-addr", s.MgmtAddr())
+		if err != nil && cfg.LogFormat == "json" {
+			return loggedError(log, err)
 		}
-		s.WhenReady(func() {
-			fmt.Fprintf(cmd.OutOrStdout(), "simplane ready addr=%s mgmt-addr=%s\n", s.Addr(), s.MgmtAddr())
-		})
-		return s.Serve(ctx)
+		return err
 	}
 	return cmd
+}
+
+// loadSettings reads flags, environment and file, and refuses variables that are
+// no settings.
+func loadSettings(settings *server.Settings) error {
+	if err := errors.Join(settings.CheckEnvironment(os.Environ()), settings.Load(lookupEnv)); err != nil {
+		return usageErrorf("%w", err)
+	}
+	return nil
+}
+
+// loggedError has an error be a line of the log in place of one of text.
+func loggedError(log *slog.Logger, err error) error {
+	log.Error("simplane ends", "error", err)
+	code := 1
+	var coded *exitError
+	if errors.As(err, &coded) {
+		code = coded.code
+	}
+	return silentExit(code)
+}
+
+func checkConfig(cmd *cobra.Command, cfg server.Config, log *slog.Logger) error {
+	if err := server.Check(cfg, log); err != nil {
+		return usageErrorf("%w", err)
+	}
+	_, err := fmt.Fprintln(cmd.OutOrStdout(), "the configuration is valid")
+	return err
+}
+
+// runServer runs the server until a signal ends it. closed says which secrets other
+// processes can read; nil for none.
+func runServer(cmd *cobra.Command, settings *server.Settings, cfg server.Config, log *slog.Logger, closed error) error {
+	if closed != nil {
+		log.Warn("secrets are less well kept than they could be", "error", closed)
+	}
+	if err := connectCluster(&cfg, log); err != nil {
+		return err
+	}
+	server.TuneGC()
+	s, err := server.New(cfg, log)
+	var exposed *server.ExposedError
+	switch {
+	case errors.As(err, &exposed):
+		return usageErrorf("%w", err)
+	case err != nil:
+		return err
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	ends := make(chan os.Signal, 2)
+	signal.Notify(ends, syscall.SIGTERM, syscall.SIGINT)
+	go endOnSignals(ends, cancel)
+	// Both before the ready line: whoever waits for it may signal at once.
+	hangup := make(chan os.Signal, 1)
+	signal.Notify(hangup, syscall.SIGHUP)
+	outliveBrokenPipe()
+	go reloadOnHangup(ctx, hangup, s, settings, log)
+	dumps := make(chan os.Signal, 1)
+	signal.Notify(dumps, syscall.SIGUSR2)
+	go dumpOnSignal(ctx, dumps, s)
+	if cfg.DataDir == "" {
+		log.Info("functions, queued work and configuration are kept in memory only and end with this process; --data-dir DIR keeps them")
+	} else {
+		log.Info("reading the data directory", "directory", cfg.DataDir, "addr", s.Addr(), "mgmt-addr", s.MgmtAddr())
+	}
+	s.WhenReady(func() {
+		scheme := "http"
+		if cfg.TLSCert != "" {
+			scheme = "https"
+		}
+		log.Info("simplane is ready", "version", cfg.Version, "commit", cfg.Commit, "addr", s.Addr(), "mgmt-addr", s.MgmtAddr(),
+			"page", scheme+"://"+s.MgmtAddr()+"/ui", "data-dir", firstOf(cfg.DataDir, "none"), "provider", cfg.Provider)
+		fmt.Fprintf(cmd.OutOrStdout(), "simplane ready addr=%s mgmt-addr=%s\n", s.Addr(), s.MgmtAddr())
+	})
+	return s.Serve(ctx)
 }
 
 // endOnSignals begins the shutdown at the first signal and dies of the second
@@ -97,12 +151,15 @@ func reloadOnHangup(ctx context.Context, hangup chan os.Signal, s *server.Server
 			return
 		case <-hangup:
 			s.ReloadCertificates()
-			cfg, err := settings.Reread(lookupEnv)
+			again, err := settings.Reread(lookupEnv)
 			if err != nil {
 				log.Error("configuration not reloaded; the old one stays in force", "error", err)
 				continue
 			}
-			s.Reload(cfg)
+			s.Reload(again.Config)
+			if keys := settings.NeedRestart(again); len(keys) > 0 {
+				log.Warn("changed settings that a restart puts in force", "settings", strings.Join(keys, ", "))
+			}
 		}
 	}
 }
