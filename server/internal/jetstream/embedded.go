@@ -72,6 +72,8 @@ func Embed(o EmbedOptions) (*Embedded, error) {
 		{Username: userEngine, Password: e.password, AllowedConnectionTypes: inside},
 		{Username: userSystem, Password: e.password, AllowedConnectionTypes: inside, Account: system},
 	}
+	// Without a user for those who name none the server makes one up.
+	so.NoAuthUser = userEngine
 	shortenElections(o.Log)
 	if e.server, err = server.NewServer(so); err != nil {
 		return nil, fmt.Errorf("cluster: the server inside: %w", err)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -11,8 +12,10 @@ import (
 )
 
 const (
-	// idle is how long nothing may come before the consumer is asked whether
-	// anything was lost on the way.
+	// heartbeat is how often a server says that nothing has come; without two of them
+	// the consumer is given up. Every idle it is asked how many messages it has sent,
+	// since a lost one is noticed by the next message only.
+	heartbeat    = time.Second
 	idle         = 3 * time.Second
 	inactive     = time.Minute // after which a server removes an abandoned consumer
 	pullMessages = 256
@@ -83,44 +86,93 @@ func (f *follower) once(ctx context.Context) (ended bool, err error) {
 		defer cancel()
 		_ = f.stream.DeleteConsumer(soon, c.CachedInfo().Name)
 	}()
-	messages, err := c.Messages(
-		js.PullMaxMessagesWithBytesLimit(pullMessages, int(max(2*f.e.nc.MaxPayload(), 4<<20))),
-		js.PullHeartbeat(idle), js.PullExpiry(4*idle))
-	if err != nil {
-		return false, err
-	}
-	defer messages.Stop()
-	defer context.AfterFunc(ctx, messages.Stop)()
 	if f.ready != nil {
 		f.ready(c.CachedInfo().NumPending)
 	}
-	var seen, suspect uint64
+	r := reading{each: f.each, over: make(chan struct{})}
+	defer r.end(false, nil) // nothing is told once this has returned
+	consuming, err := c.Consume(r.message,
+		js.PullMaxMessagesWithBytesLimit(pullMessages, int(max(2*f.e.nc.MaxPayload(), 4<<20))),
+		js.PullHeartbeat(heartbeat), js.PullExpiry(10*heartbeat),
+		js.ConsumeErrHandler(func(_ js.ConsumeContext, err error) { r.end(false, err) }))
+	if err != nil {
+		return false, err
+	}
+	defer consuming.Stop()
+	look := time.NewTicker(idle)
+	defer look.Stop()
+	var sent, seen uint64 // as of the last look
 	for {
-		m, err := messages.Next(js.NextMaxWait(idle))
-		if errors.Is(err, nats.ErrTimeout) {
-			sent, err := f.sent(ctx, c)
-			if err == nil && sent > seen && suspect == sent {
-				err = errLost
-			}
-			if err != nil {
-				return false, err
-			}
-			suspect = sent // it may be still on its way
-			continue
+		select {
+		case <-r.over:
+			return r.ended, r.err
+		case <-ctx.Done():
+			return false, ctx.Err()
+		case <-look.C:
 		}
-		if err != nil {
-			return false, err
-		}
-		meta, err := m.Metadata()
-		if err != nil {
-			return false, err
-		}
-		if seen++; meta.Sequence.Consumer != seen {
+		// What was sent before the last look must have come, or still be coming.
+		now := r.progress()
+		if now < sent && now == seen {
 			return false, errLost
 		}
-		if err := f.each(m, meta.Sequence.Stream, meta.NumPending); err != nil {
-			return true, err
+		seen = now
+		if sent, err = f.sent(ctx, c); err != nil {
+			return false, err
 		}
+	}
+}
+
+// reading is what one consumer has brought so far.
+type reading struct {
+	each func(m js.Msg, at, pending uint64) error
+
+	mu    sync.Mutex // held while each is called
+	seen  uint64
+	over  chan struct{}
+	ended bool
+	err   error
+}
+
+func (r *reading) end(ended bool, err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.endLocked(ended, err)
+}
+
+// endLocked keeps the first reason.
+func (r *reading) endLocked(ended bool, err error) {
+	select {
+	case <-r.over:
+	default:
+		r.ended, r.err = ended, err
+		close(r.over)
+	}
+}
+
+// progress is how many messages have come, when each has done with the last.
+func (r *reading) progress() uint64 {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.seen
+}
+
+func (r *reading) message(m js.Msg) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	select {
+	case <-r.over:
+		return
+	default:
+	}
+	meta, err := m.Metadata()
+	if err == nil && meta.Sequence.Consumer != r.seen+1 {
+		err = errLost
+	}
+	r.seen++
+	if err != nil {
+		r.endLocked(false, err)
+	} else if err := r.each(m, meta.Sequence.Stream, meta.NumPending); err != nil {
+		r.endLocked(true, err)
 	}
 }
 

@@ -78,10 +78,9 @@ func newServers() (*servers, error) {
 }
 
 func (s *servers) start(i int) (err error) {
-	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: logLevel()}))
 	e, err := Embed(EmbedOptions{
 		Name: fmt.Sprintf("n%d", i), Listen: s.addrs[i], Peers: s.addrs,
-		Dir: filepath.Join(s.dir, fmt.Sprint(i)), Log: log.With("server", i),
+		Dir: filepath.Join(s.dir, fmt.Sprint(i)), Log: testLog().With("server", i),
 	})
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -89,11 +88,12 @@ func (s *servers) start(i int) (err error) {
 	return err
 }
 
-func logLevel() slog.Level {
-	if os.Getenv("ENGINE_LOG") != "" {
-		return slog.LevelDebug
+// testLog shows what servers and engines say if ENGINE_LOG is set.
+func testLog() *slog.Logger {
+	if os.Getenv("ENGINE_LOG") == "" {
+		return slog.New(slog.DiscardHandler)
 	}
-	return slog.LevelError + 1
+	return slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelDebug}))
 }
 
 func (s *servers) close() {
@@ -117,7 +117,7 @@ func name(t testing.TB) string {
 // engine connects to the i-th server.
 func (s *servers) engine(t testing.TB, name string, i int) *Engine {
 	t.Helper()
-	e, err := Connect(within(t), Options{Embedded: s.all[i], Name: name, MaxBytes: 1 << 30})
+	e, err := Connect(within(t), Options{Embedded: s.all[i], Name: name, MaxBytes: 1 << 30, Log: testLog().With("engine", i)})
 	if err != nil {
 		t.Fatal(err)
 	}

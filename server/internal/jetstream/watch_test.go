@@ -1,0 +1,270 @@
+package jetstream
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"simplane/core"
+	"simplane/core/cluster"
+	"simplane/server/internal/replica"
+)
+
+// watcher keeps what a watch tells, and complains about what it must not tell.
+type watcher struct {
+	t       testing.TB
+	mu      sync.Mutex
+	changed *sync.Cond
+	events  []replica.Event
+	members map[string]cluster.Member
+	owners  map[core.Partition]cluster.Ownership
+	values  map[string]string
+	current bool
+	lost    int
+}
+
+func watchAll(t testing.TB, e *Engine) *watcher {
+	w := &watcher{t: t, members: map[string]cluster.Member{}, owners: map[core.Partition]cluster.Ownership{}, values: map[string]string{}}
+	w.changed = sync.NewCond(&w.mu)
+	t.Cleanup(e.Watch(w.tell))
+	return w
+}
+
+func (w *watcher) tell(ev replica.Event) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	defer w.changed.Broadcast()
+	w.events = append(w.events, ev)
+	switch {
+	case ev.Member != nil:
+		w.members[ev.Member.Name] = *ev.Member
+	case ev.Gone != nil:
+		if was, ok := w.members[ev.Gone.Name]; !ok || was.Life != ev.Gone.Life {
+			w.t.Errorf("%v is gone, who was not there", ev.Gone)
+		}
+		delete(w.members, ev.Gone.Name)
+	case ev.Owner != nil:
+		if before := w.owners[ev.Partition].Fence; ev.Owner.Fence <= before {
+			w.t.Errorf("partition %d: a record at %d after one at %d", ev.Partition, ev.Owner.Fence, before)
+		}
+		w.owners[ev.Partition] = *ev.Owner
+	case ev.Key != "":
+		w.values[ev.Key] = string(ev.Value)
+	case ev.CaughtUp:
+		if w.current {
+			w.t.Error("caught up twice")
+		}
+		w.current = true
+	case ev.Lost:
+		if !w.current {
+			w.t.Error("lost twice")
+		}
+		w.current = false
+		w.lost++
+	}
+}
+
+// until waits for what becomes true of the watcher, with its lock held.
+func (w *watcher) until(what string, is func() bool) {
+	w.t.Helper()
+	hung := time.AfterFunc(time.Minute, func() {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		panic(fmt.Sprintf("%s: not within a minute; members %v, owners %v, values %v, %d events", what, w.members, w.owners, w.values, len(w.events)))
+	})
+	defer hung.Stop()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for !is() {
+		w.changed.Wait()
+	}
+}
+
+func TestWatch(t *testing.T) {
+	s, stream := cluster3(t), name(t)
+	a, b := s.engine(t, stream, 0), s.engine(t, stream, 1)
+	empty := watchAll(t, b)
+	empty.until("an empty engine", func() bool { return empty.current })
+
+	first := claim(t, a, 0, "a", 0)
+	last := claim(t, a, 255, "a", 0)
+	if err := a.Announce(within(t), "config", []byte("one")); err != nil {
+		t.Fatal(err)
+	}
+	if err := a.Announce(within(t), "config", []byte("two")); err != nil {
+		t.Fatal(err)
+	}
+	if err := a.Announce(within(t), "a key. of > any * bytes", nil); err != nil {
+		t.Fatal(err)
+	}
+	me := cluster.Member{Name: "a.host", Life: "1", Peer: "10.0.0.1:1"}
+	if err := a.Renew(within(t), me); err != nil {
+		t.Fatal(err)
+	}
+	late := watchAll(t, b)
+	late.until("what was there", func() bool { return late.current })
+	for _, w := range []*watcher{empty, late} {
+		w.until("all", func() bool {
+			_, any := w.values["a key. of > any * bytes"]
+			return w.members["a.host"] == me && w.owners[0].Fence == first && w.owners[255].Fence == last && w.values["config"] == "two" && any
+		})
+	}
+	if o := late.owners[255]; o.Name != "a" || o.Life != "a-life" || o.Free {
+		t.Errorf("owner of 255: %v", o)
+	}
+	free := cluster.Ownership{Name: "a", Life: "a-life", Free: true, Tail: &cluster.Tail{Seq: 5, Sum: 6}}
+	if _, err := a.Free(within(t), 0, free, first); err != nil {
+		t.Fatal(err)
+	}
+	if err := a.Resign(within(t)); err != nil {
+		t.Fatal(err)
+	}
+	for _, w := range []*watcher{empty, late} {
+		w.until("freed and gone", func() bool { return w.owners[0].Free && len(w.members) == 0 })
+		if *w.owners[0].Tail != *free.Tail {
+			t.Errorf("tail %v", w.owners[0].Tail)
+		}
+	}
+}
+
+func TestMembers(t *testing.T) {
+	s, stream := cluster3(t), name(t)
+	a, again, other := s.engine(t, stream, 0), s.engine(t, stream, 1), s.engine(t, stream, 2)
+	w := watchAll(t, other)
+	renew := func(e *Engine, life string) error {
+		return e.Renew(within(t), cluster.Member{Name: "a", Life: life})
+	}
+	for range 3 {
+		if err := renew(a, "1"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := renew(again, "2"); err != nil {
+		t.Fatalf("a new process takes its name over: %v", err)
+	}
+	for range 2 {
+		if err := renew(a, "1"); !errors.Is(err, cluster.ErrReplaced) {
+			t.Errorf("the old process: %v", err)
+		}
+	}
+	if err := a.Resign(within(t)); err != nil {
+		t.Errorf("the old process resigns: %v", err)
+	}
+	if err := renew(again, "2"); err != nil {
+		t.Errorf("after the old one has resigned: %v", err)
+	}
+	w.until("the new process", func() bool { return w.members["a"].Life == "2" })
+	if err := again.Resign(within(t)); err != nil {
+		t.Fatal(err)
+	}
+	w.until("nobody", func() bool { return len(w.members) == 0 })
+	if err := renew(again, "2"); err != nil {
+		t.Errorf("back after having resigned: %v", err)
+	}
+}
+
+// A member that does not renew its record is told to be gone, and may come back.
+func TestRecordExpires(t *testing.T) {
+	s, stream := cluster3(t), name(t)
+	e, err := Connect(within(t), Options{Embedded: s.all[0], Name: stream, MaxBytes: 1 << 30, MemberTTL: time.Second})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.Close()
+	w := watchAll(t, e)
+	me := cluster.Member{Name: "a", Life: "1"}
+	if err := e.Renew(within(t), me); err != nil {
+		t.Fatal(err)
+	}
+	w.until("a member", func() bool { return w.members["a"] == me })
+	w.until("its end", func() bool { return len(w.members) == 0 })
+	if err := e.Renew(within(t), me); err != nil {
+		t.Errorf("back after the end: %v", err)
+	}
+	w.until("a member again", func() bool { return w.members["a"] == me })
+}
+
+func TestOnce(t *testing.T) {
+	s, stream := cluster3(t), name(t)
+	engines := []*Engine{s.engine(t, stream, 0), s.engine(t, stream, 1), s.engine(t, stream, 2)}
+	got := make([]string, 6)
+	var all sync.WaitGroup
+	for i := range got {
+		all.Go(func() {
+			b, err := engines[i%3].Once(within(t), "token", fmt.Appendf(nil, "value %d", i))
+			if err != nil {
+				t.Error(err)
+			}
+			got[i] = string(b)
+		})
+	}
+	all.Wait()
+	if slices.Contains(got, "") || len(slices.Compact(got)) != 1 {
+		t.Errorf("values: %q", got)
+	}
+}
+
+// A reader that lost its server begins again, perhaps at one that is behind. What it
+// tells is judged here with messages as such servers send them.
+func TestWatchBeginsAgain(t *testing.T) {
+	w := &watcher{t: t, members: map[string]cluster.Member{}, owners: map[core.Partition]cluster.Ownership{}, values: map[string]string{}}
+	w.changed = sync.NewCond(&w.mu)
+	e := &Engine{subjects: subjects{"s"}}
+	in := &watch{e: e, tell: w.tell, owned: map[core.Partition]cluster.Fence{}, known: map[string]seenRecord{}}
+	frames := &watchPart{watch: in, bit: 1, each: in.ownership}
+	nodes := &watchPart{watch: in, bit: 2, each: in.node}
+	send := func(p *watchPart, subject string, at, pending uint64, v any) {
+		t.Helper()
+		var data []byte
+		if v != nil {
+			data, _ = json.Marshal(v)
+		}
+		if err := p.message(message{subject: subject, data: data}, at, pending); err != nil {
+			t.Fatal(err)
+		}
+	}
+	a, b := cluster.Member{Name: "a", Life: "1"}, cluster.Member{Name: "b", Life: "1"}
+	frames.begin()
+	frames.ready(1)
+	nodes.begin()
+	nodes.ready(0)
+	send(frames, "s.own.3", 10, 0, owner("a"))
+	send(nodes, "s.node.a", 20, 0, a)
+	send(nodes, "s.node.b", 21, 0, b)
+	send(nodes, "s.set.config", 22, 0, 1)
+	if !w.current || len(w.members) != 2 || w.owners[3].Fence != 10 {
+		t.Fatalf("told: %+v", w)
+	}
+	told := len(w.events)
+
+	nodes.begin()
+	nodes.ready(2) // at a server that has not met 21 yet
+	send(nodes, "s.set.config", 9, 1, 0)
+	send(nodes, "s.node.a", 20, 0, a)
+	frames.begin()
+	frames.ready(1)
+	send(frames, "s.own.3", 7, 0, owner("b"))
+	if w.lost != 2 || !w.current || len(w.members) != 2 {
+		t.Errorf("lost %d, current %t, members %v", w.lost, w.current, w.members)
+	}
+	for _, ev := range w.events[told:] {
+		if !ev.Lost && !ev.CaughtUp {
+			t.Errorf("told again: %+v", ev)
+		}
+	}
+	send(nodes, "s.node.b", 21, 0, b)
+	if len(w.members) != 2 {
+		t.Errorf("b is gone, who was only late: %v", w.members)
+	}
+
+	nodes.begin()
+	nodes.ready(1) // at a server at which b has expired, and its mark too
+	send(nodes, "s.node.a", 30, 0, cluster.Member{Name: "a", Life: "2"})
+	if len(w.members) != 1 || w.members["a"].Life != "2" {
+		t.Errorf("members %v", w.members)
+	}
+}
