@@ -34,6 +34,7 @@ type Folded struct {
 
 	frames []*frameState
 	moved  map[core.LSN]*frameState
+	gone   map[core.LSN]bool // moved once, and not needed any more
 	next   core.LSN
 	base   uint64
 }
@@ -97,7 +98,7 @@ func (f *Folder) Add(place uint64, data []byte) error {
 // Done says what the frames come to. The error is a *LostError when some are
 // missing.
 func (f *Folder) Done() (*Folded, error) {
-	d := &Folded{moved: map[core.LSN]*frameState{}, next: 1}
+	d := &Folded{moved: map[core.LSN]*frameState{}, gone: map[core.LSN]bool{}, next: 1}
 	if n := len(f.frames); n > 0 {
 		d.Tail = Tail{f.frames[n-1].Seq, f.frames[n-1].sum}
 	}
@@ -128,6 +129,7 @@ func (f *Folder) Done() (*Folded, error) {
 	}
 	slices.SortFunc(d.Facts, func(a, b PlacedFact) int { return cmp.Compare(a.At, b.At) })
 	d.Facts = slices.CompactFunc(d.Facts, func(a, b PlacedFact) bool { return a.At == b.At })
+	d.Facts = slices.DeleteFunc(d.Facts, func(f PlacedFact) bool { return d.gone[f.At] })
 	return d, nil
 }
 
@@ -141,6 +143,11 @@ func (d *Folded) add(r *readFrame) {
 		d.superseded(k.At)
 		d.moved[k.At] = s
 		d.Facts = append(d.Facts, k)
+	}
+	for _, at := range r.Gone {
+		d.superseded(at)
+		delete(d.moved, at)
+		d.gone[at] = true
 	}
 	d.frames = append(d.frames, s)
 	d.Bytes += r.size

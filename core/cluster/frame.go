@@ -27,6 +27,11 @@ type Frame struct {
 	First core.LSN
 	Facts [][]byte
 	Kept  []PlacedFact
+	// Gone are the places of facts that older frames have in Kept and that are not
+	// needed any more. Those of one execution go in their order, which is that of
+	// frames, unless the first ones were moved behind the last: then a reader would
+	// find the beginning without the end.
+	Gone []core.LSN
 }
 
 // PlacedFact is a fact's stored form and its place in its partition.
@@ -56,6 +61,10 @@ func (f *Frame) AppendTo(b []byte) []byte {
 		b = binary.AppendUvarint(b, uint64(p.At))
 		b = appendSized(b, p.Fact)
 	}
+	b = binary.AppendUvarint(b, uint64(len(f.Gone)))
+	for _, at := range f.Gone {
+		b = binary.AppendUvarint(b, uint64(at))
+	}
 	for _, fact := range f.Facts {
 		b = appendSized(b, fact)
 	}
@@ -69,8 +78,8 @@ func appendSized(b, fact []byte) []byte {
 // factRoom is what a fact of n bytes takes in a frame at most.
 func factRoom(n int) int { return n + 2*binary.MaxVarintLen64 }
 
-// frameRoom is what a frame without facts takes at most.
-const frameRoom = 2 + 5*binary.MaxVarintLen64 + 4
+// frameRoom is what a frame without facts takes at most, Gone aside.
+const frameRoom = 2 + 6*binary.MaxVarintLen64 + 4
 
 var (
 	errFrameCut = errors.New("cut short")
@@ -97,6 +106,9 @@ func DecodeFrame(b []byte) (f Frame, err error) {
 	for kept := r.number(); r.err == nil && kept > 0; kept-- {
 		at := core.LSN(r.number())
 		f.Kept = append(f.Kept, PlacedFact{at, r.bytes(r.number())})
+	}
+	for gone := r.number(); r.err == nil && gone > 0; gone-- {
+		f.Gone = append(f.Gone, core.LSN(r.number()))
 	}
 	for r.err == nil && len(r.rest) > 0 {
 		f.Facts = append(f.Facts, r.bytes(r.number()))

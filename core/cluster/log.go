@@ -33,6 +33,11 @@ type Log struct {
 	bytes      int    // of all frames
 	moveAt     int    // as many bytes are looked at for what to move
 	moving     bool
+	// released are the places of moved facts that were released since the last
+	// frame, and
+	// claimed is what that one has as its Base.
+	released []core.LSN
+	claimed  uint64
 }
 
 // openFrame is a frame that is not in a batch yet.
@@ -113,9 +118,26 @@ func (l *Log) release(at core.LSN) {
 	if s, ok := l.moved[at]; ok {
 		s.live--
 		delete(l.moved, at)
+		l.released = append(l.released, at)
 	} else if s := frameOf(l.frames, at); s != nil {
 		s.release(at)
 	}
+}
+
+// goneAtOnce bounds the places in a frame's Gone.
+const goneAtOnce = 4096
+
+// goneBy is what a frame has as its Gone, and its Base, which is what base would be
+// unless there is not room for all of those: then it stays.
+func (l *Log) goneBy(base uint64) ([]core.LSN, uint64) {
+	gone := l.released[:min(len(l.released), goneAtOnce)]
+	if l.released = l.released[len(gone):]; len(l.released) == 0 {
+		l.released = nil
+	} else if l.claimed != 0 {
+		base = l.claimed
+	}
+	l.claimed = base
+	return gone, base
 }
 
 // spend counts the leading frames that nobody needs.

@@ -87,7 +87,7 @@ func (w *Writer) SetRoom(yes bool) { w.hasRoom.Store(yes) }
 // its frames came to.
 func (w *Writer) Open(p core.Partition, fence Fence, folded *Folded) *Log {
 	l := &Log{w: w, partition: p, fence: fence, next: folded.next, tail: folded.Tail, frames: folded.frames, moved: folded.moved,
-		base: folded.base, bytes: folded.Bytes, moveAt: w.pace.move}
+		base: folded.base, claimed: folded.base, bytes: folded.Bytes, moveAt: w.pace.move}
 	l.durable.Store(uint64(l.next) - 1)
 	return l
 }
@@ -102,7 +102,7 @@ func (w *Writer) Drop(l *Log) {
 
 func (w *Writer) drop(l *Log) {
 	l.gone.Store(true)
-	l.filling, l.frames, l.moved = nil, nil, nil
+	l.filling, l.frames, l.moved, l.released = nil, nil, nil, nil
 	w.nextTurn()
 }
 
@@ -202,7 +202,7 @@ func (l *Log) fill(b *Batch, most int) (bytes int) {
 		s := o.state
 		s.seq = l.tail.Seq + 1
 		f := Frame{Partition: l.partition, Epoch: l.fence, Seq: s.seq, Prev: l.tail.Sum, First: s.first, Facts: o.facts, Kept: l.settle(o)}
-		f.Base = l.needed(s.seq)
+		f.Gone, f.Base = l.goneBy(l.needed(s.seq))
 		data := f.AppendTo(make([]byte, 0, o.bytes))
 		s.size = len(data)
 		l.saidBytes = l.spentBytes

@@ -237,6 +237,95 @@ func TestWhatIsDurableComesBack(t *testing.T) {
 	}
 }
 
+// The facts of one execution are released one after the other, and a reader finds
+// all of them, or the last ones, or none: never the first without the last, whatever
+// was moved where.
+func TestWhatIsReleasedGoesInOrder(t *testing.T) {
+	type execution struct {
+		at         []core.LSN
+		left       int // facts to come
+		long, gone bool
+	}
+	moved, parts := 0, 0
+	for seed := range 60 {
+		r := rand.New(rand.NewPCG(uint64(seed), 19))
+		s, w := newStream(), NewWriter("life", 400, func() {})
+		w.SetPace(200, 100, 600)
+		d, err := s.fold(0, 1, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.next++
+		l := w.Open(0, 1, d)
+		var all []*execution
+		of := map[core.LSN]*execution{}
+		for step := range 1500 {
+			switch k := r.IntN(10); {
+			case k < 5: // the facts of some executions come at once, of others over time
+				if len(all) == 0 || all[len(all)-1].left == 0 || r.IntN(6) == 0 {
+					all = append(all, &execution{left: 2 + r.IntN(3), long: r.IntN(8) == 0})
+				}
+				e := all[len(all)-1]
+				if r.IntN(3) == 0 {
+					e = all[r.IntN(len(all))]
+				}
+				if e.left > 0 {
+					e.left--
+					at := l.Append(0, fact(0, 1, r.IntN(60)))
+					e.at, of[at] = append(e.at, at), e
+				}
+			case k < 8:
+				for _, e := range all {
+					if e.left == 0 && !e.gone && (!e.long || r.IntN(100) == 0) {
+						e.gone = true
+						for _, at := range e.at {
+							l.Release(0, at)
+						}
+					}
+				}
+			default:
+				if w.Next() != nil {
+					w.Stored(s.commit(w.InFlight()))
+				}
+				for _, m := range w.Moves([]*Log{l}) {
+					s.read(0, m.From, func(at uint64, data []byte) bool { last, _ := m.Add(at, data); return !last })
+					w.Moved(m, nil)
+					moved++
+				}
+				for _, p := range w.Purges([]*Log{l}) {
+					s.purge(p)
+				}
+			}
+			if step%20 > 0 {
+				continue
+			}
+			d, err := s.fold(0, Fence(s.next), nil)
+			if err != nil {
+				t.Fatalf("seed %d: %v", seed, err)
+			}
+			there := map[*execution][]core.LSN{}
+			for _, f := range d.Facts {
+				there[of[f.At]] = append(there[of[f.At]], f.At)
+			}
+			for _, e := range all {
+				durable := e.at[:len(e.at):len(e.at)]
+				durable = slices.DeleteFunc(slices.Clone(durable), func(at core.LSN) bool { return at > l.Durable() })
+				got := there[e]
+				if len(got) > len(durable) || !slices.Equal(got, durable[len(durable)-len(got):]) || !e.gone && len(got) < len(durable) {
+					t.Fatalf("seed %d, step %d: of the facts %v of an execution %v are left; released %v", seed, step, durable, got, e.gone)
+				}
+				if len(got) > 0 && len(got) < len(durable) {
+					parts++
+				}
+			}
+		}
+	}
+	t.Logf("%d moves, %d times some facts of an execution were left", moved, parts)
+	if moved < 300 || parts < 1000 {
+		t.Error("too few for this to show anything")
+	}
+}
+
 // A partition whose facts come and go takes bounded space, though a few stay for ever.
 func TestSpaceIsBounded(t *testing.T) {
 	s, w := newStream(), NewWriter("life", 1<<19, func() {})
@@ -333,7 +422,7 @@ func lost(err error) bool {
 }
 
 func FuzzDecodeFrame(f *testing.F) {
-	f.Add((&Frame{Partition: 3, Epoch: 7, Seq: 9, Prev: 5, Base: 2, First: 12, Facts: [][]byte{{1, 2}}, Kept: []PlacedFact{{4, []byte{3}}}}).AppendTo(nil))
+	f.Add((&Frame{Partition: 3, Epoch: 7, Seq: 9, Prev: 5, Base: 2, First: 12, Facts: [][]byte{{1, 2}}, Kept: []PlacedFact{{4, []byte{3}}}, Gone: []core.LSN{2, 300}}).AppendTo(nil))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		got, err := DecodeFrame(b)
 		if err != nil {
