@@ -29,6 +29,21 @@ func (c *Core) Cancel(id ID) (Snapshot, error) {
 	return fx.told, nil
 }
 
+// CancelMemory cancels every execution that has not ended and is not in the journal:
+// what would end with this process anyway.
+func (c *Core) CancelMemory() {
+	q := &Search{Statuses: Statuses(0).With(Queued).With(Running), Limit: 1000}
+	for more := true; more; {
+		p := c.Search(q)
+		for _, f := range p.Executions {
+			if ex := c.store.get(f.ID); ex != nil && !ex.durable() {
+				_, _ = c.Cancel(f.ID) // it may have ended meanwhile
+			}
+		}
+		more, q.After = p.More, p.Next
+	}
+}
+
 var errCancelled = sharedError(CodeCancelled, "cancelled")
 
 // cancel ends in.ex; the caller holds fn.mu.

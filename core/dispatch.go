@@ -22,6 +22,7 @@ type Task struct {
 	IdempotencyKey string
 	Attempt        int           // from 1
 	Timeout        time.Duration // the attempt's deadline, counted from now
+	Durable        bool          // the execution is in the journal
 
 	ex *execution
 }
@@ -108,7 +109,7 @@ func (fn *Function) toDispatch(fx *effects, ex *execution) {
 	fx.dispatch, fx.queueWait = ex, time.Duration(fx.now.Mono-ex.queuedMono)
 	task := &fx.task
 	task.ID, task.Function, task.Spec, task.Input = ex.id, fn, fn.spec.Load(), ex.input
-	task.Attempt, task.Timeout, task.ex = int(ex.attempt), time.Duration(ex.timeout), ex
+	task.Attempt, task.Timeout, task.Durable, task.ex = int(ex.attempt), time.Duration(ex.timeout), ex.durable(), ex
 	if ex.more != nil {
 		task.Metadata, task.TraceID, task.IdempotencyKey = ex.more.metadata, ex.more.traceID, ex.more.idempotencyKey
 		task.Trace = ex.more.trace.orNil()

@@ -32,7 +32,9 @@ func (r *Restorer) Done(now Instant, died func(*Spec) bool) error {
 	}
 	c.configAt = r.configAt
 	if c.cfg.Limiter == nil {
-		c.limiter.fill(now.Wall)
+		if c.cfg.Limiter == nil { // else it has a past of its own
+			c.limiter.fill(now.Wall)
+		}
 	}
 	for _, at := range r.released {
 		c.cfg.Journal.Release(at.partition, at.at)

@@ -4,9 +4,11 @@ import (
 	"time"
 
 	"simplane/core"
+	"simplane/core/cluster"
 	"simplane/server/internal/auth"
 	"simplane/server/internal/journal/pebblelog"
 	"simplane/server/internal/machine"
+	"simplane/server/internal/replica"
 	"simplane/server/provider"
 	"simplane/server/provider/process"
 )
@@ -97,6 +99,38 @@ type Config struct {
 	// Version and Commit are those of the program, for recordings.
 	Version, Commit string
 
+	// Cluster makes this server one of several: it has the NATS servers to use, and
+	// ClusterEmbedded has one run in this process. Either of them.
+	Cluster         string
+	ClusterEmbedded bool
+	// ClusterName is this node's name, the same over restarts; empty = PeerAdvertise.
+	ClusterName string
+	// ClusterAddr is where the embedded server listens for those of the other nodes,
+	// ClusterPeers where all of them do, comma-separated.
+	ClusterAddr, ClusterPeers string
+	// ClusterStream is the name of the streams of this cluster.
+	ClusterStream string
+	// ClusterReplicas is how many servers have each message.
+	ClusterReplicas int
+	// ClusterUnsafe also takes fewer than three replicas, and servers that do not sync
+	// every write: what was acknowledged can be lost then.
+	ClusterUnsafe bool
+	// ClusterCreds and ClusterSystemCreds are credentials files of NATS: of the user
+	// that has the streams, and of one of the system account, which alone is told how
+	// servers sync.
+	ClusterCreds, ClusterSystemCreds string
+	// PEM files for connections to, and among, the NATS servers.
+	ClusterTLSCert, ClusterTLSKey, ClusterTLSCA string
+	// PeerAddr takes the requests of other nodes, which reach it at PeerAdvertise;
+	// empty = the address that it is bound to.
+	PeerAddr, PeerAdvertise string
+	// PEM files for connections between nodes: each shows its certificate, and wants
+	// one of the CA's.
+	PeerTLSCert, PeerTLSKey, PeerTLSCA string
+
+	onEngine func(cluster.Member) (replica.Engine, error) // tests; nil = NATS
+	onTiming func(*cluster.Timing)                        // tests
+
 	onFatal func(error)              // tests; nil ends the process
 	onLog   func(*pebblelog.Options) // tests; nil changes nothing
 
@@ -155,6 +189,7 @@ func DefaultConfig() Config {
 		FlightRecorderBytes: limits.FlightRecorderBytes.Default, RecordMaxBytes: limits.RecordMaxBytes.Default, RecordNames: true,
 		Provider: ProviderProcess, FunctionStartTimeout: limits.FunctionStartTimeout.Default,
 		CgroupRoot: process.CgroupAuto, FunctionMaxProcesses: int(limits.FunctionMaxProcesses.Default),
+		PeerAddr: "127.0.0.1:8082", ClusterStream: "simplane", ClusterReplicas: 3,
 		KubeNamespace: "default", LogLevel: "info", LogFormat: "text",
 		AccessLogSample: limits.AccessLogSample.Default, TraceSampleRatio: limits.TraceSampleRatio.Default,
 	}

@@ -32,6 +32,10 @@ type instanceOptions struct {
 	// nil without a journal.
 	stored func(core.LSN) error
 	lag    func() int64
+	// inert says that nothing may be started any more; lost is closed then. nil
+	// without a cluster.
+	inert func() bool
+	lost  <-chan struct{}
 }
 
 // newInstance makes a core with what belongs to it.
@@ -41,8 +45,12 @@ func (s *Server) newInstance(o instanceOptions) (*instance, error) {
 	if s.scaler != nil {
 		o.config.Scaler = s.scaler
 	}
+	var dispatcher core.Dispatcher = o.dispatcher
+	if o.inert != nil {
+		dispatcher = partitionDispatcher{o.dispatcher, o.inert}
+	}
 	var err error
-	if n.core, err = core.New(o.config, o.clock, o.ids, o.dispatcher, s.observer); err != nil {
+	if n.core, err = core.New(o.config, o.clock, o.ids, dispatcher, s.observer); err != nil {
 		return nil, err
 	}
 	cores := func() []*core.Core { return []*core.Core{n.core} }
@@ -57,7 +65,7 @@ func (s *Server) newInstance(o instanceOptions) (*instance, error) {
 		Cores: func() []api.Source { return []api.Source{{Core: n.core, Stored: o.stored}} }, CoreOf: func(core.ID) *core.Core { return n.core },
 		Rollout: n.registrar.Rollout,
 		Lists:   s.lists, Profiles: s.profiles.Serve, Run: o.dispatcher.Run, Pass: o.dispatcher.Pass,
-		Tracing: s.tracing, CheckEndpoint: s.egress.CheckHost, Draining: s.draining.Load, Stored: o.stored,
+		Tracing: s.tracing, CheckEndpoint: s.egress.CheckHost, Draining: s.draining.Load, Stored: o.stored, Lost: o.lost,
 		AsyncEnabled: s.cfg.AsyncEnabled, CancelOnDisconnect: s.cfg.CancelOnDisconnect, AccessLogSample: s.cfg.AccessLogSample,
 		Panicked:           s.flight.Panicked,
 		InternalOnMgmtOnly: s.cfg.InternalOnMgmtOnly, ManageOnMgmtOnly: s.cfg.ManageOnMgmtOnly, MetricsOnMgmtOnly: s.cfg.MetricsOnMgmtOnly,

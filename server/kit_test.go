@@ -34,8 +34,9 @@ type fixture struct {
 	log    *lockedBuffer
 	client *http.Client
 
-	stop   context.CancelFunc
-	served chan error
+	stop    context.CancelFunc
+	isReady chan struct{}
+	served  chan error
 }
 
 // start runs a server without a rate limit; change adjusts its configuration.
@@ -83,13 +84,23 @@ func build(t *testing.T, change ...func(*Config)) *fixture {
 }
 
 func (f *fixture) serve() {
+	f.begin()
+	f.awaitReady()
+}
+
+// begin is serve, but does not wait until requests are answered.
+func (f *fixture) begin() {
 	ctx, cancel := context.WithCancel(context.Background())
 	f.stop = cancel
-	ready := make(chan struct{})
-	f.s.WhenReady(func() { close(ready) })
-	go func() { f.served <- f.s.Serve(ctx) }()
+	f.isReady = make(chan struct{})
+	f.s.WhenReady(func() { close(f.isReady) })
+	served := f.served
+	go func() { served <- f.s.Serve(ctx) }()
+}
+
+func (f *fixture) awaitReady() {
 	select {
-	case <-ready:
+	case <-f.isReady:
 	case err := <-f.served:
 		f.t.Fatalf("Serve: %v", err)
 	}

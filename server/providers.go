@@ -52,6 +52,8 @@ func (c *Config) functionUser() (*process.Identity, error) {
 
 // reportMetric reports a value that the provider has measured to core.
 func (s *Server) reportMetric(function string, m provider.Metric, value float64) {
-	// An error says that the function is gone, or is another one by now.
-	_ = s.only.core.ReportMetric(function, m.Type, m.Name, value)
+	if c := s.coreOf(function); c != nil {
+		// An error says that the function is gone, or is another one by now.
+		_ = c.ReportMetric(function, m.Type, m.Name, value)
+	}
 }

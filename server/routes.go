@@ -40,6 +40,7 @@ func routes(a *api.API, admin *admin.Admin, scrape fasthttp.RequestHandler) []ap
 		{Scope: auth.ScopeInternal, Method: "GET", Path: "/v1/admin/executions", Handle: api.NoArg(a.Search), At: api.AtAllNodes},
 		{Scope: auth.ScopeInternal, Method: "GET", Path: "/v1/admin/flight-recorder", Handle: api.NoArg(admin.FlightRecorder)},
 		{Scope: auth.ScopeInternal, Method: "POST", Path: "/v1/admin/flight-recorder:dump", Handle: api.NoArg(admin.DumpFlightRecorder)},
+		{Scope: auth.ScopeInternal, Method: "GET", Path: "/v1/admin/cluster", Handle: api.NoArg(admin.ClusterStatus)},
 		{Scope: auth.ScopeInternal, Method: "GET", Path: "/v1/admin/stats", Handle: api.NoArg(admin.Stats), At: api.AtAllNodes},
 		{Scope: auth.ScopePublic, Method: "GET", Path: "/actuator/health", Handle: api.NoArg(a.Health)},
 		{Scope: auth.ScopePublic, Method: "GET", Path: "/actuator/health/liveness", Handle: api.NoArg(a.Health)},

@@ -31,7 +31,8 @@ import (
 type Server struct {
 	cfg      Config
 	log      *slog.Logger
-	only     *instance // the one that answers all
+	only     *instance   // the one that answers all; nil in a cluster
+	member   *membership // nil without a cluster
 	clock    *machine.Clock
 	metrics  *telemetry.Metrics
 	tracing  *telemetry.Tracing // nil without an exporter
@@ -97,55 +98,96 @@ func New(cfg Config, log *slog.Logger) (_ *Server, err error) {
 	s.scaler = deploy.NewScaler(s.provider, s.coreOf, log)
 	s.deploying = deploy.Options{Provider: s.provider, Process: cfg.Provider == ProviderProcess, Scaler: s.scaler, Room: deploy.NewSpecRoom(cfg.MaxSpecBytes), Log: log}
 	s.observer = telemetry.Observer(s.metrics, s.tracing)
-	if err = s.openJournal(&cfg); err != nil {
+	if cfg.inCluster() {
+		err = s.buildMember(&cfg)
+	} else {
+		err = s.buildAlone(&cfg)
+	}
+	if err != nil {
 		return nil, err
+	}
+	if err = s.checkExposure(s.Addr(), s.MgmtAddr()); err != nil {
+		s.flight.Close()
+		return nil, errors.Join(err, s.apiAddr.Close(), s.mgmtAddr.Close(), s.durable.close(), s.member.closeEarly())
+	}
+	return s, nil
+}
+
+// buildMember builds a server that is one of several.
+func (s *Server) buildMember(cfg *Config) (err error) {
+	s.dispatcher = s.newDispatcher()
+	s.metrics.LogStale(s.log)
+	if s.member, err = s.newMembership(); err != nil {
+		return err
+	}
+	answers, front, forMembers := s.member.front()
+	s.routes = front
+	s.watchMetrics(s.member.admin)
+	bodies := newBodies(cfg.MaxReadingBytes, s.metrics.Registry)
+	s.member.server = s.httpServer(s.member.whileJoining(answers.Handler(forMembers, true)), answers, bodies)
+	if err = s.listenAll(answers, s.member.whileJoining, bodies); err != nil {
+		return errors.Join(err, s.member.addr.Close())
+	}
+	return nil
+}
+
+// watchMetrics adds the metrics of all cores, and of the configuration in force.
+func (s *Server) watchMetrics(a *admin.Admin) {
+	s.metrics.WatchCores(s.cores)
+	s.metrics.WatchRollouts(s.cores, s.deploying.RolloutState)
+	s.metrics.Registry.MustRegister(a.RuntimeMetrics()...)
+}
+
+// buildAlone builds a server with one core for all.
+func (s *Server) buildAlone(cfg *Config) (err error) {
+	if err = s.openJournal(cfg); err != nil {
+		return err
 	}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, s.durable.close())
 		}
 	}()
-	s.openFlightRecorder(&cfg)
+	s.openFlightRecorder(cfg)
 	s.dispatcher = s.newDispatcher()
-	s.metrics.LogStale(log)
+	s.metrics.LogStale(s.log)
 	if s.only, err = s.newInstance(instanceOptions{
 		config: cfg.Core, clock: coreClock{s.clock, s.guarded}, ids: machine.RandomIDs{}, dispatcher: s.dispatcher,
 		stored: s.durable.stored(), lag: s.durable.lag(),
 	}); err != nil {
-		return nil, err
+		return err
 	}
-	if err = s.beginRecording(&cfg); err != nil {
-		return nil, fmt.Errorf("record: %w", err)
+	if err = s.beginRecording(cfg); err != nil {
+		return fmt.Errorf("record: %w", err)
 	}
 	defer func() {
 		if err != nil {
 			s.flight.Close()
 		}
 	}()
-	s.metrics.WatchCores(s.cores)
-	s.metrics.WatchRollouts(s.cores, s.deploying.RolloutState)
-	s.metrics.Registry.MustRegister(s.only.admin.RuntimeMetrics()...)
+	s.watchMetrics(s.only.admin)
+	s.routes = s.only.routes
+	return s.listenAll(s.only.answers, s.durable.whileRecovering, newBodies(cfg.MaxReadingBytes, s.metrics.Registry))
+}
+
+// listenAll makes the servers of both addresses, and opens those. until answers until
+// the server has what it is to serve.
+func (s *Server) listenAll(answers *api.API, until func(fasthttp.RequestHandler) fasthttp.RequestHandler, bodies *http1.Budget) (err error) {
+	cfg := &s.cfg
 	apiConns, mgmtConns := sock.DivideFiles(cfg.MaxConnections, sock.FileLimit())
 	if apiConns < cfg.MaxConnections {
-		log.Info("maxConnections is lowered to what the file limit leaves room for; raise it (ulimit -n)", "from", cfg.MaxConnections, "to", apiConns, "files", sock.FileLimit())
+		s.log.Info("maxConnections is lowered to what the file limit leaves room for; raise it (ulimit -n)", "from", cfg.MaxConnections, "to", apiConns, "files", sock.FileLimit())
 	}
-	answers := s.only.answers
-	s.routes = s.only.routes
-	bodies := newBodies(cfg.MaxReadingBytes, s.metrics.Registry)
-	s.api = s.httpServer(s.durable.whileRecovering(answers.Handler(s.routes, false)), answers, bodies)
-	s.mgmt = s.httpServer(s.durable.whileRecovering(answers.Handler(s.routes, true)), answers, bodies)
+	s.api = s.httpServer(until(answers.Handler(s.routes, false)), answers, bodies)
+	s.mgmt = s.httpServer(until(answers.Handler(s.routes, true)), answers, bodies)
 	refused := newRefusedCounter(s.metrics.Registry)
 	if s.apiAddr, err = s.listen("addr", cfg.Addr, apiConns, refused); err != nil {
-		return nil, err
+		return err
 	}
 	if s.mgmtAddr, err = s.listen("mgmt-addr", cfg.MgmtAddr, mgmtConns, refused); err != nil {
 		_ = s.apiAddr.Close()
-		return nil, err
 	}
-	if err = s.checkExposure(s.Addr(), s.MgmtAddr()); err != nil {
-		return nil, errors.Join(err, s.apiAddr.Close(), s.mgmtAddr.Close())
-	}
-	return s, nil
+	return err
 }
 
 func (s *Server) httpServer(handler fasthttp.RequestHandler, answers *api.API, bodies *http1.Budget) *http1.Server {
@@ -207,10 +249,21 @@ func (s *Server) Addr() string     { return s.apiAddr.Addr().String() }
 func (s *Server) MgmtAddr() string { return s.mgmtAddr.Addr().String() }
 
 // cores are those of all instances.
-func (s *Server) cores() []*core.Core { return []*core.Core{s.only.core} }
+func (s *Server) cores() []*core.Core {
+	if s.member != nil {
+		return s.member.cores()
+	}
+	return []*core.Core{s.only.core}
+}
 
-// coreOf is the core that functions of this name are in.
-func (s *Server) coreOf(string) *core.Core { return s.only.core }
+// coreOf is the core that functions of this name are in; nil when it is at another
+// node.
+func (s *Server) coreOf(name string) *core.Core {
+	if s.member != nil {
+		return s.member.coreOf(core.PartitionOf(name))
+	}
+	return s.only.core
+}
 
 // watchClock follows steps of the machine's clock.
 func (s *Server) watchClock(ctx context.Context) {
@@ -237,16 +290,27 @@ func (s *Server) Serve(ctx context.Context) error {
 	var workers sync.WaitGroup
 	defer workers.Wait()
 	defer stop()
-	failed := make(chan error, 2)
+	failed := make(chan error, 3)
 	go func() { failed <- s.api.Serve(s.apiAddr) }()
 	go func() { failed <- s.mgmt.Serve(s.mgmtAddr) }()
-	if err := s.recoverAll(ctx); err != nil {
+	begin := s.recoverAll
+	if s.member != nil {
+		go func() { failed <- s.member.server.Serve(s.member.addr) }()
+		begin = s.member.join
+	}
+	if err := begin(ctx); err != nil {
 		if ctx.Err() != nil { // asked to stop before all was back
 			err = nil
 		}
 		return errors.Join(err, s.close())
 	}
-	workers.Go(s.guarded(func() { s.only.schedule(background) }))
+	stopped := make(chan error)
+	if s.member == nil {
+		workers.Go(s.guarded(func() { s.only.schedule(background) }))
+	} else {
+		workers.Go(func() { s.member.shareRate(background) })
+		stopped = s.member.fatal
+	}
 	workers.Go(func() { s.watchClock(background) })
 	workers.Go(s.guarded(func() { s.scaler.Run(background) }))
 	workers.Go(s.guarded(func() { tendMemory(background, s.cores) }))
@@ -259,6 +323,8 @@ func (s *Server) Serve(ctx context.Context) error {
 	select {
 	case err := <-failed:
 		return errors.Join(fmt.Errorf("the server stopped: %w", err), s.close())
+	case err := <-stopped:
+		return errors.Join(fmt.Errorf("cluster: %w: choose another --cluster-name, or stop the other one", err), s.close())
 	case <-ctx.Done():
 	}
 	return errors.Join(s.drain(), s.close())
@@ -268,6 +334,10 @@ func (s *Server) Serve(ctx context.Context) error {
 func (s *Server) drain() error {
 	s.draining.Store(true)
 	s.profiles.Close()
+	if s.member != nil {
+		s.log.Info("leaving the cluster", "grace", s.cfg.ShutdownGrace)
+		return s.member.leave()
+	}
 	s.only.core.Drain()
 	queued, inFlight := s.only.core.Unfinished()
 	s.log.Info("shutting down", "queued", queued, "inFlight", inFlight, "grace", s.cfg.ShutdownGrace)
@@ -307,6 +377,9 @@ func (s *Server) close() error {
 		}
 	}
 	err := errors.Join(s.api.Shutdown(ctx), s.mgmt.Shutdown(ctx))
+	if s.member != nil {
+		err = errors.Join(err, s.member.server.Shutdown(ctx), s.member.close())
+	}
 	if failed := s.durable.close(); failed != nil {
 		return errors.Join(failed, err)
 	}
@@ -327,7 +400,11 @@ func (s *Server) Reload(cfg Config) {
 		s.log.Warn("configuration not reloaded: what the data directory holds is not back yet")
 		return
 	}
-	s.only.admin.Reload(cfg.Core.RateMaxPerSecond, cfg.Core.SyncQueue)
+	if s.member == nil {
+		s.only.admin.Reload(cfg.Core.RateMaxPerSecond, cfg.Core.SyncQueue)
+	} else {
+		s.log.Info("tokens reloaded; the runtime configuration of a cluster is changed with PATCH /v1/admin/runtime-config only")
+	}
 }
 
 func (s *Server) reloadTokens(cfg Config) {

@@ -16,6 +16,7 @@ type Log struct {
 	fence     Fence
 	durable   atomic.Uint64
 	gone      atomic.Bool // the partition is another's, or nobody's
+	sealed    atomic.Bool // it ended by Writer.Seal
 
 	// The Writer's lock guards the rest.
 	next    core.LSN
@@ -54,6 +55,20 @@ func (l *Log) Fence() Fence              { return l.fence }
 
 // Gone says that nothing of this journal becomes durable any more.
 func (l *Log) Gone() bool { return l.gone.Load() }
+
+// Sealed says that it ended with everything durable that it had been given until
+// then: what is not durable is in no frame.
+func (l *Log) Sealed() bool { return l.sealed.Load() }
+
+// Lag is the number of facts that are not durable.
+func (l *Log) Lag() int64 {
+	l.w.mu.Lock()
+	defer l.w.mu.Unlock()
+	if l.gone.Load() {
+		return 0
+	}
+	return int64(l.next-1) - int64(l.durable.Load())
+}
 
 // Append implements core.Journal. After Writer.Drop the fact goes nowhere and is
 // never durable: no effect that rests on it leaves core.

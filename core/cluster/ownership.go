@@ -38,6 +38,10 @@ type Ownership struct {
 	// then; nil = not known.
 	Free bool  `json:"free,omitempty"`
 	Tail *Tail `json:"tail,omitempty"`
+	// Granted is the latest window that the owner, which has freed the partition, may
+	// have granted places of the rate limit of; 0 = that is not known, or it is not the
+	// partition whose owner grants.
+	Granted uint64 `json:"granted,omitempty"`
 	// Fence is where the record is; it is not part of its bytes.
 	Fence Fence `json:"-"`
 }

@@ -128,6 +128,20 @@ func (w *Writer) Idle(l *Log) (Tail, bool) {
 	return l.tail, len(l.filling) == 0 && l.flights == 0 && !l.gone.Load()
 }
 
+// Seal ends a journal of which everything is durable, and returns its last frame. It
+// does nothing, and returns false, while something is not durable, or after the end.
+func (w *Writer) Seal(l *Log) (Tail, bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if len(l.filling) > 0 || l.flights > 0 || l.gone.Load() {
+		return Tail{}, false
+	}
+	tail := l.tail
+	l.sealed.Store(true) // before it is gone: who sees that asks for this
+	w.drop(l)
+	return tail, true
+}
+
 // blockBytes is the size of the blocks that stored facts are written into.
 const blockBytes = 64 << 10
 

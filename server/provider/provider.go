@@ -31,6 +31,12 @@ type Provider interface {
 	// with ctx's error, in which case stopping goes on. ErrNotFound if unknown.
 	Deprovision(ctx context.Context, name string) error
 
+	// Leave forgets a function that another control plane runs from now on, and ends
+	// its waiting invocations. Instances on this machine are stopped as by
+	// Deprovision; those elsewhere are left to the other one. It returns at once.
+	// ErrNotFound if unknown.
+	Leave(name string) error
+
 	// SetReplicas sets the number of instances wanted, 0 included. It returns
 	// once that is recorded. ErrNotFound if unknown; an *InvalidError if n is out
 	// of range or not the caller's to set.

@@ -5,6 +5,7 @@ package admin
 
 import (
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"simplane/core"
@@ -34,6 +35,8 @@ type Options struct {
 	Stored func(core.LSN) error
 	// Lag is the number of facts that are not durable yet. nil without a journal.
 	Lag func() int64
+	// Cluster shows what this node knows of the cluster; nil without one.
+	Cluster func() any
 	// Flight has the latest steps; nil when nothing is recorded.
 	Flight *flight.Recorder
 }
@@ -44,6 +47,7 @@ type Admin struct {
 	began   time.Time
 	dumping *httpjson.Places
 	runtime runtimeConfig
+	saved   atomic.Pointer[savedRuntime]
 }
 
 // New makes an Admin, at revision 1 of the configuration.

@@ -28,6 +28,7 @@ type runtimeConfig struct {
 	applied  time.Time       // when the values in force came into it
 	changeID string          // names that change, over restarts too
 	history  []runtimeChange // oldest first, at most runtimeHistorySize
+	followed *storedRuntime  // nil = none was
 }
 
 // runtimeValues is the JSON form. Durations are ISO 8601 ("PT0.5S").

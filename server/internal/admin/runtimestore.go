@@ -29,7 +29,71 @@ func (a *Admin) saveRuntime() core.LSN {
 		a.Log.Error("the runtime configuration cannot be stored", "error", err)
 		return 0
 	}
-	return a.Core.SaveConfig(raw)
+	at := a.Core.SaveConfig(raw)
+	a.saved.Store(&savedRuntime{at, raw})
+	return at
+}
+
+type savedRuntime struct {
+	at  core.LSN
+	raw []byte
+}
+
+// Saved is what was put into the journal last, and at which place; 0 = nothing was.
+func (a *Admin) Saved() (core.LSN, []byte) {
+	if s := a.saved.Load(); s != nil {
+		return s.at, s.raw
+	}
+	return 0, nil
+}
+
+// Follow puts the configuration that its owner has announced in force, in all cores of
+// this node. One that is not newer than that in force changes nothing.
+func (a *Admin) Follow(raw []byte) error {
+	s, err := decodeRuntime(raw)
+	if err != nil {
+		return err
+	}
+	a.runtime.mu.Lock()
+	defer a.runtime.mu.Unlock()
+	if s.Revision <= a.runtime.revision {
+		return nil
+	}
+	a.runtime.revision, a.runtime.applied, a.runtime.changeID, a.runtime.history = s.Revision, s.Applied, s.ChangeID, s.History
+	a.runtime.followed = &s
+	for _, c := range a.Cores() {
+		s.applyTo(c)
+	}
+	a.Log.Info("runtime configuration followed", "revision", s.Revision)
+	return nil
+}
+
+// FollowIn puts the configuration that was followed last in force in a core that is
+// among a.Cores by now.
+func (a *Admin) FollowIn(c *core.Core) {
+	a.runtime.mu.Lock()
+	defer a.runtime.mu.Unlock()
+	if a.runtime.followed != nil {
+		a.runtime.followed.applyTo(c)
+	}
+}
+
+func (s *storedRuntime) applyTo(c *core.Core) {
+	c.SetRateMaxPerSecond(s.RateMaxPerSecond)
+	_ = c.SetSyncQueue(s.SyncQueue) // validated
+}
+
+func decodeRuntime(raw []byte) (s storedRuntime, err error) {
+	if err := json.Unmarshal(raw, &s); err != nil {
+		return s, fmt.Errorf("the stored runtime configuration: %w", err)
+	}
+	if err := s.SyncQueue.Validate(); err != nil {
+		return s, fmt.Errorf("the stored runtime configuration: %w", err)
+	}
+	if problem := core.Limits.RateMaxPerSecond.Problem(s.RateMaxPerSecond); problem != "" {
+		return s, fmt.Errorf("the stored runtime configuration: %s: %s", core.Limits.RateMaxPerSecond.Name, problem)
+	}
+	return s, nil
 }
 
 // RestoreRuntime puts the configuration that an earlier process has left in
@@ -38,21 +102,14 @@ func (a *Admin) RestoreRuntime(raw []byte) error {
 	if len(raw) == 0 {
 		return nil
 	}
-	var s storedRuntime
-	if err := json.Unmarshal(raw, &s); err != nil {
-		return fmt.Errorf("the stored runtime configuration: %w", err)
-	}
-	if err := s.SyncQueue.Validate(); err != nil {
-		return fmt.Errorf("the stored runtime configuration: %w", err)
-	}
-	if problem := core.Limits.RateMaxPerSecond.Problem(s.RateMaxPerSecond); problem != "" {
-		return fmt.Errorf("the stored runtime configuration: %s: %s", core.Limits.RateMaxPerSecond.Name, problem)
+	s, err := decodeRuntime(raw)
+	if err != nil {
+		return err
 	}
 	a.runtime.mu.Lock()
 	defer a.runtime.mu.Unlock()
 	started := a.runtimeValues()
-	a.Core.SetRateMaxPerSecond(s.RateMaxPerSecond)
-	_ = a.Core.SetSyncQueue(s.SyncQueue) // validated
+	s.applyTo(a.Core)
 	a.runtime.revision, a.runtime.applied, a.runtime.changeID, a.runtime.history = s.Revision, s.Applied, s.ChangeID, s.History
 	if changes := differences(started, a.runtimeValues()); len(changes) > 0 {
 		a.Log.Info("the runtime configuration is the one of the data directory, not the one of the start", "revision", s.Revision, "changes", changesText(changes))

@@ -50,6 +50,12 @@ type Options struct {
 	Stored func(core.LSN) error
 	// Panicked is told of a panic in a handler, which the server survives.
 	Panicked func()
+	// Unready says why a node of a cluster serves nothing; "" = it does. nil without
+	// a cluster.
+	Unready func() string
+	// Lost is closed when the core's partition is taken away: what has not ended is
+	// not waited for. nil without a cluster.
+	Lost <-chan struct{}
 	// Draining reports whether the server is shutting down.
 	Draining func() bool
 

@@ -152,7 +152,10 @@ func (a *API) DrainOnce(ctx *fasthttp.RequestCtx, name string) {
 		return
 	}
 	if dispatched {
-		<-finished
+		select {
+		case <-finished:
+		case <-a.Lost: // the answer that follows is replaced
+		}
 	}
 	admin.Note(ctx, "dispatched", dispatched)
 	httpjson.WriteJSON(ctx, fasthttp.StatusOK, map[string]bool{"dispatched": dispatched})

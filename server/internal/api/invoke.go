@@ -133,7 +133,7 @@ func (a *API) Invoke(ctx *fasthttp.RequestCtx, name string) {
 			limit = functionTimeout(a.Core, name)
 		}
 		ended := false
-		if snap, ended = w.waitFor(limit); !ended {
+		if snap, ended = w.waitFor(limit, a.Lost); !ended {
 			a.Core.Forget(res.ID, w)
 			snap = core.Snapshot{Status: core.Timeout}
 		} else {

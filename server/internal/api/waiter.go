@@ -85,8 +85,8 @@ func (w *syncWaiter) task(tasks <-chan core.Task) (t core.Task, ended bool) {
 }
 
 // waitFor is wait with a limit, for a caller that has joined another
-// request's execution; false when the limit passed first.
-func (w *syncWaiter) waitFor(limit time.Duration) (core.Snapshot, bool) {
+// request's execution; false when the limit passed first, or lost is closed.
+func (w *syncWaiter) waitFor(limit time.Duration, lost <-chan struct{}) (core.Snapshot, bool) {
 	if !w.park() {
 		return w.snap, true
 	}
@@ -96,6 +96,8 @@ func (w *syncWaiter) waitFor(limit time.Duration) (core.Snapshot, bool) {
 	case <-w.woken:
 		return w.snap, true
 	case <-timer.C:
+		return core.Snapshot{}, false
+	case <-lost:
 		return core.Snapshot{}, false
 	}
 }

@@ -93,6 +93,17 @@ func (c *Certificates) Reload(why string) {
 	c.log.Info("TLS files reloaded", "because", why, "certificate", certificateName(leaf(tc)), "serial", leaf(tc).SerialNumber.Text(16), "notAfter", leaf(tc).NotAfter)
 }
 
+// ClientConfig is what this process shows and asks for when it connects to others of
+// its kind: its own certificate, as it is then, and one of the client CA's from them.
+func (c *Certificates) ClientConfig() *tls.Config {
+	return &tls.Config{
+		MinVersion: tls.VersionTLS12, RootCAs: c.current.Load().ClientCAs,
+		GetClientCertificate: func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
+			return &c.current.Load().Certificates[0], nil
+		},
+	}
+}
+
 // use puts a configuration in force for new connections.
 func (c *Certificates) use(tc *tls.Config) {
 	var names []string

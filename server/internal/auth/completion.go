@@ -9,7 +9,8 @@ import (
 	"simplane/core"
 )
 
-const headerCompletionToken = "X-Completion-Token"
+// HeaderCompletionToken has a token that completes one execution.
+const HeaderCompletionToken = "X-Completion-Token"
 
 // CompletionKey is the secret from which completion tokens are made.
 type CompletionKey [32]byte

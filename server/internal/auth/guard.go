@@ -114,7 +114,7 @@ func (g *Guard) RefuseWithoutTokens(ctx *fasthttp.RequestCtx, need Scope) {
 // execution id.
 func (g *Guard) OwnsExecution(ctx *fasthttp.RequestCtx, id string) bool {
 	parsed, err := core.ParseID(id)
-	return err == nil && g.completions.valid(parsed, ctx.Request.Header.Peek(headerCompletionToken))
+	return err == nil && g.completions.valid(parsed, ctx.Request.Header.Peek(HeaderCompletionToken))
 }
 
 // newUnauthorizedCounter makes the counter of refused requests, to alert on

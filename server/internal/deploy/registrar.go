@@ -160,10 +160,10 @@ func (r *Registrar) LimitsError(fn *core.Function) string {
 
 // MetricsError is why a function's cpu or memory, which scale it, cannot be
 // measured; empty when they can, or are not needed.
-func (r *Registrar) MetricsError(fn *core.Function) string {
-	if r.Provider == nil || !fn.Autoscaled() {
+func (o *Options) MetricsError(fn *core.Function) string {
+	if o.Provider == nil || !fn.Autoscaled() {
 		return ""
 	}
-	status, _ := r.Provider.Status(fn.Name())
+	status, _ := o.Provider.Status(fn.Name())
 	return status.MetricsError
 }

@@ -45,6 +45,21 @@ func (r *Registrar) Restored() error {
 	return nil
 }
 
+// Leave forgets all functions: they are another control plane's, which gives them to
+// its provider itself.
+func (r *Registrar) Leave() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, fn := range r.core.Functions() {
+		if r.Runs(fn) {
+			if err := r.Provider.Leave(fn.Name()); err != nil {
+				r.Log.Debug("a function that is left was not at the provider", "function", fn.Name(), "error", err)
+			}
+		}
+		r.revisions.forget(fn)
+	}
+}
+
 // Died says whether the attempts of a function end with this process.
 func (r *Registrar) Died(spec *core.Spec) bool {
 	rt := funcspec.Of(spec)

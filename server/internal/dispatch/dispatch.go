@@ -36,6 +36,8 @@ type Hooks struct {
 	// Called is called after each POOL call with its HTTP status, 0 when
 	// there was no answer.
 	Called func(t core.Task, status int)
+	// FencingToken goes with each call over HTTP; 0 = none does.
+	FencingToken uint64
 	// CompletionToken makes the token that lets a function complete the
 	// execution itself.
 	CompletionToken func(core.ID) string
@@ -59,7 +61,7 @@ func New(o Options) *Dispatcher {
 	o.Complete = onceIfRaw(o.Complete)
 	calls := newRunning()
 	d := &Dispatcher{
-		local:    &localDispatcher{log: o.Log, complete: o.Complete, handlers: map[string]LocalHandler{}},
+		local:    &localDispatcher{&localHandlers{log: o.Log, handlers: map[string]LocalHandler{}}, o.Complete},
 		pool:     newPoolDispatcher(o, calls),
 		complete: o.Complete,
 		running:  calls,
@@ -68,6 +70,19 @@ func New(o Options) *Dispatcher {
 		d.provider = providerDispatcher{o.Provider, o.Hooks, calls}
 	}
 	return d
+}
+
+// With is a Dispatcher with its own fencing token and its own way to report
+// outcomes, and with d's connections, handlers and provider.
+func (d *Dispatcher) With(fencingToken uint64, complete func(core.Task, core.Outcome)) *Dispatcher {
+	pool := *d.pool
+	pool.hooks.FencingToken, pool.hooks.Complete = fencingToken, complete
+	with := &Dispatcher{local: &localDispatcher{d.local.localHandlers, complete}, pool: &pool, complete: complete, running: d.running}
+	if p, ok := d.provider.(providerDispatcher); ok {
+		p.hooks = pool.hooks
+		with.provider = p
+	}
+	return with
 }
 
 // Cancel implements core.Canceller: a call over HTTP is broken off, a process of

@@ -17,14 +17,18 @@ type LocalHandler func(t core.Task) (output []byte, err error)
 // localDispatcher runs registered handlers, each call on its own goroutine,
 // and answers with the input when there is no handler.
 type localDispatcher struct {
-	log      *slog.Logger
+	*localHandlers
 	complete func(core.Task, core.Outcome)
+}
+
+type localHandlers struct {
+	log      *slog.Logger
 	mu       sync.RWMutex
 	handlers map[string]LocalHandler
 	any      atomic.Bool // there are handlers; without one no lock is taken
 }
 
-func (d *localDispatcher) handle(name string, h LocalHandler) {
+func (d *localHandlers) handle(name string, h LocalHandler) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.handlers[name] = h
@@ -52,7 +56,7 @@ func (d *localDispatcher) start(h LocalHandler, t core.Task) {
 	go func() { d.complete(t, d.run(h, t)) }()
 }
 
-func (d *localDispatcher) run(h LocalHandler, t core.Task) (o core.Outcome) {
+func (d *localHandlers) run(h LocalHandler, t core.Task) (o core.Outcome) {
 	defer func() {
 		if p := recover(); p != nil {
 			d.log.Error("panic in local handler", "function", t.Spec.Name, "panic", fmt.Sprint(p), "stack", string(debug.Stack()))

@@ -22,7 +22,7 @@ var texts = sync.Pool{New: func() any { b := make([]byte, 0, textSize); return &
 func (h *Hooks) request(t core.Task, b []byte) fncall.Request {
 	r := fncall.Request{
 		Input: t.Input, Metadata: t.Metadata, TraceID: t.TraceID, IdempotencyKey: t.IdempotencyKey,
-		Attempt: t.Attempt, Deadline: time.Now().Add(t.Timeout),
+		Attempt: t.Attempt, Deadline: time.Now().Add(t.Timeout), FencingToken: h.FencingToken,
 	}
 	rt := funcspec.Of(t.Spec)
 	r.Path, r.RawBody = rt.InvokePath, rt.BodyMode == funcspec.BodyRaw

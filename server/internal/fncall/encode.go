@@ -43,6 +43,9 @@ func appendCallHeaders(b []byte, r *Request) []byte {
 			b = appendHeader(b, h.name, h.value)
 		}
 	}
+	if r.FencingToken != 0 {
+		b = append(strconv.AppendUint(append(b, "X-Fencing-Token: "...), r.FencingToken, 10), "\r\n"...)
+	}
 	b = strconv.AppendInt(append(b, "X-Dispatch-Attempt: "...), int64(r.Attempt), 10)
 	return append(b, "\r\n"...)
 }

@@ -29,6 +29,10 @@ type Request struct {
 	// string as its text, and that an answer which is no JSON is text.
 	RawBody bool
 
+	// FencingToken grows with each owner that the function's partition has in a
+	// cluster: who has seen a greater one may refuse this call. 0 = none.
+	FencingToken uint64
+
 	// CompletionToken lets the function complete the execution itself.
 	CompletionToken string
 

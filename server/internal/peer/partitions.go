@@ -18,7 +18,7 @@ type Partitions [32]byte
 func (s *Partitions) Add(p core.Partition) { s[p/8] |= 1 << (p % 8) }
 
 // Has says whether one is in the set.
-func (s *Partitions) Has(p core.Partition) bool { return s[p/8]&(1<<(p%8)) != 0 }
+func (s Partitions) Has(p core.Partition) bool { return s[p/8]&(1<<(p%8)) != 0 }
 
 // And keeps what is in both.
 func (s *Partitions) And(t Partitions) {
@@ -35,14 +35,14 @@ func (s *Partitions) Or(t Partitions) {
 }
 
 // Len is how many there are.
-func (s *Partitions) Len() (n int) {
+func (s Partitions) Len() (n int) {
 	for _, b := range s {
 		n += bits.OnesCount8(b)
 	}
 	return n
 }
 
-func (s *Partitions) String() string { return hex.EncodeToString(s[:]) }
+func (s Partitions) String() string { return hex.EncodeToString(s[:]) }
 
 // parsePartitions reads String's form; empty when it is none.
 func parsePartitions(text []byte) (s Partitions) {

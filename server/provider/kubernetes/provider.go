@@ -236,6 +236,17 @@ func (p *Provider) Deprovision(ctx context.Context, name string) error {
 	return nil
 }
 
+// Leave implements provider.Provider: the cluster's objects stay, for the control
+// plane that provisions the function next.
+func (p *Provider) Leave(name string) error {
+	f := p.function(name)
+	if f == nil {
+		return provider.ErrNotFound
+	}
+	p.forget(f, &provider.Error{Code: provider.CodeClosed, Message: "another control plane runs this function now"})
+	return nil
+}
+
 // forget drops a function and ends its waiting work.
 func (p *Provider) forget(f *function, why *provider.Error) {
 	p.mu.Lock()

@@ -229,6 +229,17 @@ func (p *Provider) Deprovision(ctx context.Context, name string) error {
 	}
 }
 
+// Leave implements provider.Provider: the processes are of no use to another
+// control plane.
+func (p *Provider) Leave(name string) error {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	if err := p.Deprovision(ctx, name); errors.Is(err, provider.ErrNotFound) {
+		return err
+	}
+	return nil
+}
+
 // SetReplicas implements provider.Provider.
 func (p *Provider) SetReplicas(_ context.Context, name string, n int) error {
 	f := p.function(name)

@@ -1,0 +1,365 @@
+// Package memengine is a cluster's engine in memory: one object, whose calls take
+// effect one after the other. It is for tests of several nodes in one process, which
+// can cut each node off from it, and lose what it had acknowledged.
+package memengine
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync"
+
+	"simplane/core"
+	"simplane/core/cluster"
+	"simplane/server/internal/replica"
+)
+
+// Hub is what all nodes share.
+type Hub struct {
+	mu        sync.Mutex
+	place     uint64
+	records   [cluster.Partitions]cluster.Ownership
+	frames    [cluster.Partitions][]frame
+	members   map[string]cluster.Member
+	announced map[string][]byte
+	once      map[string][]byte
+	batches   map[string]bool
+	watchers  map[*watcher]struct{}
+	purged    int
+}
+
+type frame struct {
+	at   uint64
+	data []byte
+}
+
+// New makes a Hub.
+func New() *Hub {
+	return &Hub{members: map[string]cluster.Member{}, announced: map[string][]byte{}, once: map[string][]byte{}, batches: map[string]bool{}, watchers: map[*watcher]struct{}{}}
+}
+
+// Lose drops the last frame of a partition, as an engine does that has acknowledged
+// it before it was safe; false when there is none.
+func (h *Hub) Lose(p core.Partition) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if n := len(h.frames[p]); n > 0 {
+		h.frames[p] = h.frames[p][:n-1]
+		return true
+	}
+	return false
+}
+
+// Purged is how many frames were removed as no longer needed.
+func (h *Hub) Purged() int {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.purged
+}
+
+// Engine is one node's connection.
+type Engine struct {
+	h    *Hub
+	life string
+
+	mu    sync.Mutex
+	cut   chan struct{} // closed when the node is not cut off
+	watch *watcher
+}
+
+var _ replica.Engine = (*Engine)(nil)
+
+// Connect makes a node's connection.
+func (h *Hub) Connect() *Engine {
+	open := make(chan struct{})
+	close(open)
+	return &Engine{h: h, cut: open}
+}
+
+// Cut cuts the node off: its calls do not answer, and its watch tells nothing.
+func (e *Engine) Cut() {
+	e.mu.Lock()
+	e.cut = make(chan struct{})
+	w := e.watch
+	e.mu.Unlock()
+	if w != nil {
+		w.pause(true)
+	}
+}
+
+// Heal ends Cut.
+func (e *Engine) Heal() {
+	e.mu.Lock()
+	close(e.cut)
+	w := e.watch
+	e.mu.Unlock()
+	if w != nil {
+		e.h.mu.Lock()
+		e.h.tellAll(w)
+		e.h.mu.Unlock()
+		w.pause(false)
+	}
+}
+
+// reach waits while the node is cut off, and then takes the hub's lock.
+func (e *Engine) reach(ctx context.Context) error {
+	e.mu.Lock()
+	cut := e.cut
+	e.mu.Unlock()
+	select {
+	case <-cut:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	e.h.mu.Lock()
+	return nil
+}
+
+// Renew implements replica.Engine.
+func (e *Engine) Renew(ctx context.Context, m cluster.Member) error {
+	if err := e.reach(ctx); err != nil {
+		return err
+	}
+	defer e.h.mu.Unlock()
+	if old, known := e.h.members[m.Name]; known && old.Life != m.Life && e.life == m.Life {
+		return cluster.ErrReplaced
+	}
+	e.life = m.Life
+	e.h.members[m.Name] = m
+	e.h.tell(replica.Event{Member: &m})
+	return nil
+}
+
+// Resign implements replica.Engine.
+func (e *Engine) Resign(ctx context.Context) error {
+	if err := e.reach(ctx); err != nil {
+		return err
+	}
+	defer e.h.mu.Unlock()
+	for name, m := range e.h.members {
+		if m.Life == e.life {
+			delete(e.h.members, name)
+			e.h.tell(replica.Event{Gone: &m})
+		}
+	}
+	return nil
+}
+
+// Claim implements replica.Engine.
+func (e *Engine) Claim(ctx context.Context, p core.Partition, o cluster.Ownership, seen cluster.Fence) (cluster.Fence, error) {
+	if err := e.reach(ctx); err != nil {
+		return 0, err
+	}
+	defer e.h.mu.Unlock()
+	if e.h.records[p].Fence != seen {
+		return 0, cluster.ErrOvertaken
+	}
+	e.h.place++
+	o.Fence = cluster.Fence(e.h.place)
+	e.h.records[p] = o
+	e.h.tell(replica.Event{Partition: p, Owner: &o})
+	return o.Fence, nil
+}
+
+// Free implements replica.Engine.
+func (e *Engine) Free(ctx context.Context, p core.Partition, o cluster.Ownership, at cluster.Fence) (cluster.Fence, error) {
+	return e.Claim(ctx, p, o, at)
+}
+
+// Commit implements replica.Engine.
+func (e *Engine) Commit(ctx context.Context, id string, frames []cluster.StoredFrame) (uint64, error) {
+	if err := e.reach(ctx); err != nil {
+		return 0, err
+	}
+	defer e.h.mu.Unlock()
+	if e.h.batches[id] {
+		return 0, nil
+	}
+	var fenced []core.Partition
+	for _, f := range frames {
+		if e.h.records[f.Partition].Fence != f.Fence && !slices.Contains(fenced, f.Partition) {
+			fenced = append(fenced, f.Partition)
+		}
+	}
+	if len(fenced) > 0 {
+		return 0, &cluster.FencedError{Partitions: fenced}
+	}
+	for _, f := range frames {
+		e.h.place++
+		e.h.frames[f.Partition] = append(e.h.frames[f.Partition], frame{e.h.place, slices.Clone(f.Data)})
+	}
+	e.h.batches[id] = true
+	return e.h.place, nil
+}
+
+var errEnd = errors.New("there are no more frames")
+
+// Read implements replica.Engine.
+func (e *Engine) Read(ctx context.Context, p core.Partition, from uint64, until cluster.Fence, each func(uint64, []byte) error) error {
+	if err := e.reach(ctx); err != nil {
+		return err
+	}
+	frames := slices.Clone(e.h.frames[p])
+	e.h.mu.Unlock()
+	for _, f := range frames {
+		if f.at < from || until != 0 && f.at > uint64(until) {
+			continue
+		}
+		if err := each(f.at, f.data); err != nil {
+			return err
+		}
+	}
+	if until == 0 {
+		return errEnd
+	}
+	return nil
+}
+
+// Purge implements replica.Engine.
+func (e *Engine) Purge(ctx context.Context, p core.Partition, before uint64) error {
+	if err := e.reach(ctx); err != nil {
+		return err
+	}
+	defer e.h.mu.Unlock()
+	had := len(e.h.frames[p])
+	e.h.frames[p] = slices.DeleteFunc(e.h.frames[p], func(f frame) bool { return f.at < before })
+	e.h.purged += had - len(e.h.frames[p])
+	return nil
+}
+
+// Announce implements replica.Engine.
+func (e *Engine) Announce(ctx context.Context, key string, value []byte) error {
+	if err := e.reach(ctx); err != nil {
+		return err
+	}
+	defer e.h.mu.Unlock()
+	e.h.announced[key] = value
+	e.h.tell(replica.Event{Key: key, Value: value})
+	return nil
+}
+
+// Once implements replica.Engine.
+func (e *Engine) Once(ctx context.Context, key string, value []byte) ([]byte, error) {
+	if err := e.reach(ctx); err != nil {
+		return nil, err
+	}
+	defer e.h.mu.Unlock()
+	if had, known := e.h.once[key]; known {
+		return had, nil
+	}
+	e.h.once[key] = slices.Clone(value)
+	return value, nil
+}
+
+// MaxFrame implements replica.Engine.
+func (e *Engine) MaxFrame() int { return 512 << 10 }
+
+// Close implements replica.Engine.
+func (e *Engine) Close() error { return nil }
+
+// watcher tells one node, in order, from a goroutine of its own.
+type watcher struct {
+	mu     sync.Mutex
+	queue  []replica.Event
+	paused bool
+	wake   chan struct{}
+}
+
+func (w *watcher) add(events ...replica.Event) {
+	w.mu.Lock()
+	w.queue = append(w.queue, events...)
+	w.mu.Unlock()
+	w.signal()
+}
+
+func (w *watcher) signal() {
+	select {
+	case w.wake <- struct{}{}:
+	default:
+	}
+}
+
+// pause has the watch be interrupted: what is told meanwhile is lost.
+func (w *watcher) pause(yes bool) {
+	w.mu.Lock()
+	w.paused = yes
+	w.mu.Unlock()
+	w.signal()
+}
+
+// tell tells all; the caller holds the lock.
+func (h *Hub) tell(e replica.Event) {
+	for w := range h.watchers {
+		w.mu.Lock()
+		paused := w.paused
+		w.mu.Unlock()
+		if !paused {
+			w.add(e)
+		}
+	}
+}
+
+// tellAll tells one all that there is; the caller holds the lock.
+func (h *Hub) tellAll(w *watcher) {
+	var events []replica.Event
+	for _, m := range h.members {
+		events = append(events, replica.Event{Member: &m})
+	}
+	for p := range h.records {
+		if o := h.records[p]; o.Fence != 0 {
+			events = append(events, replica.Event{Partition: core.Partition(p), Owner: &o})
+		}
+	}
+	for key, value := range h.announced {
+		events = append(events, replica.Event{Key: key, Value: value})
+	}
+	w.add(append(events, replica.Event{CaughtUp: true})...)
+}
+
+// Watch implements replica.Engine.
+func (e *Engine) Watch(f func(replica.Event)) (stop func()) {
+	w := &watcher{wake: make(chan struct{}, 1)}
+	e.mu.Lock()
+	e.watch = w
+	e.mu.Unlock()
+	e.h.mu.Lock()
+	e.h.watchers[w] = struct{}{}
+	e.h.tellAll(w)
+	e.h.mu.Unlock()
+	end, ended := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(ended)
+		lost := false
+		for {
+			w.mu.Lock()
+			todo, paused := w.queue, w.paused
+			if !paused {
+				w.queue = nil
+			}
+			w.mu.Unlock()
+			if paused != lost {
+				if lost = paused; paused {
+					f(replica.Event{Lost: true})
+				}
+			}
+			for _, event := range todo {
+				if paused {
+					break
+				}
+				f(event)
+			}
+			select {
+			case <-w.wake:
+			case <-end:
+				return
+			}
+		}
+	}()
+	return func() {
+		e.h.mu.Lock()
+		delete(e.h.watchers, w)
+		e.h.mu.Unlock()
+		close(end)
+		<-ended
+	}
+}

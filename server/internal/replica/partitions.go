@@ -1,0 +1,282 @@
+package replica
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"simplane/core"
+	"simplane/core/cluster"
+)
+
+// open reads a partition that was claimed, and serves it.
+func (n *Node) open(a *cluster.Action) {
+	select {
+	case n.opening <- struct{}{}:
+		defer func() { <-n.opening }()
+	case <-n.ctx.Done():
+		return
+	}
+	began := time.Now()
+	h, facts, err := n.restore(a)
+	if err != nil {
+		n.o.Log.Error("a partition cannot be served", "partition", a.Partition, "error", err)
+		n.counts.openErrors.Inc()
+	}
+	n.post(func(now time.Duration) {
+		n.machine.Opened(a.Partition, a.Fence, err, now)
+		if h == nil {
+			return
+		}
+		if at := n.machine.Place(a.Partition, now); at.State != cluster.StateOpen || at.Fence != a.Fence {
+			n.shut(h, cluster.ErrOwner) // it has changed hands meanwhile
+			return
+		}
+		n.parts[a.Partition].Store(h)
+		n.counts.opened.Inc()
+		n.counts.openTime.Observe(time.Since(began).Seconds())
+		n.o.Log.Debug("partition open", "partition", a.Partition, "epoch", a.Fence, "facts", facts, "took", time.Since(began).Round(time.Millisecond))
+	})
+}
+
+// restore builds an instance of the partition's frames. What it decides then is
+// committed, but the instance is asked nothing yet.
+func (n *Node) restore(a *cluster.Action) (*held, int, error) {
+	p := a.Partition
+	var before *cluster.Ownership
+	if a.Record.Fence != 0 {
+		before = &a.Record
+	}
+	folded, err := n.fold(p, a.Fence, before)
+	if err != nil {
+		return nil, 0, err
+	}
+	h := &held{log: n.writer.Open(p, a.Fence, folded), advanced: make(chan struct{}, 1), ended: make(chan struct{})}
+	if h.inst, err = n.o.Open(h.log, a.Record, func(at core.LSN) error { return n.stored(h, at) }); err != nil {
+		n.writer.Drop(h.log)
+		return nil, 0, err
+	}
+	n.heldMu.Lock()
+	n.byLog[h.log] = h
+	n.heldMu.Unlock()
+	if err := apply(h.inst, folded.Facts); err != nil {
+		err = fmt.Errorf("partition %d: %w", p, err)
+		n.shut(h, err)
+		return nil, 0, err
+	}
+	n.workers.Go(func() { n.tell(h) })
+	signal(h.advanced)
+	return h, len(folded.Facts), nil
+}
+
+func apply(inst Instance, facts []cluster.PlacedFact) error {
+	var fact core.Fact
+	for i := range facts {
+		if err := fact.Decode(facts[i].Fact); err != nil {
+			return fmt.Errorf("fact %d: %w", facts[i].At, err)
+		}
+		if err := inst.Apply(facts[i].At, &fact); err != nil {
+			return err
+		}
+		facts[i].Fact = nil // it is not needed twice
+	}
+	return inst.Done()
+}
+
+// fold reads the frames up to the claim, again if the engine fails.
+func (n *Node) fold(p core.Partition, claim cluster.Fence, before *cluster.Ownership) (*cluster.Folded, error) {
+	for {
+		f := cluster.NewFolder(p, claim, before)
+		var broken error // not the engine's
+		err := n.o.Engine.Read(n.ctx, p, 0, claim, func(at uint64, data []byte) error {
+			broken = f.Add(at, data)
+			return broken
+		})
+		switch {
+		case broken != nil:
+			return nil, broken
+		case err == nil:
+			return f.Done()
+		case n.ctx.Err() != nil:
+			return nil, n.ctx.Err()
+		}
+		n.o.Log.Warn("a partition is read again", "partition", p, "error", err)
+		n.pause(n.o.Timing.Again)
+	}
+}
+
+// hold stops what is new in a partition, and waits until all that was decided is
+// durable.
+func (n *Node) hold(a *cluster.Action) {
+	h := n.parts[a.Partition].Swap(nil)
+	if h == nil || h.log.Fence() != a.Fence {
+		return // it was shut: the machine is told by whoever did so
+	}
+	h.inst.Hold()
+	n.workers.Go(func() {
+		for n.ctx.Err() == nil && !h.log.Gone() {
+			turn := n.writer.Turn()
+			if tail, sealed := n.writer.Seal(h.log); sealed {
+				n.post(func(now time.Duration) { n.machine.Quiet(a.Partition, a.Fence, tail, now) })
+				return
+			}
+			select {
+			case <-turn:
+			case <-n.ctx.Done():
+			}
+		}
+	})
+}
+
+// given ends the part of this node that others wait for.
+func (n *Node) given(a *cluster.Action) {
+	if h := n.at(a.Partition, a.Fence); h != nil {
+		n.counts.given.Inc()
+		n.forget(h)
+		h.inst.Given()
+	}
+}
+
+// lose ends an instance at once.
+func (n *Node) lose(a *cluster.Action) {
+	if h := n.at(a.Partition, a.Fence); h != nil {
+		n.counts.lost.Inc()
+		n.o.Log.Warn("a partition is not served here any more", "partition", a.Partition, "epoch", a.Fence, "error", a.Why)
+		n.shut(h, a.Why)
+	}
+}
+
+// at finds the instance that rests on a claim.
+func (n *Node) at(p core.Partition, fence cluster.Fence) *held {
+	n.heldMu.Lock()
+	defer n.heldMu.Unlock()
+	for l, h := range n.byLog {
+		if l.Partition() == p && l.Fence() == fence {
+			return h
+		}
+	}
+	return nil
+}
+
+func (n *Node) shut(h *held, why error) {
+	n.parts[h.log.Partition()].CompareAndSwap(h, nil)
+	n.writer.Drop(h.log)
+	n.forget(h)
+	h.inst.Shut(why)
+}
+
+func (n *Node) forget(h *held) {
+	n.heldMu.Lock()
+	delete(n.byLog, h.log)
+	n.heldMu.Unlock()
+	h.once.Do(func() { close(h.ended) })
+}
+
+func (n *Node) all() []*held {
+	n.heldMu.Lock()
+	defer n.heldMu.Unlock()
+	list := make([]*held, 0, len(n.byLog))
+	for _, h := range n.byLog {
+		list = append(list, h)
+	}
+	return list
+}
+
+// tell tells an instance of what has become durable, beside the commits.
+func (n *Node) tell(h *held) {
+	for {
+		select {
+		case <-h.advanced:
+			h.inst.Advanced(h.log.Durable())
+		case <-h.ended:
+			return
+		}
+	}
+}
+
+// Errors of waiting for a fact.
+var (
+	// ErrGiven says that the fact was not stored, and never will be: the partition
+	// is the next owner's.
+	ErrGiven = errors.New("the partition was handed over before this was stored")
+	// ErrLost says that it is not known.
+	ErrLost = errors.New("the partition was lost before this was known to be stored")
+	// ErrLate says that it takes too long, and that it is not known.
+	ErrLate = errors.New("the cluster's engine did not store this in time")
+)
+
+// stored waits until the fact at a place is durable.
+func (n *Node) stored(h *held, at core.LSN) error {
+	if h.log.Durable() >= at {
+		return nil
+	}
+	late := time.NewTimer(n.o.JournalTimeout)
+	defer late.Stop()
+	for {
+		turn := n.writer.Turn()
+		switch sealed := h.log.Sealed(); {
+		case h.log.Durable() >= at:
+			return nil
+		case sealed:
+			return ErrGiven
+		case h.log.Gone():
+			return ErrLost
+		}
+		select {
+		case <-turn:
+		case <-late.C:
+			return ErrLate
+		}
+	}
+}
+
+// tendPace is the time between two looks at what may be purged.
+const tendPace = time.Second
+
+// tend purges frames that nobody needs, and moves what is needed out of old ones.
+func (n *Node) tend() {
+	tick := time.NewTicker(tendPace)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+		case <-n.ctx.Done():
+			return
+		}
+		var logs []*cluster.Log
+		for _, h := range n.all() {
+			logs = append(logs, h.log)
+		}
+		for _, due := range n.writer.Purges(logs) {
+			ctx, cancel := context.WithTimeout(n.ctx, callTime)
+			if err := n.o.Engine.Purge(ctx, due.Partition, due.Before); err != nil {
+				n.o.Log.Debug("frames were not purged", "partition", due.Partition, "error", err)
+			}
+			cancel()
+		}
+		for _, m := range n.writer.Moves(logs) {
+			n.writer.Moved(m, n.read(m))
+		}
+	}
+}
+
+// moveTime bounds reading what is to be moved.
+const moveTime = 30 * time.Second
+
+func (n *Node) read(m *cluster.Move) error {
+	ctx, cancel := context.WithTimeout(n.ctx, moveTime)
+	defer cancel()
+	err := n.o.Engine.Read(ctx, m.Log.Partition(), m.From, 0, func(at uint64, data []byte) error {
+		last, err := m.Add(at, data)
+		if err == nil && last {
+			err = io.EOF
+		}
+		return err
+	})
+	if errors.Is(err, io.EOF) {
+		return nil
+	}
+	return err
+}

@@ -1,0 +1,424 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/valyala/fasthttp"
+
+	"simplane/core"
+	"simplane/core/cluster"
+	"simplane/server/internal/admin"
+	"simplane/server/internal/api"
+	"simplane/server/internal/auth"
+	"simplane/server/internal/http1"
+	"simplane/server/internal/httpjson"
+	"simplane/server/internal/machine"
+	"simplane/server/internal/peer"
+	"simplane/server/internal/replica"
+)
+
+// membership is what a server that is one of several in a cluster has.
+type membership struct {
+	s      *Server
+	self   cluster.Member
+	client *peer.Client
+	router *peer.Router
+	admin  *admin.Admin // of the node: figures over its partitions, the configuration that it follows
+	server *http1.Server
+	addr   net.Listener
+	certs  *auth.Certificates // nil = no TLS between members
+	node   atomic.Pointer[replica.Node]
+	why    atomic.Pointer[string] // this node does not serve yet
+
+	limiter *core.RateLimiter
+	budget  core.Budget
+	rateMu  sync.Mutex
+	granter *cluster.Granter // nil where partition 0 is not
+	granted uint64           // the latest window that it had granted of, when it ended
+
+	mu      sync.Mutex
+	parts   map[*partition]struct{} // all that are not over
+	parting sync.WaitGroup
+	fatal   chan error
+}
+
+// Keys of what members announce to all.
+const (
+	configKey         = "runtime-config"
+	completionKeyName = "completion-key"
+)
+
+// inCluster says whether this server is one of several.
+func (c *Config) inCluster() bool { return c.Cluster != "" || c.ClusterEmbedded || c.onEngine != nil }
+
+// newMembership makes what answers before the node has joined.
+func (s *Server) newMembership() (*membership, error) {
+	c := &membership{s: s, parts: map[*partition]struct{}{}, fatal: make(chan error, 1), limiter: core.NewRateLimiter(s.cfg.Core.RateMaxPerSecond)}
+	c.limiter.Share()
+	var err error
+	if c.certs, err = auth.LoadCertificates(s.cfg.PeerTLSCert, s.cfg.PeerTLSKey, s.cfg.PeerTLSCA, s.log); err != nil {
+		return nil, fmt.Errorf("peerTlsCert, peerTlsKey, peerTlsCa: %w", err)
+	}
+	if c.addr, err = c.listen(); err != nil {
+		return nil, err
+	}
+	var life [8]byte
+	id := machine.RandomIDs{}.NewID()
+	copy(life[:], id[:])
+	c.self = cluster.Member{
+		Name: s.cfg.ClusterName, Life: fmt.Sprintf("%x", life), Peer: s.cfg.PeerAdvertise, API: s.cfg.Addr, Version: s.cfg.Version,
+	}
+	if c.self.Peer == "" {
+		c.self.Peer = c.addr.Addr().String()
+	}
+	if c.self.Name == "" {
+		c.self.Name = c.self.Peer
+	}
+	o := peer.Options{Name: c.self.Name, MaxConns: s.cfg.PoolMaxConnections, MaxAnswer: 4*httpjson.MaxListBytes + s.cfg.MaxResponseBytes + s.cfg.MaxBodyBytes}
+	if c.certs != nil {
+		o.TLS = c.certs.ClientConfig()
+	}
+	c.client = peer.New(o)
+	c.router = peer.NewRouter(peer.RouterOptions{
+		Client: c.client, Owners: c, Log: s.log, Longest: core.MaxTimeoutMillis*time.Millisecond + time.Minute, Observe: newForwardCounter(s.metrics.Registry),
+	})
+	waiting := "joining the cluster"
+	c.why.Store(&waiting)
+	return c, nil
+}
+
+// front makes the handlers of the node: those that are answered where they are asked,
+// and for each other one what has it answered where it belongs.
+func (c *membership) front() (*api.API, []api.Route, []api.Route) {
+	s := c.s
+	c.admin = admin.New(admin.Options{
+		Cores: s.cores, Log: s.log, Guard: s.guard, Lists: s.lists,
+		MetricsError: s.deploying.MetricsError, LimitsError: func(*core.Function) string { return "" },
+		NowMillis: func() int64 { return s.clock.Now().WallMillis() }, Lag: c.lag, Flight: s.flight, Cluster: c.status,
+	})
+	answers := api.New(api.Options{
+		Cores: c.sources, CoreOf: func(id core.ID) *core.Core { return c.coreOf(core.Partition(id[15])) }, Rollout: s.deploying.Rollout,
+		Log: s.log, Guard: s.guard, Audit: s.audit, Dashboard: admin.Dashboard, Lists: s.lists, Profiles: s.profiles.Serve,
+		Tracing: s.tracing, CheckEndpoint: s.egress.CheckHost, Draining: s.draining.Load, Unready: c.unready,
+		AsyncEnabled: s.cfg.AsyncEnabled, AccessLogSample: s.cfg.AccessLogSample, Panicked: s.flight.Panicked,
+		InternalOnMgmtOnly: s.cfg.InternalOnMgmtOnly, ManageOnMgmtOnly: s.cfg.ManageOnMgmtOnly, MetricsOnMgmtOnly: s.cfg.MetricsOnMgmtOnly,
+	})
+	all := routes(answers, c.admin, s.metrics.Scraper())
+	forMembers := append(c.router.Routes(all, true), api.Route{Scope: auth.ScopePublic, Method: "POST", Path: ratePath, Handle: api.NoArg(c.answerRate)})
+	return answers, c.router.Routes(all, false), forMembers
+}
+
+// join connects to the engine and begins to take partitions. It tries again until
+// ctx ends.
+func (c *membership) join(ctx context.Context) error {
+	s := c.s
+	engine, err := s.cfg.openEngine(ctx, c.self, s.log)
+	if err != nil {
+		return fmt.Errorf("cluster: %w", err)
+	}
+	key := auth.NewCompletionKey()
+	for {
+		var stored []byte
+		if stored, err = engine.Once(ctx, completionKeyName, key[:]); err == nil && len(stored) == len(key) {
+			copy(key[:], stored)
+			break
+		}
+		if ctx.Err() != nil {
+			return errors.Join(ctx.Err(), engine.Close())
+		}
+		s.log.Warn("the cluster's engine is asked again", "error", err)
+		time.Sleep(time.Second)
+	}
+	s.guard.UseCompletionKey(key)
+	timing := cluster.DefaultTiming()
+	if s.cfg.onTiming != nil {
+		s.cfg.onTiming(&timing)
+	}
+	node := replica.New(replica.Options{
+		Engine: engine, Self: c.self, Timing: timing, Log: s.log, Open: c.openPartition, Granted: c.grantedBy, JournalTimeout: s.cfg.JournalTimeout,
+		Announced: func(key string, value []byte) {
+			if key == configKey {
+				if err := c.admin.Follow(value); err != nil {
+					s.log.Error("the announced configuration was not followed", "error", err)
+				}
+			}
+		},
+		Gone: func(m cluster.Member) { c.client.Gone(m.Peer) },
+		Stop: func(err error) {
+			select {
+			case c.fatal <- err:
+			default:
+			}
+		},
+	})
+	s.metrics.Registry.MustRegister(node.Collectors()...)
+	c.node.Store(node)
+	node.Start()
+	s.log.Info("joined the cluster", "node", c.self.Name, "peer", c.self.Peer)
+	for !node.Ready() {
+		select {
+		case <-ctx.Done():
+			return nil
+		case err := <-c.fatal:
+			c.fatal <- err
+			return nil
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+	c.why.Store(nil)
+	return nil
+}
+
+// unready says why this node serves nothing; "" = it does.
+func (c *membership) unready() string {
+	switch node := c.node.Load(); {
+	case c.why.Load() != nil:
+		return *c.why.Load()
+	case !node.Leased():
+		return "cut off from the cluster's engine"
+	}
+	return ""
+}
+
+// whileJoining answers in place of next until this node is a member.
+func (c *membership) whileJoining(next fasthttp.RequestHandler) fasthttp.RequestHandler {
+	return func(ctx *fasthttp.RequestCtx) {
+		if c.node.Load() != nil {
+			next(ctx)
+			return
+		}
+		switch path := string(ctx.Path()); path {
+		case "/actuator/health", "/actuator/health/liveness", "/actuator/health/readiness":
+			next(ctx)
+		default:
+			ctx.Response.Header.Set("Retry-After", "1")
+			ctx.SetConnectionClose() // the body, if there is one, was not read
+			httpjson.WriteError(ctx, fasthttp.StatusServiceUnavailable, api.CodeNoOwner, "this node has not joined the cluster yet; retry")
+		}
+	}
+}
+
+// leave hands everything over, and waits until calls that run here have ended.
+func (c *membership) leave() error {
+	ctx, cancel := context.WithTimeout(context.Background(), c.s.cfg.ShutdownGrace)
+	defer cancel()
+	node := c.node.Load()
+	if node == nil {
+		return nil
+	}
+	left := node.Leave(ctx)
+	over := make(chan struct{})
+	go func() {
+		c.parting.Wait()
+		close(over)
+	}()
+	select {
+	case <-over:
+	case <-ctx.Done():
+		c.s.log.Warn("calls still run that were accepted; the next owners go on with those that are durable")
+	}
+	if left != nil {
+		return fmt.Errorf("not all partitions were handed over within the grace period: the others take them over when this node's lease has ended")
+	}
+	return nil
+}
+
+// closeEarly is close before anything was served; on nil it does nothing.
+func (c *membership) closeEarly() error {
+	if c == nil {
+		return nil
+	}
+	return c.addr.Close()
+}
+
+func (c *membership) close() error {
+	var err error
+	if node := c.node.Load(); node != nil {
+		err = node.Close()
+	}
+	c.client.Close()
+	return err
+}
+
+// add makes a partition's core be among the node's, remove ends that.
+func (c *membership) add(p *partition) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.parts[p] = struct{}{}
+}
+
+func (c *membership) remove(p *partition) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.parts, p)
+}
+
+// newForwardCounter counts the requests that were passed on.
+func newForwardCounter(r prometheus.Registerer) func(outcome string) {
+	v := prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "simplane_cluster_forwarded_total",
+		Help: "Requests passed on to the node that owns their partition, by outcome: answered, unreachable (not sent, or only read; tried again), not_owner, or lost (503 OWNER_LOST).",
+	}, []string{"outcome"})
+	r.MustRegister(v)
+	known := map[string]prometheus.Counter{}
+	for _, outcome := range []string{"answered", "unreachable", "not_owner", "lost"} {
+		known[outcome] = v.WithLabelValues(outcome)
+	}
+	return func(outcome string) { known[outcome].Inc() }
+}
+
+// open are the partitions that answer here, in their order.
+func (c *membership) open() []*partition {
+	node := c.node.Load()
+	if node == nil {
+		return nil
+	}
+	var list []*partition
+	for id := range cluster.Partitions {
+		if p, ok := node.Instance(core.Partition(id)).(*partition); ok {
+			list = append(list, p)
+		}
+	}
+	return list
+}
+
+func (c *membership) sources() (list []api.Source) {
+	for _, p := range c.open() {
+		list = append(list, api.Source{Core: p.core, Stored: p.answers.Stored})
+	}
+	return list
+}
+
+// cores are those that functions' metrics and memory are counted of: of two of one
+// partition the one that is not given up.
+func (c *membership) cores() []*core.Core {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	list := make([]*core.Core, 0, len(c.parts))
+	for p := range c.parts {
+		if p.State() == peer.Open {
+			list = append(list, p.core)
+		}
+	}
+	return list
+}
+
+// coreOf is the core of a partition; nil when it is not here.
+func (c *membership) coreOf(id core.Partition) *core.Core {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for p := range c.parts {
+		if p.id == id && p.State() == peer.Open {
+			return p.core
+		}
+	}
+	return nil
+}
+
+func (c *membership) lag() int64 {
+	if node := c.node.Load(); node != nil {
+		return node.Lag()
+	}
+	return 0
+}
+
+// Local implements peer.Owners.
+func (c *membership) Local(id core.Partition) peer.Local {
+	node := c.node.Load()
+	if node == nil {
+		return nil
+	}
+	p, ok := node.Instance(id).(*partition)
+	if !ok {
+		return nil
+	}
+	return p
+}
+
+// Owner implements peer.Owners.
+func (c *membership) Owner(id core.Partition) string {
+	node := c.node.Load()
+	if node == nil {
+		return ""
+	}
+	if owner := &node.View().Owners[id]; owner.Life != c.self.Life {
+		return owner.Peer
+	}
+	return ""
+}
+
+// Mine implements peer.Owners.
+func (c *membership) Mine(id core.Partition) bool {
+	node := c.node.Load()
+	return node != nil && node.View().Mine[id]
+}
+
+// Others implements peer.Owners.
+func (c *membership) Others() (addrs []string) {
+	node := c.node.Load()
+	if node == nil {
+		return nil
+	}
+	for _, m := range node.View().Members {
+		if m.Alive && m.Life != c.self.Life && !slices.Contains(addrs, m.Peer) {
+			addrs = append(addrs, m.Peer)
+		}
+	}
+	return addrs
+}
+
+// Open implements peer.Owners.
+func (c *membership) Open() (s peer.Partitions) {
+	for _, p := range c.open() {
+		s.Add(p.id)
+	}
+	return s
+}
+
+// Changed implements peer.Owners.
+func (c *membership) Changed() <-chan struct{} {
+	if node := c.node.Load(); node != nil {
+		return node.View().Changed()
+	}
+	return nil
+}
+
+// tell tells the owner of a partition, which was this node's, of an attempt's
+// outcome.
+func (c *membership) tell(t core.Task, o core.Outcome) {
+	head, body := completion(t, o)
+	if c.s.cfg.InternalToken != "" {
+		head.Set(auth.HeaderCompletionToken, c.s.guard.CompletionToken(t.ID))
+	}
+	id := core.Partition(t.ID[15])
+	until := time.Now().Add(tellTime)
+	for time.Now().Before(until) {
+		changed := c.Changed()
+		if own := c.coreOf(id); own != nil {
+			_, _ = own.Complete(t.ID, t.Attempt, o) // it has ended, or goes on with another attempt
+			return
+		}
+		if addr := c.Owner(id); addr != "" {
+			var resp fasthttp.Response
+			if err := c.client.Do(addr, head, body, &resp, 5*time.Second); err == nil && resp.StatusCode() < 500 && resp.StatusCode() != fasthttp.StatusMisdirectedRequest {
+				return
+			}
+		}
+		select {
+		case <-changed:
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
+	c.s.log.Warn("nobody could be told of an attempt's outcome; it ends when its time is over", "execution", t.ID.String(), "attempt", t.Attempt)
+}
+
+// tellTime bounds how long the owner of a partition is looked for.
+const tellTime = time.Minute
