@@ -137,7 +137,8 @@ func functions(c *trio, n int) (names []string) {
 
 // A node that leaves in order loses no call, not even one that is refused.
 func TestClusterHandsOverWithoutALostCall(t *testing.T) {
-	c := startCluster(t, 3)
+	patient := func(cfg *Config) { cfg.hold = hangGuard }
+	c := startCluster(t, 3, patient)
 	names := functions(c, 30)
 	l := c.load(names, 0, 1, 2)
 	time.Sleep(200 * ms)
@@ -152,7 +153,7 @@ func TestClusterHandsOverWithoutALostCall(t *testing.T) {
 	l.reconcile(c.nodes[1:]...)
 	l2.reconcile(c.nodes[1:]...)
 	l3 := c.load(names, 1, 2)
-	f := c.build(3)
+	f := c.build(3, patient)
 	f.begin()
 	f.awaitReady()
 	c.settle()

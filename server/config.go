@@ -130,6 +130,7 @@ type Config struct {
 
 	onEngine func(cluster.Member) (replica.Engine, error) // tests; nil = NATS
 	onTiming func(*cluster.Timing)                        // tests
+	hold     time.Duration                                // tests; 0 = holdTime
 
 	onFatal func(error)              // tests; nil ends the process
 	onLog   func(*pebblelog.Options) // tests; nil changes nothing

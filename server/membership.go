@@ -59,6 +59,9 @@ const (
 // inCluster says whether this server is one of several.
 func (c *Config) inCluster() bool { return c.Cluster != "" || c.ClusterEmbedded || c.onEngine != nil }
 
+// holdTime is how long a request waits while no node answers for its partition.
+const holdTime = time.Second
+
 // newMembership makes what answers before the node has joined.
 func (s *Server) newMembership() (*membership, error) {
 	c := &membership{s: s, parts: map[*partition]struct{}{}, fatal: make(chan error, 1), limiter: core.NewRateLimiter(s.cfg.Core.RateMaxPerSecond)}
@@ -88,8 +91,11 @@ func (s *Server) newMembership() (*membership, error) {
 	}
 	c.client = peer.New(o)
 	c.router = peer.NewRouter(peer.RouterOptions{
-		Client: c.client, Owners: c, Log: s.log, Longest: core.MaxTimeoutMillis*time.Millisecond + time.Minute, Observe: newForwardCounter(s.metrics.Registry),
+		Client: c.client, Owners: c, Log: s.log, Longest: core.MaxTimeoutMillis*time.Millisecond + time.Minute, Observe: newForwardCounter(s.metrics.Registry), Hold: holdTime,
 	})
+	if s.cfg.hold > 0 {
+		c.router.Hold = s.cfg.hold
+	}
 	waiting := "joining the cluster"
 	c.why.Store(&waiting)
 	return c, nil

@@ -39,7 +39,7 @@ func (r *Router) all(route int, rt api.Route, last bool) api.Handler {
 			r.here(rt, ctx)
 			return
 		}
-		until := time.Now().Add(holdTime)
+		until := time.Now().Add(r.Hold)
 		for {
 			changed := r.Owners.Changed()
 			answers := r.ask(rt, ctx)

@@ -67,6 +67,8 @@ type RouterOptions struct {
 	// Longest bounds how long an answer of another member is waited for: longer than
 	// any call of a function.
 	Longest time.Duration
+	// Hold is how long a request waits for an owner.
+	Hold time.Duration
 	// Observe is told of each request that was passed on, and what came of it.
 	Observe func(outcome string)
 }
@@ -76,9 +78,6 @@ type Router struct{ RouterOptions }
 
 // NewRouter makes a Router.
 func NewRouter(o RouterOptions) *Router { return &Router{o} }
-
-// holdTime is how long a request waits for an owner.
-const holdTime = time.Second
 
 // Routes are the same routes, each answered where it belongs. On the port for other
 // members nothing is passed on: last is true there.
@@ -125,7 +124,6 @@ const ConfigPartition core.Partition = 0
 // one has a request answered by the owner of p.
 func (r *Router) one(route int, ctx *fasthttp.RequestCtx, arg string, p core.Partition, last bool) {
 	until := time.Time{}
-	refused := false // by the member that was taken for the owner
 	for {
 		changed := r.Owners.Changed()
 		if local := r.Owners.Local(p); local != nil {
@@ -136,19 +134,11 @@ func (r *Router) one(route int, ctx *fasthttp.RequestCtx, arg string, p core.Par
 		} else if addr := r.Owners.Owner(p); last && !r.Owners.Mine(p) {
 			httpjson.WriteError(ctx, fasthttp.StatusMisdirectedRequest, CodeNotOwner, "this node does not own the partition")
 			return
-		} else if addr != "" {
-			switch answered, stale := r.pass(ctx, addr); {
-			case answered:
-				return
-			case stale && refused:
-				noOwner(ctx)
-				return
-			case stale:
-				refused = true
-			}
+		} else if addr != "" && r.pass(ctx, addr) {
+			return
 		}
 		if until.IsZero() {
-			until = time.Now().Add(holdTime)
+			until = time.Now().Add(r.Hold)
 		}
 		if !wait(changed, until) {
 			noOwner(ctx)
@@ -179,26 +169,27 @@ func refusedWith(ctx *fasthttp.RequestCtx, code string) bool {
 	return bytes.HasPrefix(ctx.Response.Body(), []byte(`{"error":"`+code+`"`))
 }
 
-// pass passes a request on. It is answered, or nothing was sent, or the member is
-// not the owner (stale).
-func (r *Router) pass(ctx *fasthttp.RequestCtx, addr string) (answered, stale bool) {
+// pass passes a request on and reports whether it is answered. If not, it was not
+// carried out: the member was not reached, or says that it is not the owner. It may
+// not know yet that it is, or this node not that it is no more.
+func (r *Router) pass(ctx *fasthttp.RequestCtx, addr string) (answered bool) {
 	err := r.Client.Forward(ctx, addr, r.Longest)
 	switch {
 	case err == nil && ctx.Response.StatusCode() == fasthttp.StatusMisdirectedRequest && refusedWith(ctx, CodeNotOwner):
 		ctx.Response.Reset()
 		r.Observe("not_owner")
-		return false, true
+		return false
 	case err == nil:
 		r.Observe("answered")
-		return true, false
+		return true
 	case errors.Is(err, ErrUnreachable), ctx.IsGet(), ctx.IsHead():
 		r.Observe("unreachable")
-		return false, false
+		return false
 	}
 	r.Observe("lost")
 	r.Log.Debug("a request was passed on and not answered", "member", addr, "error", err)
 	ownerLost(ctx)
-	return true, false
+	return true
 }
 
 // pollTime is how often a member that could not be reached is tried again.

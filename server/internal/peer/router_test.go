@@ -65,7 +65,7 @@ func start(t *testing.T, name string) *testNode {
 	n := &testNode{owners: &owners{changed: make(chan struct{})}}
 	client := New(Options{Name: name, MaxConns: 64, MaxAnswer: 1 << 20})
 	t.Cleanup(client.Close)
-	n.router = NewRouter(RouterOptions{Client: client, Owners: n.owners, Log: slog.New(slog.DiscardHandler), Longest: hangGuard, Observe: func(string) {}})
+	n.router = NewRouter(RouterOptions{Client: client, Owners: n.owners, Log: slog.New(slog.DiscardHandler), Longest: hangGuard, Hold: time.Second, Observe: func(string) {}})
 	route := []api.Route{{At: api.AtFunction, Handle: func(*fasthttp.RequestCtx, string) {}}}
 	serve := func(last bool) (string, *http1.Server) {
 		handle := n.router.Routes(route, last)[0].Handle
