@@ -8,6 +8,9 @@ import (
 
 	"encoding/json"
 	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
 	"simplane/core"
 	"simplane/core/cluster"
 	"testing"
@@ -472,6 +475,34 @@ func TestClusterCallersOfALostOwnerAreTold(t *testing.T) {
 	}
 	c.links[i].Heal()
 	c.nodes[i].awaitServing()
+	for n := range c.nodes {
+		c.stop(n)
+	}
+}
+
+// A raw call gets to the owner, and is what it was.
+func TestClusterPassesRawCallsOn(t *testing.T) {
+	c := startCluster(t, 2)
+	var last http.Header
+	back := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		last = r.Header.Clone()
+		body, _ := io.ReadAll(r.Body)
+		w.Header().Set("X-Made-By", "function")
+		w.WriteHeader(http.StatusTeapot)
+		fmt.Fprint(w, r.Method, " ", r.URL.RequestURI(), " ", len(body))
+	}))
+	defer back.Close()
+	c.nodes[0].register("raw", "POOL", fmt.Sprintf(`"endpointUrl":%q`, back.URL))
+	i, other := c.owner("raw")
+	for _, through := range []int{i, other} {
+		a := c.nodes[through].do("PATCH", "/function/raw/some/path?q=1", strings.Repeat("x", 100_000), "Content-Type", "image/png")
+		if a.status != http.StatusTeapot || string(a.body) != "PATCH /some/path?q=1 100000" || a.header.Get("X-Made-By") != "function" {
+			t.Errorf("through node %d: %d %s %v", through, a.status, a.body, a.header)
+		}
+		if last.Get("Content-Type") != "image/png" || !strings.HasPrefix(last.Get("X-Forwarded-For"), "127.0.0.1") || last.Get("X-Fencing-Token") == "" {
+			t.Errorf("the function got %v", last)
+		}
+	}
 	for n := range c.nodes {
 		c.stop(n)
 	}

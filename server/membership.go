@@ -117,6 +117,7 @@ func (c *membership) front() (*api.API, []api.Route, []api.Route) {
 		AsyncEnabled: s.cfg.AsyncEnabled, AccessLogSample: s.cfg.AccessLogSample, Panicked: s.flight.Panicked,
 		InternalOnMgmtOnly: s.cfg.InternalOnMgmtOnly, ManageOnMgmtOnly: s.cfg.ManageOnMgmtOnly, MetricsOnMgmtOnly: s.cfg.MetricsOnMgmtOnly,
 	})
+	c.router.Refuse = answers.RefuseUnread
 	all := routes(answers, c.admin, s.metrics.Scraper())
 	forMembers := append(c.router.Routes(all, true), api.Route{Scope: auth.ScopePublic, Method: "POST", Path: ratePath, Handle: api.NoArg(c.answerRate)})
 	return answers, c.router.Routes(all, false), forMembers
@@ -360,6 +361,9 @@ func (c *membership) Owner(id core.Partition) string {
 	}
 	return ""
 }
+
+// Self implements peer.Owners.
+func (c *membership) Self() string { return c.self.Peer }
 
 // Mine implements peer.Owners.
 func (c *membership) Mine(id core.Partition) bool {

@@ -31,7 +31,7 @@ func (r *Router) all(route int, rt api.Route, last bool) api.Handler {
 	merge := mergers[rt.Path]
 	return func(ctx *fasthttp.RequestCtx, arg string) {
 		if name := ctx.QueryArgs().Peek("function"); len(name) > 0 {
-			r.one(route, ctx, arg, core.PartitionOf(string(name)), last)
+			r.one(route, &rt, ctx, arg, core.PartitionOf(string(name)), last)
 			return
 		}
 		if last {
@@ -85,15 +85,11 @@ func (r *Router) ask(rt api.Route, ctx *fasthttp.RequestCtx) []answer {
 	answers := make([]answer, len(others)+1)
 	var asked sync.WaitGroup
 	for i, addr := range others {
-		var head fasthttp.RequestHeader
-		ctx.Request.Header.CopyTo(&head)
-		for _, name := range dropped {
-			head.Del(name)
-		}
+		head := headOf(ctx)
 		head.SetMethod(fasthttp.MethodGet)
 		asked.Go(func() {
 			var resp fasthttp.Response
-			if err := r.Client.Do(addr, &head, nil, &resp, memberTime); err != nil {
+			if err := r.Client.Do(addr, head, nil, &resp, memberTime); err != nil {
 				r.Log.Debug("a member did not answer for its part of a list", "member", addr, "error", err)
 				return
 			}

@@ -5,6 +5,7 @@ package peer
 import (
 	"crypto/tls"
 	"errors"
+	"iter"
 	"net"
 	"sync"
 	"time"
@@ -137,20 +138,31 @@ func (c *Client) Do(addr string, head *fasthttp.RequestHeader, body []byte, resp
 	return errors.Join(ErrBroken, err)
 }
 
-// dropped are the fields of a head that are about one connection.
-var dropped = []string{
-	fasthttp.HeaderConnection, "Keep-Alive", "Proxy-Connection", fasthttp.HeaderTE, fasthttp.HeaderTrailer,
-	fasthttp.HeaderTransferEncoding, fasthttp.HeaderUpgrade, fasthttp.HeaderExpect,
+// headOf is the head of a request without what is about its connection.
+func headOf(ctx *fasthttp.RequestCtx) *fasthttp.RequestHeader {
+	head := &fasthttp.RequestHeader{}
+	ctx.Request.Header.CopyTo(head)
+	for _, name := range hops(ctx.Request.Header.All(), ctx.Request.Header.Peek(fasthttp.HeaderConnection)) {
+		head.Del(name)
+	}
+	head.Del(fasthttp.HeaderExpect)
+	return head
+}
+
+// hops are the names of the fields that are about one connection.
+func hops(fields iter.Seq2[[]byte, []byte], connection []byte) (names []string) {
+	for name := range fields {
+		if fncall.HopByHop(name, connection) {
+			names = append(names, string(name))
+		}
+	}
+	return names
 }
 
 // Forward sends the request of ctx to the member at addr, and answers with what
 // comes back. If there is an error nothing is answered yet.
 func (c *Client) Forward(ctx *fasthttp.RequestCtx, addr string, timeout time.Duration) error {
-	var head fasthttp.RequestHeader
-	ctx.Request.Header.CopyTo(&head)
-	for _, name := range dropped {
-		head.Del(name)
-	}
+	head := headOf(ctx)
 	if ctx.IsHead() {
 		head.SetMethod(fasthttp.MethodGet) // its answer has a body, which is left out here
 	}
@@ -159,11 +171,11 @@ func (c *Client) Forward(ctx *fasthttp.RequestCtx, addr string, timeout time.Dur
 		body = ctx.PostBody()
 	}
 	resp := &ctx.Response
-	if err := c.Do(addr, &head, body, resp, timeout); err != nil {
+	if err := c.Do(addr, head, body, resp, timeout); err != nil {
 		resp.Reset()
 		return err
 	}
-	for _, name := range dropped {
+	for _, name := range hops(resp.Header.All(), nil) {
 		resp.Header.Del(name)
 	}
 	resp.Header.ResetConnectionClose()

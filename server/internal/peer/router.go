@@ -5,12 +5,14 @@ import (
 	"encoding/json"
 	"errors"
 	"log/slog"
+	"net"
 	"time"
 
 	"github.com/valyala/fasthttp"
 
 	"simplane/core"
 	"simplane/server/internal/api"
+	"simplane/server/internal/http1"
 	"simplane/server/internal/httpjson"
 )
 
@@ -51,6 +53,8 @@ type Owners interface {
 	Owner(core.Partition) string
 	// Mine says that this node owns the partition, whether or not it is open.
 	Mine(core.Partition) bool
+	// Self is the address of this node.
+	Self() string
 	// Others are the addresses of all other members, Open the partitions that are
 	// answered here.
 	Others() []string
@@ -69,6 +73,8 @@ type RouterOptions struct {
 	Longest time.Duration
 	// Hold is how long a request waits for an owner.
 	Hold time.Duration
+	// Refuse answers a request whose body could not be read.
+	Refuse func(*fasthttp.RequestCtx, error)
 	// Observe is told of each request that was passed on, and what came of it.
 	Observe func(outcome string)
 }
@@ -91,7 +97,7 @@ func (r *Router) Routes(routes []api.Route, last bool) []api.Route {
 			out[i].Handle = r.all(i, rt, last)
 		default:
 			out[i].Handle = func(ctx *fasthttp.RequestCtx, arg string) {
-				r.one(i, ctx, arg, partitionOf(rt.At, ctx, arg), last)
+				r.one(i, &rt, ctx, arg, partitionOf(rt.At, ctx, arg), last)
 			}
 		}
 	}
@@ -122,19 +128,33 @@ func partitionOf(at api.Place, ctx *fasthttp.RequestCtx, arg string) core.Partit
 const ConfigPartition core.Partition = 0
 
 // one has a request answered by the owner of p.
-func (r *Router) one(route int, ctx *fasthttp.RequestCtx, arg string, p core.Partition, last bool) {
+func (r *Router) one(route int, rt *api.Route, ctx *fasthttp.RequestCtx, arg string, p core.Partition, last bool) {
 	until := time.Time{}
+	whole := !rt.PassesOn // the body is read
 	for {
 		changed := r.Owners.Changed()
-		if local := r.Owners.Local(p); local != nil {
+		local, addr := r.Owners.Local(p), r.Owners.Owner(p)
+		if local != nil && rt.PassesOn && whole {
+			// Its handler would read the body itself: it has to come as another request.
+			local, addr = nil, r.Owners.Self()
+		}
+		if addr != "" && local == nil && !whole && !last {
+			if err := http1.ReadBody(ctx); err != nil {
+				r.Refuse(ctx, err)
+				return
+			}
+			forwardedFor(ctx)
+			whole = true
+		}
+		if local != nil {
 			local.Answer(route, ctx, arg)
 			if !gaveUp(ctx, local.State()) {
 				return
 			}
-		} else if addr := r.Owners.Owner(p); last && !r.Owners.Mine(p) {
+		} else if last && !r.Owners.Mine(p) {
 			httpjson.WriteError(ctx, fasthttp.StatusMisdirectedRequest, CodeNotOwner, "this node does not own the partition")
 			return
-		} else if addr != "" && r.pass(ctx, addr) {
+		} else if addr != "" && !last && r.pass(ctx, addr) {
 			return
 		}
 		if until.IsZero() {
@@ -144,6 +164,20 @@ func (r *Router) one(route int, ctx *fasthttp.RequestCtx, arg string, p core.Par
 			noOwner(ctx)
 			return
 		}
+	}
+}
+
+// forwardedFor notes, for a function that is to see it, where a request came from.
+func forwardedFor(ctx *fasthttp.RequestCtx) {
+	h := &ctx.Request.Header
+	if from, _, err := net.SplitHostPort(ctx.RemoteAddr().String()); err == nil {
+		if before := h.Peek(fasthttp.HeaderXForwardedFor); len(before) > 0 {
+			from = string(before) + ", " + from
+		}
+		h.Set(fasthttp.HeaderXForwardedFor, from)
+	}
+	if len(h.Peek("X-Forwarded-Proto")) == 0 && ctx.IsTLS() {
+		h.Set("X-Forwarded-Proto", "https")
 	}
 }
 

@@ -33,6 +33,7 @@ func (o *owners) Local(core.Partition) Local  { o.mu.Lock(); defer o.mu.Unlock()
 func (o *owners) Owner(core.Partition) string { o.mu.Lock(); defer o.mu.Unlock(); return o.owner }
 func (o *owners) Mine(core.Partition) bool    { o.mu.Lock(); defer o.mu.Unlock(); return o.mine }
 func (o *owners) Others() []string            { return nil }
+func (o *owners) Self() string                { return "" }
 func (o *owners) Open() (s Partitions)        { return s }
 func (o *owners) Changed() <-chan struct{}    { o.mu.Lock(); defer o.mu.Unlock(); return o.changed }
 
