@@ -2,10 +2,8 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
-	"maps"
 	"os"
 	"slices"
 	"strconv"
@@ -20,14 +18,21 @@ import (
 
 func topCommand(o *clientOptions) *cobra.Command {
 	var every time.Duration
+	var by string
+	v := topView{}
 	cmd := &cobra.Command{
 		Use: "top", Short: "Watch rates, queues and latency of all functions", Args: noArgs,
-		Long: "Watch all functions in a table that is refreshed until interrupted; piped, it\n" +
-			"is printed once. Rates are those between two looks, one --interval apart. With\n" +
-			"-o json the server's figures are printed once, as they are.",
-		RunE: calling(o, func(ctx context.Context, c *client.Client, cmd *cobra.Command, _ []string) error {
+		Long: "Watch all functions in a table that is refreshed until it is left; piped, it is\n" +
+			"printed once. Rates are those between two looks, one --interval apart. With\n" +
+			"-o json the server's figures are printed once, as they are.\n\n" +
+			"Keys: < and > choose the column to sort by, r reverses, / filters by name, the\n" +
+			"arrows, PgUp, PgDn, Home and End scroll, q leaves.",
+		RunE: calling(o, func(ctx context.Context, c *client.Client, cmd *cobra.Command, args []string) error {
 			if every < 100*time.Millisecond {
 				return usageErrorf("--interval: must be at least 100ms, not %s", every)
+			}
+			if v.sort = slices.IndexFunc(topColumns, func(c string) bool { return strings.EqualFold(c, by) }); v.sort < 0 {
+				return usageErrorf("--sort: must be %s, not %q%s", strings.Join(topColumns, ", "), by, didYouMean(by, topColumns))
 			}
 			a, err := c.Stats(ctx)
 			if err != nil {
@@ -37,22 +42,32 @@ func topCommand(o *clientOptions) *cobra.Command {
 			if done, err := o.structured(w, a.Raw); done {
 				return err
 			}
-			t := &top{client: c, every: every, last: a.Value, at: time.Now()}
+			t := &top{client: c, every: every, last: a.Value, at: time.Now(), view: v}
 			if t.histograms, err = c.Histograms(ctx); err != nil {
 				return err
 			}
+			t.scraped = t.at
 			if f := terminalOf(w); f != nil {
-				return t.live(ctx, f)
+				return t.live(ctx, cmd.InOrStdin(), f)
 			}
-			frame, err := t.next(ctx)
-			if err != nil {
+			select {
+			case <-ctx.Done():
+				return ctx.Err()
+			case <-time.After(every):
+			}
+			if err := t.look(ctx); err != nil {
 				return err
 			}
-			_, err = io.WriteString(w, frame)
+			rows := t.view.choose(t.rows, len(t.rows))
+			_, err = io.WriteString(w, topSummary(t.last)+t.view.table(rows).text(0)+troubles(rows))
 			return err
 		}),
 	}
-	cmd.Flags().DurationVar(&every, "interval", time.Second, "time between two looks")
+	f := cmd.Flags()
+	f.DurationVar(&every, "interval", time.Second, "time between two looks")
+	f.StringVar(&by, "sort", topColumns[0], "`column` to sort by: "+strings.Join(topColumns, ", "))
+	f.StringVar(&v.filter, "filter", "", "only functions with this `text` in their name")
+	_ = cmd.RegisterFlagCompletionFunc("sort", cobra.FixedCompletions(topColumns, cobra.ShellCompDirectiveNoFileComp))
 	return cmd
 }
 
@@ -60,59 +75,94 @@ func topCommand(o *clientOptions) *cobra.Command {
 type top struct {
 	client *client.Client
 	every  time.Duration
+	view   topView
 	last   client.Stats
 	at     time.Time // of last
+	rows   []topRow
 
 	histograms client.Histograms
+	scraped    time.Time // when histograms was read
+	latencies  map[string]*client.Latency
 }
 
-// next waits for the next look and renders it.
-func (t *top) next(ctx context.Context) (string, error) {
-	select {
-	case <-ctx.Done():
-		return "", ctx.Err()
-	case <-time.After(t.every):
-	}
+// manyFunctions is how many make the page of metrics so long that it is read
+// every ten looks only: at 10,000 it has megabytes.
+const manyFunctions = 1000
+
+// look takes the figures anew.
+func (t *top) look(ctx context.Context) error {
 	a, err := t.client.Stats(ctx)
 	if err != nil {
-		return "", err
+		return err
 	}
-	h, err := t.client.Histograms(ctx)
-	if err != nil {
-		return "", err
-	}
-	for name, f := range a.Value.Functions {
-		if f.LatencyMs == nil {
-			f.LatencyMs = h.Between(t.histograms, name)
-			a.Value.Functions[name] = f
-		}
-	}
-	t.histograms = h
 	now := time.Now()
-	frame := renderTop(t.last, a.Value, now.Sub(t.at))
-	t.last, t.at = a.Value, now
-	return frame, nil
-}
-
-// live redraws the terminal's alternate screen until interrupted.
-func (t *top) live(ctx context.Context, f *os.File) error {
-	const enter, leave, home, rest = "\x1b[?1049h\x1b[?25l", "\x1b[?25h\x1b[?1049l", "\x1b[H", "\x1b[J"
-	fmt.Fprint(f, enter)
-	defer fmt.Fprint(f, leave)
-	fmt.Fprintf(f, "%s%s%s", home, visible(t.client.Base()), rest)
-	for {
-		frame, err := t.next(ctx)
-		if errors.Is(err, context.Canceled) {
-			return nil // the way to leave
-		}
+	if len(a.Value.Functions) <= manyFunctions || now.Sub(t.scraped) >= 10*t.every {
+		h, err := t.client.Histograms(ctx)
 		if err != nil {
 			return err
 		}
+		t.latencies = map[string]*client.Latency{}
+		for name := range a.Value.Functions {
+			t.latencies[name] = h.Between(t.histograms, name)
+		}
+		t.histograms, t.scraped = h, now
+	}
+	for name, f := range a.Value.Functions {
+		if f.LatencyMs == nil {
+			f.LatencyMs = t.latencies[name]
+			a.Value.Functions[name] = f
+		}
+	}
+	t.rows = topRows(t.last, a.Value, now.Sub(t.at))
+	t.last, t.at = a.Value, now
+	return nil
+}
+
+// troubles are those of rows, a line each.
+func troubles(rows []topRow) string {
+	var b strings.Builder
+	for _, r := range rows {
+		if r.trouble != "" {
+			fmt.Fprintf(&b, "%s is not scaled by its cpu or memory: %s\n", r.name, oneLine(r.trouble))
+		}
+	}
+	return b.String()
+}
+
+// live redraws the terminal's alternate screen until it is left by a key or
+// interrupted.
+func (t *top) live(ctx context.Context, in io.Reader, f *os.File) error {
+	const enter, leave, home, rest = "\x1b[?1049h\x1b[?25l", "\x1b[?25h\x1b[?1049l", "\x1b[H", "\x1b[J"
+	keys, restore := readKeys(in)
+	defer restore()
+	fmt.Fprint(f, enter)
+	defer fmt.Fprint(f, leave)
+	t.rows = topRows(t.last, t.last, time.Second)
+	looks := time.NewTicker(t.every)
+	defer looks.Stop()
+	for {
 		width, height, err := term.GetSize(int(f.Fd()))
 		if err != nil || width < 1 || height < 2 {
 			width, height = 80, 24 // a terminal that does not know its size
 		}
-		fmt.Fprint(f, home+fitScreen(visible(t.client.Base()+"  "+time.Now().Format("15:04:05")+"  Ctrl-C ends\n"+frame), width, height)+rest)
+		title := t.client.Base() + "  " + time.Now().Format("15:04:05") + "\n"
+		fmt.Fprint(f, home+fitScreen(visible(title+t.view.frame(topSummary(t.last), t.rows, width, height)), width, height)+rest)
+		select {
+		case <-ctx.Done():
+			return nil // the way to leave
+		case k := <-keys:
+			if t.view.key(k, topPage(height)) {
+				return nil
+			}
+		case <-looks.C:
+			err := t.look(ctx)
+			if ctx.Err() != nil {
+				return nil
+			}
+			if err != nil {
+				return err
+			}
+		}
 	}
 }
 
@@ -127,40 +177,6 @@ func fitScreen(frame string, width, height int) string {
 		lines[i] = clipText(line, max(width, 1)) + "\x1b[K"
 	}
 	return strings.Join(lines, "\r\n")
-}
-
-// renderTop shows the figures of now, with rates since before.
-func renderTop(before, now client.Stats, elapsed time.Duration) string {
-	rate := func(a, b int64) string {
-		return strconv.FormatFloat(float64(max(b-a, 0))/elapsed.Seconds(), 'f', 1, 64)
-	}
-	number := func(n int64) string { return strconv.FormatInt(n, 10) }
-	troubles := ""
-	t := newTable("FUNCTION", "IN/s", "OK/s", "ERR/s", "TIMEOUT/s", "REJECT/s", "QUEUED", "IN FLIGHT", "P50 ms", "P99 ms")
-	for _, name := range slices.Sorted(maps.Keys(now.Functions)) {
-		f := now.Functions[name]
-		b, known := before.Functions[name]
-		if !known || b.Enqueued > f.Enqueued {
-			b = f // new, or created again: no rate yet
-		}
-		p50, p99 := "-", "-"
-		if f.LatencyMs != nil {
-			p50, p99 = latency(f.LatencyMs.P50), latency(f.LatencyMs.P99)
-		}
-		t.row(clipText(name, 32), rate(b.Enqueued, f.Enqueued), rate(b.Success, f.Success), rate(b.Error, f.Error),
-			rate(b.Timeout, f.Timeout), rate(b.Rejected, f.Rejected), number(f.QueueDepth)+"/"+number(f.QueueSize),
-			number(f.InFlight)+"/"+number(f.EffectiveConcurrency), p50, p99)
-		if f.MetricsError != "" {
-			troubles += fmt.Sprintf("%s is not scaled by its cpu or memory: %s\n", clipText(name, 32), f.MetricsError)
-		}
-	}
-	durable := "in memory only"
-	if now.Durable {
-		durable = fmt.Sprintf("durable, %d facts behind", now.JournalLagFacts)
-	}
-	return fmt.Sprintf("up %s, %d functions, %d executions and %d keys kept, %s of payload, sync queue %d, %s\n",
-		shortDuration(time.Duration(now.UptimeSeconds*float64(time.Second)).Round(time.Second)), len(now.Functions),
-		now.StoredExecutions, now.StoredKeys, byteSize(now.PayloadBytes), now.SyncQueueDepth, durable) + t.text(0) + troubles
 }
 
 func latency(ms float64) string {

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"golang.org/x/sys/unix"
 
@@ -35,7 +36,7 @@ func TestRatesAreDifferencesOverTime(t *testing.T) {
 		"again": {Enqueued: 3, Success: 3}, // deleted and registered again in between
 		"new":   {Enqueued: 10, MetricsError: "no metrics-server"},
 	}}
-	got := strings.Join(strings.Fields(renderTop(before, now, 2*time.Second)), " ")
+	got := strings.Join(strings.Fields(topText(before, now, 2*time.Second)), " ")
 	for _, want := range []string{
 		"f 100.0 100.0 0.5 0.0 0.0 7/9 2/3 1.50 120", "again 0.0 0.0 0.0", "new 0.0 0.0", "up 1h1m40s", "3.0 MiB", "new is not scaled by its cpu or memory: no metrics-server",
 	} {
@@ -43,6 +44,104 @@ func TestRatesAreDifferencesOverTime(t *testing.T) {
 			t.Errorf("no %q in: %s", want, got)
 		}
 	}
+}
+
+// topText is what `top` prints into a pipe.
+func topText(before, now client.Stats, elapsed time.Duration) string {
+	rows := topRows(before, now, elapsed)
+	return topSummary(now) + new(topView).table(rows).text(0) + troubles(rows)
+}
+
+// Rows are sorted, filtered and scrolled with keys, ten thousand of them too, on a
+// screen of 80 by 24.
+func TestTopKeys(t *testing.T) {
+	before, now := client.Stats{Functions: map[string]client.FunctionStats{}}, client.Stats{Functions: map[string]client.FunctionStats{}}
+	for i := range 10_000 {
+		name := fmt.Sprintf("function-with-a-long-name-%05d", i)
+		before.Functions[name] = client.FunctionStats{}
+		now.Functions[name] = client.FunctionStats{Enqueued: int64(i), QueueDepth: int64(i % 7), QueueSize: 100, EffectiveConcurrency: 4, LatencyMs: &client.Latency{P50: float64(i)}}
+	}
+	rows := topRows(before, now, time.Second)
+	v := &topView{}
+	const width, height = 80, 24
+	screen := func(keys ...string) []string {
+		for _, k := range keys {
+			if v.key(k, topPage(height)) {
+				t.Fatalf("%q leaves", k)
+			}
+		}
+		frame := v.frame(topSummary(now), rows, width, height-1)
+		lines := strings.Split(strings.TrimRight(frame, "\n"), "\n")
+		if len(lines) > height-1 {
+			t.Errorf("%q: %d lines", keys, len(lines))
+		}
+		for _, line := range lines[1:] {
+			if n := utf8.RuneCountInString(line); n > width && !strings.Contains(line, topKeys) {
+				t.Errorf("%q: %d columns: %s", keys, n, line)
+			}
+		}
+		return lines[2:]
+	}
+	first := func(want string, keys ...string) {
+		t.Helper()
+		if got := screen(keys...); !strings.Contains(got[0], want) {
+			t.Errorf("%q: first is %s, want %s", keys, got[0], want)
+		}
+	}
+	row := func(n int) string { return fmt.Sprintf("%.1f", float64(n)) }
+	first(row(0))
+	first(row(9999), "r")
+	first(row(9999), "r", ">") // by IN/s
+	first(row(9998), "\x1b[B")
+	first(row(9999), "k", "k")
+	first(row(9999-topPage(height)), " ")
+	first(row(topPage(height-1)-1), "G")
+	first(row(9999), "g")
+	first(row(0), "r")
+	first(row(0), "<", "<", "<", "r") // by P50, smallest first after the reversals
+	v.sort, v.reverse = 0, false
+	first(row(1234), "/", "0", "1", "2", "3", "4")
+	if got := screen(); !strings.HasPrefix(got[len(got)-1], "/01234_") {
+		t.Errorf("the filter is not shown: %s", got[len(got)-1])
+	}
+	first(row(123), "\x7f", "\x7f", "0", "\x7f", "\x7f", "1", "2", "3", "\r")
+	first(row(0), "\x1b")
+	if !v.key("q", 1) || !v.key("\x03", 1) {
+		t.Error("q and Ctrl-C leave")
+	}
+}
+
+func TestTopSortsAndFiltersInAPipe(t *testing.T) {
+	p := startPlane(t)
+	p.cliWith(localSpec("a", "")+"---\n"+localSpec("b", "")+"---\n"+localSpec("other", ""), "fn", "apply", "-f", "-").ok()
+	if out := p.cli("top", "--interval", "100ms", "--filter", "other").ok().out; strings.Contains(out, "\na ") || !strings.Contains(out, "other") {
+		t.Errorf("--filter: %s", out)
+	}
+	p.cli("top", "--interval", "100ms", "--sort", "queued").ok().prints("QUEUED↓")
+	p.cli("top", "--sort", "queed").fails(2, `did you mean "QUEUED"?`)
+}
+
+func TestKeysAreReadWhole(t *testing.T) {
+	read, write, err := os.Pipe()
+	must(t, err)
+	defer read.Close()
+	keys := make(chan string, 16)
+	go scanKeys(read, keys)
+	for _, c := range []struct {
+		bytes string
+		want  []string
+	}{
+		{"q", []string{"q"}}, {"\x1b[A", []string{"\x1b[A"}}, {"\x1b[5~x", []string{"\x1b[5~", "x"}}, {"\x1bOB", []string{"\x1b[B"}}, {"ü", []string{"ü"}}, {"\x1b", []string{"\x1b"}},
+	} {
+		_, err := write.WriteString(c.bytes)
+		must(t, err)
+		for _, want := range c.want {
+			if got := <-keys; got != want {
+				t.Errorf("%q: %q, want %q", c.bytes, got, want)
+			}
+		}
+	}
+	must(t, write.Close())
 }
 
 func TestAFrameFitsTheScreen(t *testing.T) {
