@@ -200,8 +200,7 @@ func (d *durable) say(ev *core.Event, f *generation, a *account, v verb) {
 
 func (d *durable) ended(ev *core.Event, f *generation, a *account) {
 	g := f.group
-	g.counts.addEnd(ev)
-	g.latency[seriesE2E].Record(int64(ev.E2E))
+	g.addEnd(ev)
 	if d.plot != nil {
 		d.plot.ended(ev)
 	}

@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"strings"
 	"time"
 
 	"simplane/bench/latency"
@@ -15,18 +16,65 @@ type group struct {
 	decl      *scenario.Function
 	functions []*function
 	counts    Counts
-	latency   [3]latency.Histogram // by scenario.LatencySeries
+	latency   [recorded]latency.Histogram
+	errors    map[string]int64 // ends that were no success, by their code
 	queued    int
 	pausing   int // between two attempts
 	inFlight  int
 	mostAsked time.Duration // the longest pause that a failure asks for
 }
 
+// The recorded series. That of all ends is these two of them together.
 const (
 	seriesQueueWait = iota
 	seriesService
-	seriesE2E
+	seriesSuccess
+	seriesFailure
+	recorded
 )
+
+// addEnd counts and times the end of an execution.
+func (g *group) addEnd(ev *core.Event) {
+	g.counts.addEnd(ev)
+	if ev.Status == core.Success {
+		g.latency[seriesSuccess].Record(int64(ev.E2E))
+		return
+	}
+	g.latency[seriesFailure].Record(int64(ev.E2E))
+	code := ev.Code
+	if code == "" {
+		code = strings.ToUpper(ev.Status.String())
+	}
+	if g.errors == nil {
+		g.errors = map[string]int64{}
+	}
+	g.errors[code]++
+}
+
+// series is the record of a name of scenario.LatencySeries.
+func (g *group) series(name string) *latency.Histogram {
+	switch name {
+	case "queue_wait":
+		return &g.latency[seriesQueueWait]
+	case "service":
+		return &g.latency[seriesService]
+	case "e2e_success":
+		return &g.latency[seriesSuccess]
+	case "e2e_failure":
+		return &g.latency[seriesFailure]
+	}
+	good, bad := &g.latency[seriesSuccess], &g.latency[seriesFailure]
+	switch {
+	case bad.Count() == 0:
+		return good
+	case good.Count() == 0:
+		return bad
+	}
+	all := &latency.Histogram{Precision: good.Precision}
+	all.Merge(good)
+	all.Merge(bad)
+	return all
+}
 
 // function is one registered name.
 type function struct {
@@ -54,9 +102,10 @@ type generation struct {
 	name     string
 
 	queued, inFlight int
-	// Time integrals, for Little's law.
-	changedAt              int64
-	queueArea, runningArea int64 // executions * ns
+	// Time integrals, for Little's law, and the longest that the queue has been.
+	changedAt                        int64
+	queueArea, runningArea, slotArea int64 // executions * ns
+	peak                             int
 
 	slots              int   // there must be; with a per-pod mode by core's events
 	head, tail         int32 // the queue, but for those passed over
@@ -70,6 +119,8 @@ type generation struct {
 	wanted, ready  int  // instances
 	moved, movedUp bool // wanted has changed, and its last change was up
 	scaledUpAt     int64
+
+	busy, had int64 // runningArea and slotArea when load stopped
 }
 
 // Number implements world.Handle.
@@ -80,6 +131,10 @@ func (f *generation) elapse(now int64) {
 	if dt := now - f.changedAt; dt > 0 {
 		f.queueArea += dt * int64(f.queued)
 		f.runningArea += dt * int64(f.inFlight)
+		if !f.deleted {
+			f.slotArea += dt * int64(f.slots)
+		}
+		f.peak = max(f.peak, f.queued)
 		f.changedAt = now
 	}
 }

@@ -26,9 +26,9 @@ func summary(h *latency.Histogram) Latency {
 	}
 }
 
-// stat is a figure by its name in scenario files, with the range of values
+// statistic is a figure by its name in scenario files, with the range of values
 // that the histogram cannot tell from it.
-func stat(h *latency.Histogram, name string) (value, low, high int64) {
+func statistic(h *latency.Histogram, name string) (value, low, high int64) {
 	switch name {
 	case "max":
 		return h.Max(), h.Max(), h.Max()

@@ -86,12 +86,8 @@ func (r *Result) MarshalJSON() ([]byte, error) {
 
 // WriteText prints a run for people.
 func (r *Result) WriteText(w io.Writer) error {
-	verdict := "ok"
-	if !r.Holds() {
-		verdict = "FAILED"
-	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s: %s (seed %d)\n", r.Scenario, verdict, r.Seed)
+	fmt.Fprintf(&b, "%s: %s (seed %d)\n", r.Scenario, r.Verdict(), r.Seed)
 	fmt.Fprintf(&b, "  %v virtual in %v, %d events, digest %s\n", r.Virtual, r.Wall.Round(time.Microsecond), r.Events, r.Digest)
 	t := tabwriter.NewWriter(&b, 2, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprint(t, "  function\toffered\taccepted\trejected\thits\tsuccess\terror\ttimeout\tretries\te2e p50\te2e p99\tmax\t\n")
@@ -119,6 +115,17 @@ func (r *Result) WriteText(w io.Writer) error {
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
+}
+
+// Verdict is what a run came to in a word or two.
+func (r *Result) Verdict() string {
+	switch {
+	case !r.Holds():
+		return "FAILED"
+	case len(r.Checks) == 0:
+		return "nothing was checked but the invariants, which hold"
+	}
+	return "ok"
 }
 
 // maxTextRows is how many functions the text output lists.

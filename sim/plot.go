@@ -12,16 +12,18 @@ import (
 type Plot struct {
 	Step      time.Duration
 	Functions []PlotFunction
-	// Per step: executions ended, and their end-to-end latency (0 when none).
-	Ended    []int64
-	P50, P99 []int64 // ns
+	// Per step: executions ended, those in success, and the end-to-end latency in
+	// ns of these and of the others, 0 when there are none.
+	Ended, Succeeded []int64
+	P50, P99         []int64
+	FailedP99        []int64
 }
 
 // PlotFunction is one declared function at the end of each step.
 type PlotFunction struct {
 	Name                      string
 	Queued, Pausing, InFlight []int
-	Retries, Failed           []int // in the step; Failed are errors and timeouts
+	Retries, Failed, Rejected []int // in the step; Failed are errors and timeouts
 	// Only with scaling: instances ready, wanted and starting, and the slots
 	// there are (the effective concurrency).
 	Replicas, Wanted, Starting, Slots []int
@@ -37,14 +39,15 @@ type plot struct {
 	out  Plot
 	next int64             // end of the running step
 	told []Counts          // those of each function at its beginning
-	step latency.Histogram // latencies of the running step
+	step latency.Histogram // latencies of the running step's successes
+	bad  latency.Histogram // and of its failures
 }
 
 func newPlot(w *witness, sc *scenario.Scenario) *plot {
 	p := &plot{w: w}
 	p.out.Step = max((sc.Duration+sc.Settle)/plotSteps, time.Microsecond)
 	p.next = int64(p.out.Step)
-	p.step.Precision = precision(2)
+	p.step.Precision, p.bad.Precision = precision(2), precision(2)
 	for _, g := range w.groups {
 		p.out.Functions = append(p.out.Functions, PlotFunction{Name: g.name})
 	}
@@ -52,7 +55,13 @@ func newPlot(w *witness, sc *scenario.Scenario) *plot {
 	return p
 }
 
-func (p *plot) ended(ev *core.Event) { p.step.Record(int64(ev.E2E)) }
+func (p *plot) ended(ev *core.Event) {
+	if ev.Status == core.Success {
+		p.step.Record(int64(ev.E2E))
+	} else {
+		p.bad.Record(int64(ev.E2E))
+	}
+}
 
 // sampleUntil closes the steps that end before a time.
 func (p *plot) sampleUntil(to int64) {
@@ -74,6 +83,7 @@ func (p *plot) sample() {
 		before := &p.told[i]
 		f.Retries = append(f.Retries, int(g.counts[cRetries]-before[cRetries]))
 		f.Failed = append(f.Failed, int(g.counts.failed()-before.failed()))
+		f.Rejected = append(f.Rejected, int(g.counts.Rejected()-before.Rejected()))
 		*before = g.counts
 		if g.decl.Scaled() {
 			now := p.w.scale(g)
@@ -81,10 +91,13 @@ func (p *plot) sample() {
 			f.Starting, f.Slots = append(f.Starting, now.starting), append(f.Slots, now.slots)
 		}
 	}
-	p.out.Ended = append(p.out.Ended, p.step.Count())
+	p.out.Ended = append(p.out.Ended, p.step.Count()+p.bad.Count())
+	p.out.Succeeded = append(p.out.Succeeded, p.step.Count())
 	p.out.P50 = append(p.out.P50, p.step.Percentile(50))
 	p.out.P99 = append(p.out.P99, p.step.Percentile(99))
+	p.out.FailedP99 = append(p.out.FailedP99, p.bad.Percentile(99))
 	p.step.Reset()
+	p.bad.Reset()
 }
 
 // halve joins each two steps: sizes are those at the end, counts add up, and
@@ -98,13 +111,14 @@ func (p *plot) halve() {
 	}
 	for i := range p.out.Functions {
 		f := &p.out.Functions[i]
-		f.Retries, f.Failed = sums(f.Retries), sums(f.Failed)
+		f.Retries, f.Failed, f.Rejected = sums(f.Retries), sums(f.Failed), sums(f.Rejected)
 		for _, s := range []*[]int{&f.Queued, &f.Pausing, &f.InFlight, &f.Replicas, &f.Wanted, &f.Starting, &f.Slots} {
 			*s = last(*s)
 		}
 	}
 	larger := func(a, b int64) int64 { return max(a, b) }
-	p.out.Ended = sums(p.out.Ended)
+	p.out.Ended, p.out.Succeeded = sums(p.out.Ended), sums(p.out.Succeeded)
+	p.out.FailedP99 = join(p.out.FailedP99, larger)
 	p.out.P50, p.out.P99 = join(p.out.P50, larger), join(p.out.P99, larger)
 	// The next boundary is on the doubled grid: the number of steps is even.
 	p.out.Step *= 2
@@ -122,7 +136,7 @@ func sums[T int | int64](s []T) []T { return join(s, func(a, b T) T { return a +
 
 func (p *plot) done() *Plot {
 	p.sampleUntil(p.w.loop.Now())
-	if p.step.Count() > 0 {
+	if p.step.Count()+p.bad.Count() > 0 {
 		p.sample()
 	}
 	return &p.out

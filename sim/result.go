@@ -30,10 +30,29 @@ type FunctionResult struct {
 	Name                    string
 	Counts                  Counts
 	QueueWait, Service, E2E Latency
-	// MeanQueued and MeanInFlight are averages over the whole virtual time.
+	// Succeeded and Failed are E2E of those that did; of failures the errors and
+	// timeouts.
+	Succeeded, Failed Latency
+	// Errors are the executions that ended otherwise than in success, by code.
+	Errors map[string]int64
+	// MeanQueued and MeanInFlight are averages over the whole virtual time,
+	// PeakQueued is the most that waited for any time, in one of the copies.
 	MeanQueued, MeanInFlight float64
+	PeakQueued               int
+	// SlotSeconds are how long there were slots while load lasted, and BusySeconds
+	// how long they were in use.
+	SlotSeconds, BusySeconds float64
 
-	histograms [3]*latency.Histogram // by scenario.LatencySeries; nil when empty
+	group *group
+}
+
+// Utilisation is the share of the slots' time that was in use while load lasted, 0
+// if there were none.
+func (f *FunctionResult) Utilisation() float64 {
+	if f.SlotSeconds == 0 {
+		return 0
+	}
+	return f.BusySeconds / f.SlotSeconds
 }
 
 // Holds reports whether every check and invariant held.
@@ -58,16 +77,18 @@ func (w *witness) result(sc *scenario.Scenario) *Result {
 		}
 		f := FunctionResult{
 			Name: g.name, Counts: g.counts,
-			QueueWait: summary(&g.latency[seriesQueueWait]), Service: summary(&g.latency[seriesService]), E2E: summary(&g.latency[seriesE2E]),
-		}
-		for i := range g.latency {
-			if g.latency[i].Count() > 0 {
-				f.histograms[i] = &g.latency[i]
-			}
+			QueueWait: summary(&g.latency[seriesQueueWait]), Service: summary(&g.latency[seriesService]), E2E: summary(g.series("e2e")),
+			Succeeded: summary(&g.latency[seriesSuccess]), Failed: summary(&g.latency[seriesFailure]), Errors: g.errors, group: g,
 		}
 		for _, named := range g.functions {
 			for _, fn := range named.generations {
 				fn.elapse(w.loop.Now())
+				if !w.loadOver {
+					fn.busy, fn.had = fn.runningArea, fn.slotArea
+				}
+				f.BusySeconds += float64(fn.busy) / 1e9
+				f.SlotSeconds += float64(fn.had) / 1e9
+				f.PeakQueued = max(f.PeakQueued, fn.peak)
 				if w.loop.Now() > 0 {
 					f.MeanQueued += float64(fn.queueArea) / float64(w.loop.Now())
 					f.MeanInFlight += float64(fn.runningArea) / float64(w.loop.Now())
@@ -100,5 +121,22 @@ func (w *witness) result(sc *scenario.Scenario) *Result {
 // Histogram is a function's latency histogram, nil when the
 // series (a name of scenario.LatencySeries) has no values.
 func (f *FunctionResult) Histogram(series string) *latency.Histogram {
-	return f.histograms[seriesIndex(series)]
+	if h := f.group.series(series); h.Count() > 0 {
+		return h
+	}
+	return nil
+}
+
+// Latency is a statistic of scenario.LatencyStats of a series, in nanoseconds: of
+// the function of a name, or with "" of all together. False when there are no values.
+func (r *Result) Latency(function, series, stat string) (int64, bool) {
+	var groups []*group
+	for i := range r.Functions {
+		if f := &r.Functions[i]; function == "" || f.Name == function {
+			groups = append(groups, f.group)
+		}
+	}
+	h := merged(groups, series)
+	value, _, _ := statistic(h, stat)
+	return value, h.Count() > 0
 }

@@ -35,6 +35,7 @@ func (w *witness) concurrencyChanged(f *generation, n int) {
 		w.check.resized(f, n)
 		w.check.touch(f)
 	}
+	f.elapse(w.loop.Now())
 	f.slots = n
 	w.writeSize(f, "slots", n)
 }

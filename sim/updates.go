@@ -63,6 +63,7 @@ func (w *witness) updated(f *generation) {
 	}
 	f.group.counts[cUpdates]++
 	w.hasSpec(f)
+	f.elapse(w.loop.Now())
 	if !f.perPod() {
 		f.slots = f.spec.Concurrency
 	}

@@ -35,6 +35,8 @@ type witness struct {
 	unended    int64 // accepted and not terminal
 	slotsHeld  int64
 	reportedAt int64 // virtual ns of the last report; -1 = none
+	loadUntil  int64 // virtual ns when load stops
+	loadOver   bool
 
 	cancelling  core.ID // by the call that is being made
 	cancellable bool
@@ -81,7 +83,7 @@ func newWitness(sc *scenario.Scenario, opts Options, l *loop.Loop, around *world
 	w := &witness{
 		records: records{spare: -1, idSeed: random.Mix(sc.Seed ^ 0x6964656e74696679)},
 		loop:    l, clock: around.Clock(), fleets: around, loads: around.Loads(),
-		log: newLogbook(), reportedAt: -1, expect: sc.Expect, checks: make([]CheckResult, len(sc.Expect)),
+		log: newLogbook(), reportedAt: -1, loadUntil: int64(sc.Duration), expect: sc.Expect, checks: make([]CheckResult, len(sc.Expect)),
 	}
 	w.log.out, w.log.from, w.log.to = opts.Events, opts.KeepFrom, opts.KeepTo
 	w.addFunctions(sc, around.Functions())
@@ -126,7 +128,21 @@ func (w *witness) leave(to int64) bool {
 	if w.plot != nil {
 		w.plot.sampleUntil(to)
 	}
+	if to > w.loadUntil && !w.loadOver {
+		w.loadStops()
+	}
 	return w.violation == nil
+}
+
+// loadStops notes how busy all functions have been while there was load.
+func (w *witness) loadStops() {
+	w.loadOver = true
+	for _, f := range w.functions {
+		for _, fn := range f.generations {
+			fn.elapse(w.loadUntil)
+			fn.busy, fn.had = fn.runningArea, fn.slotArea
+		}
+	}
 }
 
 // finish checks what must hold at the end of a run that became quiet at a
@@ -233,6 +249,7 @@ func (w *witness) Observe(ev core.Event) {
 	case core.EventFunctionAdded:
 		w.writeFunction(f, "add")
 	case core.EventFunctionDeleted:
+		f.elapse(w.loop.Now())
 		f.deleted = true
 		if w.check != nil {
 			w.check.touch(f)
@@ -367,8 +384,7 @@ func (w *witness) ended(ev *core.Event, f *generation) {
 		rec.success = ev.Status == core.Success
 	}
 	w.unended--
-	g.counts.addEnd(ev)
-	g.latency[seriesE2E].Record(int64(ev.E2E))
+	g.addEnd(ev)
 	if w.plot != nil {
 		w.plot.ended(ev)
 	}

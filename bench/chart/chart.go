@@ -28,13 +28,21 @@ type Line struct {
 // Bar is a value of everything from From to To.
 type Bar struct{ From, To, Y float64 }
 
+// Band is a stretch of the x axis, shaded over the whole height; a line where To is
+// not after From.
+type Band struct {
+	From, To float64
+	Name     string
+}
+
 // Chart describes one drawing. Empty lines are left out.
 type Chart struct {
 	Title, XLabel, YLabel string
 	X, Y                  Scale
 	Lines                 []Line
 	Bars                  []Bar
-	FromZero              bool // start a linear y axis at zero
+	Bands                 []Band // within the range of the lines
+	FromZero              bool   // start a linear y axis at zero
 }
 
 const (
@@ -71,6 +79,14 @@ func (c Chart) SVG() template.HTML {
 	}
 	fmt.Fprintf(&b, `<text class="axis" text-anchor="middle" x="%d" y="%d">%s</text>`, (left+width-right)/2, height-8, html.EscapeString(c.XLabel))
 	fmt.Fprintf(&b, `<text class="axis" text-anchor="middle" transform="translate(14 %d) rotate(-90)">%s</text>`, (top+height-bottom)/2, html.EscapeString(c.YLabel))
+	for _, band := range c.Bands {
+		if band.From > x1 || max(band.From, band.To) < x0 {
+			continue
+		}
+		from, to := px(band.From), px(max(band.From, band.To))
+		fmt.Fprintf(&b, `<rect class="band" x="%.1f" y="%d" width="%.1f" height="%d"><title>%s</title></rect>`,
+			from, top, max(to-from, 1), height-top-bottom, html.EscapeString(band.Name))
+	}
 	for _, bar := range c.Bars {
 		x, y := px(bar.From), py(bar.Y)
 		fmt.Fprintf(&b, `<rect class="dot c0" x="%.1f" y="%.1f" width="%.1f" height="%.1f"><title>%s to %s: %s</title></rect>`,
@@ -184,6 +200,9 @@ func (c Chart) bounds() (x0, x1, y0, y1 float64, any bool) {
 	}
 	if x0 == x1 {
 		x0, x1 = x0-0.5, x1+0.5
+	}
+	if c.X == Seconds { // time begins at 0
+		x0 = math.Min(0, x0)
 	}
 	if c.X == Percentile {
 		x0, x1 = math.Max(0, x0), c.lastFinite()

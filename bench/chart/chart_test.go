@@ -131,3 +131,34 @@ func TestZerosAreDrawnAtTheBottom(t *testing.T) {
 		t.Errorf("the axis does not go from 0 to 1: %s", svg)
 	}
 }
+
+func TestBands(t *testing.T) {
+	c := Chart{X: Seconds, Lines: []Line{{Points: []Point{{X: 1, Y: 1}, {X: 100, Y: 1}}}}, Bands: []Band{{From: 20, To: 30, Name: `out<age`}, {From: 50, Name: "jump"}, {From: 200, To: 300, Name: "later"}}}
+	svg := string(c.SVG())
+	var x, w float64
+	_, first, _ := strings.Cut(svg, `class="band" `)
+	if _, err := fmt.Sscanf(first, `x="%f" y="16" width="%f"`, &x, &w); err != nil || math.Abs(w-(width-left-right)/10.0) > 0.2 || math.Abs(x-left-2*w) > 0.3 {
+		t.Errorf("%v: from %v, %v wide in %s", err, x, w, svg)
+	}
+	if strings.Count(svg, `class="band"`) != 2 || !strings.Contains(svg, "out&lt;age") || strings.Contains(svg, "later") {
+		t.Error(svg)
+	}
+}
+
+func TestHeat(t *testing.T) {
+	h := Heat{Title: "<t>", X: []string{"1", "2", "<3>"}, Y: []string{"a", "b"}, Values: [][]float64{{1, 2, 3}, {4, math.NaN(), 6}},
+		Show: func(v float64) string { return fmt.Sprintf("<%v>", v) }, Mark: [2]int{2, 1}}
+	svg := string(h.SVG())
+	if err := xml.Unmarshal([]byte("<figure>"+svg+"</figure>"), new(struct{})); err != nil {
+		t.Fatalf("%v in %s", err, svg)
+	}
+	if strings.Count(svg, `class="dot c0"`) != 5 || strings.Count(svg, `class="frame"`) != 1 || strings.Contains(svg, "NaN") || strings.Contains(svg, "<3>") {
+		t.Error(svg)
+	}
+	if !strings.Contains(svg, `fill-opacity="0.06"`) || !strings.Contains(svg, `fill-opacity="0.95"`) {
+		t.Errorf("the least and the most are not the ends of the colours: %s", svg)
+	}
+	if got := (Heat{X: []string{"1"}, Y: []string{"a"}, Values: [][]float64{{math.NaN()}}}).SVG(); got != "" {
+		t.Errorf("of nothing: %s", got)
+	}
+}

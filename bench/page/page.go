@@ -19,8 +19,10 @@ type Page struct {
 	// Verdict stands beside the title, as good or as bad news; "" = none.
 	Verdict string
 	Passed  bool
-	Notes   []string // paragraphs below the title
-	Code    string   // a command or a digest
+	// Unjudged says that the verdict is neither: nothing was asked.
+	Unjudged bool
+	Notes    []string // paragraphs below the title
+	Code     string   // a command or a digest
 	// Misses are the limits and assertions that did not hold, Findings what
 	// casts doubt on the figures.
 	Misses, Findings []string
@@ -45,7 +47,7 @@ type Table struct {
 	Caption string
 	Head    []string
 	Rows    [][]string
-	// Good and Bad are the cell texts that are coloured as such.
+	// Good and Bad are the cell texts that are coloured as such, whole cells.
 	Good, Bad string
 }
 

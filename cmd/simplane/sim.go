@@ -18,12 +18,16 @@ func simCommand() *cobra.Command {
 			if os.Getenv("GOGC") == "" {
 				debug.SetGCPercent(1000)
 			}
+			// Up to here, so that a run with very many functions fits.
+			if os.Getenv("GOMEMLIMIT") == "" {
+				debug.SetMemoryLimit(3 << 30)
+			}
 		},
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return cmd.Help()
 		},
 	}
-	cmd.AddCommand(simRunCommand(), simLiveCommand(), simInstanceCommand(), simVerifyCommand(), simSwarmCommand(), simImportCommand(), simReplayCommand())
+	cmd.AddCommand(simRunCommand(), simLiveCommand(), simInstanceCommand(), simVerifyCommand(), simSwarmCommand(), simImportCommand(), simReplayCommand(), simSweepCommand(), simCompareCommand())
 	return cmd
 }
 

@@ -58,7 +58,7 @@ func (o *simOutput) finish(sc *scenario.Scenario, r *sim.Result) error {
 		}
 	}
 	return errors.Join(err, writeFile(filepath.Join(o.dir, "report.html"), func(w *bufio.Writer) error {
-		return report.Write(w, r, sc.Description)
+		return report.Write(w, sc, r)
 	}))
 }
 

@@ -36,6 +36,9 @@ func simSwarmCommand() *cobra.Command {
 				defer mu.Unlock()
 				line.Printf("%d of %d seeds, %d events", done, o.Seeds, events)
 			}
+			ctx, stop := untilSignal(cmd)
+			defer stop()
+			o.Stopped = func() bool { return ctx.Err() != nil }
 			started := time.Now()
 			sum, err := swarm.Run(o)
 			line.Clear()
@@ -58,7 +61,10 @@ func simSwarmCommand() *cobra.Command {
 			}
 			fmt.Fprintf(w, "%d seeds from %d, %d events in %v: %d failed\n",
 				sum.Runs, o.Start, sum.Events, time.Since(started).Round(time.Millisecond), len(sum.Failures))
-			if len(sum.Failures) > 0 {
+			switch {
+			case sum.Runs < o.Seeds && ctx.Err() != nil:
+				return fmt.Errorf("stopped by a signal after %d of %d seeds; go on with --start-seed %d", sum.Runs, o.Seeds, o.Start+uint64(sum.Runs))
+			case len(sum.Failures) > 0:
 				return silentExit(1)
 			}
 			return nil

@@ -9,51 +9,85 @@ import (
 
 	"simplane/bench/chart"
 	"simplane/sim"
+	"simplane/sim/scenario"
 )
 
 // maxLines is how many functions get a curve of their own.
 const maxLines = 6
 
-func charts(r *sim.Result) []template.HTML {
+func charts(sc *scenario.Scenario, r *sim.Result) []template.HTML {
 	p := r.Plot
 	if p == nil || len(p.Ended) == 0 {
 		return nil
 	}
+	d := drawing(bands(sc))
+	overTime, ifAny := d.overTime, d.ifAny
 	out := []template.HTML{
 		overTime("Queue depth", "executions", sizes(r, 1, func(f *sim.PlotFunction) []int { return f.Queued })...),
 		overTime("In flight", "executions", sizes(r, 1, func(f *sim.PlotFunction) []int { return f.InFlight })...),
 	}
 	perSecond := 1 / p.Step.Seconds()
 	out = append(out, ifAny("Pausing between two attempts", "executions", sizes(r, 1, func(f *sim.PlotFunction) []int { return f.Pausing }))...)
+	out = append(out, ifAny("Refusals", "calls a second", sizes(r, perSecond, func(f *sim.PlotFunction) []int { return f.Rejected }))...)
 	out = append(out, ifAny("Retries", "a second", sizes(r, perSecond, func(f *sim.PlotFunction) []int { return f.Retries }))...)
 	out = append(out, ifAny("Errors and timeouts", "executions a second", sizes(r, perSecond, func(f *sim.PlotFunction) []int { return f.Failed }))...)
-	out = append(out, scaling(r)...)
-	ms := func(name string, ns []int64) chart.Line {
+	out = append(out, scaling(d, r)...)
+	failed := make([]int64, len(p.Ended))
+	for i := range failed {
+		failed[i] = p.Ended[i] - p.Succeeded[i]
+	}
+	ms := func(name string, ns, of []int64) chart.Line {
 		l := line(p, name, ns, 1e-6)
 		for i := range l.Points {
-			if p.Ended[i] == 0 {
+			if of[i] == 0 {
 				l.Points[i].Y = math.NaN() // nothing ended: a gap
 			}
 		}
 		return l
 	}
 	return append(out,
-		overTime("Ended", "executions a second", line(p, "", p.Ended, perSecond)),
-		overTime("End-to-end latency", "ms", ms("p50", p.P50), ms("p99", p.P99)),
+		overTime("Ended", "executions a second", line(p, "in success", p.Succeeded, perSecond), line(p, "in failure", failed, perSecond)),
+		overTime("End-to-end latency", "ms", latencies(ms, p, failed)...),
 		distribution(r),
 	)
 }
 
-func overTime(title, unit string, lines ...chart.Line) template.HTML {
-	return chart.Chart{Title: title, XLabel: "virtual time", YLabel: unit, X: chart.Seconds, FromZero: true, Lines: lines}.SVG()
+// latencies are of successes, and apart from them of failures where there are any:
+// while a function fails at once, what still succeeds is no quicker.
+func latencies(ms func(string, []int64, []int64) chart.Line, p *sim.Plot, failed []int64) []chart.Line {
+	lines := []chart.Line{ms("p50 of successes", p.P50, p.Succeeded), ms("p99 of successes", p.P99, p.Succeeded)}
+	if slices.Max(failed) > 0 {
+		lines = append(lines, ms("p99 of failures", p.FailedP99, failed))
+	}
+	return lines
+}
+
+// drawing has the bands of all charts over time.
+type drawing []chart.Band
+
+// bands are the scenario's faults.
+func bands(sc *scenario.Scenario) (all []chart.Band) {
+	for i := range sc.Faults {
+		f := &sc.Faults[i]
+		name := f.Kind
+		if f.Function != "" {
+			name += " of " + f.Function
+		}
+		all = append(all, chart.Band{From: f.At.Seconds(), To: (f.At + f.For).Seconds(), Name: name})
+	}
+	return all
+}
+
+func (d drawing) overTime(title, unit string, lines ...chart.Line) template.HTML {
+	return chart.Chart{Title: title, XLabel: "virtual time", YLabel: unit, X: chart.Seconds, FromZero: true, Lines: lines, Bands: d}.SVG()
 }
 
 // ifAny is overTime, unless nothing but zeros would be drawn.
-func ifAny(title, unit string, lines []chart.Line) []template.HTML {
+func (d drawing) ifAny(title, unit string, lines []chart.Line) []template.HTML {
 	for _, l := range lines {
 		for _, at := range l.Points {
 			if at.Y != 0 {
-				return []template.HTML{overTime(title, unit, lines...)}
+				return []template.HTML{d.overTime(title, unit, lines...)}
 			}
 		}
 	}
@@ -70,7 +104,7 @@ func line[T int | int64](p *sim.Plot, name string, values []T, unit float64) cha
 }
 
 // scaling draws the instances and slots of the largest scaled functions.
-func scaling(r *sim.Result) (out []template.HTML) {
+func scaling(d drawing, r *sim.Result) (out []template.HTML) {
 	var scaled []*sim.PlotFunction
 	for i := range r.Plot.Functions {
 		if f := &r.Plot.Functions[i]; len(f.Wanted) > 0 {
@@ -87,8 +121,8 @@ func scaling(r *sim.Result) (out []template.HTML) {
 		wanted := steps("wanted", f.Wanted)
 		wanted.Dashed = true
 		out = append(out,
-			overTime("Instances of "+f.Name, "instances", steps("starting", f.Starting), steps("ready", f.Replicas), wanted),
-			overTime("Slots of "+f.Name, "executions at once", line(r.Plot, "in use", f.InFlight, 1), steps("slots", f.Slots)),
+			d.overTime("Instances of "+f.Name, "instances", steps("starting", f.Starting), steps("ready", f.Replicas), wanted),
+			d.overTime("Slots of "+f.Name, "executions at once", line(r.Plot, "in use", f.InFlight, 1), steps("slots", f.Slots)),
 		)
 	}
 	return out

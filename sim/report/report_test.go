@@ -21,7 +21,8 @@ func render(t *testing.T, text, description string) (*sim.Result, string) {
 		t.Fatal(err)
 	}
 	var b bytes.Buffer
-	if err := Write(&b, r, description); err != nil {
+	sc.Description = description
+	if err := Write(&b, sc, r); err != nil {
 		t.Fatal(err)
 	}
 	return r, b.String()
@@ -126,6 +127,67 @@ func TestPageEscapes(t *testing.T) {
 	for _, bad := range []string{"<script", "<img"} {
 		if strings.Contains(page, bad) {
 			t.Errorf("%q in the page", bad)
+		}
+	}
+}
+
+const outage = `
+name: outage
+duration: 60s
+functions:
+  - {name: pay, concurrency: 4, queueSize: 20, maxRetries: 0, behavior: {latency: 100ms}}
+  - {name: idle}
+load:
+  - {function: pay, arrivals: {process: constant, rate: 50}}
+faults:
+  - {at: 20s, kind: outage, function: pay, for: 10s}
+  - {at: 45s, kind: reconfigure, function: pay, concurrency: 8}
+`
+
+// TestOutageIsTold: refusals and errors by reason, how busy the slots were and how
+// long the queue, the fault's time as a band, and that failing at once does not make
+// the successes look quick.
+func TestOutageIsTold(t *testing.T) {
+	r, page := render(t, outage, "")
+	for _, want := range []string{"queue_full", "POOL_ERROR", "<td class=\"n\">20</td>", `<title>outage of pay</title>`, `<title>reconfigure of pay</title>`, "p99 of failures", "p99 of successes"} {
+		if !strings.Contains(page, want) {
+			t.Errorf("no %q in the page", want)
+		}
+	}
+	f := &r.Functions[0]
+	if f.PeakQueued != 20 || f.Errors["POOL_ERROR"] != f.Counts.Get("error") || f.Errors["POOL_ERROR"] == 0 {
+		t.Errorf("peak %d, errors %v of %d", f.PeakQueued, f.Errors, f.Counts.Get("error"))
+	}
+	// 45 s with 4 slots and 15 s with 8, busy but for the outage and the end.
+	if f.SlotSeconds != 45*4+15*8 || f.Utilisation() < 0.6 || f.Utilisation() > 0.95 {
+		t.Errorf("%v slot seconds, %v of them in use", f.SlotSeconds, f.Utilisation())
+	}
+	if f.Failed.P99 > f.Succeeded.P50 || f.Succeeded.Count+f.Failed.Count != f.E2E.Count {
+		t.Errorf("successes %+v, failures %+v, all %+v", f.Succeeded, f.Failed, f.E2E)
+	}
+	p := r.Plot
+	during := int(25 / p.Step.Seconds())
+	if p.Succeeded[during] != 0 || p.FailedP99[during] == 0 || p.P99[during] != 0 {
+		t.Errorf("in the outage: %d successes, p99 %d, of failures %d", p.Succeeded[during], p.P99[during], p.FailedP99[during])
+	}
+	if i := &r.Functions[1]; i.Utilisation() != 0 || i.SlotSeconds == 0 {
+		t.Errorf("a function without a call: %+v", i)
+	}
+}
+
+// TestNoHeadlineWithoutACheck: what was not asked does not hold; what was is told.
+func TestNoHeadlineWithoutACheck(t *testing.T) {
+	for expect, want := range map[string]string{
+		"": `<span class="dim">nothing was checked but the invariants`,
+		"expect: [{count: success, function: pay, op: \">=\", value: 1}]\n":                   `<span class="pass">all checks hold`,
+		"expect: [{count: error, function: idle, op: \"==\", value: 0}]\n":                    `<span class="miss">failed`,
+		"expect: [{count: error, function: idle, op: \"==\", value: 0, allowNoData: true}]\n": `<span class="pass">all checks hold`,
+		"expect: [{latency: e2e.p99, function: idle, op: \"<=\", value: 1s}]\n":               `<span class="miss">failed`,
+		"expect: [{latency: e2e_failure.p99, function: pay, op: \"<=\", value: 10s}]\n":       `<span class="pass">all checks hold`,
+		"expect: [{count: offered, function: idle, op: \"==\", value: 0}]\n":                  `<span class="pass">all checks hold`,
+	} {
+		if _, page := render(t, outage+expect, ""); !strings.Contains(page, want) {
+			t.Errorf("with %q the page does not say %q", expect, want)
 		}
 	}
 }

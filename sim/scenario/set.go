@@ -7,15 +7,16 @@ import (
 	"simplane/core/strictyaml"
 )
 
-// Set changes settings: "concurrency=12", of every function; "checkout:queueSize=20",
-// of one; "syncQueue.enabled=true", of core. Several are separated by commas. A
+// Set changes settings: "concurrency=12", of every function; "checkout:queueSize=20"
+// or "functions.checkout.queueSize=20", of one; "load.checkout.arrivals.rate=50", of
+// one's loads; "syncQueue.enabled=true", of core. Several are separated by commas. A
 // value is written as in a scenario file: keys that a mapping leaves out have their
 // defaults. What the scenario's updates change of a
 // function's setting goes: the new value holds throughout. The error is a
 // *strictyaml.Error that lists everything wrong with the changed scenario.
 func (s *Scenario) Set(settings string) error {
 	p := &problems{File: settings}
-	for _, one := range splitSettings(settings) {
+	for _, one := range SplitList(settings) {
 		path, value, ok := strings.Cut(one, "=")
 		if !ok || strings.TrimSpace(value) == "" {
 			p.Add(1, "%s is not a setting; write one such as concurrency=12, or checkout:queueSize=20", shown(one))
@@ -42,14 +43,15 @@ func (s *Scenario) setOne(p *problems, path string, value *strictyaml.Node) {
 	if !ofOne {
 		name, rest = "", path
 	}
+	if of, ok := strings.CutPrefix(path, "functions."); ok {
+		name, rest, ofOne = s.named(of)
+	} else if of, ok := strings.CutPrefix(path, "load."); ok {
+		s.setLoads(p, of, value)
+		return
+	}
 	keys := strings.Split(rest, ".")
 	if ofOne || functionTable.find(keys[0]) != nil {
-		if ofOne && s.Find(name) == nil {
-			names := make([]string, len(s.Functions))
-			for i := range names {
-				names[i] = s.Functions[i].Name
-			}
-			p.Add(1, "function %s is not in it%s", shown(name), strictyaml.Nearest(name, names))
+		if ofOne && !s.declares(p, name) {
 			return
 		}
 		if keys[0] == "name" || keys[0] == "copies" {
@@ -72,6 +74,55 @@ func (s *Scenario) setOne(p *problems, path string, value *strictyaml.Node) {
 		return
 	}
 	coreTable.set(p, keys, value, "", &s.Core)
+}
+
+// named splits NAME.KEY; names may have points, too.
+func (s *Scenario) named(path string) (name, key string, ok bool) {
+	for i := range s.Functions {
+		n := s.Functions[i].Name
+		if k, found := strings.CutPrefix(path, n+"."); found && len(n) > len(name) {
+			name, key = n, k
+		}
+	}
+	if name == "" {
+		name, key, _ = strings.Cut(path, ".")
+	}
+	return name, key, true
+}
+
+// declares reports a function that is not in the scenario.
+func (s *Scenario) declares(p *problems, name string) bool {
+	if s.Find(name) != nil {
+		return true
+	}
+	names := make([]string, len(s.Functions))
+	for i := range names {
+		names[i] = s.Functions[i].Name
+	}
+	p.Add(1, "function %s is not in it%s", shown(name), strictyaml.Nearest(name, names))
+	return false
+}
+
+// setLoads changes all loads of a function.
+func (s *Scenario) setLoads(p *problems, path string, value *strictyaml.Node) {
+	name, key, _ := s.named(path)
+	if !s.declares(p, name) {
+		return
+	}
+	keys, found := strings.Split(key, "."), false
+	if keys[0] == "function" {
+		p.Add(1, "%s cannot be set; it says which load it is", shown(keys[0]))
+		return
+	}
+	for i := range s.Load {
+		if l := &s.Load[i]; l.Function == name {
+			found = true
+			loadTable.set(p, keys, value, "", l)
+		}
+	}
+	if !found {
+		p.Add(1, "%s has no load", shown(name))
+	}
 }
 
 // setThroughout takes a setting of a function out of its updates, and those that
@@ -139,8 +190,8 @@ func (r *record[T]) set(p *problems, path []string, n *strictyaml.Node, where st
 // reset gives all keys their defaults: those that a value leaves out have them.
 func (r *record[T]) reset(into any) { *into.(*T) = r.fresh() }
 
-// splitSettings splits at the commas that are in no brackets.
-func splitSettings(s string) (all []string) {
+// SplitList splits at the commas that are in no brackets.
+func SplitList(s string) (all []string) {
 	depth, from := 0, 0
 	for i := range len(s) {
 		switch s[i] {

@@ -37,7 +37,7 @@ var (
 		"rejected.journal_full", "unavailable", "interrupted", "lost_facts", "refused_starts",
 		"scale_ups", "scale_downs", "scale_turns", "replica_seconds",
 		"rejected.no_owner", "owner_lost", "lookups", "takeovers", "hand_overs", "lost_frames", "closed_partitions"}
-	LatencySeries = []string{"queue_wait", "service", "e2e"}
+	LatencySeries = []string{"queue_wait", "service", "e2e", "e2e_success", "e2e_failure"}
 	LatencyStats  = []string{"mean", "p50", "p90", "p99", "p999", "max"}
 	GaugeNames    = []string{"queue_depth", "in_flight", "replicas", "replicas_wanted", "stored_executions", "stored_keys"}
 	Ops           = []string{"==", "!=", "<", "<=", ">", ">="}
@@ -272,5 +272,6 @@ var checkTable = &record[Check]{
 		{key: "function", doc: "Whose; all together by default.", typ: text{}, at: func(c *Check) any { return &c.Function }},
 		{key: "op", doc: "Comparison of the figure with value.", typ: choice{Ops}, must: true, at: func(c *Check) any { return &c.Op }},
 		{key: "value", doc: "A whole number, or a duration for a latency.", typ: scalar{}, must: true, at: func(c *Check) any { return &c.Value }},
+		{key: "allowNoData", doc: "Whether it holds if there was nothing to take the figure of: no latency, or a count where no call was offered. By default it does not.", typ: boolean{}, at: func(c *Check) any { return &c.AllowNoData }},
 	},
 }

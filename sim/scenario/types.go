@@ -254,6 +254,8 @@ type Check struct {
 	Value    string // as written
 	// Want is Value as a number: a count, or nanoseconds for a latency.
 	Want int64
+	// AllowNoData has it hold if nothing has happened that it is on.
+	AllowNoData bool
 }
 
 // New is an empty scenario with the server's defaults.

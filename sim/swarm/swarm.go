@@ -20,6 +20,8 @@ type Options struct {
 	Workers  int           // 0 = one per CPU
 	// Progress is called after each seed, from several goroutines. May be nil.
 	Progress func(done int, events int64)
+	// Stopped is asked before each seed: after a true no other one begins. nil = never.
+	Stopped func() bool
 }
 
 // Failure is a seed whose scenario broke an invariant.
@@ -58,7 +60,7 @@ func Run(o Options) (*Summary, error) {
 		wg.Go(func() {
 			for {
 				i := next.Add(1) - 1
-				if i >= uint64(o.Seeds) {
+				if i >= uint64(o.Seeds) || o.Stopped != nil && o.Stopped() {
 					return
 				}
 				f, events, err := try(o.Start+i, o.Duration)

@@ -1,0 +1,83 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// TestSweepWrites a page that needs nothing beside itself, and JSON with a figure
+// for each setting.
+func TestSweepWrites(t *testing.T) {
+	page := filepath.Join(t.TempDir(), "sweep.html")
+	code, stdout, stderr := simulate(t, "sweep", "--set", "functions.f.concurrency=1,2", "--set", "functions.f.queueSize=1..3", "--slo", "e2e.p99<=1s", "--seeds", "2",
+		"--json", "--html", page, writeScenario(t, tinyScenario))
+	if code != 0 {
+		t.Fatal(code, stderr)
+	}
+	var r struct {
+		Figures []string
+		Cells   []struct {
+			Values  []string
+			Figures []struct{ Mean, Low, High *float64 }
+			Kept    bool
+		}
+		Cheapest *int
+	}
+	if err := json.Unmarshal([]byte(stdout), &r); err != nil {
+		t.Fatal(err)
+	}
+	if len(r.Cells) != 6 || len(r.Cells[0].Figures) != len(r.Figures) || r.Cells[5].Values[1] != "3" || !r.Cells[0].Kept || r.Cheapest == nil || *r.Cheapest != 0 {
+		t.Errorf("%s", stdout)
+	}
+	html, err := os.ReadFile(page)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"<svg", "Heat maps", "Curves", "functions.f.concurrency=1", "cheapest"} {
+		if !bytes.Contains(html, []byte(want)) {
+			t.Errorf("no %q in the page", want)
+		}
+	}
+	compared := filepath.Join(t.TempDir(), "compare.html")
+	if code, _, stderr := simulate(t, "compare", "--set", "functions.f.concurrency=1", "--html", compared, writeScenario(t, tinyScenario)); code != 0 {
+		t.Fatal(code, stderr)
+	}
+	if html, err = os.ReadFile(compared); err != nil || !bytes.Contains(html, []byte("slot seconds")) {
+		t.Errorf("%v: %s", err, html)
+	}
+}
+
+// TestSwarmThatIsStopped by SIGTERM says what it did.
+func TestSwarmThatIsStopped(t *testing.T) {
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(self, "sim", "swarm", "--seeds", "100000000", "--duration", "2s", "--out", t.TempDir())
+	cmd.Env = append(os.Environ(), roleVariable+"=simplane")
+	var out, errOut bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &errOut
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- cmd.Wait() }()
+	time.Sleep(time.Second) // it may have tried none yet: it says so then
+	_ = cmd.Process.Signal(syscall.SIGTERM)
+	select {
+	case <-ended:
+	case <-time.After(2 * time.Minute):
+		_ = cmd.Process.Kill()
+		t.Fatal("it goes on after SIGTERM")
+	}
+	if cmd.ProcessState.ExitCode() != 1 || !strings.Contains(out.String(), "seeds from 1, ") || !strings.Contains(errOut.String(), "stopped by a signal after ") {
+		t.Errorf("exit %d\n%s%s", cmd.ProcessState.ExitCode(), out.String(), errOut.String())
+	}
+}
