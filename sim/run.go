@@ -124,7 +124,7 @@ func (r *run) boot(seen observer) (*core.Core, error) {
 	}
 	if !r.opts.Unchecked {
 		if r.tape == nil {
-			r.tape = &tape{w: r.witness, also: cfg.Recorder, wholly: wholly}
+			r.tape = newTape(r.witness, cfg.Recorder)
 		}
 		r.tape.restart()
 		if cfg.Recorder = r.tape; r.opts.recorder != nil {

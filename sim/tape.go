@@ -34,6 +34,8 @@ const (
 	sparsely = 16
 )
 
+func newTape(w *witness, also core.Recorder) *tape { return &tape{w: w, also: also, wholly: wholly} }
+
 // track is what is recorded of one domain: a function, or a shard of keys.
 type track struct {
 	domain  uint32

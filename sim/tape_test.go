@@ -117,3 +117,56 @@ func (c *counting) Step(s core.Step) {
 	*c.n++
 	c.Recorder.Step(s)
 }
+
+// Of a long run, which begins here with its first step, a part of the steps is taken
+// again, of every function, and a record of those that is changed is found.
+func TestLongRunsAreTakenAgainInPart(t *testing.T) {
+	sc := parse(t, `
+name: long
+duration: 60s
+core: {rateMaxPerSecond: 0}
+functions:
+  - {name: f, copies: 5, concurrency: 4, queueSize: 50, behavior: {latency: {distribution: exponential, mean: 30ms}}}
+load:
+  - {function: f, arrivals: {process: poisson, rate: 60}}
+`)
+	run := func(after int) (*run, *changedRecorder) {
+		var c *changedRecorder
+		r, err := newRun(sc, Options{recorder: func(to core.Recorder) core.Recorder {
+			to.(*tape).wholly = 1
+			c = &changedRecorder{Recorder: to, at: after, field: stepCheck, random: rand.New(rand.NewPCG(1, 2))}
+			return c
+		}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.toTheEnd()
+		return r, c
+	}
+	whole, _ := run(-1)
+	if v := whole.witness.violation; v != nil {
+		t.Fatal(v)
+	}
+	n := whole.witness.number
+	if share := float64(whole.tape.steps) / float64(n); share < 0.05 || share > 1 { // of six for each execution
+		t.Errorf("%d steps are taken again, for %d executions", whole.tape.steps, n)
+	}
+	for _, tr := range whole.tape.inOrder {
+		if tr.keys == nil && tr.records == 0 {
+			t.Errorf("no stretch of %s is taken again", tr.name)
+		}
+	}
+	found := 0
+	const tries = 16
+	for i := range tries {
+		if r, c := run(1000 + i*5777); c.changed && r.witness.violation != nil {
+			found++
+		}
+	}
+	if found == 0 || found == tries {
+		t.Errorf("%d of %d changed records are found", found, tries)
+	}
+}
+
+// stepCheck is the field with the running check.
+var stepCheck = func() int { f, _ := reflect.TypeFor[core.Step]().FieldByName("Check"); return f.Index[0] }()
