@@ -15,6 +15,11 @@ import (
 // Handler turns an input into an output, both as JSON values.
 type Handler func(input json.RawMessage) (any, error)
 
+// Error is a handler's error with a code of its own.
+type Error struct{ Code, Message string }
+
+func (e *Error) Error() string { return e.Code + ": " + e.Message }
+
 // Serve runs h until there is nothing more to do, and exits the program.
 func Serve(h Handler) {
 	var err error
@@ -58,6 +63,10 @@ func serveHTTP(h Handler, addr string) error {
 		var out any
 		if err == nil {
 			out, err = h(body.Input)
+		}
+		if e := (*Error)(nil); errors.As(err, &e) {
+			http.Error(w, err.Error(), http.StatusInternalServerError)
+			return
 		}
 		if err != nil {
 			http.Error(w, err.Error(), http.StatusBadRequest)
@@ -112,6 +121,9 @@ func serveLines(h Handler, in io.Reader, out io.Writer) error {
 		a := answer{ExecutionID: req.ExecutionID}
 		if a.Output, err = h(req.Input); err != nil {
 			a.Output, a.Error = nil, &failure{"BAD_INPUT", err.Error()}
+			if e := (*Error)(nil); errors.As(err, &e) {
+				a.Error = &failure{e.Code, e.Message}
+			}
 		}
 		if err := answers.Encode(a); err != nil {
 			return err
