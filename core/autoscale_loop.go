@@ -7,9 +7,15 @@ import "time"
 // at rest has none.
 
 // noticeWork counts an accepted execution and reports whether the autoscaler
-// must be woken: it sleeps, or nothing runs yet. The caller holds fn.mu.
+// must be woken. The caller holds fn.mu.
 func (a *autoscale) noticeWork() bool {
 	a.arrived++
+	return a.mustWake()
+}
+
+// mustWake reports whether work that has just come to the queue, or back to it, must
+// wake the autoscaler: it sleeps, or nothing runs yet. The caller holds fn.mu.
+func (a *autoscale) mustWake() bool {
 	if a.waking || (a.armed && (!a.scaled.Load() || a.policy.desired > 0)) {
 		return false
 	}

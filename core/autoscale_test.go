@@ -260,6 +260,23 @@ func TestAutoscaleZeroNeedsTheWholeGrace(t *testing.T) {
 	wantEqual(t, "32 s after", p.fn.DesiredReplicas(), 0)
 }
 
+// TestAutoscaleRetryWakesFromZero: while a retry pauses the function may go to zero;
+// what comes back must not wait for an instance that nobody asks for.
+func TestAutoscaleRetryWakesFromZero(t *testing.T) {
+	p := newPlant(t, 5, 1000, internal(0, 4), retries(1), pausing(RetryBackoff{InitialMillis: 90_000, MaxMillis: 90_000, Multiplier: 1}))
+	p.enqueue("f")
+	p.run(10, 0)
+	p.running[0].task.Complete(failure("E"))
+	p.running, p.service = nil, 1
+	p.run(600, 0)
+	wantEqual(t, "pausing", p.fn.Pausing(), 1)
+	wantEqual(t, "replicas wanted during the pause", p.fn.DesiredReplicas(), 0)
+	p.clock.advance(31 * time.Second) // the pause is over
+	wantEqual(t, "replicas wanted once it is over", p.fn.DesiredReplicas(), 1)
+	p.run(20, 0)
+	wantEqual(t, "executions that ended in success", len(p.seen.of(EventEnded)), 1)
+}
+
 func TestAutoscaleAtRestHasNoTimer(t *testing.T) {
 	for _, low := range []int{0, 2} {
 		p := newPlant(t, 3, 1, internal(low, 8))

@@ -90,6 +90,9 @@ func (fn *Function) resume(fx *effects, ex *execution) {
 	}
 	fn.watch(ex, fx.now)
 	fn.core.store.moved(ex, fx.now)
+	if a := fn.auto.Load(); a != nil { // it may have gone to zero during the pause
+		fx.wake = a.mustWake()
+	}
 	fx.happen(EventRequeued, ex)
 	fx.event.Attempt = ex.attempt
 }

@@ -2,6 +2,7 @@ package sim
 
 import (
 	"errors"
+	"slices"
 	"strconv"
 
 	"simplane/core"
@@ -14,11 +15,11 @@ import (
 // been observed meanwhile.
 
 // Offering implements world.Witness.
-func (w *witness) Offering(t world.Tag, input []byte, letter core.ID) {
+func (w *witness) Offering(t world.Tag, k *world.Caller, input []byte, letter core.ID) {
 	f := w.caller(t)
 	f.group.counts[cOffered]++
 	if w.check != nil {
-		w.check.offering(t, f, input, letter)
+		w.check.offering(t, f, k, input, letter)
 	}
 }
 
@@ -76,9 +77,20 @@ func (w *witness) Reporting(fn int, typ, name string, value float64) {
 // Reported implements world.Witness.
 func (w *witness) Reported(fn int, typ, name string, value float64, err error) {
 	f := w.functions[fn]
+	if f.exists && f.current != nil && !f.current.takes(typ, name) {
+		if invalid := (*core.ValidationError)(nil); !errors.As(err, &invalid) {
+			w.fail("reports are taken", "%s is not scaled by %s %s, and core says %v", f.name, typ, name, err)
+		}
+		return
+	}
 	if (err == nil) != f.exists || (err != nil && !errors.Is(err, core.ErrNotFound)) {
 		w.fail("reports are taken", "%s: %s %s = %v: exists %v, core says %v", f.name, typ, name, value, f.exists, err)
 	}
+}
+
+// takes says that a function is scaled by a figure that core is told.
+func (f *generation) takes(typ, name string) bool {
+	return f.autoscaled() && slices.ContainsFunc(f.spec.ScalingConfig.Metrics, func(m core.ScalingMetric) bool { return m.Type == typ && m.Name == name })
 }
 
 // Fault implements world.Witness.

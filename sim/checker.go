@@ -2,6 +2,7 @@ package sim
 
 import (
 	"errors"
+	"time"
 
 	"simplane/core"
 	"simplane/sim/internal/world"
@@ -38,10 +39,22 @@ type checker struct {
 	answeredBytes int64
 	offer         world.Tag // of the call being made; 0 = none
 	brings        []byte    // its input
+	letter        core.ID   // the dead letter that it redrives
+	caller        *world.Caller
 
 	sayings []saying // by the executions' slots
 	causes  []cause  // what is being told core, innermost last
 	hitLine int64    // of the log: the latest idempotent hit
+
+	draining   bool
+	drainOf    *generation      // whose head drain-once is to start; nil = none, or it has
+	drainable  bool             // it has one, and a free slot
+	drained    map[core.ID]bool // executions whose attempt it has started
+	drainsOver int              // attempts of drain-once that have ended and are not said to
+
+	letterBytesHeld int64
+	letterBound     int64 // defaults, which no scenario reaches
+	letterTTL       time.Duration
 
 	keys   keyModel
 	leaves leaveModel
@@ -50,7 +63,7 @@ type checker struct {
 }
 
 func newChecker(w *witness) *checker {
-	c := &checker{w: w, rate: rateWindow{second: -1}, leaves: leaveModel{}, live: newAgeList(), done: newAgeList(), dirty: newAgeList(), answered: newAgeList()}
+	c := &checker{w: w, rate: rateWindow{second: -1}, leaves: leaveModel{}, drained: map[core.ID]bool{}, live: newAgeList(), done: newAgeList(), dirty: newAgeList(), answered: newAgeList()}
 	c.keys.fresh, c.keys.due = newAgeList(), newAgeList()
 	return c
 }
@@ -58,6 +71,8 @@ func newChecker(w *witness) *checker {
 // configure tells the checker what core has been configured with.
 func (c *checker) configure(cfg core.Config) {
 	c.cfg = cfg
+	def := core.DefaultConfig()
+	c.letterBound, c.letterTTL = def.MaxDeadLetterBytes, def.DeadLetterTTL
 	c.probes[0].limit, c.probes[1].limit = int64(cfg.CleanupTTL), int64(cfg.TTL)
 }
 
@@ -70,18 +85,21 @@ func (c *checker) touch(f *generation) {
 }
 
 // offering is told before a call.
-func (c *checker) offering(t world.Tag, f *function, input []byte, letter core.ID) {
+func (c *checker) offering(t world.Tag, f *function, k *world.Caller, input []byte, letter core.ID) {
 	c.countErrors()
-	c.offer, c.brings = t, input
+	c.offer, c.caller, c.brings, c.letter = t, k, input, letter
 	if i := f.letters.find(letter); i >= 0 {
 		c.brings = f.letters.items[i].input
+	} else if letter != (core.ID{}) { // it is not known which are left
+		l, _ := c.w.core.DeadLetter(f.name, letter)
+		c.brings = l.Input
 	}
 }
 
 // submitted checks that Submit's answer is what its event said.
 func (c *checker) submitted(f *function, caller *world.Caller, res *core.Result, err error) {
 	c.offers++
-	c.offer, c.brings = 0, nil
+	c.offer, c.caller, c.brings, c.letter = 0, nil, nil, core.ID{}
 	switch {
 	case err != nil:
 		if why := (*core.Rejection)(nil); !errors.As(err, &why) {
@@ -95,6 +113,10 @@ func (c *checker) submitted(f *function, caller *world.Caller, res *core.Result,
 		c.w.fail("conservation", "offered %d is not accepted %d + idempotent hits %d + rejected %d", c.offers, c.accepts, c.hits, c.rejects)
 	}
 }
+
+// lettersSeldom is how often a function's dead letters are compared that has some more:
+// listing them costs more than all else.
+const lettersSeldom = 15
 
 // settled checks, before virtual time moves, what must hold once everything of
 // the old time has happened. When the instant is not over the rest of it may yet
@@ -116,7 +138,9 @@ func (c *checker) settled(over bool) {
 			w.fail("conservation", "%s: core has %d in flight, its events add up to %d", f.name, f.core.InFlight(), f.inFlight)
 		case f.core.QueueSize() != f.spec.QueueSize || (!f.perPod() && f.core.EffectiveConcurrency() != f.spec.Concurrency):
 			w.fail("updates", "%s: core has queue size %d and concurrency %d in use, its spec says %d and %d", f.name, f.core.QueueSize(), f.core.EffectiveConcurrency(), f.spec.QueueSize, f.spec.Concurrency)
-		case f.queued > 0 && f.inFlight < f.slots:
+		case f.perPod() && f.core.EffectiveConcurrency() != f.slots:
+			w.fail("slots", "%s: core has %d, its events say %d", f.name, f.core.EffectiveConcurrency(), f.slots)
+		case f.queued > 0 && f.inFlight < f.slots && c.driven(f):
 			w.fail("work conserving", "%s: %d queued and %d of %d slots in use while virtual time passes", f.name, f.queued, f.inFlight, f.slots)
 		case f.deleted && f.function.current == f:
 			w.fail("delete-function", "%s: deleted, and nobody has asked for it", f.name)
@@ -127,6 +151,9 @@ func (c *checker) settled(over bool) {
 		}
 		if !f.deleted {
 			c.served(f)
+		}
+		if f.function.letters.changed && w.log.lines&lettersSeldom == 0 {
+			c.letters(f.function)
 		}
 	}
 	c.countErrors()
@@ -140,6 +167,8 @@ func (c *checker) settled(over bool) {
 		w.fail("sync queue depth", "core says %d, its events add up to %d", g.SyncQueueDepth, c.syncQueued)
 	case g.SyncInFlight != c.syncInFlight:
 		w.fail("sync in flight", "core says %d, its events add up to %d", g.SyncInFlight, c.syncInFlight)
+	case c.drainsOver != 0:
+		w.fail("drain once", "%d attempts have ended and are not said to", c.drainsOver)
 	case c.owed != 0:
 		w.fail("callers are answered", "%d sync callers of ended executions were not woken", c.owed)
 	}
@@ -206,7 +235,7 @@ func (c *checker) baseline(settled int64) {
 	if g != (core.Gauges{}) {
 		w.fail("memory returns to the baseline", "after settling core still holds %+v", g)
 	}
-	if w.loop.Timers() > 0 && settled > int64(cfg.StaleTTL) && !c.scalesByReport() {
+	if w.loop.Timers() > 0 && settled > int64(cfg.StaleTTL) && !c.mayScale(settled) {
 		w.fail("memory returns to the baseline", "after settling %d timers are still pending", w.loop.Timers())
 	}
 }

@@ -64,6 +64,8 @@ func (c *checker) accepted(ev *core.Event, f *generation, rec *record, slot int3
 	switch {
 	case f.deleted || called == nil || called.current != f:
 		w.fail("accepted work belongs to the function called", "execution #%d was accepted at %s", rec.number, f.name)
+	case c.draining:
+		w.fail("nothing is accepted while core drains", "execution #%d was", rec.number)
 	case f.queued >= f.spec.QueueSize:
 		w.fail("queue bound", "%s: accepted with %d queued of %d", f.name, f.queued, f.spec.QueueSize)
 	case c.stored >= c.cfg.MaxExecutions:
@@ -74,6 +76,7 @@ func (c *checker) accepted(ev *core.Event, f *generation, rec *record, slot int3
 	c.stored++
 	rec.request = int32(len(c.brings))
 	c.begins(slot)
+	c.redrives(called)
 	if key := world.Tag(ev.Tag).Key(); key >= 0 {
 		rec.request += int32(len(draws.KeyName(key)))
 	}
@@ -81,7 +84,7 @@ func (c *checker) accepted(ev *core.Event, f *generation, rec *record, slot int3
 		w.fail("payload bound", "%s: accepted with %d bytes held of %d", f.name, held, c.cfg.MaxPayloadBytes)
 	}
 	c.payload += int64(rec.request)
-	c.waits(world.Tag(ev.Tag), rec, slot, true)
+	c.begun(world.Tag(ev.Tag), rec, slot)
 	if ev.Sync {
 		c.syncQueued++
 		rec.waiters = 1
@@ -118,6 +121,11 @@ func (c *checker) rejected(ev *core.Event, f *generation) {
 	switch ev.Code {
 	case core.CodeNotFound:
 		return
+	case core.CodeDraining:
+		if !c.draining {
+			w.fail("work is refused for a reason", "%s: DRAINING, and nobody has asked for that", f.name)
+		}
+		return
 	case core.CodeRateLimited:
 		c.limited(ev.At, f)
 		return
@@ -142,8 +150,8 @@ func (c *checker) rejected(ev *core.Event, f *generation) {
 			w.fail("work is refused for a reason", "STORE_FULL with %d executions of %d, and %d bytes of %d without those of answered calls", c.stored, c.cfg.MaxExecutions, left, c.cfg.MaxPayloadBytes)
 		}
 	case core.CodeIdempotencyFull:
-		if c.keys.stored < c.cfg.MaxIdempotencyKeys {
-			w.fail("work is refused for a reason", "IDEMPOTENCY_STORE_FULL with %d keys of %d", c.keys.stored, c.cfg.MaxIdempotencyKeys)
+		if n := c.keysHeld(); n < c.cfg.MaxIdempotencyKeys {
+			w.fail("work is refused for a reason", "IDEMPOTENCY_STORE_FULL with %d keys of %d", n, c.cfg.MaxIdempotencyKeys)
 		}
 	case core.CodeKeyReused:
 		if !c.reuses(called, world.Tag(ev.Tag), ev.At.Wall) {

@@ -26,17 +26,19 @@ type saying struct {
 	init     int32  // ms; -1 = not reported
 	cold     bool
 	unwanted bool // it ended before it ran: its input is gone
+	maxWait  int64
 }
 
 // cause is an answer that core is being given.
 type cause struct {
-	id      core.ID
-	attempt int32 // 0 = any: it comes from outside
-	outcome core.Outcome
-	what    consequence
-	held    bool // the execution held its slot
-	done    bool // the event that it must bring about has come
-	freed   bool
+	id       core.ID
+	attempt  int32 // 0 = any: it comes from outside
+	outcome  core.Outcome
+	what     consequence
+	held     bool // the execution held its slot
+	external bool // a completion from outside
+	done     bool // the event that it must bring about has come
+	freed    bool
 }
 
 // consequence is what an answer must bring about.
@@ -47,6 +49,7 @@ const (
 	isLate                        // a late result
 	isRepeated                    // a duplicate result
 	isUnknown                     // one of the two, of an execution that is gone
+	isGone                        // nothing
 )
 
 // begins notes an accepted execution.
@@ -55,6 +58,9 @@ func (c *checker) begins(slot int32) {
 		c.sayings = append(c.sayings, saying{})
 	}
 	c.sayings[slot] = saying{input: c.brings, init: -1}
+	if q := &c.cfg.SyncQueue; q.Enabled {
+		c.sayings[slot].maxWait = int64(q.MaxQueueWait)
+	}
 }
 
 // handed checks an attempt that core has handed out.
@@ -111,6 +117,7 @@ func (c *checker) taken() {
 	c.causes = c.causes[:len(c.causes)-1]
 	switch {
 	case c.w.violation != nil:
+	case k.what == isGone && !k.done:
 	case !k.done:
 		c.w.fail("answers are taken in", "an answer of attempt %d of execution %s was followed by nothing, expected %s", k.attempt, k.id, consequences[k.what])
 	case k.held && !k.freed && k.what != isRepeated:
@@ -118,7 +125,7 @@ func (c *checker) taken() {
 	}
 }
 
-var consequences = [...]string{"its end or a retry", "a late result", "a duplicate result", "a late or duplicate result"}
+var consequences = [...]string{"its end or a retry", "a late result", "a duplicate result", "a late or duplicate result", "nothing"}
 
 // cause is the answer that core is being given of an execution; nil = none.
 func (c *checker) cause(id core.ID) *cause {
@@ -176,6 +183,8 @@ func (c *checker) endedFor(ev *core.Event, rec *record, slot int32) {
 // ofAnswer says that an end claims to come from an answer.
 func (c *checker) ofAnswer(ev *core.Event, rec *record) bool {
 	switch {
+	case c.completes(ev.ID):
+		return true
 	case rec.state != stRunning || ev.Code == core.CodeCancelled || ev.Code == core.CodeStale:
 		return false
 	case ev.Status == core.Timeout: // an answer can be that as well
@@ -185,9 +194,16 @@ func (c *checker) ofAnswer(ev *core.Event, rec *record) bool {
 	return true
 }
 
+// completes says that core is being told the end of an execution from outside.
+func (c *checker) completes(id core.ID) bool {
+	k := c.cause(id)
+	return k != nil && k.external && k.what == decides && !k.done
+}
+
 // releasedFor checks that a slot is freed by its attempt's own answer, at its
 // deadline, or with the end of an execution that a sweep has found.
 func (c *checker) releasedFor(ev *core.Event, rec *record) {
+	_, slot := c.w.find(ev.ID)
 	if k := c.cause(ev.ID); k != nil {
 		if k.what == isRepeated {
 			c.w.fail("slots", "execution #%d: a repeated answer of attempt %d frees the slot of attempt %d", rec.number, k.attempt, rec.attempt)
@@ -195,7 +211,6 @@ func (c *checker) releasedFor(ev *core.Event, rec *record) {
 		k.freed = true
 		return
 	}
-	_, slot := c.w.find(ev.ID)
 	stale := rec.state == stEnded && c.sayings[slot].code == core.CodeStale && rec.finished == ev.At.Wall
 	if held := ev.At.Mono - rec.startedMono; held != rec.timeout && !stale {
 		c.w.fail("slots", "execution #%d: the slot of attempt %d is freed %d ns after its start by no answer; its timeout is %d", rec.number, rec.attempt, held, rec.timeout)

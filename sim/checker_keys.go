@@ -15,6 +15,7 @@ type keyModel struct {
 	entries    []keyEntry
 	fresh, due ageList // stored keys, by when they were stored: unexpired, expired
 	stored     int
+	expired    int // of them, as far as due says
 }
 
 type keyEntry struct {
@@ -23,6 +24,7 @@ type keyEntry struct {
 	storedAt int64 // wall ns
 	input    int   // number of the first request's
 	stored   bool
+	unsure   bool // it expired, the clock went back, and whether it was evicted between is not known
 }
 
 // key is the entry of a function's key.
@@ -49,7 +51,7 @@ func (c *checker) reuses(f *function, t world.Tag, wall int64) bool {
 
 // unexpired says that a key has not expired.
 func (c *checker) unexpired(k *keyEntry, wall int64) bool {
-	return k.stored && k.storedAt+int64(c.cfg.IdempotencyTTL) >= wall
+	return k.stored && !k.unsure && k.storedAt+int64(c.cfg.IdempotencyTTL) >= wall
 }
 
 // liveKey says that a key has an execution which a new request must join.
@@ -59,6 +61,26 @@ func (c *checker) liveKey(k *keyEntry, wall int64) bool {
 	}
 	rec, _ := c.w.find(k.id)
 	return rec != nil && !(rec.state == stEnded && wall-rec.finished > int64(c.cfg.TTL))
+}
+
+// sure notes that an unsure key was there after all; false for others.
+func (c *checker) sure(k *keyEntry) bool {
+	if !k.unsure {
+		return false
+	}
+	i := c.w.all[c.slotOf(k.id)].key
+	k.unsure = false
+	c.keys.due.remove(i)
+	c.keys.expired--
+	c.keys.fresh.cut()
+	c.keys.fresh.push(i)
+	c.keys.fresh.cut()
+	return true
+}
+
+func (c *checker) slotOf(id core.ID) int32 {
+	_, slot := c.w.find(id)
+	return slot
 }
 
 // claimed notes that an execution was accepted under a key.
@@ -102,8 +124,11 @@ func (c *checker) freed(rec *record) {
 
 func (c *checker) forget(i int32) {
 	if k := &c.keys.entries[i]; k.stored {
-		k.stored = false
+		k.stored, k.unsure = false, false
 		c.keys.stored--
+		if c.keys.due.has(i) {
+			c.keys.expired--
+		}
 		c.keys.fresh.remove(i)
 		c.keys.due.remove(i)
 	}
@@ -126,11 +151,13 @@ func (c *checker) joined(ev *core.Event, f *generation, rec *record, slot int32)
 		w.fail("one execution per live idempotency key", "%s: key %d led to execution %s, expected %s", f.name, key, ev.ID, k.id)
 	case c.reuses(called, world.Tag(ev.Tag), ev.At.Wall):
 		w.fail("a key is for one request", "%s: a request with another input than that of key %d was led to execution #%d", called.name, key, rec.number)
-	case !c.liveKey(k, ev.At.Wall):
+	case !c.sure(k) && !c.liveKey(k, ev.At.Wall):
 		w.fail("nothing outlives its TTL", "%s: key %d led to execution #%d, though one of them has expired", f.name, key, rec.number)
+	case c.draining:
+		w.fail("nothing is accepted while core drains", "%s: a call was led to execution #%d", f.name, rec.number)
 	case ev.Sync && rec.state != stEnded:
 		rec.waiters++
-		c.waits(world.Tag(ev.Tag), rec, slot, false)
+		c.waits(world.Tag(ev.Tag), slot)
 	}
 }
 
@@ -140,16 +167,17 @@ func (c *checker) keysRetained(stored int) {
 	if m.stored == 0 && stored == 0 {
 		return
 	}
-	for s := 0; s < len(m.fresh.segments); {
-		i := m.fresh.segments[s].head
-		if i < 0 || m.entries[i].storedAt+ttl >= c.w.clock.Wall() {
-			s++
-			continue
+	c.expireKeys()
+	if c.cfg.Shards > 1 {
+		// Which of the expired ones are gone is not known: each may be, until a sweep
+		// must have met it.
+		for i := m.due.segments[0].head; i >= 0 && c.overdue(m.entries[i].storedAt, ttl) > int64(c.cfg.SweepInterval); i = m.due.segments[0].head {
+			c.forget(i)
 		}
-		before := len(m.fresh.segments)
-		m.fresh.remove(i) // drops empty segments at the front
-		m.due.push(i)
-		s = max(0, s-(before-len(m.fresh.segments)))
+		if stored < m.stored-m.expired || stored > m.stored {
+			c.w.fail("conservation", "core holds %d idempotency keys, expected %d and up to %d expired ones", stored, m.stored-m.expired, m.expired)
+		}
+		return
 	}
 	for m.stored > stored && m.due.segments[0].head >= 0 {
 		c.forget(m.due.segments[0].head)
@@ -167,15 +195,54 @@ func (c *checker) keysRetained(stored int) {
 	}
 }
 
+// keysHeld is how many keys may be the reason for a refusal: those that have not
+// expired. A shard makes room among its own keys only: with several, all count.
+func (c *checker) keysHeld() int {
+	if c.cfg.Shards > 1 {
+		return c.keys.stored
+	}
+	c.expireKeys()
+	return c.keys.stored - c.keys.expired
+}
+
+// expireKeys brings the list of expired keys up to date.
+func (c *checker) expireKeys() {
+	m, ttl := &c.keys, int64(c.cfg.IdempotencyTTL)
+	for s := 0; s < len(m.fresh.segments); {
+		i := m.fresh.segments[s].head
+		if i < 0 || m.entries[i].storedAt+ttl >= c.w.clock.Wall() {
+			s++
+			continue
+		}
+		before := len(m.fresh.segments)
+		m.fresh.remove(i) // drops empty segments at the front
+		m.due.push(i)
+		m.expired++
+		s = max(0, s-(before-len(m.fresh.segments)))
+	}
+}
+
 // keysJump is told of a clock jump: expired keys that no sweep has met yet may
 // be unexpired after it.
 func (c *checker) keysJump() {
 	m := &c.keys
+	if held := c.w.core.Gauges().StoredKeys; c.cfg.Shards > 1 && held < m.stored {
+		// Some of the expired ones are gone, and nobody says which.
+		for i := m.due.segments[0].head; i >= 0 && held == m.stored-m.expired; i = m.due.segments[0].head {
+			c.forget(i)
+		}
+		for i := m.due.segments[0].head; i >= 0; i = m.due.links[i].next {
+			m.entries[i].unsure = true
+		}
+		m.fresh.cut()
+		return
+	}
 	var again []int32
 	for i := m.due.segments[0].head; i >= 0; i = m.due.segments[0].head {
 		m.due.remove(i)
 		again = append(again, i)
 	}
+	m.expired = 0
 	slices.SortFunc(again, func(a, b int32) int { return int(m.entries[a].storedAt - m.entries[b].storedAt) })
 	m.fresh.cut()
 	for _, i := range again {

@@ -7,33 +7,68 @@ import (
 	"simplane/sim/internal/world"
 )
 
-// leaveModel is when the last caller of an execution will have left, in virtual
-// ns, by the execution's slot. One that a caller waits for who stays, and async
-// work, are not in it.
-type leaveModel map[int32]int64
+// leaveModel is who waits for an execution whose own caller may leave, by the
+// execution's slot. One whose own caller stays, and async work, are not in it.
+type leaveModel map[int32]*attendance
+
+// attendance is when those who wait for an execution will have left, in virtual ns.
+type attendance struct {
+	own    int64
+	joined []attendant
+}
+
+type attendant struct {
+	caller *world.Caller
+	until  int64
+}
 
 const neverLeaves = int64(math.MaxInt64)
 
-// waits notes that a call waits for an execution from now on.
-func (c *checker) waits(t world.Tag, rec *record, slot int32, first bool) {
-	at, known := c.leaves[slot]
-	if !rec.sync || (!first && !known) {
-		return // whatever this one does, the execution is not left
-	}
-	after := int64(c.w.loads[t.Load()].Leaves)
-	if after == 0 {
-		delete(c.leaves, slot)
+// begun notes that a call waits for its own execution.
+func (c *checker) begun(t world.Tag, rec *record, slot int32) {
+	if load := t.Load(); !rec.sync || load < 0 || load >= len(c.w.loads) {
 		return
 	}
-	c.leaves[slot] = max(at, c.w.loop.Now()+after)
+	if l := &c.w.loads[t.Load()]; l.Leaves > 0 {
+		c.leaves[slot] = &attendance{own: c.w.loop.Now() + int64(l.Leaves)}
+	}
+}
+
+// waits notes that the call being made waits for an earlier one's execution.
+func (c *checker) waits(t world.Tag, slot int32) {
+	a, at := c.leaves[slot], neverLeaves
+	if a == nil {
+		return
+	}
+	if l := &c.w.loads[t.Load()]; l.Leaves > 0 {
+		at = c.w.loop.Now() + int64(l.Leaves)
+	}
+	a.joined = append(a.joined, attendant{c.caller, at})
+}
+
+// forget notes that a caller has taken its wait back.
+func (m leaveModel) forget(slot int32, k *world.Caller) {
+	if a := m[slot]; a != nil {
+		for i := range a.joined {
+			if a.joined[i].caller == k {
+				a.joined = append(a.joined[:i], a.joined[i+1:]...)
+				return
+			}
+		}
+	}
 }
 
 // leftAt is when the last caller of an execution leaves.
 func (c *checker) leftAt(slot int32) int64 {
-	if at, known := c.leaves[slot]; known {
-		return at
+	a := c.leaves[slot]
+	if a == nil {
+		return neverLeaves
 	}
-	return neverLeaves
+	at := a.own
+	for i := range a.joined {
+		at = max(at, a.joined[i].until)
+	}
+	return at
 }
 
 // attended checks that somebody waits for an execution which is dispatched.

@@ -26,11 +26,12 @@ func (c *checker) dispatched(ev *core.Event, f *generation, rec *record, slot in
 		w.fail("attempts", "execution #%d: dispatched attempt %d, expected %d", rec.number, ev.Attempt, rec.attempt)
 	case int64(ev.QueueWait) != ev.At.Mono-rec.queuedMono:
 		w.fail("latencies add up", "execution #%d: queue wait %v, expected %d ns", rec.number, ev.QueueWait, ev.At.Mono-rec.queuedMono)
-	case ev.Sync && ev.Attempt == 1 && c.cfg.SyncQueue.Enabled && int64(ev.QueueWait) > int64(c.cfg.SyncQueue.MaxQueueWait):
+	case ev.Sync && ev.Attempt == 1 && c.sayings[slot].maxWait > 0 && int64(ev.QueueWait) > c.sayings[slot].maxWait:
 		w.fail("maxQueueWait", "execution #%d was dispatched after waiting %v", rec.number, ev.QueueWait)
 	}
 	c.inOrder(f, rec, slot, ev.At.Mono)
 	c.attended(rec, slot)
+	c.startedBy(f, rec)
 	c.moved(rec, slot)
 	if rec.sync {
 		c.syncQueued--
@@ -204,6 +205,7 @@ func (c *checker) endsFor(ev *core.Event, f *generation, rec *record, slot int32
 		w.fail("timeouts", "sync execution #%d ended %d ns after its arrival, past its timeout of %d", rec.number, age, rec.timeout)
 	}
 	switch {
+	case c.completes(ev.ID):
 	case ev.Status == core.Success:
 		if rec.state != stRunning {
 			w.fail("status transitions", "execution #%d succeeded while not running", rec.number)
@@ -230,7 +232,7 @@ func (c *checker) endsFor(ev *core.Event, f *generation, rec *record, slot int32
 		c.forgetInput(rec, slot) // nobody wants it any more
 	case ev.Code == core.CodeQueueWait:
 		waited := ev.At.Mono - rec.queuedMono
-		if q := c.cfg.SyncQueue; rec.state != stQueued || !rec.sync || rec.attempt > 1 || !q.Enabled || waited != int64(q.MaxQueueWait) {
+		if most := c.sayings[slot].maxWait; rec.state != stQueued || !rec.sync || rec.attempt > 1 || most == 0 || waited != most {
 			w.fail("maxQueueWait", "execution #%d was rejected after waiting %d ns for attempt %d", rec.number, waited, rec.attempt)
 		}
 		c.freed(rec) // its caller is told to try again
@@ -273,6 +275,10 @@ func (c *checker) released(ev *core.Event, f *generation, rec *record, slot int3
 	}
 	if ev.Sync {
 		c.syncInFlight--
+	}
+	if c.drained[ev.ID] {
+		delete(c.drained, ev.ID)
+		c.drainsOver++
 	}
 	if rec == nil {
 		return

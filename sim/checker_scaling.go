@@ -1,21 +1,29 @@
 package sim
 
 import (
+	"errors"
 	"time"
 
 	"simplane/core"
 )
 
+// autoscaled says that core sets the instances of a function by the spec in force.
+func (f *generation) autoscaled() bool {
+	sc := f.spec.ScalingConfig
+	return sc != nil && sc.Strategy == "INTERNAL"
+}
+
 // wantsReplicas checks a new number of wanted instances.
 func (c *checker) wantsReplicas(f *generation, n int) {
-	w, s := c.w, &f.group.decl.Scaling
+	w, s := c.w, f.spec.ScalingConfig
 	switch {
-	case !f.group.decl.Scaled() || s.Strategy != "INTERNAL":
+	case !f.autoscaled():
 		w.fail("replicas", "%s: %d replicas are wanted of a function that is not autoscaled", f.name, n)
-	case n < s.MinReplicas || n > s.MaxReplicas:
-		w.fail("replicas", "%s: %d replicas are wanted, outside %d to %d", f.name, n, s.MinReplicas, s.MaxReplicas)
 	case n == f.wanted:
 		w.fail("replicas", "%s: %d replicas are announced as a change and were wanted before", f.name, n)
+	case f.byHand:
+	case n < s.MinReplicas || n > max(s.MaxReplicas, f.mostByHand):
+		w.fail("replicas", "%s: %d replicas are wanted, outside %d to %d", f.name, n, s.MinReplicas, s.MaxReplicas)
 	case n == 0 && f.queued+f.inFlight > 0:
 		w.fail("replicas", "%s: no replicas are wanted with %d queued and %d in flight", f.name, f.queued, f.inFlight)
 	case n < f.wanted && f.queued+f.inFlight > 0 && w.loop.Now()-f.scaledUpAt < int64(c.cfg.ScaleDownWindow):
@@ -26,6 +34,44 @@ func (c *checker) wantsReplicas(f *generation, n int) {
 	}
 }
 
+// SettingReplicas implements world.Witness.
+func (w *witness) SettingReplicas(fn, n int) {
+	if f := w.functions[fn].current; f != nil {
+		f.byHand = true
+	}
+}
+
+// ReplicasSet implements world.Witness.
+func (w *witness) ReplicasSet(fn, n int, err error) {
+	f := w.functions[fn].current
+	invalid := (*core.ValidationError)(nil)
+	switch {
+	case f == nil:
+		if !errors.Is(err, core.ErrNotFound) {
+			w.fail("replicas", "%s is not there, and core says %v", w.functions[fn].name, err)
+		}
+		return
+	case f.autoscaled() != (err == nil) || (err != nil && !errors.As(err, &invalid)):
+		w.fail("replicas", "%s: autoscaled %v, set by hand core says %v", f.name, f.autoscaled(), err)
+	case err == nil && f.core.DesiredReplicas() != n:
+		w.fail("replicas", "%s: set to %d by hand, %d are wanted", f.name, n, f.core.DesiredReplicas())
+	}
+	if f.byHand = false; err == nil {
+		f.mostByHand, f.byHandAt = max(f.mostByHand, n), w.loop.Now()
+	}
+}
+
+// rescaled follows a changed spec.
+func (f *generation) rescaled(before *core.Spec, at int64) {
+	was := before.ScalingConfig != nil && before.ScalingConfig.Strategy == "INTERNAL"
+	switch now := f.spec.ScalingConfig; {
+	case !was && f.autoscaled():
+		f.wanted, f.mostByHand, f.byHandAt = 0, 0, at
+	case was && f.autoscaled() && now.MaxReplicas < before.ScalingConfig.MaxReplicas:
+		f.scaledUpAt = -1 << 62 // it may fall at once
+	}
+}
+
 // replicasReady checks that core has taken in what the provider says.
 func (c *checker) replicasReady(f *generation, n int) {
 	if c.w.fleets.Instances(f.function.number).Ready != n {
@@ -33,37 +79,49 @@ func (c *checker) replicasReady(f *generation, n int) {
 	}
 }
 
-// resized checks the slots of a function with concurrency control.
+// resized checks the slots of a function.
 func (c *checker) resized(f *generation, n int) {
-	cc, pods := &f.group.decl.Scaling.ConcurrencyControl, max(1, f.core.ReadyReplicas())
-	var low, high int
-	switch cc.Mode {
-	case core.ConcurrencyStatic:
-		low, high = cc.Target*pods, cc.Target*pods
-	case core.ConcurrencyAdaptive:
-		low, high = cc.MinTarget*pods, cc.MaxTarget*pods
-	default:
-		return // reconfigured
+	low, high := f.spec.Concurrency, f.spec.Concurrency
+	if f.perPod() {
+		cc, pods := f.spec.ScalingConfig.ConcurrencyControl, max(1, f.core.ReadyReplicas())
+		low, high = cc.TargetInFlightPerPod*pods, cc.TargetInFlightPerPod*pods
+		if cc.Mode == core.ConcurrencyAdaptive {
+			low, high = cc.MinTargetInFlightPerPod*pods, cc.MaxTargetInFlightPerPod*pods
+		}
 	}
 	if n < low || n > high {
-		c.w.fail("slots", "%s: %d slots with %d ready instances, expected %d to %d", f.name, n, pods, low, high)
+		c.w.fail("slots", "%s: %d slots with %d ready instances, expected %d to %d", f.name, n, f.core.ReadyReplicas(), low, high)
 	}
 }
 
-// scalesByReport says that core may be looking at a function for no other
-// reason than a reported figure: until that counts no more and the replicas it
-// asked for have gone.
-func (c *checker) scalesByReport() bool {
+// mayScale says that core may still be looking at a function, after so many ns without
+// work: until its instances may go, and a reported figure, or instances set by hand,
+// count no more and the replicas that they asked for have gone.
+func (c *checker) mayScale(settled int64) bool {
 	const counts = 60 * time.Second
 	cfg := &c.cfg
-	lasts := counts + max(cfg.ScaleDownWindow, cfg.ScaleToZeroGrace) + cfg.ScaleDownCooldown + 2*cfg.AutoscaleInterval
-	return c.w.reportedAt >= 0 && c.w.loop.Now()-c.w.reportedAt <= int64(lasts)
+	lasts := max(cfg.ScaleDownWindow, cfg.ScaleToZeroGrace) + cfg.ScaleDownCooldown + 2*cfg.AutoscaleInterval
+	last := c.w.reportedAt
+	for _, f := range c.w.functions {
+		if f.current != nil {
+			last = max(last, f.current.byHandAt)
+		}
+		if f.group.decl.Scaled() && settled <= int64(lasts) {
+			return true
+		}
+	}
+	return last >= 0 && c.w.loop.Now()-last <= int64(counts+lasts)
 }
 
 // served checks that a function with work has an instance, or has asked for
-// one.
+// one. One whose instances were taken by hand, or that has just begun to be scaled,
+// has until the next look.
 func (c *checker) served(f *generation) {
-	if f.core.Autoscaled() && f.queued+f.inFlight > 0 && f.core.DesiredReplicas() == 0 {
+	byHand := f.byHandAt >= 0 && c.w.loop.Now()-f.byHandAt <= int64(c.cfg.AutoscaleInterval)
+	if f.core.Autoscaled() != f.autoscaled() {
+		c.w.fail("replicas", "%s: core scales it %v, its spec says %v", f.name, f.core.Autoscaled(), f.autoscaled())
+	}
+	if f.autoscaled() && f.queued+f.inFlight > 0 && f.core.DesiredReplicas() == 0 && !byHand {
 		c.w.fail("replicas", "%s: %d queued and %d in flight while no replica is wanted", f.name, f.queued, f.inFlight)
 	}
 }

@@ -197,7 +197,7 @@ func (k *several) Dropped(s *nodes.Seat) {
 }
 
 // Offering implements world.Witness.
-func (k *several) Offering(t world.Tag, _ []byte, _ core.ID) {
+func (k *several) Offering(t world.Tag, _ *world.Caller, _ []byte, _ core.ID) {
 	k.caller(t).group.counts[cOffered]++
 }
 

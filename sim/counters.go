@@ -33,6 +33,9 @@ const (
 	cCancelled
 	cRedriven
 	cUpdates
+	cCompleted // from outside
+	cPurged    // dead letters
+	cDraining
 	cJournalFull
 	cUnavailable // answers that waited for the journal for too long
 	cInterrupted // attempts that ended with their process
@@ -59,7 +62,7 @@ var counterNames = [counterCount]string{"offered", "accepted", "success", "error
 	"rejected.rate_limited", "rejected.queue_full", "rejected.est_wait", "rejected.depth",
 	"idempotent_hits", "evicted", "cleaned", "late_results", "duplicate_results", "cold_starts",
 	"rejected.not_found", "rejected.store_full", "rejected.idempotency_store_full", "rejected.idempotency_key_reused", "rejected.other",
-	"queue_wait_exceeded", "stale", "cancelled", "redriven", "updates",
+	"queue_wait_exceeded", "stale", "cancelled", "redriven", "updates", "completed", "purged", "rejected.draining",
 	"rejected.journal_full", "unavailable", "interrupted", "lost_facts", "refused_starts",
 	"scale_ups", "scale_downs", "scale_turns", "replica_seconds",
 	"rejected.no_owner", "owner_lost", "lookups", "takeovers", "hand_overs", "lost_frames", "closed_partitions"}
@@ -80,7 +83,7 @@ func (c *Counts) Get(name string) int64 {
 // Rejected is the sum of all rejections.
 func (c *Counts) Rejected() int64 {
 	return c[cRateLimited] + c[cQueueFull] + c[cEstWait] + c[cDepth] + c[cJournalFull] +
-		c[cNotFound] + c[cStoreFull] + c[cKeysFull] + c[cKeyReused] + c[cNoOwner] + c[cRejectedOther]
+		c[cNotFound] + c[cStoreFull] + c[cKeysFull] + c[cKeyReused] + c[cDraining] + c[cNoOwner] + c[cRejectedOther]
 }
 
 // Ended is the sum of all terminal states.
@@ -151,6 +154,8 @@ func rejectionCounter(code string) counter {
 		return cKeyReused
 	case core.CodeJournalFull:
 		return cJournalFull
+	case core.CodeDraining:
+		return cDraining
 	}
 	return cRejectedOther
 }

@@ -229,7 +229,7 @@ func (d *durable) sizes(f *generation, queued, pausing, inFlight int) {
 }
 
 // Offering implements world.Witness.
-func (d *durable) Offering(t world.Tag, _ []byte, _ core.ID) {
+func (d *durable) Offering(t world.Tag, _ *world.Caller, _ []byte, _ core.ID) {
 	d.caller(t).group.counts[cOffered]++
 }
 

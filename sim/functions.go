@@ -119,6 +119,9 @@ type generation struct {
 	wanted, ready  int  // instances
 	moved, movedUp bool // wanted has changed, and its last change was up
 	scaledUpAt     int64
+	mostByHand     int   // the most that was set by hand
+	byHandAt       int64 // virtual ns of that, or of when it began to be scaled; -1 = never
+	byHand         bool  // it is being set
 
 	busy, had int64 // runningArea and slotArea when load stopped
 }
@@ -141,8 +144,8 @@ func (f *generation) elapse(now int64) {
 
 // perPod says that slots follow the ready instances, not spec.concurrency.
 func (f *generation) perPod() bool {
-	decl := f.group.decl
-	return decl.Scaled() && decl.Scaling.ConcurrencyControl.Mode != core.ConcurrencyFixed
+	sc := f.spec.ScalingConfig
+	return sc != nil && sc.ConcurrencyControl != nil && sc.ConcurrencyControl.Mode != core.ConcurrencyFixed
 }
 
 // manyFunctions is where histograms go down to two digits, to save memory.
@@ -183,7 +186,7 @@ func (w *witness) FunctionAdded(fn *core.Function) any {
 	f := &generation{
 		core: fn, function: named, group: g, name: named.name,
 		head: -1, tail: -1, lateHead: -1, lateTail: -1, changedAt: w.loop.Now(),
-		spec: *named.spec, slots: named.spec.Concurrency, rate: rateWindow{second: -1},
+		spec: *named.spec, slots: named.spec.Concurrency, rate: rateWindow{second: -1}, byHandAt: -1,
 	}
 	f.spec.Generation = 1
 	w.hasSpec(f)

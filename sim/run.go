@@ -115,6 +115,7 @@ type observer interface {
 // boot makes a core, from what is in the journal if there is one.
 func (r *run) boot(seen observer) (*core.Core, error) {
 	cfg, disk := coreConfig(r.sc, r.world), r.world.Disk()
+	cfg.OnBacklog = r.world.OnBacklog()
 	cfg.Recorder = r.opts.Recorder
 	if r.keeper != nil {
 		cfg.Recorder = r.keeper
@@ -168,12 +169,9 @@ func coreConfig(sc *scenario.Scenario, scaler core.Scaler) core.Config {
 		MaxFunctions:  scenario.MaxFunctions,
 		MaxExecutions: sc.Core.MaxExecutions, MaxIdempotencyKeys: sc.Core.MaxIdempotencyKeys, MaxPayloadBytes: sc.Core.MaxPayloadBytes,
 		PassOverLate: sc.Core.PassOverLate,
-		Shards:       1, // one goroutine: nothing to keep apart
-		SyncQueue: core.SyncQueueConfig{
-			Enabled:        sc.Core.SyncQueue.Enabled,
-			MaxConcurrency: sc.Core.SyncQueue.MaxConcurrency, MaxDepth: sc.Core.SyncQueue.MaxDepth,
-			MaxEstimatedWait: sc.Core.SyncQueue.MaxEstimatedWait, MaxQueueWait: sc.Core.SyncQueue.MaxQueueWait,
-		},
+		Shards:       sc.Core.Shards, SchedulerOff: sc.Core.SchedulerOff,
+		MaxDeadLetters: sc.Core.DeadLetters.Max, MaxDeadLetterBytes: sc.Core.DeadLetters.MaxBytes, DeadLetterTTL: sc.Core.DeadLetters.TTL,
+		SyncQueue: world.SyncQueue(&sc.Core.SyncQueue),
 	}
 }
 

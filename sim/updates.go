@@ -57,9 +57,10 @@ func (w *witness) updated(f *generation) {
 	case f.function.refusal != nil:
 		w.fail("updates", "%s: core took one, expected %v", f.name, f.function.refusal)
 	default:
-		now := f.spec.Generation
+		before := f.spec
 		f.spec, a.spec = *a.spec, nil
-		f.spec.Generation = now + 1
+		f.spec.Generation = before.Generation + 1
+		f.rescaled(&before, w.loop.Now())
 	}
 	f.group.counts[cUpdates]++
 	w.hasSpec(f)

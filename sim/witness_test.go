@@ -257,7 +257,7 @@ func TestWitnessNamesWhatBroke(t *testing.T) {
 			p.answered(id, 1, succeeds, func() { p.see(core.EventDuplicateResult, id) })
 		}},
 		"an attempt with another call's input": {"attempts get their call's input", func(p *planted) {
-			p.w.Offering(world.Tag(call(-1)), []byte("mine"), core.ID{})
+			p.w.Offering(world.Tag(call(-1)), nil, []byte("mine"), core.ID{})
 			id := p.accept()
 			p.start(id)
 			p.w.Dispatching(core.Task{ID: id, Function: p.fn, Spec: p.fn.Spec(), Attempt: 1, Input: []byte("yours"), Timeout: time.Second})
@@ -342,7 +342,8 @@ func TestWitnessNamesWhatBroke(t *testing.T) {
 			p.w.check.letters(p.w.functions[0])
 		}},
 		"a letter redriven that is none": {"dead letters", func(p *planted) {
-			p.w.Redriven(world.Tag(call(-1)), core.ID{1}, nil)
+			p.w.Offering(world.Tag(call(-1)), nil, nil, core.ID{1})
+			p.accept()
 		}},
 		"a timeout before its time": {"timeouts", func(p *planted) {
 			id := p.accept()

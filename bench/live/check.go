@@ -65,6 +65,20 @@ func checkCore(sc *scenario.Scenario, foreign bool, p *strictyaml.Problems) {
 	if sc.Core.Journal.Enabled {
 		p.Add(1, "core.journal: the server of a live run has no data directory; remove it")
 	}
+	if sc.Core.SchedulerOff {
+		p.Add(1, "core.schedulerOff: a server always has its scheduler on; remove it")
+	}
+	if def := scenario.New().Core.DeadLetters; sc.Core.DeadLetters != def {
+		p.Add(1, "core.deadLetters: the server of a live run has the defaults; remove it")
+	}
+	for i := range sc.Load {
+		switch l := &sc.Load[i]; {
+		case !l.Calls():
+			p.Add(l.Line, "load[%d].mode: %s is done in virtual time only; only invoke and enqueue are calls of a real server", i, l.Mode)
+		case l.CallerRuns:
+			p.Add(l.Line, "load[%d].callerRuns: callers of a server never make the attempt themselves; remove it", i)
+		}
+	}
 	if !foreign {
 		return
 	}

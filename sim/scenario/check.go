@@ -52,6 +52,7 @@ func check(s *Scenario, p *problems) {
 		if s.Load[i].Leaves.After > 0 && s.Load[i].Mode != "invoke" {
 			p.Add(s.Load[i].Line, "load[%d]: callers that enqueue do not wait and so do not leave; remove leaves, or use mode: invoke", i)
 		}
+		s.Load[i].checkMode(i, p)
 	}
 	for i := range s.Faults {
 		s.Faults[i].check(p)
@@ -192,6 +193,21 @@ func (a *Arrivals) listed(key string) []string {
 	return []string{key}
 }
 
+// checkMode reports what does not go with a load's mode.
+func (l *Load) checkMode(i int, p *problems) {
+	calls := l.TimeoutMillis > 0 || l.IdempotencyKeys > 0 || l.Inputs > 0
+	switch {
+	case !l.Calls() && calls:
+		p.Add(l.Line, "load[%d]: mode %s makes no calls; remove timeoutMillis, idempotencyKeys and inputs", i, l.Mode)
+	case !l.Calls() && l.Arrivals.Exact():
+		p.Add(l.Line, "load[%d]: exact arrivals are calls; use mode invoke or enqueue, or another process", i)
+	case l.Mode != "complete" && l.FailureRate > 0:
+		p.Add(l.Line, "load[%d]: failureRate is of completions from outside; remove it, or use mode: complete", i)
+	case l.Mode != "invoke" && l.CallerRuns:
+		p.Add(l.Line, "load[%d]: only a caller that waits can make the attempt itself; remove callerRuns, or use mode: invoke", i)
+	}
+}
+
 func (f *Fault) check(p *problems) {
 	always := []string{"at", "kind"}
 	var must, may []string
@@ -212,8 +228,15 @@ func (f *Fault) check(p *problems) {
 		must = []string{"for", "loses"}
 	case "clock-jump":
 		must = []string{"by"}
-	case "delete-function", "create-function", "redrive":
+	case "delete-function", "create-function", "redrive", "purge":
 		must = []string{"function"}
+	case "drain":
+	case "set-rate":
+		must = []string{"rate"}
+	case "set-sync-queue":
+		must = []string{"syncQueue"}
+	case "set-replicas":
+		must = []string{"function", "replicas"}
 	case "cancel":
 		must = []string{"function", "share"}
 	case "reconfigure":
@@ -222,7 +245,7 @@ func (f *Fault) check(p *problems) {
 			p.Add(f.Line, "fault reconfigure changes nothing; give queueSize or concurrency")
 		}
 	case "update":
-		must, may = []string{"function"}, []string{"queueSize", "concurrency", "maxRetries", "timeoutMillis", "retryBackoff", "rateMaxPerSecond", "ifGeneration"}
+		must, may = []string{"function"}, []string{"queueSize", "concurrency", "maxRetries", "timeoutMillis", "retryBackoff", "rateMaxPerSecond", "scaling", "ifGeneration"}
 	default:
 		must, may = f.checkNodeFault()
 	}

@@ -89,6 +89,27 @@ func (f *Fault) checkNodeFault() (must, may []string) {
 	return []string{"node", "for"}, nil
 }
 
+// checkOneCore reports what is done to, or set at, one core that is at hand.
+func (s *Scenario) checkOneCore(p *problems) {
+	for i := range s.Faults {
+		switch f := &s.Faults[i]; f.Kind {
+		case "purge", "drain", "set-rate", "set-sync-queue", "set-replicas":
+			p.Add(f.Line, "faults[%d]: %s is done to a single process; remove it, or nodes", i, f.Kind)
+		}
+	}
+	for i := range s.Load {
+		switch l := &s.Load[i]; {
+		case !l.Calls():
+			p.Add(l.Line, "load[%d]: mode %s is done to a single process; use invoke or enqueue, or remove nodes", i, l.Mode)
+		case l.CallerRuns || l.Leaves.Forgets:
+			p.Add(l.Line, "load[%d]: callers of several control planes neither make attempts nor take their wait back; remove callerRuns and forgets, or nodes", i)
+		}
+	}
+	if c := &s.Core; c.SchedulerOff || c.BorrowedInputs || c.Backlog != Backlogs[0] {
+		p.Add(1, "core: schedulerOff, backlog and borrowedInputs are of a single process; remove them, or nodes")
+	}
+}
+
 // checkNodes reports what does not go with several control planes, and what goes
 // with nothing else.
 func (s *Scenario) checkNodes(p *problems) {
@@ -106,6 +127,7 @@ func (s *Scenario) checkNodes(p *problems) {
 	if s.Nodes == 0 {
 		return
 	}
+	s.checkOneCore(p)
 	for i := range s.Functions {
 		if f := &s.Functions[i]; f.Scaled() {
 			p.Add(f.Line, "functions[%d]: the simulated provider of a scaled function knows one control plane; remove scaling, or nodes", i)

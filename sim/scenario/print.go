@@ -27,6 +27,7 @@ type printed struct {
 type printer struct {
 	buf    bytes.Buffer
 	indent int
+	flows  int // mappings on one line that are being written, one in the other
 }
 
 func (w *printer) raw(s string) { w.buf.WriteString(s) }
@@ -48,7 +49,7 @@ func (w *printer) text(s string) {
 }
 
 func (w *printer) fields(flow bool, fields []printed) {
-	if flow {
+	if flow || w.flows > 0 {
 		w.flow(fields)
 		return
 	}
@@ -62,6 +63,8 @@ func (w *printer) fields(flow bool, fields []printed) {
 
 func (w *printer) flow(fields []printed) {
 	w.raw("{")
+	w.flows++
+	defer func() { w.flows-- }()
 	for i, f := range fields {
 		if i > 0 {
 			w.raw(", ")

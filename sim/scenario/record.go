@@ -158,6 +158,17 @@ func (l list[T]) decode(p *problems, n *strictyaml.Node, where string, into any)
 
 func (l list[T]) print(w *printer, from any) {
 	items := *from.(*[]T)
+	if w.flows > 0 {
+		w.raw("[")
+		for i := range items {
+			if i > 0 {
+				w.raw(", ")
+			}
+			w.flow(l.of.changed(&items[i]))
+		}
+		w.raw("]")
+		return
+	}
 	for i := range items {
 		w.item(l.of.flow, l.of.changed(&items[i]))
 	}

@@ -70,7 +70,9 @@ func (f *Function) checkMetrics(p *problems) {
 	for i := range f.Scaling.Metrics {
 		m := &f.Scaling.Metrics[i]
 		cpu = cpu || m.Type == "cpu"
-		checkName(p, f.Line, "metric", m.Type, m.Name)
+		if !f.Scaled() {
+			checkName(p, f.Line, "metric", m.Type, m.Name)
+		}
 	}
 	model := &f.Provider
 	switch {

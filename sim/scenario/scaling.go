@@ -73,6 +73,13 @@ var scalingTable = &record[Scaling]{
 	},
 }
 
+// scalingFlowTable is scalingTable on one line, as an update has it.
+var scalingFlowTable = func() *record[Scaling] {
+	flow := *scalingTable
+	flow.flow = true
+	return &flow
+}()
+
 var concurrencyTable = &record[ConcurrencyControl]{
 	what: "concurrencyControl", flow: true, fresh: newConcurrencyControl,
 	fields: []field[ConcurrencyControl]{
@@ -114,25 +121,39 @@ func (f *Function) checkScaling(p *problems) {
 	if !f.Scaled() {
 		return
 	}
+	if b.ColdStart.InitDuration > 0 {
+		p.Add(f.Line, "functions: %q has scaling, with which coldStart cannot be combined; its cold starts follow from provider.startup", f.Name)
+	}
+	s.check(f.Line, p)
+}
+
+// check reports bounds of scaling that contradict each other.
+func (s *Scaling) check(line int, p *problems) {
 	if s.MinReplicas > s.MaxReplicas {
-		p.Add(f.Line, "scaling: minReplicas %d is above maxReplicas %d; swap them", s.MinReplicas, s.MaxReplicas)
+		p.Add(line, "scaling: minReplicas %d is above maxReplicas %d; swap them", s.MinReplicas, s.MaxReplicas)
 	}
 	if c := &s.ConcurrencyControl; c.MinTarget > c.MaxTarget {
-		p.Add(f.Line, "concurrencyControl: minTargetInFlightPerPod %d is above maxTargetInFlightPerPod %d; swap them", c.MinTarget, c.MaxTarget)
+		p.Add(line, "concurrencyControl: minTargetInFlightPerPod %d is above maxTargetInFlightPerPod %d; swap them", c.MinTarget, c.MaxTarget)
 	} else if c.LowLoad >= c.HighLoad {
-		p.Add(f.Line, "concurrencyControl: lowLoadThreshold %v is not below highLoadThreshold %v", c.LowLoad, c.HighLoad)
+		p.Add(line, "concurrencyControl: lowLoadThreshold %v is not below highLoadThreshold %v", c.LowLoad, c.HighLoad)
 	}
-	if b.ColdStart.InitDuration > 0 || b.HangRate > 0 || b.DuplicateCompletionRate > 0 || b.LateCompletionRate > 0 {
-		p.Add(f.Line, "functions: %q has scaling, with which coldStart, hangRate, duplicateCompletionRate and lateCompletionRate cannot be combined; its cold starts follow from provider.startup", f.Name)
+	for i := range s.Metrics {
+		checkName(p, line, "metric", s.Metrics[i].Type, s.Metrics[i].Name)
 	}
 }
 
-// scaledFaults reports provider outages of functions without a provider.
+// scaledFaults reports provider outages of functions without a provider, and other
+// scaling for them.
 func scaledFaults(s *Scenario, p *problems) {
 	for i := range s.Faults {
 		f := &s.Faults[i]
 		if fn := s.Find(f.Function); f.Kind == "provider-outage" && fn != nil && !fn.Scaled() {
 			p.Add(f.Line, "fault provider-outage: function %q has no scaling, so no provider; add scaling to it", f.Function)
+		} else if f.Change.Scaling != nil && fn != nil {
+			if !fn.Scaled() {
+				p.Add(f.Line, "fault update: function %q has no scaling, so no provider; add scaling to it", f.Function)
+			}
+			f.Change.Scaling.check(f.Line, p)
 		}
 	}
 }

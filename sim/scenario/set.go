@@ -146,6 +146,8 @@ func (s *Scenario) setThroughout(function, key string) {
 				c.RetryBackoff = nil
 			case "rateMaxPerSecond":
 				c.RateMaxPerSecond = nil
+			case "scaling":
+				c.Scaling = nil
 			}
 			if f.Change == (Change{}) {
 				continue

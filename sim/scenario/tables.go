@@ -33,7 +33,7 @@ var (
 	CountNames = []string{"offered", "accepted", "success", "error", "timeout", "retries",
 		"rejected.rate_limited", "rejected.queue_full", "rejected.est_wait", "rejected.depth",
 		"idempotent_hits", "evicted", "cleaned", "late_results", "duplicate_results", "cold_starts",
-		"rejected.not_found", "rejected.store_full", "rejected.idempotency_store_full", "rejected.idempotency_key_reused", "queue_wait_exceeded", "stale", "cancelled", "redriven", "updates",
+		"rejected.not_found", "rejected.store_full", "rejected.idempotency_store_full", "rejected.idempotency_key_reused", "queue_wait_exceeded", "stale", "cancelled", "redriven", "updates", "completed", "purged", "rejected.draining",
 		"rejected.journal_full", "unavailable", "interrupted", "lost_facts", "refused_starts",
 		"scale_ups", "scale_downs", "scale_turns", "replica_seconds",
 		"rejected.no_owner", "owner_lost", "lookups", "takeovers", "hand_overs", "lost_frames", "closed_partitions"}
@@ -41,8 +41,10 @@ var (
 	LatencyStats  = []string{"mean", "p50", "p90", "p99", "p999", "max"}
 	GaugeNames    = []string{"queue_depth", "in_flight", "replicas", "replicas_wanted", "stored_executions", "stored_keys"}
 	Ops           = []string{"==", "!=", "<", "<=", ">", ">="}
-	FaultKinds    = []string{"outage", "slowdown", "clock-jump", "delete-function", "create-function", "reconfigure", "provider-outage", "cancel", "redrive", "update", "crash", "disk-failure", "disk-slow", "disk-full", "disk-lies",
+	FaultKinds    = []string{"outage", "slowdown", "clock-jump", "delete-function", "create-function", "reconfigure", "provider-outage", "cancel", "redrive", "update", "purge", "drain", "set-rate", "set-sync-queue", "set-replicas", "crash", "disk-failure", "disk-slow", "disk-full", "disk-lies",
 		"kill-node", "leave-node", "pause-node", "partition", "log-fault"}
+	Modes         = []string{"invoke", "enqueue", "complete", "cancel", "redrive", "drain-once"}
+	Backlogs      = []string{"inline", "deferred"}
 	Losses        = []string{"tail", "fact"}
 	Durabilities  = []string{string(core.DurabilityDisk), string(core.DurabilityMemory)}
 	Distributions = []string{"constant", "uniform", "exponential", "lognormal", "empirical"}
@@ -96,6 +98,11 @@ var coreTable = &record[Core]{
 		{key: "maxExecutions", doc: "Bound of the execution store.", typ: counted(limits.MaxExecutions), at: func(c *Core) any { return &c.MaxExecutions }},
 		{key: "maxIdempotencyKeys", doc: "Bound of the idempotency store.", typ: counted(limits.MaxIdempotencyKeys), at: func(c *Core) any { return &c.MaxIdempotencyKeys }},
 		{key: "maxPayloadBytes", doc: "Bound of the payloads held; a call brings 7 bytes and its key, a success 11.", typ: counted(limits.MaxPayloadBytes), at: func(c *Core) any { return &c.MaxPayloadBytes }},
+		{key: "deadLetters", doc: "Bounds of what is kept of enqueued work that failed for good.", typ: lettersTable, at: func(c *Core) any { return &c.DeadLetters }},
+		{key: "shards", doc: "Of the stores of executions and keys; 1 by default, since one thread needs no more.", typ: counted(limits.Shards), at: func(c *Core) any { return &c.Shards }},
+		{key: "schedulerOff", doc: "Enqueued work waits for loads with mode drain-once.", typ: boolean{}, at: func(c *Core) any { return &c.SchedulerOff }},
+		{key: "backlog", doc: "deferred: a call serves no more than a part of the ready functions, as in serve; the rest is an event of its own.", typ: choice{Backlogs}, at: func(c *Core) any { return &c.Backlog }},
+		{key: "borrowedInputs", doc: "Callers reuse the memory of inputs and keys after each call.", typ: boolean{}, at: func(c *Core) any { return &c.BorrowedInputs }},
 		{key: "passOverLate", doc: "Queued sync calls that will hardly be done in time wait behind those that still can.", typ: boolean{}, at: func(c *Core) any { return &c.PassOverLate }},
 		{key: "syncQueue", doc: "Sync admission.", typ: syncQueueTable, at: func(c *Core) any { return &c.SyncQueue }},
 		{key: "autoscale", doc: "Times of the autoscaler.", typ: autoscaleTable, at: func(c *Core) any { return &c.Autoscale }},
@@ -103,10 +110,20 @@ var coreTable = &record[Core]{
 	},
 }
 
+var lettersTable = &record[DeadLetters]{
+	what: "deadLetters", flow: true, fresh: func() DeadLetters { return New().Core.DeadLetters },
+	fields: []field[DeadLetters]{
+		{key: "max", doc: "Of each function; -1 = none are kept.", typ: counted(limits.MaxDeadLetters), at: func(d *DeadLetters) any { return &d.Max }},
+		{key: "maxBytes", doc: "Over all functions; the one with the most loses its oldest.", typ: counted(limits.MaxDeadLetterBytes), at: func(d *DeadLetters) any { return &d.MaxBytes }},
+		{key: "ttl", doc: "How long each is kept, from its execution's end.", typ: lasting(limits.DeadLetterTTL), at: func(d *DeadLetters) any { return &d.TTL }},
+	},
+}
+
 var syncQueueTable = &record[SyncQueue]{
 	what: "syncQueue", flow: true, fresh: func() SyncQueue { return New().Core.SyncQueue },
 	fields: []field[SyncQueue]{
 		{key: "enabled", doc: "Switches sync admission on.", typ: boolean{}, at: func(q *SyncQueue) any { return &q.Enabled }},
+		{key: "estimateDisabled", doc: "Leaves out the estimate of the wait.", typ: boolean{}, at: func(q *SyncQueue) any { return &q.EstimateDisabled }},
 		{key: "maxConcurrency", doc: "Sync executions in flight before newcomers are judged.", typ: counted(limits.SyncQueueMaxConcurrency), at: func(q *SyncQueue) any { return &q.MaxConcurrency }},
 		{key: "maxDepth", doc: "Queued sync invocations at which newcomers are refused.", typ: counted(limits.SyncQueueMaxDepth), at: func(q *SyncQueue) any { return &q.MaxDepth }},
 		{key: "maxEstimatedWait", doc: "Longest estimated wait that is admitted.", typ: lasting(limits.SyncQueueMaxEstimatedWait), at: func(q *SyncQueue) any { return &q.MaxEstimatedWait }},
@@ -200,11 +217,13 @@ var loadTable = &record[Load]{
 	what: "load", fresh: newLoad, line: func(l *Load) *int { return &l.Line },
 	fields: []field[Load]{
 		{key: "function", doc: "Which function is called.", typ: text{}, must: true, at: func(l *Load) any { return &l.Function }},
-		{key: "mode", doc: "invoke waits for the result, enqueue does not.", typ: choice{[]string{"invoke", "enqueue"}}, at: func(l *Load) any { return &l.Mode }},
+		{key: "mode", doc: "invoke waits for the result, enqueue does not. The others are no calls, and each does something to one execution that is drawn: complete ends it from outside, cancel cancels it, redrive submits the oldest dead letter again, drain-once starts the head of the queue.", typ: choice{Modes}, at: func(l *Load) any { return &l.Mode }},
 		{key: "arrivals", doc: "When calls arrive.", typ: arrivalsTable, must: true, at: func(l *Load) any { return &l.Arrivals }},
 		{key: "timeoutMillis", doc: "Timeout of these calls, as X-Timeout-Ms; the function's by default.", typ: counted(limits.TimeoutMillis), at: func(l *Load) any { return &l.TimeoutMillis }},
 		{key: "idempotencyKeys", doc: "Calls carry a key drawn from this many.", typ: integer{1, 10_000_000}, at: func(l *Load) any { return &l.IdempotencyKeys }},
 		{key: "inputs", doc: "Calls bring an input drawn from this many; by default all bring the same.", typ: integer{1, MaxInputs}, at: func(l *Load) any { return &l.Inputs }},
+		{key: "callerRuns", doc: "invoke: a caller makes the first attempt itself when a slot is free at once.", typ: boolean{}, at: func(l *Load) any { return &l.CallerRuns }},
+		{key: "failureRate", doc: "complete: share of outcomes that are errors; an error is final.", typ: probability, at: func(l *Load) any { return &l.FailureRate }},
 		{key: "leaves", doc: "invoke: callers close their connection and do not wait for the end.", typ: leavesTable, at: func(l *Load) any { return &l.Leaves }},
 	},
 }
@@ -213,6 +232,7 @@ var leavesTable = &record[Leaves]{
 	what: "leaves", flow: true, fresh: func() Leaves { return Leaves{} },
 	fields: []field[Leaves]{
 		{key: "after", doc: "How long after their call.", typ: positiveTime, must: true, at: func(l *Leaves) any { return &l.After }},
+		{key: "forgets", doc: "They take their wait back then, and their execution goes on; without it they are asked when its turn comes.", typ: boolean{}, at: func(l *Leaves) any { return &l.Forgets }},
 	},
 }
 
@@ -238,11 +258,14 @@ var faultTable = &record[Fault]{
 	line: func(f *Fault) *int { return &f.Line }, given: func(f *Fault) *[]string { return &f.given },
 	fields: []field[Fault]{
 		{key: "at", doc: "When.", typ: anyTime, must: true, at: func(f *Fault) any { return &f.At }},
-		{key: "kind", doc: "outage: dispatches fail at once; slowdown: they take factor times as long; clock-jump: the wall clock moves, timers do not; delete-function, create-function; update: a changed spec is put in place of the one in force, and what is not given stays as it is; reconfigure: the same of queueSize and concurrency alone; cancel: a share of the executions that have not ended is cancelled; redrive: all dead letters are submitted again, oldest first; provider-outage: calls for other replicas are lost and no instance gets ready, those that are go on; crash: the process ends with all attempts, what the journal's disk has not got is lost, and after the time it starts again from what is there; disk-failure: a share of the journal's commits fail, which ends the process, and it starts again at once; disk-slow: commits take factor times as long; disk-full: there is room for so many bytes more of facts, no new durable work is taken, and a commit that does not fit fails; disk-lies: what it says is synced is not until the fault ends, and a crash loses some of it. With nodes: kill-node: a process ends, and after the time another starts; leave-node: it gives up all that it owns first; pause-node: it stands still; partition: messages between a node and others are lost, or a share of them; log-fault: the engine has a fault, see does.", typ: choice{FaultKinds}, must: true, at: func(f *Fault) any { return &f.Kind }},
-		{key: "function", doc: "Whose; every kind but clock-jump, crash and those of the disk and of nodes has one.", typ: text{}, at: func(f *Fault) any { return &f.Function }},
+		{key: "kind", doc: "outage: dispatches fail at once; slowdown: they take factor times as long; clock-jump: the wall clock moves, timers do not; delete-function, create-function; update: a changed spec is put in place of the one in force, and what is not given stays as it is; reconfigure: the same of queueSize and concurrency alone; cancel: a share of the executions that have not ended is cancelled; redrive: all dead letters are submitted again, oldest first; purge: they are forgotten; drain: no more work is accepted, and what was accepted goes on; set-rate: another global limit; set-sync-queue: another sync admission; set-replicas: a scaled function's instances are set by hand; provider-outage: calls for other replicas are lost and no instance gets ready, those that are go on; crash: the process ends with all attempts, what the journal's disk has not got is lost, and after the time it starts again from what is there; disk-failure: a share of the journal's commits fail, which ends the process, and it starts again at once; disk-slow: commits take factor times as long; disk-full: there is room for so many bytes more of facts, no new durable work is taken, and a commit that does not fit fails; disk-lies: what it says is synced is not until the fault ends, and a crash loses some of it. With nodes: kill-node: a process ends, and after the time another starts; leave-node: it gives up all that it owns first; pause-node: it stands still; partition: messages between a node and others are lost, or a share of them; log-fault: the engine has a fault, see does.", typ: choice{FaultKinds}, must: true, at: func(f *Fault) any { return &f.Kind }},
+		{key: "function", doc: "Whose; every kind but clock-jump, drain, set-rate, set-sync-queue, crash and those of the disk and of nodes has one.", typ: text{}, at: func(f *Fault) any { return &f.Function }},
 		{key: "for", doc: "outage, slowdown, provider-outage, crash, disk-…, and those of nodes: how long.", typ: positiveTime, at: func(f *Fault) any { return &f.For }},
 		{key: "factor", doc: "slowdown: service times are multiplied by this; disk-slow, log-fault slow: the time of commits.", typ: number{1e-6, 1e6}, at: func(f *Fault) any { return &f.Factor }},
 		{key: "share", doc: "cancel: of the executions that have not ended, drawn at random; disk-failure: of the commits; partition: of the messages, all by default; log-fault: of the calls.", typ: probability, at: func(f *Fault) any { return &f.Share }},
+		{key: "replicas", doc: "set-replicas: so many.", typ: optional[int]{of: counted(limits.Replicas)}, at: func(f *Fault) any { return &f.Replicas }},
+		{key: "rate", doc: "set-rate: the new limit in each second; 0 = none.", typ: optional[int64]{of: counted(limits.RateMaxPerSecond)}, at: func(f *Fault) any { return &f.Rate }},
+		{key: "syncQueue", doc: "set-sync-queue: the new one; a key that is not given has its default.", typ: optional[SyncQueue]{of: syncQueueTable, fresh: syncQueueTable.fresh}, at: func(f *Fault) any { return &f.SyncQueue }},
 		{key: "again", doc: "crash: so many recoveries after it crash too, each at a random point and for as long.", typ: integer{0, 1000}, at: func(f *Fault) any { return &f.Again }},
 		{key: "bytes", doc: "disk-full: how many bytes of facts still fit.", typ: integer{0, math.MaxInt64}, at: func(f *Fault) any { return &f.Bytes }},
 		{key: "loses", doc: "disk-lies: what each crash takes: tail is the last commits, however many of those that were not synced; fact is one of the newest twenty of them.", typ: choice{Losses}, at: func(f *Fault) any { return &f.Loses }},
@@ -257,6 +280,7 @@ var faultTable = &record[Fault]{
 		{key: "peer", doc: "partition: whom the node cannot reach: another node's number, engine, or all.", typ: choice{peers}, at: func(f *Fault) any { return &f.Peer }},
 		{key: "direction", doc: "partition: only messages from the node are stopped, or only those to it; both by default.", typ: choice{directed}, at: func(f *Fault) any { return &f.Direction }},
 		{key: "does", doc: "log-fault: slow: writes take factor times as long; deaf: a share of the answers is lost, so that nobody knows what came of the calls; repeats: a share of the calls arrives twice; pauses: nothing is carried out until it is over; stale-watch: a node is told of nothing; loses: a frame that was acknowledged is gone, one of the newest of the function's partition.", typ: choice{logFaults}, at: func(f *Fault) any { return &f.Does }},
+		{key: "scaling", doc: "update: the whole of it; a key that is not given has its default.", typ: optional[Scaling]{of: scalingFlowTable, fresh: newScaling}, at: func(f *Fault) any { return &f.Change.Scaling }},
 		{key: "ifGeneration", doc: "update: refused unless the function is at this generation, which counts its specs from 1; 0 = any.", typ: integer{0, maxCount}, at: func(f *Fault) any { return &f.IfGeneration }},
 	},
 }

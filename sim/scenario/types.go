@@ -46,7 +46,12 @@ type Core struct {
 	MaxExecutions      int
 	MaxIdempotencyKeys int
 	MaxPayloadBytes    int64
+	DeadLetters        DeadLetters
 	PassOverLate       bool
+	Shards             int    // of each store
+	SchedulerOff       bool   // enqueued work waits for loads with mode drain-once
+	Backlog            string // inline or deferred, see Backlogs
+	BorrowedInputs     bool   // callers reuse the memory of what they bring
 	SyncQueue          SyncQueue
 	Autoscale          Autoscale
 	Journal            Journal
@@ -60,9 +65,17 @@ type Journal struct {
 	MaxBytes      int64         // of facts that are kept; at it new work is refused. 0 = no bound
 }
 
+// DeadLetters are the bounds of dead letters; see core.Config.
+type DeadLetters struct {
+	Max      int // of each function; -1 = none
+	MaxBytes int64
+	TTL      time.Duration
+}
+
 // SyncQueue is sync admission.
 type SyncQueue struct {
 	Enabled          bool
+	EstimateDisabled bool
 	MaxConcurrency   int
 	MaxDepth         int
 	MaxEstimatedWait time.Duration
@@ -135,17 +148,24 @@ type Percentile struct {
 type Load struct {
 	Line            int
 	Function        string
-	Mode            string // invoke or enqueue
+	Mode            string // see Modes
 	Arrivals        Arrivals
 	TimeoutMillis   int // 0 = the function's
 	IdempotencyKeys int // keys are drawn from this many; 0 = none are sent
 	Inputs          int // inputs are drawn from this many; 0 = all are the same
 	Leaves          Leaves
+	CallerRuns      bool    // invoke: callers make the first attempt themselves
+	FailureRate     float64 // complete: share of errors
 }
+
+// Calls says that the load's arrivals are calls of the function. Others do something
+// to its executions.
+func (l *Load) Calls() bool { return l.Mode == "invoke" || l.Mode == "enqueue" }
 
 // Leaves is how callers leave. The zero value is that of callers that stay.
 type Leaves struct {
-	After time.Duration // their call; 0 = they stay
+	After   time.Duration // their call; 0 = they stay
+	Forgets bool          // they take their wait back; else they are asked at their turn
 }
 
 // Arrivals is an arrival process: poisson or constant(Rate, From, To),
@@ -204,6 +224,9 @@ type Fault struct {
 	Factor       float64       // slowdown, disk-slow
 	By           time.Duration // clock-jump
 	Share        float64       // cancel, disk-failure
+	Replicas     *int          // set-replicas
+	Rate         *int64        // set-rate; 0 = no limit
+	SyncQueue    *SyncQueue    // set-sync-queue
 	Again        int           // crash: recoveries after it that crash, too
 	Bytes        int64         // disk-full: of facts that still fit
 	Loses        string        // disk-lies: tail or fact
@@ -221,6 +244,7 @@ type Change struct {
 	MaxRetries, TimeoutMillis *int
 	RetryBackoff              *core.RetryBackoff
 	RateMaxPerSecond          *int64
+	Scaling                   *Scaling
 }
 
 // Of is f with the change made.
@@ -231,6 +255,7 @@ func (c *Change) Of(f Function) Function {
 	set(&f.TimeoutMillis, c.TimeoutMillis)
 	set(&f.RetryBackoff, c.RetryBackoff)
 	set(&f.RateMaxPerSecond, c.RateMaxPerSecond)
+	set(&f.Scaling, c.Scaling)
 	return f
 }
 
@@ -274,6 +299,8 @@ func New() Scenario {
 			Interval: def.AutoscaleInterval, UpCooldown: def.ScaleUpCooldown, DownCooldown: def.ScaleDownCooldown,
 			DownWindow: def.ScaleDownWindow, ToZeroGrace: def.ScaleToZeroGrace,
 		},
+		DeadLetters: DeadLetters{Max: def.MaxDeadLetters, MaxBytes: def.MaxDeadLetterBytes, TTL: def.DeadLetterTTL},
+		Shards:      1, Backlog: Backlogs[0],
 		Journal: Journal{CommitLatency: 2 * time.Millisecond, Timeout: 5 * time.Second},
 	}}
 }

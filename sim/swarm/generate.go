@@ -61,8 +61,13 @@ func Generate(seed uint64, duration time.Duration) *scenario.Scenario {
 			l.Leaves.After = g.between(time.Millisecond, 2*time.Second)
 		}
 	}
-	if g.chance(journaled) {
+	withJournal := g.chance(journaled)
+	if withJournal {
 		g.crashes(&sc)
+	}
+	g.operations(&sc)
+	if !withJournal {
+		g.scaling(&sc)
 	}
 	return &sc
 }

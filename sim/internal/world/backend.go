@@ -3,6 +3,7 @@ package world
 import (
 	"simplane/core"
 	"simplane/sim/draws"
+	"simplane/sim/internal/random"
 	"simplane/sim/scenario"
 )
 
@@ -16,6 +17,7 @@ type backend struct {
 	inForce    scenario.Function // decl, with the updates that core has taken
 	registered bool              // not deleted
 	redrives   int32             // the load that its redrives are booked on
+	luck       random.Stream     // of what operators do to it
 
 	service  draws.Service
 	outages  int       // running ones

@@ -1,6 +1,7 @@
 package world
 
 import (
+	"math"
 	"slices"
 	"time"
 
@@ -47,6 +48,11 @@ func (w *World) step(i int32) {
 		return
 	case "disk-failure", "disk-slow", "disk-full", "disk-lies":
 		w.node.disk.diskFault(f, s.end)
+		return
+	case "drain", "set-rate", "set-sync-queue":
+		if w.core != nil {
+			w.configure(f)
+		}
 		return
 	}
 	if f.OfNodes() {
@@ -104,29 +110,31 @@ func (w *World) stepOn(b *backend, s *faultStep) {
 	case "cancel":
 		for _, id := range w.witness.Unended(b.number) {
 			if b.service.Hit(f.Share) {
-				w.witness.Cancelling(id)
-				s, err := w.core.Cancel(id)
-				w.witness.Cancelled(id, &s, err)
-				if err == nil && w.node.disk != nil {
-					w.witness.Rests(0, id, s.LSN)
-				}
+				w.cancel(id)
 			}
 		}
 	case "redrive":
-		w.redrive(b)
+		w.redrive(b, math.MaxInt)
+	case "purge":
+		n, _, err := w.core.PurgeDeadLetters(b.name)
+		w.witness.Purged(b.number, n, err)
+	case "set-replicas":
+		w.witness.SettingReplicas(b.number, *f.Replicas)
+		err := w.core.SetReplicas(b.name, *f.Replicas)
+		w.witness.ReplicasSet(b.number, *f.Replicas, err)
 	}
 }
 
-// redrive submits all dead letters of a function again, oldest first, as an
-// operator would.
-func (w *World) redrive(b *backend) {
+// redrive submits the dead letters of a function again, oldest first, as an
+// operator would, at most so many.
+func (w *World) redrive(b *backend, most int) {
 	letters, err := w.core.DeadLetterIDs(b.name)
 	if err != nil {
 		return // no such function, and nothing left of one
 	}
-	for _, id := range letters {
+	for _, id := range letters[:min(most, len(letters))] {
 		tag := newTag(b.redrives, -1, 0)
-		w.witness.Offering(tag, nil, id)
+		w.witness.Offering(tag, nil, nil, id)
 		var err error
 		w.res, err = w.core.Redrive(b.name, id, uint64(tag))
 		res := &w.res

@@ -32,7 +32,8 @@ func (t Tag) Input() int { return int(t >> keyBits & (1<<inputBits - 1)) }
 type Load struct {
 	Function int           // its number
 	Timeout  time.Duration // asked for; 0 = the function's
-	Leaves   time.Duration // how long its callers wait; 0 = to the end
+	Leaves   time.Duration // how long its callers wait to be asked; 0 = to the end
+	Waits    bool          // its callers do
 	// Calls are those of an exact stream, with the sizes of their inputs.
 	Calls []scenario.Call
 }
@@ -44,6 +45,7 @@ type load struct {
 	sync    bool
 	timeout time.Duration // 0 = the function's
 	leaves  time.Duration // of a caller after its call; 0 = it stays
+	forgets bool          // it takes its wait back then
 }
 
 // Caller waits for the outcome of one sync call.
@@ -84,7 +86,7 @@ func (w *World) addLoads() {
 		l := calls.Decl
 		w.loads = append(w.loads, load{
 			calls: calls, backend: byName[calls.Function], sync: l.Mode == "invoke",
-			timeout: time.Duration(l.TimeoutMillis) * time.Millisecond, leaves: l.Leaves.After,
+			timeout: time.Duration(l.TimeoutMillis) * time.Millisecond, leaves: l.Leaves.After, forgets: l.Leaves.Forgets,
 		})
 		w.keyNames = append(w.keyNames, make([]string, max(0, l.IdempotencyKeys-len(w.keyNames)))...)
 	}
@@ -94,6 +96,11 @@ func (w *World) addLoads() {
 
 // addRedrives makes a load without arrivals for each function that is redriven.
 func (w *World) addRedrives() {
+	for i := range w.loads { // those that are there already
+		if l := &w.loads[i]; l.calls.Decl.Mode == "redrive" {
+			l.backend.redrives = int32(i)
+		}
+	}
 	for i := range w.sc.Faults {
 		if f := &w.sc.Faults[i]; f.Kind == "redrive" {
 			for _, b := range w.declared(f.Function) {
@@ -108,7 +115,11 @@ func (w *World) addRedrives() {
 func (w *World) Loads() []Load {
 	all := make([]Load, len(w.loads))
 	for i := range w.loads {
-		all[i] = Load{Function: w.loads[i].backend.number, Timeout: w.loads[i].timeout, Leaves: w.loads[i].leaves, Calls: w.loads[i].calls.Recorded()}
+		l := &w.loads[i]
+		all[i] = Load{Function: l.backend.number, Timeout: l.timeout, Waits: l.sync, Calls: l.calls.Recorded()}
+		if !l.forgets {
+			all[i].Leaves = l.leaves
+		}
 	}
 	return all
 }
@@ -124,7 +135,11 @@ func (w *World) scheduleArrival(i int32) {
 // arrive makes one call and schedules the load's next one.
 func (w *World) arrive(i int32) {
 	defer w.scheduleArrival(i) // after a crash inside the call, too
-	w.submit(i)
+	if l := &w.loads[i]; l.calls.Decl.Calls() {
+		w.submit(i)
+	} else if w.core != nil { // or there is nobody to ask
+		w.act(l)
+	}
 }
 
 func (w *World) submit(i int32) {
@@ -132,10 +147,10 @@ func (w *World) submit(i int32) {
 	r := &w.req // the other fields stay empty
 	input, key := l.calls.Brings()
 	r.Function, r.Sync, r.Input, r.Timeout = l.backend.name, l.sync, w.input(l, key, input), l.timeout
-	r.Waiter, r.IdempotencyKey = nil, ""
+	r.Waiter, r.IdempotencyKey, r.CallerRuns = nil, "", l.calls.Decl.CallerRuns
 	var c *Caller
 	switch {
-	case l.leaves > 0:
+	case l.leaves > 0 && !l.forgets:
 		waits := &leaver{Caller{w: w}, w.loop.Now() + int64(l.leaves)}
 		r.Waiter, c = waits, &waits.Caller
 	case l.sync:
@@ -147,7 +162,7 @@ func (w *World) submit(i int32) {
 	}
 	tag := newTag(i, key, input)
 	r.Tag = uint64(tag)
-	w.witness.Offering(tag, r.Input, core.ID{})
+	w.witness.Offering(tag, c, r.Input, core.ID{})
 	if w.remote != nil {
 		w.submitThere(tag, *r)
 		return
@@ -156,15 +171,24 @@ func (w *World) submit(i int32) {
 		w.witness.Offered(tag, c, &core.Result{}, ErrDown)
 		return
 	}
+	w.lend(r)
 	var err error
 	w.res, err = w.core.Submit(r)
 	res := &w.res
+	w.takeBack(r)
 	w.witness.Offered(tag, c, res, err)
+	if l.forgets && err == nil && res.Waiting {
+		w.forgetting = append(w.forgetting, c)
+		w.forgets.In(int64(l.leaves), int32(len(w.forgetting)-1))
+	}
 	if err == nil && w.node.disk != nil {
 		w.witness.Rests(tag, res.ID, res.LSN)
 	}
 	if l.backend.rival != nil && err == nil && !res.Existing {
 		l.backend.rival.arrived()
+	}
+	if err == nil && res.Run.Attempt > 0 {
+		w.Dispatch(res.Run) // the caller makes it itself, by the same backend
 	}
 }
 

@@ -239,7 +239,7 @@ func (w *World) redriveThere(b *backend) {
 		return 0, err
 	}, func(error, bool) {
 		for _, id := range letters {
-			w.witness.Offering(tag, nil, id)
+			w.witness.Offering(tag, nil, nil, id)
 			var res core.Result
 			w.operate(b.name, func(c *core.Core) (core.LSN, error) {
 				var err error

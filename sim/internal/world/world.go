@@ -22,7 +22,7 @@ type Witness interface {
 	// Offering comes before a submission, Offered after it with core's answer. A call
 	// brings an input, or redrives a dead letter, which has one. c waits for the
 	// outcome; nil = nobody does.
-	Offering(t Tag, input []byte, letter core.ID)
+	Offering(t Tag, c *Caller, input []byte, letter core.ID)
 	Offered(t Tag, c *Caller, res *core.Result, err error)
 	// Woken says that a caller is told the end of an execution.
 	Woken(c *Caller, s core.Snapshot)
@@ -46,6 +46,27 @@ type Witness interface {
 	Unended(fn int) []core.ID
 	Cancelling(id core.ID)
 	Cancelled(id core.ID, s *core.Snapshot, err error)
+	// Completing comes before an execution is completed from outside, at an attempt
+	// (0 = any), Completed after it with core's answer.
+	Completing(id core.ID, attempt int, o core.Outcome)
+	Completed(err error)
+	// DrainingOnce comes before the head of a function's queue is asked to be started,
+	// DrainedOnce after it with core's answer, and DrainEnded when core says that the
+	// attempt is over.
+	DrainingOnce(fn int)
+	DrainedOnce(fn int, did bool, err error)
+	DrainEnded(fn int)
+	// Forgetting comes before a caller takes its wait back.
+	Forgetting(c *Caller)
+	// Purged comes after a function's dead letters were to be forgotten.
+	Purged(fn, n int, err error)
+	// SettingReplicas comes before a function's instances are set by hand, ReplicasSet
+	// after it.
+	SettingReplicas(fn, n int)
+	ReplicasSet(fn, n int, err error)
+	// Configured comes after a setting of core was changed: draining, the rate, or sync
+	// admission.
+	Configured(f *scenario.Fault, err error)
 	// Redriven comes after a dead letter was submitted again, with core's answer,
 	// and after Offered.
 	Redriven(t Tag, letter core.ID, err error)
@@ -118,6 +139,10 @@ type World struct {
 	timed    []byte // what is left of memory for timed inputs
 	rival    func(*scenario.Function) Rival
 
+	forgetting []*Caller
+	scratch    []byte // of borrowed inputs and keys
+	backlog    bool   // a pump is due
+
 	deletions []*core.Deletion
 	node      node
 	restarts  *loop.Source
@@ -125,7 +150,7 @@ type World struct {
 	operating map[string][]func()
 	looks     random.Stream
 
-	arrivals, answers, faults, reports, batches *loop.Source
+	arrivals, answers, faults, reports, batches, pumps, forgets *loop.Source
 }
 
 // The streams of the sources' tie-breaks (3 is the loop's own). They are part
@@ -136,6 +161,8 @@ const (
 	faultTies   = 4
 	reportTies  = 5
 	batchTies   = 6
+	pumpTies    = 9 // 7 and 8 are of the journal
+	forgetTies  = 10
 )
 
 // New makes a scenario's world. rival, when not nil, scales the functions that
@@ -147,6 +174,8 @@ func New(sc *scenario.Scenario, l *loop.Loop, rival func(*scenario.Function) Riv
 	w.faults = l.Source(faultTies, w.step)
 	w.reports = l.Source(reportTies, w.report)
 	w.batches = l.Source(batchTies, w.endQueued)
+	w.pumps = l.Source(pumpTies, w.pump)
+	w.forgets = l.Source(forgetTies, w.forget)
 	w.restarts = w.addNode()
 	if err := w.addFunctions(); err != nil {
 		return nil, fmt.Errorf("%s: %w", sc.Name, err)
@@ -210,6 +239,7 @@ func (w *World) addFunctions() error {
 			b := &backend{
 				number: len(w.backends), name: name, decl: f, spec: spec, slow: 1,
 				service: draws.NewService(w.sc.Seed, name, &f.Behavior),
+				luck:    random.New(w.sc.Seed, "operators/"+name),
 			}
 			if f.Scaled() {
 				b.fleet = w.newFleet(b)

@@ -1,0 +1,154 @@
+package world
+
+import (
+	"unsafe"
+
+	"simplane/core"
+	"simplane/sim/scenario"
+)
+
+// What operators, and functions that answer by a callback, do to executions.
+
+// act is an arrival of a load that makes no calls.
+func (w *World) act(l *load) {
+	b := l.backend
+	switch l.calls.Decl.Mode {
+	case "redrive":
+		w.redrive(b, 1)
+		return
+	case "drain-once":
+		w.drainOnce(b)
+		return
+	}
+	ids := w.witness.Unended(b.number)
+	if len(ids) == 0 {
+		return
+	}
+	id := ids[b.luck.Below(len(ids))]
+	if l.calls.Decl.Mode == "cancel" {
+		w.cancel(id)
+	} else {
+		w.complete(l, id)
+	}
+}
+
+func (w *World) cancel(id core.ID) {
+	w.witness.Cancelling(id)
+	s, err := w.core.Cancel(id)
+	w.witness.Cancelled(id, &s, err)
+	if err == nil && w.node.disk != nil {
+		w.witness.Rests(0, id, s.LSN)
+	}
+}
+
+// complete ends an execution from outside. Most callbacks name no attempt; some are
+// of an early one, which may be over.
+func (w *World) complete(l *load, id core.ID) {
+	b, o, attempt := l.backend, w.success(), 0
+	if b.luck.Hit(l.calls.Decl.FailureRate) {
+		o = core.Outcome{Status: core.Error, Code: CodeFailed, Message: w.tokens.text("outside ", 17)}
+		if b.luck.Hit(0.2) {
+			o = core.Outcome{Status: core.Timeout}
+		}
+	}
+	if b.luck.Hit(0.3) {
+		attempt = 1 + b.luck.Below(2)
+	}
+	w.witness.Completing(id, attempt, o)
+	at, err := w.core.Complete(id, attempt, o)
+	w.witness.Completed(err)
+	if err == nil && at != 0 && w.node.disk != nil {
+		w.witness.Rests(0, id, at)
+	}
+}
+
+func (w *World) drainOnce(b *backend) {
+	w.witness.DrainingOnce(b.number)
+	life := w.node.life
+	did, err := w.core.DrainOnce(b.name, func() {
+		if life == w.node.life {
+			w.witness.DrainEnded(b.number)
+		}
+	})
+	w.witness.DrainedOnce(b.number, did, err)
+}
+
+// configure changes a setting of core.
+func (w *World) configure(f *scenario.Fault) {
+	var err error
+	switch f.Kind {
+	case "drain":
+		w.core.Drain()
+	case "set-rate":
+		w.core.SetRateMaxPerSecond(*f.Rate)
+	case "set-sync-queue":
+		err = w.core.SetSyncQueue(SyncQueue(f.SyncQueue))
+	}
+	w.witness.Configured(f, err)
+}
+
+// SyncQueue is a scenario's sync admission as core has it.
+func SyncQueue(q *scenario.SyncQueue) core.SyncQueueConfig {
+	cfg := core.DefaultConfig().SyncQueue
+	cfg.Enabled, cfg.EstimateDisabled, cfg.MaxConcurrency, cfg.MaxDepth = q.Enabled, q.EstimateDisabled, q.MaxConcurrency, q.MaxDepth
+	cfg.MaxEstimatedWait, cfg.MaxQueueWait = q.MaxEstimatedWait, q.MaxQueueWait
+	return cfg
+}
+
+// forget has a caller take its wait back.
+func (w *World) forget(i int32) {
+	c := w.forgetting[i]
+	w.forgetting[i] = nil
+	if w.core == nil {
+		return
+	}
+	w.witness.Forgetting(c)
+	w.core.Forget(c.Execution, c)
+}
+
+// OnBacklog is core.Config.OnBacklog where the backlog is deferred; nil otherwise.
+func (w *World) OnBacklog() func() {
+	if w.sc.Core.Backlog != scenario.Backlogs[1] {
+		return nil
+	}
+	return func() {
+		if !w.backlog {
+			w.backlog = true
+			w.pumps.In(0, w.node.life)
+		}
+	}
+}
+
+// pumpBudget is how many turns a pump takes before other events have theirs.
+const pumpBudget = 16
+
+// pump serves the functions that calls have left.
+func (w *World) pump(life int32) {
+	w.backlog = false
+	if life == w.node.life && w.core != nil && w.core.Pump(pumpBudget) && !w.backlog {
+		w.backlog = true
+		w.pumps.In(0, life)
+	}
+}
+
+// lend has a call bring its input and key in memory that the caller will use again.
+func (w *World) lend(r *core.Request) {
+	if r.Borrowed = w.sc.Core.BorrowedInputs; !r.Borrowed {
+		return
+	}
+	w.scratch = append(append(w.scratch[:0], r.Input...), r.IdempotencyKey...)
+	r.Input = w.scratch[:len(r.Input):len(r.Input)]
+	if key := w.scratch[len(r.Input):]; len(key) > 0 {
+		r.IdempotencyKey = unsafe.String(&key[0], len(key))
+	}
+}
+
+// takeBack uses it again.
+func (w *World) takeBack(r *core.Request) {
+	if !r.Borrowed {
+		return
+	}
+	for i := range w.scratch {
+		w.scratch[i] = '#'
+	}
+}
