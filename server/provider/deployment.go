@@ -140,6 +140,14 @@ func (d Deployment) Rescaled(had Deployment, n int) int {
 	return n
 }
 
+// Most is how many instances d may have where a provider allows so many.
+func (d Deployment) Most(allowed int) int {
+	if d.MaxReplicas > 0 {
+		return min(d.MaxReplicas, allowed)
+	}
+	return allowed
+}
+
 var deploymentName = regexp.MustCompile(`^[a-zA-Z0-9]([a-zA-Z0-9._-]{0,126}[a-zA-Z0-9])?$`)
 
 // maxCommandBytes keeps a command line and its environment well below what

@@ -26,6 +26,11 @@ type HTTPOptions struct {
 // from those of others.
 const TokenHeader = "X-Simplane-Instance-Token"
 
+// TokenEnv is the environment variable that tells an HTTP function the token of
+// its instance. Every request of simplane's has it in TokenHeader: a function that
+// wants to be called by simplane only refuses the others.
+const TokenEnv = "SIMPLANE_INSTANCE_TOKEN"
+
 // HTTPInstance calls a function that listens on a TCP address. Connections
 // are kept and reused.
 type HTTPInstance struct {

@@ -186,7 +186,7 @@ func (in *instance) watchHealth(c *child, server *httpServer, hung chan<- struct
 // its instance. Every request of simplane's has it in the header
 // provider.TokenHeader: a function that wants to be called by simplane only
 // refuses the others.
-const TokenEnv = "SIMPLANE_INSTANCE_TOKEN"
+const TokenEnv = provider.TokenEnv
 
 // httpServer is what is known of a function that serves HTTP.
 type httpServer struct {

@@ -105,10 +105,7 @@ func (f *Set) Note(instance string, level slog.Level, text string) {
 func (f *Set) Most() int {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.dep.MaxReplicas > 0 {
-		return min(f.dep.MaxReplicas, f.opt.MaxReplicas)
-	}
-	return f.opt.MaxReplicas
+	return f.dep.Most(f.opt.MaxReplicas)
 }
 
 // Scale sets the number of instances wanted.

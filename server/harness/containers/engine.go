@@ -1,0 +1,211 @@
+// Package containers gives tests a container engine: images built from scratch out
+// of this module's programs, and the removal of all that a test has made, also what
+// an earlier run that was killed has left.
+package containers
+
+import (
+	"archive/tar"
+	"bytes"
+	"context"
+	"crypto/rand"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/moby/moby/client"
+
+	"simplane/server/provider/container"
+)
+
+// labelPID marks images with the process of the tests that built them.
+const labelPID = "simplane.internal/test-pid"
+
+// Client is a client of the machine's engine. Without an engine the test is skipped,
+// with a line that says so.
+func Client(t testing.TB) *client.Client {
+	t.Helper()
+	c, err := container.Connect("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	if _, err := c.Ping(ctx, client.PingOptions{NegotiateAPIVersion: true}); err != nil {
+		fmt.Fprintf(os.Stderr, "\n*** NO CONTAINER ENGINE: %s is skipped: %v\n", t.Name(), err)
+		t.Skip("no container engine: ", err)
+	}
+	clean.Do(func() { removeOfTheDead(c) })
+	return c
+}
+
+var clean sync.Once
+
+// Name is a name for Options.Name. What has it is removed when the test ends.
+func Name(t testing.TB, c *client.Client) string {
+	name := fmt.Sprintf("test-%d-%s", os.Getpid(), strings.ToLower(rand.Text()[:6]))
+	t.Cleanup(func() { remove(c, name) })
+	return name
+}
+
+// remove removes the containers and networks of a name.
+func remove(c *client.Client, name string) {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	filters := client.Filters{}.Add("label", "simplane.internal/name="+name)
+	all, _ := c.ContainerList(ctx, client.ContainerListOptions{All: true, Filters: filters})
+	for _, one := range all.Items {
+		_, _ = c.ContainerRemove(ctx, one.ID, client.ContainerRemoveOptions{Force: true, RemoveVolumes: true})
+	}
+	networks, _ := c.NetworkList(ctx, client.NetworkListOptions{Filters: filters})
+	for _, n := range networks.Items {
+		_, _ = c.NetworkRemove(ctx, n.ID, client.NetworkRemoveOptions{})
+	}
+}
+
+// removeOfTheDead removes what tests of processes that are no more have left.
+func removeOfTheDead(c *client.Client) {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	names := map[string]bool{}
+	note := func(labels map[string]string) {
+		name := labels["simplane.internal/name"]
+		if pid, _, ok := strings.Cut(strings.TrimPrefix(name, "test-"), "-"); ok && strings.HasPrefix(name, "test-") && dead(pid) {
+			names[name] = true
+		}
+	}
+	filters := client.Filters{}.Add("label", "simplane.internal/name")
+	if all, err := c.ContainerList(ctx, client.ContainerListOptions{All: true, Filters: filters}); err == nil {
+		for _, one := range all.Items {
+			note(one.Labels)
+		}
+	}
+	if all, err := c.NetworkList(ctx, client.NetworkListOptions{Filters: filters}); err == nil {
+		for _, one := range all.Items {
+			note(one.Labels)
+		}
+	}
+	for name := range names {
+		remove(c, name)
+	}
+	images, err := c.ImageList(ctx, client.ImageListOptions{Filters: client.Filters{}.Add("label", labelPID)})
+	if err != nil {
+		return
+	}
+	for _, one := range images.Items {
+		if dead(one.Labels[labelPID]) {
+			_, _ = c.ImageRemove(ctx, one.ID, client.ImageRemoveOptions{Force: true})
+		}
+	}
+}
+
+func dead(pid string) bool {
+	n, err := strconv.Atoi(pid)
+	return err == nil && n > 1 && syscall.Kill(n, 0) == syscall.ESRCH
+}
+
+// Image builds an image from scratch with one static program of this module, the
+// package pkg below its root, as entry point. lines are more of its Dockerfile.
+// Main removes it.
+func Image(t testing.TB, c *client.Client, pkg string, lines ...string) string {
+	t.Helper()
+	return Build(t, c, Program(t, pkg), lines...)
+}
+
+// Build is Image with a program that is built already.
+func Build(t testing.TB, c *client.Client, program string, lines ...string) string {
+	t.Helper()
+	raw, err := os.ReadFile(program)
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := "FROM scratch\nLABEL " + labelPID + "=" + strconv.Itoa(os.Getpid()) + "\nCOPY program /program\nENTRYPOINT [\"/program\"]\n" + strings.Join(lines, "\n")
+	var b bytes.Buffer
+	w := tar.NewWriter(&b)
+	for name, content := range map[string][]byte{"Dockerfile": []byte(file), "program": raw} {
+		err = w.WriteHeader(&tar.Header{Name: name, Size: int64(len(content)), Mode: 0o755})
+		if err == nil {
+			_, err = w.Write(content)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	tag := fmt.Sprintf("simplane-test/%s:%d", strings.ToLower(rand.Text()[:10]), os.Getpid())
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
+	defer cancel()
+	build, err := c.ImageBuild(ctx, &b, client.ImageBuildOptions{Tags: []string{tag}, Remove: true, ForceRemove: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	said, err := io.ReadAll(build.Body)
+	build.Body.Close()
+	if err != nil || bytes.Contains(said, []byte("errorDetail")) {
+		t.Fatalf("the image could not be built: %v\n%s", err, said)
+	}
+	built.Lock()
+	built.images = append(built.images, func() { RemoveImage(c, tag) })
+	built.Unlock()
+	return tag
+}
+
+// RemoveImage removes an image, if it is there.
+func RemoveImage(c *client.Client, tag string) {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	_, _ = c.ImageRemove(ctx, tag, client.ImageRemoveOptions{Force: true, PruneChildren: true})
+}
+
+var built struct {
+	sync.Mutex
+	dir      string
+	programs map[string]string
+	images   []func() // that remove them
+}
+
+// Program builds a static program of this module, once in each test process.
+func Program(t testing.TB, pkg string) string {
+	t.Helper()
+	built.Lock()
+	defer built.Unlock()
+	if path, ok := built.programs[pkg]; ok {
+		return path
+	}
+	if built.dir == "" {
+		dir, err := os.MkdirTemp("", "simplane-programs-")
+		if err != nil {
+			t.Fatal(err)
+		}
+		built.dir, built.programs = dir, map[string]string{}
+	}
+	path := filepath.Join(built.dir, filepath.Base(pkg))
+	cmd := exec.Command("go", "build", "-ldflags", "-s -w", "-o", path, "simplane/"+pkg)
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("go build %s: %v\n%s", pkg, err, out)
+	}
+	built.programs[pkg] = path
+	return path
+}
+
+// Main runs the tests of a package that uses this one, and removes what was built.
+func Main(m *testing.M) {
+	code := m.Run()
+	for _, remove := range built.images { // after the containers of all tests
+		remove()
+	}
+	if built.dir != "" {
+		_ = os.RemoveAll(built.dir)
+	}
+	os.Exit(code)
+}
