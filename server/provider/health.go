@@ -45,19 +45,24 @@ func AwaitReady(ctx context.Context, gone, stop <-chan struct{}, check func() (b
 	}
 }
 
-// Healthy asks GET /health on a connection, and closes it: an idle one would keep a
-// single-threaded server from others. Healthy is a 2xx, or a 404 from a function
-// without that path.
-func Healthy(conn net.Conn, token string, timeout time.Duration) bool {
+// Healthy asks for a function's health on a connection, and closes it: an idle one
+// would keep a single-threaded server from others. Healthy is a 2xx, a 404 from a
+// function without that path, or, where the port is all that is checked, the
+// connection itself.
+func Healthy(conn net.Conn, check HealthCheck, token string, timeout time.Duration) bool {
 	defer conn.Close()
+	if check.TCP {
+		return true
+	}
 	client := &fasthttp.HostClient{
 		Addr: conn.RemoteAddr().String(), MaxConns: 1, MaxIdemponentCallAttempts: 1, MaxResponseBodySize: 64 << 10,
-		Dial: func(string) (net.Conn, error) { return conn, nil },
+		DisablePathNormalizing: true,
+		Dial:                   func(string) (net.Conn, error) { return conn, nil },
 	}
 	req, resp := fasthttp.AcquireRequest(), fasthttp.AcquireResponse()
 	defer fasthttp.ReleaseRequest(req)
 	defer fasthttp.ReleaseResponse(resp)
-	req.SetRequestURI("http://" + client.Addr + "/health")
+	req.SetRequestURI("http://" + client.Addr + check.PathOrDefault())
 	req.Header.Set(TokenHeader, token)
 	req.SetConnectionClose()
 	err := client.DoTimeout(req, resp, timeout)

@@ -29,6 +29,7 @@ type box struct {
 	name    string
 	address string // host:port
 	token   string
+	check   provider.HealthCheck
 	gone    chan struct{} // closed when it is known to have ended
 
 	ended sync.Once
@@ -132,7 +133,7 @@ func (p *Provider) start(d provider.Deployment) (*box, error) {
 	if err != nil {
 		return nil, engineSays(err)
 	}
-	b := &box{p: p, id: made.ID, name: name, token: token, gone: make(chan struct{})}
+	b := &box{p: p, id: made.ID, name: name, token: token, check: d.HealthCheck, gone: make(chan struct{})}
 	p.boxes.claim(b)
 	if _, err = p.opt.Client.ContainerStart(ctx, b.id, client.ContainerStartOptions{}); err == nil {
 		err = b.locate(ctx, w)

@@ -149,7 +149,7 @@ func (p *Provider) adopt(ctx context.Context, d provider.Deployment) (*box, erro
 		if c.State != container.StateRunning || c.Labels[labelProgram] != program || p.boxes.expected(c.Names) {
 			continue
 		}
-		b := &box{p: p, id: c.ID, gone: make(chan struct{})}
+		b := &box{p: p, id: c.ID, check: d.HealthCheck, gone: make(chan struct{})}
 		if !p.boxes.claim(b) {
 			continue
 		}

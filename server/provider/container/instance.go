@@ -52,7 +52,7 @@ func (in *instance) Run() replicas.Exit {
 		}()
 		select {
 		case <-hung:
-			in.Note(slog.LevelError, "replaced: invocations fail and GET /health is not answered")
+			in.Note(slog.LevelError, "replaced: invocations fail, and it does not "+b.check.String())
 			in.f.Pool.Remove(in.ID())
 			in.dispose(b)
 			return replicas.Exit{}
@@ -118,7 +118,7 @@ func (in *instance) neverReady(b *box) replicas.Exit {
 	}
 	words := b.lastWords(context.Background())
 	in.end(b)
-	return replicas.StartFailed("the function did not answer GET /health at port %d within %v%s", port, in.f.p.opt.StartTimeout, words)
+	return replicas.StartFailed("the function did not %s at port %d within %v%s", b.check, port, in.f.p.opt.StartTimeout, words)
 }
 
 // end stops a container and removes it.
@@ -157,7 +157,7 @@ func (p *Provider) kept() bool {
 
 func (b *box) healthy() bool {
 	conn, err := net.DialTimeout("tcp", b.address, b.p.opt.HealthTimeout)
-	return err == nil && provider.Healthy(conn, b.token, b.p.opt.HealthTimeout)
+	return err == nil && provider.Healthy(conn, b.check, b.token, b.p.opt.HealthTimeout)
 }
 
 // noticeCrash is how long the engine has to tell that a container that stopped

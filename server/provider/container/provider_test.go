@@ -196,12 +196,12 @@ func TestCommandsReplaceTheEntryPoint(t *testing.T) {
 func TestRefusals(t *testing.T) {
 	k := start(t, container.Options{})
 	for what, c := range map[string]func(*provider.Deployment){
-		"image: the container provider needs one": func(d *provider.Deployment) { d.Image = "" },
+		"image: the container provider needs one":  func(d *provider.Deployment) { d.Image = "" },
 		"image: \"Not An Image\"":                  func(d *provider.Deployment) { d.Image = "Not An Image" },
 		"runtimeMode: a container must serve HTTP": func(d *provider.Deployment) { d.RuntimeMode = provider.STDIO },
-		"resources.memory: 1Mi is less":           func(d *provider.Deployment) { d.Memory = "1Mi" },
-		"replicas: at most 256":                   func(d *provider.Deployment) { d.Replicas = 257 },
-		"imagePullSecrets[0]: there are no":       func(d *provider.Deployment) { d.ImagePullSecrets = []string{"x"} },
+		"resources.memory: 1Mi is less":            func(d *provider.Deployment) { d.Memory = "1Mi" },
+		"replicas: at most 256":                    func(d *provider.Deployment) { d.Replicas = 257 },
+		"imagePullSecrets[0]: there are no":        func(d *provider.Deployment) { d.ImagePullSecrets = []string{"x"} },
 	} {
 		d := deployment("some/image:1")
 		c(&d)

@@ -9,8 +9,6 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/valyala/fasthttp"
-
 	"simplane/server/provider"
 	"simplane/server/provider/replicas"
 )
@@ -61,7 +59,11 @@ func (in *instance) runHTTP() exit {
 	defer target.Close()
 	if in.BecameReady(server.address(), time.Since(began), target) {
 		hung := make(chan struct{})
-		go in.watchHealth(c, server, hung)
+		go func() {
+			if provider.WatchHealth(in.f.Pool, in.id, in.f.p.opt.HealthInterval, c.Done(), in.stop, server.answers) {
+				close(hung)
+			}
+		}()
 		select {
 		case <-hung:
 			in.note(slog.LevelError, "replaced: invocations fail, and it does not "+server.check.String())
@@ -114,72 +116,14 @@ func (in *instance) squatted(c *child, foreign error) exit {
 // probe looks until the function is ready, see healthy. false means that it exited,
 // that the time is up, or that the instance is to stop; the error that the port is
 // somebody else's.
-//
-// The pause grows with the time that has passed, so that a start is noticed
-// with little delay, and a slow start is not disturbed by frequent requests.
 func (in *instance) probe(ctx context.Context, c *child, server *httpServer) (up bool, err error) {
-	for began := time.Now(); ; {
+	return provider.AwaitReady(ctx, c.Done(), in.stop, func() (bool, error) {
 		conn, err := server.knock()
-		if err == nil && server.healthy(conn) {
-			return true, nil
-		}
 		if foreign := (*errForeign)(nil); errors.As(err, &foreign) {
 			return false, err
 		}
-		pause := time.NewTimer(min(max(shortestPause, time.Since(began)/16), longestPause))
-		select {
-		case <-pause.C:
-		case <-ctx.Done():
-		case <-c.Done():
-		case <-in.stop:
-		}
-		pause.Stop()
-		select {
-		case <-ctx.Done():
-			return false, nil
-		case <-c.Done():
-			return false, nil
-		case <-in.stop:
-			return false, nil
-		default:
-		}
-	}
-}
-
-// Pauses between two checks whether a function is ready.
-const (
-	shortestPause = 200 * time.Microsecond
-	longestPause  = 50 * time.Millisecond
-)
-
-// watchHealth closes hung when the instance neither does its work nor is
-// healthy: the process hangs and must be replaced. While invocations
-// succeed, no request is made.
-func (in *instance) watchHealth(c *child, server *httpServer, hung chan<- struct{}) {
-	tick := time.NewTicker(in.f.p.opt.HealthInterval)
-	defer tick.Stop()
-	for misses := 0; ; {
-		select {
-		case <-c.Done():
-			return
-		case <-in.stop:
-			return
-		case <-tick.C:
-		}
-		if !in.f.Pool.Ejected(in.id) {
-			misses = 0
-			continue
-		}
-		conn, err := server.connect(in.f.p.opt.HealthTimeout)
-		if err == nil && server.healthy(conn) {
-			misses = 0
-			continue
-		}
-		if misses++; misses == 3 {
-			close(hung)
-			return
-		}
-	}
+		return err == nil && server.healthy(conn), nil
+	})
 }
 
 // TokenEnv is the environment variable that tells an HTTP function the token of
@@ -196,32 +140,15 @@ type httpServer struct {
 	healthTimeout time.Duration
 }
 
-// healthy asks for the function's health on a connection, and closes it: an idle
-// one would keep a single-threaded server from others. Healthy is a 2xx, a 404 from
-// a function without that path, or, where the port is all that is checked, the
-// connection itself.
+// healthy is provider.Healthy of this function.
 func (s *httpServer) healthy(conn net.Conn) bool {
-	defer conn.Close()
-	if s.check.TCP {
-		return true
-	}
-	client := &fasthttp.HostClient{
-		Addr: conn.RemoteAddr().String(), MaxConns: 1, MaxIdemponentCallAttempts: 1, MaxResponseBodySize: 64 << 10,
-		DisablePathNormalizing: true,
-		Dial:                   func(string) (net.Conn, error) { return conn, nil },
-	}
-	req, resp := fasthttp.AcquireRequest(), fasthttp.AcquireResponse()
-	defer fasthttp.ReleaseRequest(req)
-	defer fasthttp.ReleaseResponse(resp)
-	req.SetRequestURI("http://" + client.Addr + s.check.PathOrDefault())
-	req.Header.Set(provider.TokenHeader, s.token)
-	req.SetConnectionClose()
-	err := client.DoTimeout(req, resp, s.healthTimeout)
-	if err != nil && !errors.Is(err, fasthttp.ErrBodyTooLarge) {
-		return false
-	}
-	code := resp.StatusCode()
-	return code/100 == 2 || code == fasthttp.StatusNotFound
+	return provider.Healthy(conn, s.check, s.token, s.healthTimeout)
+}
+
+// answers reports whether the function can be reached and is healthy.
+func (s *httpServer) answers() bool {
+	conn, err := s.connect(s.healthTimeout)
+	return err == nil && s.healthy(conn)
 }
 
 // httpTarget distinguishes a crash from other transport failures.
