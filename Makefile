@@ -8,10 +8,14 @@ LDFLAGS := -s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT)
 FUZZTIME ?= 20000x
 
 HOTPATH := results-invoke results-pool results-enqueue results-nethttp
-.PHONY: build run test slow-test vet vuln race cores plain fuzz scenarios cross mutants killtest bench bench-check results-hotpath $(HOTPATH) results-before results-growth results-fidelity jetstream results-durable soak kube-assets kube-test clean
+.PHONY: build build-full run test slow-test vet vuln race cores plain fuzz scenarios cross mutants killtest bench bench-check results-hotpath $(HOTPATH) results-before results-growth results-fidelity jetstream results-durable soak kube-assets kube-test clean
 
 build:
 	go build -ldflags '$(LDFLAGS)' -o bin/simplane ./cmd/simplane
+
+# With the Kubernetes provider, whose client is more than half of the program.
+build-full:
+	go build -tags kubernetes -ldflags '$(LDFLAGS)' -o bin/simplane-full ./cmd/simplane
 
 run: build
 	./bin/simplane serve --data-dir simplane-data
@@ -30,6 +34,7 @@ slow-test:
 vet:
 	go vet ./...
 	go vet -tags slow ./...
+	go vet -tags kubernetes ./cmd/simplane
 	go tool staticcheck -checks all ./...
 	@unformatted=$$(gofmt -l .); if [ -n "$$unformatted" ]; then echo "run gofmt -w on: $$unformatted"; exit 1; fi
 	@git ls-files -z '*.go' '*.md' '*.yaml' Makefile .ci | xargs -0 go tool misspell -error -i addres

@@ -211,7 +211,7 @@ func (p *keptProvider) SetReplicas(_ context.Context, _ string, n int) error {
 func TestAutoscalerGoesOnFromWhatRuns(t *testing.T) {
 	p := &keptProvider{}
 	f := start(t, quickScaling, func(cfg *Config) {
-		cfg.Provider, cfg.ClusterProvider = ProviderKubernetes, p
+		cfg.Provider, cfg.Made = ProviderKubernetes, map[string]provider.Provider{ProviderKubernetes: p}
 		cfg.Core.ScaleDownWindow, cfg.Core.ScaleToZeroGrace = time.Hour, time.Hour
 	})
 	for _, name := range []string{"a", "b", "c", "d", "e"} {
@@ -253,7 +253,7 @@ func (p *measuringProvider) Status(string) (provider.Status, bool) {
 func TestProviderTellsItsFigures(t *testing.T) {
 	p := &measuringProvider{}
 	f := start(t, quickScaling, func(cfg *Config) {
-		cfg.Provider, cfg.ClusterProvider = ProviderKubernetes, p
+		cfg.Provider, cfg.Made = ProviderKubernetes, map[string]provider.Provider{ProviderKubernetes: p}
 		cfg.Core.ScaleToZeroGrace = time.Hour
 	})
 	f.register("f", "DEPLOYMENT", `"scalingConfig":{"strategy":"INTERNAL","minReplicas":1,"maxReplicas":9,"metrics":[{"type":"cpu","target":50}]}`)

@@ -135,15 +135,21 @@ type Config struct {
 	onFatal func(error)              // tests; nil ends the process
 	onLog   func(*pebblelog.Options) // tests; nil changes nothing
 
-	// Provider runs DEPLOYMENT functions: ProviderProcess, ProviderKubernetes
-	// or ProviderNone.
+	// Provider says what runs DEPLOYMENT functions: ProviderProcess, ProviderContainer,
+	// ProviderKubernetes, several of them with commas and the default first, or
+	// ProviderNone.
 	Provider string
-	// ClusterProvider is the provider for ProviderKubernetes, made by the
-	// caller of New, so that this package needs no Kubernetes client.
-	ClusterProvider provider.Provider
+	// Made are the providers but for ProviderProcess, by name, made by the caller of
+	// New, so that this package needs no client of theirs.
+	Made map[string]provider.Provider
 	// Kubeconfig is the client's configuration file; empty means KUBECONFIG or
 	// the pod's service account. KubeNamespace is where functions run.
 	Kubeconfig, KubeNamespace string
+	// ContainerHost is the address of the container engine; empty means DOCKER_HOST or
+	// Docker's socket. ContainerName tells this server's containers from those of
+	// others. The other settings of ProviderContainer are as in container.Options.
+	ContainerHost, ContainerName, ContainerNetwork, ContainerReach, ContainerPull, ContainerUser string
+	ImageCredentials                                                                             string
 	// FunctionStartTimeout is how long an instance may take to be ready.
 	FunctionStartTimeout time.Duration
 	// CgroupRoot is a control group in which those of the instances are made,
@@ -188,7 +194,7 @@ func DefaultConfig() Config {
 		ShutdownGrace: limits.ShutdownGrace.Default,
 		Fsync:         fsyncAlways, JournalTimeout: limits.JournalTimeout.Default, JournalMaxBytes: limits.JournalMaxBytes.Default,
 		FlightRecorderBytes: limits.FlightRecorderBytes.Default, RecordMaxBytes: limits.RecordMaxBytes.Default, RecordNames: true,
-		Provider: ProviderProcess, FunctionStartTimeout: limits.FunctionStartTimeout.Default,
+		Provider: ProviderProcess, ContainerName: "simplane", ContainerReach: "auto", ContainerPull: "missing", FunctionStartTimeout: limits.FunctionStartTimeout.Default,
 		CgroupRoot: process.CgroupAuto, FunctionMaxProcesses: int(limits.FunctionMaxProcesses.Default),
 		PeerAddr: "127.0.0.1:8082", ClusterStream: "simplane", ClusterReplicas: 3,
 		KubeNamespace: "default", LogLevel: "info", LogFormat: "text",

@@ -50,7 +50,9 @@ func (p *askedProvider) names() string {
 }
 
 func by(p provider.Provider) func(*Config) {
-	return func(c *Config) { c.Provider, c.ClusterProvider = ProviderKubernetes, p }
+	return func(c *Config) {
+		c.Provider, c.Made = ProviderKubernetes, map[string]provider.Provider{ProviderKubernetes: p}
+	}
 }
 
 // A process that dies while the provider makes a function's instances has the

@@ -75,7 +75,7 @@ func (s *Server) checkExposure(api, mgmt string) error {
 	for _, o := range openings {
 		s.log.Log(context.Background(), o.level, fmt.Sprintf("no token is needed at %s: %s can %s", listed(o.addrs), o.who, s.allows(o.scopes)),
 			"close", "set "+tokenKeys(o.scopes))
-		if o.level >= slog.LevelWarn && slices.Contains(o.scopes, auth.ScopeManage) && s.cfg.Provider == ProviderProcess && os.Geteuid() == 0 {
+		if o.level >= slog.LevelWarn && slices.Contains(o.scopes, auth.ScopeManage) && s.cfg.Provides(ProviderProcess) && os.Geteuid() == 0 {
 			s.log.Error("functions run as root, and "+o.who+" can register one without a token", "close", "run simplane as a user of its own, or set manageTokenFile")
 		}
 	}
@@ -94,7 +94,7 @@ func (s *Server) allows(scopes []auth.Scope) string {
 			found = append(found, "run functions")
 		case auth.ScopeManage:
 			what := "register functions"
-			if s.cfg.Provider == ProviderProcess {
+			if s.cfg.Provides(ProviderProcess) {
 				what += ", which are programs that run here as " + userName() + ","
 			}
 			found = append(found, what)

@@ -63,8 +63,8 @@ func (s *Server) newInstance(o instanceOptions) (*instance, error) {
 	n.answers = api.New(api.Options{
 		Core: n.core, Log: s.log, Guard: s.guard, Audit: s.audit, Registrar: n.registrar, Dashboard: admin.Dashboard,
 		Cores: func() []api.Source { return []api.Source{{Core: n.core, Stored: o.stored}} }, CoreOf: func(core.ID) *core.Core { return n.core },
-		Rollout: n.registrar.Rollout,
-		Lists:   s.lists, Profiles: s.profiles.Serve, Run: o.dispatcher.Run, Pass: o.dispatcher.Pass,
+		Rollout: n.registrar.Rollout, Trouble: n.registrar.Trouble, ProviderHealth: s.providerHealth,
+		Lists: s.lists, Profiles: s.profiles.Serve, Run: o.dispatcher.Run, Pass: o.dispatcher.Pass,
 		Tracing: s.tracing, CheckEndpoint: s.egress.CheckHost, Draining: s.draining.Load, Stored: o.stored, Lost: o.lost,
 		AsyncEnabled: s.cfg.AsyncEnabled, CancelOnDisconnect: s.cfg.CancelOnDisconnect, AccessLogSample: s.cfg.AccessLogSample,
 		Panicked:           s.flight.Panicked,

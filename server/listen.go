@@ -30,6 +30,9 @@ func (s *Server) listen(key, addr string, connections int, refused *prometheus.C
 		Refused: func(met sock.Limit) { refused.WithLabelValues(limitLabels[met]).Inc() },
 		Answer:  api.RefusedConnection,
 	}
+	if key == "mgmt-addr" {
+		limits.Deny = s.fromFunction // it is for operators
+	}
 	if s.certs == nil {
 		return sock.NewListener(ln, limits, s.log), nil
 	}

@@ -43,7 +43,7 @@ func routes(a *api.API, admin *admin.Admin, scrape fasthttp.RequestHandler) []ap
 		{Scope: auth.ScopeInternal, Method: "GET", Path: "/v1/admin/cluster", Handle: api.NoArg(admin.ClusterStatus)},
 		{Scope: auth.ScopeInternal, Method: "GET", Path: "/v1/admin/stats", Handle: api.NoArg(admin.Stats), At: api.AtAllNodes},
 		{Scope: auth.ScopePublic, Method: "GET", Path: "/actuator/health", Handle: api.NoArg(a.Health)},
-		{Scope: auth.ScopePublic, Method: "GET", Path: "/actuator/health/liveness", Handle: api.NoArg(a.Health)},
+		{Scope: auth.ScopePublic, Method: "GET", Path: "/actuator/health/liveness", Handle: api.NoArg(a.Liveness)},
 		{Scope: auth.ScopePublic, Method: "GET", Path: "/actuator/health/readiness", Handle: api.NoArg(a.Readiness)},
 		{Scope: auth.ScopePublic, Method: "GET", Path: "/actuator/prometheus", Handle: api.NoArg(scrape), Metrics: true},
 		{Scope: auth.ScopePublic, Method: "GET", Path: "/openapi.json", Handle: api.NoArg(serveOpenAPI)},

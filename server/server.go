@@ -29,17 +29,18 @@ import (
 
 // Server is the control plane with its HTTP listeners.
 type Server struct {
-	cfg      Config
-	log      *slog.Logger
-	only     *instance   // the one that answers all; nil in a cluster
-	member   *membership // nil without a cluster
-	clock    *machine.Clock
-	metrics  *telemetry.Metrics
-	tracing  *telemetry.Tracing // nil without an exporter
-	draining atomic.Bool
-	provider provider.Provider // nil without one
-	durable  *durability       // nil without a data directory
-	flight   *flight.Recorder  // nil when nothing is recorded
+	cfg       Config
+	log       *slog.Logger
+	only      *instance   // the one that answers all; nil in a cluster
+	member    *membership // nil without a cluster
+	clock     *machine.Clock
+	metrics   *telemetry.Metrics
+	tracing   *telemetry.Tracing // nil without an exporter
+	draining  atomic.Bool
+	provider  provider.Provider // of all providers; nil without one
+	providers []provider.Named
+	durable   *durability      // nil without a data directory
+	flight    *flight.Recorder // nil when nothing is recorded
 
 	// What all instances share.
 	guard      *auth.Guard
@@ -92,11 +93,11 @@ func New(cfg Config, log *slog.Logger) (_ *Server, err error) {
 			s.tracing.Shutdown(s.traceFlush)
 		}
 	}()
-	if s.provider, err = s.newProvider(); err != nil {
+	if err = s.newProviders(); err != nil {
 		return nil, err
 	}
 	s.scaler = deploy.NewScaler(s.provider, s.coreOf, log)
-	s.deploying = deploy.Options{Provider: s.provider, Process: cfg.Provider == ProviderProcess, Scaler: s.scaler, Room: deploy.NewSpecRoom(cfg.MaxSpecBytes), Log: log}
+	s.deploying = deploy.Options{Provider: s.provider, Providers: s.providers, Scaler: s.scaler, Room: deploy.NewSpecRoom(cfg.MaxSpecBytes), Log: log}
 	s.observer = telemetry.Observer(s.metrics, s.tracing)
 	if cfg.inCluster() {
 		err = s.buildMember(&cfg)
@@ -304,6 +305,7 @@ func (s *Server) Serve(ctx context.Context) error {
 		}
 		return errors.Join(err, s.close())
 	}
+	s.providersRestored()
 	stopped := make(chan error)
 	if s.member == nil {
 		workers.Go(s.guarded(func() { s.only.schedule(background) }))

@@ -54,7 +54,14 @@ func NewSettings(flags *pflag.FlagSet) *Settings {
 	flags.StringVar(&c.Fsync, "fsync", c.Fsync, "always, or every=`DURATION`: what a loss of power may cost of what was acknowledged")
 	flags.StringVar(&c.Record, "record", c.Record, "`directory` for files with every decision, lengths and times without content; empty = none")
 	flags.BoolVar(&c.RecordNames, "record-names", c.RecordNames, "have the names of functions in recordings and dumps; otherwise numbers")
-	flags.StringVar(&c.Provider, "provider", c.Provider, "what runs DEPLOYMENT functions: process, kubernetes or none")
+	flags.StringVar(&c.Provider, "provider", c.Provider, "what runs DEPLOYMENT functions: process, container, kubernetes, several of them with commas and the default first, or none")
+	flags.StringVar(&c.ContainerHost, "container-host", c.ContainerHost, "`address` of the container engine, unix:///PATH or tcp://HOST:PORT; empty = DOCKER_HOST, else /var/run/docker.sock")
+	flags.StringVar(&c.ContainerName, "container-name", c.ContainerName, "`name` that tells this server's containers from those of another at the same engine")
+	flags.StringVar(&c.ContainerNetwork, "container-network", c.ContainerNetwork, "existing `network` that functions' containers are in; empty = one is made for them")
+	flags.StringVar(&c.ContainerReach, "container-reach", c.ContainerReach, "how functions' containers are reached: network, port (forwarded to 127.0.0.1), or auto")
+	flags.StringVar(&c.ContainerPull, "container-pull", c.ContainerPull, "when images are fetched from their registry: missing, always or never")
+	flags.StringVar(&c.ContainerUser, "container-user", c.ContainerUser, "`user` (or user:group) in functions' containers; empty = the image's")
+	flags.StringVar(&c.ImageCredentials, "image-credentials", c.ImageCredentials, "`directory` of files NAME.json (as Docker's config.json) for registries; imagePullSecrets are such names, default.json is for functions without")
 	flags.StringVar(&c.Kubeconfig, "kubeconfig", c.Kubeconfig, "client configuration `file` of the Kubernetes provider; empty = KUBECONFIG or the pod's service account")
 	flags.StringVar(&c.KubeNamespace, "kube-namespace", c.KubeNamespace, "namespace the Kubernetes provider runs functions in")
 	flags.StringVar(&c.CgroupRoot, "cgroup-root", c.CgroupRoot, "control group (`directory`) in which those of the instances are made; auto = the one simplane is in, none")
@@ -267,8 +274,14 @@ func (c *Config) problems() []string {
 	if n := c.FlightRecorderBytes; n > 0 && n < flight.MinBytes {
 		bad("flightRecorderBytes", "must be 0 (off), or at least %d, not %d", flight.MinBytes, n)
 	}
-	if !slices.Contains([]string{ProviderProcess, ProviderKubernetes, ProviderNone}, c.Provider) {
-		bad("provider", "must be process, kubernetes or none, not %q", c.Provider)
+	if problem := c.providerProblem(); problem != "" {
+		bad("provider", "%s", problem)
+	}
+	if !slices.Contains([]string{"auto", "network", "port"}, c.ContainerReach) {
+		bad("containerReach", "must be auto, network or port, not %q", c.ContainerReach)
+	}
+	if !slices.Contains([]string{"missing", "always", "never"}, c.ContainerPull) {
+		bad("containerPull", "must be missing, always or never, not %q", c.ContainerPull)
 	}
 	if _, err := c.syncEvery(); err != nil {
 		bad("fsync", "%v", err)

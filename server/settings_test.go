@@ -96,6 +96,10 @@ func another(t *testing.T, f *pflag.Flag) string {
 		return "http://127.0.0.1:4318"
 	case "endpoint-allow":
 		return "10.0.0.0/8"
+	case "container-pull":
+		return "always"
+	case "container-reach":
+		return "port"
 	case "fsync":
 		return "every=20ms"
 	case "shards":

@@ -1,3 +1,5 @@
+//go:build kubernetes
+
 package main
 
 import (
@@ -5,24 +7,18 @@ import (
 	"log/slog"
 
 	"simplane/server"
+	"simplane/server/provider"
 	"simplane/server/provider/kubernetes"
 )
 
-// connectCluster gives cfg the Kubernetes provider when it asks for it.
-func connectCluster(cfg *server.Config, log *slog.Logger) error {
-	if cfg.Provider != server.ProviderKubernetes {
-		return nil
+func init() {
+	makers[server.ProviderKubernetes] = func(cfg *server.Config, log *slog.Logger) (provider.Provider, error) {
+		client, metrics, err := kubernetes.Connect(cfg.Kubeconfig, log)
+		if err != nil {
+			return nil, fmt.Errorf("%w (set --kubeconfig, or run in a pod)", err)
+		}
+		return kubernetes.New(kubernetes.Options{
+			Client: client, Metrics: metrics, Namespace: cfg.KubeNamespace, Logger: log, MaxOutputBytes: cfg.MaxResponseBytes,
+		})
 	}
-	client, metrics, err := kubernetes.Connect(cfg.Kubeconfig, log)
-	if err != nil {
-		return fmt.Errorf("provider kubernetes: %w (set --kubeconfig, or run in a pod)", err)
-	}
-	p, err := kubernetes.New(kubernetes.Options{
-		Client: client, Metrics: metrics, Namespace: cfg.KubeNamespace, Logger: log, MaxOutputBytes: cfg.MaxResponseBytes,
-	})
-	if err != nil {
-		return fmt.Errorf("provider kubernetes: %w", err)
-	}
-	cfg.ClusterProvider = p
-	return nil
 }

@@ -87,7 +87,7 @@ func runServer(cmd *cobra.Command, settings *server.Settings, cfg server.Config,
 	if closed != nil {
 		log.Warn("secrets are less well kept than they could be", "error", closed)
 	}
-	if err := connectCluster(&cfg, log); err != nil {
+	if err := makeProviders(&cfg, log); err != nil {
 		return err
 	}
 	server.TuneGC()

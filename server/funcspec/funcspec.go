@@ -24,6 +24,10 @@ const (
 	RuntimeExec  = "EXEC"
 )
 
+// Providers are what runs instances of DEPLOYMENT functions, where it is switched
+// on.
+var Providers = []string{"process", "container", "kubernetes"}
+
 // Body modes: what the body of a call over HTTP is.
 const (
 	BodyEnvelope = "envelope" // {"input":…,"metadata":…}
@@ -42,6 +46,7 @@ type Spec struct {
 	Image            string              `json:"image,omitempty"` // what instances are started from, where they are
 	ExecutionMode    string              `json:"executionMode"`
 	RuntimeMode      string              `json:"runtimeMode"`
+	Provider         string              `json:"provider,omitempty"` // empty for the server's default
 	Concurrency      int                 `json:"concurrency"`
 	QueueSize        int                 `json:"queueSize"`
 	MaxRetries       int                 `json:"maxRetries"`
@@ -62,6 +67,7 @@ type Spec struct {
 	Durability       core.Durability     `json:"durability,omitempty"`
 	Generation       uint64              `json:"generation,omitempty"` // counts changes, from 1
 	Rollout          *Rollout            `json:"rollout,omitempty"`    // nil when there is nothing to say; no part of what is registered
+	Trouble          string              `json:"trouble,omitempty"`    // why its instances do not start; no part of what is registered
 }
 
 // HealthCheck says when an instance that serves HTTP is ready: with HealthHTTP
@@ -83,6 +89,7 @@ type Runtime struct {
 	Image            string
 	ExecutionMode    string
 	RuntimeMode      string
+	Provider         string // one of Providers; empty for the server's default
 	EndpointURL      string
 	Commands         []string
 	RuntimeCommand   string
@@ -151,7 +158,7 @@ func Of(s *core.Spec) *Runtime { return s.Data.(*Runtime) }
 func View(s *core.Spec) Spec {
 	r := Of(s)
 	return Spec{
-		Name: s.Name, Image: r.Image, ExecutionMode: r.ExecutionMode, RuntimeMode: r.RuntimeMode,
+		Name: s.Name, Image: r.Image, ExecutionMode: r.ExecutionMode, RuntimeMode: r.RuntimeMode, Provider: r.Provider,
 		Concurrency: s.Concurrency, QueueSize: s.QueueSize, MaxRetries: s.MaxRetries, TimeoutMillis: s.TimeoutMillis,
 		RetryBackoff: s.RetryBackoff,
 		EndpointURL:  r.EndpointURL, Commands: r.Commands, RuntimeCommand: r.RuntimeCommand, WorkingDirectory: r.WorkingDirectory,

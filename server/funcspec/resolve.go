@@ -17,6 +17,7 @@ type Input struct {
 	Image            *string                 `json:"image"`
 	ExecutionMode    *string                 `json:"executionMode"`
 	RuntimeMode      *string                 `json:"runtimeMode"`
+	Provider         *string                 `json:"provider"`
 	Concurrency      *int                    `json:"concurrency"`
 	QueueSize        *int                    `json:"queueSize"`
 	MaxRetries       *int                    `json:"maxRetries"`
@@ -38,10 +39,11 @@ type Input struct {
 	ScalingConfig    *ScalingInput           `json:"scalingConfig"`
 	RateMaxPerSecond *int64                  `json:"rateMaxPerSecond"`
 	Durability       *string                 `json:"durability"`
-	// Generation and Rollout are what the API shows of a function. They are taken,
+	// Generation, Rollout and Trouble are what the API shows of a function. They are taken,
 	// so that what was shown can be sent again, and not used.
 	Generation *int64   `json:"generation"`
 	Rollout    *Rollout `json:"rollout"`
+	Trouble    *string  `json:"trouble"`
 }
 
 // Resolve checks a spec and fills in the defaults. The error is a
@@ -55,6 +57,7 @@ func Resolve(in Input) (*core.Spec, error) {
 		Image:            or(in.Image, ""),
 		ExecutionMode:    or(in.ExecutionMode, ModeDeployment),
 		RuntimeMode:      or(in.RuntimeMode, RuntimeHTTP),
+		Provider:         or(in.Provider, ""),
 		EndpointURL:      or(in.EndpointURL, or(in.URL, "")),
 		Commands:         append([]string{}, in.Commands...),
 		RuntimeCommand:   or(in.RuntimeCommand, ""),
@@ -77,6 +80,12 @@ func Resolve(in Input) (*core.Spec, error) {
 	}
 	v.oneOf("executionMode", r.ExecutionMode, ModeLocal, ModePool, ModeDeployment)
 	v.oneOf("runtimeMode", r.RuntimeMode, RuntimeHTTP, RuntimeStdio, RuntimeFile, RuntimeExec)
+	if r.Provider != "" {
+		v.oneOf("provider", r.Provider, Providers...)
+		if !r.Provided() {
+			v.add("provider", "must be left out where no instances are started: LOCAL, POOL, or beside an endpointUrl")
+		}
+	}
 	v.oneOf("bodyMode", r.BodyMode, BodyEnvelope, BodyRaw)
 	if problem := pathProblem(r.InvokePath, "#?"); problem != "" {
 		v.add("invokePath", problem)

@@ -95,6 +95,7 @@ func (h HealthCheck) String() string {
 // field says otherwise.
 type Deployment struct {
 	Name             string // required, unique
+	Provider         string // which of several runs it; empty for the default
 	Image            string // container image; ignored by the process provider
 	RuntimeMode      RuntimeMode
 	Commands         []string // argv; preferred over RuntimeCommand

@@ -48,3 +48,19 @@ type Networked interface {
 	// not wait.
 	FromFunction(addr netip.Addr) bool
 }
+
+// Named is a Provider with the name that specs have for it.
+type Named struct {
+	Name string
+	Provider
+}
+
+// Find finds the provider of a name; of an empty one the first.
+func Find(all []Named, name string) (Named, bool) {
+	for _, n := range all {
+		if name == "" || n.Name == name {
+			return n, true
+		}
+	}
+	return Named{}, false
+}

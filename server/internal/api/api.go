@@ -31,8 +31,13 @@ type Options struct {
 	Registrar *deploy.Registrar
 	// Rollout says how the last change of a function's instances goes.
 	Rollout func(*core.Spec) *funcspec.Rollout
-	Lists   *httpjson.Lists
-	Tracing *telemetry.Tracing // nil without an exporter
+	// Trouble says why a function's instances do not start; empty when all is well.
+	Trouble func(*core.Spec) string
+	// ProviderHealth is, by the name of each provider, nil or why it cannot start
+	// instances.
+	ProviderHealth func() map[string]error
+	Lists          *httpjson.Lists
+	Tracing        *telemetry.Tracing // nil without an exporter
 	// Dashboard serves the dashboard on the management address, and leaves
 	// other requests to next.
 	Dashboard func(next fasthttp.RequestHandler) fasthttp.RequestHandler

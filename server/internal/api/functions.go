@@ -115,7 +115,7 @@ func (a *API) writeSpec(ctx *fasthttp.RequestCtx, status int, spec *core.Spec) {
 	}
 	ctx.Response.Header.Set(fasthttp.HeaderETag, strconv.Quote(strconv.FormatUint(spec.Generation, 10)))
 	view := funcspec.View(spec)
-	view.Rollout = a.Rollout(spec)
+	view.Rollout, view.Trouble = a.Rollout(spec), a.Trouble(spec)
 	httpjson.WriteJSON(ctx, status, view)
 }
 
@@ -229,7 +229,7 @@ func (a *API) ListFunctions(ctx *fasthttp.RequestCtx) {
 			}
 			p.B, separator = append(p.B, separator...), ","
 			view := funcspec.View(left[0])
-			view.Rollout = a.Rollout(left[0])
+			view.Rollout, view.Trouble = a.Rollout(left[0]), a.Trouble(left[0])
 			p.JSON(view)
 			left = left[1:]
 			return true

@@ -6,9 +6,30 @@ import (
 	"simplane/server/internal/httpjson"
 )
 
-// Health answers 200 while the process runs.
+// Liveness answers 200 while the process runs.
+func (a *API) Liveness(ctx *fasthttp.RequestCtx) {
+	httpjson.WriteJSON(ctx, fasthttp.StatusOK, health{Status: "UP"})
+}
+
+// health is the state of the server, or of a part of it.
+type health struct {
+	Status     string            `json:"status"`
+	Details    map[string]string `json:"details,omitempty"`
+	Components map[string]health `json:"components,omitempty"`
+}
+
+// Health is Liveness with the state of each provider. One that is out of reach does
+// not make the server unhealthy: restarting it would not help, and what runs goes on.
 func (a *API) Health(ctx *fasthttp.RequestCtx) {
-	httpjson.WriteJSON(ctx, fasthttp.StatusOK, map[string]string{"status": "UP"})
+	h := health{Status: "UP", Components: map[string]health{}}
+	for name, err := range a.ProviderHealth() {
+		part := health{Status: "UP"}
+		if err != nil {
+			part = health{Status: "DOWN", Details: map[string]string{"error": err.Error()}}
+		}
+		h.Components[name] = part
+	}
+	httpjson.WriteJSON(ctx, fasthttp.StatusOK, h)
 }
 
 // Readiness answers 503 while draining, so that load balancers stop sending, and
@@ -26,5 +47,5 @@ func (a *API) Readiness(ctx *fasthttp.RequestCtx) {
 		httpjson.WriteJSON(ctx, fasthttp.StatusServiceUnavailable, map[string]string{"status": "OUT_OF_SERVICE"})
 		return
 	}
-	a.Health(ctx)
+	a.Liveness(ctx)
 }

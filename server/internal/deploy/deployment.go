@@ -3,6 +3,7 @@ package deploy
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strconv"
 	"strings"
 	"time"
@@ -27,8 +28,12 @@ func (r *Registrar) acceptable(spec *core.Spec) *httpjson.Error {
 	if r.Provider == nil {
 		return unprocessable("no provider is configured for DEPLOYMENT functions: set endpointUrl, or use executionMode POOL or LOCAL")
 	}
+	rt := funcspec.Of(spec)
+	if _, on := provider.Find(r.Providers, rt.Provider); !on {
+		return unprocessable(fmt.Sprintf("provider %s is not switched on here, %s is: start simplane with --provider %s,%s, or leave provider out", rt.Provider, listed(r.Providers), listed(r.Providers), rt.Provider))
+	}
 	d := deployment(spec)
-	if r.Process && !d.HasCommand() {
+	if r.runsProcesses(rt) && !d.HasCommand() {
 		return unprocessable("the process provider cannot run an image: set commands or runtimeCommand, or endpointUrl of an instance that runs already")
 	}
 	if err := d.Validate(); err != nil {
@@ -51,13 +56,82 @@ func (r *Registrar) provision(spec *core.Spec) *httpjson.Error {
 // from a failure that may pass; nil for nil.
 func providerFault(err error) *httpjson.Error {
 	var invalid *provider.InvalidError
+	var image *provider.ImageError
 	switch {
 	case err == nil:
 		return nil
 	case errors.As(err, &invalid):
 		return httpjson.ValidationFailed(invalid.Details...)
+	case errors.As(err, &image):
+		return &httpjson.Error{Status: imageStatus[image.Code], Code: image.Code, Message: image.Message}
 	}
 	return &httpjson.Error{Status: fasthttp.StatusServiceUnavailable, Code: "PROVIDER_ERROR", Message: err.Error()}
+}
+
+// imageStatus are the statuses of the codes of an ImageError.
+var imageStatus = map[string]int{
+	provider.CodeImageNotFound: fasthttp.StatusUnprocessableEntity,
+	provider.CodeImageAuth:     fasthttp.StatusFailedDependency,
+	provider.CodeImageRegistry: fasthttp.StatusServiceUnavailable,
+}
+
+// imageTimeout bounds a look at a registry, which may be far away.
+const imageTimeout = 15 * time.Second
+
+// checkImage refuses a function whose image cannot be had, where its provider can
+// tell. It is called without mu: nobody is to wait for a slow registry but who asked.
+func (r *Registrar) checkImage(spec *core.Spec) *httpjson.Error {
+	rt := funcspec.Of(spec)
+	at, on := provider.Find(r.Providers, rt.Provider)
+	checker, can := at.Provider.(provider.ImageChecker)
+	if !rt.Provided() || !on || !can || rt.Image == "" {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), imageTimeout)
+	defer cancel()
+	return providerFault(checker.CheckImage(ctx, deployment(spec)))
+}
+
+// ProviderProcess is the name of the provider that runs commands as processes of
+// this machine, and cannot run images.
+const ProviderProcess = "process"
+
+// runsProcesses reports whether a function's instances end with this process.
+func (o *Options) runsProcesses(rt *funcspec.Runtime) bool {
+	at, _ := provider.Find(o.Providers, rt.Provider)
+	return at.Name == ProviderProcess
+}
+
+// listed are the names of providers, as --provider takes them.
+func listed(all []provider.Named) string {
+	var names []string
+	for _, n := range all {
+		names = append(names, n.Name)
+	}
+	return strings.Join(names, ",")
+}
+
+// Trouble is why a function's instances cannot be started, or why the last one did
+// not get ready; empty when all is well, and when it has none.
+func (o *Options) Trouble(spec *core.Spec) string {
+	rt := funcspec.Of(spec)
+	if o.Provider == nil || !rt.Provided() {
+		return ""
+	}
+	at, on := provider.Find(o.Providers, rt.Provider)
+	if !on {
+		return fmt.Sprintf("provider %s is not switched on", rt.Provider)
+	}
+	var all []string
+	if c, ok := at.Provider.(provider.Checked); ok {
+		if err := c.Health(); err != nil {
+			all = append(all, fmt.Sprintf("provider %s: %v", at.Name, err))
+		}
+	}
+	if status, _ := o.Provider.Status(spec.Name); status.LastError != "" {
+		all = append(all, status.LastError)
+	}
+	return strings.Join(all, "; ")
 }
 
 // providerCallTimeout bounds a call that only records the wanted state.
@@ -80,7 +154,7 @@ func (r *Registrar) deprovision(spec *core.Spec) {
 func deployment(spec *core.Spec) provider.Deployment {
 	rt := funcspec.Of(spec)
 	d := provider.Deployment{
-		Name: spec.Name, Image: rt.Image, RuntimeMode: provider.RuntimeMode(rt.RuntimeMode),
+		Name: spec.Name, Provider: rt.Provider, Image: rt.Image, RuntimeMode: provider.RuntimeMode(rt.RuntimeMode),
 		Commands: rt.Commands, RuntimeCommand: rt.RuntimeCommand, Env: rt.Env, WorkDir: rt.WorkingDirectory,
 		TimeoutMillis: int64(spec.TimeoutMillis), ImagePullSecrets: rt.ImagePullSecrets,
 		HealthCheck:     provider.HealthCheck{TCP: rt.HealthCheck.Type == funcspec.HealthTCP, Path: rt.HealthCheck.Path},

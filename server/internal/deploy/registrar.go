@@ -31,12 +31,12 @@ type Registrar struct {
 // Options are what the Registrars of all cores of a process share.
 type Options struct {
 	Provider provider.Provider // nil without one
-	// Process says that the provider runs commands as processes of this machine and
-	// cannot run images.
-	Process bool
-	Scaler  *Scaler // nil without a provider
-	Room    *SpecRoom
-	Log     *slog.Logger
+	// Providers are those that Provider consists of; the first is for functions that
+	// name none.
+	Providers []provider.Named
+	Scaler    *Scaler // nil without a provider
+	Room      *SpecRoom
+	Log       *slog.Logger
 }
 
 // NewRegistrar makes the Registrar of a core. stored waits until a fact of its
@@ -48,6 +48,9 @@ func NewRegistrar(o Options, c *core.Core, stored func(core.LSN) error) *Registr
 // Register adds a function to the provider and to core; who is the author of
 // the change. Calls are serialised: the name is the provider's key too.
 func (r *Registrar) Register(spec *core.Spec, who string) (*core.Function, *httpjson.Error) {
+	if fault := r.checkImage(spec); fault != nil {
+		return nil, fault
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.register(spec, who)

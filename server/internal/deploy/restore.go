@@ -63,7 +63,7 @@ func (r *Registrar) Leave() {
 // Died says whether the attempts of a function end with this process.
 func (r *Registrar) Died(spec *core.Spec) bool {
 	rt := funcspec.Of(spec)
-	return rt.ExecutionMode == funcspec.ModeLocal || rt.Provided() && r.Process
+	return rt.ExecutionMode == funcspec.ModeLocal || rt.Provided() && r.runsProcesses(rt)
 }
 
 // storable refuses a spec whose work is to outlive the process where nothing

@@ -16,6 +16,9 @@ import (
 // has seen, is not 0. who is the author of the change. created says that it was
 // registered.
 func (r *Registrar) Apply(spec *core.Spec, ifGeneration uint64, who string) (now *core.Spec, created bool, fault *httpjson.Error) {
+	if fault := r.checkImage(spec); fault != nil {
+		return nil, false, fault
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	fn := r.core.Function(spec.Name)

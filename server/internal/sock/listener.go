@@ -17,7 +17,10 @@ type Limits struct {
 	// Exempt says that PerSource does not hold for a source; nil: it holds for
 	// all. A Listener asks it for every connection.
 	Exempt func(source netip.Addr) bool
-	// Refused is called for each refusal.
+	// Deny says that a source may not connect at all: its connections are closed at
+	// once. nil: all may.
+	Deny func(source netip.Addr) bool
+	// Refused is called for each refusal at a limit.
 	Refused func(Limit)
 	// Answer is written to the peer before the connection is closed, whatever
 	// it has sent; nil: nothing.
@@ -66,6 +69,10 @@ func (l *Listener) Accept() (net.Conn, error) {
 		if err != nil {
 			return nil, err
 		}
+		if l.denied(c) {
+			_ = c.Close()
+			continue
+		}
 		source := l.counted(c)
 		if !l.sources.take(source, l.PerSource) {
 			l.refuse(c, LimitPerSource)
@@ -78,6 +85,11 @@ func (l *Listener) Accept() (net.Conn, error) {
 		}
 		return New(c.(*net.TCPConn), func() { l.release(source) }), nil
 	}
+}
+
+func (l *Listener) denied(c net.Conn) bool {
+	tcp, ok := c.RemoteAddr().(*net.TCPAddr)
+	return ok && l.Deny != nil && l.Deny(tcp.AddrPort().Addr().Unmap())
 }
 
 // counted is the source that a connection is counted for; the zero one is not

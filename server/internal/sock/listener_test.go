@@ -140,3 +140,27 @@ func TestSourcesAreCountedApart(t *testing.T) {
 		t.Error("a peer without an IP address is counted")
 	}
 }
+
+// A denied source learns nothing but that the connection is closed, and takes no
+// place of others.
+func TestDeniedSource(t *testing.T) {
+	denied := true
+	l, accepted := listening(t, Limits{All: 1, Deny: func(source netip.Addr) bool {
+		if source != netip.MustParseAddr("127.0.0.1") {
+			t.Errorf("asked about %v", source)
+		}
+		return denied
+	}, Answer: func(Limit) []byte { return []byte("full") }})
+	for range 3 {
+		if b, _ := io.ReadAll(dial(t, l)); len(b) != 0 {
+			t.Errorf("read %q", b)
+		}
+	}
+	denied = false
+	dial(t, l)
+	select {
+	case <-accepted:
+	case <-time.After(30 * time.Second):
+		t.Fatal("not accepted")
+	}
+}

@@ -259,6 +259,16 @@ func (p *Provider) Deprovision(ctx context.Context, name string) error {
 	}
 }
 
+// Leave implements provider.Provider: the engine is of this machine.
+func (p *Provider) Leave(name string) error {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	if err := p.Deprovision(ctx, name); errors.Is(err, provider.ErrNotFound) {
+		return err
+	}
+	return nil
+}
+
 // SetReplicas implements provider.Provider.
 func (p *Provider) SetReplicas(_ context.Context, name string, n int) error {
 	f := p.function(name)

@@ -15,6 +15,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"simplane/server"
+	"simplane/server/provider"
 )
 
 // plane is a simplane server with the Kubernetes provider.
@@ -31,7 +32,7 @@ func serve(t *testing.T, p *Provider, log *slog.Logger, change ...func(*server.C
 	t.Helper()
 	cfg := server.DefaultConfig()
 	cfg.Addr, cfg.MgmtAddr = "127.0.0.1:0", "127.0.0.1:0"
-	cfg.Provider, cfg.ClusterProvider = server.ProviderKubernetes, p
+	cfg.Provider, cfg.Made = server.ProviderKubernetes, map[string]provider.Provider{server.ProviderKubernetes: p}
 	for _, c := range change {
 		c(&cfg)
 	}
