@@ -17,6 +17,11 @@ import (
 
 // Provider implements provider.Provider by others.
 type Provider struct {
+	// Trial is how long a process of a STDIO function that moves has to live before
+	// it takes calls, 1 s: it counts as ready when it has been started. It is not to
+	// be changed while a function moves.
+	Trial time.Duration
+
 	log *slog.Logger
 	all []provider.Named // the first is the default
 
@@ -50,7 +55,7 @@ type route struct {
 // New makes a provider of others. The first is for functions that name none. It
 // closes them with itself.
 func New(log *slog.Logger, all ...provider.Named) *Provider {
-	return &Provider{log: log, all: all, closing: make(chan struct{}), routes: map[string]*route{}}
+	return &Provider{Trial: time.Second, log: log, all: all, closing: make(chan struct{}), routes: map[string]*route{}}
 }
 
 // ReportTo implements provider.MetricSource.
@@ -137,7 +142,7 @@ func (p *Provider) begin(ctx context.Context, r *route, at, to provider.Named, d
 	}
 	trial := time.Duration(0)
 	if d.RuntimeMode == provider.STDIO {
-		trial = stdioTrial
+		trial = p.Trial
 	}
 	p.moves.Go(func() { p.move(r, to, done, trial) })
 	return nil
@@ -150,9 +155,6 @@ const (
 	// firstFailures how often, before the function stays where it is.
 	patience      = 20 * time.Second
 	firstFailures = 3
-	// stdioTrial is how long a process of a STDIO function has to live: it counts as
-	// ready when it has been started.
-	stdioTrial = time.Second
 )
 
 // move waits until a function has an instance at its next provider, for as long as

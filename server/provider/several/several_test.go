@@ -30,6 +30,7 @@ func start(t *testing.T) *kit {
 	opt := process.Options{TrialTime: time.Millisecond, BackoffBase: time.Millisecond, BackoffMax: 5 * time.Millisecond}
 	k := &kit{t: t, a: process.New(opt), b: process.New(opt)}
 	k.Provider = several.New(slog.New(slog.DiscardHandler), provider.Named{Name: "a", Provider: k.a}, provider.Named{Name: "b", Provider: k.b})
+	k.Trial = time.Millisecond
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), hang)
 		defer cancel()
@@ -138,6 +139,7 @@ func TestMoving(t *testing.T) {
 // A provider that cannot run the function does not get it.
 func TestFailedMove(t *testing.T) {
 	k := start(t)
+	k.Trial = hang // what exits has time for it, however busy the machine
 	k.provision(at("a"))
 	k.invoke("x")
 	bad := at("b")
