@@ -20,7 +20,10 @@ var subjectFlags = [][]string{
 	{"addr", "mgmt-addr", "tls-cert", "tls-key", "tls-client-ca", "allowed-hosts", "internal-on-mgmt-only", "manage-on-mgmt-only", "metrics-on-mgmt-only"},
 	{"invoke-token", "manage-token", "internal-token", "invoke-token-file", "manage-token-file", "internal-token-file", "insecure", "endpoint-allow"},
 	{"data-dir", "fsync", "journal-timeout", "journal-max-bytes"},
-	{"provider", "kubeconfig", "kube-namespace", "cgroup-root", "function-user", "function-max-processes", "function-start-timeout"},
+	{
+		"provider", "kubeconfig", "kube-namespace", "cgroup-root", "function-user", "function-max-processes", "function-start-timeout",
+		"container-host", "container-name", "container-network", "container-reach", "container-pull", "container-user", "image-credentials",
+	},
 	{"rate-max-per-second", "scheduler", "async-enabled", "cancel-on-disconnect", "pass-over-late", "sync-queue-enabled", "sync-queue-admission-enabled",
 		"sync-queue-max-concurrency", "sync-queue-max-depth", "sync-queue-max-estimated-wait", "sync-queue-max-queue-wait", "sync-queue-retry-after"},
 	{"ttl", "cleanup-ttl", "stale-ttl", "idempotency-ttl", "sweep-interval", "max-functions", "max-spec-bytes", "max-executions", "max-payload-bytes",

@@ -8,7 +8,8 @@ import (
 
 // settingChoices are what the settings with few values can be.
 var settingChoices = map[string][]string{
-	"fsync": {"always", "every="}, "provider": {server.ProviderProcess, server.ProviderKubernetes, server.ProviderNone},
+	"fsync": {"always", "every="}, "provider": {server.ProviderProcess, server.ProviderContainer, server.ProviderKubernetes, server.ProviderNone},
+	"container-pull": {"missing", "always", "never"}, "container-reach": {"auto", "network", "port"},
 	"log-level": {"debug", "info", "warn", "error"}, "log-format": {"text", "json"}, "scheduler": {"on", "off"}, "cgroup-root": {"auto", "none"},
 }
 
