@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"sync"
 	"time"
 
@@ -21,13 +22,14 @@ const (
 	codeBatchIncomplete js.ErrorCode = 10176 // messages of it were lost, or it took too long
 	codeBatchDuplicate  js.ErrorCode = 10201 // a message of it has an id that is stored
 	codeTooManyBatches  js.ErrorCode = 10210
+	codeNoPeers         js.ErrorCode = 10005 // too few servers for the copies of a stream
 	codeNotStored       js.ErrorCode = 10077 // a bound of the stream
 )
 
 const (
 	// firstWait is how long an answer is waited for before the request is sent again.
 	// The wait doubles: a busy server is not helped by more of the same.
-	firstWait   = 2 * time.Second
+	firstWait   = time.Second
 	maxPatience = 8 * time.Second
 	maxPause    = 100 * time.Millisecond
 )
@@ -47,6 +49,8 @@ func passing(err error) bool {
 		switch api.ErrorCode {
 		case codeOtherUnderWay, codeSameUnderWay, codeBatchIncomplete, codeTooManyBatches:
 			return true
+		case codeNoPeers: // servers that have yet to come, unless they are full
+			return !strings.Contains(api.Description, "insufficient storage") || strings.Contains(api.Description, "offline")
 		}
 		return api.Code == 503 && api.ErrorCode != codeNotStored
 	}

@@ -17,7 +17,8 @@ const (
 	// since a lost one is noticed by the next message only.
 	heartbeat    = time.Second
 	idle         = 3 * time.Second
-	inactive     = time.Minute // after which a server removes an abandoned consumer
+	answerWait   = 3 * time.Second // for what is asked of a consumer or its making
+	inactive     = time.Minute     // after which a server removes an abandoned consumer
 	pullMessages = 256
 )
 
@@ -65,7 +66,7 @@ func (f *follower) run(ctx context.Context) error {
 // once reads with one consumer. ended says that err is each's.
 func (f *follower) once(ctx context.Context) (ended bool, err error) {
 	policy, from := f.begin()
-	soon, cancel := context.WithTimeout(ctx, firstWait)
+	soon, cancel := context.WithTimeout(ctx, answerWait)
 	defer cancel()
 	c, err := f.stream.CreateConsumer(soon, js.ConsumerConfig{
 		FilterSubjects:    f.filters,
@@ -180,7 +181,7 @@ var errLost = errors.New("messages were lost on the way from the engine")
 
 // sent asks a consumer how many messages it has sent.
 func (f *follower) sent(ctx context.Context, c js.Consumer) (uint64, error) {
-	ctx, cancel := context.WithTimeout(ctx, firstWait)
+	ctx, cancel := context.WithTimeout(ctx, answerWait)
 	defer cancel()
 	info, err := c.Info(ctx)
 	if err != nil {

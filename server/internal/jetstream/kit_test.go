@@ -31,6 +31,10 @@ var shared struct {
 }
 
 func TestMain(m *testing.M) {
+	if at := os.Getenv(childVariable); at != "" {
+		beChild(at)
+		return
+	}
 	code := m.Run()
 	if shared.servers != nil {
 		shared.close()
@@ -53,14 +57,8 @@ func newServers() (*servers, error) {
 		return nil, err
 	}
 	s := &servers{dir: dir, all: make([]*Embedded, 3)}
-	for range s.all {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			return nil, err
-		}
-		defer l.Close()
-		s.addrs = append(s.addrs, l.Addr().String())
-		l.Close()
+	if s.addrs, err = freeAddresses(); err != nil {
+		return nil, err
 	}
 	for i := range s.all {
 		if err := s.start(i); err != nil {
@@ -75,6 +73,19 @@ func newServers() (*servers, error) {
 		}
 	}
 	return s, nil
+}
+
+// freeAddresses are three at which nobody listens.
+func freeAddresses() (addrs []string, err error) {
+	for range 3 {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			return nil, err
+		}
+		defer l.Close()
+		addrs = append(addrs, l.Addr().String())
+	}
+	return addrs, nil
 }
 
 func (s *servers) start(i int) (err error) {

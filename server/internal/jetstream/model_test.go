@@ -46,19 +46,31 @@ type modelFrame struct {
 	N     int // two frames of each partition in a batch
 }
 
-// committer is the part of an engine that members of the model use; a test may put
-// a process behind it.
-type committer interface {
+// store is the part of an engine that the model needs; a process may be behind it.
+type store interface {
 	Claim(context.Context, core.Partition, cluster.Ownership, cluster.Fence) (cluster.Fence, error)
 	Free(context.Context, core.Partition, cluster.Ownership, cluster.Fence) (cluster.Fence, error)
 	Commit(context.Context, string, []cluster.StoredFrame) (uint64, error)
+	Read(context.Context, core.Partition, uint64, cluster.Fence, func(uint64, []byte) error) error
+	Newest(context.Context, core.Partition) (cluster.Fence, error)
+}
+
+// inProcess is a store of an engine here.
+type inProcess struct{ *Engine }
+
+func (e inProcess) Newest(ctx context.Context, p core.Partition) (cluster.Fence, error) {
+	m, err := e.newest(ctx, e.frames, e.subjects.own(p))
+	if m == nil {
+		return 0, err
+	}
+	return cluster.Fence(m.Sequence), err
 }
 
 // member claims, commits and gives up at random until ctx ends. It steals, too: a
 // claim needs nobody's leave. newest is how it learns of others, as a watch would.
 type member struct {
 	name     string
-	engine   func() committer
+	engine   func() store
 	h        *history
 	draw     *rand.Rand
 	owned    map[core.Partition]cluster.Fence
@@ -83,7 +95,7 @@ func (m *member) run(ctx context.Context, t *testing.T) {
 }
 
 // known calls f until its outcome is known or ctx has ended.
-func (m *member) known(ctx context.Context, f func(context.Context, committer) error) error {
+func (m *member) known(ctx context.Context, f func(context.Context, store) error) error {
 	for {
 		one, cancel := context.WithTimeout(ctx, m.timeout)
 		err := f(one, m.engine())
@@ -115,7 +127,7 @@ func (m *member) free(ctx context.Context, t *testing.T) {
 
 func (m *member) write(ctx context.Context, t *testing.T, p core.Partition, seen cluster.Fence, o cluster.Ownership) {
 	var at cluster.Fence
-	err := m.known(ctx, func(ctx context.Context, e committer) (err error) {
+	err := m.known(ctx, func(ctx context.Context, e store) (err error) {
 		if o.Free {
 			at, err = e.Free(ctx, p, o, seen)
 		} else {
@@ -149,7 +161,7 @@ func (m *member) commit(ctx context.Context, t *testing.T) {
 			frames = append(frames, cluster.StoredFrame{Partition: p, Fence: at, Data: data})
 		}
 	}
-	err := m.known(ctx, func(ctx context.Context, e committer) error {
+	err := m.known(ctx, func(ctx context.Context, e store) error {
 		_, err := e.Commit(ctx, b.id, frames)
 		return err
 	})
@@ -177,7 +189,7 @@ func (m *member) commit(ctx context.Context, t *testing.T) {
 }
 
 // check holds what members were told against what is in the stream.
-func (h *history) check(t *testing.T, e *Engine, of int) {
+func (h *history) check(t *testing.T, e store, of int) {
 	t.Helper()
 	met := map[string]map[core.Partition]int{} // frames of each batch
 	for p := range core.Partition(of) {
@@ -237,17 +249,14 @@ func (h *history) check(t *testing.T, e *Engine, of int) {
 
 // takeOver claims a partition in place of its newest record, which may change still
 // by what a member has left on its way.
-func takeOver(t *testing.T, e *Engine, p core.Partition) (seen, at cluster.Fence) {
+func takeOver(t *testing.T, e store, p core.Partition) (seen, at cluster.Fence) {
 	t.Helper()
 	for {
-		newest, err := e.newest(within(t), e.frames, e.subjects.own(p))
+		seen, err := e.Newest(within(t), p)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if newest != nil {
-			seen = cluster.Fence(newest.Sequence)
-		}
-		at, err = e.Claim(within(t), p, owner("checker"), seen)
+		at, err := e.Claim(within(t), p, owner("checker"), seen)
 		if err == nil {
 			return seen, at
 		}
@@ -326,7 +335,7 @@ func TestModel(t *testing.T) {
 		}
 		for j := range 2 {
 			m := &member{
-				name: fmt.Sprintf("m%d-%d", i, j), engine: func() committer { return e }, h: h,
+				name: fmt.Sprintf("m%d-%d", i, j), engine: func() store { return inProcess{e} }, h: h,
 				draw:  rand.New(rand.NewPCG(uint64(i), uint64(j))),
 				owned: map[core.Partition]cluster.Fence{}, newest: newest, of: partitions, timeout: 5 * time.Second,
 			}
@@ -339,5 +348,5 @@ func TestModel(t *testing.T) {
 	}
 	cancel()
 	all.Wait()
-	h.check(t, first, partitions)
+	h.check(t, inProcess{first}, partitions)
 }

@@ -131,6 +131,50 @@ func TestWatch(t *testing.T) {
 	}
 }
 
+// The shared servers are stopped and started one after another, but for the one that
+// has the watch's connection: it goes on to tell all that happens.
+func TestWatchOverRestarts(t *testing.T) {
+	if testing.Short() {
+		t.Skip("restarts servers")
+	}
+	s, stream := cluster3(t), name(t)
+	e := s.engine(t, stream, 0)
+	w := watchAll(t, e)
+	var at cluster.Fence
+	step := func(what string, life int) {
+		t.Helper()
+		at = claim(t, e, 5, "a", at)
+		me := cluster.Member{Name: "a", Life: fmt.Sprint(life)}
+		if err := e.Renew(within(t), me); err != nil {
+			t.Fatal(err)
+		}
+		w.until(what, func() bool { return w.current && w.owners[5].Fence == at && w.members["a"] == me })
+	}
+	step("before", 0)
+	for _, i := range []int{1, 2} {
+		s.all[i].Shutdown()
+		step("one server down", i)
+		if err := s.start(i); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.all[i].Ready(within(t)); err != nil {
+			t.Fatal(err)
+		}
+		// A majority must have all again before the next one goes.
+		for behind := true; behind; time.Sleep(50 * time.Millisecond) {
+			status, err := e.Status(within(t))
+			if err != nil {
+				t.Fatal(err)
+			}
+			behind = status.Leader == "" || slices.ContainsFunc(status.Copies, func(c Copy) bool { return !c.Current })
+		}
+	}
+	step("after", 3)
+	if hbInterval != heartbeats {
+		t.Errorf("servers have heartbeats of %v: NATS has other variables by now, see elections.go", hbInterval)
+	}
+}
+
 func TestMembers(t *testing.T) {
 	s, stream := cluster3(t), name(t)
 	a, again, other := s.engine(t, stream, 0), s.engine(t, stream, 1), s.engine(t, stream, 2)
