@@ -25,8 +25,13 @@ type Machine struct {
 	parts    [Partitions]part
 	actions  []Action
 
+	// watched is when the watch told something for certain: this process's own record,
+	// last. Its silence since then says nothing about others.
+	watched time.Duration
+
 	renewing bool
 	renewAt  time.Duration
+	sent     time.Duration // the last renewal
 	until    time.Duration // the lease's end
 	leased   bool
 	leaving  bool
@@ -136,8 +141,11 @@ func (m *Machine) Tick(now time.Duration) {
 		m.leased = false
 		m.shutAll(ErrLease)
 	}
+	if m.doubts(now) { // its own record will tell whether the watch tells anything
+		m.renewAt = min(m.renewAt, m.sent+m.timing.Again)
+	}
 	if !m.renewing && now >= m.renewAt {
-		m.renewing = true
+		m.renewing, m.sent = true, now
 		m.act(Action{Kind: ActRenew, Member: m.self})
 	}
 	m.review(now)
@@ -172,6 +180,12 @@ func (m *Machine) Renewed(sent, now time.Duration, err error) {
 
 // MemberSeen says that the watch has told a member's record.
 func (m *Machine) MemberSeen(seen Member, now time.Duration) {
+	if seen.Name == m.self.Name && seen.Life == m.self.Life {
+		if late := now - m.watched; late >= m.timing.Renew+m.timing.Gone-m.timing.Stop {
+			m.excuse(late, now) // what the watch tells late of this process it tells late of others
+		}
+		m.watched = now
+	}
 	m.members[seen.Name] = &heard{seen, now}
 	m.review(now)
 }
@@ -196,7 +210,7 @@ func (m *Machine) excuse(d, now time.Duration) {
 func (m *Machine) CaughtUp(yes bool, now time.Duration) {
 	if yes && !m.caught {
 		m.excuse(m.timing.Gone, now)
-		m.caughtAt = now
+		m.caughtAt, m.watched = now, now
 	}
 	m.caught = yes
 	m.review(now)
@@ -357,12 +371,23 @@ func (m *Machine) shutAll(why error) {
 	}
 }
 
-// alive says whether a member has been heard of in time.
+// doubts says whether a member is silent, and it is not known whether the watch is.
+func (m *Machine) doubts(now time.Duration) bool {
+	for _, h := range m.members {
+		if silent := now - h.at; silent >= m.timing.Gone && silent < 2*m.timing.Gone && m.watched-h.at < m.timing.Gone {
+			return true
+		}
+	}
+	return false
+}
+
+// alive says whether a member has been heard of in time. It counts as silent only
+// while the watch told other things.
 func (m *Machine) alive(h *heard, now time.Duration) bool {
 	if h.Name == m.self.Name {
 		return m.leased && h.Life == m.self.Life
 	}
-	return now-h.at < m.timing.Gone
+	return min(now, m.watched)-h.at < m.timing.Gone
 }
 
 // review claims, gives up and resigns as membership and owners ask for.
@@ -459,7 +484,7 @@ func (m *Machine) free(t *part, now time.Duration) bool {
 	}
 	h := m.members[o.Name]
 	if h == nil { // it may live, and its next renewal tell so
-		return now-m.caughtAt >= m.timing.Gone
+		return min(now, m.watched)-m.caughtAt >= m.timing.Gone
 	}
 	return h.Life != o.Life || !m.alive(h, now)
 }

@@ -40,6 +40,7 @@ type machineNode struct {
 	self     Member
 	paused   time.Duration // until
 	cut      time.Duration // from the engine, until
+	stale    time.Duration // its watch tells nothing, until
 	dead     bool
 	open     map[core.Partition]Fence
 	stopped  bool
@@ -131,8 +132,8 @@ func (nd *machineNode) call(do func() error, answer func(error)) {
 
 func (w *world) tell(f func(*machineNode)) {
 	for _, nd := range w.nodes {
-		if nd.cut > w.now {
-			w.after(nd.cut-w.now, func() { f(nd) }) // the watch goes on later
+		if later := max(nd.cut, nd.stale); later > w.now {
+			w.after(later-w.now, func() { f(nd) }) // the watch goes on later
 			continue
 		}
 		w.after(w.delay(), func() { f(nd) })
@@ -259,7 +260,7 @@ func TestOwnership(t *testing.T) {
 		for range 15 {
 			w.until(w.now + time.Duration(r.Int64N(int64(6*time.Second))))
 			nd := w.nodes[r.IntN(len(w.nodes))]
-			switch r.IntN(5) {
+			switch r.IntN(6) {
 			case 0:
 				nd.paused = w.now + time.Duration(r.Int64N(int64(12*time.Second)))
 			case 1:
@@ -272,6 +273,8 @@ func TestOwnership(t *testing.T) {
 						w.start(nd.self.Name, lives[nd.self.Name])
 					})
 				}
+			case 4: // it goes on renewing
+				nd.stale = w.now + time.Duration(r.Int64N(int64(15*time.Second)))
 			case 3: // a second process under the same name
 				lives[nd.self.Name]++
 				w.start(nd.self.Name, lives[nd.self.Name])
