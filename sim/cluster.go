@@ -44,6 +44,7 @@ type part struct {
 	closed  bool
 	acked   map[core.ID]bool // acknowledged to somebody
 	gone    map[core.ID]bool // evicted, past their TTL
+	spread  time.Duration    // of clocks, from the true time
 }
 
 // seating is what is kept of a core.
@@ -67,7 +68,13 @@ func newSeveral(r *run) *several {
 		}
 	}
 	// What is early or late is judged by the fastest clock.
-	k.clock.Advance(k.cluster.Spread(r.sc.Duration + r.sc.Settle + time.Hour))
+	spread := k.cluster.Spread(r.sc.Duration + r.sc.Settle + time.Hour)
+	k.clock.Advance(spread)
+	for _, t := range k.parts {
+		if t != nil {
+			t.spread = spread
+		}
+	}
 	return k
 }
 

@@ -175,7 +175,7 @@ func (k *several) Opened(s *nodes.Seat) {
 // changed is what the facts come to.
 func (k *several) Committed(s *nodes.Seat) {
 	t := k.parts[s.Partition]
-	if s.Fence != t.owner.Fence || s.Log.Durable() != t.reached {
+	if s.Fence != t.owner.Fence || s.Told() != t.reached {
 		return // there is more than it knows
 	}
 	t.durable.core = s.Core
@@ -228,10 +228,32 @@ func (k *several) Rests(tag world.Tag, id core.ID, _ core.LSN) {
 		return
 	}
 	t.acked[id] = true
-	if key := tag.Key(); key >= 0 {
-		p.key = fmt.Sprint(k.caller(tag).name, " ", key)
-	}
 	t.acknowledge(&p)
+	if key := tag.Key(); key >= 0 {
+		t.keyLeads(fmt.Sprint(k.caller(tag).name, " ", key), p.of)
+	}
+}
+
+// keyLeads judges that a key has led to an execution: it must not while it leads to
+// another. Answers may come long after that was decided, and owners' clocks differ.
+func (t *part) keyLeads(key string, a *account) {
+	first, later := t.keys[key], a
+	if first == nil || first == a {
+		t.keys[key] = a
+		return
+	}
+	if first.created > later.created {
+		first, later = later, first
+	}
+	t.keys[key] = later
+	cfg := t.durable.core.Config()
+	expires := first.created + int64(cfg.IdempotencyTTL)
+	if first.status.Terminal() {
+		expires = min(expires, first.finished+int64(cfg.TTL))
+	}
+	if later.created+2*int64(t.spread) <= expires {
+		t.fail("a key leads to one execution", "key %s led to execution #%d until %v and leads to #%d, of %v", key, first.rec.number, time.Unix(0, expires).UTC(), later.rec.number, time.Unix(0, later.created).UTC())
+	}
 }
 
 // Woken implements world.Witness.

@@ -60,13 +60,14 @@ type Cluster struct {
 
 // node is a machine. Its processes come one after the other.
 type node struct {
-	c      *Cluster
-	number int // from 0
-	name   string
-	clock  clock
-	proc   *process // nil = none runs
-	starts int
-	paused int64 // virtual time until which it stands still
+	c              *Cluster
+	number         int // from 0
+	name           string
+	clock          clock
+	proc           *process // nil = none runs
+	starts         int
+	leaving, again bool  // its process leaves; another is to be started then
+	paused         int64 // virtual time until which it stands still
 }
 
 // New makes the nodes of a scenario, for a world. Start begins.
@@ -181,6 +182,7 @@ func (c *Cluster) Fault(f *scenario.Fault, ends bool) {
 		if ends {
 			n.start()
 		} else if p := n.proc; p != nil {
+			n.leaving = true
 			p.do(func() { p.m.Leave(p.now()) })
 		}
 	case "pause-node":

@@ -30,11 +30,17 @@ type process struct {
 	serving []*reply // owed
 }
 
-// start starts a process, unless one runs.
+// restartTime is how long a supervisor takes to start a process again.
+const restartTime = 100 * time.Millisecond
+
+// start starts a process, unless one runs. If that is about to leave it is started
+// afterwards.
 func (n *node) start() {
 	if n.proc != nil {
+		n.again = n.leaving
 		return
 	}
+	n.again, n.leaving = false, false
 	n.starts++
 	p := &process{c: n.c, node: n, number: n.starts, self: cluster.Member{Name: n.name, Life: fmt.Sprint(n.name, ".", n.starts), Peer: n.name}}
 	p.m = cluster.NewMachine(p.self, n.c.timing, p.now())
@@ -155,6 +161,9 @@ func (p *process) end() {
 	}
 	p.dead, p.node.proc = true, nil
 	p.c.watch.Note("end-node " + p.node.name)
+	if p.node.again {
+		p.c.loop.AfterFunc(restartTime, p.node.start)
+	}
 	for _, s := range p.seats {
 		if s != nil {
 			s.gone()
@@ -222,6 +231,7 @@ func (p *process) advance(a cluster.Advance) {
 	if s == nil || s.Log != a.Log || s.state == seatOpening {
 		return
 	}
+	s.told = a.Durable
 	s.Core.JournalAdvanced(a.Durable)
 	p.c.watch.Committed(s)
 	s.answer()

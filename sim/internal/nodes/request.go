@@ -26,6 +26,7 @@ type reply struct {
 	rests core.LSN
 	waits bool
 	ran   bool
+	err   error // core's refusal
 	woken *core.Snapshot
 	told  bool
 	to    func(err error, woken *core.Snapshot)

@@ -19,6 +19,7 @@ type Seat struct {
 	proc      *process
 	clock     *seatClock
 	state     seatState
+	told      core.LSN // what its core knows to be durable
 	owed      []*reply
 }
 
@@ -35,6 +36,9 @@ const (
 // Node is the name of the node, Clock the clock of the core.
 func (s *Seat) Node() string      { return s.proc.node.name }
 func (s *Seat) Clock() core.Clock { return s.clock }
+
+// Told is what the core knows to be durable.
+func (s *Seat) Told() core.LSN { return s.told }
 
 // Counts says that what the core decides may still have effects.
 func (s *Seat) Counts() bool { return s.state != seatGone && !s.proc.dead }
@@ -128,7 +132,7 @@ func (s *Seat) restore(d *cluster.Folded) error {
 		}
 	}
 	s.clock.ahead = max(0, from.NewestWall()-s.clock.Now().Wall)
-	s.Core = c
+	s.Core, s.told = c, s.Log.Durable()
 	return from.Done(s.clock.Now(), func(*core.Spec) bool { return false })
 }
 
@@ -144,7 +148,9 @@ func (s *Seat) opened(err error) {
 		return
 	}
 	s.state = seatOpen
-	p.c.alone(s)
+	if p.leased() {
+		p.c.alone(s)
+	}
 	if s.Core != nil {
 		p.c.watch.Opened(s)
 	}
@@ -282,12 +288,7 @@ func (s *Seat) serve(r *reply) {
 		r.woken = &end
 		s.answer()
 	})
-	if err != nil {
-		s.tell(r, err)
-		s.tidy()
-		return
-	}
-	r.rests, r.waits, r.ran = rests, waits, true
+	r.rests, r.waits, r.err, r.ran = rests, waits && err == nil, err, true
 	if rests > s.Log.Durable() {
 		s.proc.c.loop.AfterFunc(s.proc.node.clock.after(s.proc.c.sc.Core.Journal.Timeout), func() {
 			s.do(func() {
@@ -309,7 +310,7 @@ func (s *Seat) answer() {
 	durable := s.Log.Durable()
 	for _, r := range s.owed {
 		if !r.told && r.ran && r.rests <= durable && (!r.waits || r.woken != nil) {
-			s.tell(r, nil)
+			s.tell(r, r.err)
 		}
 	}
 	s.tidy()

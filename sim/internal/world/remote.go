@@ -29,8 +29,8 @@ type Remote interface {
 // Ask is a call.
 type Ask struct {
 	Partition core.Partition
-	// Run carries it out. It returns the fact that the answer waits for; waits says
-	// that the answer comes when wake is called, or as well.
+	// Run carries it out. It returns the fact that the answer waits for, a refusal,
+	// too; waits says that it comes when wake has been called.
 	Run func(c *core.Core, wake func(core.Snapshot)) (rests core.LSN, waits bool, err error)
 	// Done is told what the caller is told. woken is the end that it waited for.
 	Done func(err error, woken *core.Snapshot)
@@ -149,15 +149,13 @@ func (w *World) carry(name string, run func(*core.Core) (core.LSN, error), done 
 
 // registerThere registers a function.
 func (w *World) registerThere(b *backend) {
+	b.registered, b.inForce = true, *b.decl
 	w.operate(b.name, func(c *core.Core) (core.LSN, error) {
 		_, err := c.Register(b.spec)
 		return c.SettingsAt(), err
 	}, func(err error, sure bool) {
 		if errors.Is(err, core.ErrExists) && !sure {
 			err = nil // an earlier try did it
-		}
-		if err == nil {
-			b.registered, b.inForce = true, *b.decl
 		}
 		w.witness.Created(b.number, err)
 	})
@@ -171,7 +169,7 @@ func (w *World) stepThere(b *backend, s *faultStep) bool {
 		w.operate(b.name, func(c *core.Core) (core.LSN, error) {
 			d, err := c.Retire(b.name)
 			if err != nil {
-				return 0, err
+				return c.SettingsAt(), err
 			}
 			for d.Next() {
 			}
