@@ -28,8 +28,8 @@ const childVariable = "JETSTREAM_TEST_CHILD"
 
 // childSpec is what a child is started with.
 type childSpec struct {
-	Embed  EmbedOptions
-	Socket string
+	Name, Listen, Dir, Socket string
+	Peers                     []string
 }
 
 func beChild(raw string) {
@@ -42,8 +42,7 @@ func beChild(raw string) {
 			_, _ = io.Copy(io.Discard, os.Stdin)
 			os.Exit(1)
 		}()
-		spec.Embed.Log = testLog()
-		server, err := Embed(spec.Embed)
+		server, err := Embed(EmbedOptions{Name: spec.Name, Listen: spec.Listen, Peers: spec.Peers, Dir: spec.Dir, Log: testLog()})
 		if err != nil {
 			return err
 		}
@@ -156,8 +155,8 @@ func startProcesses(t *testing.T) (all []*process) {
 	dir := t.TempDir()
 	for i := range addrs {
 		p := &process{spec: childSpec{
-			Embed:  EmbedOptions{Name: fmt.Sprint("n", i), Listen: addrs[i], Peers: addrs, Dir: filepath.Join(dir, fmt.Sprint(i))},
-			Socket: filepath.Join(dir, fmt.Sprint(i, ".sock")),
+			Name: fmt.Sprint("n", i), Listen: addrs[i], Peers: addrs,
+			Dir: filepath.Join(dir, fmt.Sprint(i)), Socket: filepath.Join(dir, fmt.Sprint(i, ".sock")),
 		}}
 		p.start(t)
 		t.Cleanup(p.kill)
@@ -308,11 +307,11 @@ func modelWithKills(t *testing.T, rounds int) {
 		victim := all[draw.IntN(len(all))]
 		if round%2 == 0 {
 			victim.kill()
-			t.Logf("%s is killed: 10 more batches within %v", victim.spec.Embed.Name, progress().Round(time.Millisecond))
+			t.Logf("%s is killed: 10 more batches within %v", victim.spec.Name, progress().Round(time.Millisecond))
 			victim.start(t)
 		} else {
 			_ = victim.cmd.Process.Signal(syscall.SIGSTOP)
-			t.Logf("%s is paused: 10 more batches within %v", victim.spec.Embed.Name, progress().Round(time.Millisecond))
+			t.Logf("%s is paused: 10 more batches within %v", victim.spec.Name, progress().Round(time.Millisecond))
 			_ = victim.cmd.Process.Signal(syscall.SIGCONT)
 		}
 		progress()
