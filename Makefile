@@ -7,7 +7,7 @@ LDFLAGS := -s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT)
 # its own deadline as a failure (go.dev/issue/75804).
 FUZZTIME ?= 20000x
 
-HOTPATH := results-invoke results-pool results-enqueue results-nethttp
+HOTPATH := results-invoke results-pool results-raw results-enqueue results-nethttp
 .PHONY: build build-full run test slow-test vet vuln race cores plain fuzz scenarios cross mutants killtest bench bench-check results-hotpath $(HOTPATH) results-before results-growth results-fidelity jetstream results-durable soak kube-assets kube-test clean
 
 build:
@@ -134,6 +134,8 @@ results-invoke:
 	$(COMPARE) --a simplane-invoke --b fasthttp-echo --expect 'throughput>=0.92' $(TAILS) --out results/invoke-vs-fasthttp-echo
 results-pool:
 	$(COMPARE) --a simplane-pool --b fasthttp-proxy --expect 'throughput>=0.9' $(TAILS) --out results/pool-vs-fasthttp-proxy
+results-raw:
+	$(COMPARE) --a simplane-raw --b fasthttp-proxy --expect 'throughput>=0.85' $(TAILS) --out results/raw-vs-fasthttp-proxy
 results-enqueue:
 	$(COMPARE) --a simplane-enqueue --b fasthttp-echo --expect 'throughput>=0.85' --out results/enqueue-vs-fasthttp-echo
 results-nethttp:

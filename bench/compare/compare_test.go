@@ -54,6 +54,7 @@ func standIn(args []string) {
 	mux.HandleFunc("POST /v1/functions/bench:invoke", func(w http.ResponseWriter, _ *http.Request) {
 		_, _ = fmt.Fprintf(w, `{"executionId":"x","status":"success","output":%q}`, spec["executionMode"])
 	})
+	mux.HandleFunc("POST /function/bench", func(http.ResponseWriter, *http.Request) {})
 	mux.HandleFunc("POST /v1/functions/bench:enqueue", func(w http.ResponseWriter, _ *http.Request) {
 		w.WriteHeader(http.StatusAccepted)
 		_, _ = io.WriteString(w, `{"executionId":"x","status":"queued"}`)

@@ -21,11 +21,12 @@ const (
 	SimplaneInvoke  = "simplane-invoke"  // LOCAL echo through :invoke
 	SimplaneEnqueue = "simplane-enqueue" // LOCAL echo through :enqueue
 	SimplanePool    = "simplane-pool"    // POOL function on an echo backend
+	SimplaneRaw     = "simplane-raw"     // the same through raw calls
 )
 
 // SubjectNames lists what Launch can start by itself.
 func SubjectNames() []string {
-	return append([]string{SimplaneInvoke, SimplaneEnqueue, SimplanePool}, baseline.Kinds()...)
+	return append([]string{SimplaneInvoke, SimplaneEnqueue, SimplanePool, SimplaneRaw}, baseline.Kinds()...)
 }
 
 // Subject is one side of a comparison.
@@ -65,8 +66,11 @@ func FromProcess(name string, t loadgen.Target, server *child.Process) *Subject 
 // RunsSimplane reports whether the named subject is a simplane server rather
 // than a yardstick.
 func RunsSimplane(name string) bool {
-	return name == SimplaneInvoke || name == SimplaneEnqueue || name == SimplanePool
+	return name == SimplaneInvoke || name == SimplaneEnqueue || onBackend(name)
 }
+
+// onBackend reports whether the named simplane's function is a backend's.
+func onBackend(name string) bool { return name == SimplanePool || name == SimplaneRaw }
 
 // CheckName reports a name that Launch does not know.
 func CheckName(name string) error {
@@ -88,7 +92,7 @@ func (l *Launcher) Launch(ctx context.Context, name string) (s *Subject, err err
 		}
 	}()
 	backend := l.Backend
-	if backend == "" && (name == SimplanePool || name == baseline.FasthttpProxy) {
+	if backend == "" && (onBackend(name) || name == baseline.FasthttpProxy) {
 		p, err := child.Start(ctx, baseline.FasthttpEcho, 1, l.baseline(baseline.FasthttpEcho, "")...)
 		if err != nil {
 			return s, err
@@ -136,7 +140,7 @@ func (l *Launcher) register(ctx context.Context, s *Subject, name, backend strin
 		"name": "bench", "image": "bench", "executionMode": "LOCAL",
 		"concurrency": loadgen.MaxConnections, "queueSize": 100_000, "timeoutMillis": 30_000,
 	}
-	if name == SimplanePool {
+	if onBackend(name) {
 		spec["executionMode"], spec["endpointUrl"] = "POOL", "http://"+backend+"/"
 	}
 	body, err := json.Marshal(spec)
@@ -165,6 +169,9 @@ func (l *Launcher) register(ctx context.Context, s *Subject, name, backend strin
 	}
 	s.Target, err = loadgen.FunctionTarget(d, "bench", mode)
 	s.Target.Name = name
+	if name == SimplaneRaw {
+		s.Target.URL, s.Target.ExpectBody = api+"/function/bench", l.Defaults.ExpectBody
+	}
 	return err
 }
 

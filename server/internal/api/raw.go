@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/valyala/bytebufferpool"
 	"github.com/valyala/fasthttp"
 
 	"simplane/core"
@@ -52,13 +53,13 @@ func (a *API) Raw(ctx *fasthttp.RequestCtx, name string) {
 		span.Refused(a.refused(ctx, core.ErrNotFound))
 		return
 	}
-	if base := basePath(fn.Spec()); base != "" && climbs(target.path) {
+	if climbs(target.path) && basePath(fn.Spec()) != "" {
 		fault = httpjson.ValidationFailed("path: must have no segment \"..\", plain or encoded, for a function whose endpointUrl has a path of its own")
 		fault.Write(ctx)
 		span.Refused(fault.Code)
 		return
 	}
-	call := rawCall{api: a, ctx: ctx, span: span, req: req, target: target}
+	call := &rawCall{api: a, ctx: ctx, span: span, req: req, target: target}
 	call.req.Trace = trace
 	if dispatch.Streams(fn.Spec()) {
 		call.passOn(time.Duration(fn.Spec().TimeoutMillis) * time.Millisecond)
@@ -82,6 +83,9 @@ var plainDots = strings.NewReplacer("%2e", ".", "%2E", ".", "%2f", "/", "%2F", "
 // climbs reports whether a path may lead to another place than one below its
 // beginning.
 func climbs(path string) bool {
+	if strings.IndexByte(path, '.') < 0 && strings.IndexByte(path, '%') < 0 {
+		return false
+	}
 	for segment := range strings.SplitSeq(plainDots.Replace(path), "/") {
 		if name, _, _ := strings.Cut(segment, ";"); name == ".." {
 			return true
@@ -97,6 +101,10 @@ type rawCall struct {
 	span   *telemetry.RequestSpan
 	req    core.Request
 	target rawTarget
+
+	// Of one that is passed on.
+	raw    fncall.Raw
+	caller rawCaller
 }
 
 // passOn streams the request to the function and the answer to the caller. The
@@ -113,7 +121,7 @@ func (c *rawCall) passOn(timeout time.Duration) {
 		return
 	}
 	w := newWaiter(c.api.callersConn(c.ctx))
-	way := dispatch.NewRawCall(string(c.ctx.Method()), c.req.Trace.Record)
+	way := &dispatch.RawCall{Method: method(c.ctx), Record: c.req.Trace.Record}
 	defer way.Leave()
 	c.req.Waiter, c.req.Trace.Record = w, way
 	var res core.Result
@@ -122,21 +130,36 @@ func (c *rawCall) passOn(timeout time.Duration) {
 		c.span.Refused(c.api.refused(c.ctx, err))
 		return
 	}
-	raw := &fncall.Raw{
+	header := bytebufferpool.Get()
+	defer bytebufferpool.Put(header)
+	header.B = c.appendHeader(header.B)
+	c.caller = rawCaller{stream, res.ID}
+	c.raw = fncall.Raw{
 		Method: way.Method, Path: c.target.path, Query: c.target.query,
-		Header: c.header(), Authorization: c.authorization(),
-		Caller: &rawCaller{Stream: stream, id: res.ID},
+		Header: header.B, Authorization: c.authorization(), Caller: &c.caller,
 	}
-	for t, ended := res.Run, false; !ended; t, ended = w.task(way.Tasks()) {
+	for t, ended := res.Run, false; !ended; t, ended = w.task(way) {
 		if t.Attempt > 0 {
-			c.api.Pass(t, raw, &w.stop)
+			c.api.Pass(t, &c.raw, &w.stop)
 		}
 	}
 	snap := w.snap
 	w.recycle()
 	c.span.Ended(&res, &snap)
 	if !stream.Begun() {
-		c.end(res.ID, &snap, raw.CallerError)
+		c.end(res.ID, &snap, c.raw.CallerError)
+	}
+}
+
+// method is that of a request, as a string that outlives it.
+func method(ctx *fasthttp.RequestCtx) string {
+	switch m := httpjson.UnsafeString(ctx.Method()); m {
+	case fasthttp.MethodGet:
+		return fasthttp.MethodGet
+	case fasthttp.MethodPost:
+		return fasthttp.MethodPost
+	default:
+		return strings.Clone(m)
 	}
 }
 
@@ -148,10 +171,9 @@ type rawCaller struct {
 
 // Begin implements fncall.Caller.
 func (c *rawCaller) Begin(status int, head []byte, length int64) error {
-	head = append(head, httpjson.HeaderExecutionID...)
-	head = append(head, ": "...)
-	head = append(c.id.AppendTo(head), "\r\n"...)
-	return c.Stream.Begin(status, head, length)
+	var line [64]byte
+	own := append(append(line[:0], httpjson.HeaderExecutionID...), ": "...)
+	return c.Stream.Begin(status, head, append(c.id.AppendTo(own), "\r\n"...), length)
 }
 
 // asInput makes an invocation of the request, whose input is the body, and the answer
@@ -163,11 +185,10 @@ func (c *rawCall) asInput() {
 		return
 	}
 	c.req.Input = fncall.AsInput(c.ctx.Request.Header.ContentType(), c.ctx.PostBody())
-	method := string(c.ctx.Method())
-	c.req.Metadata, _ = json.Marshal(map[string]string{"method": method, "path": c.target.path, "query": strings.TrimPrefix(c.target.query, "?")})
+	c.req.Metadata, _ = json.Marshal(map[string]string{"method": method(c.ctx), "path": c.target.path, "query": strings.TrimPrefix(c.target.query, "?")})
 	w := newWaiter(c.api.callersConn(c.ctx))
 	c.req.Waiter = w
-	c.req.Trace.Record = &dispatch.RawCall{Method: method, Record: c.req.Trace.Record, InBody: true}
+	c.req.Trace.Record = &dispatch.RawCall{Method: method(c.ctx), Record: c.req.Trace.Record, InBody: true}
 	var res core.Result
 	if err := c.api.submit(c.ctx, &c.req, &res); err != nil {
 		w.recycle()

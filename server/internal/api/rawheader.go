@@ -46,50 +46,57 @@ func isOwn(name []byte) bool {
 	return false
 }
 
-// header makes the header lines that the function gets: the caller's as they came,
-// but for those about the connection and simplane's own, and where the call came from.
-func (c *rawCall) header() []byte {
+// appendHeader appends the header lines that the function gets: the caller's as they
+// came, but for those about the connection and simplane's own, and where the call
+// came from.
+func (c *rawCall) appendHeader(b []byte) []byte {
 	h := &c.ctx.Request.Header
-	var connection []byte
-	for _, v := range h.PeekAll(fasthttp.HeaderConnection) {
-		connection = append(append(connection, ','), v...)
+	connection := h.Peek(fasthttp.HeaderConnection)
+	if all := h.PeekAll(fasthttp.HeaderConnection); len(all) > 1 {
+		connection = bytes.Join(all, []byte(","))
 	}
-	raw := h.RawHeaders()
-	b := make([]byte, 0, len(raw)+256)
 	proto, host := false, false
-	forwarded := []byte(nil)
-	for line := range bytes.Lines(raw) {
-		name, value, found := bytes.Cut(bytes.TrimRight(line, "\r\n"), []byte(":"))
+	var forwarded []byte
+	for line := range bytes.Lines(h.RawHeaders()) {
+		name, value, found := bytes.Cut(bytes.TrimRight(line, "\r\n"), colon)
 		if !found || len(name) == 0 {
 			continue
 		}
 		value = bytes.Trim(value, " \t")
 		switch {
-		case bytes.EqualFold(name, []byte(fasthttp.HeaderXForwardedFor)):
+		case bytes.EqualFold(name, forwardedFor):
 			forwarded = append(append(forwarded, value...), ", "...)
 			continue
 		case isOwn(name), fncall.HopByHop(name, connection):
 			continue
 		}
-		proto = proto || bytes.EqualFold(name, []byte("X-Forwarded-Proto"))
-		host = host || bytes.EqualFold(name, []byte("X-Forwarded-Host"))
+		proto = proto || bytes.EqualFold(name, forwardedProto)
+		host = host || bytes.EqualFold(name, forwardedHost)
 		b = fncall.AppendField(b, name, value)
 	}
-	if from, _, err := net.SplitHostPort(c.ctx.RemoteAddr().String()); err == nil {
-		b = fncall.AppendField(b, []byte(fasthttp.HeaderXForwardedFor), append(forwarded, from...))
+	if from, ok := c.ctx.RemoteAddr().(*net.TCPAddr); ok {
+		var text [64]byte
+		b = fncall.AppendField(b, forwardedFor, from.AddrPort().Addr().Unmap().WithZone("").AppendTo(append(text[:0], forwarded...)))
 	}
 	if !proto {
 		scheme := "http"
 		if c.ctx.IsTLS() {
 			scheme = "https"
 		}
-		b = fncall.AppendField(b, []byte("X-Forwarded-Proto"), []byte(scheme))
+		b = fncall.AppendField(b, forwardedProto, []byte(scheme))
 	}
 	if at := h.Host(); !host && len(at) > 0 {
-		b = fncall.AppendField(b, []byte("X-Forwarded-Host"), at)
+		b = fncall.AppendField(b, forwardedHost, at)
 	}
 	return b
 }
+
+var (
+	colon          = []byte(":")
+	forwardedFor   = []byte(fasthttp.HeaderXForwardedFor)
+	forwardedProto = []byte("X-Forwarded-Proto")
+	forwardedHost  = []byte("X-Forwarded-Host")
+)
 
 // authorization is what the function gets of the caller's, where it is not
 // simplane's own token.

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"simplane/core"
+	"simplane/server/internal/dispatch"
 	"simplane/server/internal/sock"
 )
 
@@ -70,8 +71,8 @@ func (w *syncWaiter) wait() core.Snapshot {
 	return w.snap
 }
 
-// task waits for a task, or for the end of the execution.
-func (w *syncWaiter) task(tasks <-chan core.Task) (t core.Task, ended bool) {
+// task waits for an attempt of a raw call, or for the end of its execution.
+func (w *syncWaiter) task(way *dispatch.RawCall) (t core.Task, ended bool) {
 	if !w.parked && !w.park() {
 		return t, true
 	}
@@ -79,7 +80,7 @@ func (w *syncWaiter) task(tasks <-chan core.Task) (t core.Task, ended bool) {
 	select {
 	case <-w.woken:
 		return t, true
-	case t = <-tasks:
+	case t = <-way.Tasks():
 		return t, false
 	}
 }

@@ -24,12 +24,7 @@ type RawCall struct {
 
 	mu    sync.Mutex
 	left  bool
-	tasks chan core.Task
-}
-
-// NewRawCall makes the RawCall of a call whose caller makes its attempts.
-func NewRawCall(method string, record any) *RawCall {
-	return &RawCall{Method: method, Record: record, tasks: make(chan core.Task, 1)}
+	tasks chan core.Task // nil until it is needed: most calls have their attempt from core
 }
 
 func rawCallOf(t core.Task) *RawCall {
@@ -41,7 +36,19 @@ func rawCallOf(t core.Task) *RawCall {
 }
 
 // Tasks has the attempts that core dispatches, one at a time.
-func (c *RawCall) Tasks() <-chan core.Task { return c.tasks }
+func (c *RawCall) Tasks() <-chan core.Task {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.channel()
+}
+
+// channel is tasks; c.mu is held.
+func (c *RawCall) channel() chan core.Task {
+	if c.tasks == nil {
+		c.tasks = make(chan core.Task, 1)
+	}
+	return c.tasks
+}
 
 // take hands an attempt to the caller; false when it has left.
 func (c *RawCall) take(t core.Task) bool {
@@ -50,7 +57,7 @@ func (c *RawCall) take(t core.Task) bool {
 	if c.left {
 		return false
 	}
-	c.tasks <- t // there is room: the attempt before it has been completed
+	c.channel() <- t // there is room: the attempt before it has been completed
 	return true
 }
 
@@ -58,9 +65,10 @@ func (c *RawCall) take(t core.Task) bool {
 func (c *RawCall) Leave() {
 	c.mu.Lock()
 	c.left = true
+	tasks := c.tasks
 	c.mu.Unlock()
 	select {
-	case t := <-c.tasks:
+	case t := <-tasks: // never of nil
 		t.Complete(callerLeft)
 	default:
 	}

@@ -69,19 +69,19 @@ var copyBuffers = sync.Pool{New: func() any { b := make([]byte, copyBuffer); ret
 // Pass is Call for a request with Raw. The body of the answer goes to the caller; an
 // answer with a status of 500 or more is an error all the same. Nothing is sent twice.
 func (t *Target) Pass(r *Request) (Answer, error) {
-	message, resp := bytebufferpool.Get(), fasthttp.AcquireResponse()
-	defer bytebufferpool.Put(message)
+	p := passings.Get().(*passing)
+	defer p.release()
+	resp, buf := fasthttp.AcquireResponse(), copyBuffers.Get().(*[]byte)
 	defer fasthttp.ReleaseResponse(resp)
-	p := &passing{t: t, r: r, raw: r.Raw, resp: resp, left: r.Raw.Caller.Length()}
-	message.B = t.appendRaw(message.B, r)
-	buf := copyBuffers.Get().(*[]byte)
 	defer copyBuffers.Put(buf)
-	p.message, p.buf = message.B, *buf
-	if err := r.Stop.BeginWith(p.raw.Caller.BreakOff); err != nil {
+	p.t, p.raw, p.deadline, p.stop = t, r.Raw, r.Deadline, r.Stop
+	p.resp, p.buf, p.left = resp, *buf, r.Raw.Caller.Length()
+	p.message = t.appendRaw(p.message[:0], r)
+	if err := p.stop.BeginWith(p.breaks); err != nil {
 		return Answer{}, &Error{Kind: Unreachable, Message: err.Error()}
 	}
 	err := p.run()
-	if stopped := r.Stop.End(); err == nil {
+	if stopped := p.stop.End(); err == nil {
 		err = stopped
 	}
 	a := p.answer
@@ -137,22 +137,39 @@ func (t *Target) appendRaw(b []byte, r *Request) []byte {
 
 // passing is a raw call under way.
 type passing struct {
-	t       *Target
-	r       *Request
-	raw     *Raw
-	message []byte // the head
-	buf     []byte
-	resp    *fasthttp.Response
-	left    int // of the caller's body that was not read yet; -1 when it is not known
-	answer  Answer
+	t        *Target
+	raw      *Raw
+	deadline time.Time
+	stop     *sock.Stop
+	breaks   func() // BreakOff of the caller, made once because each closure is an allocation
+	message  []byte // the head, and what of the body goes with it
+	buf      []byte
+	resp     *fasthttp.Response
+	left     int // of the caller's body that was not read yet; -1 when it is not known
+	begun    bool
+	answer   Answer
+}
+
+var passings = sync.Pool{New: func() any {
+	p := &passing{}
+	p.breaks = func() { p.raw.Caller.BreakOff() }
+	return p
+}}
+
+func (p *passing) release() {
+	message := p.message
+	if cap(message) > copyBuffer {
+		message = nil
+	}
+	*p = passing{breaks: p.breaks, message: message[:0]}
+	passings.Put(p)
 }
 
 // run gets a connection and makes the call on it. A kept one that the function has
 // closed meanwhile got nothing: then it takes another.
 func (p *passing) run() error {
-	var first []byte // of the body, which goes with the head
 	for {
-		timeout := time.Until(p.r.Deadline)
+		timeout := time.Until(p.deadline)
 		if timeout <= 0 {
 			return fasthttp.ErrTimeout
 		}
@@ -160,20 +177,18 @@ func (p *passing) run() error {
 		if err != nil {
 			return err
 		}
-		if first == nil {
-			if first, err = p.first(); err != nil {
-				p.t.conns.ReleaseConn(cc)
-				return p.callerLeft(err)
-			}
+		if err := p.readFirst(); err != nil {
+			p.t.conns.ReleaseConn(cc)
+			return p.callerLeft(err)
 		}
 		conn := cc.Conn()
 		reader := p.t.conns.AcquireReader(conn)
-		if err = conn.SetDeadline(p.r.Deadline); err == nil {
-			err = p.r.Stop.Begin(conn)
+		if err = conn.SetDeadline(p.deadline); err == nil {
+			err = p.stop.Begin(conn)
 		}
 		keep := false
 		if err == nil {
-			keep, err = p.on(conn, reader, first)
+			keep, err = p.on(conn, reader)
 		}
 		p.t.conns.ReleaseReader(reader)
 		if keep && err == nil {
@@ -187,18 +202,19 @@ func (p *passing) run() error {
 	}
 }
 
-// first reads what has come of the body already; empty for nothing.
-func (p *passing) first() ([]byte, error) {
-	caller := p.raw.Caller
-	if p.left <= 0 || !caller.Ready() {
-		return []byte{}, nil
+// readFirst reads, once, what has come of the body already: it goes with the head.
+func (p *passing) readFirst() error {
+	if p.begun || p.left <= 0 || !p.raw.Caller.Ready() {
+		return nil
 	}
-	n, err := caller.Read(p.buf)
+	p.begun = true
+	n, err := p.raw.Caller.Read(p.buf)
 	p.left -= n
+	p.message = append(p.message, p.buf[:n]...)
 	if n > 0 {
 		err = nil
 	}
-	return p.buf[:n:n], err
+	return err
 }
 
 func (p *passing) callerLeft(err error) error {
@@ -207,12 +223,8 @@ func (p *passing) callerLeft(err error) error {
 }
 
 // on makes the call on a connection, and reports whether that can be used again.
-func (p *passing) on(conn net.Conn, small *bufio.Reader, first []byte) (keep bool, err error) {
-	parts := [][]byte{p.message}
-	if len(first) > 0 {
-		parts = append(parts, first)
-	}
-	if err := sock.Send(conn, parts...); err != nil {
+func (p *passing) on(conn net.Conn, small *bufio.Reader) (keep bool, err error) {
+	if err := sock.Send(conn, p.message); err != nil {
 		p.raw.Sent = p.raw.Sent || !errors.Is(err, sock.ErrStale)
 		return false, err
 	}

@@ -150,11 +150,11 @@ func (s *Stream) BreakOff() {
 // Begun reports whether a byte of the answer may have left.
 func (s *Stream) Begun() bool { return s.begun.Load() }
 
-// Begin begins the answer: head is its status line and header lines, each with its
-// line end, without those that say how long it is or what becomes of the connection.
+// Begin begins the answer: head and more are its status line and header lines, each
+// with its line end, without those that say how long it is or what becomes of the connection.
 // length is that of the body, -1 if it is not known. A connection whose request has
 // not been read whole by now ends with the answer.
-func (s *Stream) Begin(status int, head []byte, length int64) error {
+func (s *Stream) Begin(status int, head, more []byte, length int64) error {
 	x, req := s.x, &s.x.ctx.Request.Header
 	x.ctx.Response.SetStatusCode(status)
 	if err := s.mayWrite(); err != nil {
@@ -175,7 +175,7 @@ func (s *Stream) Begin(status int, head []byte, length int64) error {
 	default:
 		s.framing, s.goesOn = framedByEnd, false
 	}
-	b := append(x.out.AvailableBuffer(), head...)
+	b := append(append(x.out.AvailableBuffer(), head...), more...)
 	if shown {
 		b = append(strconv.AppendInt(append(b, "Content-Length: "...), length, 10), "\r\n"...)
 	}
@@ -194,9 +194,7 @@ func (s *Stream) Begin(status int, head []byte, length int64) error {
 
 // mayWrite is the exchange's, within the deadline.
 func (s *Stream) mayWrite() error {
-	if err := s.x.mayWrite(); err != nil {
-		return err
-	}
+	s.x.takeOut()
 	return s.x.conn.SetWriteDeadline(s.until(s.x.conn.s.WriteTimeout))
 }
 

@@ -47,16 +47,22 @@ func (x *exchange) writeAnswer() error {
 
 // mayWrite sets the deadline of what is written next, and out.
 func (x *exchange) mayWrite() error {
-	if x.out == nil {
-		var ok bool
-		if x.out, ok = x.conn.s.writers.Get().(*bufio.Writer); ok {
-			x.out.Reset(x)
-		} else {
-			x.out = bufio.NewWriterSize(x, writeBuffer)
-		}
-	}
+	x.takeOut()
 	x.conn.answered = time.Now()
 	return x.conn.SetWriteDeadline(x.conn.answered.Add(x.conn.s.WriteTimeout))
+}
+
+// takeOut makes out one of the server's writers, unless it is one.
+func (x *exchange) takeOut() {
+	if x.out != nil {
+		return
+	}
+	var ok bool
+	if x.out, ok = x.conn.s.writers.Get().(*bufio.Writer); ok {
+		x.out.Reset(x)
+	} else {
+		x.out = bufio.NewWriterSize(x, writeBuffer)
+	}
 }
 
 func (x *exchange) flush() error {
