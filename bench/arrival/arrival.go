@@ -28,6 +28,7 @@ type Schedule struct {
 	at       float64 // last offset, ns
 	n        uint64
 	rng      *rand.Rand // nil for Constant
+	staged   *staged    // nil for one rate throughout
 }
 
 // New returns a schedule of rate requests per second, 0 < rate <= MaxRate.
@@ -49,6 +50,9 @@ func New(kind Kind, rate float64, seed uint64) (*Schedule, error) {
 
 // Next returns the offset of the next request from the start of the run.
 func (s *Schedule) Next() time.Duration {
+	if s.staged != nil {
+		return s.staged.next(s.rng)
+	}
 	if s.rng == nil {
 		// Multiplying instead of adding keeps rounding from drifting.
 		at := float64(s.n) * s.interval

@@ -204,8 +204,7 @@ func (r *runner) phase(ctx context.Context, p *Phase) error {
 		}
 	}
 	p.LatencyA, p.LatencyB = summary(all[0]), summary(all[1])
-	p.Rows = rows(p.Rounds, p.Rate, r.o.Confidence)
-	r.judge(p)
+	p.Rows = rows(r.judge(p), p.Rate, r.o.Confidence)
 	r.out.Phases = append(r.out.Phases, *p)
 	return nil
 }
@@ -227,18 +226,22 @@ func (r *runner) count(s *Subject, side rune, m measurement) {
 	}
 }
 
-// judge says which rounds were saturated and withholds the verdict when they
-// are too many.
-func (r *runner) judge(p *Phase) {
+// judge says which rounds were saturated, and returns those to judge by: the
+// others, or all, without a verdict, when too many were.
+func (r *runner) judge(p *Phase) []Round {
 	why := saturation(p.Rounds)
 	if why == "" {
-		return
+		return p.Rounds
 	}
-	if saturatedPairs(p.Rounds) > withholdShare*float64(len(p.Rounds)) {
-		p.Withheld = why
+	use := slices.DeleteFunc(slices.Clone(p.Rounds), Round.saturated)
+	if float64(len(p.Rounds)-len(use)) > withholdShare*float64(len(p.Rounds)) {
+		p.Withheld, use = why, p.Rounds
 		why += "; no verdict"
+	} else {
+		why += "; the figures are without these rounds"
 	}
 	r.find(p.Title() + ": " + why)
+	return use
 }
 
 // find adds a finding once.

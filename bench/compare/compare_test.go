@@ -185,7 +185,7 @@ func TestSaturatedRunGivesNoVerdict(t *testing.T) {
 		t.Errorf("an expectation of a saturated run: %q", got)
 	}
 
-	// One round in ten is told and forgiven.
+	// One round in ten is told and left out.
 	n := 0
 	bad := known(stolen)
 	res = compareKnown(t, o, func(ctx context.Context, s *Subject, o loadgen.Options) (measurement, error) {
@@ -195,8 +195,11 @@ func TestSaturatedRunGivesNoVerdict(t *testing.T) {
 		}
 		return m, err
 	})
-	if p := res.Phases[0]; p.Withheld != "" || len(res.Findings) != 1 || !strings.Contains(res.Findings[0], stolen) {
+	if p := res.Phases[0]; p.Withheld != "" || len(res.Findings) != 1 || !strings.Contains(res.Findings[0], stolen) || !strings.HasSuffix(res.Findings[0], "without these rounds") {
 		t.Errorf("withheld %q, findings %q", p.Withheld, res.Findings)
+	}
+	if p := res.Phases[0]; len(p.Rounds) != 10 || p.Rows[0].Ratio == nil || p.Rows[0].Ratio.Pairs != 9 {
+		t.Errorf("%d rounds, and judged by %+v", len(p.Rounds), p.Rows[0].Ratio)
 	}
 }
 

@@ -59,15 +59,8 @@ func (s Sample) saturation(rate, cores float64) (why []string) {
 	return why
 }
 
-// saturatedPairs counts pairs with a saturated half.
-func saturatedPairs(rounds []Round) (n float64) {
-	for _, r := range rounds {
-		if len(r.A.Saturated)+len(r.B.Saturated) > 0 {
-			n++
-		}
-	}
-	return n
-}
+// saturated reports whether a half of the pair was.
+func (r Round) saturated() bool { return len(r.A.Saturated)+len(r.B.Saturated) > 0 }
 
 // saturation says which reasons held in how many rounds; "" when none did.
 func saturation(rounds []Round) string {

@@ -15,6 +15,7 @@ type Summary struct {
 	MeanMs float64 `json:"meanMs"`
 	P50Ms  float64 `json:"p50Ms"`
 	P90Ms  float64 `json:"p90Ms"`
+	P95Ms  float64 `json:"p95Ms"`
 	P99Ms  float64 `json:"p99Ms"`
 	P999Ms float64 `json:"p99.9Ms"`
 	P9999  float64 `json:"p99.99Ms"`
@@ -31,7 +32,7 @@ func Summarize(h *Histogram, full bool) Summary {
 	at := func(p float64) float64 { return Percentile(h, p) }
 	s := Summary{
 		Count: h.Count(), MinMs: ms(h.Min()), MeanMs: ms(h.Mean()),
-		P50Ms: at(50), P90Ms: at(90), P99Ms: at(99), P999Ms: at(99.9), P9999: at(99.99),
+		P50Ms: at(50), P90Ms: at(90), P95Ms: at(95), P99Ms: at(99), P999Ms: at(99.9), P9999: at(99.99),
 		MaxMs: ms(h.Max()),
 	}
 	if full && s.Count > 0 {

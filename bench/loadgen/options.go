@@ -20,7 +20,10 @@ type Options struct {
 	// Rate in requests per second makes an open loop; 0 is a closed loop.
 	Rate    float64
 	Arrival arrival.Kind // for an open loop; empty means Constant
-	Seed    uint64       // of the Poisson schedule, the mix and pooled keys
+	// Stages make an open loop whose rate changes, in place of Rate, Warmup and
+	// Duration.
+	Stages []arrival.Stage
+	Seed   uint64 // of the Poisson schedule, the mix and pooled keys
 
 	Warmup   time.Duration // sent but not recorded
 	Duration time.Duration // recorded
@@ -49,9 +52,40 @@ const (
 	maxKeys        = 10_000_000
 )
 
+// staged has the stages of o in its rate and duration too, where there are any.
+func (o Options) staged() Options {
+	if len(o.Stages) > 0 {
+		o.Rate, o.Warmup, o.Duration = arrival.Mean(o.Stages), 0, arrival.Length(o.Stages)
+	}
+	return o
+}
+
+// schedule is that of an open loop.
+func (o Options) schedule() (*arrival.Schedule, error) {
+	if len(o.Stages) > 0 {
+		return arrival.NewStages(o.arrival(), o.Stages, o.Seed)
+	}
+	return arrival.New(o.arrival(), o.Rate, o.Seed)
+}
+
+// highest is the highest rate of the schedule.
+func (o Options) highest() float64 {
+	top := o.Rate
+	for _, s := range o.Stages {
+		top = max(top, s.From, s.To)
+	}
+	return top
+}
+
 // Validate reports everything that makes the options unusable.
 func (o Options) Validate() error {
 	var errs []error
+	if len(o.Stages) > 0 {
+		if _, err := o.schedule(); err != nil {
+			return err
+		}
+		o = o.staged()
+	}
 	bad := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
 	if len(o.Targets) == 0 || len(o.Targets) > MaxTargets {
 		bad("%d targets: want 1 to %d", len(o.Targets), MaxTargets)
@@ -65,7 +99,7 @@ func (o Options) Validate() error {
 		bad("connections %d is out of range: want 1 to %d", o.Connections, MaxConnections)
 	}
 	if o.Rate != 0 {
-		if _, err := arrival.New(o.arrival(), o.Rate, o.Seed); err != nil {
+		if _, err := o.schedule(); err != nil {
 			errs = append(errs, err)
 		}
 	}
@@ -100,5 +134,5 @@ func (o Options) backlog() int {
 	}
 	// What could pile up in one timeout, so that a stall shorter than that
 	// loses nothing.
-	return max(1000, min(maxBacklog, int(o.Rate*o.Timeout.Seconds())))
+	return max(1000, min(maxBacklog, int(o.highest()*o.Timeout.Seconds())))
 }

@@ -22,6 +22,7 @@ type job struct {
 	intended time.Duration // from the start of the run
 	released time.Duration // when the pacer handed it over
 	pick     Pick
+	full     bool // every connection had a request then, or one that waited for it
 }
 
 // pace releases each request of the schedule at its time, until end or until

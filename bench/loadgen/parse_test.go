@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"simplane/bench/arrival"
 )
 
 var local = Defaults{Server: "http://127.0.0.1:8080", Headers: []Header{{"X-A", "1"}}}
@@ -59,13 +61,15 @@ func TestParseTarget(t *testing.T) {
 
 func TestParseLimit(t *testing.T) {
 	for text, want := range map[string]Limit{
-		"p99=5ms": {99, 5 * time.Millisecond}, "p99.9=1s": {99.9, time.Second}, "max=2m": {100, 2 * time.Minute},
+		"p99=5ms": {Percentile: 99, Max: 5 * time.Millisecond}, "p99.9<=1s": {Percentile: 99.9, Max: time.Second}, "max=2m": {Percentile: 100, Max: 2 * time.Minute},
+		"p95 < 20ms": {Percentile: 95, Max: 20 * time.Millisecond, Op: "<"}, "mean<1ms": {Figure: FigureMean, Max: time.Millisecond, Op: "<"},
+		"errors<1%": {Figure: FigureErrors, Bound: 0.01, Op: "<"}, "errors<=0.5": {Figure: FigureErrors, Bound: 0.5}, "rate>=900": {Figure: FigureRate, Bound: 900, Op: ">="},
 	} {
 		if got, err := ParseLimit(text); err != nil || got != want {
 			t.Errorf("%s: %+v, %v", text, got, err)
 		}
 	}
-	for _, text := range []string{"", "p99", "99=5ms", "p0=1ms", "p101=1ms", "pNaN=1ms", "p99=5", "p99=-1ms", "p99=3m", "mean=1ms"} {
+	for _, text := range []string{"", "p99", "99=5ms", "p0=1ms", "p101=1ms", "pNaN=1ms", "p99=5", "p99=-1ms", "p99=3m", "p99>1ms", "errors<1", "errors<5", "errors>1%", "rate<5", "rate>5%", "rate>=-1", "mean<1", "p99<", "<5ms"} {
 		if l, err := ParseLimit(text); err == nil {
 			t.Errorf("%q was accepted as %+v", text, l)
 		}
@@ -116,4 +120,13 @@ func TestValidate(t *testing.T) {
 			t.Errorf("%s: Run took options that Validate refuses", says)
 		}
 	}
+}
+
+func stagesOf(t *testing.T, text string) []arrival.Stage {
+	t.Helper()
+	s, err := arrival.ParseStages(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
 }

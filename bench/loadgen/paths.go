@@ -26,9 +26,13 @@ func Spreads() []string { return []string{"uniform", "zipf"} }
 // Paths are the URLs of a target that asks for many, such as many functions.
 // All are of one scheme and host. A request takes one of them at random, in
 // proportion to their weights; the target's results count them together.
+//
+// With Requests, each by the index of its URL, method, headers and body are
+// theirs, and hosts may differ.
 type Paths struct {
-	URLs   []string
-	choice *weighted.Choice
+	URLs     []string
+	Requests []Request
+	choice   *weighted.Choice
 }
 
 // newPaths checks URLs and weights, which belong together by index.
@@ -95,6 +99,9 @@ func (t Target) At(from, to string) (Target, error) {
 	t.URL = to + strings.TrimPrefix(t.URL, from)
 	if t.Paths == nil {
 		return t, nil
+	}
+	if t.Paths.Requests != nil {
+		return t, errors.New("a list of requests names its own servers")
 	}
 	moved := Paths{choice: t.Paths.choice}
 	for _, u := range t.Paths.URLs {

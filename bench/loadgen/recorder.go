@@ -9,8 +9,8 @@ import (
 	"simplane/bench/latency"
 )
 
-// waitNoticed is the connection wait above which an arrival found every
-// connection busy rather than merely a goroutine to be woken.
+// waitNoticed is the connection wait above which an arrival that found every
+// connection busy counts as one that had to wait.
 const waitNoticed = time.Millisecond
 
 // recorder collects the measurements of all connections.
@@ -22,8 +22,10 @@ type recorder struct {
 	interval *latency.Sharded // since the last tick
 	tally    tally
 	unsent   atomic.Int64
-	waited   atomic.Int64 // arrivals that waited longer than waitNoticed
-	lastDone atomic.Int64 // ns from the start of the run
+	waited   atomic.Int64       // arrivals that waited for a connection, longer than waitNoticed
+	stages   []*latency.Sharded // latency per stage, by the time when requests were due
+	ends     []time.Duration    // of the stages
+	lastDone atomic.Int64       // ns from the start of the run
 }
 
 func newRecorder(o *Options) *recorder {
@@ -31,6 +33,14 @@ func newRecorder(o *Options) *recorder {
 	r := &recorder{
 		service: latency.NewSharded(n), slip: latency.NewSharded(n),
 		wait: latency.NewSharded(n), interval: latency.NewSharded(n),
+	}
+	for _, s := range o.Stages {
+		r.stages = append(r.stages, latency.NewSharded(n))
+		end := s.Duration
+		if i := len(r.ends); i > 0 {
+			end += r.ends[i-1]
+		}
+		r.ends = append(r.ends, end)
 	}
 	for range o.Targets {
 		r.targets = append(r.targets, latency.NewSharded(n))
@@ -49,10 +59,16 @@ func (r *recorder) add(worker int, target int32, s shot, open bool) {
 	r.targets[target].Record(worker, lat)
 	r.interval.Record(worker, lat)
 	r.service.Record(worker, int64(s.done-s.sent))
+	for i, end := range r.ends {
+		if s.intended < end {
+			r.stages[i].Record(worker, lat)
+			break
+		}
+	}
 	if open {
 		r.slip.Record(worker, int64(s.released-s.intended))
 		r.wait.Record(worker, int64(s.sent-s.released))
-		if s.sent-s.released > waitNoticed {
+		if s.full && s.sent-s.released > waitNoticed {
 			r.waited.Add(1)
 		}
 	}
@@ -96,6 +112,12 @@ func (r *recorder) result(o *Options, whole bool) (*Result, Histograms) {
 		res.Targets = append(res.Targets, TargetResult{
 			Name: t.Name, Method: t.Method, URL: t.URL, Weight: t.Weight,
 			Latency: latency.Summarize(r.targets[i].Merged(), false),
+		})
+	}
+	for i, s := range o.Stages {
+		h := r.stages[i].Merged()
+		res.Stages = append(res.Stages, StageResult{
+			Stage: s.String(), Throughput: float64(h.Count()) / s.Duration.Seconds(), Latency: latency.Summarize(h, false),
 		})
 	}
 	elapsed := time.Duration(r.lastDone.Load()) - o.Warmup

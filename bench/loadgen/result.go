@@ -41,6 +41,7 @@ type Result struct {
 	Statuses map[string]int64 `json:"statuses"`
 	Failures []Failure        `json:"failures,omitempty"`
 	Targets  []TargetResult   `json:"targets"`
+	Stages   []StageResult    `json:"stages,omitempty"`
 	Series   []Interval       `json:"series"`
 	Usage    machine.Usage    `json:"usage"` // of this client and the machine
 	// Findings name effects of the client or the machine, not the server, on
@@ -59,12 +60,20 @@ type TargetResult struct {
 	Latency latency.Summary `json:"latency"`
 }
 
+// StageResult is one stage: the requests that were due in it.
+type StageResult struct {
+	Stage      string          `json:"stage"`      // as arrival.ParseStages reads it
+	Throughput float64         `json:"throughput"` // answers and failures per second of the stage
+	Latency    latency.Summary `json:"latency"`
+}
+
 // Interval is one step of the time series.
 type Interval struct {
 	AtSeconds float64 `json:"at"` // end of the interval, from the warm-up's end
 	Rate      float64 `json:"rate"`
 	Failed    int64   `json:"failed"`
 	P50Ms     float64 `json:"p50Ms"`
+	P95Ms     float64 `json:"p95Ms"`
 	P99Ms     float64 `json:"p99Ms"`
 	MaxMs     float64 `json:"maxMs"`
 }

@@ -5,11 +5,11 @@ import (
 	"errors"
 	"math/rand/v2"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/valyala/fasthttp"
 
-	"simplane/bench/arrival"
 	"simplane/bench/latency"
 	"simplane/bench/machine"
 )
@@ -32,6 +32,7 @@ func Run(ctx context.Context, o Options, progress func(Progress)) (*Result, Hist
 	if err := o.Validate(); err != nil {
 		return nil, Histograms{}, err
 	}
+	o = o.staged()
 	clients, err := newClients(o)
 	if err != nil {
 		return nil, Histograms{}, err
@@ -76,6 +77,7 @@ func Run(ctx context.Context, o Options, progress func(Progress)) (*Result, Hist
 }
 
 type run struct {
+	busy  atomic.Int64 // connections with a request of the open loop
 	opts  *Options
 	rec   *recorder
 	start time.Time
@@ -85,14 +87,15 @@ type run struct {
 // pace feeds the open loop's queue and reports whether the schedule ran to
 // its end.
 func (r *run) pace(ctx context.Context, queue chan<- job) (whole bool, err error) {
-	s, err := arrival.New(r.opts.arrival(), r.opts.Rate, r.opts.Seed)
+	s, err := r.opts.schedule()
 	if err != nil {
 		return false, err
 	}
 	whole = true
 	picker := NewPicker(r.opts.Targets, r.opts.Seed, 0)
-	err = pace(ctx, s, r.opts.Rate, r.start, r.end, func(j job) bool {
+	err = pace(ctx, s, r.opts.highest(), r.start, r.end, func(j job) bool {
 		j.pick = picker.Next()
+		j.full = r.busy.Load()+int64(len(queue)) >= int64(r.opts.Connections)
 		select {
 		case queue <- j:
 		default:
@@ -120,7 +123,9 @@ func (r *run) serveQueue(ctx context.Context, s *shooter, queue <-chan job) {
 		case time.Since(r.start) > giveUp:
 			r.skip(j)
 		default:
-			r.send(s, j, true)
+			r.busy.Add(1)
+			_ = r.send(s, j, true)
+			r.busy.Add(-1)
 		}
 	}
 }
@@ -176,7 +181,7 @@ func (r *run) watch(ctx context.Context, progress func(Progress)) func() ([]Inte
 		at := now - r.opts.Warmup
 		iv := Interval{
 			AtSeconds: at.Seconds(), Failed: failed - lastFailed,
-			P50Ms: latency.Percentile(scratch, 50), P99Ms: latency.Percentile(scratch, 99), MaxMs: latency.Percentile(scratch, 100),
+			P50Ms: latency.Percentile(scratch, 50), P95Ms: latency.Percentile(scratch, 95), P99Ms: latency.Percentile(scratch, 99), MaxMs: latency.Percentile(scratch, 100),
 		}
 		if d := at - lastAt; d > 0 {
 			iv.Rate = float64(scratch.Count()) / d.Seconds()

@@ -25,7 +25,7 @@ type SearchOptions struct {
 type SearchStep struct {
 	Rate    float64  `json:"rate"`
 	Pass    bool     `json:"pass"`
-	Attempt int      `json:"attempt"` // 2 is the retry of a failed step
+	Attempt int      `json:"attempt"` // of this rate: 2 repeats a failed one, 3 decides between two that differ
 	Misses  []string `json:"misses,omitempty"`
 	Result  *Result  `json:"result"`
 }
@@ -52,8 +52,9 @@ const (
 type runner func(ctx context.Context, o Options) (*Result, Histograms, error)
 
 // Search doubles the rate until a step fails, then halves the gap on a
-// logarithmic scale. A failed step is repeated once, since one disturbance of
-// the machine would otherwise end the search too low. onStep, when not nil,
+// logarithmic scale. A failed step is repeated, since one disturbance of the
+// machine would otherwise end the search too low; where the second attempt passes a
+// third one decides, since that may have been luck. onStep, when not nil,
 // is called after each step with its histograms h.
 func Search(ctx context.Context, o Options, so SearchOptions, progress func(Progress), onStep func(SearchStep, Histograms)) (*SearchResult, error) {
 	return search(ctx, o, so, onStep, func(ctx context.Context, o Options) (*Result, Histograms, error) {
@@ -97,7 +98,8 @@ func search(ctx context.Context, o Options, so SearchOptions, onStep func(Search
 		out.Limits = append(out.Limits, l.String())
 	}
 	try := func() (pass bool, err error) {
-		for attempt := 1; attempt <= 2 && !pass; attempt++ {
+		// Attempt 1 decides if it passes, attempt 2 if it fails too, else 3.
+		for attempt := 1; attempt == 1 || attempt == 2 && !pass || attempt == 3 && pass; attempt++ {
 			o.Rate = rate
 			res, h, err := run(ctx, o)
 			if err != nil {

@@ -29,25 +29,43 @@ var errStale = errors.New("the server closed this connection while it was idle")
 // retried: a retry would hide a failure and its cost.
 func newClients(o Options) (map[string]*fasthttp.HostClient, error) {
 	clients := make(map[string]*fasthttp.HostClient)
-	for _, t := range o.Targets {
-		u, err := url.Parse(t.URL)
+	add := func(address string) error {
+		u, err := url.Parse(address)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		key := u.Scheme + "://" + u.Host
 		if clients[key] != nil {
-			continue
+			return nil
 		}
 		c := &fasthttp.HostClient{
 			Addr: fasthttp.AddMissingPort(u.Host, u.Scheme == "https"), IsTLS: u.Scheme == "https",
 			Name: "simplane-bench", MaxConns: o.Connections, MaxIdemponentCallAttempts: 1,
 			MaxResponseBodySize: maxResponseBytes, MaxIdleConnDuration: time.Minute,
-			Dial: keep(func(addr string) (net.Conn, error) { return fasthttp.DialTimeout(addr, o.Timeout) }),
+			DisablePathNormalizing: true, // what is sent is what was asked for
+			Dial:                   keep(func(addr string) (net.Conn, error) { return fasthttp.DialTimeout(addr, o.Timeout) }),
 		}
 		if o.Insecure {
 			c.TLSConfig = &tls.Config{InsecureSkipVerify: true} // #nosec G402 -- the user asked for it
 		}
 		clients[key] = c
+		return nil
+	}
+	for _, t := range o.Targets {
+		if err := add(t.URL); err != nil {
+			return nil, err
+		}
+		if t.Paths == nil {
+			continue
+		}
+		for _, r := range t.Paths.Requests {
+			if clients[r.host] != nil {
+				continue
+			}
+			if err := add(r.host); err != nil {
+				return nil, err
+			}
+		}
 	}
 	return clients, nil
 }
@@ -58,7 +76,8 @@ type shooter struct {
 	nonce   uint64 // sets this run's keys apart from those of earlier runs
 	opts    *Options
 	clients []*fasthttp.HostClient // per target
-	reqs    []*fasthttp.Request    // per target, reused
+	byHost  map[string]*fasthttp.HostClient
+	reqs    []*fasthttp.Request // per target, reused
 	resp    *fasthttp.Response
 	rng     *rand.Rand // of pooled keys
 	keyBuf  []byte
@@ -67,31 +86,44 @@ type shooter struct {
 
 func newShooter(id int, nonce uint64, o *Options, clients map[string]*fasthttp.HostClient) *shooter {
 	s := &shooter{
-		id: id, nonce: nonce, opts: o, resp: fasthttp.AcquireResponse(),
+		id: id, nonce: nonce, opts: o, byHost: clients, resp: fasthttp.AcquireResponse(),
 		rng: rand.New(rand.NewPCG(o.Seed, uint64(id)+1)),
 	}
 	for _, t := range o.Targets {
 		u, _ := url.Parse(t.URL) // validated
 		s.clients = append(s.clients, clients[u.Scheme+"://"+u.Host])
 		req := fasthttp.AcquireRequest()
-		req.SetRequestURI(t.URL)
-		req.Header.SetMethod(t.Method)
-		for _, h := range t.Headers {
-			req.Header.Set(h.Name, h.Value)
-			req.UseHostHeader = req.UseHostHeader || strings.EqualFold(h.Name, "Host")
-		}
-		if t.Body != nil {
-			req.SetBodyRaw(t.Body)
-		}
+		fill(req, t.Method, t.URL, t.Headers, t.Body)
 		s.reqs = append(s.reqs, req)
 	}
 	return s
 }
 
+// fill makes req a request that has nothing of an earlier one.
+func fill(req *fasthttp.Request, method, address string, headers []Header, body []byte) {
+	req.Reset()
+	req.SetRequestURI(address)
+	req.Header.SetMethod(method)
+	for _, h := range headers {
+		req.Header.Set(h.Name, h.Value)
+		req.UseHostHeader = req.UseHostHeader || strings.EqualFold(h.Name, "Host")
+	}
+	if body != nil {
+		req.SetBodyRaw(body)
+	}
+}
+
 // shoot sends one request and waits for the answer.
 func (s *shooter) shoot(p Pick) error {
 	req, target := s.reqs[p.Target], p.Target
-	if paths := s.opts.Targets[target].Paths; paths != nil {
+	client := s.clients[target]
+	switch paths := s.opts.Targets[target].Paths; {
+	case paths == nil:
+	case paths.Requests != nil:
+		r := &paths.Requests[p.Path]
+		fill(req, r.Method, r.URL, r.Headers, r.Body)
+		client = s.byHost[r.host]
+	default:
 		req.SetRequestURI(paths.URLs[p.Path])
 	}
 	if s.opts.Idempotency != 0 {
@@ -100,7 +132,7 @@ func (s *shooter) shoot(p Pick) error {
 	}
 	s.shots++
 	for range s.opts.Connections + 1 {
-		if err := s.clients[target].DoTimeout(req, s.resp, s.opts.Timeout); !errors.Is(err, errStale) {
+		if err := client.DoTimeout(req, s.resp, s.opts.Timeout); !errors.Is(err, errStale) {
 			return err
 		}
 		// That connection is gone now, and a new one cannot be stale.

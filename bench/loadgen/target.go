@@ -47,6 +47,8 @@ type Defaults struct {
 	Body         []byte
 	ExpectStatus []int
 	ExpectBody   string
+	// Template says that the body has placeholders yet: it need not be JSON.
+	Template bool
 }
 
 // FunctionTarget aims at a function of a simplane server: mode is "invoke" or
@@ -71,7 +73,7 @@ func FunctionTarget(d Defaults, name, mode string) (Target, error) {
 	if input == nil {
 		input = []byte(`{"message":"hello"}`)
 	}
-	if !json.Valid(input) {
+	if !d.Template && !json.Valid(input) {
 		return Target{}, fmt.Errorf("the body of function %q is not JSON: it is sent as the invocation's input", name)
 	}
 	if mode == "invoke" && d.ExpectBody == "" && len(d.ExpectStatus) == 0 {

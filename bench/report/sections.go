@@ -12,11 +12,11 @@ import (
 	"simplane/bench/loadgen"
 )
 
-var summaryHead = []string{"", "count", "min", "mean", "p50", "p90", "p99", "p99.9", "p99.99", "max"}
+var summaryHead = []string{"", "count", "min", "mean", "p50", "p90", "p95", "p99", "p99.9", "p99.99", "max"}
 
 func summaryRow(name string, s latency.Summary) []string {
 	return []string{
-		name, fmt.Sprint(s.Count), msText(s.MinMs), msText(s.MeanMs), msText(s.P50Ms), msText(s.P90Ms),
+		name, fmt.Sprint(s.Count), msText(s.MinMs), msText(s.MeanMs), msText(s.P50Ms), msText(s.P90Ms), msText(s.P95Ms),
 		msText(s.P99Ms), msText(s.P999Ms), msText(s.P9999), msText(s.MaxMs),
 	}
 }
@@ -46,6 +46,13 @@ func httpSections(r *loadgen.Result) []section {
 		Title: "Latency by percentile", XLabel: "percentile", YLabel: "ms", X: chart.Percentile, Y: chart.Log, Lines: lines,
 	}.SVG())
 	lat.Tables = append(lat.Tables, table{Head: summaryHead, Rows: rows})
+	if len(r.Stages) > 0 {
+		t := table{Caption: "By stage, of the requests that were due in it", Head: summaryHead}
+		for _, x := range r.Stages {
+			t.Rows = append(t.Rows, summaryRow(x.Stage+", "+rateText(x.Throughput), x.Latency))
+		}
+		lat.Tables = append(lat.Tables, t)
+	}
 	if len(r.Targets) > 1 {
 		t := table{Caption: "By target", Head: summaryHead}
 		for _, x := range r.Targets {

@@ -38,9 +38,9 @@ func (d *Document) httpText(w io.Writer) {
 	}
 	fmt.Fprintf(w, "%s, %d connections, %.1f s measured\n", load, r.Connections, r.ElapsedSeconds)
 	fmt.Fprintf(w, "throughput %s, ok %d, failed %d, unsent %d\n\n", rateText(r.Throughput), r.OK, r.Failed, r.Unsent)
-	fmt.Fprintln(w, "\tmean\tp50\tp90\tp99\tp99.9\tp99.99\tmax")
+	fmt.Fprintln(w, "\tmean\tp50\tp90\tp95\tp99\tp99.9\tp99.99\tmax")
 	row := func(name string, s latency.Summary) {
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", name, msText(s.MeanMs), msText(s.P50Ms), msText(s.P90Ms),
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", name, msText(s.MeanMs), msText(s.P50Ms), msText(s.P90Ms), msText(s.P95Ms),
 			msText(s.P99Ms), msText(s.P999Ms), msText(s.P9999), msText(s.MaxMs))
 	}
 	row("latency", r.Latency)
@@ -48,6 +48,9 @@ func (d *Document) httpText(w io.Writer) {
 		row("service time", r.Service)
 		row("schedule slip", r.Slip)
 		row("connection wait", r.Wait)
+	}
+	for _, s := range r.Stages {
+		row("stage "+s.Stage+" "+rateText(s.Throughput), s.Latency)
 	}
 	if len(r.Targets) > 1 {
 		for _, t := range r.Targets {

@@ -69,15 +69,23 @@ func newDocument(cmd *cobra.Command, kind string) *report.Document {
 // finish prints and writes the report and turns broken promises into exit
 // code 1.
 func finish(cmd *cobra.Command, d *report.Document, h loadgen.Histograms, out string) error {
+	return finishAs(cmd, d, h, out, "text")
+}
+
+// finishAs is finish with the form in which the report is printed, one of
+// report.Formats. Other forms than text have standard output for themselves.
+func finishAs(cmd *cobra.Command, d *report.Document, h loadgen.Histograms, out, format string) error {
 	d.Passed = len(d.Misses) == 0
-	if err := d.Text(cmd.OutOrStdout()); err != nil {
+	if err := d.Print(cmd.OutOrStdout(), format); err != nil {
 		return err
 	}
 	if out != "" {
 		if err := report.Write(out, d, h); err != nil {
 			return fmt.Errorf("writing the report: %w", err)
 		}
-		fmt.Fprintf(cmd.OutOrStdout(), "report: %s/report.html\n", strings.TrimRight(out, "/"))
+		if format == "text" {
+			fmt.Fprintf(cmd.OutOrStdout(), "report: %s/report.html\n", strings.TrimRight(out, "/"))
+		}
 	}
 	if !d.Passed {
 		return fmt.Errorf("%s", strings.Join(d.Misses, "; "))

@@ -179,10 +179,11 @@ func yardstickArgs(kind, backend string) []string {
 func benchYardstickCommand() *cobra.Command {
 	var kind, backend, addr string
 	cmd := &cobra.Command{
-		Use:    "yardstick",
-		Short:  "Serve one of the yardstick servers of bench compare",
-		Hidden: true,
-		Args:   noArgs,
+		Use:   "yardstick",
+		Short: "Serve one of the plain servers that bench compare measures against",
+		Long: "Serve one of the plain servers that `bench compare` and `bench growth` measure\n" +
+			"simplane against, until it is interrupted: it prints the address and answers.",
+		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			ctx, stop := benchContext(cmd)
 			defer stop()

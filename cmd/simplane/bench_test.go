@@ -2,6 +2,8 @@ package main
 
 import (
 	"bytes"
+	"encoding/csv"
+	"encoding/json"
 	"errors"
 	"io"
 	"net/http"
@@ -10,6 +12,9 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/prometheus/common/expfmt"
+	"github.com/prometheus/common/model"
 
 	"simplane/bench/report"
 )
@@ -53,7 +58,7 @@ func TestBenchRefusesBadFlags(t *testing.T) {
 		{"http " + url + " --timeout=1h", "timeout"},
 		{"http " + url + " --idempotency=often", "often"},
 		{"http " + url + " --idempotency=0", "idempotency"},
-		{"http " + url + " --limit=p99", "p99=5ms"},
+		{"http " + url + " --limit=p99", "p99<5ms"},
 		{"http " + url + " --search", "limit"},
 		{"http " + url + " --search --limit=p99=5ms --rate=5", "--search chooses"},
 		{"http " + url + " --search --limit=p99=5ms --search-precision=7", "precision"},
@@ -73,6 +78,15 @@ func TestBenchRefusesBadFlags(t *testing.T) {
 		{"http --function=f-{n} --functions=9 --spread=odd", "odd"},
 		{"http --target=name=f --functions=9", "keys"},
 		{"http --paths-file=/does/not/exist", "/does/not/exist"},
+		{"http --requests=/does/not/exist", "/does/not/exist"},
+		{"http http://127.0.0.1:1/ " + url, "not both"},
+		{"http http://127.0.0.1:1/ http://127.0.0.1:2/", "unexpected argument"},
+		{"http " + url + " --data=/does/not/exist", "/does/not/exist"},
+		{"http " + url + " --stages=5s", "30s:500"},
+		{"http " + url + " --stages=5s:5 --rate=5", "leave out --rate"},
+		{"http " + url + " --slo=p99", "p99<5ms"},
+		{"http " + url + " -o xml", "xml"},
+		{"http " + url + " --search --slo=p99<5ms -o csv", "search"},
 		{"http " + url + " stray", "stray"},
 		{"http " + url + " --colour", "colour"},
 		{"compare", "each side"},
@@ -147,8 +161,11 @@ func TestBenchHTTPFailsOnBrokenPromises(t *testing.T) {
 	}{
 		{[]string{"--expect-body", "great"}, "body without"},
 		{[]string{"--expect-status", "204"}, "status 200"},
-		{[]string{"--limit", "max=1ns"}, "limit max=1ns missed"},
-		{[]string{"--search", "--limit", "p50=1ns", "--search-start", "50"}, "no rate keeps p50=1ns"},
+		{[]string{"--limit", "max=1ns"}, "limit max<=1ns missed"},
+		{[]string{"--slo", "max<1ns"}, "limit max<1ns missed"},
+		{[]string{"--slo", "errors<1%", "--expect-status", "204"}, "limit errors<1% missed: 100%"},
+		{[]string{"--slo", "rate>=1e6"}, "limit rate>=1e+06 missed"},
+		{[]string{"--search", "--limit", "p50=1ns", "--search-start", "50"}, "no rate keeps p50<=1ns"},
 	} {
 		_, line, code := bench(t, append(quick, c.args...)...)
 		if code != 1 || !strings.Contains(line, c.says) {
@@ -160,10 +177,57 @@ func TestBenchHTTPFailsOnBrokenPromises(t *testing.T) {
 	}
 }
 
+// What is printed for programs is that alone.
+func TestBenchHTTPFormats(t *testing.T) {
+	quick := []string{"http", fineServer(t), "--stages", "100ms:0..400,200ms:400", "--connections", "4", "--slo", "errors<=100%", "--slo", "p99<1m"}
+	if out, line, code := bench(t, append(quick, "-o", "json")...); code != 0 || !json.Valid([]byte(out)) || !strings.Contains(out, `"passed": true`) || !strings.Contains(out, `"100ms:0..400"`) {
+		t.Errorf("json: exit %d, %q, %s", code, line, out)
+	}
+	out, line, code := bench(t, append(quick, "-o", "csv", "--out", filepath.Join(t.TempDir(), "r"))...)
+	rows, err := csv.NewReader(strings.NewReader(out)).ReadAll()
+	if code != 0 || err != nil || len(rows) < 3 || rows[0][4] != "p95_ms" {
+		t.Errorf("csv: exit %d, %q, %v, %s", code, line, err, out)
+	}
+	out, line, code = bench(t, append(quick, "-o", "prometheus")...)
+	parser := expfmt.NewTextParser(model.UTF8Validation)
+	families, err := parser.TextToMetricFamilies(strings.NewReader(out))
+	if code != 0 || err != nil {
+		t.Fatalf("prometheus: exit %d, %q, %v, %s", code, line, err, out)
+	}
+	sent := 0.0
+	for _, m := range families["simplane_bench_requests"].GetMetric() {
+		sent += m.GetGauge().GetValue()
+	}
+	if sent < 99 || sent > 101 || families["simplane_bench_passed"].GetMetric()[0].GetGauge().GetValue() != 1 || len(families["simplane_bench_latency_seconds"].GetMetric()) != 2 {
+		t.Errorf("%v requests: %s", sent, out)
+	}
+	if out, _, code := bench(t, append(quick, "--slo", "rate>1e6", "-o", "prometheus")...); code != 1 || !strings.Contains(out, "simplane_bench_passed 0") {
+		t.Errorf("a missed limit: exit %d, %s", code, out)
+	}
+}
+
+func TestBenchHTTPReadsRequestsAndData(t *testing.T) {
+	url := fineServer(t)
+	dir := t.TempDir()
+	requests, data := filepath.Join(dir, "r.jsonl"), filepath.Join(dir, "d.csv")
+	write(t, requests, `{"url":"`+url+`/{{name}}"}`+"\n"+`{"url":"`+url+`/b","text":"{{name}}","weight":2}`+"\n")
+	write(t, data, "name\nx\ny\n")
+	quick := []string{"--rate", "200", "--duration", "200ms", "--warmup", "0s"}
+	for _, args := range [][]string{{"--requests", requests, "--data", data}, {url + "/{{name}}", "--data", data}} {
+		if out, line, code := bench(t, append(append([]string{"http"}, args...), quick...)...); code != 0 || !strings.Contains(out, "ok 40") {
+			t.Errorf("%v: exit %d, %q, %s", args, code, line, out)
+		}
+	}
+	r := runCLI(t, "GET "+url+"/\nX-A: b\n", append([]string{"bench", "http", "--requests", "-"}, quick...)...).ok()
+	r.prints("ok 40")
+	runCLI(t, "GET nonsense", append([]string{"bench", "http", "--requests", "-"}, quick...)...).fails(2, "(standard input): line 1")
+	runCLI(t, "", "bench", "--help").ok().prints("yardstick")
+}
+
 func TestBenchSearchPasses(t *testing.T) {
 	stdout, line, code := bench(t, "http", "--url", fineServer(t), "--search", "--limit", "p50=1m", "--search-start", "50", "--search-max", "100",
 		"--duration", "100ms", "--warmup", "0s")
-	if code != 0 || !strings.Contains(stdout, "100/s, the highest rate tried, keeps p50=1m0s") {
+	if code != 0 || !strings.Contains(stdout, "100/s, the highest rate tried, keeps p50<=1m0s") {
 		t.Errorf("exit %d, %q, output %q", code, line, stdout)
 	}
 }
