@@ -47,7 +47,8 @@ func fnApplyCommand(o *clientOptions) *cobra.Command {
 			"its queued work, dead letters and history stay. Everything is read and checked\n" +
 			"before the first change; when the server refuses one, those before it are rolled\n" +
 			"back.",
-		Args: noArgs,
+		Args:        noArgs,
+		Annotations: namesToo,
 		RunE: calling(o, func(ctx context.Context, c *client.Client, cmd *cobra.Command, _ []string) error {
 			if len(files) == 0 {
 				text, err := pipedInput(cmd, "-f FILE")

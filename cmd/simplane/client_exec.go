@@ -49,6 +49,7 @@ func execGetCommand(o *clientOptions) *cobra.Command {
 func execCancelCommand(o *clientOptions) *cobra.Command {
 	return &cobra.Command{
 		Use: "cancel ID...", Short: "End executions that have not ended", Args: atLeastArgs("ID"),
+		Annotations: namesToo,
 		Long: "End executions that have not ended, with the error CANCELLED: a queued one leaves\n" +
 			"the queue, one that pauses is not tried again, the call of a running one is\n" +
 			"broken off.",
@@ -59,7 +60,7 @@ func execCancelCommand(o *clientOptions) *cobra.Command {
 				if err != nil {
 					return err
 				}
-				if done, err := o.structured(cmd.OutOrStdout(), a.Raw); done {
+				if done, err := o.structured(cmd.OutOrStdout(), a.Raw, id); done {
 					return err
 				}
 				_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s cancelled\n", id)

@@ -43,6 +43,9 @@ func TestMisspeltWordsAreCorrected(t *testing.T) {
 func TestForms(t *testing.T) {
 	p := startPlane(t)
 	p.cliWith(localSpec("a", "")+"---\n"+localSpec("b", "concurrency: 7\n"), "fn", "apply", "-f", "-").ok()
+	if out := p.cliWith(localSpec("a", ""), "fn", "apply", "-o", "name").ok().out; out != "a\n" {
+		t.Errorf("fn apply -o name: %q", out)
+	}
 	id := strings.TrimSpace(p.cli("enqueue", "a").ok().out)
 	for _, c := range []struct {
 		line, want string

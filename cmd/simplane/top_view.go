@@ -63,7 +63,7 @@ type topView struct {
 }
 
 // topKeys is the help line.
-const topKeys = "< > sort  r reverse  / filter  arrows, PgUp, PgDn scroll  q quit"
+const topKeys = "< > sort  r reverse  / filter  arrows scroll  q quit"
 
 // key does what a key means; page is the number of rows that fit. done says that
 // it was the one to leave with.
@@ -206,11 +206,11 @@ func topPage(height int) int { return max(height-5, 1) }
 
 // topSummary is the server's own figures, in a line.
 func topSummary(now client.Stats) string {
-	durable := "in memory only"
+	durable := "in memory"
 	if now.Durable {
 		durable = fmt.Sprintf("durable, %d facts behind", now.JournalLagFacts)
 	}
-	return fmt.Sprintf("up %s, %d functions, %d executions and %d keys kept, %s of payload, sync queue %d, %s\n",
+	return fmt.Sprintf("up %s, %d functions, %d executions, %d keys, %s payload, sync queue %d, %s\n",
 		shortDuration(time.Duration(now.UptimeSeconds*float64(time.Second)).Round(time.Second)), len(now.Functions),
 		now.StoredExecutions, now.StoredKeys, byteSize(now.PayloadBytes), now.SyncQueueDepth, durable)
 }
