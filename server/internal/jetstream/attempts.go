@@ -28,10 +28,12 @@ const (
 
 const (
 	// firstWait is how long an answer is waited for before the request is sent again.
-	// The wait doubles: a busy server is not helped by more of the same.
-	firstWait   = time.Second
+	// After as many requests as an election may take the wait doubles: a busy server
+	// is not helped by more of the same.
+	firstWait   = 750 * time.Millisecond
+	firstWaits  = 4
 	maxPatience = 8 * time.Second
-	maxPause    = 100 * time.Millisecond
+	maxPause    = 500 * time.Millisecond
 )
 
 // ErrFull says that a write was refused because the stream is at its bound.
@@ -63,7 +65,7 @@ func passing(err error) bool {
 // final, or ctx ends. The error is f's last. Each call has a part of the time: a
 // server that has just lost its stream's lead does not answer at all.
 func patiently(ctx context.Context, f func(context.Context) error, again func(error) bool) error {
-	patience := firstWait
+	patience, silent := firstWait, 0
 	for pause := time.Millisecond; ; pause = min(2*pause, maxPause) {
 		one, cancel := context.WithTimeout(ctx, patience)
 		err := f(one)
@@ -72,7 +74,9 @@ func patiently(ctx context.Context, f func(context.Context) error, again func(er
 			return err
 		}
 		if errors.Is(err, context.DeadlineExceeded) {
-			patience = min(2*patience, maxPatience)
+			if silent++; silent >= firstWaits {
+				patience = min(2*patience, maxPatience)
+			}
 		}
 		wait := time.NewTimer(pause/2 + rand.N(pause))
 		select {

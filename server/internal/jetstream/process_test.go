@@ -84,6 +84,7 @@ type Call struct {
 }
 
 type Answer struct {
+	Leader    string
 	Overtaken bool
 	Fenced    []core.Partition
 	At        cluster.Fence
@@ -125,6 +126,14 @@ func (c *Child) Commit(q *Call, a *Answer) error {
 func (c *Child) Newest(q *Call, a *Answer) error {
 	return c.do(q, a, func(ctx context.Context) (err error) {
 		a.At, err = c.store.Newest(ctx, q.Partition)
+		return err
+	})
+}
+
+func (c *Child) Leader(q *Call, a *Answer) error {
+	return c.do(q, a, func(ctx context.Context) error {
+		s, err := c.store.(inProcess).Status(ctx)
+		a.Leader = s.Leader
 		return err
 	})
 }
