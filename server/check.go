@@ -26,6 +26,7 @@ func Check(cfg Config, log *slog.Logger) error {
 	if _, err := dispatch.NewEgress(cfg.EndpointAllow); err != nil {
 		errs = append(errs, err)
 	}
+	errs = append(errs, cfg.checkCluster())
 	errs = append(errs, checkFolder("dataDir", cfg.DataDir), checkFolder("record", cfg.Record))
 	if err == nil {
 		if s.guard, err = auth.NewGuard(cfg.tokens(), cfg.AllowedHosts, certs, prometheus.NewRegistry()); err == nil {

@@ -2,17 +2,125 @@ package server
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
+	"fmt"
+	"io"
 	"log/slog"
+	"os"
+	"path/filepath"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+	"github.com/nats-io/nats.go"
 
 	"simplane/core/cluster"
+	"simplane/server/internal/jetstream"
 	"simplane/server/internal/replica"
 )
 
-// openEngine connects to what the nodes of the cluster share.
-func (c *Config) openEngine(_ context.Context, self cluster.Member, _ *slog.Logger) (replica.Engine, error) {
+// openEngine connects to what the nodes of the cluster share, and begins it in this
+// process if that is asked for. It tries again until ctx ends, but for what will not
+// get better.
+func (c *Config) openEngine(ctx context.Context, self cluster.Member, log *slog.Logger) (replica.Engine, error) {
 	if c.onEngine != nil {
 		return c.onEngine(self)
 	}
-	return nil, errors.New("no engine")
+	o := jetstream.Options{URL: c.Cluster, Name: c.ClusterStream, Replicas: c.ClusterReplicas, Unsafe: c.ClusterUnsafe, Log: log}
+	if c.ClusterEmbedded {
+		return c.embedEngine(ctx, o, log)
+	}
+	if c.ClusterTLSCA != "" {
+		o.Connection = append(o.Connection, nats.RootCAs(c.ClusterTLSCA))
+	}
+	if c.ClusterTLSCert != "" {
+		o.Connection = append(o.Connection, nats.ClientCert(c.ClusterTLSCert, c.ClusterTLSKey))
+	}
+	if c.ClusterSystemCreds != "" {
+		o.SystemConnection = append(o.Connection[:len(o.Connection):len(o.Connection)], nats.UserCredentials(c.ClusterSystemCreds))
+	}
+	if c.ClusterCreds != "" {
+		o.Connection = append(o.Connection, nats.UserCredentials(c.ClusterCreds))
+	}
+	return jetstream.Connect(ctx, o)
+}
+
+// embedEngine runs a server of the engine in this process.
+func (c *Config) embedEngine(ctx context.Context, o jetstream.Options, log *slog.Logger) (_ replica.Engine, err error) {
+	if err := os.MkdirAll(c.DataDir, 0o700); err != nil {
+		return nil, fmt.Errorf("dataDir: %w", err)
+	}
+	lock, err := vfs.Default.Lock(filepath.Join(c.DataDir, "cluster.lock"))
+	if err != nil {
+		return nil, fmt.Errorf("dataDir: %s is in use by another process: %w", c.DataDir, err)
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, lock.Close())
+		}
+	}()
+	e := jetstream.EmbedOptions{
+		Name: c.ClusterName, Listen: c.ClusterAddr, Peers: listOf(c.ClusterPeers), Dir: filepath.Join(c.DataDir, "engine"), MaxPayload: c.maxMessage(), Log: log,
+	}
+	if e.TLS, err = c.clusterTLS(); err != nil {
+		return nil, err
+	}
+	if o.Embedded, err = jetstream.Embed(e); err != nil {
+		return nil, err
+	}
+	log.Info("waiting for the other nodes' servers", "listen", c.ClusterAddr, "peers", c.ClusterPeers)
+	err = o.Embedded.Ready(ctx)
+	var connected *jetstream.Engine
+	if err == nil {
+		connected, err = jetstream.Connect(ctx, o)
+	}
+	if err != nil {
+		o.Embedded.Shutdown()
+		return nil, err
+	}
+	return &embeddedEngine{connected, o.Embedded, lock}, nil
+}
+
+// embeddedEngine is an engine whose server ends with it.
+type embeddedEngine struct {
+	*jetstream.Engine
+	server *jetstream.Embedded
+	lock   io.Closer
+}
+
+// Close implements replica.Engine.
+func (e *embeddedEngine) Close() error {
+	err := e.Engine.Close()
+	e.server.Shutdown()
+	return errors.Join(err, e.lock.Close())
+}
+
+// largestMessage is the most that the embedded server takes as one message.
+const largestMessage = 64 << 20
+
+// maxMessage is the size of the engine's messages: the largest body has to go into
+// one, beside all that comes with it.
+func (c *Config) maxMessage() int { return min(max(10<<20, 2*c.MaxBodyBytes+4<<20), largestMessage) }
+
+// clusterTLS is what servers of the engine show one another, and ask for; nil without.
+func (c *Config) clusterTLS() (*tls.Config, error) {
+	if c.ClusterTLSCert == "" {
+		return nil, nil
+	}
+	pair, err := tls.LoadX509KeyPair(c.ClusterTLSCert, c.ClusterTLSKey)
+	if err != nil {
+		return nil, fmt.Errorf("clusterTlsCert, clusterTlsKey: %w", err)
+	}
+	pem, err := os.ReadFile(c.ClusterTLSCA)
+	if err != nil {
+		return nil, fmt.Errorf("clusterTlsCa: %w", err)
+	}
+	pool := x509.NewCertPool()
+	if !pool.AppendCertsFromPEM(pem) {
+		return nil, fmt.Errorf("clusterTlsCa: %s holds no PEM certificate", c.ClusterTLSCA)
+	}
+	return &tls.Config{
+		MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{pair},
+		RootCAs: pool, ClientCAs: pool, ClientAuth: tls.RequireAndVerifyClientCert,
+	}, nil
 }

@@ -18,24 +18,28 @@ const metricsPage = "../docs/metrics.md"
 
 var described = regexp.MustCompile(`^Desc\{fqName: "([^"]+)", help: "((?:[^"\\]|\\.)*)", unit: "[^"]*", constLabels: \{[^}]*\}, variableLabels: \{([^}]*)\}\}$`)
 
-// docs/metrics.md lists the metrics that a server with everything switched on has:
-// the page is made from them.
+// docs/metrics.md lists the metrics that a server with everything switched on has,
+// and one of a cluster: the page is made from them.
 func TestMetricsReference(t *testing.T) {
 	f := start(t, func(c *Config) {
 		c.DataDir, c.OTLPEndpoint = t.TempDir(), "http://127.0.0.1:1"
 		c.Provider = ProviderProcess
 	})
+	c := startCluster(t, 1)
+	defer c.stop(0)
 	kinds := map[string]string{}
-	families, err := f.s.metrics.Registry.Gather()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, m := range families {
-		kinds[m.GetName()] = strings.ToLower(m.GetType().String())
-	}
 	descs := make(chan *prometheus.Desc, 1024)
-	f.s.metrics.Registry.Describe(descs)
-	f.s.metrics.Describe(descs)
+	for _, s := range []*Server{f.s, c.nodes[0].s} {
+		families, err := s.metrics.Registry.Gather()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range families {
+			kinds[m.GetName()] = strings.ToLower(m.GetType().String())
+		}
+		s.metrics.Registry.Describe(descs)
+		s.metrics.Describe(descs)
+	}
 	close(descs)
 	var rows []string
 	for d := range descs {

@@ -72,6 +72,9 @@ func New(cfg Config, log *slog.Logger) (_ *Server, err error) {
 		cfg: cfg, log: log, clock: machine.NewClock(), metrics: telemetry.NewMetrics(), profiles: admin.NewProfiles(),
 		lists: httpjson.NewLists(), lookPace: 10 * time.Second, traceFlush: 5 * time.Second,
 	}
+	if err = cfg.checkCluster(); err != nil {
+		return nil, err
+	}
 	if s.certs, err = auth.LoadCertificates(cfg.TLSCert, cfg.TLSKey, cfg.TLSClientCA, log); err != nil {
 		return nil, err
 	}

@@ -97,6 +97,7 @@ func NewSettings(flags *pflag.FlagSet) *Settings {
 	flags.StringVar(&c.TLSKey, "tls-key", c.TLSKey, "PEM `file` of the private key of --tls-cert")
 	flags.StringVar(&c.TLSClientCA, "tls-client-ca", c.TLSClientCA, "PEM `file` of the CA whose client certificates are required")
 	flags.StringVar(&c.EndpointAllow, "endpoint-allow", c.EndpointAllow, "addresses and CIDR `ranges` POOL functions may be at; empty = all but link-local and metadata")
+	c.addClusterFlags(flags)
 	annotate(flags)
 	flags.VisitAll(func(f *pflag.Flag) { s.own[f.Name] = true })
 	return s

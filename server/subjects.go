@@ -11,7 +11,7 @@ const SubjectRest = "This command"
 
 // Subjects are what settings are about, in the order in which help shows them.
 var Subjects = []string{
-	"Addresses and TLS", "Who may do what", "Data directory", "Functions and their instances", "Admission and queues",
+	"Addresses and TLS", "Who may do what", "Data directory", "Cluster", "Functions and their instances", "Admission and queues",
 	"What is kept, and how long", "Bounds of requests and connections", "Autoscaling", "Logs, traces and recordings", SubjectRest,
 }
 
@@ -20,6 +20,8 @@ var subjectFlags = [][]string{
 	{"addr", "mgmt-addr", "tls-cert", "tls-key", "tls-client-ca", "allowed-hosts", "internal-on-mgmt-only", "manage-on-mgmt-only", "metrics-on-mgmt-only"},
 	{"invoke-token", "manage-token", "internal-token", "invoke-token-file", "manage-token-file", "internal-token-file", "insecure", "endpoint-allow"},
 	{"data-dir", "fsync", "journal-timeout", "journal-max-bytes"},
+	{"cluster", "cluster-embedded", "cluster-name", "cluster-addr", "cluster-peers", "cluster-stream", "cluster-replicas", "cluster-unsafe", "cluster-creds",
+		"cluster-system-creds", "cluster-tls-cert", "cluster-tls-key", "cluster-tls-ca", "peer-addr", "peer-advertise", "peer-tls-cert", "peer-tls-key", "peer-tls-ca"},
 	{
 		"provider", "kubeconfig", "kube-namespace", "cgroup-root", "function-user", "function-max-processes", "function-start-timeout",
 		"container-host", "container-name", "container-network", "container-reach", "container-pull", "container-user", "image-credentials",

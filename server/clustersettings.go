@@ -1,0 +1,110 @@
+package server
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/pflag"
+)
+
+// addClusterFlags adds the flags of a server that is one of several.
+func (c *Config) addClusterFlags(flags *pflag.FlagSet) {
+	flags.StringVar(&c.Cluster, "cluster", c.Cluster, "`URL`s of the NATS servers of a cluster of simplanes, comma-separated; this process is then one of several")
+	flags.BoolVar(&c.ClusterEmbedded, "cluster-embedded", c.ClusterEmbedded, "be one of several, and run a NATS server of the cluster in this process")
+	flags.StringVar(&c.ClusterName, "cluster-name", c.ClusterName, "this node's `name`: the same over restarts, another one on each node")
+	flags.StringVar(&c.ClusterAddr, "cluster-addr", c.ClusterAddr, "`address` at which the embedded server is reached by those of the other nodes")
+	flags.StringVar(&c.ClusterPeers, "cluster-peers", c.ClusterPeers, "the --cluster-addr of all nodes, `HOST:PORT` with commas between, this one's too")
+	flags.StringVar(&c.ClusterStream, "cluster-stream", c.ClusterStream, "`name` of the streams of this cluster: 1 to 32 of a-z, 0-9 and -")
+	flags.IntVar(&c.ClusterReplicas, "cluster-replicas", c.ClusterReplicas, "NATS servers that have each message: 3 or 5")
+	flags.BoolVar(&c.ClusterUnsafe, "cluster-unsafe", c.ClusterUnsafe, "also take fewer replicas than 3, and servers that do not sync every write: what was acknowledged can be lost")
+	flags.StringVar(&c.ClusterCreds, "cluster-creds", c.ClusterCreds, "NATS credentials `file` of the user that has the streams")
+	flags.StringVar(&c.ClusterSystemCreds, "cluster-system-creds", c.ClusterSystemCreds, "NATS credentials `file` of a user of the system account, which alone is told whether servers sync")
+	flags.StringVar(&c.ClusterTLSCert, "cluster-tls-cert", c.ClusterTLSCert, "PEM `file` of the certificate shown to NATS servers")
+	flags.StringVar(&c.ClusterTLSKey, "cluster-tls-key", c.ClusterTLSKey, "PEM `file` of its key")
+	flags.StringVar(&c.ClusterTLSCA, "cluster-tls-ca", c.ClusterTLSCA, "PEM `file` of the CA of the NATS servers' certificates")
+	flags.StringVar(&c.PeerAddr, "peer-addr", c.PeerAddr, "`address` for requests of the cluster's other nodes")
+	flags.StringVar(&c.PeerAdvertise, "peer-advertise", c.PeerAdvertise, "`HOST:PORT` at which they reach it; empty = --peer-addr as it is bound")
+	flags.StringVar(&c.PeerTLSCert, "peer-tls-cert", c.PeerTLSCert, "PEM `file` of the certificate that nodes show one another; needed off loopback")
+	flags.StringVar(&c.PeerTLSKey, "peer-tls-key", c.PeerTLSKey, "PEM `file` of its key")
+	flags.StringVar(&c.PeerTLSCA, "peer-tls-ca", c.PeerTLSCA, "PEM `file` of the CA of the nodes' certificates")
+}
+
+// listOf is a list with commas between its entries.
+func listOf(text string) (list []string) {
+	for part := range strings.SplitSeq(text, ",") {
+		if part = strings.TrimSpace(part); part != "" {
+			list = append(list, part)
+		}
+	}
+	return list
+}
+
+// checkCluster says what is wrong with the settings of a cluster: they are right or
+// wrong together, and so are not judged one by one.
+func (c *Config) checkCluster() error {
+	var errs []error
+	for _, problem := range c.clusterProblems() {
+		errs = append(errs, errors.New(problem))
+	}
+	return errors.Join(errs...)
+}
+
+// clusterProblems are the same, each as "key: what".
+func (c *Config) clusterProblems() (found []string) {
+	bad := func(key, format string, args ...any) { found = append(found, key+": "+fmt.Sprintf(format, args...)) }
+	both := func(certKey, cert, keyKey, key, caKey, ca string) {
+		if (cert == "") != (key == "") {
+			bad(certKey, "and %s must be given together", keyKey)
+		} else if cert != "" && ca == "" {
+			bad(caKey, "must be set with %s: both sides of a connection show a certificate, and this is what they are checked by", certKey)
+		}
+	}
+	if !c.inCluster() {
+		for _, s := range []struct{ key, value string }{
+			{"clusterName", c.ClusterName}, {"clusterAddr", c.ClusterAddr}, {"clusterPeers", c.ClusterPeers}, {"clusterCreds", c.ClusterCreds}, {"peerAdvertise", c.PeerAdvertise}, {"peerTlsCert", c.PeerTLSCert},
+		} {
+			if s.value != "" {
+				bad(s.key, "has no effect without --cluster or --cluster-embedded; leave it out, or set one of them")
+			}
+		}
+		return found
+	}
+	both("peerTlsCert", c.PeerTLSCert, "peerTlsKey", c.PeerTLSKey, "peerTlsCa", c.PeerTLSCA)
+	if c.onEngine == nil && c.ClusterName == "" {
+		bad("clusterName", "must be set in a cluster: this node's name, the same over restarts, and another one on each")
+	}
+	if c.Record != "" {
+		bad("record", "is not possible in a cluster: partitions, and with them what would be recorded, move from node to node")
+	}
+	switch {
+	case c.Cluster != "" && c.ClusterEmbedded:
+		bad("clusterEmbedded", "--cluster is given too: either the cluster has NATS servers of its own, or each node runs one")
+	case c.Cluster != "" && c.DataDir != "":
+		bad("dataDir", "has no effect with --cluster: the NATS servers keep everything; leave it out")
+	case c.Cluster != "":
+		if (c.ClusterTLSCert == "") != (c.ClusterTLSKey == "") {
+			bad("clusterTlsCert", "and clusterTlsKey must be given together")
+		}
+	case c.ClusterEmbedded:
+		both("clusterTlsCert", c.ClusterTLSCert, "clusterTlsKey", c.ClusterTLSKey, "clusterTlsCa", c.ClusterTLSCA)
+		if c.DataDir == "" {
+			bad("dataDir", "must be set with --cluster-embedded: the directory of this node's part of what the cluster keeps")
+		}
+		if _, err := os.Stat(filepath.Join(c.DataDir, "completion-key")); err == nil && c.DataDir != "" {
+			bad("dataDir", "%s is the data directory of a server by itself, whose work a cluster does not take over; choose another directory", c.DataDir)
+		}
+		if c.ClusterAddr == "" {
+			bad("clusterAddr", "must be set with --cluster-embedded: the HOST:PORT at which this node's server is reached by the others")
+		}
+		if n := len(listOf(c.ClusterPeers)); n < 3 {
+			bad("clusterPeers", "must have the clusterAddr of all nodes, this one included, with commas between; three are the least, not %d", n)
+		}
+		if c.MaxBodyBytes > largestMessage/2-4<<20 {
+			bad("maxBodyBytes", "must be at most %d with --cluster-embedded, whose largest message is %d bytes", largestMessage/2-4<<20, largestMessage)
+		}
+	}
+	return found
+}
