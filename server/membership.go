@@ -111,7 +111,7 @@ func (c *membership) front() (*api.API, []api.Route, []api.Route) {
 		NowMillis: func() int64 { return s.clock.Now().WallMillis() }, Lag: c.lag, Flight: s.flight, Cluster: c.status,
 	})
 	answers := api.New(api.Options{
-		Cores: c.sources, CoreOf: func(id core.ID) *core.Core { return c.coreOf(core.Partition(id[15])) }, Rollout: s.deploying.Rollout,
+		Cores: c.sources, CoreOf: func(id core.ID) *core.Core { return c.coreOf(core.Partition(id[15])) }, Rollout: s.deploying.Rollout, Trouble: s.deploying.Trouble, ProviderHealth: s.providerHealth,
 		Log: s.log, Guard: s.guard, Audit: s.audit, Dashboard: admin.Dashboard, Lists: s.lists, Profiles: s.profiles.Serve,
 		Tracing: s.tracing, CheckEndpoint: s.egress.CheckHost, Draining: s.draining.Load, Unready: c.unready,
 		AsyncEnabled: s.cfg.AsyncEnabled, AccessLogSample: s.cfg.AccessLogSample, Panicked: s.flight.Panicked,
