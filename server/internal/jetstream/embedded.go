@@ -169,7 +169,9 @@ func loopback(host string) bool {
 	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
-// Ready waits until the servers have a majority and one of them leads.
+// Ready waits until one of the servers leads. That takes a majority of them, but all
+// when they start for the first time: servers without anything stored do not know
+// whether the missing ones have more.
 func (e *Embedded) Ready(ctx context.Context) error {
 	for {
 		info, err := e.server.Jsz(nil)
@@ -183,7 +185,7 @@ func (e *Embedded) Ready(ctx context.Context) error {
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("cluster: the servers have no leader, a majority of them may be missing: %w", ctx.Err())
+			return fmt.Errorf("cluster: the servers have no leader. A majority of them is needed, and all for the very first start: %w", ctx.Err())
 		case <-time.After(50 * time.Millisecond):
 		}
 	}
