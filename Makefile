@@ -8,7 +8,7 @@ LDFLAGS := -s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT)
 FUZZTIME ?= 20000x
 
 HOTPATH := results-invoke results-pool results-raw results-enqueue results-nethttp
-.PHONY: build build-full run test slow-test vet vuln race cores plain fuzz scenarios cross mutants killtest bench bench-check results-hotpath $(HOTPATH) results-before results-growth results-fidelity jetstream results-durable soak kube-assets kube-test clean
+.PHONY: build build-full run test slow-test vet vuln race cores plain fuzz scenarios cross mutants killtest bench bench-check results-hotpath $(HOTPATH) results-before results-growth results-fidelity jetstream results-durable results-cluster soak soak-cluster kube-assets kube-test clean
 
 build:
 	go build -ldflags '$(LDFLAGS)' -o bin/simplane ./cmd/simplane
@@ -44,7 +44,7 @@ vet:
 # looked at in plain: to them the race detector adds nothing but time. Core has a stage
 # of its own. -short leaves out long tests that ask one thing after another; plain runs
 # those, too.
-PLAIN_ONLY := /core$$|/bench/live$$|/sim$$|/sim/(swarm|whatif)$$|/cmd/simplane$$|/server/internal/ui$$|/server/harness/(abuse|coldstart|killtest|overload)$$
+PLAIN_ONLY := /core$$|/bench/live$$|/sim$$|/sim/(swarm|whatif)$$|/cmd/simplane$$|/server/internal/ui$$|/server/harness/(abuse|clustertest|coldstart|killtest|overload)$$
 race:
 	go test -race -short -timeout 30m $$(go list ./... | grep -vE '$(PLAIN_ONLY)')
 
@@ -56,7 +56,7 @@ cores:
 # The race detector changes the times, and what is built with it is not what
 # ships.
 plain:
-	go test -timeout 20m ./core ./bench/live ./server/... ./sim ./sim/swarm ./sim/whatif ./cmd/...
+	go test -timeout 20m ./core ./core/cluster ./bench/live ./server/... ./sim ./sim/swarm ./sim/whatif ./cmd/...
 
 # core is a library for machines of 32 bits too. Its tests run where this
 # machine can run programs for 386 (Linux on amd64 usually can).
@@ -95,6 +95,13 @@ soak:
 LIVES ?= 200
 killtest:
 	go run ./server/harness/killtest --lives $(LIVES)
+
+# Three replicas with the engine embedded, killed, stopped, paused and, for root, cut off
+# and with a full disk.
+FAULTS ?= kill,stop,pause$(shell [ $$(id -u) = 0 ] && echo ,cut,oneway,full)
+ROUNDS ?= 10
+soak-cluster:
+	go run ./server/harness/clustertest --faults $(FAULTS) --rounds $(ROUNDS)
 
 # The Kubernetes provider against a real API server. The programs come from
 # KUBEBUILDER_ASSETS, as setup-envtest sets it; without it they are built once,

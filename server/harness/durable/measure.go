@@ -166,7 +166,7 @@ func enqueue(binary, dir string, connections int, d time.Duration) (figures, err
 // fill enqueues for d, or until so many are accepted.
 func fill(n *node.Node, connections int, d time.Duration, most int64) (figures, error) {
 	client := &fasthttp.HostClient{Addr: strings.TrimPrefix(n.API, "http://"), MaxConns: connections}
-	before := cpuTime(n.PID())
+	before := node.CPUTime(n.PID())
 	began := time.Now()
 	var count atomic.Int64
 	var mu sync.Mutex
@@ -204,20 +204,7 @@ func fill(n *node.Node, connections int, d time.Duration, most int64) (figures, 
 	}
 	slices.Sort(times)
 	ops := float64(len(times))
-	return figures{ops / took.Seconds(), float64((cpuTime(n.PID()) - before).Microseconds()) / ops, times[len(times)/2], times[len(times)*99/100]}, nil
-}
-
-// cpuTime is what a process has taken, in user and system mode.
-func cpuTime(pid int) time.Duration {
-	raw, _ := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-	_, rest, _ := strings.Cut(string(raw), ") ")
-	f := strings.Fields(rest)
-	if len(f) < 13 {
-		return 0
-	}
-	user, _ := strconv.Atoi(f[11])
-	system, _ := strconv.Atoi(f[12])
-	return time.Duration(user+system) * 10 * time.Millisecond
+	return figures{ops / took.Seconds(), float64((node.CPUTime(n.PID()) - before).Microseconds()) / ops, times[len(times)/2], times[len(times)*99/100]}, nil
 }
 
 // recovered is how long starts took, how much CPU that was, and the directory's
@@ -265,6 +252,6 @@ func (r *recovered) again(binary, dir string, took, cpu *[]float64) error {
 		return err
 	}
 	defer n.Kill()
-	*took, *cpu = append(*took, time.Since(began).Seconds()), append(*cpu, cpuTime(n.PID()).Seconds())
+	*took, *cpu = append(*took, time.Since(began).Seconds()), append(*cpu, node.CPUTime(n.PID()).Seconds())
 	return nil
 }

@@ -27,6 +27,7 @@ type Options struct {
 	Args   []string // further flags of serve
 	Env    []string // further KEY=value
 	Addr   string   // of the API; empty picks a free port
+	Prefix []string // what runs the binary, with its arguments behind; nil = nothing
 	Files  int      // hard limit of open files; 0 = this process's
 	User   uint32   // to run it as, with the group of the same number; 0 = this process's
 	// Stderr takes the log; nil keeps its end for Log.
@@ -112,6 +113,7 @@ func Start(opt Options) (*Node, error) {
 		opt.Addr = "127.0.0.1:0"
 	}
 	argv := append([]string{opt.Binary, "serve", "--addr", opt.Addr, "--mgmt-addr", "127.0.0.1:0"}, opt.Args...)
+	argv = append(append([]string{}, opt.Prefix...), argv...)
 	if opt.Files > 0 {
 		// The shell lowers its own limit and becomes the server.
 		argv = append([]string{"sh", "-c", `ulimit -n "$0" && exec "$@"`, strconv.Itoa(opt.Files)}, argv...)

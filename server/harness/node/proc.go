@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"time"
 )
 
 // Processes finds the processes whose command line holds marker, a path of
@@ -43,4 +44,20 @@ func Children(pid int) []int {
 		}
 	}
 	return pids
+}
+
+// CPUTime is what a process has used, in user and system mode, in steps of 10 ms; 0
+// of one that is gone.
+func CPUTime(pid int) time.Duration {
+	raw, err := os.ReadFile(procFile(pid, "stat"))
+	if err != nil {
+		return 0
+	}
+	fields := bytes.Fields(raw[bytes.LastIndexByte(raw, ')')+1:])
+	if len(fields) < 13 {
+		return 0
+	}
+	user, _ := strconv.Atoi(string(fields[11]))
+	system, _ := strconv.Atoi(string(fields[12]))
+	return time.Duration(user+system) * 10 * time.Millisecond
 }

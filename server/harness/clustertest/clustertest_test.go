@@ -1,0 +1,29 @@
+package main
+
+import (
+	"context"
+	"io"
+	"testing"
+	"time"
+)
+
+// Three replicas under load: one leaves in order, one is killed. Nothing that was
+// acknowledged is lost. make soak-cluster does more, and for longer.
+func TestReplicasAreStoppedAndKilled(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it takes half a minute")
+	}
+	r, err := clustertest(context.Background(), options{
+		Nodes: 3, Workers: 8, Rounds: 1, Faults: []string{"stop", "kill"}, Calm: 2 * time.Second, Seed: 1, Progress: io.Discard,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Log(r)
+	for _, w := range r.Wrong {
+		t.Error(w)
+	}
+	if r.Acknowledged < 100 {
+		t.Errorf("%d executions were acknowledged: too few for this to show anything", r.Acknowledged)
+	}
+}

@@ -1,0 +1,105 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"simplane/server/harness/replicas"
+)
+
+// action has something happen to a node and returns when that is over.
+type action struct {
+	root bool // it needs the rights of root
+	do   func(ctx context.Context, x *experiment, i int) error
+}
+
+// Durations of what happens: longer than the lease of 6 s where it is not the end of
+// the process.
+const (
+	downFor = 3 * time.Second
+	awayFor = 10 * time.Second
+)
+
+var actions = map[string]action{
+	"kill": {do: func(ctx context.Context, x *experiment, i int) error {
+		x.group.Kill(i)
+		pause(ctx, downFor)
+		return x.group.Launch(i)
+	}},
+	"stop": {do: func(ctx context.Context, x *experiment, i int) error {
+		if err := x.group.Stop(i); err != nil {
+			x.ledger.bad("%s did not end well: %v", replicas.Name(i), err)
+		}
+		return x.group.Launch(i)
+	}},
+	"pause": {do: func(ctx context.Context, x *experiment, i int) error {
+		x.silent.Store(int64(i))
+		defer x.silent.Store(-1)
+		err := x.group.Signal(i, syscall.SIGSTOP)
+		pause(ctx, awayFor)
+		return errors.Join(err, x.group.Signal(i, syscall.SIGCONT))
+	}},
+	"cut": {root: true, do: func(ctx context.Context, x *experiment, i int) error {
+		err := x.network.Isolate(i, true)
+		pause(ctx, awayFor)
+		return errors.Join(err, x.network.Isolate(i, false))
+	}},
+	"oneway": {root: true, do: func(ctx context.Context, x *experiment, i int) error {
+		to := (i + 1) % x.group.Len()
+		err := x.network.Cut(i, to)
+		pause(ctx, awayFor)
+		return errors.Join(err, x.network.Mend(i, to))
+	}},
+	"full": {root: true, do: func(ctx context.Context, x *experiment, i int) error {
+		ballast := filepath.Join(x.dir, replicas.Name(i), "ballast")
+		err := fill(ballast)
+		pause(ctx, awayFor)
+		// An engine that has met a full disk wants to be begun again.
+		x.group.Kill(i)
+		return errors.Join(err, os.Remove(ballast), x.group.Launch(i))
+	}},
+}
+
+// diskBytes is the size of a node's disk where it is to be filled.
+const diskBytes = 512 << 20
+
+// smallDisk mounts a file system of its own for a node's directory.
+func smallDisk(dir string) error {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
+	return syscall.Mount("tmpfs", dir, "tmpfs", 0, fmt.Sprintf("size=%d", diskBytes))
+}
+
+// fill writes a file until the disk is full.
+func fill(name string) error {
+	f, err := os.Create(name)
+	if err != nil {
+		return err
+	}
+	block := make([]byte, 1<<20)
+	for err == nil {
+		if _, err = f.Write(block); err != nil {
+			block = block[:len(block)/2]
+			if len(block) > 0 {
+				err = nil
+			}
+		}
+	}
+	if errors.Is(err, syscall.ENOSPC) {
+		err = nil
+	}
+	return errors.Join(err, f.Close())
+}
+
+func pause(ctx context.Context, d time.Duration) {
+	select {
+	case <-ctx.Done():
+	case <-time.After(d):
+	}
+}
