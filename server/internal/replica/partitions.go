@@ -30,8 +30,10 @@ func (n *Node) open(a *cluster.Action) {
 		if h == nil {
 			return
 		}
-		if at := n.machine.Place(a.Partition, now); at.State != cluster.StateOpen || at.Fence != a.Fence {
-			n.shut(h, cluster.ErrOwner) // it has changed hands meanwhile
+		// It may be about to be given up again: another member has come meanwhile.
+		at := n.machine.Place(a.Partition, now)
+		if at.Fence != a.Fence || at.State != cluster.StateOpen && at.State != cluster.StateHolding {
+			n.shut(h, cluster.ErrOwner) // it has changed hands
 			return
 		}
 		n.parts[a.Partition].Store(h)
@@ -110,9 +112,10 @@ func (n *Node) fold(p core.Partition, claim cluster.Fence, before *cluster.Owner
 // hold stops what is new in a partition, and waits until all that was decided is
 // durable.
 func (n *Node) hold(a *cluster.Action) {
-	h := n.parts[a.Partition].Swap(nil)
-	if h == nil || h.log.Fence() != a.Fence {
-		return // it was shut: the machine is told by whoever did so
+	h := n.parts[a.Partition].Load()
+	if h == nil || h.log.Fence() != a.Fence || !n.parts[a.Partition].CompareAndSwap(h, nil) { // it was shut
+		n.machine.Fenced(a.Partition, a.Fence, n.now())
+		return
 	}
 	h.inst.Hold()
 	n.workers.Go(func() {
