@@ -83,7 +83,7 @@ func clustertest(ctx context.Context, opt options) (*report, error) {
 	}
 	defer os.RemoveAll(dir)
 	x := &experiment{opt: opt, dir: dir, ledger: newLedger(),
-		client: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: opt.Workers}, Timeout: 15 * time.Second}}
+		client: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: opt.Workers}, Timeout: 5 * time.Second}}
 	x.silent.Store(-1)
 	outside := "127.0.0.1"
 	for _, f := range opt.Faults {
@@ -132,8 +132,9 @@ func clustertest(ctx context.Context, opt options) (*report, error) {
 	r.Acknowledged, r.Overlaps, r.Answers = x.ledger.size(), x.backend.overlapped(), x.ledger.summary()
 	r.Wrong = append(x.ledger.wrong, x.backend.twice...)
 	for i := range opt.Nodes {
+		n := x.group.Node(i)
 		if err := x.group.Stop(i); err != nil {
-			r.Wrong = append(r.Wrong, fmt.Sprintf("%s did not end well: %v", replicas.Name(i), err))
+			r.Wrong = append(r.Wrong, fmt.Sprintf("%s did not end well: %v; its log: %s", replicas.Name(i), err, n.Log()))
 		}
 	}
 	return r, nil

@@ -32,8 +32,9 @@ var actions = map[string]action{
 		return x.group.Launch(i)
 	}},
 	"stop": {do: func(ctx context.Context, x *experiment, i int) error {
+		n := x.group.Node(i)
 		if err := x.group.Stop(i); err != nil {
-			x.ledger.bad("%s did not end well: %v", replicas.Name(i), err)
+			x.ledger.bad("%s did not end well: %v; its log: %s", replicas.Name(i), err, n.Log())
 		}
 		return x.group.Launch(i)
 	}},

@@ -34,7 +34,7 @@ func main() {
 	flag.StringVar(&faults, "faults", "kill,stop,pause", "what happens, comma-separated: kill, stop, pause, cut, oneway, full")
 	flag.IntVar(&opt.Rounds, "rounds", 1, "how often each happens")
 	flag.IntVar(&opt.Nodes, "nodes", 3, "number of nodes")
-	flag.IntVar(&opt.Workers, "workers", 8, "callers at once")
+	flag.IntVar(&opt.Workers, "workers", 32, "callers at once")
 	flag.DurationVar(&opt.Calm, "calm", 3*time.Second, "time between two faults")
 	flag.Uint64Var(&opt.Seed, "seed", 1, "seed of the load and the choice of nodes")
 	flag.StringVar(&out, "out", "", "write the report as JSON to this `file`, too")

@@ -125,14 +125,24 @@ func (n *Node) Close() error {
 }
 
 // Leave gives all partitions up, and returns when others can have them and this
-// process is no member any more, or when ctx ends.
+// process is no member any more, or when ctx ends. Cut off from the engine it has
+// nothing to give once its lease has ended.
 func (n *Node) Leave(ctx context.Context) error {
 	n.post(func(now time.Duration) { n.machine.Leave(now) })
-	select {
-	case <-n.resigned:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
+	look := time.NewTicker(n.o.Timing.Tick)
+	defer look.Stop()
+	for {
+		select {
+		case <-n.resigned:
+			return nil
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-look.C:
+			if int64(n.now()) > n.until.Load() && len(n.all()) == 0 {
+				n.o.Log.Warn("this node leaves without having told the others, from which it is cut off: they take over what it owned when they are back")
+				return nil
+			}
+		}
 	}
 }
 
