@@ -39,7 +39,7 @@ type autoscale struct {
 	arrivals arrivals
 	policy   replicaPolicy
 	perPod   perPodTarget
-	busyAt   int64 // elapsed ns of the last look that saw work
+	busyAt   int64 // elapsed ns of the last look that saw work, or of the last retry after a pause
 
 	timer   Timer
 	armed   bool

@@ -13,6 +13,13 @@ func (a *autoscale) noticeWork() bool {
 	return a.mustWake()
 }
 
+// noticeRetry is noticeWork for an execution whose pause is over. It is no arrival, but
+// work, whether or not a look meets it.
+func (a *autoscale) noticeRetry(now int64) bool {
+	a.busyAt = now
+	return a.mustWake()
+}
+
 // mustWake reports whether work that has just come to the queue, or back to it, must
 // wake the autoscaler: it sleeps, or nothing runs yet. The caller holds fn.mu.
 func (a *autoscale) mustWake() bool {

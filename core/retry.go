@@ -91,7 +91,7 @@ func (fn *Function) resume(fx *effects, ex *execution) {
 	fn.watch(ex, fx.now)
 	fn.core.store.moved(ex, fx.now)
 	if a := fn.auto.Load(); a != nil { // it may have gone to zero during the pause
-		fx.wake = a.mustWake()
+		fx.wake = a.noticeRetry(fx.now.Mono)
 	}
 	fx.happen(EventRequeued, ex)
 	fx.event.Attempt = ex.attempt

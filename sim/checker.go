@@ -46,6 +46,9 @@ type checker struct {
 	causes  []cause  // what is being told core, innermost last
 	hitLine int64    // of the log: the latest idempotent hit
 
+	listAt int64 // line of the log; see checker_search.go
+	lists  int
+
 	draining   bool
 	drainOf    *generation      // whose head drain-once is to start; nil = none, or it has
 	drainable  bool             // it has one, and a free slot
@@ -176,6 +179,9 @@ func (c *checker) settled(over bool) {
 	c.keysRetained(g.StoredKeys)
 	for _, id := range c.sample {
 		c.compare(id)
+	}
+	if over {
+		c.list()
 	}
 	c.sample = c.sample[:0]
 }

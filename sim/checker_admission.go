@@ -138,7 +138,7 @@ func (c *checker) rejected(ev *core.Event, f *generation) {
 			w.fail("work is refused for a reason", "DEPTH with %d sync in flight of %d and %d queued of %d", c.syncInFlight, q.MaxConcurrency, c.syncQueued, q.MaxDepth)
 		}
 	case core.CodeEstWait:
-		if !full || c.syncQueued+f.queued == 0 {
+		if !full || c.syncQueued+f.queued == 0 || q.EstimateDisabled {
 			w.fail("work is refused for a reason", "EST_WAIT with %d sync in flight of %d, %d sync queued and %d at %s", c.syncInFlight, q.MaxConcurrency, c.syncQueued, f.queued, f.name)
 		}
 	case core.CodeStoreFull:

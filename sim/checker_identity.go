@@ -25,7 +25,8 @@ type saying struct {
 	handed   int32  // the newest attempt that core has handed out
 	init     int32  // ms; -1 = not reported
 	cold     bool
-	unwanted bool // it ended before it ran: its input is gone
+	status   core.Status // of its end
+	unwanted bool        // it ended before it ran: its input is gone
 	maxWait  int64
 }
 
@@ -163,7 +164,7 @@ func (c *checker) retriedFor(ev *core.Event, rec *record, slot int32) {
 // and notes what the execution says from now on.
 func (c *checker) endedFor(ev *core.Event, rec *record, slot int32) {
 	s := &c.sayings[slot]
-	s.code = ev.Code
+	s.code, s.status = ev.Code, ev.Status
 	if !c.ofAnswer(ev, rec) {
 		return
 	}

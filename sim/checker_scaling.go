@@ -29,9 +29,55 @@ func (c *checker) wantsReplicas(f *generation, n int) {
 	case n < f.wanted && f.queued+f.inFlight > 0 && w.loop.Now()-f.scaledUpAt < int64(c.cfg.ScaleDownWindow):
 		w.fail("replicas", "%s: from %d to %d replicas with work, %d ns after a step up", f.name, f.wanted, n, w.loop.Now()-f.scaledUpAt)
 	}
+	c.cooled(f, n)
 	if n > f.wanted {
 		f.scaledUpAt = w.loop.Now()
 	}
+}
+
+// never is a time before all others, far enough from the edge for differences.
+const never = int64(-1) << 61
+
+// cooled checks the pauses between steps, that a busy function falls for no less than a
+// fifth, and that one goes to zero after the grace period only. One look may have come
+// between the end of the work and that, and seen none.
+func (c *checker) cooled(f *generation, n int) {
+	now, cfg := c.w.loop.Now(), &c.cfg
+	busy := f.queued+f.inFlight > 0
+	switch {
+	case f.byHand:
+		f.upAt, f.downAt = now, now
+		return
+	case n > f.wanted && n < 2*f.wanted && now-f.upAt < int64(cfg.ScaleUpCooldown):
+		c.w.fail("replicas", "%s: from %d to %d replicas %d ns after a step up", f.name, f.wanted, n, now-f.upAt)
+	case n < f.wanted && now-max(f.upAt, f.downAt) < int64(cfg.ScaleDownCooldown):
+		c.w.fail("replicas", "%s: from %d to %d replicas %d ns after the last step", f.name, f.wanted, n, now-max(f.upAt, f.downAt))
+	case n < f.wanted && busy && 5*(f.wanted-n) < f.wanted:
+		c.w.fail("replicas", "%s: from %d to %d replicas, which is less than a fifth", f.name, f.wanted, n)
+	case n == 0 && now-f.workAt < int64(cfg.ScaleToZeroGrace-cfg.AutoscaleInterval):
+		c.w.fail("replicas", "%s: to zero %d ns after its last work", f.name, now-f.workAt)
+	}
+	if n > f.wanted {
+		f.upAt = now
+	} else {
+		f.downAt = now
+	}
+}
+
+// adapted checks a change of the slots that an instance has: by one, and when the
+// pause since the last one is over.
+func (c *checker) adapted(f *generation, target int) {
+	cc, now := f.spec.ScalingConfig.ConcurrencyControl, c.w.loop.Now()
+	switch by := target - f.target; {
+	case f.target == 0 || by == 0:
+	case by < -1 || by > 1,
+		by == 1 && now-f.targetAt < int64(cc.UpscaleCooldownMs)*1e6,
+		by == -1 && now-f.targetAt < int64(cc.DownscaleCooldownMs)*1e6:
+		c.w.fail("slots", "%s: from %d to %d for each instance, %d ns after the last change", f.name, f.target, target, now-f.targetAt)
+	default:
+		f.targetAt = now
+	}
+	f.target = target
 }
 
 // SettingReplicas implements world.Witness.
@@ -57,16 +103,18 @@ func (w *witness) ReplicasSet(fn, n int, err error) {
 		w.fail("replicas", "%s: set to %d by hand, %d are wanted", f.name, n, f.core.DesiredReplicas())
 	}
 	if f.byHand = false; err == nil {
+		f.upAt, f.downAt = w.loop.Now(), w.loop.Now()
 		f.mostByHand, f.byHandAt = max(f.mostByHand, n), w.loop.Now()
 	}
 }
 
 // rescaled follows a changed spec.
 func (f *generation) rescaled(before *core.Spec, at int64) {
+	f.target = 0
 	was := before.ScalingConfig != nil && before.ScalingConfig.Strategy == "INTERNAL"
 	switch now := f.spec.ScalingConfig; {
 	case !was && f.autoscaled():
-		f.wanted, f.mostByHand, f.byHandAt = 0, 0, at
+		f.wanted, f.mostByHand, f.byHandAt, f.upAt, f.downAt = 0, 0, at, never, never
 	case was && f.autoscaled() && now.MaxReplicas < before.ScalingConfig.MaxReplicas:
 		f.scaledUpAt = -1 << 62 // it may fall at once
 	}
@@ -88,6 +136,9 @@ func (c *checker) resized(f *generation, n int) {
 		if cc.Mode == core.ConcurrencyAdaptive {
 			low, high = cc.MinTargetInFlightPerPod*pods, cc.MaxTargetInFlightPerPod*pods
 		}
+	}
+	if f.perPod() && low < high {
+		c.adapted(f, n/max(1, f.core.ReadyReplicas()))
 	}
 	if n < low || n > high {
 		c.w.fail("slots", "%s: %d slots with %d ready instances, expected %d to %d", f.name, n, f.core.ReadyReplicas(), low, high)

@@ -122,6 +122,10 @@ type generation struct {
 	mostByHand     int   // the most that was set by hand
 	byHandAt       int64 // virtual ns of that, or of when it began to be scaled; -1 = never
 	byHand         bool  // it is being set
+	upAt, downAt   int64 // virtual ns of the last steps
+	workAt         int64 // of when it last had work
+	target         int   // ADAPTIVE_PER_POD: slots for each instance; 0 = not known
+	targetAt       int64 // of its last change
 
 	busy, had int64 // runningArea and slotArea when load stopped
 }
@@ -139,6 +143,9 @@ func (f *generation) elapse(now int64) {
 		}
 		f.peak = max(f.peak, f.queued)
 		f.changedAt = now
+	}
+	if f.queued+f.inFlight > 0 {
+		f.workAt = now
 	}
 }
 
@@ -186,7 +193,7 @@ func (w *witness) FunctionAdded(fn *core.Function) any {
 	f := &generation{
 		core: fn, function: named, group: g, name: named.name,
 		head: -1, tail: -1, lateHead: -1, lateTail: -1, changedAt: w.loop.Now(),
-		spec: *named.spec, slots: named.spec.Concurrency, rate: rateWindow{second: -1}, byHandAt: -1,
+		spec: *named.spec, slots: named.spec.Concurrency, rate: rateWindow{second: -1}, byHandAt: -1, upAt: never, downAt: never, targetAt: never, workAt: never,
 	}
 	f.spec.Generation = 1
 	w.hasSpec(f)

@@ -20,8 +20,9 @@ type tape struct {
 	w       *witness
 	also    core.Recorder // is told everything, too; nil = nobody is
 	cfg     core.ReplayConfig
-	few     []*track // by domain, where that is a small number
-	left    []bool   // of those; nearly all steps of a long run are looked up here only
+	few     []*track        // by domain, where that is a small number
+	left    []bool          // of those; nearly all steps of a long run are looked up here only
+	rates   core.RateReplay // of this process
 	domains map[uint32]*track
 	inOrder []*track
 	wholly  int64 // steps
@@ -72,6 +73,7 @@ const recentSteps = 24
 // taken again, and forgotten.
 func (t *tape) restart() {
 	t.end()
+	t.rates = core.RateReplay{}
 	t.domains, t.few, t.left, t.inOrder = map[uint32]*track{}, nil, nil, nil
 }
 
@@ -88,6 +90,9 @@ func (t *tape) Step(s core.Step) {
 	}
 	if t.w.violation != nil {
 		return
+	}
+	if err := t.rates.Next(&s); err != nil {
+		t.w.fail("rate window", "%v", err)
 	}
 	if s.Seq == 0 {
 		if !s.Holds() {

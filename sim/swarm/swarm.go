@@ -18,6 +18,7 @@ type Options struct {
 	Seeds    int           // how many
 	Duration time.Duration // virtual load time of each
 	Workers  int           // 0 = one per CPU
+	First    bool          // end at the first failure, and do not make it smaller
 	// Progress is called after each seed, from several goroutines. May be nil.
 	Progress func(done int, events int64)
 	// Stopped is asked before each seed: after a true no other one begins. nil = never.
@@ -30,6 +31,8 @@ type Failure struct {
 	Violation *sim.Violation
 	Minimal   *scenario.Scenario // still breaks it
 	File      []byte             // Minimal as YAML
+	Before    []byte             // what it was made from
+	Runs      int                // that this took
 }
 
 // Summary is the outcome of a swarm.
@@ -63,7 +66,7 @@ func Run(o Options) (*Summary, error) {
 				if i >= uint64(o.Seeds) || o.Stopped != nil && o.Stopped() {
 					return
 				}
-				f, events, err := try(o.Start+i, o.Duration)
+				f, events, err := try(o.Start+i, o.Duration, o.First)
 				mu.Lock()
 				sum.Runs++
 				sum.Events += events
@@ -73,7 +76,7 @@ func Run(o Options) (*Summary, error) {
 				if f != nil {
 					sum.Failures = append(sum.Failures, *f)
 				}
-				stop := firstErr != nil || len(sum.Failures) >= maxShrunk
+				stop := firstErr != nil || len(sum.Failures) >= maxShrunk || o.First && f != nil
 				done, total := sum.Runs, sum.Events
 				mu.Unlock()
 				if o.Progress != nil {
@@ -96,7 +99,7 @@ func Run(o Options) (*Summary, error) {
 }
 
 // try runs one seed's scenario, as a file would be read; every eighth twice.
-func try(seed uint64, duration time.Duration) (*Failure, int64, error) {
+func try(seed uint64, duration time.Duration, asItIs bool) (*Failure, int64, error) {
 	sc, file, err := reread(Generate(seed, duration))
 	if err != nil {
 		return nil, 0, fmt.Errorf("seed %d: the generated scenario is invalid: %w\n%s", seed, err, file)
@@ -118,9 +121,13 @@ func try(seed uint64, duration time.Duration) (*Failure, int64, error) {
 		}
 		return nil, r.Events, nil
 	}
-	minimal, v := Shrink(sc, r.Violation)
+	if asItIs {
+		return &Failure{Seed: seed, Violation: r.Violation, Minimal: sc, File: file}, r.Events, nil
+	}
+	s := Shrink(sc, r.Violation)
+	minimal, v := s.Scenario, s.Violation
 	comment := fmt.Sprintf("Found by the swarm with seed %d and made smaller.\nBreaks: %s: %s", seed, v.Invariant, firstLine(v.Detail))
-	return &Failure{Seed: seed, Violation: v, Minimal: minimal, File: scenario.Marshal(minimal, comment)}, r.Events, nil
+	return &Failure{Seed: seed, Violation: v, Minimal: minimal, File: scenario.Marshal(minimal, comment), Before: file, Runs: s.Runs}, r.Events, nil
 }
 
 // reread writes a scenario as YAML and parses that: what runs is what the file

@@ -1,7 +1,7 @@
 package swarm
 
 import (
-	"strings"
+	"bytes"
 	"testing"
 	"time"
 
@@ -105,28 +105,49 @@ func TestSwarmReachesEveryCrash(t *testing.T) {
 	}
 }
 
-// TestShrinkSteps: each way to make a scenario smaller comes to an end, and leaves
-// the scenario it is given alone.
+// TestShrinkSteps: each way to make a scenario smaller comes to an end, and each
+// candidate differs from what it was made of.
 func TestShrinkSteps(t *testing.T) {
-	sc := Generate(3, 20*time.Second)
-	for n, step := range steps {
-		if step(clone(sc), 1<<20) != nil {
-			t.Errorf("step %d never ends", n)
+	for seed := range uint64(3) {
+		sc, file, err := reread(Generate(seed, 20*time.Second))
+		if err != nil {
+			t.Fatal(err)
+		}
+		s := &shrinking{Shrunk{Scenario: sc}, file}
+		for n, step := range steps {
+			ways := 0
+			for ; step(s.copy(), ways); ways++ {
+				c := s.copy()
+				if step(c, ways); bytes.Equal(scenario.Marshal(c, ""), file) {
+					t.Errorf("seed %d: step %d changes nothing in its way %d", seed, n, ways)
+				}
+				if ways > 5000 {
+					t.Fatalf("step %d never ends", n)
+				}
+			}
+			if n == 2 && ways < 10 {
+				t.Errorf("seed %d can be reduced in %d ways only", seed, ways)
+			}
 		}
 	}
-	before := string(scenario.Marshal(sc, ""))
-	for _, step := range steps {
-		for i := range 200 {
-			c := step(clone(sc), i)
-			if c == nil {
-				break
-			}
-			if strings.TrimSpace(string(scenario.Marshal(c, ""))) == "" {
-				t.Error("empty candidate")
-			}
+}
+
+// TestShrinkLeavesTheLeast: of a scenario that breaks an invariant for one reason
+// hardly more than that is left, whatever else it has.
+func TestShrinkLeavesTheLeast(t *testing.T) {
+	for seed := range uint64(2) {
+		sc := Generate(seed, 5*time.Second)
+		sc.Core.Journal, sc.Faults = scenario.New().Core.Journal, nil
+		sc.Expect = nil
+		sc, file, err := reread(sc)
+		if err != nil {
+			t.Fatal(err)
 		}
-	}
-	if string(scenario.Marshal(sc, "")) != before {
-		t.Error("a step changed the scenario it was to make smaller")
+		// Any run that accepts something counts as broken.
+		small := (&shrinking{Shrunk{Scenario: sc}, file}).least(func(r *sim.Result) bool { return r.Total.Get("accepted") > 0 })
+		lines := bytes.Count(small, []byte("\n"))
+		if was := bytes.Count(file, []byte("\n")); lines > 12 {
+			t.Errorf("seed %d: %d of %d lines are left:\n%s", seed, lines, was, small)
+		}
 	}
 }
