@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"net/http/httputil"
 	"strconv"
 	"sync"
 	"time"
@@ -15,6 +14,7 @@ import (
 	"github.com/valyala/bytebufferpool"
 	"github.com/valyala/fasthttp"
 
+	"simplane/server/internal/http1"
 	"simplane/server/internal/sock"
 )
 
@@ -353,24 +353,21 @@ func (p *passing) download(small *bufio.Reader) (whole bool, err error) {
 		return false, p.callerLeft(err)
 	}
 	var body io.Reader
+	ready := func() bool { return r.Buffered() > 0 }
 	switch {
 	case p.raw.Method == fasthttp.MethodHead, status == fasthttp.StatusNoContent, status == fasthttp.StatusNotModified:
 		length = 0
 	case length >= 0:
 		body = &io.LimitedReader{R: r, N: length}
 	case length == -1:
-		body = httputil.NewChunkedReader(r)
+		chunks := http1.NewChunks(r)
+		body, ready = chunks, chunks.Ready
 	default:
 		body = r
 	}
 	if body != nil {
-		if err := p.copy(body, r, length); err != nil {
+		if err := p.copy(body, length, ready); err != nil {
 			_ = caller.Flush() // what there is of it
-			return false, err
-		}
-	}
-	if length == -1 {
-		if err := h.ReadTrailer(r); err != nil && err != io.EOF {
 			return false, err
 		}
 	}
@@ -381,9 +378,9 @@ func (p *passing) download(small *bufio.Reader) (whole bool, err error) {
 }
 
 // copy passes a body on, each part as soon as there is nothing more at once.
-func (p *passing) copy(body io.Reader, r *bufio.Reader, length int64) error {
+func (p *passing) copy(body io.Reader, length int64, ready func() bool) error {
 	caller := p.raw.Caller
-	if length != 0 && !more(r, length) {
+	if length != 0 && !ready() {
 		if err := caller.Flush(); err != nil {
 			return p.callerLeft(err)
 		}
@@ -401,23 +398,12 @@ func (p *passing) copy(body io.Reader, r *bufio.Reader, length int64) error {
 			return nil
 		case err != nil:
 			return err
-		case !more(r, length):
+		case !ready():
 			if err := caller.Flush(); err != nil {
 				return p.callerLeft(err)
 			}
 		}
 	}
-}
-
-// more reports whether something of a body can be read without waiting. Of one in
-// chunks, the beginning of the next has to be there.
-func more(r *bufio.Reader, length int64) bool {
-	b, _ := r.Peek(r.Buffered())
-	if length == -1 {
-		b = bytes.TrimPrefix(b, lineEnd)
-		return bytes.IndexByte(b, '\n') >= 0
-	}
-	return len(b) > 0
 }
 
 // appendAnswerHead appends the status line of an answer and its header lines, but

@@ -2,6 +2,7 @@ package http1
 
 import (
 	"bufio"
+	"bytes"
 	"errors"
 	"io"
 	"strconv"
@@ -20,6 +21,38 @@ type body struct {
 // RequestHeader.ContentLength has it.
 func bodyOf(in *bufio.Reader, length int) body {
 	return body{in: in, left: max(length, 0), chunked: length == -1, ended: length == 0 || length < -1}
+}
+
+// Chunks reads a body in chunks (RFC 9112, 7.1), each part as soon as it has come.
+// Trailers are dropped.
+type Chunks struct{ b body }
+
+// NewChunks reads one from a stream, and nothing behind it.
+func NewChunks(in *bufio.Reader) *Chunks { return &Chunks{bodyOf(in, -1)} }
+
+// Read implements io.Reader. An end of the stream before the body's is
+// io.ErrUnexpectedEOF.
+func (c *Chunks) Read(p []byte) (int, error) {
+	if err := c.b.next(); err != nil {
+		return 0, err
+	}
+	return c.b.read(p)
+}
+
+// Ready reports whether Read would return without waiting.
+func (c *Chunks) Ready() bool {
+	rest, _ := c.b.in.Peek(c.b.in.Buffered())
+	if c.b.ended || c.b.left > 0 {
+		return c.b.ended || len(rest) > 0
+	}
+	if c.b.begun {
+		rest = bytes.TrimPrefix(rest, lineEnd)
+	}
+	size, behind, whole := bytes.Cut(rest, lineEnd)
+	if last := len(bytes.TrimLeft(size, "0")) == 0 || size[0] == '0'; last {
+		return whole && bytes.Contains(behind, lineEnd)
+	}
+	return whole && len(behind) > 0
 }
 
 // next makes left what is to be read next. The error is io.EOF at the body's
