@@ -160,6 +160,15 @@ FIDELITY ?= 25s
 results-fidelity: build
 	go run ./bench/harness/fidelity --binary bin/simplane --duration $(FIDELITY) --out results/fidelity
 
+# What load testers say of a server with known stalls, some minutes on an otherwise
+# idle machine: simplane's own, vegeta (as a library, in a module of its own), and wrk
+# if it is installed.
+.PHONY: vegeta results-loadtesters
+vegeta:
+	cd bench/harness/loadtesters/vegeta && go build -o $(CURDIR)/bin/vegeta .
+results-loadtesters: build vegeta
+	go run ./bench/harness/loadtesters
+
 # What a data directory costs, a quarter of an hour and 3 GB. JetStream is a module
 # of its own, so that the product does not grow by what it is compared with. With
 # BEFORE the same is measured of an earlier simplane binary.

@@ -22,14 +22,15 @@ const (
 	FasthttpEcho  = "fasthttp-echo"
 	NetHTTPEcho   = "nethttp-echo"
 	FasthttpProxy = "fasthttp-proxy"
-	// StallingEcho stops answering for stallFor in every stallEvery: a known
+	// StallingEcho stops answering for StallFor in every StallEvery: a known
 	// fault that a load test must show.
 	StallingEcho = "stalling-echo"
 )
 
+// When StallingEcho stands still, and for how long.
 const (
-	stallEvery = 2 * time.Second
-	stallFor   = 200 * time.Millisecond
+	StallEvery = 2 * time.Second
+	StallFor   = 200 * time.Millisecond
 )
 
 // Kinds lists all yardsticks.
@@ -106,8 +107,8 @@ func stall(start time.Time) fasthttp.RequestHandler {
 // stallLeft is how much of a stall is left at a time since the start; <= 0
 // outside of one. The stalls end each period.
 func stallLeft(since time.Duration) time.Duration {
-	left := stallEvery - since%stallEvery
-	if left > stallFor {
+	left := StallEvery - since%StallEvery
+	if left > StallFor {
 		return 0
 	}
 	return left
