@@ -12,6 +12,7 @@ import (
 	"sync/atomic"
 	"syscall"
 	"testing"
+	"time"
 
 	"simplane/server"
 )
@@ -185,8 +186,30 @@ func TestApplyLeavesOthersChangesAlone(t *testing.T) {
 
 // What the server says of a function is no part of what is exported.
 func TestExportLeavesOutWhatIsNotRegistered(t *testing.T) {
-	got, err := registeredPart([]byte(`{"name":"f", "generation":3,"rollout":{"state":"failed"},"later":[1, {"generation":2}]}`))
+	got, err := registeredPart([]byte(`{"name":"f", "generation":3,"rollout":{"state":"failed"},"trouble":"t","later":[1, {"generation":2}]}`))
 	if want := `{"name":"f","later":[1, {"generation":2}]}`; err != nil || string(got) != want {
 		t.Errorf("%s %v", got, err)
+	}
+}
+
+// What the server says of a function's instances is no difference to its spec.
+func TestAFunctionInTroubleAppliesUnchanged(t *testing.T) {
+	p := startPlane(t, func(c *server.Config) { c.Provider = server.ProviderProcess })
+	p.cliWith("name: a\nimage: i\ncommands: [/does/not/exist]\n", "fn", "apply", "-f", "-").ok()
+	p.cli("invoke", "a").fails(1, "FUNCTION_START_FAILED")
+	guard := time.Now().Add(hangGuard)
+	for !strings.Contains(p.cli("fn", "get", "a").ok().out, "trouble:") {
+		if time.Now().After(guard) {
+			t.Fatal("the server never says what is wrong with it")
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	p.cli("fn", "describe", "a").ok().prints("Trouble:")
+	for _, line := range []string{"fn list -o yaml", "fn get a", "fn export"} {
+		out := p.cli(strings.Fields(line)...).ok().out
+		p.cliWith(out, "fn", "apply", "-f", "-").ok().prints("a unchanged\n")
+		if line == "fn export" && strings.Contains(out, "trouble") {
+			t.Errorf("exported: %s", out)
+		}
 	}
 }

@@ -102,6 +102,9 @@ func (d *described) print(w io.Writer, o *clientOptions) error {
 	if s.Rollout != nil {
 		row("Rollout:", "%s", rolloutText(s.Rollout))
 	}
+	if s.Trouble != "" {
+		row("Trouble:", "%s", s.Trouble)
+	}
 	if f := d.stats; f != nil {
 		row("Now:", "%d of %d in flight, %d of %d queued, %d between two attempts, %d dead letters", f.InFlight, f.EffectiveConcurrency, f.QueueDepth, f.QueueSize, f.Pausing, f.DeadLetters)
 		row("So far:", "%d accepted, %d ok, %d errors, %d timeouts, %d retries, %d refused, %d cold starts", f.Enqueued, f.Success, f.Error, f.Timeout, f.Retries, f.Rejected, f.ColdStarts)

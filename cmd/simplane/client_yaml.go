@@ -37,7 +37,7 @@ func blockStyle(n *yaml.Node) {
 }
 
 // registeredPart drops from a spec in JSON what the server says of it, its
-// generation and rollout, and keeps the other fields in their order, those too
+// generation, rollout and trouble, and keeps the other fields in their order, those too
 // that this client does not know.
 func registeredPart(raw []byte) (json.RawMessage, error) {
 	dec := json.NewDecoder(bytes.NewReader(raw))
@@ -54,7 +54,7 @@ func registeredPart(raw []byte) (json.RawMessage, error) {
 		if err := dec.Decode(&value); err != nil {
 			return nil, err
 		}
-		if key == "generation" || key == "rollout" {
+		if key == "generation" || key == "rollout" || key == "trouble" {
 			continue
 		}
 		if len(out) > 1 {

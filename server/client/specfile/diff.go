@@ -37,8 +37,8 @@ func (d Difference) String() string {
 	return fmt.Sprintf("%s: %s -> %s", d.Field, text(d.Have), text(d.Want))
 }
 
-// Diff lists the fields that differ, sorted. The generation and the rollout, which
-// no file decides, are none of them.
+// Diff lists the fields that differ, sorted. What the server says of a function, which
+// no file decides, is none of them: generation, rollout and trouble.
 func Diff(have, want *funcspec.Spec) []Difference {
 	a, b := flatten(have), flatten(want)
 	fields := maps.Clone(a)
@@ -56,7 +56,7 @@ func Diff(have, want *funcspec.Spec) []Difference {
 // leaves that equal absent ones.
 func flatten(s *funcspec.Spec) map[string]string {
 	spec := *s
-	spec.Generation, spec.Rollout = 0, nil
+	spec.Generation, spec.Rollout, spec.Trouble = 0, nil, ""
 	raw, _ := json.Marshal(spec)
 	var tree any
 	_ = json.Unmarshal(raw, &tree)
