@@ -29,7 +29,7 @@ func TestMisspeltWordsAreCorrected(t *testing.T) {
 	runCLI(t, "", "fn", "lst").fails(2, `did you mean "list"?`)
 	runCLI(t, "", "zzzzzzzz").fails(2, `unknown command "zzzzzzzz" for "simplane" (`)
 	runCLI(t, "", "serve", "--adr", ":0").fails(2, `unknown flag: --adr`, `did you mean "--addr"?`)
-	runCLI(t, "", "fn", "list", "--ouput", "json").fails(2, `did you mean "--output"?`)
+	runCLI(t, "", "fn", "list", "--outpt", "json").fails(2, `did you mean "--output"?`)
 	runCLI(t, "", "serve", "--ttl", "300").fails(2, "--ttl: 300 has no unit", "300s")
 	for _, line := range []string{"invoke ecko", "enqueue ecko", "fn get ecko", "fn describe ecko", "fn rm ecko", "fn revisions ecko", "dlq list ecko"} {
 		p.cli(strings.Fields(line)...).fails(1, `function "ecko" not found; did you mean "echo"? (NOT_FOUND)`)
