@@ -33,7 +33,7 @@ func (c *checker) list() {
 
 // sizes compares core's sizes, settings and functions.
 func (c *checker) sizes() {
-	w, core := c.w, c.w.core
+	w, engine := c.w, c.w.core
 	queued, inFlight, syncQueued := 0, 0, 0
 	var names []string
 	for _, f := range w.functions {
@@ -51,23 +51,37 @@ func (c *checker) sizes() {
 		queued += g.pausing
 	}
 	slices.Sort(names)
-	all := core.Functions()
+	all := engine.Functions()
 	same := len(all) == len(names)
 	for i := 0; same && i < len(all); i++ {
-		same = all[i].Name() == names[i] && len(core.FunctionsAfter(names[i])) == len(names)-i-1
+		same = all[i].Name() == names[i] && len(engine.FunctionsAfter(names[i])) == len(names)-i-1
 	}
-	gotQueued, gotInFlight := core.Unfinished()
+	gotQueued, gotInFlight := engine.Unfinished()
+	c.texts(&w.all[c.lists%len(w.all)])
 	switch {
 	case gotQueued != queued || gotInFlight != inFlight:
 		w.fail("conservation", "core has %d queued and %d in flight, its events add up to %d and %d", gotQueued, gotInFlight, queued, inFlight)
 	case syncQueued != c.syncQueued:
 		w.fail("sync queue depth", "all functions together have %d, events add up to %d", syncQueued, c.syncQueued)
-	case core.AnsweredBytes() != c.answeredBytes:
-		w.fail("payload bytes", "core says that answered calls have %d, they have %d", core.AnsweredBytes(), c.answeredBytes)
-	case core.RateMaxPerSecond() != c.cfg.RateMaxPerSecond || core.SyncQueue() != c.cfg.SyncQueue:
-		w.fail("settings are taken", "core has a rate of %d and sync admission %+v, set were %d and %+v", core.RateMaxPerSecond(), core.SyncQueue(), c.cfg.RateMaxPerSecond, c.cfg.SyncQueue)
+	case engine.AnsweredBytes() != c.answeredBytes:
+		w.fail("payload bytes", "core says that answered calls have %d, they have %d", engine.AnsweredBytes(), c.answeredBytes)
+	case engine.RateMaxPerSecond() != c.cfg.RateMaxPerSecond || engine.SyncQueue() != c.cfg.SyncQueue:
+		w.fail("settings are taken", "core has a rate of %d and sync admission %+v, set were %d and %+v", engine.RateMaxPerSecond(), engine.SyncQueue(), c.cfg.RateMaxPerSecond, c.cfg.SyncQueue)
 	case !same:
 		w.fail("functions are listed", "core lists %d functions, %v are registered", len(all), names)
+	}
+}
+
+// texts checks that an id and a status are read back from how they are written.
+func (c *checker) texts(rec *record) {
+	id, err := core.ParseID(rec.id.String())
+	if err != nil || id != rec.id || string(id.AppendTo(nil)) != rec.id.String() {
+		c.w.fail("texts are read back", "id %v is written %s and read as %v (%v)", [16]byte(rec.id), rec.id, [16]byte(id), err)
+	}
+	for s := core.Queued; s <= core.Timeout; s++ {
+		if got, ok := core.ParseStatus(s.String()); !ok || got != s {
+			c.w.fail("texts are read back", "status %d is written %s and read as %d", s, s, got)
+		}
 	}
 }
 
