@@ -186,6 +186,12 @@ jetstream:
 results-durable: jetstream
 	go run ./server/harness/durable --jetstream $(JETSTREAM) $(if $(BEFORE),--before $(BEFORE)) --space 1000000 --space-report results/durable-space/report.html
 
+# What three replicas on one machine carry, and how long functions are not served when
+# one leaves. A quarter of an hour on an idle machine.
+results-cluster:
+	go build -o bin/publish ./server/harness/publish
+	go run ./server/harness/clusterbench --publish bin/publish --out results/cluster.md
+
 bench:
 	go test -run '^$$' -bench . -benchmem ./core
 

@@ -151,7 +151,7 @@ func watchGaps(g *replicas.Group, names []string, away int) func() (longest time
 
 // publishAlone runs the yardstick.
 func publishAlone(program, dir string, publishers int, d time.Duration) (rate float64, err error) {
-	cmd := exec.Command(program, "--dir", dir, "--publishers", strconv.Itoa(publishers), "--round", d.String(), "--replicas", "3")
+	cmd := exec.Command(program, "--dir", dir, "--publishers", strconv.Itoa(publishers), "--round", d.String())
 	cmd.Stderr = os.Stderr
 	line, err := cmd.Output()
 	var p struct {

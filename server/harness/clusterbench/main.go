@@ -4,8 +4,7 @@
 //	go run ./server/harness/clusterbench --out results/cluster.md
 //
 // Durable enqueues over all replicas are held against publishing alone to the same
-// kind of stream (--publish, the program of server/harness/jetstream built by make
-// jetstream), calls that are forwarded to their owner against calls that the owner
+// kind of stream (--publish, the program of server/harness/publish), calls that are forwarded to their owner against calls that the owner
 // takes itself. Then it measures how long a function is not served when a replica
 // leaves or is killed, and what an idle one costs.
 package main
@@ -38,7 +37,7 @@ func main() {
 	connections := flag.String("connections", "1,16,256", "numbers of connections")
 	flag.IntVar(&opt.rounds, "rounds", 3, "rounds of each")
 	flag.DurationVar(&opt.round, "round", 3*time.Second, "length of a round")
-	flag.StringVar(&opt.publish, "publish", "", "compare with this `program`, server/harness/jetstream built by make jetstream")
+	flag.StringVar(&opt.publish, "publish", "", "compare with this `program`, server/harness/publish built")
 	flag.IntVar(&opt.takeovers, "takeovers", 5, "how often a replica leaves, and is killed")
 	flag.StringVar(&opt.out, "out", "", "write the tables to this `file` too")
 	flag.Parse()
