@@ -47,7 +47,13 @@ func NewNetwork(dir string, n int) (*Network, error) {
 			return nil, err
 		}
 	}
+	// Where a container engine has the machine forward nothing by default, bridges too.
+	_ = w.forward("-I")
 	return w, nil
+}
+
+func (w *Network) forward(how string) error {
+	return exec.Command("iptables", how, "FORWARD", "-i", w.id, "-o", w.id, "-j", "ACCEPT").Run()
 }
 
 func ip(args string) error {
@@ -94,6 +100,7 @@ func (w *Network) Isolate(i int, cut bool) (err error) {
 
 // Close removes the namespaces.
 func (w *Network) Close() {
+	_ = w.forward("-D")
 	for i := range w.nodes {
 		_ = ip("netns del " + w.space(i))
 	}
