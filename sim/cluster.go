@@ -43,7 +43,7 @@ type part struct {
 	lost    uint64        // Seq of a frame that the engine has lost; 0 = none
 	closed  bool
 	acked   map[core.ID]bool // acknowledged to somebody
-	gone    map[core.ID]bool // evicted, past their TTL
+	gone    map[core.ID]bool // evicted, past their TTL, or lost with a process's memory
 	spread  time.Duration    // of clocks, from the true time
 }
 
@@ -130,8 +130,9 @@ func (o *seatWitness) Observe(ev core.Event) {
 	if t.durable.core == nil { // while it restores
 		t.durable.core = k.core
 	}
+	a := t.accounts[ev.ID]
 	t.Observe(ev)
-	if a := t.accounts[ev.ID]; ev.Kind == core.EventEvicted && a != nil && a.isDurable && o.s.Fence == t.owner.Fence && !a.letter {
+	if ev.Kind == core.EventEvicted && a != nil && !a.letter && (!a.isDurable || o.s.Fence == t.owner.Fence) {
 		delete(t.accounts, ev.ID)
 		t.gone[ev.ID] = true
 	}

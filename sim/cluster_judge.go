@@ -192,7 +192,13 @@ func (k *several) Dropped(s *nodes.Seat) {
 	for _, g := range at.made {
 		t.sizes(g, 0, 0, 0)
 	}
-	maps.DeleteFunc(t.accounts, func(_ core.ID, a *account) bool { return !a.isDurable && a.by == s })
+	maps.DeleteFunc(t.accounts, func(id core.ID, a *account) bool {
+		inMemory := !a.isDurable && a.by == s
+		if inMemory {
+			t.gone[id] = true
+		}
+		return inMemory
+	})
 	delete(k.seats, s)
 }
 
@@ -256,8 +262,14 @@ func (t *part) keyLeads(key string, a *account) {
 	}
 }
 
-// Woken implements world.Witness.
-func (k *several) Woken(c *world.Caller, s core.Snapshot) { k.parts[s.ID[15]].Woken(c, s) }
+// Woken implements world.Witness. A caller that joined what has ended long ago is
+// told without the payload.
+func (k *several) Woken(c *world.Caller, s core.Snapshot) {
+	t := k.parts[s.ID[15]]
+	if a := t.accounts[s.ID]; !s.CleanedUp || a == nil || a.status != s.Status {
+		t.Woken(c, s)
+	}
+}
 
 // Seen implements world.Witness.
 func (k *several) Seen(id core.ID, _ int64, s *core.Snapshot) {
@@ -265,7 +277,7 @@ func (k *several) Seen(id core.ID, _ int64, s *core.Snapshot) {
 	a := t.accounts[id]
 	t.group.counts[cLookUps]++
 	switch {
-	case a == nil && !t.acked[id] || t.gone[id]:
+	case !t.acked[id] || t.gone[id]: // in memory only, or past its TTL
 	case a == nil || !a.there:
 		k.fail("nothing acknowledged is missing", "execution %v was acknowledged, and nobody has it", id)
 	case s == nil && !t.past(a):

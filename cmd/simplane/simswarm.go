@@ -74,6 +74,7 @@ func simSwarmCommand() *cobra.Command {
 	f.IntVar(&o.Seeds, "seeds", 100, "how many seeds")
 	f.Uint64Var(&o.Start, "start-seed", 1, "the first seed")
 	f.DurationVar(&o.Duration, "duration", time.Minute, "virtual time of each")
+	f.BoolVar(&o.Nodes, "nodes", false, "scenarios with several control planes, their network and their engine")
 	f.StringVar(&out, "out", ".", "directory for minimized scenario files")
 	return cmd
 }

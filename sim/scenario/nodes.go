@@ -2,6 +2,7 @@ package scenario
 
 import (
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -51,6 +52,8 @@ var (
 	directed  = []string{FromNode, ToNode}
 	logFaults = []string{LogSlow, LogDeaf, LogRepeats, LogPauses, LogStale, LogLoses}
 	nodeKinds = []string{"kill-node", "leave-node", "pause-node", "partition", "log-fault"}
+	// anyKinds are those that go with one process and with several nodes.
+	anyKinds = []string{"outage", "slowdown", "cancel", "redrive", "update", "reconfigure", "delete-function", "create-function"}
 )
 
 var clusterTable = &record[Cluster]{
@@ -118,8 +121,8 @@ func (s *Scenario) checkNodes(p *problems) {
 		switch {
 		case s.Nodes == 0 && f.OfNodes():
 			p.Add(f.Line, "faults[%d]: %s needs several control planes; add nodes: 3", i, f.Kind)
-		case s.Nodes > 0 && (f.OfDisk() || f.Kind == "crash" || f.Kind == "clock-jump"):
-			p.Add(f.Line, "faults[%d]: %s is of a single process; with nodes use kill-node, pause-node, partition or log-fault", i, f.Kind)
+		case s.Nodes > 0 && !f.OfNodes() && !slices.Contains(anyKinds, f.Kind):
+			p.Add(f.Line, "faults[%d]: %s is of a single process; with nodes use %s", i, f.Kind, strings.Join(append(nodeKinds, anyKinds...), ", "))
 		case s.Nodes > 0 && f.Node > s.Nodes:
 			p.Add(f.Line, "faults[%d].node: there are %d; use 1 to %d", i, s.Nodes, s.Nodes)
 		}
@@ -137,6 +140,17 @@ func (s *Scenario) checkNodes(p *problems) {
 		if c := &s.Expect[i]; c.Gauge == "stored_executions" || c.Gauge == "stored_keys" {
 			p.Add(c.Line, "expect[%d]: %s is of a single process; use another gauge with nodes", i, c.Gauge)
 		}
+	}
+	for i := range s.Load {
+		if l := &s.Load[i]; l.Mode != "invoke" && l.Mode != "enqueue" || l.CallerRuns || l.Leaves.After > 0 {
+			p.Add(l.Line, "load[%d]: with nodes callers invoke or enqueue, and stay until they are answered; remove callerRuns and leaves, or nodes", i)
+		}
+	}
+	if s.Core.RateMaxPerSecond > 0 {
+		p.Add(1, "core.rateMaxPerSecond: the limit over all nodes is not simulated; with nodes make it 0")
+	}
+	if s.Core.SchedulerOff || s.Core.Backlog == Backlogs[1] || s.Core.BorrowedInputs {
+		p.Add(1, "core: schedulerOff, backlog and borrowedInputs are of a single process; remove them, or nodes")
 	}
 	if s.Core.Journal.Enabled {
 		p.Add(1, "core.journal: with nodes the engine keeps the facts; remove it")

@@ -19,6 +19,7 @@ type Options struct {
 	Duration time.Duration // virtual load time of each
 	Workers  int           // 0 = one per CPU
 	First    bool          // end at the first failure, and do not make it smaller
+	Nodes    bool          // scenarios with several control planes
 	// Progress is called after each seed, from several goroutines. May be nil.
 	Progress func(done int, events int64)
 	// Stopped is asked before each seed: after a true no other one begins. nil = never.
@@ -66,7 +67,7 @@ func Run(o Options) (*Summary, error) {
 				if i >= uint64(o.Seeds) || o.Stopped != nil && o.Stopped() {
 					return
 				}
-				f, events, err := try(o.Start+i, o.Duration, o.First)
+				f, events, err := try(o.Start+i, o)
 				mu.Lock()
 				sum.Runs++
 				sum.Events += events
@@ -99,8 +100,12 @@ func Run(o Options) (*Summary, error) {
 }
 
 // try runs one seed's scenario, as a file would be read; every eighth twice.
-func try(seed uint64, duration time.Duration, asItIs bool) (*Failure, int64, error) {
-	sc, file, err := reread(Generate(seed, duration))
+func try(seed uint64, o Options) (*Failure, int64, error) {
+	generate := Generate
+	if o.Nodes {
+		generate = GenerateNodes
+	}
+	sc, file, err := reread(generate(seed, o.Duration))
 	if err != nil {
 		return nil, 0, fmt.Errorf("seed %d: the generated scenario is invalid: %w\n%s", seed, err, file)
 	}
@@ -121,7 +126,7 @@ func try(seed uint64, duration time.Duration, asItIs bool) (*Failure, int64, err
 		}
 		return nil, r.Events, nil
 	}
-	if asItIs {
+	if o.First {
 		return &Failure{Seed: seed, Violation: r.Violation, Minimal: sc, File: file}, r.Events, nil
 	}
 	s := Shrink(sc, r.Violation)

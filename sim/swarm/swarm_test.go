@@ -151,3 +151,35 @@ func TestShrinkLeavesTheLeast(t *testing.T) {
 		}
 	}
 }
+
+// TestSwarmReachesEveryNodeFault: among the seeds with several nodes all that can
+// come of their faults does, and no invariant is broken.
+func TestSwarmReachesEveryNodeFault(t *testing.T) {
+	seen := map[string]int64{}
+	for seed := uint64(1); seed <= 60; seed++ {
+		sc, file, err := reread(GenerateNodes(seed, 12*time.Second))
+		if err != nil {
+			t.Fatalf("%v\n%s", err, file)
+		}
+		r, err := sim.Run(sc, sim.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r.Violation != nil {
+			t.Errorf("seed %d: %v", seed, r.Violation)
+		}
+		for _, name := range scenario.CountNames {
+			seen[name] += r.Total.Get(name)
+		}
+		for i := range sc.Faults {
+			seen[sc.Faults[i].Kind+sc.Faults[i].Does]++
+		}
+	}
+	for _, name := range []string{"kill-node", "leave-node", "pause-node", "partition",
+		"log-faultslow", "log-faultdeaf", "log-faultrepeats", "log-faultpauses", "log-faultstale-watch", "log-faultloses",
+		"rejected.no_owner", "owner_lost", "unavailable", "lookups", "takeovers", "hand_overs", "lost_frames", "closed_partitions", "interrupted"} {
+		if seen[name] == 0 {
+			t.Errorf("no %s in any of the scenarios", name)
+		}
+	}
+}

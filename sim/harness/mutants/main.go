@@ -21,6 +21,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -50,7 +51,7 @@ func run(only string, from, count int, limit time.Duration, applies bool) (int, 
 		return 2, fmt.Errorf("%w (run it from the module's root)", err)
 	}
 	var chosen []mutant
-	for _, m := range slices.Concat(mutants, moreMutants) {
+	for _, m := range slices.Concat(mutants, moreMutants, nodeMutants) {
 		if strings.Contains(m.name, only) {
 			chosen = append(chosen, m)
 		}
@@ -60,8 +61,13 @@ func run(only string, from, count int, limit time.Duration, applies bool) (int, 
 	if applies {
 		return checkAll(dir, chosen)
 	}
-	if v, took, err := check(dir, limit); err != nil || v.what != "" {
-		return 2, fmt.Errorf("core without any bug does not pass (%v): %v %v", took, v, err)
+	for _, nodes := range []bool{false, true} {
+		if !slices.ContainsFunc(chosen, func(m mutant) bool { return m.ofNodes() == nodes }) {
+			continue
+		}
+		if v, took, err := check(dir, limit, nodes); err != nil || v.what != "" {
+			return 2, fmt.Errorf("core without any bug does not pass (%v): %v %v", took, v, err)
+		}
 	}
 	return tryAll(dir, chosen, limit), nil
 }
@@ -91,7 +97,7 @@ func tryAll(dir string, chosen []mutant, limit time.Duration) int {
 		var v verdict
 		var took time.Duration
 		err := with(dir, m, func() (err error) {
-			v, took, err = check(dir, limit)
+			v, took, err = check(dir, limit, m.ofNodes())
 			return err
 		})
 		switch {
@@ -109,6 +115,9 @@ func tryAll(dir string, chosen []mutant, limit time.Duration) int {
 	}
 	return code
 }
+
+// ofNodes says that scenarios with several nodes are to notice the bug.
+func (m *mutant) ofNodes() bool { return strings.HasPrefix(m.name, "nodes: ") }
 
 // mostAlive is how many mutants may break no invariant. list.go explains each.
 const mostAlive = 3
@@ -142,9 +151,17 @@ func with(dir string, m mutant, do func() error) (err error) {
 // find is the file of core in which a mutant's old text stands. The error is
 // for a text that does not stand in core exactly once.
 func find(dir string, m mutant) (path string, source []byte, err error) {
-	files, err := filepath.Glob(filepath.Join(dir, "core", "*.go"))
-	if err != nil {
-		return "", nil, err
+	dirs := []string{"core"}
+	if m.ofNodes() {
+		dirs = []string{"core/cluster", "sim/internal/nodes", "core"}
+	}
+	var files []string
+	for _, in := range dirs {
+		some, err := filepath.Glob(filepath.Join(dir, filepath.FromSlash(in), "*.go"))
+		if err != nil {
+			return "", nil, err
+		}
+		files = append(files, some...)
 	}
 	var places []string
 	for _, file := range files {
@@ -156,7 +173,7 @@ func find(dir string, m mutant) (path string, source []byte, err error) {
 			return "", nil, err
 		}
 		for range bytes.Count(text, []byte(m.old)) {
-			places = append(places, "core/"+filepath.Base(file))
+			places = append(places, filepath.Base(file))
 			path, source = file, text
 		}
 	}
@@ -167,7 +184,7 @@ func find(dir string, m mutant) (path string, source []byte, err error) {
 }
 
 // check builds and runs the check program. The time does not count building.
-func check(dir string, limit time.Duration) (v verdict, took time.Duration, err error) {
+func check(dir string, limit time.Duration, nodes bool) (v verdict, took time.Duration, err error) {
 	binary := filepath.Join(dir, "check.bin")
 	build := exec.Command("go", "build", "-o", binary, "./sim/harness/mutants/check")
 	build.Dir = dir
@@ -177,7 +194,7 @@ func check(dir string, limit time.Duration) (v verdict, took time.Duration, err 
 	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	defer cancel()
 	started := time.Now()
-	cmd := exec.CommandContext(ctx, binary, filepath.Join(dir, "scenarios"))
+	cmd := exec.CommandContext(ctx, binary, filepath.Join(dir, "scenarios"), strconv.FormatBool(nodes))
 	cmd.WaitDelay = time.Second
 	out, err := cmd.Output()
 	took = time.Since(started)

@@ -284,7 +284,8 @@ func (w *watcher) mend() {
 	}
 	if !w.said {
 		w.said = true
-		p.do(func() { p.m.CaughtUp(false, p.now()) })
+		w.q = append(w.q, func(p *process) { p.m.CaughtUp(false, p.now()) })
+		w.deliver() // in its turn
 	}
 	if !p.c.net.open(p.node.number, p.c.engineParty()) {
 		p.c.loop.AfterFunc(watchPoll, w.mend)

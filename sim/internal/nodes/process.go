@@ -143,6 +143,7 @@ func (p *process) leave() {
 	var wait func()
 	wait = func() {
 		p.do(func() {
+			p.forget()
 			if len(p.parted) == 0 && len(p.calls) == 0 || p.now() >= until {
 				p.end()
 				return

@@ -61,17 +61,21 @@ const (
 func (c *Cluster) Ask(a *world.Ask) {
 	c.asked++
 	c.asking++
-	k := &call{c: c, number: c.asked, ask: a}
-	var n *node
-	for range 3 {
-		if n = c.nodes[c.balancer.Below(len(c.nodes))]; n.proc != nil && !n.proc.leaving {
-			break
-		}
-	}
+	c.balance(&call{c: c, number: c.asked, ask: a}, 5)
+}
+
+// balance gives a call to a node. Where nobody listens nothing is sent, and another
+// is tried.
+func (c *Cluster) balance(k *call, tries int) {
+	n := c.nodes[c.balancer.Below(len(c.nodes))]
 	c.loop.AfterFunc(delay(&c.balancer, int64(c.sc.Cluster.Network)), func() {
 		p := n.proc
-		if p == nil {
-			k.tell(world.ErrNoOwner, nil) // refused: nothing was sent
+		switch {
+		case (p == nil || p.leaving) && tries > 0:
+			c.balance(k, tries-1)
+			return
+		case p == nil:
+			k.tell(world.ErrNoOwner, nil)
 			return
 		}
 		k.at = p
@@ -154,7 +158,7 @@ func (p *process) route(k *call) {
 		s.serve(&reply{call: k, to: k.tell})
 		return
 	}
-	if owner, _ := p.owner(k.ask.Partition); owner >= 0 && p.leased() {
+	if owner, _ := p.owner(k.ask.Partition); owner >= 0 && (p.leased() || p.leaving) {
 		p.pass(k, owner)
 		return
 	}

@@ -1,5 +1,6 @@
 // Command check says which invariant a core breaks first: in the swarm's random
-// scenarios, then in those of a directory. It prints a line
+// scenarios, then in those of a directory; with true as the second argument in those
+// with several nodes. It prints a line
 //
 //	invariant<TAB>NAME<TAB>WHERE
 //
@@ -9,6 +10,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -20,7 +22,10 @@ import (
 	"simplane/sim/swarm"
 )
 
+var nodes bool
+
 func main() {
+	nodes = os.Args[2] == "true"
 	found, err := look(os.Args[1])
 	switch {
 	case err != nil:
@@ -34,6 +39,14 @@ func main() {
 
 // look returns the first thing found, "" for nothing.
 func look(dir string) (found string, err error) {
+	if nodes { // which take longer
+		weak, err := scenarios(dir, &found)
+		if found != "" || err != nil {
+			return found, err
+		}
+		found, err = seeds(1, 150, 20*time.Second)
+		return cmp.Or(found, weak), err
+	}
 	if found, err = seeds(1, 150, 20*time.Second); found != "" || err != nil {
 		return found, err
 	}
@@ -49,7 +62,7 @@ func look(dir string) (found string, err error) {
 
 // seeds tries random scenarios.
 func seeds(first uint64, n int, d time.Duration) (string, error) {
-	sum, err := swarm.Run(swarm.Options{Start: first, Seeds: n, Duration: d, First: true})
+	sum, err := swarm.Run(swarm.Options{Start: first, Seeds: n, Duration: d, First: true, Nodes: nodes})
 	if err != nil || len(sum.Failures) == 0 {
 		return "", err
 	}
@@ -76,6 +89,9 @@ func scenarios(dir string, broken *string) (weak string, err error) {
 		sc, err := scenario.ReadFile(file)
 		if err != nil {
 			return "", err
+		}
+		if nodes && sc.Nodes == 0 {
+			continue
 		}
 		r, err := sim.Run(sc, sim.Options{})
 		if err != nil {
