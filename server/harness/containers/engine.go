@@ -209,3 +209,13 @@ func Main(m *testing.M) {
 	}
 	os.Exit(code)
 }
+
+// Kill removes a container, as somebody might.
+func Kill(t testing.TB, c *client.Client, id string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	if _, err := c.ContainerRemove(ctx, id, client.ContainerRemoveOptions{Force: true}); err != nil {
+		t.Fatal(err)
+	}
+}
