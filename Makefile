@@ -17,6 +17,15 @@ build:
 build-full:
 	go build -tags kubernetes -ldflags '$(LDFLAGS)' -o bin/simplane-full ./cmd/simplane
 
+# A container image from scratch, without fetching anything. TAGS=kubernetes for the
+# one with the Kubernetes provider, DOCKER=podman for another engine.
+IMAGE ?= simplane:$(VERSION)
+TAGS ?=
+.PHONY: image
+image:
+	CGO_ENABLED=0 go build -trimpath -tags '$(TAGS)' -ldflags '$(LDFLAGS)' -o bin/simplane-static ./cmd/simplane
+	docs/deploy/image.sh bin/simplane-static $(IMAGE)
+
 run: build
 	./bin/simplane serve --data-dir simplane-data
 
@@ -44,7 +53,7 @@ vet:
 # looked at in plain: to them the race detector adds nothing but time. Core has a stage
 # of its own. -short leaves out long tests that ask one thing after another; plain runs
 # those, too.
-PLAIN_ONLY := /core$$|/bench/live$$|/sim$$|/sim/(swarm|whatif)$$|/cmd/simplane$$|/server/internal/ui$$|/server/harness/(abuse|clustertest|coldstart|killtest|overload)$$
+PLAIN_ONLY := /core$$|/bench/live$$|/sim$$|/sim/(swarm|whatif)$$|/cmd/simplane$$|/server/internal/ui$$|/server/harness/(abuse|clustertest|coldstart|containers|killtest|overload)$$
 race:
 	go test -race -short -timeout 30m $$(go list ./... | grep -vE '$(PLAIN_ONLY)')
 

@@ -29,7 +29,7 @@ type clientOptions struct {
 func addClientCommands(root *cobra.Command) {
 	root.AddGroup(&cobra.Group{ID: clientGroup, Title: "Calling a running server:"})
 	for _, build := range []func(*clientOptions) *cobra.Command{
-		fnCommand, invokeCommand, enqueueCommand, execCommand, dlqCommand, configCommand, clusterCommand, topCommand,
+		fnCommand, invokeCommand, enqueueCommand, execCommand, dlqCommand, configCommand, clusterCommand, topCommand, healthCommand,
 	} {
 		o := &clientOptions{}
 		cmd := build(o)

@@ -146,3 +146,14 @@ func (c *Client) Stats(ctx context.Context) (Answer[Stats], error) {
 		cursor = cut.NextCursor
 	}
 }
+
+// Health is whether a server takes work.
+type Health struct {
+	Status string `json:"status"` // UP
+}
+
+// Readiness asks whether the server takes work. One that does not is an *Error with
+// status 503.
+func (c *Client) Readiness(ctx context.Context) (Answer[Health], error) {
+	return call[Health](ctx, c, request{method: "GET", path: "/actuator/health/readiness"})
+}

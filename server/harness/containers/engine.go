@@ -20,9 +20,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/moby/moby/api/types/container"
 	"github.com/moby/moby/client"
 
-	"simplane/server/provider/container"
+	provider "simplane/server/provider/container"
 )
 
 // labelPID marks images with the process of the tests that built them.
@@ -32,7 +33,7 @@ const labelPID = "simplane.internal/test-pid"
 // with a line that says so.
 func Client(t testing.TB) *client.Client {
 	t.Helper()
-	c, err := container.Connect("")
+	c, err := provider.Connect("")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -199,7 +200,7 @@ func Program(t testing.TB, pkg string) string {
 }
 
 // Main runs the tests of a package that uses this one, and removes what was built.
-func Main(m *testing.M) {
+func Main(m interface{ Run() int }) {
 	code := m.Run()
 	for _, remove := range built.images { // after the containers of all tests
 		remove()
@@ -219,3 +220,46 @@ func Kill(t testing.TB, c *client.Client, id string) {
 		t.Fatal(err)
 	}
 }
+
+// Run starts a container that is no function's, NAME-self, and returns its address.
+// It is removed with what else has the name.
+func Run(t testing.TB, c *client.Client, name string, config *container.Config, host *container.HostConfig) string {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	config.Labels = map[string]string{"simplane.internal/name": name}
+	made, err := c.ContainerCreate(ctx, client.ContainerCreateOptions{Name: name + "-self", Config: config, HostConfig: host})
+	if err == nil {
+		_, err = c.ContainerStart(ctx, made.ID, client.ContainerStartOptions{})
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	found, err := c.ContainerInspect(ctx, made.ID, client.ContainerInspectOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if t.Failed() {
+			logs, err := c.ContainerLogs(context.Background(), made.ID, client.ContainerLogsOptions{ShowStdout: true, ShowStderr: true})
+			if err == nil {
+				raw, _ := io.ReadAll(logs)
+				t.Logf("%s", raw)
+			}
+		}
+	})
+	return found.Container.NetworkSettings.Networks["bridge"].IPAddress.String()
+}
+
+// Healthy reports whether the engine's health check of a container holds.
+func Healthy(t testing.TB, c *client.Client, name string) bool {
+	t.Helper()
+	found, err := c.ContainerInspect(context.Background(), name, client.ContainerInspectOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return found.Container.State.Health != nil && found.Container.State.Health.Status == container.Healthy
+}
+
+// Group is the group of a file.
+func Group(f os.FileInfo) uint32 { return f.Sys().(*syscall.Stat_t).Gid }

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"os"
 )
@@ -27,7 +28,7 @@ func Serve(h Handler) {
 	case os.Getenv("INPUT_FILE") != "":
 		err = serveFile(h, os.Getenv("INPUT_FILE"), os.Getenv("OUTPUT_FILE"))
 	case os.Getenv("PORT") != "":
-		err = serveHTTP(h, "127.0.0.1:"+os.Getenv("PORT"))
+		err = serveHTTP(h, net.JoinHostPort(host(), os.Getenv("PORT")))
 	default:
 		err = serveLines(h, os.Stdin, os.Stdout)
 	}
@@ -35,6 +36,15 @@ func Serve(h Handler) {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
+}
+
+// host is the address to listen on: as a process on simplane's machine only that
+// machine is to reach the function, in a container it has to be HOST=0.0.0.0.
+func host() string {
+	if h := os.Getenv("HOST"); h != "" {
+		return h
+	}
+	return "127.0.0.1"
 }
 
 func serveFile(h Handler, input, output string) error {
