@@ -252,24 +252,22 @@ func TestLogs(t *testing.T) {
 		}
 		return texts
 	}
-	if all := logged(); !slices.Contains(all, "stdout one two") || !slices.Contains(all, "stderr begins as [/program]") {
-		t.Errorf("%q", all)
-	}
+	// The engine writes its logs a little later than the function does.
+	eventually(t, "what it wrote is in the log", func() bool {
+		all := logged()
+		return slices.Contains(all, "stdout one two") && slices.Contains(all, "stderr begins as [/program]")
+	})
 	k.invoke("f", "exit")
 	k.see("f")
-	all := logged() // of the one that died, and of its successor
-	if !slices.Contains(all, "stdout one two") || !slices.Contains(all, "stderr about to die") {
-		t.Errorf("%q", all)
-	}
-	n := 0
-	for _, l := range all {
-		if l == "stderr begins as [/program]" {
-			n++
+	eventually(t, "so is what the one that died wrote, and its successor, once each", func() bool {
+		all, n := logged(), 0
+		for _, l := range all {
+			if l == "stderr begins as [/program]" {
+				n++
+			}
 		}
-	}
-	if n != 2 {
-		t.Errorf("%d beginnings in %q", n, all)
-	}
+		return slices.Contains(all, "stdout one two") && slices.Contains(all, "stderr about to die") && n == 2
+	})
 	if lines, _ := k.Logs("f", 2); len(lines) != 2 {
 		t.Errorf("%d of 2 lines", len(lines))
 	}
