@@ -129,6 +129,12 @@ KUBEBUILDER_ASSETS ?= $(KUBE_BUILT)
 kube-test: $(KUBEBUILDER_ASSETS)/kube-apiserver
 	KUBEBUILDER_ASSETS=$(KUBEBUILDER_ASSETS) go test -race -timeout 30m -run '^TestReal' -v ./server/provider/kubernetes
 
+# docs/deploy by the libraries of Helm, Compose and Prometheus, which are several times
+# as large as simplane: a module of their own, that CI does not fetch.
+.PHONY: packages-test
+packages-test:
+	cd server/harness/packages && go test ./...
+
 kube-assets: $(KUBE_BUILT)/kube-apiserver
 $(KUBE_BUILT)/kube-apiserver: $(KUBE_MODULE)/go.mod
 	cd $(KUBE_MODULE) && go build -o $(KUBE_BUILT)/etcd go.etcd.io/etcd/server/v3
