@@ -11,7 +11,7 @@ import (
 func (e *Engine) Announce(ctx context.Context, key string, value []byte) error {
 	m := nats.NewMsg(e.subjects.set(key))
 	m.Data = value
-	_, err := e.write(ctx, func() (*nats.Msg, error) { return m, nil })
+	_, err := e.write(ctx, m)
 	return err
 }
 
@@ -21,7 +21,7 @@ func (e *Engine) Once(ctx context.Context, key string, value []byte) ([]byte, er
 	m.Data = value
 	m.Header.Set(js.ExpectedLastSubjSeqHeader, "0")
 	for {
-		_, err := e.write(ctx, func() (*nats.Msg, error) { return m, nil })
+		_, err := e.write(ctx, m)
 		if !isWrongLast(err) {
 			return value, err
 		}

@@ -65,7 +65,11 @@ func passing(err error) bool {
 // final, or ctx ends. The error is f's last. Each call has a part of the time: a
 // server that has just lost its stream's lead does not answer at all.
 func patiently(ctx context.Context, f func(context.Context) error, again func(error) bool) error {
-	patience, silent := firstWait, 0
+	return patientlyFrom(ctx, firstWait, f, again)
+}
+
+func patientlyFrom(ctx context.Context, patience time.Duration, f func(context.Context) error, again func(error) bool) error {
+	silent := 0
 	for pause := time.Millisecond; ; pause = min(2*pause, maxPause) {
 		one, cancel := context.WithTimeout(ctx, patience)
 		err := f(one)
@@ -75,7 +79,7 @@ func patiently(ctx context.Context, f func(context.Context) error, again func(er
 		}
 		if errors.Is(err, context.DeadlineExceeded) {
 			if silent++; silent >= firstWaits {
-				patience = min(2*patience, maxPatience)
+				patience = max(patience, min(2*patience, maxPatience))
 			}
 		}
 		wait := time.NewTimer(pause/2 + rand.N(pause))
@@ -96,10 +100,16 @@ type stored struct {
 	Count     int          `json:"count"`
 }
 
-// write sends what send makes, the last message of it as a request, and again while
-// it is not answered or the refusal is a passing one.
-func (e *Engine) write(ctx context.Context, send func() (last *nats.Msg, err error)) (answer stored, err error) {
-	err = patiently(ctx, func(ctx context.Context) error {
+// write sends a message, and again while it is not answered or the refusal is a
+// passing one.
+func (e *Engine) write(ctx context.Context, m *nats.Msg) (stored, error) {
+	return e.writeMany(ctx, firstWait, func() (*nats.Msg, error) { return m, nil })
+}
+
+// writeMany is write of what send sends and then returns, the last message of it. wait
+// is how long the first attempt may take.
+func (e *Engine) writeMany(ctx context.Context, wait time.Duration, send func() (last *nats.Msg, err error)) (answer stored, err error) {
+	err = patientlyFrom(ctx, wait, func(ctx context.Context) error {
 		last, err := send()
 		if err != nil {
 			return err

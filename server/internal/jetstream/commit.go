@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strconv"
 	"sync"
+	"time"
 
 	"github.com/nats-io/nats.go"
 	js "github.com/nats-io/nats.go/jetstream"
@@ -23,13 +25,21 @@ const (
 	headerBatchCommit = "Nats-Batch-Commit"
 )
 
+// What a busy server needs for a batch beside firstWait. To send a large one again too
+// early makes it busier.
+const (
+	waitFrame = time.Millisecond
+	waitMiB   = 100 * time.Millisecond
+)
+
 // MaxFrames is the most frames of a call of Commit, a bound of the servers.
 const MaxFrames = 1000
 
 // Commit stores all frames or none, in their order, while each one's partition is
 // owned by the record at its Fence. last is the place of the last frame; those of one
-// call follow one another. 0 = an earlier call with this id has stored them. id is
-// one that no other call of any member has.
+// call follow one another. 0 = it is not known: an earlier attempt has stored them,
+// so long ago that the engine cannot tell where. id is one that no other call of any
+// member has.
 //
 // The error is a *cluster.FencedError if a fence does not hold, with all partitions
 // of which that is known. ErrFull says that nothing was stored. After any other error
@@ -38,13 +48,16 @@ func (e *Engine) Commit(ctx context.Context, id string, frames []cluster.StoredF
 	if len(frames) == 0 || len(frames) > MaxFrames {
 		return 0, fmt.Errorf("cluster: a batch of %d frames: 1 to %d are possible", len(frames), MaxFrames)
 	}
+	bytes := 0
 	for _, f := range frames {
+		bytes += len(f.Data)
 		if len(f.Data) > e.MaxFrame() {
 			return 0, fmt.Errorf("cluster: a frame of partition %d has %d bytes: at most %d are possible", f.Partition, len(f.Data), e.MaxFrame())
 		}
 	}
+	wait := firstWait + time.Duration(len(frames))*waitFrame + time.Duration(bytes>>20)*waitMiB
 	for {
-		answer, err := e.write(ctx, func() (*nats.Msg, error) {
+		answer, err := e.writeMany(ctx, wait, func() (*nats.Msg, error) {
 			if err := e.pending.try(id); err != nil {
 				return nil, err
 			}
@@ -59,7 +72,7 @@ func (e *Engine) Commit(ctx context.Context, id string, frames []cluster.StoredF
 			return answer.Seq, nil
 		case isDuplicate(err):
 			e.pending.known(id)
-			return 0, nil
+			return e.placeOf(ctx, id, frames), nil
 		case errors.Is(err, ErrFull):
 			e.pending.known(id)
 			return 0, err
@@ -93,7 +106,7 @@ func (e *Engine) sendBatch(id string, frames []cluster.StoredFrame) (*nats.Msg, 
 		m.Header[js.ExpectedLastSubjSeqHeader] = []string{strconv.FormatUint(uint64(f.Fence), 10)}
 		m.Header[js.ExpectedLastSubjSeqSubjHeader] = []string{e.subjects.own(f.Partition)}
 		if i == 0 {
-			m.Header[js.MsgIDHeader] = []string{"batch." + id}
+			m.Header[js.MsgIDHeader] = []string{batchID(id)}
 		}
 		if i == len(frames)-1 {
 			m.Header[headerBatchCommit] = []string{"1"}
@@ -104,6 +117,22 @@ func (e *Engine) sendBatch(id string, frames []cluster.StoredFrame) (*nats.Msg, 
 		}
 	}
 	panic("unreachable: a batch has frames")
+}
+
+func batchID(id string) string { return "batch." + id }
+
+// placeOf asks where a batch is that is stored: a message with the id of its first one
+// is answered with that one's place. The message cannot be stored, since it expects
+// what can never be.
+func (e *Engine) placeOf(ctx context.Context, id string, frames []cluster.StoredFrame) (last uint64) {
+	m := nats.NewMsg(e.subjects.frames(frames[0].Partition))
+	m.Header.Set(js.MsgIDHeader, batchID(id))
+	m.Header.Set(js.ExpectedLastSubjSeqHeader, strconv.Itoa(math.MaxInt64))
+	answer, err := e.write(ctx, m)
+	if err != nil || !answer.Duplicate {
+		return 0
+	}
+	return answer.Seq + uint64(len(frames)) - 1
 }
 
 // fenced asks for the newest ownership record of each partition in a batch, and

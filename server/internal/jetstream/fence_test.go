@@ -106,15 +106,18 @@ func TestBatchIsStoredOnce(t *testing.T) {
 		t.Fatalf("first: %d after %d, %v", last, at, err)
 	}
 	for _, e := range []*Engine{a, b} {
-		if last, err := e.Commit(within(t), "id", frames); last != 0 || err != nil {
-			t.Errorf("again: %d, %v", last, err)
+		if again, err := e.Commit(within(t), "id", frames); again != last || err != nil {
+			t.Errorf("again: %d, not %d, %v", again, last, err)
 		}
 	}
 	newest := claim(t, b, 0, "b", at)
-	if last, err := a.Commit(within(t), "id", frames); last != 0 || err != nil {
-		t.Errorf("again, after a claim: %d, %v", last, err)
+	if again, err := a.Commit(within(t), "id", frames); again != last || err != nil {
+		t.Errorf("again, after a claim: %d, not %d, %v", again, last, err)
 	}
-	if got := kept(t, b, 0, newest); !slices.Equal(got, []string{"x", "y"}) {
+	if last := a.placeOf(within(t), "never stored", frames); last != 0 {
+		t.Errorf("the place of what was never stored: %d", last)
+	}
+	if got := kept(t, b, 0, claim(t, b, 0, "c", newest)); !slices.Equal(got, []string{"x", "y"}) {
 		t.Errorf("kept: %v", got)
 	}
 }

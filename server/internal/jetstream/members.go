@@ -62,7 +62,7 @@ func (e *Engine) writeMember(ctx context.Context, body []byte, ttl string) error
 		if e.member.at != 0 {
 			m.Header.Set(js.ExpectedLastSubjSeqHeader, strconv.FormatUint(e.member.at, 10))
 		}
-		answer, err := e.write(ctx, func() (*nats.Msg, error) { return m, nil })
+		answer, err := e.write(ctx, m)
 		if err == nil {
 			e.member.at = answer.Seq
 		}

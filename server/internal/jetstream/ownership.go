@@ -24,7 +24,7 @@ func (e *Engine) Claim(ctx context.Context, p core.Partition, o cluster.Ownershi
 	m.Header.Set(js.MsgRollup, js.MsgRollupSubject)
 	m.Header.Set(js.ExpectedLastSubjSeqHeader, strconv.FormatUint(uint64(seen), 10))
 	m.Header.Set(js.MsgIDHeader, fmt.Sprintf("own.%d.%d.%t.%s.%s", p, seen, o.Free, o.Life, o.Name))
-	answer, err := e.write(ctx, func() (*nats.Msg, error) { return m, nil })
+	answer, err := e.write(ctx, m)
 	switch {
 	case isWrongLast(err):
 		return 0, cluster.ErrOvertaken
