@@ -173,10 +173,25 @@ func (w *watch) missed(met string, at uint64) {
 
 func (w *watch) gone(subject string, at uint64) {
 	before := w.known[subject]
+	if len(w.known) >= maxKnown {
+		w.forget()
+	}
 	w.known[subject] = seenRecord{at: at}
 	if before.member != nil {
 		w.tell(replica.Event{Gone: before.member})
 	}
+}
+
+// maxKnown bounds what is remembered of members that have gone, where every process
+// has a name of its own.
+const maxKnown = 4096
+
+// forget drops what is remembered of members that have gone. A reader at a server that
+// is far behind may tell one of them again, until it is told to be gone again.
+func (w *watch) forget() {
+	maps.DeleteFunc(w.known, func(subject string, r seenRecord) bool {
+		return r.member == nil && strings.HasPrefix(subject, w.e.subjects.nodePrefix())
+	})
 }
 
 func (w *watch) unreadable(err error) {

@@ -252,6 +252,27 @@ func TestOnce(t *testing.T) {
 	}
 }
 
+// What is remembered of members that came and went stays bounded.
+func TestWatchForgetsWhoHasGone(t *testing.T) {
+	in := &watch{e: &Engine{subjects: subjects{"s"}}, tell: func(replica.Event) {}, known: map[string]seenRecord{}}
+	stays, _ := json.Marshal(cluster.Member{Name: "stays", Life: "1"})
+	for i := uint64(1); i < 3*maxKnown; i += 2 {
+		subject := fmt.Sprint("s.node.", i)
+		for _, m := range []message{{subject: "s.node.stays", data: stays}, {subject: subject, data: stays}, {subject: subject}} {
+			i++
+			if err := in.node(m, i, 0); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if len(in.known) > maxKnown {
+			t.Fatalf("%d are remembered", len(in.known))
+		}
+	}
+	if in.known["s.node.stays"].member == nil {
+		t.Error("who has not gone is forgotten")
+	}
+}
+
 // A reader that lost its server begins again, perhaps at one that is behind. What it
 // tells is judged here with messages as such servers send them.
 func TestWatchBeginsAgain(t *testing.T) {
