@@ -53,6 +53,8 @@ const (
 	cHandOvers        // and had given it up
 	cLostFrames       // acknowledged by the engine, and gone
 	cClosedPartitions // found to lack frames
+	cCallerRetries
+	cCallersFailed
 	counterCount
 )
 
@@ -65,7 +67,8 @@ var counterNames = [counterCount]string{"offered", "accepted", "success", "error
 	"queue_wait_exceeded", "stale", "cancelled", "redriven", "updates", "completed", "purged", "rejected.draining",
 	"rejected.journal_full", "unavailable", "interrupted", "lost_facts", "refused_starts",
 	"scale_ups", "scale_downs", "scale_turns", "replica_seconds",
-	"rejected.no_owner", "owner_lost", "lookups", "takeovers", "hand_overs", "lost_frames", "closed_partitions"}
+	"rejected.no_owner", "owner_lost", "lookups", "takeovers", "hand_overs", "lost_frames", "closed_partitions",
+	"caller_retries", "callers_failed"}
 
 // Counts are the counters of one function, or of all.
 type Counts [counterCount]int64

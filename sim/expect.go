@@ -26,6 +26,7 @@ func (w *witness) evaluate(i int) {
 	var groups []*group
 	for _, g := range w.groups {
 		if c.Function == "" || c.Function == g.name {
+			w.countCallers(g)
 			groups = append(groups, g)
 		}
 	}
@@ -56,6 +57,16 @@ func (w *witness) evaluate(i int) {
 		r.Got, r.Holds = time.Duration(value).String(), compare(low, high, c.Op, c.Want)
 	}
 	w.checks[i] = r
+}
+
+// countCallers brings up to date what the world counts of a function's callers.
+func (w *witness) countCallers(g *group) {
+	g.counts[cCallerRetries], g.counts[cCallersFailed] = 0, 0
+	for _, f := range g.functions {
+		again, failed := w.fleets.Callers(f.number)
+		g.counts[cCallerRetries] += again
+		g.counts[cCallersFailed] += failed
+	}
 }
 
 // noData is what a check finds that is on something that has not happened.

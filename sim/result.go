@@ -72,6 +72,7 @@ func (w *witness) result(sc *scenario.Scenario) *Result {
 		Violation: w.violation, Kept: w.log.kept,
 	}
 	for _, g := range w.groups {
+		w.countCallers(g)
 		for _, fn := range g.functions {
 			g.counts[cReplicaSeconds] += w.fleets.ReplicaSeconds(fn.number)
 		}

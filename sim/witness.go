@@ -57,6 +57,7 @@ type witness struct {
 type fleets interface {
 	Instances(fn int) world.Instances
 	ReplicaSeconds(fn int) int64
+	Callers(fn int) (again, failed int64)
 }
 
 // Violation is a broken invariant.

@@ -49,6 +49,11 @@ func check(sc *scenario.Scenario, foreign bool) error {
 			p.Add(f.Line, "faults[%d].kind: %s is carried out in virtual time only; only outage and slowdown happen to real backends", i, f.Kind)
 		}
 	}
+	for i := range sc.Load {
+		if sc.Load[i].Callers.Retries > 0 {
+			p.Add(sc.Load[i].Line, "load[%d].callers: callers that try again are in virtual time only; remove it", i)
+		}
+	}
 	for i := range sc.Reports {
 		p.Add(sc.Reports[i].Line, "reports[%d]: figures that are told are for virtual time; a real server measures them itself", i)
 	}

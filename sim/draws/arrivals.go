@@ -26,6 +26,11 @@ type arrivals struct {
 	perSecond  float64
 	minuteFrom int64
 	exact      []scenario.Call
+
+	rate, toRate float64 // ramp: calls a second at start and end
+	sum          float64 // ramp: of exponentials
+	amplitude    float64
+	period       int64
 }
 
 func newArrivals(a *scenario.Arrivals, duration time.Duration, r random.Stream) arrivals {
@@ -39,6 +44,13 @@ func newArrivals(a *scenario.Arrivals, duration time.Duration, r random.Stream) 
 	}
 	if a.Rate > 0 {
 		out.gap = 1e9 / a.Rate
+	}
+	switch a.Process {
+	case "ramp":
+		out.rate, out.toRate = a.Rate, a.ToRate
+	case "sine":
+		out.amplitude, out.period = a.Amplitude, int64(a.Period)
+		out.gap /= 1 + a.Amplitude // of the highest rate
 	}
 	if a.Process == "burst" {
 		out.at, out.n = int64(a.At), int64(a.Count)
@@ -58,6 +70,10 @@ func (a *arrivals) next() (int64, bool) {
 	case "burst":
 		a.n--
 		return a.at, a.n >= 0
+	case "ramp":
+		return a.nextInRamp()
+	case "sine":
+		return a.nextInSine()
 	case "trace":
 		return a.nextInTrace()
 	case "times", "exact":
@@ -100,6 +116,37 @@ func (a *arrivals) nextInTrace() (int64, bool) {
 		if a.left = int(a.counts[a.minute]); a.left > 0 {
 			a.gap = float64(minute) / float64(a.left)
 			a.begun = true
+		}
+	}
+}
+
+// nextInRamp has the n-th call where the rate's integral is a sum of n exponentials.
+func (a *arrivals) nextInRamp() (int64, bool) {
+	a.sum += a.r.Exponential()
+	length := float64(a.end-a.start) / 1e9
+	if length <= 0 {
+		return 0, false
+	}
+	slope := (a.toRate - a.rate) / length
+	root := float64(a.rate*a.rate) + float64(2*float64(slope*a.sum))
+	if root < 0 { // the rate has come down to 0 before
+		return 0, false
+	}
+	t := float64(2*a.sum) / (a.rate + math.Sqrt(root))
+	a.at = a.start + Nanos(float64(t*1e9))
+	return a.at, a.at < a.end
+}
+
+// nextInSine draws calls at the highest rate and leaves some of them out.
+func (a *arrivals) nextInSine() (int64, bool) {
+	for {
+		a.at += Nanos(float64(a.gap * a.r.Exponential()))
+		if a.at >= a.end {
+			return a.at, false
+		}
+		phase := float64((a.at-a.start)%a.period) / float64(a.period)
+		if float64(a.r.Unit()*(1+a.amplitude)) < 1+float64(a.amplitude*random.Sin(phase)) {
+			return a.at, true
 		}
 	}
 }

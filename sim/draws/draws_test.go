@@ -94,3 +94,70 @@ func TestArrivals(t *testing.T) {
 		t.Errorf("trace cut at the duration: %d arrivals", len(cut))
 	}
 }
+
+// TestChangingRates: in each tenth of a ramp and of a sine there are as many calls as
+// the integral of the rate says, within 5 standard deviations, and gaps are
+// exponential: their squares have twice the square of the mean.
+func TestChangingRates(t *testing.T) {
+	const from, to = 100, 1100 // s
+	for name, c := range map[string]struct {
+		arrivals scenario.Arrivals
+		integral func(s float64) float64 // of the rate, from 0 to s seconds after from
+	}{
+		"up":    {scenario.Arrivals{Process: "ramp", Rate: 5, ToRate: 105}, func(s float64) float64 { return 5*s + s*s/20 }},
+		"down":  {scenario.Arrivals{Process: "ramp", Rate: 80, ToRate: 0}, func(s float64) float64 { return 80*s - 0.04*s*s }},
+		"level": {scenario.Arrivals{Process: "ramp", Rate: 50, ToRate: 50}, func(s float64) float64 { return 50 * s }},
+		"sine":  {scenario.Arrivals{Process: "sine", Rate: 50, Amplitude: 0.8, Period: 400 * time.Second}, func(s float64) float64 { return 50*s + 50*0.8*400/2/math.Pi*(1-math.Cos(2*math.Pi*s/400)) }},
+		"to 0":  {scenario.Arrivals{Process: "sine", Rate: 50, Amplitude: 1, Period: 250 * time.Second}, func(s float64) float64 { return 50*s + 50*250/2/math.Pi*(1-math.Cos(2*math.Pi*s/250)) }},
+	} {
+		c.arrivals.From, c.arrivals.To = from*time.Second, to*time.Second
+		s := newArrivals(&c.arrivals, 2000*time.Second, random.New(11, name))
+		var counts [10]float64
+		last, squares, n := 0.0, 0.0, 0.0
+		for {
+			at, ok := s.next()
+			if !ok {
+				break
+			}
+			since := float64(at)/1e9 - from
+			if since < 0 || since >= to-from {
+				t.Fatalf("%s: a call at %v s", name, since+from)
+			}
+			counts[int(since/100)]++
+			gap := c.integral(since) - last // of rate 1
+			last += gap
+			squares += gap * gap
+			n++
+		}
+		for i, got := range counts {
+			want := c.integral(float64(100*(i+1))) - c.integral(float64(100*i))
+			if math.Abs(got-want) > 5*math.Sqrt(want) {
+				t.Errorf("%s: %v calls in tenth %d, want %v", name, got, i, want)
+			}
+		}
+		if off := math.Abs(squares/n - 2); off > 5*math.Sqrt(20/n) {
+			t.Errorf("%s: the mean square of gaps is %v, of exponential ones it is 2", name, squares/n)
+		}
+	}
+}
+
+// TestPauses double, and move by up to half either way.
+func TestPauses(t *testing.T) {
+	l := Load{Decl: &scenario.Load{Callers: scenario.Callers{Retries: 9, Backoff: 100 * time.Millisecond}}, pauses: random.New(1, "x")}
+	for n, mean := 1, 100e6; n < 8; n, mean = n+1, 2*mean {
+		sum := 0.0
+		for range 2000 {
+			p := float64(l.Pause(n))
+			if p < mean/2 || p > 1.5*mean {
+				t.Fatalf("pause %d is %v", n, p)
+			}
+			sum += p
+		}
+		if math.Abs(sum/2000-mean) > 5*mean*math.Sqrt(1./12/2000) {
+			t.Errorf("pause %d is %v on average", n, sum/2000)
+		}
+	}
+	if p := l.Pause(1000); p <= 0 || float64(p) > maxSample {
+		t.Errorf("the thousandth pause is %v", p)
+	}
+}

@@ -17,6 +17,7 @@ type Load struct {
 
 	arrivals          arrivals
 	keyDraws, inDraws random.Stream
+	pauses            random.Stream
 }
 
 // Loads are a scenario's streams of calls in the order of declaration, one for each
@@ -34,6 +35,7 @@ func Loads(sc *scenario.Scenario) []Load {
 				arrivals: newArrivals(&l.Arrivals, sc.Duration, random.New(sc.Seed, "arrivals/"+label)),
 				keyDraws: random.New(sc.Seed, "keys/"+label),
 				inDraws:  random.New(sc.Seed, "inputs/"+label),
+				pauses:   random.New(sc.Seed, "callers/"+label),
 			})
 		}
 	}
@@ -58,6 +60,15 @@ func (l *Load) Brings() (input, key int) {
 		key = l.keyDraws.Below(l.Decl.IdempotencyKeys)
 	}
 	return input, key
+}
+
+// Pause is how long a caller waits after its n-th try, from 1, in ns.
+func (l *Load) Pause(n int) int64 {
+	mean := float64(l.Decl.Callers.Backoff)
+	for range min(n-1, 40) {
+		mean *= 2
+	}
+	return Nanos(float64(mean * (0.5 + l.pauses.Unit())))
 }
 
 // Recorded are the calls of a stream with a time for each; nil of others.

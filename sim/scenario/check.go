@@ -49,6 +49,7 @@ func check(s *Scenario, p *problems) {
 		if l := &s.Load[i]; l.Arrivals.Exact() && l.Arrivals.File != "" && (l.IdempotencyKeys > 0 || l.Inputs > 0) {
 			p.Add(l.Line, "load[%d]: calls from a file bring inputs of their own and no keys; remove idempotencyKeys and inputs", i)
 		}
+		s.Load[i].checkCallers(s, i, p)
 		if s.Load[i].Leaves.After > 0 && s.Load[i].Mode != "invoke" {
 			p.Add(s.Load[i].Line, "load[%d]: callers that enqueue do not wait and so do not leave; remove leaves, or use mode: invoke", i)
 		}
@@ -164,6 +165,10 @@ func (a *Arrivals) check(s *Scenario, p *problems) {
 		must, may = []string{"rate"}, []string{"from", "to"}
 	case "burst":
 		must, may = []string{"count"}, []string{"at"}
+	case "ramp":
+		must, may = []string{"rate", "toRate"}, []string{"from", "to"}
+	case "sine":
+		must, may = []string{"rate", "amplitude", "period"}, []string{"from", "to"}
 	case "trace":
 		must, may = a.listed("counts"), []string{"within", "from"}
 	case processTimes, processExact:
@@ -181,6 +186,17 @@ func (a *Arrivals) check(s *Scenario, p *problems) {
 		p.Add(line, "arrivals: no counts; give one for each minute")
 	case len(a.Counts) > maxMinutes:
 		p.Add(line, "arrivals: %d minutes of counts; use at most %d", len(a.Counts), maxMinutes)
+	}
+}
+
+// checkCallers reports what callers that try again do not go with.
+func (l *Load) checkCallers(s *Scenario, i int, p *problems) {
+	switch {
+	case l.Callers.Retries == 0:
+	case l.Leaves.After > 0:
+		p.Add(l.Line, "load[%d]: callers that leave do not try again; remove callers or leaves", i)
+	case s.Core.Journal.Enabled || s.Nodes > 0:
+		p.Add(l.Line, "load[%d]: callers that try again do not go with crashes yet; remove callers, or journal and nodes", i)
 	}
 }
 

@@ -35,7 +35,7 @@ var (
 		"idempotent_hits", "evicted", "cleaned", "late_results", "duplicate_results", "cold_starts",
 		"rejected.not_found", "rejected.store_full", "rejected.idempotency_store_full", "rejected.idempotency_key_reused", "queue_wait_exceeded", "stale", "cancelled", "redriven", "updates", "completed", "purged", "rejected.draining",
 		"rejected.journal_full", "unavailable", "interrupted", "lost_facts", "refused_starts",
-		"scale_ups", "scale_downs", "scale_turns", "replica_seconds",
+		"scale_ups", "scale_downs", "scale_turns", "replica_seconds", "caller_retries", "callers_failed",
 		"rejected.no_owner", "owner_lost", "lookups", "takeovers", "hand_overs", "lost_frames", "closed_partitions"}
 	LatencySeries = []string{"queue_wait", "service", "e2e", "e2e_success", "e2e_failure"}
 	LatencyStats  = []string{"mean", "p50", "p90", "p99", "p999", "max"}
@@ -48,7 +48,7 @@ var (
 	Losses        = []string{"tail", "fact"}
 	Durabilities  = []string{string(core.DurabilityDisk), string(core.DurabilityMemory)}
 	Distributions = []string{"constant", "uniform", "exponential", "lognormal", "empirical"}
-	Processes     = []string{"poisson", "constant", "burst", "trace", processTimes, processExact}
+	Processes     = []string{"poisson", "constant", "burst", "trace", "ramp", "sine", processTimes, processExact}
 )
 
 func latencyNames() []string {
@@ -224,7 +224,17 @@ var loadTable = &record[Load]{
 		{key: "inputs", doc: "Calls bring an input drawn from this many; by default all bring the same.", typ: integer{1, MaxInputs}, at: func(l *Load) any { return &l.Inputs }},
 		{key: "callerRuns", doc: "invoke: a caller makes the first attempt itself when a slot is free at once.", typ: boolean{}, at: func(l *Load) any { return &l.CallerRuns }},
 		{key: "failureRate", doc: "complete: share of outcomes that are errors; an error is final.", typ: probability, at: func(l *Load) any { return &l.FailureRate }},
+		{key: "callers", doc: "Callers that try again when they are refused, and of invoke when their call does not succeed.", typ: callersTable, at: func(l *Load) any { return &l.Callers }},
 		{key: "leaves", doc: "invoke: callers close their connection and do not wait for the end.", typ: leavesTable, at: func(l *Load) any { return &l.Leaves }},
+	},
+}
+
+var callersTable = &record[Callers]{
+	what: "callers", flow: true, fresh: func() Callers { return Callers{Backoff: 100 * time.Millisecond} },
+	fields: []field[Callers]{
+		{key: "retries", doc: "How often each tries again at most.", typ: integer{1, 1000}, must: true, at: func(c *Callers) any { return &c.Retries }},
+		{key: "backoff", doc: "Mean pause before the second try; each further one is twice as long, and each is moved by up to half of it either way.", typ: positiveTime, at: func(c *Callers) any { return &c.Backoff }},
+		{key: "patience", doc: "How long after its first call a caller begins no other one; by default it tries all its retries.", typ: positiveTime, at: func(c *Callers) any { return &c.Patience }},
 	},
 }
 
@@ -241,9 +251,12 @@ var arrivalsTable = &record[Arrivals]{
 	line: func(a *Arrivals) *int { return &a.Line }, given: func(a *Arrivals) *[]string { return &a.given },
 	fields: []field[Arrivals]{
 		{key: "process", doc: "Shape of the stream; exact is an older word for times.", typ: choice{Processes}, must: true, at: func(a *Arrivals) any { return &a.Process }},
-		{key: "rate", doc: "poisson, constant: calls a second.", typ: number{1e-6, maxRate}, at: func(a *Arrivals) any { return &a.Rate }},
-		{key: "from", doc: "poisson, constant, trace: when the stream begins.", typ: anyTime, at: func(a *Arrivals) any { return &a.From }},
-		{key: "to", doc: "poisson, constant: when it ends; the scenario's duration by default.", typ: positiveTime, at: func(a *Arrivals) any { return &a.To }},
+		{key: "rate", doc: "poisson, constant: calls a second; ramp: at the beginning; sine: on average.", typ: number{1e-6, maxRate}, at: func(a *Arrivals) any { return &a.Rate }},
+		{key: "toRate", doc: "ramp: calls a second at the end; rate is that at the beginning.", typ: number{0, maxRate}, at: func(a *Arrivals) any { return &a.ToRate }},
+		{key: "amplitude", doc: "sine: how far the rate goes to either side, as a share of it.", typ: probability, at: func(a *Arrivals) any { return &a.Amplitude }},
+		{key: "period", doc: "sine: from one peak to the next.", typ: positiveTime, at: func(a *Arrivals) any { return &a.Period }},
+		{key: "from", doc: "poisson, constant, trace, ramp, sine: when the stream begins.", typ: anyTime, at: func(a *Arrivals) any { return &a.From }},
+		{key: "to", doc: "poisson, constant, ramp, sine: when it ends; the scenario's duration by default.", typ: positiveTime, at: func(a *Arrivals) any { return &a.To }},
 		{key: "at", doc: "burst: when.", typ: anyTime, at: func(a *Arrivals) any { return &a.At }},
 		{key: "count", doc: "burst: how many.", typ: integer{1, maxCount}, at: func(a *Arrivals) any { return &a.Count }},
 		{key: "counts", doc: "trace: calls in each minute.", typ: counts{}, at: func(a *Arrivals) any { return &a.Counts }, beside: func(a *Arrivals) bool { return a.File != "" }},

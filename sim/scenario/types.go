@@ -154,8 +154,20 @@ type Load struct {
 	IdempotencyKeys int // keys are drawn from this many; 0 = none are sent
 	Inputs          int // inputs are drawn from this many; 0 = all are the same
 	Leaves          Leaves
+	Callers         Callers
 	CallerRuns      bool    // invoke: callers make the first attempt themselves
 	FailureRate     float64 // complete: share of errors
+}
+
+// Callers is how callers try again: those that are refused, and of invoke those whose
+// call does not succeed. The zero value is that of callers that do not.
+type Callers struct {
+	Retries int // at most, of each
+	// Backoff is the mean pause before the second try; each further one is twice as
+	// long. Each is moved by up to half of it either way.
+	Backoff time.Duration
+	// Patience is how long after the first try no other one begins. 0 = however long.
+	Patience time.Duration
 }
 
 // Calls says that the load's arrivals are calls of the function. Others do something
@@ -169,21 +181,27 @@ type Leaves struct {
 }
 
 // Arrivals is an arrival process: poisson or constant(Rate, From, To),
-// burst(At, Count), trace(Counts or File, Within, From), times(Times or File).
+// burst(At, Count), trace(Counts or File, Within, From), times(Times or File),
+// ramp(Rate, ToRate, From, To), sine(Rate, Amplitude, Period, From, To).
 type Arrivals struct {
 	Line    int
 	given   []string
 	Process string
-	Rate    float64       // per second
-	From    time.Duration // first possible arrival
-	To      time.Duration // arrivals are before this; 0 = the duration
-	At      time.Duration
-	Count   int
-	Counts  []int32         // arrivals in each minute after From
-	Within  string          // uniform: exactly Counts, at random times; poisson: on average
-	Times   []time.Duration // of each arrival, ascending
-	File    string          // a side file with Counts or Calls
-	Calls   []Call          // from it, of the load's function and mode, by time
+	Rate    float64 // per second; ramp: at From; sine: the mean
+	ToRate  float64 // ramp: at To
+	// Amplitude is how far the rate of a sine goes to either side, as a share of Rate;
+	// it begins at the mean, rising.
+	Amplitude float64
+	Period    time.Duration
+	From      time.Duration // first possible arrival
+	To        time.Duration // arrivals are before this; 0 = the duration
+	At        time.Duration
+	Count     int
+	Counts    []int32         // arrivals in each minute after From
+	Within    string          // uniform: exactly Counts, at random times; poisson: on average
+	Times     []time.Duration // of each arrival, ascending
+	File      string          // a side file with Counts or Calls
+	Calls     []Call          // from it, of the load's function and mode, by time
 }
 
 // Times are how a stream with a time for each call is called in files: times, or

@@ -71,3 +71,21 @@ var expTerms = func() (terms [15]float64) {
 	}
 	return terms
 }()
+
+// Sin is the sine of a number of turns from 0 to 1.
+func Sin(turns float64) float64 {
+	sign := 1.0
+	if turns >= 0.5 {
+		turns, sign = turns-0.5, -1
+	}
+	if turns > 0.25 {
+		turns = 0.5 - turns
+	}
+	x := float64(turns * (2 * math.Pi)) // up to a quarter of a circle
+	square := float64(x * x)
+	sum := 0.0
+	for k := 21; k >= 3; k -= 2 { // 1 - x²/(2·3) (1 - x²/(4·5) (…))
+		sum = float64(square*(1-sum)) / float64(k*(k-1))
+	}
+	return float64(sign * float64(x*(1-sum)))
+}

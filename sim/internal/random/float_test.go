@@ -40,3 +40,17 @@ func TestLnExp(t *testing.T) {
 		}
 	}
 }
+
+// TestSin compares with the standard library, and pins bits that every machine must
+// get.
+func TestSin(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		x := rapid.Float64Range(0, 1).Draw(t, "turns")
+		if got, want := Sin(x), math.Sin(2*math.Pi*x); math.Abs(got-want) > 1e-15 {
+			t.Fatalf("sin(%v turns) = %v, math.Sin says %v", x, got, want)
+		}
+	})
+	if got := math.Float64bits(Sin(0.1)); Sin(0) != 0 || got != 0x3fe2cf2304755a5e {
+		t.Errorf("sin(0.1 turns) has bits %#x", got)
+	}
+}

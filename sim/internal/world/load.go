@@ -54,12 +54,17 @@ type Caller struct {
 	Execution core.ID // that it waits for, new or joined; zero until core has said so
 	Told      core.ID // whose end it was told; zero = none yet
 	Answered  bool    // nothing more is owed to it
+
+	tries *tries // of a caller that tries again; else nil
 }
 
 // Wake implements core.Waiter. The process may crash before or after it.
 func (c *Caller) Wake(s core.Snapshot) {
 	c.w.reach(wakeBegins)
 	c.w.witness.Woken(c, s)
+	if c.tries != nil {
+		c.w.tried(c.tries, s.Status == core.Success)
+	}
 	c.w.reach(wakeDone)
 }
 
@@ -144,9 +149,21 @@ func (w *World) arrive(i int32) {
 
 func (w *World) submit(i int32) {
 	l := &w.loads[i]
-	r := &w.req // the other fields stay empty
 	input, key := l.calls.Brings()
-	r.Function, r.Sync, r.Input, r.Timeout = l.backend.name, l.sync, w.input(l, key, input), l.timeout
+	var again *tries
+	brings := w.input(l, key, input)
+	if l.calls.Decl.Callers.Retries > 0 {
+		again = &tries{load: i, first: w.loop.Now(), input: brings, key: key, number: input}
+	}
+	w.call(i, key, input, brings, again)
+}
+
+// call makes a call of a load that brings an input, which has a number, and a key;
+// again is its caller's, if that tries again.
+func (w *World) call(i int32, key, input int, brings []byte, again *tries) {
+	l := &w.loads[i]
+	r := &w.req // the other fields stay empty
+	r.Function, r.Sync, r.Input, r.Timeout = l.backend.name, l.sync, brings, l.timeout
 	r.Waiter, r.IdempotencyKey, r.CallerRuns = nil, "", l.calls.Decl.CallerRuns
 	var c *Caller
 	switch {
@@ -154,7 +171,7 @@ func (w *World) submit(i int32) {
 		waits := &leaver{Caller{w: w}, w.loop.Now() + int64(l.leaves)}
 		r.Waiter, c = waits, &waits.Caller
 	case l.sync:
-		c = &Caller{w: w}
+		c = &Caller{w: w, tries: again}
 		r.Waiter = c
 	}
 	if key >= 0 {
@@ -189,6 +206,13 @@ func (w *World) submit(i int32) {
 	}
 	if err == nil && res.Run.Attempt > 0 {
 		w.Dispatch(res.Run) // the caller makes it itself, by the same backend
+	}
+	switch {
+	case again == nil:
+	case err != nil:
+		w.tried(again, false)
+	case l.sync && res.Existing && !res.Waiting: // its key led to an execution that had ended
+		w.tried(again, res.Snapshot.Status == core.Success)
 	}
 }
 

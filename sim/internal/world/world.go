@@ -150,7 +150,9 @@ type World struct {
 	operating map[string][]func()
 	looks     random.Stream
 
-	arrivals, answers, faults, reports, batches, pumps, forgets *loop.Source
+	arrivals, answers, faults, reports, batches, pumps, forgets, comeBack *loop.Source
+
+	callers callers
 }
 
 // The streams of the sources' tie-breaks (3 is the loop's own). They are part
@@ -176,11 +178,13 @@ func New(sc *scenario.Scenario, l *loop.Loop, rival func(*scenario.Function) Riv
 	w.batches = l.Source(batchTies, w.endQueued)
 	w.pumps = l.Source(pumpTies, w.pump)
 	w.forgets = l.Source(forgetTies, w.forget)
+	w.comeBack = l.Source(callerTies, w.again)
 	w.restarts = w.addNode()
 	if err := w.addFunctions(); err != nil {
 		return nil, fmt.Errorf("%s: %w", sc.Name, err)
 	}
 	w.addLoads()
+	w.callers.again, w.callers.failed = make([]int64, len(w.backends)), make([]int64, len(w.backends))
 	return w, nil
 }
 
@@ -220,7 +224,7 @@ func (w *World) Start(c *core.Core, witness Witness) error {
 
 // Quiet says that all calls have been made and all answers have come.
 func (w *World) Quiet() bool {
-	return w.loadsLeft == 0 && w.answersDue == 0 && w.asking == 0 && w.node.downs == 0 && (w.node.disk == nil || w.node.disk.Idle())
+	return w.loadsLeft == 0 && w.answersDue == 0 && w.callers.count == 0 && w.asking == 0 && w.node.downs == 0 && (w.node.disk == nil || w.node.disk.Idle())
 }
 
 func (w *World) addFunctions() error {
