@@ -28,9 +28,9 @@ func benchCommand() *cobra.Command {
 	return cmd
 }
 
-// benchContext ends on the first interrupt, so that a partial result can
+// untilSignal ends on the first interrupt, so that a partial result can
 // still be reported; a second one kills.
-func benchContext(cmd *cobra.Command) (context.Context, context.CancelFunc) {
+func untilSignal(cmd *cobra.Command) (context.Context, context.CancelFunc) {
 	parent := cmd.Context()
 	if parent == nil {
 		parent = context.Background()

@@ -25,7 +25,7 @@ func benchCheckCommand() *cobra.Command {
 			if err := o.Validate(); err != nil {
 				return usageErrorf("%w", err)
 			}
-			ctx, stop := benchContext(cmd)
+			ctx, stop := untilSignal(cmd)
 			defer stop()
 			line := progress.On(os.Stderr)
 			res, err := guard.Run(ctx, o, func(what string) { line.Printf("%s", what) })

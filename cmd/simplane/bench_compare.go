@@ -84,7 +84,7 @@ func (f *compareFlags) run(cmd *cobra.Command) error {
 		Executable: exe, Defaults: d, Backend: f.backend,
 		BaselineArgs: yardstickArgs,
 	}
-	ctx, stop := benchContext(cmd)
+	ctx, stop := untilSignal(cmd)
 	defer stop()
 	doc := newDocument(cmd, "compare")
 	line := progress.On(os.Stderr)
@@ -185,7 +185,7 @@ func benchYardstickCommand() *cobra.Command {
 			"simplane against, until it is interrupted: it prints the address and answers.",
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			ctx, stop := benchContext(cmd)
+			ctx, stop := untilSignal(cmd)
 			defer stop()
 			err := baseline.ListenAndServe(ctx, kind, backend, addr, func(bound string) {
 				fmt.Fprintf(cmd.OutOrStdout(), "%s listening on %s\n", kind, bound)

@@ -50,7 +50,7 @@ func benchCoreCommand() *cobra.Command {
 		if err := o.Validate(); err != nil {
 			return usageErrorf("%w", err)
 		}
-		ctx, stop := benchContext(cmd)
+		ctx, stop := untilSignal(cmd)
 		defer stop()
 		d := newDocument(cmd, "core")
 		line := progress.On(os.Stderr)

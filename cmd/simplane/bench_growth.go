@@ -55,7 +55,7 @@ func benchGrowthCommand() *cobra.Command {
 			return err
 		}
 		o.Launcher.BaselineArgs = yardstickArgs
-		ctx, stop := benchContext(cmd)
+		ctx, stop := untilSignal(cmd)
 		defer stop()
 		d := newDocument(cmd, "growth")
 		line := progress.On(os.Stderr)

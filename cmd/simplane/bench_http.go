@@ -128,7 +128,7 @@ func (f *httpFlags) run(cmd *cobra.Command) error {
 	if err != nil {
 		return usageErrorf("%w", err)
 	}
-	ctx, stop := benchContext(cmd)
+	ctx, stop := untilSignal(cmd)
 	defer stop()
 	line := progress.On(os.Stderr)
 	show := liveLine(line)

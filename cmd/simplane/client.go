@@ -161,7 +161,7 @@ func calling(o *clientOptions, do func(ctx context.Context, c *client.Client, cm
 		if err != nil {
 			return err
 		}
-		ctx, stop := benchContext(cmd)
+		ctx, stop := untilSignal(cmd)
 		defer stop()
 		err = do(ctx, c, cmd, args)
 		if err != nil && ctx.Err() != nil {

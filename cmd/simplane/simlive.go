@@ -64,7 +64,7 @@ func simLiveCommand() *cobra.Command {
 			if opt.Executable, err = os.Executable(); err != nil {
 				return err
 			}
-			ctx, stop := benchContext(cmd)
+			ctx, stop := untilSignal(cmd)
 			defer stop()
 			line := progress.On(os.Stderr)
 			opt.Progress = every(200*time.Millisecond, func(what string) { line.Printf("%s", what) })
@@ -133,7 +133,7 @@ func simInstanceCommand() *cobra.Command {
 		Hidden: true,
 		Args:   noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			ctx, stop := benchContext(cmd)
+			ctx, stop := untilSignal(cmd)
 			defer stop()
 			return live.ServeInstance(ctx, backend, startup)
 		},

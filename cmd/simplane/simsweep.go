@@ -6,10 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/signal"
 	"strings"
 	"sync"
-	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -220,18 +218,6 @@ func runsDone(line *progress.Line) func(done, of int) {
 			line.Printf("%d of %d runs", done, of)
 		}
 	}
-}
-
-// untilSignal is the command's context, which the first SIGINT or SIGTERM ends; the
-// second one ends the process at once.
-func untilSignal(cmd *cobra.Command) (context.Context, context.CancelFunc) {
-	parent := cmd.Context()
-	if parent == nil {
-		parent = context.Background()
-	}
-	ctx, stop := signal.NotifyContext(parent, os.Interrupt, syscall.SIGTERM)
-	context.AfterFunc(ctx, stop)
-	return ctx, stop
 }
 
 // oneArg demands one positional argument.

@@ -12,6 +12,7 @@ import (
 type kase struct {
 	name, what string
 	executions int64
+	most       int // runs
 	run        func(executions int64) (figures, error)
 }
 
@@ -61,12 +62,12 @@ func simulated(functions, slots int, opts sim.Options) func(int64) (figures, err
 }
 
 var cases = []kase{
-	{"plain", "one function, 10,000 calls a second, every invariant checked", 2_000_000, simulated(1, 150, sim.Options{})},
-	{"unchecked", "the same without the checks", 2_000_000, simulated(1, 150, sim.Options{Unchecked: true})},
-	{"functions-10k", "10,000 functions that share these calls", 2_000_000, simulated(10_000, 4, sim.Options{})},
-	{"functions-100k", "100,000 functions that share these calls", 2_000_000, simulated(100_000, 4, sim.Options{})},
-	{"long", "plain, a hundred million executions", 100_000_000, simulated(1, 150, sim.Options{})},
-	{"bare", "a bare loop: a heap of events and random numbers, no calls to core, no checks", 2_000_000, bare},
+	{"plain", "one function, 10,000 calls a second, every invariant checked", 2_000_000, 100, simulated(1, 150, sim.Options{})},
+	{"unchecked", "the same without the checks", 2_000_000, 100, simulated(1, 150, sim.Options{Unchecked: true})},
+	{"functions-10k", "10,000 functions that share these calls", 2_000_000, 100, simulated(10_000, 4, sim.Options{})},
+	{"functions-100k", "100,000 functions that share these calls", 2_000_000, 100, simulated(100_000, 4, sim.Options{})},
+	{"long", "plain, a hundred million executions", 100_000_000, 1, simulated(1, 150, sim.Options{})},
+	{"bare", "a bare loop: a heap of events and random numbers, no calls to core, no checks", 2_000_000, 100, bare},
 }
 
 // bare is the same arrivals, queue and service with nothing but a heap: an event for

@@ -100,7 +100,7 @@ func runAll(names string, executions int64, runs int, html string) error {
 			continue
 		}
 		m := measured{kase: c}
-		for range runs {
+		for range max(1, min(runs, c.most)) {
 			f, err := inChild(c, executions)
 			if err != nil {
 				return err
@@ -133,7 +133,7 @@ func inChild(c *kase, executions int64) (f figures, err error) {
 		return f, err
 	}
 	cmd := exec.Command(self, "-one", c.name, "-executions", fmt.Sprint(executions))
-	cmd.Env = append(os.Environ(), "GOGC=1000", "GOMAXPROCS=1") // GOGC as `simplane sim` has it
+	cmd.Env = append(os.Environ(), "GOGC=1000", "GOMEMLIMIT=3GiB", "GOMAXPROCS=1") // as `simplane sim` has them
 	cmd.Stderr = os.Stderr
 	out, err := cmd.Output()
 	if err != nil {
