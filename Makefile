@@ -53,7 +53,7 @@ vet:
 # looked at in plain: to them the race detector adds nothing but time. Core has a stage
 # of its own. -short leaves out long tests that ask one thing after another; plain runs
 # those, too.
-PLAIN_ONLY := /core$$|/bench/live$$|/sim$$|/sim/(swarm|whatif)$$|/cmd/simplane$$|/server/internal/ui$$|/server/harness/(abuse|clustertest|coldstart|containers|killtest|overload)$$
+PLAIN_ONLY := /core$$|/bench/live$$|/sim$$|/sim/(swarm|sweep|whatif)$$|/cmd/simplane$$|/server/internal/ui$$|/server/harness/(abuse|clustertest|coldstart|containers|killtest|overload)$$
 race:
 	go test -race -short -timeout 30m $$(go list ./... | grep -vE '$(PLAIN_ONLY)')
 
@@ -65,7 +65,7 @@ cores:
 # The race detector changes the times, and what is built with it is not what
 # ships.
 plain:
-	go test -timeout 20m ./core ./core/cluster ./bench/live ./server/... ./sim ./sim/swarm ./sim/whatif ./cmd/...
+	go test -timeout 20m ./core ./core/cluster ./bench/live ./server/... ./sim ./sim/swarm ./sim/sweep ./sim/whatif ./cmd/...
 
 # How much of core the seeds of TestSwarm reach by themselves, in percent of its
 # statements. Below this something that core does has left the swarm's sight.
