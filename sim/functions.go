@@ -172,7 +172,7 @@ func (w *witness) addFunctions(sc *scenario.Scenario, names []world.Function) {
 			g.mostAsked = max(g.mostAsked, f.Behavior.Attempts[i].RetryAfter)
 		}
 		for s := range g.latency {
-			g.latency[s].Precision = precision(digits)
+			g.latency[s].Precision, g.latency[s].Sparse = precision(digits), digits < 3
 		}
 		groups[f] = g
 		w.groups = append(w.groups, g)

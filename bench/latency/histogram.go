@@ -28,8 +28,10 @@ var Measured = Precision{Unit: time.Nanosecond, Highest: Highest, Digits: 3}
 // and extremes kept exactly beside it. Its memory is taken with the first
 // value. It is not safe for concurrent use; see Sharded.
 type Histogram struct {
-	Precision           // must not change once a value is recorded
+	Precision                // must not change once a value is recorded
+	Sparse              bool // takes little memory while its values are few and far between
 	h                   *hdr.Histogram
+	few                 few   // in place of h, when Sparse
 	n, sum, least, most int64 // ns
 }
 
@@ -39,20 +41,20 @@ func NewHistogram() *Histogram { return &Histogram{Precision: Measured} }
 // Record adds one duration in nanoseconds; a negative one counts as 0.
 func (h *Histogram) Record(ns int64) {
 	ns = max(ns, 0)
-	if h.h == nil {
-		h.allocate()
-	}
 	if h.n == 0 || ns < h.least {
 		h.least = ns
 	}
 	h.n++
 	h.sum += ns
 	h.most = max(h.most, ns)
-	_ = h.h.RecordValue(min(ns, int64(h.Highest)) / int64(h.Unit)) // in range
-}
-
-func (h *Histogram) allocate() {
-	h.h = hdr.New(1, int64(h.Highest/h.Unit), h.Digits)
+	value := min(ns, int64(h.Highest)) / int64(h.Unit)
+	if h.h == nil {
+		if h.Sparse && h.few.add(value, 1, h.Digits) {
+			return
+		}
+		h.allocate()
+	}
+	_ = h.h.RecordValue(value) // in range
 }
 
 // Merge adds what another histogram of the same precision has.
@@ -69,13 +71,19 @@ func (h *Histogram) Merge(other *Histogram) {
 	h.n += other.n
 	h.sum += other.sum
 	h.most = max(h.most, other.most)
-	h.h.Merge(other.h)
+	if other.h != nil {
+		h.h.Merge(other.h)
+	} else {
+		other.few.into(h.h)
+	}
 }
 
 // Reset empties the histogram.
 func (h *Histogram) Reset() {
 	if h.n > 0 {
-		h.h.Reset()
+		if h.few = h.few[:0]; h.h != nil {
+			h.h.Reset()
+		}
 		h.n, h.sum, h.least, h.most = 0, 0, 0, 0
 	}
 }
@@ -98,6 +106,13 @@ func (h *Histogram) Percentile(p float64) int64 {
 	if h.n == 0 {
 		return 0
 	}
+	if h.h == nil {
+		b := h.few.at(p, h.n)
+		if p <= 0 {
+			return min(b.from*int64(h.Unit), h.most)
+		}
+		return min((b.from+b.width-1)*int64(h.Unit), h.most)
+	}
 	return min(h.h.ValueAtPercentile(p)*int64(h.Unit), h.most)
 }
 
@@ -106,6 +121,10 @@ func (h *Histogram) Percentile(p float64) int64 {
 func (h *Histogram) PercentileRange(p float64) (low, high int64) {
 	if h.n == 0 {
 		return 0, 0
+	}
+	if h.h == nil {
+		b := h.few.at(p, h.n)
+		return b.from * int64(h.Unit), (b.from+b.width)*int64(h.Unit) - 1
 	}
 	at := h.h.ValueAtPercentile(p)
 	lowest := sort.Search(int(at), func(v int) bool { return h.h.ValuesAreEquivalent(int64(v), at) })
@@ -119,7 +138,7 @@ func (h *Histogram) Bars() iter.Seq2[int64, int64] {
 		if h.n == 0 {
 			return
 		}
-		for _, bar := range h.h.Distribution() {
+		for _, bar := range h.full().Distribution() {
 			if bar.Count > 0 && !yield(bar.From*int64(h.Unit), bar.Count) {
 				return
 			}
@@ -130,9 +149,10 @@ func (h *Histogram) Bars() iter.Seq2[int64, int64] {
 // WriteHgrm writes the percentile distribution in milliseconds in the text
 // form that HdrHistogram's plotters read.
 func (h *Histogram) WriteHgrm(w io.Writer) error {
-	if h.h == nil {
-		h.allocate()
+	all := h.full()
+	if all == nil {
+		all = h.dense()
 	}
-	_, err := h.h.PercentilesPrint(w, 5, float64(time.Millisecond/h.Unit))
+	_, err := all.PercentilesPrint(w, 5, float64(time.Millisecond/h.Unit))
 	return err
 }

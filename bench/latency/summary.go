@@ -36,10 +36,11 @@ func Summarize(h *Histogram, full bool) Summary {
 		MaxMs: ms(h.Max()),
 	}
 	if full && s.Count > 0 {
-		for _, b := range h.h.CumulativeDistributionWithTicks(5) {
+		all := h.full()
+		for _, b := range all.CumulativeDistributionWithTicks(5) {
 			s.Curve = append(s.Curve, Point{Percentile: b.Quantile, Ms: ms(min(b.ValueAt*int64(h.Unit), h.Max()))})
 		}
-		if enc, err := h.h.Encode(hdr.V2CompressedEncodingCookieBase); err == nil {
+		if enc, err := all.Encode(hdr.V2CompressedEncodingCookieBase); err == nil {
 			s.HDR = string(enc)
 		}
 	}
