@@ -29,6 +29,9 @@ type PlotFunction struct {
 	Replicas, Wanted, Starting, Slots []int
 }
 
+// MaxPlotted is how many functions are recorded for plots, the first ones declared.
+const MaxPlotted = 1000
+
 // plotSteps is about how many steps a run is divided into.
 const plotSteps = 300
 
@@ -48,12 +51,14 @@ func newPlot(w *witness, sc *scenario.Scenario) *plot {
 	p.out.Step = max((sc.Duration+sc.Settle)/plotSteps, time.Microsecond)
 	p.next = int64(p.out.Step)
 	p.step.Precision, p.bad.Precision = precision(2), precision(2)
-	for _, g := range w.groups {
+	for _, g := range p.groups() {
 		p.out.Functions = append(p.out.Functions, PlotFunction{Name: g.name})
 	}
 	p.told = make([]Counts, len(w.groups))
 	return p
 }
+
+func (p *plot) groups() []*group { return p.w.groups[:min(len(p.w.groups), MaxPlotted)] }
 
 func (p *plot) ended(ev *core.Event) {
 	if ev.Status == core.Success {
@@ -75,7 +80,7 @@ func (p *plot) sampleUntil(to int64) {
 }
 
 func (p *plot) sample() {
-	for i, g := range p.w.groups {
+	for i, g := range p.groups() {
 		f := &p.out.Functions[i]
 		f.Queued = append(f.Queued, g.queued)
 		f.Pausing = append(f.Pausing, g.pausing)

@@ -47,7 +47,7 @@ func openSimOutput(dir string, sc *scenario.Scenario, below bool) (*simOutput, e
 // finish writes what the result holds and closes the event log.
 func (o *simOutput) finish(sc *scenario.Scenario, r *sim.Result) error {
 	err := errors.Join(o.events.Flush(), o.file.Close())
-	for i := range r.Functions {
+	for i := range r.Functions[:min(len(r.Functions), sim.MaxPlotted)] {
 		f := &r.Functions[i]
 		for _, series := range scenario.LatencySeries {
 			if h := f.Histogram(series); h != nil {

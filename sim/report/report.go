@@ -47,7 +47,7 @@ func Write(w io.Writer, sc *scenario.Scenario, r *sim.Result) error {
 		p.Sections = append(p.Sections, page.Section{Heading: "Scaling", Tables: []page.Table{t}})
 	}
 	if c := charts(sc, r); len(c) > 0 {
-		p.Sections = append(p.Sections, page.Section{Heading: "Over virtual time", Charts: c})
+		p.Sections = append(p.Sections, page.Section{Heading: "Over virtual time", Note: firstOnly(r), Charts: c})
 	}
 	return p.Write(w)
 }
@@ -102,6 +102,14 @@ func latencyTable(r *sim.Result) page.Table {
 		t.Rows = append(t.Rows, row)
 	}
 	return t
+}
+
+// firstOnly says that not all functions are drawn, if they are not.
+func firstOnly(r *sim.Result) string {
+	if len(r.Functions) <= sim.MaxPlotted {
+		return ""
+	}
+	return fmt.Sprintf("Of the %d functions the first %d are drawn one by one or with the others.", len(r.Functions), sim.MaxPlotted)
 }
 
 // maxFunctions is how many functions a table lists.
@@ -163,7 +171,7 @@ func faults(sc *scenario.Scenario) page.Table {
 func scalingTable(r *sim.Result) page.Table {
 	t := page.Table{Head: []string{"function", "steps up", "down", "turns", "replica seconds", "cold starts"}}
 	for i := range r.Functions {
-		if c := &r.Functions[i].Counts; r.Plot != nil && len(r.Plot.Functions[i].Wanted) > 0 {
+		if c := &r.Functions[i].Counts; r.Plot != nil && i < len(r.Plot.Functions) && len(r.Plot.Functions[i].Wanted) > 0 {
 			t.Rows = append(t.Rows, []string{
 				r.Functions[i].Name, count(c, "scale_ups"), count(c, "scale_downs"), count(c, "scale_turns"), count(c, "replica_seconds"), count(c, "cold_starts"),
 			})
