@@ -24,6 +24,7 @@ func TestTicks(t *testing.T) {
 		want   string
 	}{
 		{Linear, 0, 100, "0 20 40 60 80 100"},
+		{Linear, -0.5, 4, "0 1 2 3 4"},
 		{Linear, 0, 43_000, "0 10k 20k 30k 40k"},
 		{Linear, 0.1, 0.13, "0.1 0.11 0.12 0.13"},
 		{Log, 0.5, 20, "0.5 1 2 5 10 20"},

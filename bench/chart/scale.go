@@ -137,6 +137,9 @@ func number(v float64) string {
 }
 
 func trim(v float64) string {
+	if v == 0 {
+		return "0" // not "-0", which rounding up makes
+	}
 	digits := 0
 	if abs := math.Abs(v); abs > 0 && abs < 100 {
 		digits = max(0, 2-int(math.Floor(math.Log10(abs))))

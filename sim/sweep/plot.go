@@ -143,7 +143,7 @@ func (r *Result) Curves() (all []chart.Chart) {
 				}
 				for x, cell := range line {
 					in := o.at(&r.Cells[cell])
-					l.Points = append(l.Points, chart.Point{X: places[x], Y: in.Mean * unit, Low: (in.Mean - in.Half) * unit, High: (in.Mean + in.Half) * unit})
+					l.Points = append(l.Points, chart.Point{X: places[x], Y: in.Mean * unit, Low: max(0, in.Mean-in.Half) * unit, High: (in.Mean + in.Half) * unit})
 				}
 				c.Lines = append(c.Lines, l)
 			}
