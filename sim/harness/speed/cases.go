@@ -50,15 +50,19 @@ func simulated(functions, slots int, opts sim.Options) func(int64) (figures, err
 		if err != nil {
 			return figures{}, err
 		}
-		r, err := sim.Run(sc, opts)
-		if err != nil {
-			return figures{}, err
-		}
-		if !r.Holds() {
-			return figures{}, r.Violation
-		}
-		return figures{Executions: r.Total.Get("accepted"), Events: r.Events}, nil
+		return replay(sc, opts)
 	}
+}
+
+func replay(sc *scenario.Scenario, opts sim.Options) (figures, error) {
+	r, err := sim.Run(sc, opts)
+	switch {
+	case err != nil:
+		return figures{}, err
+	case r.Violation != nil:
+		return figures{}, r.Violation
+	}
+	return figures{Executions: r.Total.Get("accepted"), Events: r.Events}, nil
 }
 
 var cases = []kase{

@@ -20,13 +20,16 @@ import (
 	"slices"
 	"strings"
 	"text/tabwriter"
+
+	"simplane/sim"
+	"simplane/sim/scenario"
 )
 
 func main() {
 	names := flag.String("cases", "", "only these, with commas; all by default")
 	executions := flag.Int64("executions", 0, "of each case; its own number by default")
 	runs := flag.Int("runs", 3, "of each case; the median of their processor times is shown")
-	one := flag.String("one", "", "run this case in this process, and print its figures as JSON")
+	one := flag.String("one", "", "run this case, or scenario file, in this process, and print its figures as JSON")
 	memory := flag.String("memprofile", "", "with -one: write a profile of all that was allocated into this file")
 	profile := flag.String("cpuprofile", "", "with -one: write a profile into this file")
 	html := flag.String("html", "", "write a page into this file")
@@ -44,6 +47,15 @@ func main() {
 }
 
 func find(name string) (*kase, error) {
+	if strings.HasSuffix(name, ".yaml") {
+		return &kase{name: name, run: func(int64) (figures, error) {
+			sc, err := scenario.ReadFile(name)
+			if err != nil {
+				return figures{}, err
+			}
+			return replay(sc, sim.Options{})
+		}}, nil
+	}
 	var known []string
 	for i := range cases {
 		if cases[i].name == name {
