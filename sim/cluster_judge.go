@@ -124,6 +124,9 @@ func (k *several) Stored(p core.Partition, at uint64, frame []byte) {
 		t.reached++
 		t.durable.core = k.core // for its configuration
 		t.durable.Stored(t.reached, &fact)
+		if fact.Kind == core.FactFunctionGone { // who asked for that may not know yet
+			delete(t.promised, fact.Function)
+		}
 	}
 }
 

@@ -7,7 +7,7 @@ var nodeMutants = []mutant{
 	{"nodes: no fence", "if e.parts[f.Partition].owner.Fence != f.Fence && !slices", "if false && !slices"},
 	{"nodes: the lease counts from the receipt of the answer", "if until := sent + m.timing.Stop; until > now {", "if until := now + m.timing.Stop; until > now {"},
 	{"nodes: a member stops later than others take over", "Stop: 4500 * time.Millisecond", "Stop: 9 * time.Second"},
-	{"nodes: a partition is read to a stale end", "if !met {\n", "if false {\n"},
+	{"nodes: a partition is read to a stale end", "if !met {\n", "if !met && false {\n"},
 	{"nodes: a claim replaces any record", "if t.owner.Fence != seen {", "if t.owner.Fence != seen && o.Free {"},
 	{"nodes: members are taken for gone by a silent watch", "return min(now, m.watched)-h.at < m.timing.Gone", "return now-h.at < m.timing.Gone"},
 	{"nodes: what lives is taken for gone", "return min(now, m.watched)-h.at < m.timing.Gone", "return min(now, m.watched)-h.at < m.timing.Gone/6"},
