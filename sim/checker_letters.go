@@ -173,13 +173,19 @@ func (c *checker) letters(f *function) {
 		return
 	}
 	var got []core.DeadLetter
-	page, err := c.w.core.DeadLetters(f.name, 0, 7)
+	limit := 7
+	page, err := c.w.core.DeadLetters(f.name, 0, limit)
 	for err == nil {
+		if len(page.Letters) > limit {
+			c.w.fail("dead letters", "%s: a page of %d has %d", f.name, limit, len(page.Letters))
+			return
+		}
 		got = append(got, page.Letters...)
 		if !page.More {
 			break
 		}
-		page, err = c.w.core.DeadLetters(f.name, got[len(got)-1].Place, 1+len(got))
+		limit = 1 + len(got)
+		page, err = c.w.core.DeadLetters(f.name, got[len(got)-1].Place, limit)
 	}
 	if err != nil && (f.current != nil || len(m.items) > 0) {
 		c.w.fail("dead letters", "%s: %v", f.name, err)

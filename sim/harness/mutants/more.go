@@ -50,6 +50,8 @@ var moreMutants = []mutant{
 	{"rate: another global limit is not taken", "func (c *Core) SetRateMaxPerSecond(n int64) { c.limiter.SetLimit(n) }", "func (c *Core) SetRateMaxPerSecond(n int64) {}"},
 	{"window: lasts a millisecond longer", "uint64(max(wall, 0)/int64(time.Second))", "uint64(max(wall, 0)/int64(1001*time.Millisecond))"},
 	{"rate: the function's own limit is not asked", "own, ownLater, ok := fn.limiter.take(now.Wall)", "own, ownLater, ok := uint32(0), false, true"},
+	// Alive: it shows where a function's own window and that of all are full in one second,
+	// which hardly any seed has.
 	{"rate: refused calls count for all", "all, allLater, ok := c.limiter.take(now.Wall)\n\tif !ok {", "all, allLater, ok := c.limiter.take(now.Wall)\n\tif !ok && fn != nil {\n\t\tfn.limiter.state.Add(1)"},
 	{"sync queue: another setting is not taken", "c.admission.cfg.Store(&cfg)\n\treturn nil", "_ = &cfg\n\treturn nil"},
 	{"sync queue: one more than its depth", "depth >= int64(cfg.MaxDepth)", "depth > int64(cfg.MaxDepth)"},
@@ -69,9 +71,13 @@ var moreMutants = []mutant{
 	{"deadline: the heap takes the later child", "d.items[r].before(d.items[child])", "d.items[child].before(d.items[r])"},
 	{"deadline: what takes a removed one's place does not rise", "\tif !d.down(i) {\n\t\td.up(i)\n\t}", "\td.down(i)"},
 	{"bucket: the earliest of it is the first that came", "if len(b.entries) == 0 || due < b.first {", "if len(b.entries) == 0 {"},
+	// Alive: what it delays is within one bucket, which is as wide as the time between two
+	// sweeps, and so late by no more than anything may be.
 	{"bucket: after a part of it has gone the earliest is wrong", "if len(kept) == 0 || e.due < b.first {", "if len(kept) == 0 {"},
 	{"bucket: the heap of keys takes the later child", "c.keys[child+1] < c.keys[child]", "c.keys[child+1] > c.keys[child]"},
 	{"sweep: the last shard is left out", "for i := range c.store.shards {\n\t\tfor c.sweepBucket(", "for i := range max(1, len(c.store.shards)-1) {\n\t\tfor c.sweepBucket("},
+	// Alive: it takes more than sixteen functions that are ready at once, after some have
+	// been served, which no seed tried has.
 	{"ready list: grows out of order", "grown[i] = l.items[(l.head+i)%len(l.items)]", "grown[i] = l.items[i]"},
 
 	// Dead letters.
