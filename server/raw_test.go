@@ -797,3 +797,34 @@ func TestRawCallsAmongOthers(t *testing.T) {
 		t.Errorf("got  %q\nwant %q", got, want)
 	}
 }
+
+// Over TLS, too, both ways at once.
+func TestRawCallOverTLS(t *testing.T) {
+	url := endpoint(t, func(w http.ResponseWriter, r *http.Request) {
+		_ = http.NewResponseController(w).EnableFullDuplex()
+		w.Header().Set("X-Scheme", r.Header.Get("X-Forwarded-Proto"))
+		_, _ = io.Copy(w, r.Body)
+	})
+	ours := newAuthority(t, "ours")
+	cert, key := ours.issue(time.Hour, "localhost")
+	f := start(t, func(c *Config) { c.TLSCert, c.TLSKey = cert, key })
+	client := ours.client(nil, 0, nil)
+	base := "https://localhost:" + f.s.Addr()[strings.LastIndexByte(f.s.Addr(), ':')+1:]
+	resp, err := client.Post(base+"/v1/functions", "application/json", strings.NewReader(fmt.Sprintf(`{"name":"fn","executionMode":"POOL","endpointUrl":%q}`, url)))
+	if err != nil || resp.StatusCode != 201 {
+		t.Fatal(resp, err)
+	}
+	resp.Body.Close()
+	for _, size := range []int{0, 10, 5 << 20} {
+		body := bytes.Repeat([]byte("x"), size)
+		resp, err := client.Post(base+"/function/fn", "text/plain", io.MultiReader(bytes.NewReader(body)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := io.ReadAll(resp.Body)
+		resp.Body.Close()
+		if err != nil || !bytes.Equal(got, body) || resp.Header.Get("X-Scheme") != "https" {
+			t.Errorf("%d bytes: %d came back, %v, %q", size, len(got), err, resp.Header.Get("X-Scheme"))
+		}
+	}
+}
