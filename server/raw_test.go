@@ -416,7 +416,9 @@ func TestRawCallAsksForTheBodyItWants(t *testing.T) {
 
 // A function may refuse a body without reading it; the caller gets the answer.
 func TestRawAnswerBeforeTheBody(t *testing.T) {
-	url := endpoint(t, func(w http.ResponseWriter, r *http.Request) { http.Error(w, "too much", 413) })
+	url := endpoint(t, func(w http.ResponseWriter, r *http.Request) {
+		http.Error(w, "too much", http.StatusRequestEntityTooLarge)
+	})
 	f := start(t)
 	f.pool("fn", url, `"concurrency":1`)
 	for range 3 {

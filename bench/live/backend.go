@@ -44,8 +44,8 @@ type backend struct {
 }
 
 // input reads what a call brings, which matters only if it is its service time.
-func (b *backend) input(body io.Reader) []byte {
-	if !b.timed {
+func (f *backend) input(body io.Reader) []byte {
+	if !f.timed {
 		_, _ = io.Copy(io.Discard, body)
 		return nil
 	}
