@@ -12,12 +12,12 @@ import (
 // limits has the ranges of the server's own settings; core.Limits has the
 // others.
 var limits = struct {
-	MaxBodyBytes, MaxReadingBytes, MaxHeaderBytes, MaxResponseBytes, MaxSpecBytes core.Bound[int64]
-	JournalMaxBytes, FlightRecorderBytes, RecordMaxBytes                          core.Bound[int64]
-	JournalTimeout                                                                core.Bound[time.Duration]
-	MaxConnections, MaxConnectionsPerIP, PoolMaxConnections, FunctionMaxProcesses core.Bound[int64]
-	ReadTimeout, WriteTimeout, IdleTimeout, ShutdownGrace, FunctionStartTimeout   core.Bound[time.Duration]
-	AccessLogSample, TraceSampleRatio                                             core.Bound[float64]
+	MaxBodyBytes, MaxReadingBytes, MaxHeaderBytes, MaxResponseBytes, MaxSpecBytes                  core.Bound[int64]
+	JournalMaxBytes, FlightRecorderBytes, RecordMaxBytes                                           core.Bound[int64]
+	JournalTimeout                                                                                 core.Bound[time.Duration]
+	MaxConnections, MaxConnectionsPerIP, PoolMaxConnections, FunctionMaxProcesses, ClusterReplicas core.Bound[int64]
+	ReadTimeout, WriteTimeout, IdleTimeout, ShutdownGrace, FunctionStartTimeout                    core.Bound[time.Duration]
+	AccessLogSample, TraceSampleRatio                                                              core.Bound[float64]
 }{
 	MaxBodyBytes:         core.Bound[int64]{Name: "maxBodyBytes", Min: 1, Max: math.MaxInt32, Default: 4 << 20},
 	MaxReadingBytes:      core.Bound[int64]{Name: "maxReadingBytes", Min: 64 << 10, Max: 1 << 50, Default: 64 << 20},
@@ -35,6 +35,7 @@ var limits = struct {
 	WriteTimeout:         core.Bound[time.Duration]{Name: "writeTimeout", Min: 1, Max: core.MaxSpan, Default: 60 * time.Second},
 	IdleTimeout:          core.Bound[time.Duration]{Name: "idleTimeout", Min: 1, Max: core.MaxSpan, Default: 60 * time.Second},
 	ShutdownGrace:        core.Bound[time.Duration]{Name: "shutdownGrace", Min: 0, Max: core.MaxSpan, Default: 30 * time.Second},
+	ClusterReplicas:      core.Bound[int64]{Name: "clusterReplicas", Min: 1, Max: 5, Default: 3},
 	FunctionMaxProcesses: core.Bound[int64]{Name: "functionMaxProcesses", Min: 1, Max: 1 << 22, Default: 2048},
 	FunctionStartTimeout: core.Bound[time.Duration]{Name: "functionStartTimeout", Min: 1, Max: core.MaxSpan, Default: 15 * time.Second},
 	AccessLogSample:      core.Bound[float64]{Name: "accessLogSample", Min: 0, Max: 1},
@@ -63,6 +64,7 @@ func bounded[I int | int64 | float64 | time.Duration, T core.Number](field *I, b
 func (c *Config) bounded() []setting {
 	k, q, of := &c.Core, &c.Core.SyncQueue, &core.Limits
 	return []setting{
+		bounded(&c.ClusterReplicas, limits.ClusterReplicas, "NATS servers that have each message; 3 or 5, or 1 with --cluster-unsafe"),
 		bounded(&c.FunctionMaxProcesses, limits.FunctionMaxProcesses, "processes and threads of one instance; needs a control group"),
 		bounded(&c.FunctionStartTimeout, limits.FunctionStartTimeout, "time an instance has to be ready"),
 		bounded(&c.AccessLogSample, limits.AccessLogSample, "share of requests with an access log line; failures always, when above 0"),

@@ -18,7 +18,6 @@ func (c *Config) addClusterFlags(flags *pflag.FlagSet) {
 	flags.StringVar(&c.ClusterAddr, "cluster-addr", c.ClusterAddr, "`address` at which the embedded server is reached by those of the other nodes")
 	flags.StringVar(&c.ClusterPeers, "cluster-peers", c.ClusterPeers, "the --cluster-addr of all nodes, `HOST:PORT` with commas between, this one's too")
 	flags.StringVar(&c.ClusterStream, "cluster-stream", c.ClusterStream, "`name` of the streams of this cluster: 1 to 32 of a-z, 0-9 and -")
-	flags.IntVar(&c.ClusterReplicas, "cluster-replicas", c.ClusterReplicas, "NATS servers that have each message: 3 or 5")
 	flags.BoolVar(&c.ClusterUnsafe, "cluster-unsafe", c.ClusterUnsafe, "also take fewer replicas than 3, and servers that do not sync every write: what was acknowledged can be lost")
 	flags.StringVar(&c.ClusterCreds, "cluster-creds", c.ClusterCreds, "NATS credentials `file` of the user that has the streams")
 	flags.StringVar(&c.ClusterSystemCreds, "cluster-system-creds", c.ClusterSystemCreds, "NATS credentials `file` of a user of the system account, which alone is told whether servers sync")

@@ -196,7 +196,7 @@ func DefaultConfig() Config {
 		FlightRecorderBytes: limits.FlightRecorderBytes.Default, RecordMaxBytes: limits.RecordMaxBytes.Default, RecordNames: true,
 		Provider: ProviderProcess, ContainerName: "simplane", ContainerReach: "auto", ContainerPull: "missing", FunctionStartTimeout: limits.FunctionStartTimeout.Default,
 		CgroupRoot: process.CgroupAuto, FunctionMaxProcesses: int(limits.FunctionMaxProcesses.Default),
-		PeerAddr: "127.0.0.1:8082", ClusterStream: "simplane", ClusterReplicas: 3,
+		PeerAddr: "127.0.0.1:8082", ClusterStream: "simplane", ClusterReplicas: int(limits.ClusterReplicas.Default),
 		KubeNamespace: "default", LogLevel: "info", LogFormat: "text",
 		AccessLogSample: limits.AccessLogSample.Default, TraceSampleRatio: limits.TraceSampleRatio.Default,
 	}

@@ -104,6 +104,8 @@ func another(t *testing.T, f *pflag.Flag) string {
 		return "every=20ms"
 	case "shards":
 		return "32"
+	case "cluster-replicas":
+		return "5"
 	case "max-reading-bytes", "flight-recorder-bytes", "record-max-bytes":
 		return "12345678"
 	case "function-user":

@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/netip"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -144,19 +145,20 @@ func TestSourcesAreCountedApart(t *testing.T) {
 // A denied source learns nothing but that the connection is closed, and takes no
 // place of others.
 func TestDeniedSource(t *testing.T) {
-	denied := true
+	var denied atomic.Bool
+	denied.Store(true)
 	l, accepted := listening(t, Limits{All: 1, Deny: func(source netip.Addr) bool {
 		if source != netip.MustParseAddr("127.0.0.1") {
 			t.Errorf("asked about %v", source)
 		}
-		return denied
+		return denied.Load()
 	}, Answer: func(Limit) []byte { return []byte("full") }})
 	for range 3 {
 		if b, _ := io.ReadAll(dial(t, l)); len(b) != 0 {
 			t.Errorf("read %q", b)
 		}
 	}
-	denied = false
+	denied.Store(false)
 	dial(t, l)
 	select {
 	case <-accepted:
