@@ -5,7 +5,7 @@ COMMIT  := $(shell git rev-parse --short HEAD 2>/dev/null || echo unknown)
 LDFLAGS := -s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT)
 # A number of inputs, not a time: at the end of a time Go before 1.27 can report
 # its own deadline as a failure (go.dev/issue/75804).
-FUZZTIME ?= 20000x
+FUZZTIME ?= 10000x
 
 HOTPATH := results-invoke results-pool results-raw results-enqueue results-nethttp
 .PHONY: build build-full run test slow-test vet vuln race cores plain coverage fuzz scenarios cross mutants killtest bench bench-check results-hotpath $(HOTPATH) results-before results-growth results-fidelity jetstream results-durable results-cluster soak soak-cluster kube-assets kube-test clean
@@ -53,7 +53,7 @@ vet:
 # looked at in plain: to them the race detector adds nothing but time. Core has a stage
 # of its own. -short leaves out long tests that ask one thing after another; plain runs
 # those, too.
-PLAIN_ONLY := /core$$|/bench/live$$|/sim$$|/sim/(swarm|sweep|whatif)$$|/cmd/simplane$$|/server/internal/ui$$|/server/harness/(abuse|clustertest|coldstart|containers|killtest|overload)$$
+PLAIN_ONLY := /core$$|/bench/live$$|/sim$$|/sim/(replay|swarm|sweep|whatif)$$|/cmd/simplane$$|/server/internal/ui$$|/server/harness/(abuse|clustertest|coldstart|containers|conventions|e2e|killtest|overload)$$|/server/provider/container$$
 race:
 	go test -race -short -timeout 30m $$(go list ./... | grep -vE '$(PLAIN_ONLY)')
 
@@ -65,7 +65,7 @@ cores:
 # The race detector changes the times, and what is built with it is not what
 # ships.
 plain:
-	go test -timeout 20m ./core ./core/cluster ./bench/live ./server/... ./sim ./sim/swarm ./sim/sweep ./sim/whatif ./cmd/...
+	go test -timeout 20m ./core ./core/cluster ./bench/live ./server/... ./sim ./sim/replay ./sim/swarm ./sim/sweep ./sim/whatif ./cmd/...
 
 # How much of core the seeds of TestSwarm reach by themselves, in percent of its
 # statements. Below this something that core does has left the swarm's sight.
