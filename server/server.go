@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -183,7 +184,7 @@ func (s *Server) listenAll(answers *api.API, until func(fasthttp.RequestHandler)
 		s.log.Info("maxConnections is lowered to what the file limit leaves room for; raise it (ulimit -n)", "from", cfg.MaxConnections, "to", apiConns, "files", sock.FileLimit())
 	}
 	s.api = s.httpServer(until(answers.Handler(s.routes, false)), answers, bodies)
-	s.mgmt = s.httpServer(until(answers.Handler(s.routes, true)), answers, bodies)
+	s.mgmt = s.httpServer(until(answers.Handler(s.ownScrapes(s.routes), true)), answers, bodies)
 	refused := newRefusedCounter(s.metrics.Registry)
 	if s.apiAddr, err = s.listen("addr", cfg.Addr, apiConns, refused); err != nil {
 		return err
@@ -192,6 +193,18 @@ func (s *Server) listenAll(answers *api.API, until func(fasthttp.RequestHandler)
 		_ = s.apiAddr.Close()
 	}
 	return err
+}
+
+// ownScrapes are routes whose metrics have readers of their own: who reads slowly at one
+// address leaves the other as it is.
+func (s *Server) ownScrapes(list []api.Route) []api.Route {
+	list = slices.Clone(list)
+	for i := range list {
+		if list[i].Metrics {
+			list[i].Handle = api.NoArg(s.metrics.Scraper())
+		}
+	}
+	return list
 }
 
 func (s *Server) httpServer(handler fasthttp.RequestHandler, answers *api.API, bodies *http1.Budget) *http1.Server {

@@ -153,9 +153,27 @@ func (p *program) start(t *testing.T) string {
 		}
 	}
 	if p.name == "sdk" {
-		time.Sleep(300 * time.Millisecond) // it is not ready at once, and nobody asks a POOL function
+		waitUntilHealthy(t, "http://"+addr+"/health") // nobody asks a POOL function
 	}
 	return addr
+}
+
+// waitUntilHealthy waits until a program answers with 200, as the one does that is not
+// ready at once.
+func waitUntilHealthy(t *testing.T, url string) {
+	t.Helper()
+	for deadline := time.Now().Add(hangGuard); ; time.Sleep(10 * time.Millisecond) {
+		resp, err := http.Get(url)
+		if err == nil {
+			resp.Body.Close()
+			if resp.StatusCode == http.StatusOK {
+				return
+			}
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("%s is not healthy: %v", url, err)
+		}
+	}
 }
 
 // result is an invocation's answer.
