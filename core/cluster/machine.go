@@ -42,7 +42,8 @@ type Machine struct {
 // heard is a member's record and when it was told last.
 type heard struct {
 	Member
-	at time.Duration
+	at   time.Duration
+	gone bool // the record was removed: its process has ended, or may not serve any more
 }
 
 // State is what this process does with a partition.
@@ -186,14 +187,14 @@ func (m *Machine) MemberSeen(seen Member, now time.Duration) {
 		}
 		m.watched = now
 	}
-	m.members[seen.Name] = &heard{seen, now}
+	m.members[seen.Name] = &heard{Member: seen, at: now}
 	m.review(now)
 }
 
 // MemberGone says that a member has removed its record.
 func (m *Machine) MemberGone(gone Member, now time.Duration) {
 	if h := m.members[gone.Name]; h != nil && h.Life == gone.Life {
-		delete(m.members, gone.Name)
+		h.gone = true // and not forgotten: of one that is not known nobody says that it is gone
 	}
 	m.review(now)
 }
@@ -384,6 +385,9 @@ func (m *Machine) doubts(now time.Duration) bool {
 // alive says whether a member has been heard of in time. It counts as silent only
 // while the watch told other things.
 func (m *Machine) alive(h *heard, now time.Duration) bool {
+	if h.gone {
+		return false
+	}
 	if h.Name == m.self.Name {
 		return m.leased && h.Life == m.self.Life
 	}

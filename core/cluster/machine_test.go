@@ -355,3 +355,36 @@ func TestWishesMoveLittle(t *testing.T) {
 		t.Error("somebody is wished of nobody")
 	}
 }
+
+// What a member owned whose record was removed is claimed as soon as membership has
+// settled, also by one whose watch has just begun anew.
+func TestRemovedMemberIsReplacedSoon(t *testing.T) {
+	timing := DefaultTiming()
+	b := Member{Name: "b", Life: "1"}
+	m := NewMachine(Member{Name: "a", Life: "1"}, timing, 0)
+	m.Tick(0)
+	m.Renewed(0, 10*time.Millisecond, nil)
+	m.MemberSeen(Member{Name: "a", Life: "1"}, 10*time.Millisecond)
+	m.MemberSeen(b, 10*time.Millisecond)
+	m.OwnerIs(7, Ownership{Name: "b", Life: "1", Fence: 9}, 10*time.Millisecond)
+	m.CaughtUp(true, 10*time.Millisecond)
+	m.Actions()
+	claims := func() (n int) {
+		for _, a := range m.Actions() {
+			if a.Kind == ActClaim && a.Partition == 7 {
+				n++
+			}
+		}
+		return n
+	}
+	gone := 100 * time.Millisecond
+	m.MemberGone(b, gone)
+	for now := gone; now < gone+timing.Settle; now += timing.Tick {
+		if m.Tick(now); claims() > 0 {
+			t.Fatalf("claimed %v after the record was removed", now-gone)
+		}
+	}
+	if m.Tick(gone + timing.Settle); claims() != 1 {
+		t.Errorf("not claimed %v after the record was removed", timing.Settle)
+	}
+}

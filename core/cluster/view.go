@@ -59,6 +59,9 @@ type MemberView struct {
 func (m *Machine) Members(now time.Duration) []MemberView {
 	var list []MemberView
 	for _, h := range m.members {
+		if h.gone {
+			continue
+		}
 		list = append(list, MemberView{h.Member, now - h.at, m.alive(h, now)})
 	}
 	slices.SortFunc(list, func(a, b MemberView) int {
