@@ -18,7 +18,7 @@ type Machine struct {
 
 	members  map[string]*heard // by name, this process too
 	wished   []Member          // those that may own, in the order of their names
-	changed  time.Duration     // when one of these came
+	changed  time.Duration     // when these changed
 	ticked   time.Duration     // when Tick was called last
 	caught   bool              // the watch has told what there was
 	caughtAt time.Duration
@@ -467,11 +467,8 @@ func (m *Machine) count(now time.Duration) {
 		}
 		return 1 // names differ
 	})
-	// Who comes is waited for, as others may be coming, too. Who goes is not.
-	for i := range list {
-		if !slices.ContainsFunc(m.wished, func(b Member) bool { return list[i].Name == b.Name && list[i].Life == b.Life }) {
-			m.changed = now
-		}
+	if !slices.EqualFunc(list, m.wished, func(a, b Member) bool { return a.Name == b.Name && a.Life == b.Life }) {
+		m.changed = now
 	}
 	m.wished = list
 }
