@@ -232,11 +232,17 @@ func (c *membership) leave() error {
 	case <-ctx.Done():
 		c.s.log.Warn("calls still run that were accepted; the next owners go on with those that are durable")
 	}
+	// Others may still send what they took this node for the owner of: it is told
+	// otherwise, and not cut short.
+	time.Sleep(lameTime)
 	if left != nil {
 		return fmt.Errorf("not all partitions were handed over within the grace period: the others take them over when this node's lease has ended")
 	}
 	return nil
 }
+
+// lameTime is how long a node that has left goes on to say that it owns nothing.
+const lameTime = 300 * time.Millisecond
 
 // closeEarly is close before anything was served; on nil it does nothing.
 func (c *membership) closeEarly() error {

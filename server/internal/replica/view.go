@@ -52,7 +52,8 @@ func (n *Node) publish(now time.Duration) {
 		close(old.changed)
 	}
 	for i := range old.Members {
-		if m := &old.Members[i]; m.Alive && m.Name != n.o.Self.Name && !slices.ContainsFunc(v.Members, func(now cluster.MemberView) bool {
+		// One that leaves in order still answers the calls that run there.
+		if m := &old.Members[i]; m.Alive && !m.Leaving && m.Name != n.o.Self.Name && !slices.ContainsFunc(v.Members, func(now cluster.MemberView) bool {
 			return now.Alive && now.Life == m.Life
 		}) {
 			n.o.Log.Warn("a member is gone", "member", m.Name, "peer", m.Peer)
