@@ -112,7 +112,7 @@ func (p *Provider) removeStray(c container.Summary) {
 
 // adoptable reports whether an instance that is starting may take a container over.
 func (p *Provider) adoptable(c container.Summary) bool {
-	f := p.function(c.Labels[labelFunction])
+	f := p.Function(c.Labels[labelFunction])
 	return f != nil && c.State == container.StateRunning &&
 		c.Labels[labelProgram] == p.program(f.Deployment()) && f.Status().Starting > 0
 }

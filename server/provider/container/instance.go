@@ -149,11 +149,7 @@ func (in *instance) leave(b *box) replicas.Exit {
 }
 
 // kept reports whether containers outlive this provider, which is closing.
-func (p *Provider) kept() bool {
-	p.mu.RLock()
-	defer p.mu.RUnlock()
-	return p.closed && p.opt.Keep
-}
+func (p *Provider) kept() bool { return p.opt.Keep && p.Closed() }
 
 func (b *box) healthy() bool {
 	conn, err := net.DialTimeout("tcp", b.address, b.p.opt.HealthTimeout)

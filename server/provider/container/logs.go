@@ -17,7 +17,7 @@ import (
 // Logs implements provider.Provider: what ended instances wrote, which simplane
 // keeps, and what running ones did, which the engine keeps.
 func (p *Provider) Logs(name string, tail int) ([]provider.LogLine, error) {
-	f := p.function(name)
+	f := p.Function(name)
 	if f == nil {
 		return nil, provider.ErrNotFound
 	}

@@ -11,7 +11,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -127,24 +126,19 @@ func (o Options) withDefaults() Options {
 
 // Provider runs functions as containers. It implements provider.Provider.
 type Provider struct {
-	opt     Options
-	log     *slog.Logger
-	hub     provider.Hub
-	engine  *engine
-	boxes   boxes
-	pulls   pulls
-	unlock  func()
-	ctx     context.Context // ends with Close
-	cancel  context.CancelFunc
-	loops   sync.WaitGroup
-	running sync.WaitGroup // functions, until their last instance is gone
+	replicas.Functions[*function]
+	opt    Options
+	log    *slog.Logger
+	engine *engine
+	boxes  boxes
+	pulls  pulls
+	unlock func()
+	ctx    context.Context // ends with Close
+	cancel context.CancelFunc
+	loops  sync.WaitGroup
 
 	restored chan struct{} // closed when every function of before is provisioned
 	once     sync.Once
-
-	mu        sync.RWMutex
-	functions map[string]*function
-	closed    bool
 }
 
 var (
@@ -172,7 +166,7 @@ func New(opt Options) (*Provider, error) {
 	}
 	p := &Provider{
 		opt: opt, log: opt.Logger, unlock: unlock,
-		functions: map[string]*function{}, restored: make(chan struct{}),
+		restored: make(chan struct{}),
 	}
 	p.boxes.all = map[string]*box{}
 	p.ctx, p.cancel = context.WithCancel(context.Background())
@@ -188,29 +182,19 @@ func (p *Provider) Provision(ctx context.Context, d provider.Deployment) error {
 		return fmt.Errorf("container: cannot provision %q: %w", d.Name, err)
 	}
 	n := d.Replicas
-	if p.function(d.Name) == nil {
+	if p.Function(d.Name) == nil {
 		// A restart of simplane takes no running instances away.
 		n = max(n, min(p.left(ctx, d), d.Most(p.opt.MaxReplicas)))
 	}
-	p.mu.Lock()
-	if p.closed {
-		p.mu.Unlock()
-		return provider.ErrClosed
+	f, count, err := p.Put(d, p.opt.MaxFunctions, func() *function { return newFunction(p, d) })
+	switch {
+	case errors.Is(err, provider.ErrClosed):
+		return err
+	case err != nil:
+		return fmt.Errorf("container: %w", err)
+	case count > 0:
+		f.Scale(n)
 	}
-	if old := p.functions[d.Name]; old != nil {
-		p.mu.Unlock()
-		old.Change(d)
-		return nil
-	}
-	if len(p.functions) >= p.opt.MaxFunctions {
-		p.mu.Unlock()
-		return fmt.Errorf("container: %d functions are the most that are allowed", p.opt.MaxFunctions)
-	}
-	f := newFunction(p, d)
-	p.functions[d.Name] = f
-	p.running.Add(1)
-	p.mu.Unlock()
-	f.Scale(n)
 	return nil
 }
 
@@ -241,83 +225,6 @@ func (p *Provider) check(d provider.Deployment) error {
 // leastMemory is the lowest limit that engines take, in bytes.
 const leastMemory = 6 << 20
 
-// Deprovision implements provider.Provider.
-func (p *Provider) Deprovision(ctx context.Context, name string) error {
-	p.mu.Lock()
-	f := p.functions[name]
-	delete(p.functions, name)
-	p.mu.Unlock()
-	if f == nil {
-		return provider.ErrNotFound
-	}
-	f.ShutDown(&provider.Error{Code: provider.CodeDeleted, Message: "the function was deleted"}, true)
-	select {
-	case <-f.Down():
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}
-
-// Leave implements provider.Provider: the engine is of this machine.
-func (p *Provider) Leave(name string) error {
-	ctx, cancel := context.WithCancel(context.Background())
-	cancel()
-	if err := p.Deprovision(ctx, name); errors.Is(err, provider.ErrNotFound) {
-		return err
-	}
-	return nil
-}
-
-// SetReplicas implements provider.Provider.
-func (p *Provider) SetReplicas(_ context.Context, name string, n int) error {
-	f := p.function(name)
-	if f == nil {
-		return provider.ErrNotFound
-	}
-	if most := f.Most(); n < 0 || n > most {
-		return provider.Invalid(fmt.Errorf("replicas: 0 to %d are allowed, not %d", most, n))
-	}
-	f.Scale(n)
-	return nil
-}
-
-// Endpoints implements provider.Provider.
-func (p *Provider) Endpoints(name string) []provider.Endpoint {
-	if f := p.function(name); f != nil {
-		return f.Pool.Endpoints()
-	}
-	return nil
-}
-
-// Status implements provider.Provider.
-func (p *Provider) Status(name string) (provider.Status, bool) {
-	if f := p.function(name); f != nil {
-		return f.Status(), true
-	}
-	return provider.Status{}, false
-}
-
-// Watch implements provider.Provider.
-func (p *Provider) Watch(fn func(provider.Status)) (stop func()) { return p.hub.Watch(fn) }
-
-// Go implements provider.Provider. A function scaled to zero is started.
-func (p *Provider) Go(name string, inv provider.Invocation, done func(provider.Result)) {
-	f := p.function(name)
-	if f == nil {
-		done(provider.Failure(provider.CodeNotFound, fmt.Sprintf("function %q is not provisioned", name)))
-		return
-	}
-	f.Invoke(inv, done)
-}
-
-// Invoke implements provider.Provider.
-func (p *Provider) Invoke(ctx context.Context, name string, inv provider.Invocation) provider.Result {
-	return provider.Wait(ctx, inv, func(inv provider.Invocation, done func(provider.Result)) {
-		p.Go(name, inv, done)
-	})
-}
-
 // Restored implements provider.Restorer.
 func (p *Provider) Restored() { p.once.Do(func() { close(p.restored) }) }
 
@@ -327,20 +234,10 @@ func (p *Provider) Health() error { return p.engine.trouble() }
 // Close implements provider.Provider. With Options.Keep the containers stay.
 // When ctx ends first they are killed.
 func (p *Provider) Close(ctx context.Context) error {
-	p.mu.Lock()
-	if p.closed {
-		p.mu.Unlock()
+	stopped, first := p.ShutDown()
+	if !first {
 		return nil
 	}
-	p.closed = true
-	all := slices.Collect(maps.Values(p.functions))
-	p.functions = map[string]*function{}
-	p.mu.Unlock()
-	for _, f := range all {
-		f.ShutDown(&provider.Error{Code: provider.CodeClosed, Message: "simplane is shutting down"}, true)
-	}
-	stopped := make(chan struct{})
-	go func() { p.running.Wait(); close(stopped) }()
 	var err error
 	select {
 	case <-stopped:
@@ -355,12 +252,6 @@ func (p *Provider) Close(ctx context.Context) error {
 	}
 	p.unlock()
 	return err
-}
-
-func (p *Provider) function(name string) *function {
-	p.mu.RLock()
-	defer p.mu.RUnlock()
-	return p.functions[name]
 }
 
 func (o Options) check() error {
@@ -385,8 +276,8 @@ type function struct {
 
 func newFunction(p *Provider, d provider.Deployment) *function {
 	f := &function{p: p}
-	f.Set = replicas.New(d, replicas.Options{
-		Logger: p.log, Pool: p.opt.Pool, Hub: &p.hub,
+	f.Set = p.NewSet(d, replicas.Options{
+		Logger: p.log, Pool: p.opt.Pool,
 		BackoffBase: p.opt.BackoffBase, BackoffMax: p.opt.BackoffMax, StableAfter: p.opt.StableAfter,
 		DrainTimeout: p.opt.DrainTimeout, MaxReplicas: p.opt.MaxReplicas, MaxStarting: p.opt.MaxStarting,
 		LogLines: p.opt.LogLines, LogBytes: p.opt.LogBytes,
@@ -394,7 +285,6 @@ func newFunction(p *Provider, d provider.Deployment) *function {
 		InForce:     func(provider.Deployment) {},
 		Ready:       func() {},
 		LimitsError: p.engine.unheld,
-		Stopped:     p.running.Done,
 	})
 	return f
 }

@@ -47,7 +47,7 @@ func BenchmarkColdStart(b *testing.B) {
 				if err := p.SetReplicas(context.Background(), d.Name, 0); err != nil {
 					b.Fatal(err)
 				}
-				eventually(b, "nothing runs", func() bool { return p.function(d.Name).Count() == 0 })
+				eventually(b, "nothing runs", func() bool { return p.Function(d.Name).Count() == 0 })
 			})
 		})
 	}

@@ -21,8 +21,8 @@ type function struct {
 
 func newFunction(p *Provider, d provider.Deployment) *function {
 	f := &function{p: p}
-	f.Set = replicas.New(d, replicas.Options{
-		Logger: p.log, Pool: p.opt.Pool, Hub: &p.hub,
+	f.Set = p.NewSet(d, replicas.Options{
+		Logger: p.log, Pool: p.opt.Pool,
 		BackoffBase: p.opt.BackoffBase, BackoffMax: p.opt.BackoffMax, StableAfter: p.opt.StableAfter,
 		DrainTimeout: p.opt.DrainTimeout, MaxReplicas: p.opt.MaxReplicas, MaxStarting: p.opt.MaxStarting,
 		LogLines: p.opt.LogLines, LogBytes: p.opt.LogBytes,
@@ -30,7 +30,6 @@ func newFunction(p *Provider, d provider.Deployment) *function {
 		InForce:     f.measure,
 		Ready:       f.watch,
 		LimitsError: f.unheld,
-		Stopped:     p.running.Done,
 	})
 	return f
 }

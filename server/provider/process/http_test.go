@@ -127,7 +127,7 @@ func TestHungProcessIsReplaced(t *testing.T) {
 		invokeFor(t, p, "http", `1`, 20*time.Millisecond)
 		s, _ := p.Status("http")
 		e := p.Endpoints("http")
-		return s.Restarts > 0 || len(e) == 1 && p.function("http").Pool.Ejected(e[0].ID)
+		return s.Restarts > 0 || len(e) == 1 && p.Function("http").Pool.Ejected(e[0].ID)
 	})
 	wantLog(t, p, "http", "does not answer GET /health")
 	if r := invoke(t, p, "http", `1`); !r.OK() {
@@ -147,7 +147,7 @@ func TestFailingButHealthyProcessStays(t *testing.T) {
 		invoke(t, p, "http", `"do:500"`)
 		time.Sleep(time.Millisecond)
 	}
-	if !p.function("http").Pool.Ejected(p.Endpoints("http")[0].ID) {
+	if !p.Function("http").Pool.Ejected(p.Endpoints("http")[0].ID) {
 		t.Error("it failed 20 times in a row and is not even suspected")
 	}
 	if now := p.Endpoints("http"); now[0].ID != before[0].ID {

@@ -116,7 +116,7 @@ func TestStopByForceWhenSIGTERMIsIgnored(t *testing.T) {
 	if !r.OK() {
 		t.Fatalf("%+v", r)
 	}
-	f := p.function("deaf")
+	f := p.Function("deaf")
 	if err := p.Deprovision(context.Background(), "deaf"); err != nil {
 		t.Fatal(err)
 	}
@@ -135,7 +135,7 @@ func TestSIGTERMGivesTimeToFinish(t *testing.T) {
 		RuntimeCommand: `trap 'echo bye >&2; exit 0' TERM; read line; echo '{"output":1}'; while :; do sleep 0.01; done`})
 	invoke(t, p, "polite", `1`)
 
-	f := p.function("polite")
+	f := p.Function("polite")
 	if err := p.Deprovision(context.Background(), "polite"); err != nil {
 		t.Fatal(err)
 	}

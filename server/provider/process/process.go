@@ -17,15 +17,14 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"maps"
 	"os"
-	"slices"
 	"strings"
 	"sync"
 	"time"
 
 	"simplane/server/provider"
 	"simplane/server/provider/process/guard"
+	"simplane/server/provider/replicas"
 )
 
 // Options tunes a Provider; zero fields take the defaults named here.
@@ -112,21 +111,16 @@ func (o Options) withDefaults() Options {
 
 // Provider runs functions as local processes. It implements provider.Provider.
 type Provider struct {
+	replicas.Functions[*function]
 	opt    Options
 	log    *slog.Logger
 	user   Identity // that functions run as
-	hub    provider.Hub
 	ports  ports
 	spares spares
 
 	exchanges exchanges
 	cgroups   *cgroups
 	sampler   *sampler
-
-	mu        sync.RWMutex
-	functions map[string]*function
-	closed    bool
-	running   sync.WaitGroup // functions, until their last instance is gone
 
 	guardMu sync.Mutex
 	guard   *guard.Guard
@@ -140,10 +134,9 @@ func New(opt Options) *Provider {
 	opt = opt.withDefaults()
 	p := &Provider{
 		opt: opt, log: opt.Logger,
-		user:      ownIdentity(),
-		cgroups:   openCgroups(opt.CgroupRoot),
-		sampler:   newSampler(opt),
-		functions: map[string]*function{},
+		user:    ownIdentity(),
+		cgroups: openCgroups(opt.CgroupRoot),
+		sampler: newSampler(opt),
 	}
 	if opt.User != nil {
 		p.user = *opt.User
@@ -153,7 +146,7 @@ func New(opt Options) *Provider {
 	if all := p.unheld(); len(all) > 0 {
 		p.log.Warn("functions run without some limits", "missing", strings.Join(all, "; "))
 	}
-	p.running.Go(func() {
+	p.Beside(func() {
 		if err := p.exchanges.sweep(); err != nil {
 			p.log.Warn("what an earlier simplane left could not be removed", "err", err)
 		}
@@ -169,28 +162,15 @@ func (p *Provider) Provision(_ context.Context, d provider.Deployment) error {
 	if err := p.check(d); err != nil {
 		return fmt.Errorf("process: cannot provision %q: %w", d.Name, err)
 	}
-	p.mu.Lock()
-	if p.closed {
-		p.mu.Unlock()
-		return provider.ErrClosed
-	}
-	old := p.functions[d.Name]
-	if old != nil {
-		p.mu.Unlock()
-		old.Change(d)
+	f, count, err := p.Put(d, p.opt.MaxFunctions, func() *function { return newFunction(p, d) })
+	switch {
+	case errors.Is(err, provider.ErrClosed):
+		return err
+	case err != nil:
+		return fmt.Errorf("process: %w", err)
+	case count == 0:
 		return nil
-	}
-	if len(p.functions) >= p.opt.MaxFunctions {
-		p.mu.Unlock()
-		return fmt.Errorf("process: %d functions are the most that are allowed", p.opt.MaxFunctions)
-	}
-	f := newFunction(p, d)
-	p.functions[d.Name] = f
-	p.running.Add(1)
-	first := len(p.functions) == 1
-	p.mu.Unlock()
-
-	if first {
+	case count == 1:
 		p.spares.fill()
 		// Its start takes longer than most functions': the first cold start
 		// should not wait for it. Should it fail, that one tries again.
@@ -211,108 +191,20 @@ func (p *Provider) check(d provider.Deployment) error {
 	return provider.Invalid(errors.Join(errs...))
 }
 
-// Deprovision implements provider.Provider.
-func (p *Provider) Deprovision(ctx context.Context, name string) error {
-	p.mu.Lock()
-	f := p.functions[name]
-	delete(p.functions, name)
-	p.mu.Unlock()
-	if f == nil {
-		return provider.ErrNotFound
-	}
-	f.ShutDown(&provider.Error{Code: provider.CodeDeleted, Message: "the function was deleted"}, true)
-	select {
-	case <-f.Down():
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}
-
-// Leave implements provider.Provider: the processes are of no use to another
-// control plane.
-func (p *Provider) Leave(name string) error {
-	ctx, cancel := context.WithCancel(context.Background())
-	cancel()
-	if err := p.Deprovision(ctx, name); errors.Is(err, provider.ErrNotFound) {
-		return err
-	}
-	return nil
-}
-
-// SetReplicas implements provider.Provider.
-func (p *Provider) SetReplicas(_ context.Context, name string, n int) error {
-	f := p.function(name)
-	if f == nil {
-		return provider.ErrNotFound
-	}
-	most := f.Most()
-	if n < 0 || n > most {
-		return provider.Invalid(fmt.Errorf("replicas: 0 to %d are allowed, not %d", most, n))
-	}
-	f.Scale(n)
-	return nil
-}
-
-// Endpoints implements provider.Provider.
-func (p *Provider) Endpoints(name string) []provider.Endpoint {
-	if f := p.function(name); f != nil {
-		return f.Pool.Endpoints()
-	}
-	return nil
-}
-
-// Status implements provider.Provider.
-func (p *Provider) Status(name string) (provider.Status, bool) {
-	if f := p.function(name); f != nil {
-		return f.Status(), true
-	}
-	return provider.Status{}, false
-}
-
-// Watch implements provider.Provider.
-func (p *Provider) Watch(fn func(provider.Status)) (stop func()) { return p.hub.Watch(fn) }
-
 // Logs implements provider.Provider.
 func (p *Provider) Logs(name string, tail int) ([]provider.LogLine, error) {
-	f := p.function(name)
+	f := p.Function(name)
 	if f == nil {
 		return nil, provider.ErrNotFound
 	}
 	return f.Logs.Tail(tail), nil
 }
 
-// Go implements provider.Provider. A function scaled to zero is started.
-func (p *Provider) Go(name string, inv provider.Invocation, done func(provider.Result)) {
-	f := p.function(name)
-	if f == nil {
-		done(provider.Failure(provider.CodeNotFound, fmt.Sprintf("function %q is not provisioned", name)))
-		return
-	}
-	f.Invoke(inv, done)
-}
-
-// Invoke implements provider.Provider.
-func (p *Provider) Invoke(ctx context.Context, name string, inv provider.Invocation) provider.Result {
-	return provider.Wait(ctx, inv, func(inv provider.Invocation, done func(provider.Result)) {
-		p.Go(name, inv, done)
-	})
-}
-
 // Close implements provider.Provider. When ctx ends first, the guard kills
 // what is left at once.
 func (p *Provider) Close(ctx context.Context) error {
-	p.mu.Lock()
-	p.closed = true
-	all := slices.Collect(maps.Values(p.functions))
-	p.functions = map[string]*function{}
-	p.mu.Unlock()
 	p.sampler.close()
-	for _, f := range all {
-		f.ShutDown(&provider.Error{Code: provider.CodeClosed, Message: "simplane is shutting down"}, true)
-	}
-	stopped := make(chan struct{})
-	go func() { p.running.Wait(); close(stopped) }()
+	stopped, _ := p.ShutDown()
 	var err error
 	select {
 	case <-stopped:
@@ -336,12 +228,6 @@ func (p *Provider) Close(ctx context.Context) error {
 	return err
 }
 
-func (p *Provider) function(name string) *function {
-	p.mu.RLock()
-	defer p.mu.RUnlock()
-	return p.functions[name]
-}
-
 // guardProcess returns the running guard, starting one if there is none.
 func (p *Provider) guardProcess() (*guard.Guard, error) {
 	p.guardMu.Lock()
@@ -352,10 +238,7 @@ func (p *Provider) guardProcess() (*guard.Guard, error) {
 		}
 		p.log.Warn("the guard process died; its functions died with it and are started again")
 	}
-	p.mu.RLock()
-	closed := p.closed
-	p.mu.RUnlock()
-	if closed {
+	if p.Closed() {
 		return nil, provider.ErrClosed
 	}
 	g, err := guard.Start()

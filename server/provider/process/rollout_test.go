@@ -108,7 +108,7 @@ func TestNoInvocationNoticesAChange(t *testing.T) {
 			}
 			close(stop)
 			callers.Wait()
-			f := p.function(d.Name)
+			f := p.Function(d.Name)
 			eventually(t, "the old instances are gone", func() bool {
 				s := f.Status()
 				return f.Count() <= 2*d.Workers() && s.Ready == 2 && s.Waiting == 0
@@ -146,7 +146,7 @@ func TestBrokenChangeKeepsTheOldInstances(t *testing.T) {
 				if s.Ready != 1 || s.Starting != 0 || s.LastError != "" {
 					t.Errorf("%+v", s)
 				}
-				eventually(t, "what was tried is gone", func() bool { return p.function(d.Name).Count() == 1 })
+				eventually(t, "what was tried is gone", func() bool { return p.Function(d.Name).Count() == 1 })
 			}
 
 			// An old instance that dies is replaced by one of its own kind.
@@ -192,7 +192,7 @@ func TestSecondChangeReplacesTheFirst(t *testing.T) {
 	d := versioned(t, provider.HTTP, "1")
 	provision(t, p, d)
 	_, pid := version(t, p, "http")
-	f := p.function("http")
+	f := p.Function("http")
 	under := func() {
 		t.Helper()
 		provision(t, p, never(t))
@@ -232,7 +232,7 @@ func TestDeletingDuringAChangeStopsBoth(t *testing.T) {
 		provision(t, p, versioned(t, provider.HTTP, "1"))
 		_, pid := version(t, p, "http")
 		provision(t, p, never(t))
-		f := p.function("http")
+		f := p.Function("http")
 		eventually(t, "the change is under way", func() bool { return f.Count() == 2 })
 		if err := p.Deprovision(context.Background(), "http"); err != nil {
 			t.Fatal(err)

@@ -193,7 +193,7 @@ func TestEndedProcessesCount(t *testing.T) {
 	p := start(t, opt)
 	provision(t, p, scaledBy(provider.Deployment{Name: "file", RuntimeMode: provider.FILE, Replicas: 1,
 		RuntimeCommand: `i=0; while [ $i -lt 100000 ]; do i=$((i+1)); done; echo 1 > $OUTPUT_FILE`}, "cpu"))
-	in := func() *instance { return p.function("file").readyInstances()[0] }
+	in := func() *instance { return p.Function("file").readyInstances()[0] }
 	wantOutput(t, invoke(t, p, "file", `1`), `1`)
 	first := in().meter.read().CPU
 	if first < time.Millisecond {
@@ -231,7 +231,7 @@ func TestNothingIsMeasuredWithoutInstancesOrWork(t *testing.T) {
 	eventually(t, "it is measured", func() bool { _, n := got.of("f7", "cpu"); return n > 0 })
 
 	// An idle one is left alone after a while, until it is called again.
-	f := p.function("f7")
+	f := p.Function("f7")
 	p.sampler.close()
 	told := func(now time.Time) bool {
 		_, before := got.of("f7", "memory")

@@ -62,9 +62,9 @@ func TestStdioReplicaRunsItsConcurrencyAtOnce(t *testing.T) {
 	if err := p.SetReplicas(context.Background(), "stdio", 0); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "all processes go with the replica", func() bool { return p.function("stdio").Count() == 0 })
+	eventually(t, "all processes go with the replica", func() bool { return p.Function("stdio").Count() == 0 })
 	wantOutput(t, invoke(t, p, "stdio", `1`), `1`)
-	if n := p.function("stdio").Count(); n != 1 {
+	if n := p.Function("stdio").Count(); n != 1 {
 		t.Errorf("%d processes for the first call after that", n)
 	}
 }
@@ -114,7 +114,7 @@ func TestStdioWorkersAreBounded(t *testing.T) {
 				held = append(held, aside(p, `"do:gate"`))
 			}
 			eventually(t, "all are busy", func() bool { s, _ := p.Status("stdio"); return s.InFlight == c.processes })
-			if n := p.function("stdio").Count(); n != c.processes {
+			if n := p.Function("stdio").Count(); n != c.processes {
 				t.Errorf("%d processes, want %d", n, c.processes)
 			}
 			open()

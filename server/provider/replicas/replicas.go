@@ -13,7 +13,8 @@ import (
 	"simplane/server/provider"
 )
 
-// Options tunes a Set; every field but Pool's must be set.
+// Options tunes a Set. Functions.NewSet sets Hub and Stopped; every other field but
+// Pool's must be set.
 type Options struct {
 	Logger *slog.Logger
 	Pool   provider.PoolOptions
@@ -363,16 +364,14 @@ func (f *Set) cancelRetry() {
 	}
 }
 
-// ShutDown ends the waiting invocations with err and stops all instances.
-// announce tells watchers that the function is gone.
-func (f *Set) ShutDown(err *provider.Error, announce bool) {
+// ShutDown ends the waiting invocations with err, stops all instances, and tells
+// watchers that the function is gone.
+func (f *Set) ShutDown(err *provider.Error) {
 	f.Pool.Close(err)
 	f.mu.Lock()
 	if !f.down {
 		f.down = true
-		if announce {
-			f.opt.Hub.Publish(provider.Status{Function: f.Name, Deleted: true})
-		}
+		f.opt.Hub.Publish(provider.Status{Function: f.Name, Deleted: true})
 		f.abandon()
 		f.cancelRetry()
 		f.reconcile()
