@@ -65,12 +65,11 @@ var stateNames = [...]string{"none", "claiming", "opening", "open", "holding", "
 func (s State) String() string { return stateNames[s] }
 
 type part struct {
-	state  State
-	fence  Fence     // of the claim, from StateOpening on
-	before Ownership // what it replaced
-	owner  Ownership // the newest record that is known
-	tail   *Tail     // in StateFreeing: the last frame, if it is known
-	again  time.Duration
+	state State
+	fence Fence     // of the claim, from StateOpening on
+	owner Ownership // the newest record that is known
+	tail  *Tail     // in StateFreeing: the last frame, if it is known
+	again time.Duration
 	// freeing says that an ActFree is under way.
 	freeing bool
 }
@@ -265,7 +264,7 @@ func (m *Machine) Claimed(p core.Partition, at Fence, err error, now time.Durati
 
 func (m *Machine) claimed(p core.Partition, at Fence, before Ownership) {
 	t := &m.parts[p]
-	t.state, t.fence, t.before = StateOpening, at, before
+	t.state, t.fence = StateOpening, at
 	m.act(Action{Kind: ActOpen, Partition: p, Fence: at, Record: before})
 }
 

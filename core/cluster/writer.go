@@ -120,12 +120,15 @@ func (w *Writer) Turn() <-chan struct{} {
 	return w.turn
 }
 
-// Idle says that everything that l was given is durable, and what its last frame is
-// then.
-func (w *Writer) Idle(l *Log) (Tail, bool) {
+// Idle says that everything that l was given is durable.
+func (w *Writer) Idle(l *Log) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return l.tail, len(l.filling) == 0 && l.flights == 0 && !l.gone.Load()
+	return l.idle()
+}
+
+func (l *Log) idle() bool {
+	return len(l.filling) == 0 && l.flights == 0 && !l.gone.Load()
 }
 
 // Seal ends a journal of which everything is durable, and returns its last frame. It
@@ -133,7 +136,7 @@ func (w *Writer) Idle(l *Log) (Tail, bool) {
 func (w *Writer) Seal(l *Log) (Tail, bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if len(l.filling) > 0 || l.flights > 0 || l.gone.Load() {
+	if !l.idle() {
 		return Tail{}, false
 	}
 	tail := l.tail

@@ -380,10 +380,10 @@ func TestLossIsNoticed(t *testing.T) {
 		return s, l, w
 	}
 	s, l, w := build()
-	tail, idle := w.Idle(l)
-	if !idle {
+	if !w.Idle(l) {
 		t.Fatal("not idle")
 	}
+	tail, _ := w.Seal(l)
 	before := &Ownership{Name: "a", Life: "1", Free: true, Tail: &tail}
 	if _, err := s.fold(0, 100, before); err != nil {
 		t.Fatal(err)

@@ -24,8 +24,8 @@ var nodeMutants = []mutant{
 	{"nodes: what is moved is purged before it is stored", "l.moved[k.At] = o.state", "_ = o.state"},
 	{"nodes: a batch is given another id when it is repeated", "if b == nil {\n\t\tb = p.w.Next()\n\t}", "if b == nil {\n\t\tb = p.w.Next()\n\t} else {\n\t\tb.ID += \"x\"\n\t}"},
 	{"nodes: fenced frames are committed again", "ended = append(ended, e.log)\n\t\t\t\tw.drop(e.log)", "ended = append(ended, e.log)"},
-	{"nodes: given up before all is durable", "return l.tail, len(l.filling) == 0 && l.flights == 0 && !l.gone.Load()", "return l.tail, !l.gone.Load()"},
-	{"nodes: facts after the partition was given up", "s.proc.w.Drop(s.Log)\n\ts.proc.m.Quiet", "s.proc.m.Quiet"},
+	{"nodes: given up before all is durable", "return len(l.filling) == 0 && l.flights == 0 && !l.gone.Load()", "return !l.gone.Load()"},
+	{"nodes: facts after the partition was given up", "l.sealed.Store(true) // before it is gone: who sees that asks for this\n\tw.drop(l)", "l.sealed.Store(true)"},
 	{"nodes: the wall clock begins before the newest fact", "s.clock.ahead = max(0, from.NewestWall()-s.clock.Now().Wall)", "s.clock.ahead = 0 * from.NewestWall()"},
 	{"nodes: attempts of the owner before are taken for dead", "func(*core.Spec) bool { return false })", "nil)"},
 }

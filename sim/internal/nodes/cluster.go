@@ -125,7 +125,7 @@ func (c *Cluster) Quiet() bool {
 		if queued, inFlight := s.Core.Unfinished(); queued+inFlight > 0 || s.Core.Gauges().Held > 0 {
 			return false
 		}
-		if _, idle := s.proc.w.Idle(s.Log); !idle {
+		if !s.proc.w.Idle(s.Log) {
 			return false
 		}
 	}

@@ -187,12 +187,11 @@ func (s *Seat) quiet() {
 	if s.Core == nil {
 		return
 	}
-	tail, idle := s.proc.w.Idle(s.Log)
-	if !idle {
+	tail, sealed := s.proc.w.Seal(s.Log)
+	if !sealed {
 		return
 	}
 	s.answer()
-	s.proc.w.Drop(s.Log)
 	s.proc.m.Quiet(s.Partition, s.Fence, tail, s.proc.now())
 }
 
