@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"strings"
 	"sync"
@@ -31,6 +32,25 @@ func (f *sweepFlags) add(cmd *cobra.Command) {
 	fl.IntVar(&f.seeds, "seeds", 5, "runs of each, with the scenario's seed, the next one, and so on")
 	fl.StringVar(&f.html, "html", "", "write a page into this file")
 	fl.BoolVar(&f.json, "json", false, "print one JSON object; times are in seconds")
+}
+
+// page writes the HTML page, if one is asked for.
+func (f *sweepFlags) page(write func(*bufio.Writer) error) error {
+	if f.html == "" {
+		return nil
+	}
+	return writeFile(f.html, write)
+}
+
+// print writes a result in the form that is asked for.
+func (f *sweepFlags) print(cmd *cobra.Command, result interface {
+	WriteJSON(io.Writer) error
+	WriteText(io.Writer) error
+}) error {
+	if f.json {
+		return result.WriteJSON(cmd.OutOrStdout())
+	}
+	return result.WriteText(cmd.OutOrStdout())
 }
 
 func (f *sweepFlags) check() error {
@@ -98,17 +118,10 @@ func (f *sweepFlags) sweep(cmd *cobra.Command, sc *scenario.Scenario) error {
 	if err != nil {
 		return sweepError(err)
 	}
-	if f.html != "" {
-		if err := writeFile(f.html, func(w *bufio.Writer) error { return report.WriteSweep(w, r) }); err != nil {
-			return err
-		}
+	if err := f.page(func(w *bufio.Writer) error { return report.WriteSweep(w, r) }); err != nil {
+		return err
 	}
-	if f.json {
-		err = r.WriteJSON(cmd.OutOrStdout())
-	} else {
-		err = r.WriteText(cmd.OutOrStdout())
-	}
-	return errors.Join(err, verdict(cmd, r.Broken(), len(o.SLOs) > 0 && r.Cheapest == nil))
+	return errors.Join(f.print(cmd, r), verdict(cmd, r.Broken(), len(o.SLOs) > 0 && r.Cheapest == nil))
 }
 
 // verdict is exit 1 for a broken invariant, which it tells, or for what was missed.
@@ -179,17 +192,10 @@ func (f *sweepFlags) compare(cmd *cobra.Command, args []string) error {
 	if err != nil {
 		return sweepError(err)
 	}
-	if f.html != "" {
-		if err := writeFile(f.html, func(w *bufio.Writer) error { return report.WriteComparison(w, c) }); err != nil {
-			return err
-		}
+	if err := f.page(func(w *bufio.Writer) error { return report.WriteComparison(w, c) }); err != nil {
+		return err
 	}
-	if f.json {
-		err = c.WriteJSON(cmd.OutOrStdout())
-	} else {
-		err = c.WriteText(cmd.OutOrStdout())
-	}
-	return errors.Join(err, verdict(cmd, c.Broken, false))
+	return errors.Join(f.print(cmd, c), verdict(cmd, c.Broken, false))
 }
 
 // variants are a scenario with each of two settings, or as it is and with one.

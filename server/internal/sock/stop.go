@@ -44,21 +44,16 @@ func (s *Stop) Reset() {
 // Begin registers the call on conn, whose deadlines must be set already, for
 // Now. The error is ErrStopped when Now came before. A nil Stop does nothing.
 func (s *Stop) Begin(conn net.Conn) error {
-	if s == nil {
-		return nil
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.stopped {
-		return ErrStopped
-	}
-	s.conn = Under(conn)
-	return nil
+	return s.begin(func() { s.conn = Under(conn) })
 }
 
 // BeginWith is Begin for a call that Now breaks off by f, once. f must return at
 // once.
 func (s *Stop) BeginWith(f func()) error {
+	return s.begin(func() { s.breaks = f })
+}
+
+func (s *Stop) begin(register func()) error {
 	if s == nil {
 		return nil
 	}
@@ -67,7 +62,7 @@ func (s *Stop) BeginWith(f func()) error {
 	if s.stopped {
 		return ErrStopped
 	}
-	s.breaks = f
+	register()
 	return nil
 }
 

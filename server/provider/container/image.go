@@ -30,15 +30,8 @@ func (p *Provider) CheckImage(ctx context.Context, d provider.Deployment) error 
 	}
 	ctx, cancel := p.call(ctx)
 	defer cancel()
-	if p.opt.Pull != PullAlways {
-		switch here, err := p.hasImage(ctx, d.Image); {
-		case err != nil:
-			return err
-		case here:
-			return nil
-		case p.opt.Pull == PullNever:
-			return notHere(d.Image)
-		}
+	if here, err := p.fetched(ctx, d.Image); here || err != nil {
+		return err
 	}
 	auth, err := p.auth(d)
 	if err != nil {
@@ -51,8 +44,17 @@ func (p *Provider) CheckImage(ctx context.Context, d provider.Deployment) error 
 	return imageError(d.Image, err)
 }
 
-func notHere(image string) error {
-	return &provider.ImageError{Code: provider.CodeImageNotFound, Message: fmt.Sprintf("the engine does not have image %s, and simplane is not to fetch it (--container-pull never)", image)}
+// fetched says that the image is at the engine and, by the pull policy, need not be
+// fetched again. The error is also that it is not, and must not be fetched.
+func (p *Provider) fetched(ctx context.Context, image string) (bool, error) {
+	if p.opt.Pull == PullAlways {
+		return false, nil
+	}
+	here, err := p.hasImage(ctx, image)
+	if err == nil && !here && p.opt.Pull == PullNever {
+		err = &provider.ImageError{Code: provider.CodeImageNotFound, Message: fmt.Sprintf("the engine does not have image %s, and simplane is not to fetch it (--container-pull never)", image)}
+	}
+	return here, err
 }
 
 func (p *Provider) hasImage(ctx context.Context, image string) (bool, error) {
@@ -107,18 +109,11 @@ type pull struct {
 
 // fetch has the engine have the image of d, as the pull policy says.
 func (p *Provider) fetch(ctx context.Context, d provider.Deployment) error {
-	if p.opt.Pull != PullAlways {
-		bounded, cancel := p.call(ctx)
-		here, err := p.hasImage(bounded, d.Image)
-		cancel()
-		switch {
-		case err != nil:
-			return err
-		case here:
-			return nil
-		case p.opt.Pull == PullNever:
-			return notHere(d.Image)
-		}
+	bounded, cancel := p.call(ctx)
+	here, err := p.fetched(bounded, d.Image)
+	cancel()
+	if here || err != nil {
+		return err
 	}
 	auth, err := p.auth(d)
 	if err != nil {
