@@ -207,7 +207,7 @@ results-simspeed: build
 # BEFORE the same is measured of an earlier simplane binary.
 JETSTREAM := bin/jetstream
 jetstream:
-	cd server/harness/jetstream && go build -o $(CURDIR)/$(JETSTREAM) .
+	go build -o $(JETSTREAM) ./server/harness/jetstream
 results-durable: jetstream
 	go run ./server/harness/durable --jetstream $(JETSTREAM) $(if $(BEFORE),--before $(BEFORE)) --space 1000000 --space-report results/durable-space/report.html
 

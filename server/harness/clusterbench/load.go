@@ -83,6 +83,18 @@ func (m *measurement) register(name, spec string) error {
 	}
 }
 
+// registerAll registers n functions alike, and returns their names.
+func (m *measurement) registerAll(prefix string, n int, spec string) (names []string, err error) {
+	for i := range n {
+		name := fmt.Sprint(prefix, i)
+		if err := m.register(name, spec); err != nil {
+			return nil, err
+		}
+		names = append(names, name)
+	}
+	return names, nil
+}
+
 // whoOwns finds the owner of each function.
 func (m *measurement) whoOwns(names []string) error {
 	s, err := m.group.Status(0)

@@ -21,6 +21,7 @@ import (
 
 	"simplane/server/harness/node"
 	"simplane/server/harness/replicas"
+	"simplane/server/harness/rounds"
 )
 
 type options struct {
@@ -41,15 +42,12 @@ func main() {
 	flag.IntVar(&opt.takeovers, "takeovers", 5, "how often a replica leaves, and is killed")
 	flag.StringVar(&opt.out, "out", "", "write the tables to this `file` too")
 	flag.Parse()
-	for text := range strings.SplitSeq(*connections, ",") {
-		n := 0
-		if _, err := fmt.Sscan(text, &n); err != nil || n < 1 {
-			fmt.Fprintf(os.Stderr, "clusterbench: --connections: %q is no number above 0\n", text)
-			os.Exit(2)
-		}
-		opt.connections = append(opt.connections, n)
+	var err error
+	if opt.connections, err = rounds.Numbers(*connections); err != nil {
+		fmt.Fprintln(os.Stderr, "clusterbench: --connections:", err)
+		os.Exit(2)
 	}
-	if flag.NArg() > 0 || opt.rounds < 1 || opt.round <= 0 || opt.takeovers < 0 {
+	if flag.NArg() > 0 || len(opt.connections) == 0 || opt.rounds < 1 || opt.round <= 0 || opt.takeovers < 0 {
 		fmt.Fprintln(os.Stderr, "clusterbench: no arguments are taken; --rounds and --round must be above 0, --takeovers not below")
 		os.Exit(2)
 	}
@@ -125,7 +123,7 @@ func (m *measurement) enqueues(ctx context.Context) error {
 				ratios = append(ratios, f.rate/alone[round])
 			}
 		}
-		m.say("| %d | %s | %s | %s | %s |\n", n, spread("%.0f", alone), spread("%.0f", rates), spread("%.2f", ratios), tails(slices.Concat(times...)))
+		m.say("| %d | %s | %s | %s | %s |\n", n, rounds.Spread("%.0f", alone), rounds.Spread("%.0f", rates), rounds.Spread("%.2f", ratios), tails(slices.Concat(times...)))
 	}
 	return nil
 }
@@ -136,10 +134,8 @@ func (m *measurement) enqueuesOnce(ctx context.Context, dir string, connections 
 	}
 	defer m.group.Close()
 	const queues = 12
-	for i := range queues {
-		if err := m.register(fmt.Sprint("q", i), `{"executionMode":"LOCAL","queueSize":1000000}`); err != nil {
-			return figures{}, err
-		}
+	if _, err := m.registerAll("q", queues, `{"executionMode":"LOCAL","queueSize":1000000}`); err != nil {
+		return figures{}, err
 	}
 	return load(connections, m.round, func(w int) (url string) {
 		return fmt.Sprintf("%s/v1/functions/q%d:enqueue", m.group.URL(w%3), w/3%queues)
@@ -154,13 +150,9 @@ func (m *measurement) calls(ctx context.Context) error {
 	defer m.group.Close()
 	m.say("\n## Forwarded calls\n\n`:invoke` of LOCAL functions, at the owner and at another replica.\n\n")
 	m.say("| connections | at the owner/s | forwarded/s | ratio | p50, p99, p99.9, max at the owner, ms | forwarded, ms |\n|---|---|---|---|---|---|\n")
-	var names []string
-	for i := range 12 {
-		name := fmt.Sprint("c", i)
-		if err := m.register(name, `{"executionMode":"LOCAL","concurrency":1000}`); err != nil {
-			return err
-		}
-		names = append(names, name)
+	names, err := m.registerAll("c", 12, `{"executionMode":"LOCAL","concurrency":1000}`)
+	if err != nil {
+		return err
 	}
 	if err := m.whoOwns(names); err != nil {
 		return err
@@ -185,7 +177,7 @@ func (m *measurement) calls(ctx context.Context) error {
 			}
 			ratios = append(ratios, away[len(away)-1]/local[len(local)-1])
 		}
-		m.say("| %d | %s | %s | %s | %s | %s |\n", n, spread("%.0f", local), spread("%.0f", away), spread("%.2f", ratios), tails(slices.Concat(localTimes...)), tails(slices.Concat(awayTimes...)))
+		m.say("| %d | %s | %s | %s | %s | %s |\n", n, rounds.Spread("%.0f", local), rounds.Spread("%.0f", away), rounds.Spread("%.2f", ratios), tails(slices.Concat(localTimes...)), tails(slices.Concat(awayTimes...)))
 	}
 	return m.idle(ctx)
 }
@@ -220,13 +212,9 @@ func (m *measurement) handOvers(ctx context.Context) error {
 		return err
 	}
 	defer m.group.Close()
-	var names []string
-	for i := range 48 {
-		name := fmt.Sprint("h", i)
-		if err := m.register(name, `{"executionMode":"LOCAL","concurrency":1000}`); err != nil {
-			return err
-		}
-		names = append(names, name)
+	names, err := m.registerAll("h", 48, `{"executionMode":"LOCAL","concurrency":1000}`)
+	if err != nil {
+		return err
 	}
 	m.say("\n## Hand-over\n\nThe longest time in which a function was not answered, over %d functions called by way of the replicas that stay.\n\n", len(names))
 	m.say("| what | functions that moved, all rounds | longest, s (median over rounds, range) | calls that failed |\n|---|---|---|---|\n")
@@ -260,21 +248,9 @@ func (m *measurement) handOvers(ctx context.Context) error {
 				return err
 			}
 		}
-		m.say("| %s | %d | %s | %d |\n", kind, moved, spread("%.2f", gaps), failed)
+		m.say("| %s | %d | %s | %d |\n", kind, moved, rounds.Spread("%.2f", gaps), failed)
 	}
 	return nil
-}
-
-// spread is the median and, of several, the range; a dash of none.
-func spread(format string, of []float64) string {
-	switch len(of) {
-	case 0:
-		return "–"
-	case 1:
-		return fmt.Sprintf(format, of[0])
-	}
-	sorted := slices.Sorted(slices.Values(of))
-	return fmt.Sprintf(format+" ("+format+" to "+format+")", sorted[len(sorted)/2], sorted[0], sorted[len(sorted)-1])
 }
 
 // tails are the percentiles that show who waits for long.

@@ -6,8 +6,9 @@ import (
 	"net"
 	"net/http"
 	"strconv"
-	"sync"
 	"time"
+
+	"simplane/server/harness/attemptcount"
 )
 
 // job is what an input asks for.
@@ -19,14 +20,9 @@ type job struct {
 
 // backend is the function of all nodes. It counts what it is called for.
 type backend struct {
-	url string
-	srv *http.Server
-
-	mu       sync.Mutex
-	attempts map[string]map[int]int // calls, by execution and attempt
-	now      map[string]int         // under way
-	twice    []string
-	overlaps int
+	url      string
+	srv      *http.Server
+	attempts attemptcount.Counter
 }
 
 func newBackend(host string) (*backend, error) {
@@ -34,7 +30,7 @@ func newBackend(host string) (*backend, error) {
 	if err != nil {
 		return nil, err
 	}
-	b := &backend{url: "http://" + l.Addr().String(), attempts: map[string]map[int]int{}, now: map[string]int{}}
+	b := &backend{url: "http://" + l.Addr().String()}
 	b.srv = &http.Server{Handler: b}
 	go func() { _ = b.srv.Serve(l) }()
 	return b, nil
@@ -48,48 +44,13 @@ func (b *backend) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	id := r.Header.Get("X-Execution-Id")
 	attempt, _ := strconv.Atoi(r.Header.Get("X-Dispatch-Attempt"))
-	b.begin(id, attempt)
+	b.attempts.Begin(id, attempt)
 	time.Sleep(time.Duration(body.Input.MS) * time.Millisecond) // however the caller fares
-	b.end(id)
+	b.attempts.End(id)
 	if body.Input.Fail && attempt == 1 {
 		http.Error(w, "as asked, once", http.StatusInternalServerError)
 		return
 	}
 	w.Header().Set("Content-Type", "application/json")
 	fmt.Fprintf(w, `{"n":%d}`, body.Input.N)
-}
-
-func (b *backend) begin(id string, attempt int) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.attempts[id] == nil {
-		b.attempts[id] = map[int]int{}
-	}
-	if b.attempts[id][attempt]++; b.attempts[id][attempt] > 1 {
-		b.twice = append(b.twice, fmt.Sprintf("%s: attempt %d was made twice", id, attempt))
-	}
-	if b.now[id]++; b.now[id] > 1 {
-		b.overlaps++
-	}
-}
-
-func (b *backend) end(id string) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.now[id]--; b.now[id] == 0 {
-		delete(b.now, id)
-	}
-}
-
-// made is how many different attempts of an execution were made.
-func (b *backend) made(id string) int {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return len(b.attempts[id])
-}
-
-func (b *backend) overlapped() int {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.overlaps
 }

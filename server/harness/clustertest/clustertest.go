@@ -129,8 +129,8 @@ func clustertest(ctx context.Context, opt options) (*report, error) {
 	if err := x.settle(ctx); err != nil {
 		return nil, err
 	}
-	r.Acknowledged, r.Overlaps, r.Answers = x.ledger.size(), x.backend.overlapped(), x.ledger.summary()
-	r.Wrong = append(x.ledger.wrong, x.backend.twice...)
+	r.Acknowledged, r.Overlaps, r.Answers = x.ledger.size(), len(x.backend.attempts.Overlaps()), x.ledger.summary()
+	r.Wrong = append(x.ledger.wrong, x.backend.attempts.Twice()...)
 	for i := range opt.Nodes {
 		n := x.group.Node(i)
 		if err := x.group.Stop(i); err != nil {
@@ -326,7 +326,7 @@ func (x *experiment) settle(ctx context.Context) error {
 						pause(ctx, 20*time.Millisecond)
 					}
 				}
-				if made := x.backend.made(e.id); made > maxRetries+1 {
+				if made := x.backend.attempts.Made(e.id); made > maxRetries+1 {
 					x.ledger.bad("%s was attempted %d times", e.id, made)
 				}
 			}

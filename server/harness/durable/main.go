@@ -16,11 +16,11 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"time"
 
 	"simplane/server/harness/node"
+	"simplane/server/harness/rounds"
 )
 
 type options struct {
@@ -50,8 +50,10 @@ func main() {
 	flag.StringVar(&opt.out, "out", "", "write the tables to this `file` too")
 	flag.Parse()
 	var err error
-	if opt.connections, err = numbers("connections", *connections); err == nil {
-		opt.recover, err = numbers("recover", *recoverAt)
+	if opt.connections, err = rounds.Numbers(*connections); err != nil {
+		err = fmt.Errorf("--connections: %w", err)
+	} else if opt.recover, err = rounds.Numbers(*recoverAt); err != nil {
+		err = fmt.Errorf("--recover: %w", err)
 	}
 	if err == nil && (flag.NArg() > 0 || opt.rounds < 1 || opt.round <= 0 || opt.space < 0 || opt.spaceTTL < time.Second) {
 		err = fmt.Errorf("no arguments are taken; --rounds and --round must be above 0, --space not below, --space-ttl at least 1s")
@@ -64,21 +66,6 @@ func main() {
 		fmt.Fprintln(os.Stderr, "durable:", err)
 		os.Exit(1)
 	}
-}
-
-// numbers reads a list such as 1,16.
-func numbers(flag, list string) (all []int, err error) {
-	for text := range strings.SplitSeq(list, ",") {
-		if text == "" {
-			continue
-		}
-		n := 0
-		if _, err := fmt.Sscan(text, &n); err != nil || n < 1 {
-			return nil, fmt.Errorf("--%s: %q is no number above 0", flag, text)
-		}
-		all = append(all, n)
-	}
-	return all, nil
 }
 
 // measurement is one run: where it takes place, and where its tables go.
@@ -166,8 +153,8 @@ func (m *measurement) enqueuesOf(connections int) error {
 			jet, times = append(jet, j.Rate), append(times, d.rate/j.Rate)
 		}
 	}
-	m.say("| %d | %.0f | %.0f | %s | %.0f | %.2f, %.2f | %s | %s | %s | %s |\n", connections, median(bare), median(durable), spread("%.2f", ratio),
-		median(memory), median(p50), median(p99), spread("%.1f", extra), spread("%.0f", jet), spread("%.0f", times), spread("%.1f", before))
+	m.say("| %d | %.0f | %.0f | %s | %.0f | %.2f, %.2f | %s | %s | %s | %s |\n", connections, rounds.Median(bare), rounds.Median(durable), rounds.Spread("%.2f", ratio),
+		rounds.Median(memory), rounds.Median(p50), rounds.Median(p99), rounds.Spread("%.1f", extra), rounds.Spread("%.0f", jet), rounds.Spread("%.0f", times), rounds.Spread("%.1f", before))
 	return nil
 }
 
@@ -182,7 +169,7 @@ func (m *measurement) starts() error {
 		if err != nil {
 			return err
 		}
-		m.say("| %d | %s | %s | %.0f | %s, %s |\n", facts, spread("%.2f", r.took), spread("%.2f", r.cpu), float64(r.bytes)/1e6, spread("%.2f", r.tookBefore), spread("%.2f", r.cpuBefore))
+		m.say("| %d | %s | %s | %.0f | %s, %s |\n", facts, rounds.Spread("%.2f", r.took), rounds.Spread("%.2f", r.cpu), float64(r.bytes)/1e6, rounds.Spread("%.2f", r.tookBefore), rounds.Spread("%.2f", r.cpuBefore))
 	}
 	return nil
 }
@@ -201,20 +188,4 @@ func (m *measurement) comings() error {
 		return nil
 	}
 	return s.report(m.spaceReport)
-}
-
-// spread is the median and, of several, the range; a dash of none.
-func spread(format string, of []float64) string {
-	switch len(of) {
-	case 0:
-		return "–"
-	case 1:
-		return fmt.Sprintf(format, of[0])
-	}
-	return fmt.Sprintf(format+" ("+format+" to "+format+")", median(of), slices.Min(of), slices.Max(of))
-}
-
-func median(of []float64) float64 {
-	sorted := slices.Sorted(slices.Values(of))
-	return sorted[len(sorted)/2]
 }

@@ -1,7 +1,6 @@
 // Command jetstream publishes to a NATS JetStream stream in its own process, one
 // replica, each message synced before its acknowledgement, and prints one line of
-// JSON: what server/harness/durable compares durable enqueues with. It is a module
-// of its own: nothing of simplane needs NATS.
+// JSON: what server/harness/durable compares durable enqueues with.
 package main
 
 import (

@@ -6,23 +6,20 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strconv"
-	"sync"
 	"time"
+
+	"simplane/server/harness/attemptcount"
 )
 
 // backend is the POOL function: it outlives each simplane, and counts what it is
 // called for.
 type backend struct {
 	*httptest.Server
-
-	mu    sync.Mutex
-	calls map[string]map[int]int // by execution and attempt
-	now   map[string]int         // calls under way, by execution
-	wrong []string
+	attempts attemptcount.Counter
 }
 
 func newBackend() *backend {
-	b := &backend{calls: map[string]map[int]int{}, now: map[string]int{}}
+	b := &backend{}
 	b.Server = httptest.NewServer(b)
 	return b
 }
@@ -42,44 +39,13 @@ func (b *backend) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	id := r.Header.Get("X-Execution-Id")
 	attempt, _ := strconv.Atoi(r.Header.Get("X-Dispatch-Attempt"))
-	b.begin(id, attempt)
+	b.attempts.Begin(id, attempt)
 	time.Sleep(time.Duration(body.Input.MS) * time.Millisecond) // however the caller fares
-	b.end(id)
+	b.attempts.End(id)
 	if body.Input.Fail {
 		http.Error(w, "as asked", http.StatusInternalServerError)
 		return
 	}
 	w.Header().Set("Content-Type", "application/json")
 	fmt.Fprintf(w, `{"n":%d}`, body.Input.N)
-}
-
-func (b *backend) begin(id string, attempt int) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.calls[id] == nil {
-		b.calls[id] = map[int]int{}
-	}
-	b.calls[id][attempt]++
-	if b.calls[id][attempt] > 1 {
-		b.wrong = append(b.wrong, fmt.Sprintf("%s: attempt %d was made twice", id, attempt))
-	}
-	b.now[id]++
-	if b.now[id] > 1 {
-		b.wrong = append(b.wrong, fmt.Sprintf("%s: attempt %d overlaps another", id, attempt))
-	}
-}
-
-func (b *backend) end(id string) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.now[id]--; b.now[id] == 0 {
-		delete(b.now, id)
-	}
-}
-
-// attempts is how many different attempts of an execution were made.
-func (b *backend) attempts(id string) int {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return len(b.calls[id])
 }

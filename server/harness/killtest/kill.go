@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -120,9 +121,7 @@ func killtest(ctx context.Context, opt options) (*report, error) {
 		l.bad("the last life did not end well: %v", err)
 	}
 	replay()
-	b.mu.Lock()
-	r.Wrong = append(l.wrong, b.wrong...)
-	b.mu.Unlock()
+	r.Wrong = slices.Concat(l.wrong, b.attempts.Twice(), b.attempts.Overlaps())
 	r.Acknowledged, r.Unknown, r.Kinds, r.Interrupted = len(l.accepted), int(l.unknown.Load()), l.kinds, l.interrupted
 	return r, nil
 }

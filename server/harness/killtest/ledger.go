@@ -356,7 +356,7 @@ func (l *ledger) settle(ctx context.Context, c *caller) error {
 			case <-time.After(20 * time.Millisecond):
 			}
 		}
-		if made, most := l.backend.attempts(ex.id), attempts[ex.function]; made > most {
+		if made, most := l.backend.attempts.Made(ex.id), attempts[ex.function]; made > most {
 			l.bad("%s of %s was run %d times, %d are allowed", ex.id, ex.function, made, most)
 		}
 	}

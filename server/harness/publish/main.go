@@ -11,14 +11,15 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
+
+	harness "simplane/server/harness/node"
+	"simplane/server/harness/rounds"
 )
 
 // nodes is how many processes there are.
@@ -32,10 +33,10 @@ func main() {
 	child := flag.String("child", "", "what a process is started with; not for people")
 	flag.Parse()
 	var err error
-	switch counts, bad := numbers(*publishers); {
+	switch counts, bad := rounds.Numbers(*publishers); {
 	case *child != "":
 		err = serve(*child)
-	case bad != nil || *dir == "" || *round <= 0 || *size < 1 || flag.NArg() > 0:
+	case bad != nil || len(counts) == 0 || *dir == "" || *round <= 0 || *size < 1 || flag.NArg() > 0:
 		fmt.Fprintln(os.Stderr, "publish: --dir is required; --publishers, --round and --size must be above 0")
 		os.Exit(2)
 	default:
@@ -45,17 +46,6 @@ func main() {
 		fmt.Fprintln(os.Stderr, "publish:", err)
 		os.Exit(1)
 	}
-}
-
-func numbers(list string) (counts []int, err error) {
-	for text := range strings.SplitSeq(list, ",") {
-		n, err := strconv.Atoi(strings.TrimSpace(text))
-		if err != nil || n < 1 {
-			return nil, fmt.Errorf("%q is no number of publishers", text)
-		}
-		counts = append(counts, n)
-	}
-	return counts, nil
 }
 
 // figures is what is printed.
@@ -73,7 +63,7 @@ func measure(dir string, counts []int, round time.Duration, size int) (err error
 		return fmt.Errorf("%s must not exist: %w", dir, err)
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	addrs, err := freeAddresses()
+	addrs, err := harness.FreeAddresses("127.0.0.1", nodes)
 	if err != nil {
 		return err
 	}
@@ -101,19 +91,6 @@ func measure(dir string, counts []int, round time.Duration, size int) (err error
 		}
 	}
 	return nil
-}
-
-// freeAddresses are as many as there are nodes, at which nobody listens.
-func freeAddresses() (addrs []string, err error) {
-	for range nodes {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			return nil, err
-		}
-		defer l.Close()
-		addrs = append(addrs, l.Addr().String())
-	}
-	return addrs, nil
 }
 
 func oneRound(all []*node, count int, round time.Duration, size int) (f figures, err error) {

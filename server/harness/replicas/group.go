@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"path/filepath"
 	"strings"
@@ -54,8 +53,12 @@ func Start(ctx context.Context, opt Options) (*Group, error) {
 		if opt.Network != nil {
 			host, m.prefix = opt.Network.Host(i), opt.Network.Prefix(i)
 		}
-		api, peer, route := free(host, opt.Network, 1), free(host, opt.Network, 2), free(host, opt.Network, 3)
-		m.api = api
+		addrs, err := addresses(host, opt.Network)
+		if err != nil {
+			return nil, err
+		}
+		peer, route := addrs[1], addrs[2]
+		m.api = addrs[0]
 		routes = append(routes, route)
 		m.args = append([]string{
 			"--cluster-embedded", "--cluster-name", Name(i), "--cluster-addr", route, "--peer-addr", peer,
@@ -85,18 +88,13 @@ func Start(ctx context.Context, opt Options) (*Group, error) {
 // Name is a node's name.
 func Name(i int) string { return fmt.Sprint("node-", i+1) }
 
-// free is an address that nothing listens on. In a namespace of its own each has the
-// same ports.
-func free(host string, network *Network, n int) string {
+// addresses are those of a node's API, for its peers, and of its engine. In a namespace
+// of its own each node has the same ports.
+func addresses(host string, network *Network) ([]string, error) {
 	if network != nil {
-		return fmt.Sprintf("%s:%d", host, 7000+n)
+		return []string{host + ":7001", host + ":7002", host + ":7003"}, nil
 	}
-	l, err := net.Listen("tcp", host+":0")
-	if err != nil {
-		return host + ":0"
-	}
-	defer l.Close()
-	return l.Addr().String()
+	return node.FreeAddresses(host, 3)
 }
 
 func (g *Group) each(f func(int) error) error {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"net"
 	"os"
 	"path/filepath"
 	"sync"
@@ -13,6 +12,7 @@ import (
 
 	"simplane/core"
 	"simplane/core/cluster"
+	"simplane/server/harness/node"
 )
 
 // servers is a cluster of three inside this process. It is shared by all tests of the
@@ -57,7 +57,7 @@ func newServers() (*servers, error) {
 		return nil, err
 	}
 	s := &servers{dir: dir, all: make([]*Embedded, 3)}
-	if s.addrs, err = freeAddresses(); err != nil {
+	if s.addrs, err = node.FreeAddresses("127.0.0.1", 3); err != nil {
 		return nil, err
 	}
 	for i := range s.all {
@@ -73,19 +73,6 @@ func newServers() (*servers, error) {
 		}
 	}
 	return s, nil
-}
-
-// freeAddresses are three at which nobody listens.
-func freeAddresses() (addrs []string, err error) {
-	for range 3 {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			return nil, err
-		}
-		defer l.Close()
-		addrs = append(addrs, l.Addr().String())
-	}
-	return addrs, nil
 }
 
 func (s *servers) start(i int) (err error) {

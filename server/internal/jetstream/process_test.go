@@ -19,6 +19,7 @@ import (
 
 	"simplane/core"
 	"simplane/core/cluster"
+	"simplane/server/harness/node"
 )
 
 // A test that kills needs processes: each is this test's binary, with a server and an
@@ -157,7 +158,7 @@ type process struct {
 }
 
 func startProcesses(t *testing.T) (all []*process) {
-	addrs, err := freeAddresses()
+	addrs, err := node.FreeAddresses("127.0.0.1", 3)
 	if err != nil {
 		t.Fatal(err)
 	}

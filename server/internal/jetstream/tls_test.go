@@ -12,6 +12,8 @@ import (
 	"net"
 	"testing"
 	"time"
+
+	"simplane/server/harness/node"
 )
 
 // authority signs certificates of servers at 127.0.0.1.
@@ -67,7 +69,7 @@ func TestServersWithCertificates(t *testing.T) {
 		t.Skip("starts servers of its own")
 	}
 	ours, other := newAuthority(t), newAuthority(t)
-	addrs, err := freeAddresses()
+	addrs, err := node.FreeAddresses("127.0.0.1", 3)
 	if err != nil {
 		t.Fatal(err)
 	}
