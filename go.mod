@@ -22,6 +22,8 @@ require (
 
 require github.com/google/go-containerregistry v0.22.1
 
+require maragu.dev/gomponents v1.2.0
+
 require (
 	github.com/DataDog/zstd v1.5.7 // indirect
 	github.com/Microsoft/go-winio v0.6.2 // indirect

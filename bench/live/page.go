@@ -2,7 +2,6 @@ package live
 
 import (
 	"fmt"
-	"html/template"
 	"io"
 
 	"simplane/bench/chart"
@@ -30,7 +29,7 @@ func (r *Result) WriteHTML(w io.Writer) error {
 		}
 		p.Sections = append(p.Sections, page.Section{
 			Heading: f.Name, Note: f.Name + f.costText() + ".", Tables: []page.Table{t},
-			Charts: []template.HTML{
+			Charts: []chart.Drawing{
 				curves("End-to-end latency", f, func(o *observed) *latency.Histogram { return o.e2e }),
 				curves("Queue wait", f, func(o *observed) *latency.Histogram { return o.wait }),
 			},
@@ -56,7 +55,7 @@ func (r *Result) WriteHTML(w io.Writer) error {
 }
 
 // curves draws percentiles of the real run and of the simulation of the same seed.
-func curves(title string, f *Function, of func(*observed) *latency.Histogram) template.HTML {
+func curves(title string, f *Function, of func(*observed) *latency.Histogram) chart.Drawing {
 	c := chart.Chart{Title: title, XLabel: "percentile", YLabel: "ms", X: chart.Percentile, FromZero: true}
 	for _, side := range []struct {
 		name string

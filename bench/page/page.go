@@ -2,16 +2,7 @@
 // the reader's light or dark setting and needs no network.
 package page
 
-import (
-	_ "embed"
-	"html/template"
-	"io"
-)
-
-//go:embed page.html
-var text string
-
-var page = template.Must(template.New("page").Parse(text))
+import "simplane/bench/chart"
 
 // Page is one report.
 type Page struct {
@@ -34,7 +25,7 @@ type Section struct {
 	Heading string
 	Note    string
 	Cards   []Card
-	Charts  []template.HTML // of package chart; empty ones are left out
+	Charts  []chart.Drawing // empty ones are left out
 	Tables  []Table
 	Lines   []string // preformatted
 }
@@ -50,6 +41,3 @@ type Table struct {
 	// Good and Bad are the cell texts that are coloured as such, whole cells.
 	Good, Bad string
 }
-
-// Write renders the page.
-func (p *Page) Write(w io.Writer) error { return page.Execute(w, p) }

@@ -2,10 +2,11 @@ package page
 
 import (
 	"bytes"
-	"html/template"
 	"regexp"
 	"strings"
 	"testing"
+
+	"simplane/bench/chart"
 )
 
 func render(t *testing.T, p Page) string {
@@ -23,7 +24,7 @@ func TestPageIsSelfContainedAndEscaped(t *testing.T) {
 	const evil = `<script>"&`
 	html := render(t, Page{
 		Title: evil, Verdict: evil, Notes: []string{evil, ""}, Code: evil, Misses: []string{evil}, Findings: []string{evil},
-		Sections: []Section{{Heading: evil, Note: evil, Cards: []Card{{evil, evil}}, Lines: []string{evil}, Charts: []template.HTML{"<svg></svg>", ""},
+		Sections: []Section{{Heading: evil, Note: evil, Cards: []Card{{evil, evil}}, Lines: []string{evil}, Charts: []chart.Drawing{"<svg></svg>", ""},
 			Tables: []Table{{Caption: evil, Head: []string{evil}, Rows: [][]string{{evil}}}}}},
 	})
 	if hit := outside.FindString(html); hit != "" {

@@ -2,7 +2,6 @@ package report
 
 import (
 	"fmt"
-	"html/template"
 	"io"
 	"slices"
 	"strings"
@@ -105,7 +104,7 @@ func compareSections(r *compare.Result) []section {
 	over := section{
 		Heading: "A against B",
 		Note:    fmt.Sprintf("A is %s, B is %s. Figures are A/B with their interval, a %s. Above 1 is better for throughput, below 1 for all others.", r.A, r.B, r.Method),
-		Charts:  []template.HTML{connectionsChart(r)},
+		Charts:  []chart.Drawing{connectionsChart(r)},
 	}
 	for _, kind := range []struct {
 		caption string
@@ -170,7 +169,7 @@ func coresTable(p compare.Phase) table {
 }
 
 // connectionsChart shows the ratios of the closed loop by connections.
-func connectionsChart(r *compare.Result) template.HTML {
+func connectionsChart(r *compare.Result) chart.Drawing {
 	var lines []chart.Line
 	for _, f := range []string{"throughput", "cpu", "p50", "p99", "p99.9"} {
 		l := chart.Line{Name: f}
@@ -190,7 +189,7 @@ func connectionsChart(r *compare.Result) template.HTML {
 }
 
 // percentilesChart shows both distributions, all rounds together.
-func percentilesChart(p compare.Phase) template.HTML {
+func percentilesChart(p compare.Phase) chart.Drawing {
 	return chart.Chart{
 		Title: "Latency by percentile, all rounds (" + p.Name + ")", XLabel: "percentile", YLabel: "ms", X: chart.Percentile, Y: chart.Log,
 		Lines: []chart.Line{curve("A", p.LatencyA), curve("B", p.LatencyB)},
@@ -199,7 +198,7 @@ func percentilesChart(p compare.Phase) template.HTML {
 
 // roundsChart shows the pairs behind the ratio: a trend or an outlier here is
 // a reason to measure again.
-func roundsChart(p compare.Phase) template.HTML {
+func roundsChart(p compare.Phase) chart.Drawing {
 	lines := []chart.Line{{Name: "throughput"}, {Name: "p50"}, {Name: "p99"}, {Name: "p99.9"}}
 	add := func(l *chart.Line, x int, a, b float64) {
 		if a > 0 && b > 0 {

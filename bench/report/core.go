@@ -2,7 +2,6 @@ package report
 
 import (
 	"fmt"
-	"html/template"
 	"io"
 	"strings"
 
@@ -96,13 +95,13 @@ func coreSections(r *corebench.Result) []section {
 			parts = append(parts, l)
 		}
 	}
-	draw := func(title, x string, lines []chart.Line) template.HTML {
+	draw := func(title, x string, lines []chart.Line) chart.Drawing {
 		return chart.Chart{Title: title, XLabel: x, YLabel: "calls per second", X: chart.Log, Y: chart.Log, Lines: lines}.SVG()
 	}
 	out := []section{{
 		Heading: "The engine in process",
 		Note:    "Whole cycles and components, without HTTP. Whiskers span the rounds. Latency is of single calls, one in sixteen, reading the clock included; with more goroutines than cores its maximum holds time spent off the core. Scaling is against the first number of goroutines.",
-		Charts: []template.HTML{
+		Charts: []chart.Drawing{
 			draw("Whole cycle by goroutines", "goroutines", cycles), draw("Components by goroutines", "goroutines", parts),
 			draw("Look-ups by executions stored", "executions stored", bySize),
 		},

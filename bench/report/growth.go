@@ -2,7 +2,6 @@ package report
 
 import (
 	"fmt"
-	"html/template"
 	"io"
 	"slices"
 	"strings"
@@ -169,7 +168,7 @@ func growthSections(r *growth.Result) []section {
 // growthCharts draws loads, times and memory in charts of their own, as many
 // series a chart as there are colours; and those that may grow with the size apart,
 // since they would flatten the others.
-func growthCharts(row growth.Row) (charts []template.HTML) {
+func growthCharts(row growth.Row) (charts []chart.Drawing) {
 	var ratios, times, memory, linear []chart.Line
 	for _, s := range row.Series {
 		if len(s.Points) < 2 {

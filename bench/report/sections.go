@@ -2,7 +2,6 @@ package report
 
 import (
 	"fmt"
-	"html/template"
 	"maps"
 	"slices"
 	"strings"
@@ -81,7 +80,7 @@ func timeSection(r *loadgen.Result) section {
 			top.Points = append(top.Points, chart.Point{X: iv.AtSeconds, Y: iv.MaxMs})
 		}
 	}
-	return section{Heading: "Over time", Charts: []template.HTML{
+	return section{Heading: "Over time", Charts: []chart.Drawing{
 		chart.Chart{Title: "Throughput", XLabel: "seconds since the warm-up", YLabel: "requests per second", FromZero: true, Lines: []chart.Line{rate}}.SVG(),
 		chart.Chart{Title: "Latency", XLabel: "seconds since the warm-up", YLabel: "ms", Y: chart.Log, Lines: []chart.Line{p50, p99, top}}.SVG(),
 	}}
@@ -127,7 +126,7 @@ func searchSections(r *loadgen.SearchResult) []section {
 	return []section{{
 		Heading: "Highest rate within the limits", Note: r.String() + ".",
 		Cards: []card{{"highest rate", rateText(r.Rate)}, {"limits", strings.Join(r.Limits, ", ")}, {"steps", fmt.Sprint(len(r.Steps))}},
-		Charts: []template.HTML{chart.Chart{
+		Charts: []chart.Drawing{chart.Chart{
 			Title: "Latency by rate", XLabel: "requests per second asked", YLabel: "p99 in ms", X: chart.Log, Y: chart.Log, Lines: []chart.Line{kept, missed},
 		}.SVG()},
 		Tables: []table{t},

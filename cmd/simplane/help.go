@@ -1,8 +1,12 @@
 package main
 
 import (
+	"fmt"
+	"io"
 	"os"
+	"slices"
 	"strings"
+	"unicode"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -13,14 +17,69 @@ import (
 
 // plainHelp has --help show flags as people write them: no "[=true|false]"
 // behind a switch, text wrapped to the terminal, flags by subject where they have
-// one.
+// one. It is a function and not one of cobra's templates: with a template the linker
+// keeps every exported method in the program.
 func plainHelp(root *cobra.Command) {
-	cobra.AddTemplateFunc("flagUsages", flagUsages)
-	was := root.UsageTemplate()
-	for _, set := range []string{".LocalFlags", ".InheritedFlags"} {
-		was = strings.ReplaceAll(was, set+".FlagUsages | trimTrailingWhitespaces", "flagUsages "+set+" | trimTrailingWhitespaces")
+	root.SetUsageFunc(func(cmd *cobra.Command) error {
+		_, err := io.WriteString(cmd.OutOrStderr(), usage(cmd))
+		return err
+	})
+}
+
+// usage is everything below a command's description.
+func usage(cmd *cobra.Command) string {
+	blocks := []string{"Usage:\n" + usageLines(cmd)}
+	if len(cmd.Aliases) > 0 {
+		blocks = append(blocks, "Aliases:\n  "+cmd.NameAndAliases())
 	}
-	root.SetUsageTemplate(was)
+	if cmd.HasExample() {
+		blocks = append(blocks, "Examples:\n"+cmd.Example)
+	}
+	rest := "Available Commands:"
+	for _, group := range cmd.Groups() {
+		blocks = append(blocks, subcommands(cmd, group.ID, group.Title))
+		rest = "Additional Commands:"
+	}
+	blocks = append(blocks, subcommands(cmd, "", rest))
+	if cmd.HasAvailableLocalFlags() {
+		blocks = append(blocks, "Flags:\n"+flagUsages(cmd.LocalFlags()))
+	}
+	if cmd.HasAvailableInheritedFlags() {
+		blocks = append(blocks, "Global Flags:\n"+flagUsages(cmd.InheritedFlags()))
+	}
+	if cmd.HasAvailableSubCommands() {
+		blocks = append(blocks, fmt.Sprintf("Use %q for more information about a command.", cmd.CommandPath()+" [command] --help"))
+	}
+	blocks = slices.DeleteFunc(blocks, func(block string) bool { return block == "" })
+	for i := range blocks {
+		blocks[i] = strings.TrimRightFunc(blocks[i], unicode.IsSpace)
+	}
+	return strings.Join(blocks, "\n\n") + "\n"
+}
+
+func usageLines(cmd *cobra.Command) string {
+	var lines []string
+	if cmd.Runnable() {
+		lines = append(lines, "  "+cmd.UseLine())
+	}
+	if cmd.HasAvailableSubCommands() {
+		lines = append(lines, "  "+cmd.CommandPath()+" [command]")
+	}
+	return strings.Join(lines, "\n")
+}
+
+// subcommands lists those of a group; "" when there are none.
+func subcommands(cmd *cobra.Command, group, title string) string {
+	var b strings.Builder
+	for _, sub := range cmd.Commands() {
+		if sub.GroupID == group && (sub.IsAvailableCommand() || sub.Name() == "help") {
+			fmt.Fprintf(&b, "\n  %-*s %s", sub.NamePadding(), sub.Name(), sub.Short)
+		}
+	}
+	if b.Len() == 0 {
+		return ""
+	}
+	return title + b.String()
 }
 
 // flagUsages describes flags, those of a subject together.

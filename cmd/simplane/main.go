@@ -58,13 +58,16 @@ func rootCommand() *cobra.Command {
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		Args:          noArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			return cmd.Help()
-		},
+	}
+	// Not cobra's Version, which says more than versionText.
+	showVersion := root.Flags().BoolP("version", "v", false, "version for simplane")
+	root.RunE = func(cmd *cobra.Command, _ []string) error {
+		if *showVersion {
+			return printVersion(cmd)
+		}
+		return cmd.Help()
 	}
 	root.SetFlagErrorFunc(flagError)
-	root.Version = versionText()
-	root.SetVersionTemplate("{{.Version}}\n")
 	plainHelp(root)
 	root.AddCommand(serveCommand())
 	root.AddCommand(simCommand())

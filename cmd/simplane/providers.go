@@ -9,8 +9,8 @@ import (
 )
 
 // makers make the providers that the server does not make itself, by name. One that
-// this program was built without is not among them: the client of Kubernetes is more
-// than half of a program that has it.
+// this program was built without is not among them: the client of Kubernetes is a
+// third of a program that has it.
 var makers = map[string]func(*server.Config, *slog.Logger) (provider.Provider, error){}
 
 // makeProviders gives cfg the providers that it asks for.

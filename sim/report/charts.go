@@ -2,7 +2,6 @@ package report
 
 import (
 	"fmt"
-	"html/template"
 	"maps"
 	"math"
 	"slices"
@@ -15,14 +14,14 @@ import (
 // maxLines is how many functions get a curve of their own.
 const maxLines = 6
 
-func charts(sc *scenario.Scenario, r *sim.Result) []template.HTML {
+func charts(sc *scenario.Scenario, r *sim.Result) []chart.Drawing {
 	p := r.Plot
 	if p == nil || len(p.Ended) == 0 {
 		return nil
 	}
 	d := drawing(bands(sc))
 	overTime, ifAny := d.overTime, d.ifAny
-	out := []template.HTML{
+	out := []chart.Drawing{
 		overTime("Queue depth", "executions", sizes(r, 1, func(f *sim.PlotFunction) []int { return f.Queued })...),
 		overTime("In flight", "executions", sizes(r, 1, func(f *sim.PlotFunction) []int { return f.InFlight })...),
 	}
@@ -78,16 +77,16 @@ func bands(sc *scenario.Scenario) (all []chart.Band) {
 	return all
 }
 
-func (d drawing) overTime(title, unit string, lines ...chart.Line) template.HTML {
+func (d drawing) overTime(title, unit string, lines ...chart.Line) chart.Drawing {
 	return chart.Chart{Title: title, XLabel: "virtual time", YLabel: unit, X: chart.Seconds, FromZero: true, Lines: lines, Bands: d}.SVG()
 }
 
 // ifAny is overTime, unless nothing but zeros would be drawn.
-func (d drawing) ifAny(title, unit string, lines []chart.Line) []template.HTML {
+func (d drawing) ifAny(title, unit string, lines []chart.Line) []chart.Drawing {
 	for _, l := range lines {
 		for _, at := range l.Points {
 			if at.Y != 0 {
-				return []template.HTML{d.overTime(title, unit, lines...)}
+				return []chart.Drawing{d.overTime(title, unit, lines...)}
 			}
 		}
 	}
@@ -104,7 +103,7 @@ func line[T int | int64](p *sim.Plot, name string, values []T, unit float64) cha
 }
 
 // scaling draws the instances and slots of the largest scaled functions.
-func scaling(d drawing, r *sim.Result) (out []template.HTML) {
+func scaling(d drawing, r *sim.Result) (out []chart.Drawing) {
 	var scaled []*sim.PlotFunction
 	for i := range r.Plot.Functions {
 		if f := &r.Plot.Functions[i]; len(f.Wanted) > 0 {
@@ -159,7 +158,7 @@ func sizes(r *sim.Result, unit float64, of func(*sim.PlotFunction) []int) []char
 
 // distribution draws the latencies of all functions in logarithmic bins, four
 // to a factor of two.
-func distribution(r *sim.Result) template.HTML {
+func distribution(r *sim.Result) chart.Drawing {
 	bins := map[int]int64{}
 	for i := range r.Functions {
 		h := r.Functions[i].Histogram("e2e")

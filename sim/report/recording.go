@@ -2,7 +2,6 @@ package report
 
 import (
 	"fmt"
-	"html/template"
 	"io"
 	"math"
 	"slices"
@@ -112,7 +111,7 @@ func label(f *history.Function) string {
 	return fmt.Sprintf("#%d", f.Domain)
 }
 
-func overRecording(h *history.History) (out []template.HTML) {
+func overRecording(h *history.History) (out []chart.Drawing) {
 	perSecond := float64(bins(h)) / h.Length().Seconds()
 	draw := func(title, unit string, scale float64, of func(*history.Plot) []int) {
 		var lines []chart.Line
@@ -140,16 +139,16 @@ func bins(h *history.History) int {
 	return len(h.Functions[0].Plot.Queued)
 }
 
-func recordedTime(title, unit string, lines ...chart.Line) template.HTML {
+func recordedTime(title, unit string, lines ...chart.Line) chart.Drawing {
 	return chart.Chart{Title: title, XLabel: "time", YLabel: unit, X: chart.Seconds, FromZero: true, Lines: lines}.SVG()
 }
 
 // ifDrawn leaves a chart out in which there would be nothing but zeros.
-func ifDrawn(title, unit string, lines []chart.Line) []template.HTML {
+func ifDrawn(title, unit string, lines []chart.Line) []chart.Drawing {
 	for _, l := range lines {
 		for _, p := range l.Points {
 			if p.Y != 0 {
-				return []template.HTML{recordedTime(title, unit, lines...)}
+				return []chart.Drawing{recordedTime(title, unit, lines...)}
 			}
 		}
 	}

@@ -1,9 +1,9 @@
 package report
 
 import (
-	"html/template"
 	"io"
 
+	"simplane/bench/chart"
 	"simplane/bench/page"
 	"simplane/sim/sweep"
 )
@@ -22,7 +22,7 @@ func WriteSweep(w io.Writer, r *sweep.Result) error {
 	if b := r.Broken(); b != "" {
 		p.Passed, p.Verdict, p.Misses = false, "an invariant is broken", []string{b}
 	}
-	var maps, curves []template.HTML
+	var maps, curves []chart.Drawing
 	for _, h := range r.HeatMaps() {
 		maps = append(maps, h.SVG())
 	}

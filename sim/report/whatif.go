@@ -2,7 +2,6 @@ package report
 
 import (
 	"fmt"
-	"html/template"
 	"math"
 
 	"simplane/bench/chart"
@@ -24,7 +23,7 @@ func whatIf(c *whatif.Comparison) page.Section {
 }
 
 // versus draws what was recorded beside each simulation's first seed.
-func versus(c *whatif.Comparison) (out []template.HTML) {
+func versus(c *whatif.Comparison) (out []chart.Drawing) {
 	perSecond := float64(bins(c.RecordedHistory)) / c.RecordedHistory.Length().Seconds()
 	draw := func(title, unit string, scale float64, of func(*history.Plot) []int) {
 		lines := []chart.Line{recordedLine(c.RecordedHistory, "recorded", total(c.RecordedHistory, of), scale)}

@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"fmt"
-	"html/template"
 	"math"
 	"os"
 
@@ -57,7 +56,7 @@ func writePage(path string, points []point) error {
 	return os.WriteFile(path, b.Bytes(), 0o644)
 }
 
-func draw(group []point, figure, title, unit string, scale float64) template.HTML {
+func draw(group []point, figure, title, unit string, scale float64) chart.Drawing {
 	simulated, cost, real := chart.Line{Name: "simulated"}, chart.Line{Name: "with a call's cost", Dashed: true, Bare: true}, chart.Line{Name: "real", Dots: true}
 	for i := range group {
 		row := group[i].row(figure)

@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"html/template"
 	"io/fs"
 	"net/http"
 	"os"
@@ -161,7 +160,7 @@ func (s *space) report(name string) error {
 		payload = append(payload, chart.Point{X: x, Y: sample.payload, Low: sample.payload, High: sample.payload})
 		kept = append(kept, chart.Point{X: x, Y: sample.kept, Low: sample.kept, High: sample.kept})
 	}
-	draw := func(title, unit string, lines ...chart.Line) template.HTML {
+	draw := func(title, unit string, lines ...chart.Line) chart.Drawing {
 		return chart.Chart{Title: title, XLabel: "since the first", YLabel: unit, X: chart.Seconds, Lines: lines, FromZero: true}.SVG()
 	}
 	p := page.Page{
@@ -169,9 +168,9 @@ func (s *space) report(name string) error {
 		Notes: []string{fmt.Sprintf("%d executions come, and go %v after their end. The directory holds a reserve of 32 MiB in any case.", s.total, s.ttl)},
 		Code:  fmt.Sprintf("go run ./server/harness/durable --connections '' --recover '' --space %d --space-ttl %v --space-report %s", s.total, s.ttl, name),
 		Sections: []page.Section{
-			{Heading: "Space", Charts: []template.HTML{draw("Space", "MB",
+			{Heading: "Space", Charts: []chart.Drawing{draw("Space", "MB",
 				chart.Line{Name: "directory", Points: disk, Bare: true}, chart.Line{Name: "payloads kept", Points: payload, Bare: true})}},
-			{Heading: "Executions", Charts: []template.HTML{draw("Executions", "kept", chart.Line{Name: "kept", Points: kept, Bare: true})}},
+			{Heading: "Executions", Charts: []chart.Drawing{draw("Executions", "kept", chart.Line{Name: "kept", Points: kept, Bare: true})}},
 		},
 	}
 	if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {

@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"html/template"
 	"os"
 	"path/filepath"
 
@@ -20,7 +19,7 @@ func writePage(path string, all []comparison, seeds int) error {
 		c := &all[i]
 		p.Sections = append(p.Sections, page.Section{
 			Heading: c.Scenario, Note: c.Description,
-			Charts: []template.HTML{
+			Charts: []chart.Drawing{
 				c.chart("Ready instances", "instances", func(f *figures) []int { return f.plot.Functions[f.function].Replicas }),
 				c.chart("Queued executions", "executions", func(f *figures) []int { return f.plot.Functions[f.function].Queued }),
 			},
@@ -41,7 +40,7 @@ func writePage(path string, all []comparison, seeds int) error {
 	return w.Close()
 }
 
-func (c *comparison) chart(title, unit string, values func(*figures) []int) template.HTML {
+func (c *comparison) chart(title, unit string, values func(*figures) []int) chart.Drawing {
 	out := chart.Chart{Title: title, XLabel: "virtual time", YLabel: unit, X: chart.Seconds, FromZero: true}
 	for i := range c.Figures {
 		f := &c.Figures[i]
