@@ -256,6 +256,14 @@ func TestTheRateWindowOfTheStartCountsAsFull(t *testing.T) {
 	d.enqueue("f")
 }
 
+// A journal without a fact had no process before this one.
+func TestTheRateWindowOfTheFirstStartIsEmpty(t *testing.T) {
+	d := newDurableBed(t, func(c *Config) { c.RateMaxPerSecond = 5 })
+	d.restart(0, nil)
+	d.register("f")
+	d.enqueue("f")
+}
+
 func TestWhatCannotBeIsNotRestored(t *testing.T) {
 	id := ID{15: 9}
 	set := Fact{Kind: FactFunctionSet, Function: "f", Registration: 1, Data: []byte(`{"name":"f"}`)}

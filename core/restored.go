@@ -31,10 +31,10 @@ func (r *Restorer) Done(now Instant, died func(*Spec) bool) error {
 		c.held.advance(l)
 	}
 	c.configAt = r.configAt
-	if c.cfg.Limiter == nil {
-		if c.cfg.Limiter == nil { // else it has a past of its own
-			c.limiter.fill(now.Wall)
-		}
+	// What earlier processes took of this second is not known. A journal without a fact
+	// had none, and a shared limiter has a past of its own.
+	if c.cfg.Limiter == nil && r.newest != 0 {
+		c.limiter.fill(now.Wall)
 	}
 	for _, at := range r.released {
 		c.cfg.Journal.Release(at.partition, at.at)

@@ -18,6 +18,7 @@ import (
 	"simplane/bench/loadgen"
 	"simplane/bench/progress"
 	"simplane/bench/report"
+	"simplane/server/client"
 )
 
 type httpFlags struct {
@@ -95,7 +96,7 @@ func benchHTTPCommand() *cobra.Command {
 func (f *httpFlags) register(fs *pflag.FlagSet) {
 	f.requestFlags.register(fs)
 	fs.StringVar(&f.url, "url", "", "target URL")
-	fs.StringVar(&f.server, "server", "http://127.0.0.1:8080", "simplane server for --function and --target name=")
+	fs.StringVar(&f.server, "server", "", "`address` of the simplane server for --function and --target name= (default $SIMPLANE_SERVER or 127.0.0.1:8080)")
 	fs.StringVar(&f.function, "function", "", "target function of --server")
 	fs.StringVar(&f.mode, "mode", "invoke", "how --function is called: invoke or enqueue")
 	fs.StringArrayVar(&f.targets, "target", nil, "one part of a mix: key=value pairs with weight, name, mode, url, functions, spread, paths-file, method, body, body-file, expect-status (a|b), expect-body (repeatable)")
@@ -273,7 +274,11 @@ func (f *httpFlags) mix(fs *pflag.FlagSet) ([]loadgen.Target, error) {
 	if err != nil {
 		return nil, err
 	}
-	d.Server, d.Template = f.server, f.data != ""
+	server, err := client.New(firstOf(f.server, getenv("SIMPLANE_SERVER"), "127.0.0.1:8080"), "")
+	if err != nil {
+		return nil, err
+	}
+	d.Server, d.Template = server.Base(), f.data != ""
 	if f.data != "" {
 		rows, err := loadgen.ReadRows(f.data)
 		if err != nil {

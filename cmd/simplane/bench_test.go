@@ -68,7 +68,7 @@ func TestBenchRefusesBadFlags(t *testing.T) {
 		{"http " + url + " --header=nocolon", "nocolon"},
 		{"http " + url + " --expect-status=abc", "abc"},
 		{"http " + url + " --max-error-rate=2", "error rate"},
-		{"http --function=x --server=127.0.0.1", "server"},
+		{"http --function=x --server=ftp://127.0.0.1", "server"},
 		{"http --function=x --mode=sing", "sing"},
 		{"http --function=x --body={", "not JSON"},
 		{"http --target=weight=2", "url= or name="},

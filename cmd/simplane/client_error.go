@@ -69,6 +69,13 @@ func exactArgs(names ...string) cobra.PositionalArgs {
 	}
 }
 
+// upToArgs allows the named positional arguments to be left out from the last one on.
+func upToArgs(names ...string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		return exactArgs(names[:min(len(args), len(names))]...)(cmd, args)
+	}
+}
+
 // atLeastArgs requires the named positional arguments and allows more.
 func atLeastArgs(names ...string) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {

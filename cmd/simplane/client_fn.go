@@ -16,7 +16,7 @@ import (
 func fnCommand(o *clientOptions) *cobra.Command {
 	return group("fn", "Create, change, look at and delete functions",
 		fnInitCommand(), fnApplyCommand(o), fnListCommand(o), fnDescribeCommand(o), fnGetCommand(o), fnEditCommand(o), fnScaleCommand(o), fnRevisionsCommand(o),
-		fnRollbackCommand(o), fnExportCommand(o), fnRmCommand(o), fnLogsCommand(o))
+		fnRollbackCommand(o), fnStatsCommand(o), fnExportCommand(o), fnRmCommand(o), fnLogsCommand(o))
 }
 
 func fnListCommand(o *clientOptions) *cobra.Command {

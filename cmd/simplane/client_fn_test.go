@@ -114,3 +114,18 @@ func write(t *testing.T, file, text string) {
 		t.Fatal(err)
 	}
 }
+
+func TestStatsShowWhatWasDone(t *testing.T) {
+	p := startPlane(t)
+	p.cliWith("name: a\nexecutionMode: LOCAL\n---\nname: b\nexecutionMode: LOCAL\n", "fn", "apply", "-f", "-").ok()
+	p.cli("invoke", "a", "--data", "1").ok()
+	p.cli("invoke", "a", "--data", "2").ok()
+	p.cli("fn", "stats").ok().prints("FUNCTION", "\na ", "\nb ")
+	row := strings.Fields(strings.Split(p.cli("fn", "stats", "a").ok().out, "\n")[1])
+	if row[0] != "a" || row[1] != "2" || row[2] != "2" {
+		t.Errorf("fn stats a: %v, want 2 accepted and 2 ok", row)
+	}
+	p.cli("fn", "stats", "a", "-o", "jsonpath={.success}").ok().prints("2")
+	p.cli("fn", "stats", "a", "b").fails(2, "b")
+	p.cli("fn", "stats", "nope").fails(1, `"nope"`)
+}

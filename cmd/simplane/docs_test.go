@@ -16,7 +16,9 @@ func pages(t *testing.T) []string {
 	t.Helper()
 	list, err := filepath.Glob("../../docs/*.md")
 	must(t, err)
-	return append(list, "../../README.md", "../../results/README.md")
+	tasks, err := filepath.Glob("../../docs/tasks/*.md")
+	must(t, err)
+	return append(append(list, tasks...), "../../README.md", "../../results/README.md")
 }
 
 // block is a fenced block of a page.
@@ -25,6 +27,8 @@ type block struct {
 	run   bool   // <!-- run --> is on the line before it
 	line  int
 	lines []string
+
+	indent string // of the fence
 }
 
 func blocksOf(t *testing.T, page string) (all []block) {
@@ -39,9 +43,9 @@ func blocksOf(t *testing.T, page string) (all []block) {
 		case fence && open != nil:
 			all, open = append(all, *open), nil
 		case fence:
-			open = &block{info: info, run: before == "<!-- run -->", line: i + 1}
+			open = &block{info: info, run: before == "<!-- run -->", line: i + 1, indent: line[:strings.Index(line, "```")]}
 		case open != nil:
-			open.lines = append(open.lines, strings.TrimPrefix(line, "   "))
+			open.lines = append(open.lines, strings.TrimPrefix(line, open.indent))
 		}
 		before = text
 	}
@@ -173,7 +177,9 @@ func TestMarkedBlocksOfDocumentsRun(t *testing.T) {
 					continue
 				}
 				if p == nil {
-					p = startPlane(t, func(c *server.Config) { c.Provider = server.ProviderProcess })
+					p = startPlane(t, func(c *server.Config) {
+						c.Provider, c.DataDir = server.ProviderProcess, filepath.Join(t.TempDir(), "data")
+					})
 					must(t, os.Symlink(os.Args[0], filepath.Join(dir, "simplane")))
 					must(t, os.Mkdir(filepath.Join(dir, "bin"), 0o700))
 					must(t, os.Symlink(os.Args[0], filepath.Join(dir, "bin", "simplane")))
@@ -205,13 +211,25 @@ func TestMarkedBlocksOfDocumentsRun(t *testing.T) {
 
 type step struct{ command, prints string }
 
-// steps are the commands of a block: those behind "$ ", or where there is none the
-// whole block as one script.
+var hereDocument = regexp.MustCompile(`<<'?([A-Z]+)'?$`)
+
+// steps are the commands of a block: those behind "$ ", with the here-document that
+// follows one, or where there is none the whole block as one script.
 func (b block) steps() (all []step) {
+	end := "" // of a here-document
 	for _, line := range b.lines {
-		if command, ok := strings.CutPrefix(line, "$ "); ok {
+		n := len(all)
+		if end != "" {
+			all[n-1].command += "\n" + line
+			if line == end {
+				end = ""
+			}
+		} else if command, ok := strings.CutPrefix(line, "$ "); ok {
 			all = append(all, step{command: command})
-		} else if n := len(all); n > 0 {
+			if m := hereDocument.FindStringSubmatch(command); m != nil {
+				end = m[1]
+			}
+		} else if n > 0 {
 			all[n-1].prints += line + "\n"
 		}
 	}

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"maps"
-	"os"
 	"slices"
 	"strconv"
 	"time"
@@ -57,7 +56,7 @@ func recordInfoCommand() *cobra.Command {
 			"kind and outcome, and whether each function has a state that a replay can begin\n" +
 			"with. A file that is no recording, or was changed, is exit code 2.",
 		RunE: func(cmd *cobra.Command, args []string) error {
-			file, err := os.Open(args[0])
+			file, err := openRecording(args[0])
 			if err != nil {
 				return usageErrorf("%w", err)
 			}

@@ -96,9 +96,22 @@ func (f *replayFlags) check(args []string) error {
 	return nil
 }
 
+// openRecording opens a file. Of a directory that serve --record wrote, the error names
+// the newest file.
+func openRecording(path string) (*os.File, error) {
+	if info, err := os.Stat(path); err == nil && info.IsDir() {
+		files, _ := filepath.Glob(filepath.Join(path, "*.rec")) // sorted: their names begin with the time
+		if len(files) == 0 {
+			return nil, fmt.Errorf("%s is a directory without a recording (*.rec)", path)
+		}
+		return nil, fmt.Errorf("%s is a directory; give one of its %d files, such as the newest, %s", path, len(files), files[len(files)-1])
+	}
+	return os.Open(path)
+}
+
 // readRecording reads a file. The error names it.
 func readRecording(path string) (*recording.Recording, error) {
-	file, err := os.Open(path)
+	file, err := openRecording(path)
 	if err != nil {
 		return nil, err
 	}
