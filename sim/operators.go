@@ -51,6 +51,17 @@ func (w *witness) Cancelled(id core.ID, s *core.Snapshot, err error) {
 	}
 }
 
+// Mistaken implements world.Witness.
+func (w *witness) Mistaken(what string, err, want error) {
+	var invalid *core.ValidationError
+	if want == nil && !errors.As(err, &invalid) {
+		w.fail("mistakes are refused", "%s: core says %v, expected what is invalid", what, err)
+	}
+	if want != nil && !errors.Is(err, want) {
+		w.fail("mistakes are refused", "%s: core says %v, expected %v", what, err, want)
+	}
+}
+
 // Redriven implements world.Witness.
 func (w *witness) Redriven(t world.Tag, letter core.ID, err error) {
 	f := w.caller(t)

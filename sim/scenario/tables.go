@@ -43,7 +43,7 @@ var (
 	Ops           = []string{"==", "!=", "<", "<=", ">", ">="}
 	FaultKinds    = []string{"outage", "slowdown", "clock-jump", "delete-function", "create-function", "reconfigure", "provider-outage", "cancel", "redrive", "update", "purge", "drain", "set-rate", "set-sync-queue", "set-replicas", "crash", "disk-failure", "disk-slow", "disk-full", "disk-lies",
 		"kill-node", "leave-node", "pause-node", "partition", "log-fault"}
-	Modes         = []string{"invoke", "enqueue", "complete", "cancel", "redrive", "drain-once"}
+	Modes         = []string{"invoke", "enqueue", "complete", "cancel", "redrive", "drain-once", "mistake"}
 	Backlogs      = []string{"inline", "deferred"}
 	Losses        = []string{"tail", "fact"}
 	Durabilities  = []string{string(core.DurabilityDisk), string(core.DurabilityMemory)}
@@ -217,7 +217,7 @@ var loadTable = &record[Load]{
 	what: "load", fresh: newLoad, line: func(l *Load) *int { return &l.Line },
 	fields: []field[Load]{
 		{key: "function", doc: "Which function is called.", typ: text{}, must: true, at: func(l *Load) any { return &l.Function }},
-		{key: "mode", doc: "invoke waits for the result, enqueue does not. The others are no calls, and each does something to one execution that is drawn: complete ends it from outside, cancel cancels it, redrive submits the oldest dead letter again, drain-once starts the head of the queue.", typ: choice{Modes}, at: func(l *Load) any { return &l.Mode }},
+		{key: "mode", doc: "invoke waits for the result, enqueue does not. The others are no calls, and each does something to one execution that is drawn: complete ends it from outside, cancel cancels it, redrive submits the oldest dead letter again, drain-once starts the head of the queue. mistake makes a request that has to be refused, such as one of an unknown id or a setting out of its bounds.", typ: choice{Modes}, at: func(l *Load) any { return &l.Mode }},
 		{key: "arrivals", doc: "When calls arrive.", typ: arrivalsTable, must: true, at: func(l *Load) any { return &l.Arrivals }},
 		{key: "timeoutMillis", doc: "Timeout of these calls, as X-Timeout-Ms; the function's by default.", typ: counted(limits.TimeoutMillis), at: func(l *Load) any { return &l.TimeoutMillis }},
 		{key: "idempotencyKeys", doc: "Calls carry a key drawn from this many.", typ: integer{1, 10_000_000}, at: func(l *Load) any { return &l.IdempotencyKeys }},

@@ -38,7 +38,7 @@ func (g *generator) operations(sc *scenario.Scenario) {
 			l.Leaves.Forgets = l.Leaves.After > 0 && g.chance(0.5)
 		}
 	}
-	for _, mode := range []string{"complete", "cancel", "redrive", "drain-once"} {
+	for _, mode := range []string{"complete", "cancel", "redrive", "drain-once", "mistake"} {
 		if g.chance(0.2) || mode == "drain-once" && c.SchedulerOff {
 			sc.Load = append(sc.Load, g.operator(sc, mode))
 		}

@@ -19,6 +19,9 @@ func (w *World) act(l *load) {
 	case "drain-once":
 		w.drainOnce(b)
 		return
+	case "mistake":
+		w.mistake(b)
+		return
 	}
 	ids := w.witness.Unended(b.number)
 	if len(ids) == 0 {

@@ -67,6 +67,9 @@ type Witness interface {
 	// Configured comes after a setting of core was changed: draining, the rate, or sync
 	// admission.
 	Configured(f *scenario.Fault, err error)
+	// Mistaken comes after a request that core must refuse, without an effect, with
+	// core's answer and the one that is wanted; nil = a *core.ValidationError.
+	Mistaken(what string, err, want error)
 	// Redriven comes after a dead letter was submitted again, with core's answer,
 	// and after Offered.
 	Redriven(t Tag, letter core.ID, err error)
