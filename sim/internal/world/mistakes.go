@@ -63,6 +63,15 @@ var mistakes = []mistake{
 		_, err := w.core.Redrive(nobody, w.unknown(b), 0)
 		return err
 	}},
+	{"disk for a call, without a journal", core.ErrNoJournal, func(w *World, b *backend) error {
+		if w.node.disk != nil {
+			return core.ErrNoJournal
+		}
+		spec := *b.spec
+		spec.Durability = core.DurabilityDisk
+		_, err := w.core.Register(&spec)
+		return err
+	}},
 	{"sync admission out of its bounds", nil, func(w *World, b *backend) error {
 		cfg := w.core.SyncQueue()
 		switch b.luck.Below(3) {
