@@ -47,14 +47,6 @@ var mistakes = []mistake{
 		_, _, err := w.core.PurgeDeadLetters(nobody)
 		return err
 	}},
-	{"dead letters of an unknown function", core.ErrNotFound, func(w *World, _ *backend) error {
-		_, err := w.core.DeadLetters(nobody, 0, 10)
-		return err
-	}},
-	{"an unknown dead letter", core.ErrNotFound, func(w *World, b *backend) error {
-		_, err := w.core.DeadLetter(b.name, w.unknown(b))
-		return err
-	}},
 	{"redrive of an unknown dead letter", core.ErrNotFound, func(w *World, b *backend) error {
 		_, err := w.core.Redrive(b.name, w.unknown(b), 0)
 		return err
