@@ -76,8 +76,12 @@ func (fn *Function) rescale(spec *Spec, fx *effects) {
 		a.policy, a.arrivals = fresh.policy, fresh.arrivals
 	}
 	a.scaled.Store(fresh.scaled.Load())
+	lowered := fresh.spec.MaxReplicas < a.spec.MaxReplicas
 	a.spec, a.reports = fresh.spec, fresh.reports
 	a.perPod = a.perPod.within(fresh.perPod, fresh.spec.ConcurrencyControl)
+	if lowered && a.policy.desired > a.spec.MaxReplicas {
+		fn.setReplicas(a.spec.MaxReplicas, fx) // a lower bound holds at once, not after the window
+	}
 	if !a.armed && !a.waking {
 		a.waking, fx.wake = true, true
 	}

@@ -85,6 +85,11 @@ func TestUpdateOfScaling(t *testing.T) {
 	}
 	b.clock.advance(time.Second)
 	wantEqual(t, "replicas once more", fn.DesiredReplicas(), 3)
+	if _, err := b.Update(scaled(0, 2), 0); err != nil {
+		t.Fatal(err)
+	}
+	wantEqual(t, "replicas at once under a lower bound", fn.DesiredReplicas(), 2)
+	wantEqual(t, "and ready", fn.ReadyReplicas(), 2)
 }
 
 // Updates, submissions, deletions and completions from many goroutines: all

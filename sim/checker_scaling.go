@@ -22,6 +22,7 @@ func (c *checker) wantsReplicas(f *generation, n int) {
 	case n == f.wanted:
 		w.fail("replicas", "%s: %d replicas are announced as a change and were wanted before", f.name, n)
 	case f.byHand:
+	case f.lowered && n == s.MaxReplicas:
 	case n < s.MinReplicas || n > max(s.MaxReplicas, f.mostByHand):
 		w.fail("replicas", "%s: %d replicas are wanted, outside %d to %d", f.name, n, s.MinReplicas, s.MaxReplicas)
 	case n == 0 && f.queued+f.inFlight > 0:
@@ -45,8 +46,8 @@ func (c *checker) cooled(f *generation, n int) {
 	now, cfg := c.w.loop.Now(), &c.cfg
 	busy := f.queued+f.inFlight > 0
 	switch {
-	case f.byHand:
-		f.upAt, f.downAt = now, now
+	case f.byHand, f.lowered && n == f.spec.ScalingConfig.MaxReplicas:
+		f.upAt, f.downAt, f.lowered = now, now, false
 		return
 	case n > f.wanted && n < 2*f.wanted && now-f.upAt < int64(cfg.ScaleUpCooldown):
 		c.w.fail("replicas", "%s: from %d to %d replicas %d ns after a step up", f.name, f.wanted, n, now-f.upAt)
@@ -117,6 +118,7 @@ func (f *generation) rescaled(before *core.Spec, at int64) {
 		f.wanted, f.mostByHand, f.byHandAt, f.upAt, f.downAt = 0, 0, at, never, never
 	case was && f.autoscaled() && now.MaxReplicas < before.ScalingConfig.MaxReplicas:
 		f.scaledUpAt = -1 << 62 // it may fall at once
+		f.lowered = f.wanted > now.MaxReplicas
 	}
 }
 

@@ -122,6 +122,7 @@ type generation struct {
 	mostByHand     int   // the most that was set by hand
 	byHandAt       int64 // virtual ns of that, or of when it began to be scaled; -1 = never
 	byHand         bool  // it is being set
+	lowered        bool  // an update has lowered maxReplicas below what is wanted
 	upAt, downAt   int64 // virtual ns of the last steps
 	workAt         int64 // of when it last had work
 	target         int   // ADAPTIVE_PER_POD: slots for each instance; 0 = not known

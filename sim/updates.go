@@ -44,6 +44,8 @@ func (w *witness) Updated(fn int, now *core.Spec, err error) {
 		w.fail("updates", "%s: core says %v, expected %v", f.name, err, f.refusal)
 	case taken != (err == nil):
 		w.fail("updates", "%s: core says %v, and observed an update %v", f.name, err, taken)
+	case err == nil && f.current.lowered:
+		w.fail("replicas", "%s: an update lowered maxReplicas to %d, and %d are wanted", f.name, f.current.spec.ScalingConfig.MaxReplicas, f.current.wanted)
 	case err == nil && !reflect.DeepEqual(*now, f.current.spec):
 		w.fail("updates", "%s: core answers with %+v, put was %+v", f.name, *now, f.current.spec)
 	}
