@@ -1,10 +1,6 @@
 package core
 
-import (
-	"sync"
-	"sync/atomic"
-	"time"
-)
+import "time"
 
 // SyncQueueConfig bounds how long sync invocations may wait.
 type SyncQueueConfig struct {
@@ -35,11 +31,11 @@ const minCompletions = 3
 
 // syncAdmission decides whether a sync invocation may wait in its queue.
 type syncAdmission struct {
-	cfg      atomic.Pointer[SyncQueueConfig]
-	inFlight atomic.Int64 // sync executions that hold a slot
-	depth    atomic.Int64 // sync executions queued
+	cfg      atomicPointer[SyncQueueConfig]
+	inFlight atomicInt64 // sync executions that hold a slot
+	depth    atomicInt64 // sync executions queued
 
-	mu          sync.Mutex
+	mu          mutex
 	completions throughput // of all functions
 }
 

@@ -2,7 +2,6 @@ package core
 
 import (
 	"math"
-	"sync/atomic"
 	"time"
 )
 
@@ -31,7 +30,7 @@ const (
 // autoscale is the state of a function whose replicas, or slots per replica,
 // core adapts. The function's lock guards it.
 type autoscale struct {
-	scaled   atomic.Bool // core sets the replicas, not only the slots; written under the lock
+	scaled   atomicBool // core sets the replicas, not only the slots; written under the lock
 	spec     ScalingConfig
 	reports  []report // one for each of spec.Metrics
 	arrived  uint64   // executions accepted

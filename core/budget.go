@@ -1,12 +1,10 @@
 package core
 
-import "sync/atomic"
-
 // Budget is what several Cores of one process hold together, where
 // Config.MaxExecutions and Config.MaxPayloadBytes bound that and not each Core by
 // itself. The zero value is an empty one.
 type Budget struct {
-	count, bytes atomic.Int64
+	count, bytes atomicInt64
 }
 
 // Executions and PayloadBytes are what the Cores hold.
@@ -15,9 +13,9 @@ func (b *Budget) PayloadBytes() int64 { return b.bytes.Load() }
 
 // usage is what one store holds. With a budget it counts there, too, until it is left.
 type usage struct {
-	count, bytes atomic.Int64
+	count, bytes atomicInt64
 	budget       *Budget
-	left         atomic.Bool
+	left         atomicBool
 }
 
 // addCount and addBytes return what is to be held against the bounds.

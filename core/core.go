@@ -2,8 +2,6 @@ package core
 
 import (
 	"math/bits"
-	"sync"
-	"sync/atomic"
 	"time"
 )
 
@@ -165,8 +163,8 @@ type Core struct {
 	observer   Observer
 	observed   bool // observer is more than the no-op, or events are recorded
 	recorder   Recorder
-	replays    bool          // it is that of a Replay
-	domains    atomic.Uint32 // the latest number of a function that was recorded
+	replays    bool         // it is that of a Replay
+	domains    atomicUint32 // the latest number of a function that was recorded
 
 	registry  registry
 	limiter   *RateLimiter
@@ -179,16 +177,16 @@ type Core struct {
 	dead *deadLetters
 
 	held          heldQueue
-	registrations atomic.Uint64 // the latest number given, with a journal
-	configMu      sync.Mutex
+	registrations atomicUint64 // the latest number given, with a journal
+	configMu      mutex
 	configAt      LSN // the fact of SaveConfig; 0 = none
-	settingsAt    atomic.Uint64
+	settingsAt    atomicUint64
 
 	leaving    leaving
 	relief     relief
-	draining   atomic.Bool
-	sweepArmed atomic.Bool
-	sweepBegan atomic.Int64 // elapsed ns at which the last sweep began, or was armed
+	draining   atomicBool
+	sweepArmed atomicBool
+	sweepBegan atomicInt64 // elapsed ns at which the last sweep began, or was armed
 }
 
 // New returns a Core; observer may be nil. The error is a *ValidationError

@@ -3,7 +3,6 @@ package core
 import (
 	"cmp"
 	"slices"
-	"sync"
 )
 
 // DeadLetter is async work that failed for good, with what is needed to run it
@@ -40,7 +39,7 @@ type deadLetters struct {
 	journal       Journal
 	held          *heldQueue
 
-	mu     sync.Mutex
+	mu     mutex
 	bytes  int64
 	byName map[string]*deadQueue
 	bySize bySize // the same

@@ -4,7 +4,6 @@ import (
 	"math"
 	"slices"
 	"strings"
-	"sync/atomic"
 	"time"
 )
 
@@ -29,8 +28,8 @@ type execution struct {
 	queuePos  uint64
 	attempt   int32
 	heapIndex int32
-	initMs    int32         // -1 = not reported
-	handoff   atomic.Uint32 // see dispatch.go
+	initMs    int32        // -1 = not reported
+	handoff   atomicUint32 // see dispatch.go
 
 	status                                                 Status
 	sync, holdsSlot, answered, coldStart, cleaned, evicted bool

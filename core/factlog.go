@@ -1,14 +1,12 @@
 package core
 
-import "sync/atomic"
-
 // factLog are the facts of a durable execution. They are released once neither
 // its record nor a dead letter of it needs them. Facts that say that the letter is
 // gone, of a redrive or a purge, are kept as long: without them it would be there
 // again after a restart.
 type factLog struct {
 	partition Partition
-	users     atomic.Int32
+	users     atomicInt32
 	gone      *factLog // has the fact that took the dead letter; nil = none
 	// held says that the attempt which has started waits for its fact and is not
 	// dispatched yet. until is set while the attempt was started by an earlier

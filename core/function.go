@@ -1,10 +1,6 @@
 package core
 
-import (
-	"sync"
-	"sync/atomic"
-	"time"
-)
+import "time"
 
 // Function is a registered function with its queue and its slots. What each
 // submission and answer touches comes first, in as few cache lines as possible:
@@ -14,22 +10,22 @@ type Function struct {
 	// Read by a submission without the lock.
 	core    *Core
 	name    string
-	spec    atomic.Pointer[Spec]
+	spec    atomicPointer[Spec]
 	handle  any
 	limiter RateLimiter
 
-	mu            sync.Mutex
-	depth         atomic.Int32 // queued; written under mu, read without
-	running       atomic.Int32 // slots in use; written under mu, read without
-	queueSize     atomic.Int32
-	slots         atomic.Int32 // effective concurrency
-	timeoutMillis atomic.Int32 // of the spec in force
-	pauses        atomic.Int32 // executions between two attempts; written under mu, read without
-	tag           uint8        // of its name, see segment
-	ready         bool         // is in the scheduler's ready list, or its turn goes on
+	mu            mutex
+	depth         atomicInt32 // queued; written under mu, read without
+	running       atomicInt32 // slots in use; written under mu, read without
+	queueSize     atomicInt32
+	slots         atomicInt32 // effective concurrency
+	timeoutMillis atomicInt32 // of the spec in force
+	pauses        atomicInt32 // executions between two attempts; written under mu, read without
+	tag           uint8       // of its name, see segment
+	ready         bool        // is in the scheduler's ready list, or its turn goes on
 	deleted       bool
-	auto          atomic.Pointer[autoscale] // nil when core has never adapted anything; written under mu
-	armedAt       int64                     // elapsed ns the timer is armed for; 0 = not armed
+	auto          atomicPointer[autoscale] // nil when core has never adapted anything; written under mu
+	armedAt       int64                    // elapsed ns the timer is armed for; 0 = not armed
 	queue         lanes
 	deadlines     deadlines
 	answered      answered
@@ -39,8 +35,8 @@ type Function struct {
 	syncQueued int
 	joinQueued int // queued async executions that sync invocations have joined
 
-	replicasWanted atomic.Int32 // written under mu, read without
-	replicasReady  atomic.Int32
+	replicasWanted atomicInt32 // written under mu, read without
+	replicasReady  atomicInt32
 
 	// Of the journal; see factlog.go.
 	registration  uint64 // tells a name's registrations apart

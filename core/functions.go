@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 )
 
@@ -122,7 +121,7 @@ func (c *Core) FunctionsAfter(name string) []*Function {
 // leaving are the deleted functions that may still have work in flight or
 // payloads of answered calls.
 type leaving struct {
-	mu        sync.Mutex
+	mu        mutex
 	functions []*Function
 	forgetAt  int // their number at which those that have finished are looked for
 }

@@ -1,10 +1,5 @@
 package core
 
-import (
-	"sync"
-	"sync/atomic"
-)
-
 // No effect of a durable execution leaves before the facts it rests on are
 // durable (output commit). What a step decides holds inside core at once: slots,
 // queue order, retries, events. But an attempt is dispatched, a caller woken and
@@ -25,10 +20,10 @@ type heldEffects struct {
 
 // heldQueue has held effects in the order of their facts.
 type heldQueue struct {
-	durable atomic.Uint64 // LSN
-	count   atomic.Int64
+	durable atomicUint64 // LSN
+	count   atomicInt64
 
-	mu    sync.Mutex
+	mu    mutex
 	items []heldEffects
 	head  int
 }

@@ -3,8 +3,6 @@ package core
 import (
 	"errors"
 	"strings"
-	"sync"
-	"sync/atomic"
 )
 
 // IdempotencyStore maps (function, key) to the execution that the key's first
@@ -18,14 +16,14 @@ type IdempotencyStore struct {
 	mask     uint64
 	ttl      int64
 	maxCount int64
-	count    atomic.Int64
-	bytes    atomic.Int64 // of the names and keys
-	recorder Recorder     // nil = none
-	again    *Step        // what is replayed; nil = it is no KeyReplay's
+	count    atomicInt64
+	bytes    atomicInt64 // of the names and keys
+	recorder Recorder    // nil = none
+	again    *Step       // what is replayed; nil = it is no KeyReplay's
 }
 
 type idempotencyShard struct {
-	mu      sync.Mutex
+	mu      mutex
 	entries map[idempotencyKey]*idempotencyEntry
 	looks   *calendar[idempotencyEntry]
 	tokens  uint64

@@ -1,9 +1,6 @@
 package core
 
-import (
-	"sync/atomic"
-	"time"
-)
+import "time"
 
 // RateLimiter admits at most N acquisitions in each window of one second,
 // aligned to whole seconds of the wall clock. It is exact under concurrency.
@@ -12,12 +9,12 @@ import (
 // a new window and takes its first place: no acquisition can fall between two
 // windows. A clock that goes back stays in the newest window seen.
 type RateLimiter struct {
-	limit atomic.Int64
-	state atomic.Uint64 // window second << 32 | acquired in it
+	limit atomicInt64
+	state atomicUint64 // window second << 32 | acquired in it
 	// Where several processes share a limit, each has what it was granted of a window:
 	// second << 32 | places, at second % grantedWindows.
-	shared atomic.Bool
-	grants [grantedWindows]atomic.Uint64
+	shared atomicBool
+	grants [grantedWindows]atomicUint64
 }
 
 // grantedWindows is how many windows that follow one another have grants.

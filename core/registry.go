@@ -4,8 +4,6 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"sync"
-	"sync/atomic"
 )
 
 const registryShards = 64
@@ -13,15 +11,15 @@ const registryShards = 64
 // registry finds functions by name. Look-ups are lock-free: each shard is an
 // immutable map that a change replaces whole, and shards keep that copy small.
 type registry struct {
-	mu       sync.Mutex // serializes changes
-	count    int        // those reserved included
+	mu       mutex // serializes changes
+	count    int   // those reserved included
 	max      int
 	reserved map[string]*Function // their names are taken, and get does not find them
-	shards   [registryShards]atomic.Pointer[map[string]*Function]
-	sorted   atomic.Pointer[[]*Function] // by name, made when it is asked for; nil after a change
+	shards   [registryShards]atomicPointer[map[string]*Function]
+	sorted   atomicPointer[[]*Function] // by name, made when it is asked for; nil after a change
 }
 
-func (r *registry) shard(name string) *atomic.Pointer[map[string]*Function] {
+func (r *registry) shard(name string) *atomicPointer[map[string]*Function] {
 	return &r.shards[hashString(hashSeed, name)%registryShards]
 }
 

@@ -5,7 +5,6 @@ import (
 	"cmp"
 	"container/heap"
 	"iter"
-	"sync"
 )
 
 // When payloads reach their bound, those of sync calls that have been answered
@@ -69,7 +68,7 @@ const reliefShare = 64
 
 // relief makes room for payloads, for one submission at a time.
 type relief struct {
-	mu      sync.Mutex
+	mu      mutex
 	dropped []*execution
 }
 

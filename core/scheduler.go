@@ -1,20 +1,15 @@
 package core
 
-import (
-	"sync"
-	"sync/atomic"
-)
-
 // readyList holds the functions that have work and a free slot, in the order
 // in which they became ready. A function is in it at most once
 // (Function.ready), so a busy one waits behind all others between two of its
 // ticks, and one that is blocked is not in it at all.
 type readyList struct {
-	mu    sync.Mutex
+	mu    mutex
 	items []*Function // ring
 	head  int
 	len   int
-	count atomic.Int64
+	count atomicInt64
 }
 
 func (l *readyList) push(fn *Function) {

@@ -1,9 +1,6 @@
 package core
 
-import (
-	"sync/atomic"
-	"unsafe"
-)
+import "unsafe"
 
 // slab allocates values that are never freed one by one: they come from
 // blocks, and a block is garbage once none of its values is referenced.
@@ -11,11 +8,11 @@ import (
 // little that way, and the garbage collector has a fraction of the objects to
 // find, mark and sweep. The first blocks are small: a core may be short-lived.
 type slab[T any] struct {
-	current atomic.Pointer[slabBlock[T]]
+	current atomicPointer[slabBlock[T]]
 }
 
 type slabBlock[T any] struct {
-	next  atomic.Int64 // values handed out; may run past the end
+	next  atomicInt64 // values handed out; may run past the end
 	items []T
 }
 

@@ -1,9 +1,6 @@
 package core
 
-import (
-	"sync"
-	"time"
-)
+import "time"
 
 // executionStore holds every accepted execution until its TTL, in shards
 // picked by id. Shard locks are held for one table operation or one short batch
@@ -26,7 +23,7 @@ type retention struct {
 }
 
 type storeShard struct {
-	mu      sync.Mutex // read and write: held for a few loads, and cheaper than a RWMutex
+	mu      mutex // read and write: held for a few loads, and cheaper than a RWMutex
 	records recordTable
 	// restored has the places of the executions of an earlier process: their ids
 	// say where they were then. nil without any.
