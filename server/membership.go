@@ -59,8 +59,12 @@ const (
 // inCluster says whether this server is one of several.
 func (c *Config) inCluster() bool { return c.Cluster != "" || c.ClusterEmbedded || c.onEngine != nil }
 
-// holdTime is how long a request waits while no node answers for its partition.
-const holdTime = time.Second
+// holdTime is how long a request waits while no node answers for its partition,
+// moveTime that while it is being handed over.
+const (
+	holdTime = time.Second
+	moveTime = 5 * time.Second
+)
 
 // newMembership makes what answers before the node has joined.
 func (s *Server) newMembership() (*membership, error) {
@@ -91,10 +95,10 @@ func (s *Server) newMembership() (*membership, error) {
 	}
 	c.client = peer.New(o)
 	c.router = peer.NewRouter(peer.RouterOptions{
-		Client: c.client, Owners: c, Log: s.log, Longest: core.MaxTimeoutMillis*time.Millisecond + time.Minute, Observe: newForwardCounter(s.metrics.Registry), Hold: holdTime,
+		Client: c.client, Owners: c, Log: s.log, Longest: core.MaxTimeoutMillis*time.Millisecond + time.Minute, Observe: newForwardCounter(s.metrics.Registry), Hold: holdTime, MoveHold: moveTime,
 	})
 	if s.cfg.hold > 0 {
-		c.router.Hold = s.cfg.hold
+		c.router.Hold, c.router.MoveHold = s.cfg.hold, s.cfg.hold
 	}
 	waiting := "joining the cluster"
 	c.why.Store(&waiting)
@@ -375,6 +379,12 @@ func (c *membership) Self() string { return c.self.Peer }
 func (c *membership) Mine(id core.Partition) bool {
 	node := c.node.Load()
 	return node != nil && node.View().Mine[id]
+}
+
+// Moving implements peer.Owners.
+func (c *membership) Moving(id core.Partition) bool {
+	node := c.node.Load()
+	return node != nil && node.View().Moving[id]
 }
 
 // Others implements peer.Owners.

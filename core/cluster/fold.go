@@ -95,6 +95,19 @@ func (f *Folder) Add(place uint64, data []byte) error {
 	return nil
 }
 
+// Bounded says that the last frame is known before it is met.
+func (f *Folder) Bounded() bool { return f.freed != nil }
+
+// Complete says that nothing can follow what was added: the partition was given up
+// after the last of it.
+func (f *Folder) Complete() bool {
+	if f.freed == nil {
+		return false
+	}
+	n := len(f.frames)
+	return n == 0 && *f.freed == Tail{} || n > 0 && f.frames[n-1].Seq == f.freed.Seq
+}
+
 // Done says what the frames come to. The error is a *LostError when some are
 // missing.
 func (f *Folder) Done() (*Folded, error) {

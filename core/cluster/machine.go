@@ -35,6 +35,8 @@ type Machine struct {
 	until    time.Duration // the lease's end
 	leased   bool
 	leaving  bool
+	telling  bool          // the last renewal says that it leaves
+	told     time.Duration // when others could know that; 0 = not yet
 	resigned bool
 	replaced bool
 }
@@ -70,6 +72,7 @@ type part struct {
 	owner Ownership // the newest record that is known
 	tail  *Tail     // in StateFreeing: the last frame, if it is known
 	again time.Duration
+	given time.Duration // when this process gave it up last
 	// freeing says that an ActFree is under way.
 	freeing bool
 }
@@ -106,9 +109,10 @@ var (
 	ErrOwner = errors.New("another node has taken the partition over")
 )
 
-// Bounds on what is under way at once.
+// Bounds on what is under way at once, the time until another member has claimed what
+// was given up included: who hands over goes at the pace of those who take over.
 const (
-	claimsAtOnce = 64
+	claimsAtOnce = 8
 	holdsAtOnce  = 16
 )
 
@@ -145,7 +149,7 @@ func (m *Machine) Tick(now time.Duration) {
 		m.renewAt = min(m.renewAt, m.sent+m.timing.Again)
 	}
 	if !m.renewing && now >= m.renewAt {
-		m.renewing, m.sent = true, now
+		m.renewing, m.sent, m.telling = true, now, m.leaving
 		m.act(Action{Kind: ActRenew, Member: m.self})
 	}
 	m.review(now)
@@ -174,6 +178,12 @@ func (m *Machine) Renewed(sent, now time.Duration, err error) {
 			m.leased, m.until = true, max(m.until, until)
 		}
 		m.renewAt = max(now, sent+m.timing.Renew)
+		switch {
+		case m.leaving && !m.telling:
+			m.renewAt = now
+		case m.leaving && m.told == 0:
+			m.told = now
+		}
 	}
 	m.Tick(now)
 }
@@ -185,6 +195,9 @@ func (m *Machine) MemberSeen(seen Member, now time.Duration) {
 			m.excuse(late, now) // what the watch tells late of this process it tells late of others
 		}
 		m.watched = now
+	}
+	if h := m.members[seen.Name]; h != nil && h.Life == seen.Life && h.Leaving {
+		seen.Leaving = true // an older record: who leaves does not think better of it
 	}
 	m.members[seen.Name] = &heard{Member: seen, at: now}
 	m.review(now)
@@ -330,7 +343,7 @@ func (m *Machine) Freed(p core.Partition, at, free Fence, err error, now time.Du
 func (m *Machine) given(p core.Partition, now time.Duration) {
 	t := &m.parts[p]
 	m.act(Action{Kind: ActGiven, Partition: p, Fence: t.fence})
-	t.state, t.tail, t.again = StateNone, nil, now+m.timing.Again
+	t.state, t.tail, t.again, t.given = StateNone, nil, now+m.timing.Again, now
 }
 
 // Fenced says that a write at this fence was refused: another one owns the
@@ -404,14 +417,17 @@ func (m *Machine) review(now time.Duration) {
 	}
 	claims, holds, owned := 0, 0, 0
 	for p := range m.parts {
-		switch m.parts[p].state {
+		switch t := &m.parts[p]; t.state {
 		case StateClaiming, StateOpening:
 			claims++
 		case StateHolding, StateFreeing:
 			holds++
 		case StateOpen:
 		default:
-			continue
+			if !m.awaited(t, now) {
+				continue
+			}
+			holds++
 		}
 		owned++
 	}
@@ -420,7 +436,7 @@ func (m *Machine) review(now time.Duration) {
 		m.act(Action{Kind: ActResign, Member: m.self})
 		return
 	}
-	if !m.caught || now-m.changed < m.timing.Settle && !m.leaving {
+	if !m.caught || !m.settled(now) {
 		return
 	}
 	for p := range m.parts {
@@ -443,6 +459,21 @@ func (m *Machine) review(now time.Duration) {
 				Record: Ownership{Name: m.self.Name, Life: m.self.Life}})
 		}
 	}
+}
+
+// settled says that all members know who is to own what, as far as a pause can say
+// so: who takes over claims a partition as soon as it is given up.
+func (m *Machine) settled(now time.Duration) bool {
+	if m.leaving {
+		return m.told != 0 && now-m.told >= m.timing.Settle+m.timing.Tick // the others first
+	}
+	return now-m.changed >= m.timing.Settle
+}
+
+// awaited says that this process has just given the partition up, and that another
+// member is to claim it.
+func (m *Machine) awaited(t *part, now time.Duration) bool {
+	return t.state == StateNone && t.owner.Free && m.ours(&t.owner) && len(m.wished) > 0 && now-t.given < m.timing.Settle
 }
 
 // ours says that the record was written by this process, names that it says that it

@@ -292,8 +292,24 @@ func TestOwnership(t *testing.T) {
 		}
 		began := w.now
 		leaver.run(func() { leaver.m.Leave(w.now) })
+		served := [Partitions]time.Duration{} // when last
+		for p := range served {
+			served[p] = w.now
+		}
+		longest := time.Duration(0)
 		for !leaver.resigned && w.now < began+10*time.Second {
 			w.until(w.now + 10*time.Millisecond)
+			for p := range served {
+				longest = max(longest, w.now-served[p])
+				for _, nd := range w.nodes {
+					if _, open := nd.open[core.Partition(p)]; open && !nd.dead {
+						served[p] = w.now
+					}
+				}
+			}
+		}
+		if len(names) > 1 && longest > 250*time.Millisecond { // it takes about six messages of up to 20 ms
+			t.Fatalf("seed %d: a partition was not served for %v as one left", seed, longest)
 		}
 		if !leaver.resigned || w.now-began > 2*time.Second {
 			t.Fatalf("seed %d: leaving took %v", seed, w.now-began)

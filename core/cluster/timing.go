@@ -11,7 +11,8 @@ type Timing struct {
 	// counted from when they heard of that renewal: Stop < Gone, by more than clocks
 	// drift meanwhile.
 	Stop, Gone time.Duration
-	// Settle is how long membership must be unchanged before partitions are claimed.
+	// Settle is how long membership must be unchanged before partitions are claimed, or
+	// given up: what one gives up others can claim at once.
 	Settle time.Duration
 	// Again is the pause before what has failed is tried again.
 	Again time.Duration

@@ -15,12 +15,16 @@ type Place struct {
 	// partition up.
 	Owner Member
 	Known bool // there is such an Owner
+	// Moving says that the partition is being handed over, as far as this process knows:
+	// it was given up, and nobody has claimed it, or this process is about to serve it.
+	Moving bool
 }
 
 // Place says who serves a partition.
 func (m *Machine) Place(p core.Partition, now time.Duration) Place {
 	t := &m.parts[p]
 	at := Place{State: t.state, Fence: t.owner.Fence}
+	at.Moving = t.owner.Free || t.state == StateClaiming || t.state == StateOpening || t.state == StateHolding || t.state == StateFreeing
 	if o := &t.owner; o.Fence != 0 && !o.Free {
 		if h := m.members[o.Name]; h != nil && h.Life == o.Life && m.alive(h, now) {
 			at.Owner, at.Known = h.Member, true

@@ -30,12 +30,14 @@ type options struct {
 	round       time.Duration
 	publish     string
 	takeovers   int
+	parts       []string
 	out         string
 }
 
 func main() {
 	var opt options
 	connections := flag.String("connections", "1,16,256", "numbers of connections")
+	parts := flag.String("parts", "enqueues,calls,leaves,kills", "what is measured, comma-separated")
 	flag.IntVar(&opt.rounds, "rounds", 3, "rounds of each")
 	flag.DurationVar(&opt.round, "round", 3*time.Second, "length of a round")
 	flag.StringVar(&opt.publish, "publish", "", "compare with this `program`, server/harness/publish built")
@@ -46,6 +48,12 @@ func main() {
 	if opt.connections, err = rounds.Numbers(*connections); err != nil {
 		fmt.Fprintln(os.Stderr, "clusterbench: --connections:", err)
 		os.Exit(2)
+	}
+	for part := range strings.SplitSeq(*parts, ",") {
+		if opt.parts = append(opt.parts, part); !slices.Contains([]string{"enqueues", "calls", "leaves", "kills"}, part) {
+			fmt.Fprintf(os.Stderr, "clusterbench: --parts: there is no %q\n", part)
+			os.Exit(2)
+		}
 	}
 	if flag.NArg() > 0 || len(opt.connections) == 0 || opt.rounds < 1 || opt.round <= 0 || opt.takeovers < 0 {
 		fmt.Fprintln(os.Stderr, "clusterbench: no arguments are taken; --rounds and --round must be above 0, --takeovers not below")
@@ -81,8 +89,13 @@ func run(ctx context.Context, opt options) error {
 	if m.binary, err = node.BuildPlain(ctx, dir); err != nil {
 		return err
 	}
-	for _, part := range []func(context.Context) error{m.enqueues, m.calls, m.handOvers} {
-		if err := part(ctx); err != nil {
+	for _, part := range opt.parts {
+		do := map[string]func(context.Context) error{
+			"enqueues": m.enqueues, "calls": m.calls,
+			"leaves": func(ctx context.Context) error { return m.handOvers(ctx, "leaves (SIGTERM)", m.stop) },
+			"kills":  func(ctx context.Context) error { return m.handOvers(ctx, "killed (SIGKILL)", m.kill) },
+		}
+		if err := do[part](ctx); err != nil {
 			return err
 		}
 	}
@@ -203,12 +216,20 @@ func (m *measurement) idle(ctx context.Context) error {
 	return ctx.Err()
 }
 
-// handOvers measures how long functions are not served.
-func (m *measurement) handOvers(ctx context.Context) error {
+func (m *measurement) stop(i int) error { return m.group.Stop(i) }
+
+func (m *measurement) kill(i int) error {
+	m.group.Kill(i)
+	return nil
+}
+
+// handOvers measures how long functions are not served when a replica ends, and as
+// long as it takes to be back.
+func (m *measurement) handOvers(ctx context.Context, kind string, end func(i int) error) error {
 	if m.takeovers == 0 {
 		return nil
 	}
-	if err := m.begin(ctx, "handovers"); err != nil {
+	if err := m.begin(ctx, "handovers-"+kind[:6]); err != nil {
 		return err
 	}
 	defer m.group.Close()
@@ -216,40 +237,40 @@ func (m *measurement) handOvers(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	m.say("\n## Hand-over\n\nThe longest time in which a function was not answered, over %d functions called by way of the replicas that stay.\n\n", len(names))
-	m.say("| what | functions that moved, all rounds | longest, s (median over rounds, range) | calls that failed |\n|---|---|---|---|\n")
-	for _, kind := range []string{"leaves (SIGTERM)", "killed (SIGKILL)"} {
-		var gaps []float64
-		moved, failed := 0, 0
-		for round := range m.takeovers {
-			i := round % 3
-			if err := m.whoOwns(names); err != nil {
-				return err
-			}
-			for _, name := range names {
-				if m.owners[name] == i {
-					moved++
-				}
-			}
-			watch := watchGaps(m.group, names, i)
-			pause(ctx, time.Second)
-			if kind[0] == 'k' {
-				m.group.Kill(i)
-			} else if err := m.group.Stop(i); err != nil {
-				return err
-			}
-			pause(ctx, 10*time.Second)
-			gap, bad := watch()
-			gaps, failed = append(gaps, gap.Seconds()), failed+bad
-			if err := m.group.Launch(i); err != nil {
-				return err
-			}
-			if err := m.group.Ready(ctx, i); err != nil {
-				return err
+	m.say("\n## Hand-over: one %s\n\nThe longest time in which a function was not answered, over %d functions called by way of the replicas that stay.\n\n", kind, len(names))
+	m.say("| functions that moved, all rounds | longest as it goes, s (median over rounds, range) | as it comes back | calls that failed |\n|---|---|---|---|\n")
+	var gaps, back []float64
+	moved, failed := 0, 0
+	for round := range m.takeovers {
+		i := round % 3
+		if err := m.whoOwns(names); err != nil {
+			return err
+		}
+		for _, name := range names {
+			if m.owners[name] == i {
+				moved++
 			}
 		}
-		m.say("| %s | %d | %s | %d |\n", kind, moved, rounds.Spread("%.2f", gaps), failed)
+		watch := watchGaps(m.group, names, i)
+		pause(ctx, time.Second)
+		if err := end(i); err != nil {
+			return err
+		}
+		pause(ctx, 10*time.Second)
+		gap, bad := watch()
+		gaps, failed = append(gaps, gap.Seconds()), failed+bad
+		watch = watchGaps(m.group, names, i)
+		if err := m.group.Launch(i); err != nil {
+			return err
+		}
+		if err := m.group.Ready(ctx, i); err != nil {
+			return err
+		}
+		pause(ctx, 2*time.Second)
+		gap, bad = watch()
+		back, failed = append(back, gap.Seconds()), failed+bad
 	}
+	m.say("| %d | %s | %s | %d |\n", moved, rounds.Spread("%.2f", gaps), rounds.Spread("%.2f", back), failed)
 	return nil
 }
 

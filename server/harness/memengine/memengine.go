@@ -215,6 +215,23 @@ func (e *Engine) Read(ctx context.Context, p core.Partition, from uint64, until 
 	return nil
 }
 
+// Next implements replica.Engine.
+func (e *Engine) Next(ctx context.Context, p core.Partition, from uint64) (at uint64, data []byte, err error) {
+	if err := e.reach(ctx); err != nil {
+		return 0, nil, err
+	}
+	defer e.h.mu.Unlock()
+	for _, f := range e.h.frames[p] {
+		if f.at >= from {
+			return f.at, f.data, nil
+		}
+	}
+	return 0, nil, nil
+}
+
+// StepDown implements replica.Engine: nobody leads.
+func (e *Engine) StepDown(context.Context) error { return nil }
+
 // Purge implements replica.Engine.
 func (e *Engine) Purge(ctx context.Context, p core.Partition, before uint64) error {
 	if err := e.reach(ctx); err != nil {

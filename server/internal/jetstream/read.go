@@ -48,6 +48,23 @@ func (e *Engine) Read(ctx context.Context, p core.Partition, from uint64, until 
 	return nil
 }
 
+// Next is the oldest frame of p that is kept from the place on, as the server knows it
+// that leads the stream, or believes so: at 0 = it knows of none.
+func (e *Engine) Next(ctx context.Context, p core.Partition, from uint64) (at uint64, data []byte, err error) {
+	var m *js.RawStreamMsg
+	err = patiently(ctx, func(ctx context.Context) error {
+		m, err = e.frames.GetMsg(ctx, max(from, 1), js.WithGetMsgSubject(e.subjects.frames(p)))
+		return err
+	}, passing)
+	switch {
+	case errors.Is(err, js.ErrMsgNotFound):
+		return 0, nil, nil
+	case err != nil:
+		return 0, nil, err
+	}
+	return m.Sequence, m.Data, nil
+}
+
 // Purge removes the frames of p that are before a place.
 func (e *Engine) Purge(ctx context.Context, p core.Partition, before uint64) error {
 	if before <= 1 { // 0 would mean all

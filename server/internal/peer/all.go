@@ -39,7 +39,7 @@ func (r *Router) all(route int, rt api.Route, last bool) api.Handler {
 			r.here(rt, ctx)
 			return
 		}
-		until := time.Now().Add(r.Hold)
+		began := time.Now()
 		for {
 			changed := r.Owners.Changed()
 			answers := r.ask(rt, ctx)
@@ -54,7 +54,7 @@ func (r *Router) all(route int, rt api.Route, last bool) api.Handler {
 				about.Or(a.about)
 			}
 			missing := cluster.Partitions - about.Len()
-			if missing > 0 && wait(changed, until) {
+			if missing > 0 && wait(changed, began.Add(r.hold(r.moving(about)))) {
 				continue
 			}
 			if missing > 0 && !merge.partial {
@@ -69,6 +69,16 @@ func (r *Router) all(route int, rt api.Route, last bool) api.Handler {
 			return
 		}
 	}
+}
+
+// moving says whether a partition that is not among these is being handed over.
+func (r *Router) moving(about Partitions) bool {
+	for p := range cluster.Partitions {
+		if id := core.Partition(p); !about.Has(id) && r.Owners.Moving(id) {
+			return true
+		}
+	}
+	return false
 }
 
 // here answers by this node's partitions alone, and says which those are.

@@ -53,6 +53,9 @@ type Owners interface {
 	Owner(core.Partition) string
 	// Mine says that this node owns the partition, whether or not it is open.
 	Mine(core.Partition) bool
+	// Moving says that the partition is being handed over: the next owner is about to
+	// answer.
+	Moving(core.Partition) bool
 	// Self is the address of this node.
 	Self() string
 	// Others are the addresses of all other members, Open the partitions that are
@@ -71,8 +74,9 @@ type RouterOptions struct {
 	// Longest bounds how long an answer of another member is waited for: longer than
 	// any call of a function.
 	Longest time.Duration
-	// Hold is how long a request waits for an owner.
-	Hold time.Duration
+	// Hold is how long a request waits for an owner, MoveHold that while the partition is
+	// being handed over.
+	Hold, MoveHold time.Duration
 	// Refuse answers a request whose body could not be read.
 	Refuse func(*fasthttp.RequestCtx, error)
 	// Observe is told of each request that was passed on, and what came of it.
@@ -129,7 +133,7 @@ const ConfigPartition core.Partition = 0
 
 // one has a request answered by the owner of p.
 func (r *Router) one(route int, rt *api.Route, ctx *fasthttp.RequestCtx, arg string, p core.Partition, last bool) {
-	until := time.Time{}
+	began := time.Time{}
 	whole := !rt.PassesOn // the body is read
 	for {
 		changed := r.Owners.Changed()
@@ -157,14 +161,22 @@ func (r *Router) one(route int, rt *api.Route, ctx *fasthttp.RequestCtx, arg str
 		} else if addr != "" && !last && r.pass(ctx, addr) {
 			return
 		}
-		if until.IsZero() {
-			until = time.Now().Add(r.Hold)
+		if began.IsZero() {
+			began = time.Now()
 		}
-		if !wait(changed, until) {
+		if !wait(changed, began.Add(r.hold(r.Owners.Moving(p)))) {
 			noOwner(ctx)
 			return
 		}
 	}
+}
+
+// hold is how long a request waits in all.
+func (r *Router) hold(moving bool) time.Duration {
+	if moving {
+		return max(r.Hold, r.MoveHold)
+	}
+	return r.Hold
 }
 
 // forwardedFor notes, for a function that is to see it, where a request came from.

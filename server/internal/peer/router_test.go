@@ -26,11 +26,13 @@ type owners struct {
 	local   Local
 	owner   string
 	mine    bool
+	moving  bool
 	changed chan struct{}
 }
 
 func (o *owners) Local(core.Partition) Local  { o.mu.Lock(); defer o.mu.Unlock(); return o.local }
 func (o *owners) Owner(core.Partition) string { o.mu.Lock(); defer o.mu.Unlock(); return o.owner }
+func (o *owners) Moving(core.Partition) bool  { o.mu.Lock(); defer o.mu.Unlock(); return o.moving }
 func (o *owners) Mine(core.Partition) bool    { o.mu.Lock(); defer o.mu.Unlock(); return o.mine }
 func (o *owners) Others() []string            { return nil }
 func (o *owners) Self() string                { return "" }
@@ -250,5 +252,25 @@ func TestAnAnswerHoldsOnlyWhileThePartitionIsHere(t *testing.T) {
 	a.owners.set(lost, "")
 	if status, text, _ := a.ask(t, "POST", "body"); status != 503 || !strings.Contains(text, CodeOwnerLost) {
 		t.Errorf("lost: %d %s", status, text)
+	}
+}
+
+// A request for a partition that is being handed over waits longer than one for a
+// partition that nobody has.
+func TestHandOverIsWaitedFor(t *testing.T) {
+	n := start(t, "a")
+	n.router.Hold, n.router.MoveHold = time.Millisecond, hangGuard
+	if status, body, _ := n.ask(t, "POST", "x"); status != http.StatusServiceUnavailable || !strings.Contains(body, CodeNoOwner) {
+		t.Fatalf("without an owner: %d %s", status, body)
+	}
+	n.owners.mu.Lock()
+	n.owners.moving = true
+	n.owners.mu.Unlock()
+	go func() {
+		time.Sleep(50 * time.Millisecond) // longer than Hold
+		n.owners.set(echo("a"), "")
+	}()
+	if status, body, _ := n.ask(t, "POST", "x"); status != http.StatusCreated {
+		t.Errorf("while it is handed over: %d %s", status, body)
 	}
 }

@@ -37,6 +37,9 @@ type Engine interface {
 	// which it returns. until 0 = until each returns one. data is valid during the
 	// call.
 	Read(ctx context.Context, p core.Partition, from uint64, until cluster.Fence, each func(at uint64, data []byte) error) error
+	// Next is the oldest frame of p that is kept from the place on, and costs less than
+	// Read. Who answers may be behind: at 0 = it knows of none.
+	Next(ctx context.Context, p core.Partition, from uint64) (at uint64, data []byte, err error)
 	// Purge removes the frames of p that are before a place.
 	Purge(ctx context.Context, p core.Partition, before uint64) error
 	// Announce keeps the newest value of a key, for all to watch.
@@ -46,6 +49,9 @@ type Engine interface {
 	// Watch calls f, one call at a time, with all that is and what becomes of it,
 	// until stop has returned.
 	Watch(f func(Event)) (stop func())
+	// StepDown has others lead the engine where this process does, which is about to
+	// end: writes then do not wait for that later. It is not needed for anything else.
+	StepDown(ctx context.Context) error
 	// MaxFrame is the most bytes of a frame.
 	MaxFrame() int
 	Close() error

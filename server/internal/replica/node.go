@@ -128,6 +128,7 @@ func (n *Node) Close() error {
 // process is no member any more, or when ctx ends. Cut off from the engine it has
 // nothing to give once its lease has ended.
 func (n *Node) Leave(ctx context.Context) error {
+	n.stepDown(ctx)
 	n.post(func(now time.Duration) { n.machine.Leave(now) })
 	look := time.NewTicker(n.o.Timing.Tick)
 	defer look.Stop()
@@ -143,6 +144,19 @@ func (n *Node) Leave(ctx context.Context) error {
 				return nil
 			}
 		}
+	}
+}
+
+// stepDownTime bounds the time until others lead the engine.
+const stepDownTime = 2 * time.Second
+
+// stepDown has others lead the engine before anything is handed over, which would wait
+// for that otherwise.
+func (n *Node) stepDown(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, stepDownTime)
+	defer cancel()
+	if err := n.o.Engine.StepDown(ctx); err != nil {
+		n.o.Log.Debug("the engine may be led by this node still as it leaves", "error", err)
 	}
 }
 

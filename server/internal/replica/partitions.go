@@ -91,11 +91,14 @@ func apply(inst Instance, facts []cluster.PlacedFact) error {
 func (n *Node) fold(p core.Partition, claim cluster.Fence, before *cluster.Ownership) (*cluster.Folded, error) {
 	for {
 		f := cluster.NewFolder(p, claim, before)
-		var broken error // not the engine's
-		err := n.o.Engine.Read(n.ctx, p, 0, claim, func(at uint64, data []byte) error {
-			broken = f.Add(at, data)
-			return broken
-		})
+		next, broken := n.begin(p, f) // not an error of the engine's
+		var err error
+		if broken == nil && !f.Complete() {
+			err = n.o.Engine.Read(n.ctx, p, next, claim, func(at uint64, data []byte) error {
+				broken = f.Add(at, data)
+				return broken
+			})
+		}
 		switch {
 		case broken != nil:
 			return nil, broken
@@ -107,6 +110,31 @@ func (n *Node) fold(p core.Partition, claim cluster.Fence, before *cluster.Owner
 		n.o.Log.Warn("a partition is read again", "partition", p, "error", err)
 		n.pause(n.o.Timing.Again)
 	}
+}
+
+// fewFrames are read one by one where the last one is known: to have the engine send
+// them takes several of its writes.
+const fewFrames = 16
+
+// begin reads the first frames, if there may be few, and returns from where on the
+// others are. The error says that the frames are not as they must be.
+func (n *Node) begin(p core.Partition, f *cluster.Folder) (next uint64, broken error) {
+	if !f.Bounded() {
+		return 0, nil
+	}
+	ctx, cancel := context.WithTimeout(n.ctx, callTime)
+	defer cancel()
+	for i := 0; i < fewFrames && !f.Complete(); i++ {
+		at, data, err := n.o.Engine.Next(ctx, p, next)
+		if err != nil || at == 0 {
+			break
+		}
+		if err := f.Add(at, data); err != nil {
+			return 0, err
+		}
+		next = at + 1
+	}
+	return next, nil
 }
 
 // hold stops what is new in a partition, and waits until all that was decided is

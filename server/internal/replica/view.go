@@ -12,6 +12,7 @@ import (
 type View struct {
 	Owners  [cluster.Partitions]cluster.Member // without a name: nobody is known
 	Mine    [cluster.Partitions]bool
+	Moving  [cluster.Partitions]bool // from one owner to the next, as far as is known
 	Members []cluster.MemberView
 	changed chan struct{}
 }
@@ -39,9 +40,10 @@ func (n *Node) publish(now time.Duration) {
 		if at.Known {
 			v.Owners[p] = at.Owner
 		}
+		v.Moving[p] = at.Moving
 		v.Mine[p] = at.State == cluster.StateOpening || at.State == cluster.StateOpen
 	}
-	same := v.Owners == old.Owners && v.Mine == old.Mine && slices.EqualFunc(v.Members, old.Members, func(a, b cluster.MemberView) bool {
+	same := v.Owners == old.Owners && v.Mine == old.Mine && v.Moving == old.Moving && slices.EqualFunc(v.Members, old.Members, func(a, b cluster.MemberView) bool {
 		return a.Member == b.Member && a.Alive == b.Alive
 	})
 	if !same {
