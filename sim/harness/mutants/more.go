@@ -92,7 +92,7 @@ var moreMutants = []mutant{
 	{"dead letters: a purge does not say how many", "return n, at, nil", "return n - n, at, nil"},
 
 	// Scaling.
-	{"scaling: a lower maximum waits for the window", "if lowered && a.policy.desired > a.spec.MaxReplicas {", "if false {"},
+	{"scaling: a lower maximum waits for the window", "if lowered && a.policy.desired > a.spec.MaxReplicas {", "if lowered && false {"},
 	{"scaling: no cool-down of steps up", "if now-p.upAt < t.upCooldown && want < 2*p.desired {", "if false {"},
 	{"scaling: no cool-down of steps down", "now-max(p.upAt, p.downAt) < t.downCooldown", "false"},
 	{"scaling: falls for less than a fifth", "(!idle && 5*(p.desired-floor) < p.desired)", "false"},
