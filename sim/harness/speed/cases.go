@@ -1,6 +1,7 @@
 package main
 
 import (
+	_ "embed"
 	"fmt"
 	"math/rand/v2"
 
@@ -14,6 +15,7 @@ type kase struct {
 	executions int64
 	most       int // runs
 	run        func(executions int64) (figures, error)
+	python     string // a program in place of run
 }
 
 // figures are what a run of a case came to.
@@ -65,13 +67,17 @@ func replay(sc *scenario.Scenario, opts sim.Options) (figures, error) {
 	return figures{Executions: r.Total.Get("accepted"), Events: r.Events}, nil
 }
 
+//go:embed simpy_queue.py
+var simPyQueue string
+
 var cases = []kase{
-	{"plain", "one function, 10,000 calls a second, every invariant checked", 2_000_000, 100, simulated(1, 150, sim.Options{})},
-	{"unchecked", "the same without the checks", 2_000_000, 100, simulated(1, 150, sim.Options{Unchecked: true})},
-	{"functions-10k", "10,000 functions that share these calls", 2_000_000, 100, simulated(10_000, 4, sim.Options{})},
-	{"functions-100k", "100,000 functions that share these calls", 2_000_000, 100, simulated(100_000, 4, sim.Options{})},
-	{"long", "plain, a hundred million executions", 100_000_000, 1, simulated(1, 150, sim.Options{})},
-	{"bare", "a bare loop: a heap of events and random numbers, no calls to core, no checks", 2_000_000, 100, bare},
+	{"plain", "one function, 10,000 calls a second, every invariant checked", 2_000_000, 100, simulated(1, 150, sim.Options{}), ""},
+	{"unchecked", "the same without the checks", 2_000_000, 100, simulated(1, 150, sim.Options{Unchecked: true}), ""},
+	{"functions-10k", "10,000 functions that share these calls", 2_000_000, 100, simulated(10_000, 4, sim.Options{}), ""},
+	{"functions-100k", "100,000 functions that share these calls", 2_000_000, 100, simulated(100_000, 4, sim.Options{}), ""},
+	{"long", "plain, a hundred million executions", 100_000_000, 1, simulated(1, 150, sim.Options{}), ""},
+	{"bare", "a bare loop: a heap of events and random numbers, no calls to core, no checks", 2_000_000, 100, bare, ""},
+	{"simpy", "the same in SimPy, a library for Python, without the checks", 200_000, 100, nil, simPyQueue},
 }
 
 // bare is the same arrivals, queue and service with nothing but a heap: an event for

@@ -86,6 +86,9 @@ func runOne(name string, executions int64, profile, memory string) error {
 		}
 		defer pprof.StopCPUProfile()
 	}
+	if c.run == nil {
+		return fmt.Errorf("%s is a Python program; leave -one out", name)
+	}
 	did, err := c.run(executions)
 	if err != nil {
 		return err
@@ -109,6 +112,10 @@ func runAll(names string, executions int64, runs int, html string) error {
 	for i := range cases {
 		c := &cases[i]
 		if names != "" && !slices.Contains(strings.Split(names, ","), c.name) {
+			continue
+		}
+		if c.python != "" && pythonWithSimPy() == "" {
+			fmt.Fprintf(os.Stderr, "%s: NOT MEASURED: no Python here has SimPy (Debian: python3-simpy3)\n", c.name)
 			continue
 		}
 		m := measured{kase: c}
@@ -139,12 +146,28 @@ func runAll(names string, executions int64, runs int, html string) error {
 	return writePage(html, head, rows)
 }
 
+// pythonWithSimPy is a Python that has SimPy; "" if there is none.
+func pythonWithSimPy() string {
+	for _, python := range []string{"python3", "/usr/bin/python3"} {
+		if exec.Command(python, "-c", "import simpy; simpy.Environment").Run() == nil {
+			return python
+		}
+	}
+	return ""
+}
+
 func inChild(c *kase, executions int64) (f figures, err error) {
+	if executions == 0 {
+		executions = c.executions
+	}
 	self, err := os.Executable()
 	if err != nil {
 		return f, err
 	}
 	cmd := exec.Command(self, "-one", c.name, "-executions", fmt.Sprint(executions))
+	if c.python != "" {
+		cmd = exec.Command(pythonWithSimPy(), "-c", c.python, fmt.Sprint(executions))
+	}
 	cmd.Env = append(os.Environ(), "GOGC=1000", "GOMEMLIMIT=3GiB", "GOMAXPROCS=1") // as `simplane sim` has them
 	cmd.Stderr = os.Stderr
 	out, err := cmd.Output()

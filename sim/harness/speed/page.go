@@ -37,8 +37,12 @@ func table(all []measured) (head []string, rows [][]string) {
 	for i := range all {
 		m := &all[i]
 		events := m.median(func(f *figures) float64 { return float64(f.Events) / (f.User + f.System) })
+		perSecond := fmt.Sprintf("%.1f M", events/1e6)
+		if events == 0 {
+			perSecond = "-"
+		}
 		rows = append(rows, []string{
-			m.name, fmt.Sprint(m.runs[0].Executions), fmt.Sprintf("%.2f", m.rate()/1e6), fmt.Sprintf("%.2f", 1e6/m.rate()), fmt.Sprintf("%.1f M", events/1e6),
+			m.name, fmt.Sprint(m.runs[0].Executions), fmt.Sprintf("%.2f", m.rate()/1e6), fmt.Sprintf("%.2f", 1e6/m.rate()), perSecond,
 			fmt.Sprintf("%.2f", m.median(func(f *figures) float64 { return f.User })), fmt.Sprintf("%.2f", m.median(func(f *figures) float64 { return f.System })),
 			fmt.Sprintf("%.0f MiB", m.median(func(f *figures) float64 { return float64(f.Memory) / (1 << 20) })),
 		})
