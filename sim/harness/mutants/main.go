@@ -4,7 +4,7 @@
 // and where. A bug that only a digest or a scenario's own expectation shows counts as
 // alive.
 //
-//	go run ./sim/harness/mutants [-only WORD] [-from N] [-count N] [-timeout 3m] [-check]
+//	go run ./sim/harness/mutants [-only WORD] [-from N] [-count N] [-timeout 3m] [-check] [-shrink]
 //
 // Run it from the module's root. It exits 1 when more than three bugs are alive, and 2
 // when one no longer applies to core. With -check it tries none, and says only
@@ -26,12 +26,16 @@ import (
 	"time"
 )
 
+// shrinks says that scenarios are made smaller.
+var shrinks bool
+
 func main() {
 	only := flag.String("only", "", "only mutants whose name contains `WORD`")
 	limit := flag.Duration("timeout", 3*time.Minute, "what a mutant may take to be noticed")
 	from := flag.Int("from", 0, "leave out the first `N`")
 	count := flag.Int("count", 1<<30, "try `N` at most")
 	applies := flag.Bool("check", false, "say only which mutants do not apply to core")
+	flag.BoolVar(&shrinks, "shrink", false, "try random scenarios alone, and say how small the first that notices a mutant can be made")
 	flag.Parse()
 	code, err := run(*only, *from, *count, *limit, *applies)
 	if err != nil {
@@ -92,7 +96,11 @@ func checkAll(dir string, chosen []mutant) (int, error) {
 // mostAlive break no invariant.
 func tryAll(dir string, chosen []mutant, limit time.Duration) int {
 	code, alive := 0, 0
-	fmt.Println("| bug | noticed by the invariant | where | seconds |\n|---|---|---|---|")
+	if shrinks {
+		fmt.Println("| bug | noticed by the invariant | where | lines | made smaller | runs | seconds |\n|---|---|---|---|---|---|---|")
+	} else {
+		fmt.Println("| bug | noticed by the invariant | where | seconds |\n|---|---|---|---|")
+	}
 	for _, m := range chosen {
 		var v verdict
 		var took time.Duration
@@ -194,7 +202,7 @@ func check(dir string, limit time.Duration, nodes bool) (v verdict, took time.Du
 	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	defer cancel()
 	started := time.Now()
-	cmd := exec.CommandContext(ctx, binary, filepath.Join(dir, "scenarios"), strconv.FormatBool(nodes))
+	cmd := exec.CommandContext(ctx, binary, filepath.Join(dir, "scenarios"), strconv.FormatBool(nodes), map[bool]string{true: "shrink"}[shrinks])
 	cmd.WaitDelay = time.Second
 	out, err := cmd.Output()
 	took = time.Since(started)

@@ -7,9 +7,14 @@
 // and exits with 1. A core that breaks none may still miss what a scenario expects, or
 // differ in a digest of golden.txt: that is printed in the same way, as "expectation" or
 // "digest", but counts as not noticed. It exits with 0 when nothing differs.
+//
+// With shrink as the third argument it only tries seeds, and makes the scenario of the
+// first that breaks an invariant smaller; WHERE has the seed, its lines before and after
+// and the runs that this took.
 package main
 
 import (
+	"bytes"
 	"cmp"
 	"fmt"
 	"os"
@@ -26,6 +31,10 @@ var nodes bool
 
 func main() {
 	nodes = os.Args[2] == "true"
+	look := look
+	if len(os.Args) > 3 && os.Args[3] == "shrink" {
+		look = shrink
+	}
 	found, err := look(os.Args[1])
 	switch {
 	case err != nil:
@@ -68,6 +77,18 @@ func seeds(first uint64, n int, d time.Duration) (string, error) {
 	}
 	f := &sum.Failures[0]
 	return line("invariant", f.Violation.Invariant, fmt.Sprintf("seed %d", f.Seed)), nil
+}
+
+// shrink makes the scenario of the first seed that breaks an invariant smaller.
+func shrink(string) (string, error) {
+	sum, err := swarm.Run(swarm.Options{Start: 1, Seeds: 400, Duration: 20 * time.Second, First: true, Nodes: nodes})
+	if err != nil || len(sum.Failures) == 0 {
+		return "", err
+	}
+	f := &sum.Failures[0]
+	s := swarm.Shrink(f.Minimal, f.Violation)
+	lines := func(sc *scenario.Scenario) int { return bytes.Count(scenario.Marshal(sc, ""), []byte("\n")) }
+	return line("invariant", f.Violation.Invariant, fmt.Sprintf("seed %d | %d | %d | %d", f.Seed, lines(f.Minimal), lines(s.Scenario), s.Runs)), nil
 }
 
 func line(what, name, where string) string {
