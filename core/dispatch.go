@@ -23,6 +23,7 @@ type Task struct {
 	Attempt        int           // from 1
 	Timeout        time.Duration // the attempt's deadline, counted from now
 	Durable        bool          // the execution is in the journal
+	Waiter         Waiter        // Request.Waiter, unless the execution has ended; of a sync one
 
 	ex *execution
 }
@@ -110,6 +111,7 @@ func (fn *Function) toDispatch(fx *effects, ex *execution) {
 	task := &fx.task
 	task.ID, task.Function, task.Spec, task.Input = ex.id, fn, fn.spec.Load(), ex.input
 	task.Attempt, task.Timeout, task.Durable, task.ex = int(ex.attempt), time.Duration(ex.timeout), ex.durable(), ex
+	task.Waiter = ex.waiter
 	if ex.more != nil {
 		task.Metadata, task.TraceID, task.IdempotencyKey = ex.more.metadata, ex.more.traceID, ex.more.idempotencyKey
 		task.Trace = ex.more.trace.orNil()

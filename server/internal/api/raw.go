@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net/url"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/valyala/bytebufferpool"
@@ -59,7 +60,9 @@ func (a *API) Raw(ctx *fasthttp.RequestCtx, name string) {
 		span.Refused(fault.Code)
 		return
 	}
-	call := &rawCall{api: a, ctx: ctx, span: span, req: req, target: target}
+	call := rawCallPool.Get().(*rawCall)
+	defer call.recycle()
+	call.api, call.ctx, call.span, call.req, call.target = a, ctx, span, req, target
 	call.req.Trace = trace
 	if dispatch.Streams(fn.Spec()) {
 		call.passOn(time.Duration(fn.Spec().TimeoutMillis) * time.Millisecond)
@@ -94,7 +97,7 @@ func climbs(path string) bool {
 	return false
 }
 
-// rawCall is one raw call.
+// rawCall is one raw call. They are pooled.
 type rawCall struct {
 	api    *API
 	ctx    *fasthttp.RequestCtx
@@ -105,6 +108,13 @@ type rawCall struct {
 	// Of one that is passed on.
 	raw    fncall.Raw
 	caller rawCaller
+}
+
+var rawCallPool = sync.Pool{New: func() any { return &rawCall{} }}
+
+func (c *rawCall) recycle() {
+	*c = rawCall{}
+	rawCallPool.Put(c)
 }
 
 // passOn streams the request to the function and the answer to the caller. The
@@ -121,9 +131,9 @@ func (c *rawCall) passOn(timeout time.Duration) {
 		return
 	}
 	w := newWaiter(c.api.callersConn(c.ctx))
-	way := &dispatch.RawCall{Method: method(c.ctx), Record: c.req.Trace.Record}
+	way := &dispatch.RawCall{Leaver: w, Method: method(c.ctx)}
 	defer way.Leave()
-	c.req.Waiter, c.req.Trace.Record = w, way
+	c.req.Waiter = way
 	var res core.Result
 	if err := c.api.submit(c.ctx, &c.req, &res); err != nil {
 		w.recycle()
@@ -187,8 +197,7 @@ func (c *rawCall) asInput() {
 	c.req.Input = fncall.AsInput(c.ctx.Request.Header.ContentType(), c.ctx.PostBody())
 	c.req.Metadata, _ = json.Marshal(map[string]string{"method": method(c.ctx), "path": c.target.path, "query": strings.TrimPrefix(c.target.query, "?")})
 	w := newWaiter(c.api.callersConn(c.ctx))
-	c.req.Waiter = w
-	c.req.Trace.Record = &dispatch.RawCall{Method: method(c.ctx), Record: c.req.Trace.Record, InBody: true}
+	c.req.Waiter = &dispatch.RawCall{Leaver: w, Method: method(c.ctx), InBody: true}
 	var res core.Result
 	if err := c.api.submit(c.ctx, &c.req, &res); err != nil {
 		w.recycle()

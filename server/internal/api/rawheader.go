@@ -30,21 +30,12 @@ const codeUpgrade = "UPGRADE_UNSUPPORTED"
 
 // own are the header fields that simplane reads or sets: the caller's are not passed
 // on. Those of a trace are, as part of it.
-var own = [][]byte{
-	[]byte("Host"), []byte("Expect"), []byte("Authorization"),
-	[]byte("X-Execution-Id"), []byte("X-Trace-Id"), []byte(headerDispatchAttempt), []byte("X-Completion-Token"), []byte("X-Timeout-Ms"),
-	[]byte("X-Durability"), []byte("Traceparent"), []byte("Tracestate"), []byte("X-Simplane-Instance-Token"),
-	[]byte(fasthttp.HeaderXForwardedFor),
-}
-
-func isOwn(name []byte) bool {
-	for _, o := range own {
-		if len(o) == len(name) && bytes.EqualFold(o, name) {
-			return true
-		}
-	}
-	return false
-}
+var own = fncall.FieldNames(
+	"Host", "Expect", "Authorization",
+	"X-Execution-Id", "X-Trace-Id", headerDispatchAttempt, "X-Completion-Token", "X-Timeout-Ms",
+	"X-Durability", "Traceparent", "Tracestate", "X-Simplane-Instance-Token",
+	fasthttp.HeaderXForwardedFor,
+)
 
 // appendHeader appends the header lines that the function gets: the caller's as they
 // came, but for those about the connection and simplane's own, and where the call
@@ -67,7 +58,7 @@ func (c *rawCall) appendHeader(b []byte) []byte {
 		case bytes.EqualFold(name, forwardedFor):
 			forwarded = append(append(forwarded, value...), ", "...)
 			continue
-		case isOwn(name), fncall.HopByHop(name, connection):
+		case own.Has(name), fncall.HopByHop(name, connection):
 			continue
 		}
 		proto = proto || bytes.EqualFold(name, forwardedProto)

@@ -95,7 +95,7 @@ func (d *Dispatcher) HandleLocal(name string, h LocalHandler) { d.local.handle(n
 
 // Dispatch implements core.Dispatcher.
 func (d *Dispatcher) Dispatch(t core.Task) {
-	if c := rawCallOf(t); c != nil && !c.InBody {
+	if c := RawCallOf(t); c != nil && !c.InBody {
 		if !c.take(t) {
 			d.complete(t, callerLeft)
 		}

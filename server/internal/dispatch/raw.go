@@ -10,14 +10,13 @@ import (
 	"simplane/server/provider"
 )
 
-// RawCall is what the execution of a raw call carries, as core.TraceContext.Record:
-// the way of its attempts to the goroutine of its caller, which alone can make them.
-// It holds nothing of the request, since it is kept as long as the execution.
+// RawCall is who waits for the execution of a raw call, with the way of its attempts
+// to the goroutine of its caller, which alone can make them. It is of one call, and not
+// used again: an attempt that is dispatched late must not come to another one.
 type RawCall struct {
+	core.Leaver
 	// Method is that of the request, for spans.
 	Method string
-	// Record is what a sampled request's execution carries; nil for none.
-	Record any
 	// InBody says that the input is the request's body, so that any transport can
 	// make the attempt.
 	InBody bool
@@ -27,11 +26,9 @@ type RawCall struct {
 	tasks chan core.Task // nil until it is needed: most calls have their attempt from core
 }
 
-func rawCallOf(t core.Task) *RawCall {
-	if t.Trace == nil {
-		return nil
-	}
-	c, _ := t.Trace.Record.(*RawCall)
+// RawCallOf is the raw call that an attempt is of; nil for none.
+func RawCallOf(t core.Task) *RawCall {
+	c, _ := t.Waiter.(*RawCall)
 	return c
 }
 
@@ -80,7 +77,7 @@ var callerLeft = core.Outcome{Status: core.Error, Code: core.CodeCancelled, Mess
 // made again: the function may have had it.
 func onceIfRaw(complete func(core.Task, core.Outcome)) func(core.Task, core.Outcome) {
 	return func(t core.Task, o core.Outcome) {
-		if c := rawCallOf(t); c != nil && c.InBody {
+		if c := RawCallOf(t); c != nil && c.InBody {
 			o.Permanent = true
 		}
 		complete(t, o)

@@ -8,19 +8,42 @@ import (
 
 // hopByHop are the header fields that are about one connection (RFC 9110, 7.6.1),
 // and those that frame a message, which whoever passes it on does anew.
-var hopByHop = [][]byte{
-	[]byte("Connection"), []byte("Keep-Alive"), []byte("Proxy-Connection"), []byte("Proxy-Authenticate"), []byte("Proxy-Authorization"),
-	[]byte("TE"), []byte("Trailer"), []byte("Transfer-Encoding"), []byte("Upgrade"), []byte("HTTP2-Settings"),
-	[]byte(fasthttp.HeaderContentLength),
+var hopByHop = FieldNames(
+	"Connection", "Keep-Alive", "Proxy-Connection", "Proxy-Authenticate", "Proxy-Authorization",
+	"TE", "Trailer", "Transfer-Encoding", "Upgrade", "HTTP2-Settings", fasthttp.HeaderContentLength,
+)
+
+// NameSet is a set of header fields' names, by their lengths: most names of a message
+// have the length of none or one.
+type NameSet [32][][]byte
+
+// FieldNames makes a set of names of less than 32 bytes.
+func FieldNames(names ...string) *NameSet {
+	var s NameSet
+	for _, name := range names {
+		s[len(name)] = append(s[len(name)], []byte(name))
+	}
+	return &s
+}
+
+// Has reports whether a name, in any case, is in the set.
+func (s *NameSet) Has(name []byte) bool {
+	if len(name) >= len(s) {
+		return false
+	}
+	for _, n := range s[len(name)] {
+		if bytes.EqualFold(n, name) {
+			return true
+		}
+	}
+	return false
 }
 
 // HopByHop reports whether a header field is not to be passed on; connection is the
 // value of Connection, which may name some more.
 func HopByHop(name, connection []byte) bool {
-	for _, hop := range hopByHop {
-		if len(hop) == len(name) && bytes.EqualFold(hop, name) {
-			return true
-		}
+	if hopByHop.Has(name) {
+		return true
 	}
 	for len(connection) > 0 {
 		var token []byte
@@ -48,12 +71,17 @@ func AppendField(b, name, value []byte) []byte {
 // validName reports whether a header field's name is a token (RFC 9110, 5.6.2).
 func validName(name []byte) bool {
 	for _, c := range name {
-		switch {
-		case 'a' <= c|0x20 && c|0x20 <= 'z', '0' <= c && c <= '9':
-		case bytes.IndexByte([]byte("!#$%&'*+-.^_`|~"), c) >= 0:
-		default:
+		if !tokens[c] {
 			return false
 		}
 	}
 	return len(name) > 0
 }
+
+// tokens are the bytes that a token may have.
+var tokens = func() (is [256]bool) {
+	for c := range is {
+		is[c] = 'a' <= c|0x20 && c|0x20 <= 'z' || '0' <= c && c <= '9' || bytes.IndexByte([]byte("!#$%&'*+-.^_`|~"), byte(c)) >= 0
+	}
+	return is
+}()

@@ -174,7 +174,7 @@ func attempt(conns *fasthttp.HostClient, message [][]byte, resp *fasthttp.Respon
 		err = stop.Begin(conn)
 	}
 	if err == nil {
-		err = sock.Send(conn, message...)
+		err = sock.Ask(conn, message...)
 	}
 	more := false
 	if err == nil {

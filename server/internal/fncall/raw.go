@@ -148,6 +148,7 @@ type passing struct {
 	left     int // of the caller's body that was not read yet; -1 when it is not known
 	begun    bool
 	answer   Answer
+	body     io.LimitedReader
 }
 
 var passings = sync.Pool{New: func() any {
@@ -224,7 +225,11 @@ func (p *passing) callerLeft(err error) error {
 
 // on makes the call on a connection, and reports whether that can be used again.
 func (p *passing) on(conn net.Conn, small *bufio.Reader) (keep bool, err error) {
-	if err := sock.Send(conn, p.message); err != nil {
+	send := sock.Send
+	if p.left == 0 {
+		send = sock.Ask
+	}
+	if err := send(conn, p.message); err != nil {
 		p.raw.Sent = p.raw.Sent || !errors.Is(err, sock.ErrStale)
 		return false, err
 	}
@@ -358,7 +363,8 @@ func (p *passing) download(small *bufio.Reader) (whole bool, err error) {
 	case p.raw.Method == fasthttp.MethodHead, status == fasthttp.StatusNoContent, status == fasthttp.StatusNotModified:
 		length = 0
 	case length >= 0:
-		body = &io.LimitedReader{R: r, N: length}
+		p.body = io.LimitedReader{R: r, N: length}
+		body = &p.body
 	case length == -1:
 		chunks := http1.NewChunks(r)
 		body, ready = chunks, chunks.Ready

@@ -192,7 +192,8 @@ func (s *Stream) Begin(status int, head, more []byte, length int64) error {
 	return err
 }
 
-// mayWrite is the exchange's, within the deadline.
+// mayWrite is the exchange's, within the deadline. What has begun calls it again
+// whenever something leaves.
 func (s *Stream) mayWrite() error {
 	s.x.takeOut()
 	return s.x.conn.SetWriteDeadline(s.until(s.x.conn.s.WriteTimeout))
@@ -212,9 +213,6 @@ func (s *Stream) Write(p []byte) (int, error) {
 			return 0, errors.New("more of the answer than its length says")
 		}
 		s.left -= int64(len(p))
-	}
-	if err := s.mayWrite(); err != nil {
-		return 0, err
 	}
 	out := s.x.out
 	if s.framing == framedByChunks {
@@ -256,12 +254,7 @@ func (s *Stream) send() error {
 }
 
 // Flush sends what has been written so far.
-func (s *Stream) Flush() error {
-	if err := s.mayWrite(); err != nil {
-		return err
-	}
-	return s.x.flush()
-}
+func (s *Stream) Flush() error { return s.x.flush() }
 
 // Finish ends the answer. Without it the peer notices that the end is missing.
 func (s *Stream) Finish() error {

@@ -74,6 +74,11 @@ func (x *exchange) flush() error {
 
 // Write implements io.Writer, for out.
 func (x *exchange) Write(p []byte) (int, error) {
+	if x.stream.begun.Load() {
+		if err := x.stream.mayWrite(); err != nil {
+			return 0, err
+		}
+	}
 	if x.behind == nil {
 		return x.conn.Conn.Write(p)
 	}

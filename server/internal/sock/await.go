@@ -46,10 +46,7 @@ func (c *Conn) Await() error {
 // whether the wait is over.
 func (c *Conn) tryReceive(fd uintptr) bool {
 	buf := arrivals.Get().(*arrival)
-	n, err := 0, error(syscall.EINTR)
-	for err == syscall.EINTR {
-		n, err = syscall.Read(int(fd), buf[:])
-	}
+	n, err := retried(syscall.Read, fd, buf[:])
 	if n > 0 {
 		c.arrived, c.ahead, c.err = buf, buf[:n], nil
 		return true

@@ -43,6 +43,8 @@ type Conn struct {
 	one     [1]byte          // for the stale check
 	buf     []byte           // for tryRead, with its results
 	n       int
+	ask     func(fd uintptr) bool // c.tryAsk
+	asking  asking
 }
 
 // New wraps a connection. onClose is called once, after it was closed.
@@ -189,10 +191,4 @@ func (c *Conn) readInstantly(p []byte) (int, error) {
 	return c.n, nil
 }
 
-func (c *Conn) tryRead(fd uintptr) {
-	for {
-		if c.n, c.err = syscall.Read(int(fd), c.buf); c.err != syscall.EINTR {
-			return
-		}
-	}
-}
+func (c *Conn) tryRead(fd uintptr) { c.n, c.err = retried(syscall.Read, fd, c.buf) }

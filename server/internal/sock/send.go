@@ -30,7 +30,7 @@ func Dialer(dial func(addr string, timeout time.Duration) (net.Conn, error)) fun
 			_ = tcp.Close()
 			return nil, err
 		}
-		c.peek = c.tryRead
+		c.peek, c.ask, c.receive = c.tryRead, c.tryAsk, c.tryReceive
 		return c, nil
 	}
 }
@@ -84,6 +84,9 @@ func Under(conn net.Conn) *Conn {
 // It reads through TLS rather than peeking at the socket: TLS has messages of
 // its own, and may have read the end of the stream already.
 func silent(conn net.Conn, c *Conn) bool {
+	if len(c.ahead) > 0 {
+		return false
+	}
 	c.instant = true
 	n, err := conn.Read(c.one[:])
 	c.instant = false

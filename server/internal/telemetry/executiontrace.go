@@ -33,11 +33,7 @@ func recordOf(c *core.TraceContext) *executionTrace {
 	if c == nil {
 		return nil
 	}
-	record := c.Record
-	if raw, ok := record.(*dispatch.RawCall); ok {
-		record = raw.Record
-	}
-	x, _ := record.(*executionTrace)
+	x, _ := c.Record.(*executionTrace)
 	return x
 }
 
@@ -200,7 +196,7 @@ func Called(t core.Task, status int) {
 		return
 	}
 	method := semconv.HTTPRequestMethodPost
-	if raw, ok := t.Trace.Record.(*dispatch.RawCall); ok {
+	if raw := dispatch.RawCallOf(t); raw != nil {
 		method = requestMethod(raw.Method)
 	}
 	attrs := []attribute.KeyValue{method, semconv.URLFull(spanText(dispatch.ShownURL(funcspec.Of(t.Spec).EndpointURL), maxSpanText))}
