@@ -6,6 +6,8 @@ package loadgen
 import (
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"simplane/bench/arrival"
@@ -38,6 +40,10 @@ type Options struct {
 	// Idempotency adds an Idempotency-Key: 0 none, -1 a fresh one each,
 	// n > 0 one of n keys at random.
 	Idempotency int
+
+	// Protocol is one of Protocols; empty means HTTP1. With the others Connections
+	// bounds requests in flight, which share connections.
+	Protocol string
 
 	Insecure bool // do not verify TLS certificates
 	// FullHistograms adds curve and encoded histogram to each summary.
@@ -93,6 +99,14 @@ func (o Options) Validate() error {
 	for _, t := range o.Targets {
 		if err := t.validate(); err != nil {
 			errs = append(errs, err)
+		}
+	}
+	if o.Protocol != "" && !slices.Contains(Protocols(), o.Protocol) {
+		bad("protocol %q is unknown: want %s", o.Protocol, strings.Join(Protocols(), ", "))
+	}
+	for _, t := range o.Targets {
+		if o.Protocol == GRPC && t.Method != "" && t.Method != "POST" && t.Method != "GET" {
+			bad("target %s has method %s: gRPC calls are POST", t.Name, t.Method)
 		}
 	}
 	if o.Connections < 1 || o.Connections > MaxConnections {

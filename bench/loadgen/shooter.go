@@ -19,6 +19,9 @@ import (
 // maxResponseBytes bounds one response in the client's memory.
 const maxResponseBytes = 64 << 20
 
+// clientName is the User-Agent where none is given.
+const clientName = "simplane-bench"
+
 // errStale says that the server had closed a kept connection before this
 // request. Nothing was sent, so it may be sent on another one, and it is no
 // failure of the server: servers may close idle connections at any time, and
@@ -27,8 +30,8 @@ var errStale = errors.New("the server closed this connection while it was idle")
 
 // newClients returns one client per host. What may have been sent is never
 // retried: a retry would hide a failure and its cost.
-func newClients(o Options) (map[string]*fasthttp.HostClient, error) {
-	clients := make(map[string]*fasthttp.HostClient)
+func newClients(o Options) (map[string]client, error) {
+	clients := make(map[string]client)
 	add := func(address string) error {
 		u, err := url.Parse(address)
 		if err != nil {
@@ -38,9 +41,13 @@ func newClients(o Options) (map[string]*fasthttp.HostClient, error) {
 		if clients[key] != nil {
 			return nil
 		}
+		if o.Protocol == HTTP2 || o.Protocol == GRPC {
+			clients[key] = newHTTP2Client(o, u.Scheme)
+			return nil
+		}
 		c := &fasthttp.HostClient{
 			Addr: fasthttp.AddMissingPort(u.Host, u.Scheme == "https"), IsTLS: u.Scheme == "https",
-			Name: "simplane-bench", MaxConns: o.Connections, MaxIdemponentCallAttempts: 1,
+			Name: clientName, MaxConns: o.Connections, MaxIdemponentCallAttempts: 1,
 			MaxResponseBodySize: maxResponseBytes, MaxIdleConnDuration: time.Minute,
 			DisablePathNormalizing: true, // what is sent is what was asked for
 			Dial:                   keep(func(addr string) (net.Conn, error) { return fasthttp.DialTimeout(addr, o.Timeout) }),
@@ -75,8 +82,8 @@ type shooter struct {
 	id      int
 	nonce   uint64 // sets this run's keys apart from those of earlier runs
 	opts    *Options
-	clients []*fasthttp.HostClient // per target
-	byHost  map[string]*fasthttp.HostClient
+	clients []client // per target
+	byHost  map[string]client
 	reqs    []*fasthttp.Request // per target, reused
 	resp    *fasthttp.Response
 	rng     *rand.Rand // of pooled keys
@@ -84,7 +91,7 @@ type shooter struct {
 	shots   uint64
 }
 
-func newShooter(id int, nonce uint64, o *Options, clients map[string]*fasthttp.HostClient) *shooter {
+func newShooter(id int, nonce uint64, o *Options, clients map[string]client) *shooter {
 	s := &shooter{
 		id: id, nonce: nonce, opts: o, byHost: clients, resp: fasthttp.AcquireResponse(),
 		rng: rand.New(rand.NewPCG(o.Seed, uint64(id)+1)),

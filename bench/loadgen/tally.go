@@ -60,7 +60,10 @@ func shorten(s string) string {
 // failureKind names a transport error without its ever-changing details.
 func failureKind(err error) string {
 	var timeout interface{ Timeout() bool }
+	var refused *grpcError
 	switch {
+	case errors.As(err, &refused):
+		return "grpc status " + refused.code
 	case errors.As(err, &timeout) && timeout.Timeout():
 		return "timeout"
 	case errors.Is(err, syscall.ECONNREFUSED):

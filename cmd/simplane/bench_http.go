@@ -26,7 +26,7 @@ type httpFlags struct {
 	url, server, function, mode string
 	targets                     []string
 	functions                   int
-	spread, pathsFile           string
+	spread, pathsFile, protocol string
 	rate                        float64
 	arrival                     string
 	connections, backlog        int
@@ -89,6 +89,7 @@ func benchHTTPCommand() *cobra.Command {
 	_ = cmd.RegisterFlagCompletionFunc("output", cobra.FixedCompletions(report.Formats(), cobra.ShellCompDirectiveNoFileComp))
 	_ = cmd.RegisterFlagCompletionFunc("arrival", cobra.FixedCompletions([]string{string(arrival.Constant), string(arrival.Poisson)}, cobra.ShellCompDirectiveNoFileComp))
 	_ = cmd.RegisterFlagCompletionFunc("mode", cobra.FixedCompletions([]string{"invoke", "enqueue"}, cobra.ShellCompDirectiveNoFileComp))
+	_ = cmd.RegisterFlagCompletionFunc("protocol", cobra.FixedCompletions(loadgen.Protocols(), cobra.ShellCompDirectiveNoFileComp))
 	_ = cmd.RegisterFlagCompletionFunc("spread", cobra.FixedCompletions(loadgen.Spreads(), cobra.ShellCompDirectiveNoFileComp))
 	return cmd
 }
@@ -113,6 +114,7 @@ func (f *httpFlags) register(fs *pflag.FlagSet) {
 	fs.DurationVar(&f.duration, "duration", 10*time.Second, "measured time; with --search of each step")
 	fs.DurationVar(&f.warmup, "warmup", 2*time.Second, "load before the measured time, not counted")
 	fs.StringVar(&f.idempotency, "idempotency", "none", "Idempotency-Key: none, fresh for each request, or a number of keys to draw from")
+	fs.StringVar(&f.protocol, "protocol", loadgen.HTTP1, "http1, http2 or grpc (unary; --body-file is the encoded message, the URL's path the method)")
 	fs.BoolVar(&f.insecure, "insecure", false, "accept any TLS certificate")
 	fs.StringArrayVar(&f.slos, "slo", nil, "`limit` that sets the exit code: p99<200ms, max<1s, mean<20ms, errors<1%, rate>=900 (repeatable)")
 	fs.StringArrayVar(&f.limits, "limit", nil, "another name of --slo")
@@ -238,7 +240,7 @@ func (f *httpFlags) options(fs *pflag.FlagSet) (o loadgen.Options, limits []load
 	o = loadgen.Options{
 		Targets: targets, Connections: f.connections, Rate: f.rate, Arrival: arrival.Kind(f.arrival), Seed: f.seed,
 		Warmup: f.warmup, Duration: f.duration, Timeout: f.timeout, Backlog: f.backlog,
-		Stages: stages, Idempotency: keys, Insecure: f.insecure, FullHistograms: !f.search,
+		Stages: stages, Idempotency: keys, Protocol: f.protocol, Insecure: f.insecure, FullHistograms: !f.search,
 	}
 	probe := o
 	if f.search {
