@@ -174,7 +174,7 @@ func (c *membership) join(ctx context.Context) error {
 	c.node.Store(node)
 	node.Start()
 	s.log.Info("joined the cluster", "node", c.self.Name, "peer", c.self.Peer)
-	for !node.Ready() {
+	for !node.Ready() || !c.current(ctx, engine) {
 		select {
 		case <-ctx.Done():
 			return nil
@@ -186,6 +186,20 @@ func (c *membership) join(ctx context.Context) error {
 	}
 	c.why.Store(nil)
 	return nil
+}
+
+// current says that this node's part of the engine has what the others have: were it
+// counted on before, an update that goes from node to node would stop the next one while
+// a majority does not have everything.
+func (c *membership) current(ctx context.Context, engine replica.Engine) bool {
+	ctx, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
+	current, err := engine.Current(ctx)
+	if err == nil && !current {
+		behind := "this node's copy of what the cluster keeps is behind"
+		c.why.Store(&behind)
+	}
+	return err == nil && current
 }
 
 // unready says why this node serves nothing; "" = it does.

@@ -351,6 +351,7 @@ func (s *Server) Serve(ctx context.Context) error {
 // drain waits until accepted work has ended or the grace period is over.
 func (s *Server) drain() error {
 	s.draining.Store(true)
+	s.api.Retire()
 	s.profiles.Close()
 	if s.member != nil {
 		s.log.Info("leaving the cluster", "grace", s.cfg.ShutdownGrace)

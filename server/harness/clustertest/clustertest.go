@@ -24,6 +24,9 @@ const functions = 24
 // maxRetries of each function.
 const maxRetries = 2
 
+// answerWithin is what a caller waits: longer than a node is paused or cut off.
+const answerWithin = 20 * time.Second
+
 // experiment is a cluster under load.
 type experiment struct {
 	opt     options
@@ -83,7 +86,7 @@ func clustertest(ctx context.Context, opt options) (*report, error) {
 	}
 	defer os.RemoveAll(dir)
 	x := &experiment{opt: opt, dir: dir, ledger: newLedger(),
-		client: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: opt.Workers}, Timeout: 5 * time.Second}}
+		client: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: opt.Workers}, Timeout: answerWithin}}
 	x.silent.Store(-1)
 	outside := "127.0.0.1"
 	for _, f := range opt.Faults {
@@ -207,13 +210,7 @@ func (x *experiment) happen(ctx context.Context, r *report) error {
 func (x *experiment) load(ctx context.Context, rng *rand.Rand) {
 	for ctx.Err() == nil {
 		f := fmt.Sprint("f", rng.IntN(functions))
-		i := rng.IntN(x.opt.Nodes)
-		for range x.opt.Nodes { // a balancer knows which nodes are down
-			if x.group.Node(i) != nil && int64(i) != x.silent.Load() {
-				break
-			}
-			i = (i + 1) % x.opt.Nodes
-		}
+		i := x.balance(rng)
 		j := job{N: x.serial.Add(1), MS: rng.IntN(4), Fail: rng.IntN(10) == 0}
 		switch k := rng.IntN(20); {
 		case k < 11:
@@ -229,6 +226,18 @@ func (x *experiment) load(ctx context.Context, rng *rand.Rand) {
 			}
 		}
 	}
+}
+
+// balance is some node that answers, as far as a balancer knows.
+func (x *experiment) balance(rng *rand.Rand) int {
+	i := rng.IntN(x.opt.Nodes)
+	for range x.opt.Nodes {
+		if x.group.Node(i) != nil && int64(i) != x.silent.Load() {
+			break
+		}
+		i = (i + 1) % x.opt.Nodes
+	}
+	return i
 }
 
 func input(j job) string {
@@ -254,8 +263,9 @@ func (x *experiment) enqueue(i int, f, key string, j job) (status int) {
 	if key != "" {
 		headers = []string{"Idempotency-Key", key}
 	}
+	strict := x.ledger.isStrict()
 	status, body := x.call(i, "POST", "/v1/functions/"+f+":enqueue", input(j), headers...)
-	x.ledger.count(f, what("enqueue", status, body), status == http.StatusAccepted)
+	x.ledger.count(f, what("enqueue", status, body), status == http.StatusAccepted, strict)
 	if status == http.StatusNotFound {
 		x.ledger.bad("%s was registered, and is not found: %s", f, body)
 	}
@@ -275,13 +285,14 @@ func (x *experiment) keyed(rng *rand.Rand, f string, j job) {
 	key := fmt.Sprint("k", j.N)
 	acks := 0
 	for try := 0; try < 6 && acks < 2; try++ {
-		if x.enqueue(rng.IntN(x.opt.Nodes), f, key, j) == http.StatusAccepted {
+		if x.enqueue(x.balance(rng), f, key, j) == http.StatusAccepted {
 			acks++
 		}
 	}
 }
 
 func (x *experiment) invoke(i int, f string, j job) {
+	strict := x.ledger.isStrict()
 	status, body := x.call(i, "POST", "/v1/functions/"+f+":invoke", input(j))
 	var s struct {
 		Status string
@@ -292,7 +303,7 @@ func (x *experiment) invoke(i int, f string, j job) {
 	if s.Status != "" {
 		name += " " + s.Status
 	}
-	x.ledger.count(f, name, status == http.StatusOK)
+	x.ledger.count(f, name, status == http.StatusOK, strict)
 	if s.Status == "success" && string(s.Output) != fmt.Sprintf(`{"n":%d}`, j.N) {
 		x.ledger.bad("%s was invoked with %d and answered %s", f, j.N, s.Output)
 	}

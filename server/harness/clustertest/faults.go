@@ -32,11 +32,17 @@ var actions = map[string]action{
 		return x.group.Launch(i)
 	}},
 	"stop": {do: func(ctx context.Context, x *experiment, i int) error {
-		n := x.group.Node(i)
-		if err := x.group.Stop(i); err != nil {
-			x.ledger.bad("%s did not end well: %v; its log: %s", replicas.Name(i), err, n.Log())
+		defer x.ledger.strictly()()
+		return x.restart(ctx, i)
+	}},
+	"roll": {do: func(ctx context.Context, x *experiment, first int) error {
+		defer x.ledger.strictly()()
+		for n := range x.group.Len() {
+			if err := x.restart(ctx, (first+n)%x.group.Len()); err != nil {
+				return err
+			}
 		}
-		return x.group.Launch(i)
+		return nil
 	}},
 	"pause": {do: func(ctx context.Context, x *experiment, i int) error {
 		x.silent.Store(int64(i))
@@ -64,6 +70,25 @@ var actions = map[string]action{
 		x.group.Kill(i)
 		return errors.Join(err, os.Remove(ballast), x.group.Launch(i))
 	}},
+}
+
+// preStop is how long a node goes on serving after the balancer has taken it out.
+const preStop = time.Second
+
+// restart stops a node in order and begins it again, as an update does. The balancer
+// knows of it before, and again when the node says that it is ready.
+func (x *experiment) restart(ctx context.Context, i int) error {
+	x.silent.Store(int64(i))
+	defer x.silent.Store(-1)
+	pause(ctx, preStop)
+	n := x.group.Node(i)
+	if err := x.group.Stop(i); err != nil {
+		x.ledger.bad("%s did not end well: %v; its log: %s", replicas.Name(i), err, n.Log())
+	}
+	if err := x.group.Launch(i); err != nil {
+		return err
+	}
+	return x.group.Ready(ctx, i)
 }
 
 // diskBytes is the size of a node's disk where it is to be filled.

@@ -28,6 +28,7 @@ type ledger struct {
 	gap      time.Duration // the longest time without an answer of one function
 	gapOf    string
 	wrong    []string
+	strict   bool // nothing may be refused, or go without an answer
 }
 
 func newLedger() *ledger {
@@ -40,11 +41,15 @@ func (l *ledger) bad(format string, args ...any) {
 	l.wrong = append(l.wrong, fmt.Sprintf(format, args...))
 }
 
-// count notes an answer; served says that the function's work was taken or done.
-func (l *ledger) count(function, what string, served bool) {
+// count notes an answer; served says that the function's work was taken or done, strict
+// that nothing else was right when it was asked for.
+func (l *ledger) count(function, what string, served, strict bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.answered[what]++
+	if strict && !served {
+		l.wrong = append(l.wrong, fmt.Sprintf("%s, by %s, while nodes were stopped in order", what, function))
+	}
 	if served {
 		l.served(function, time.Now())
 	}
@@ -55,6 +60,24 @@ func (l *ledger) served(function string, now time.Time) {
 		l.gap, l.gapOf = now.Sub(before), function
 	}
 	l.last[function] = now
+}
+
+// strictly has every request for work that begins from now on be a mistake unless it is
+// served, until the returned function is called.
+func (l *ledger) strictly() (end func()) {
+	set := func(yes bool) {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		l.strict = yes
+	}
+	set(true)
+	return func() { set(false) }
+}
+
+func (l *ledger) isStrict() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.strict
 }
 
 // window begins a new look at gaps.

@@ -31,7 +31,7 @@ type options struct {
 func main() {
 	opt := options{Progress: os.Stderr}
 	faults, out := "", ""
-	flag.StringVar(&faults, "faults", "kill,stop,pause", "what happens, comma-separated: kill, stop, pause, cut, oneway, full")
+	flag.StringVar(&faults, "faults", "kill,stop,pause", "what happens, comma-separated: kill, stop, roll (each is stopped), pause, cut, oneway, full")
 	flag.IntVar(&opt.Rounds, "rounds", 1, "how often each happens")
 	flag.IntVar(&opt.Nodes, "nodes", 3, "number of nodes")
 	flag.IntVar(&opt.Workers, "workers", 32, "callers at once")

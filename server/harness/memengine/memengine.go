@@ -229,6 +229,9 @@ func (e *Engine) Next(ctx context.Context, p core.Partition, from uint64) (at ui
 	return 0, nil, nil
 }
 
+// Current implements replica.Engine.
+func (e *Engine) Current(context.Context) (bool, error) { return true, nil }
+
 // StepDown implements replica.Engine: nobody leads.
 func (e *Engine) StepDown(context.Context) error { return nil }
 

@@ -139,6 +139,15 @@ func TestChart(t *testing.T) {
 	if c := at(t, container, "securityContext"); at(t, c, "readOnlyRootFilesystem") != true || at(t, c, "allowPrivilegeEscalation") != false {
 		t.Errorf("%v", c)
 	}
+	// A rolling update refuses nobody: a pod counts when it is ready, and serves on while
+	// Services hear that it ends.
+	pause, all := at(t, container, "lifecycle", "preStop", "sleep", "seconds").(float64), at(t, set, "spec", "template", "spec", "terminationGracePeriodSeconds").(float64)
+	if pause < 5 || all < pause+30+10 {
+		t.Errorf("preStop %v s, %v s in all", pause, all)
+	}
+	if path := at(t, container, "readinessProbe", "httpGet", "path"); path != "/actuator/health/readiness" {
+		t.Errorf("ready by %v", path)
+	}
 	var config map[string]any
 	if err := yaml.Unmarshal([]byte(at(t, three["ConfigMap"][0], "data", "simplane.yaml").(string)), &config); err != nil {
 		t.Fatal(err)

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -35,12 +36,10 @@ type Group struct {
 }
 
 type member struct {
-	args     []string
-	prefix   []string
-	api      string // host:port, the same over restarts
-	mu       sync.Mutex
-	running  *node.Node
-	launched int
+	args    []string
+	prefix  []string
+	api     string // host:port, the same over restarts
+	running atomic.Pointer[node.Node]
 }
 
 // Start runs all nodes and waits until each serves what it should.
@@ -107,27 +106,19 @@ func (g *Group) each(f func(int) error) error {
 	return errors.Join(failed...)
 }
 
-// Launch runs a node, which must not run, and returns when it listens.
+// Launch runs a node, which must not run, and returns when it serves what it should.
 func (g *Group) Launch(i int) error {
 	m := g.members[i]
-	m.mu.Lock()
-	defer m.mu.Unlock()
 	n, err := node.Start(node.Options{Binary: g.opt.Binary, Args: m.args, Addr: m.api, Prefix: m.prefix})
 	if err != nil {
 		return fmt.Errorf("%s: %w", Name(i), err)
 	}
-	m.running = n
-	m.launched++
+	m.running.Store(n)
 	return nil
 }
 
-// Node is the process of a node, nil while none runs.
-func (g *Group) Node(i int) *node.Node {
-	m := g.members[i]
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return m.running
-}
+// Node is the process of a node; nil while none runs, or it is ending or beginning.
+func (g *Group) Node(i int) *node.Node { return g.members[i].running.Load() }
 
 // URL is where a node's API is.
 func (g *Group) URL(i int) string { return "http://" + g.members[i].api }
@@ -142,15 +133,10 @@ func (g *Group) Kill(i int) { _ = g.end(i, func(n *node.Node) error { n.Kill(); 
 func (g *Group) Stop(i int) error { return g.end(i, (*node.Node).Stop) }
 
 func (g *Group) end(i int, how func(*node.Node) error) error {
-	m := g.members[i]
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.running == nil {
-		return nil
+	if n := g.members[i].running.Swap(nil); n != nil {
+		return how(n)
 	}
-	n := m.running
-	m.running = nil
-	return how(n)
+	return nil
 }
 
 // Signal sends a signal to a node that runs.

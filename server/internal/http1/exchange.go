@@ -262,7 +262,7 @@ func (x *exchange) answer() bool {
 		x.peeked = 0
 	}
 	resp.SkipBody = x.ctx.IsHead()
-	goesOn := !req.Header.ConnectionClose() && !resp.Header.ConnectionClose() && !s.stopping.Load() && x.droppable()
+	goesOn := !req.Header.ConnectionClose() && !resp.Header.ConnectionClose() && !s.ends() && x.droppable()
 	if x.write(goesOn) != nil || !goesOn {
 		return false
 	}

@@ -37,6 +37,7 @@ type Server struct {
 	spare              chan *conn
 	spareOnce          sync.Once
 	stopping           atomic.Bool
+	retiring           atomic.Bool
 
 	mu        sync.Mutex
 	listeners []net.Listener
@@ -102,6 +103,13 @@ func (s *Server) leave(k *conn) {
 	defer s.mu.Unlock()
 	delete(s.open, k)
 }
+
+// Retire has each connection end with its next answer, which says so: callers that keep
+// connections open make new ones, to a server that stays if a balancer knows of one.
+func (s *Server) Retire() { s.retiring.Store(true) }
+
+// ends says that no connection goes on after its answer.
+func (s *Server) ends() bool { return s.retiring.Load() || s.stopping.Load() }
 
 // Shutdown closes the listeners and the connections that wait for a request,
 // and waits until the requests under way are answered, or until ctx ends. A

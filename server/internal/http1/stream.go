@@ -161,7 +161,7 @@ func (s *Stream) Begin(status int, head, more []byte, length int64) error {
 		return err
 	}
 	s.begun.Store(true)
-	s.goesOn = s.read.Load() && !req.ConnectionClose() && !x.conn.s.stopping.Load()
+	s.goesOn = s.read.Load() && !req.ConnectionClose() && !x.conn.s.ends()
 	shown := length >= 0
 	switch {
 	case x.ctx.IsHead() || status == fasthttp.StatusNotModified:

@@ -56,7 +56,7 @@ func passing(err error) bool {
 		}
 		return api.Code == 503 && api.ErrorCode != codeNotStored
 	}
-	return errors.Is(err, nats.ErrNoResponders) || errors.Is(err, nats.ErrTimeout) ||
+	return errors.Is(err, errElected) || errors.Is(err, nats.ErrNoResponders) || errors.Is(err, nats.ErrTimeout) ||
 		errors.Is(err, js.ErrNoStreamResponse) || errors.Is(err, nats.ErrConnectionReconnecting) ||
 		errors.Is(err, nats.ErrDisconnected) || errors.Is(err, context.DeadlineExceeded)
 }
@@ -114,8 +114,12 @@ func (e *Engine) writeMany(ctx context.Context, wait time.Duration, send func() 
 		if err != nil {
 			return err
 		}
+		ctx, over := e.elected.during(ctx)
+		defer over()
 		reply, err := e.nc.RequestMsgWithContext(ctx, last)
-		if err != nil {
+		if err != nil && errors.Is(context.Cause(ctx), errElected) {
+			return errElected
+		} else if err != nil {
 			return err
 		}
 		answer = stored{}

@@ -25,6 +25,7 @@ type Engine struct {
 	nodes    js.Stream
 
 	pending pending
+	elected elected
 
 	renewing sync.Mutex
 	member   ownRecord // guarded by renewing
@@ -53,6 +54,9 @@ func Connect(ctx context.Context, o Options) (*Engine, error) {
 
 func (e *Engine) open(ctx context.Context) (err error) {
 	if e.js, err = js.New(e.nc); err != nil {
+		return fmt.Errorf("cluster: %w", err)
+	}
+	if err := e.elected.subscribe(e.nc, e.frameStream().Name, e.nodeStream().Name); err != nil {
 		return fmt.Errorf("cluster: %w", err)
 	}
 	err = patiently(ctx, func(ctx context.Context) error {

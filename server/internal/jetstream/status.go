@@ -49,3 +49,34 @@ func (e *Engine) Status(ctx context.Context) (s Status, err error) {
 	}
 	return s, nil
 }
+
+// Current says that the server inside this process has all of both streams, as their
+// leaders know it. It is true without such a server.
+func (e *Engine) Current(ctx context.Context) (bool, error) {
+	if e.Embedded == nil {
+		return true, nil
+	}
+	for _, s := range []js.Stream{e.frames, e.nodes} {
+		info, err := s.Info(ctx)
+		if err != nil {
+			return false, err
+		}
+		if !current(info, e.Embedded.server.Name()) {
+			return false, nil
+		}
+	}
+	return true, nil
+}
+
+// current says that a server has all of the stream, or is none of those that keep it.
+func current(info *js.StreamInfo, server string) bool {
+	if info.Cluster == nil || info.Cluster.Leader == server {
+		return true
+	}
+	for _, r := range info.Cluster.Replicas {
+		if r.Name == server {
+			return r.Current && !r.Offline
+		}
+	}
+	return info.Cluster.Leader != ""
+}

@@ -27,7 +27,9 @@ func (e *Engine) StepDown(ctx context.Context) error {
 	var errs []error
 	for _, s := range []js.Stream{e.frames, e.nodes} {
 		errs = append(errs, e.stepDown(ctx, e.nc, stepDownStream+s.CachedInfo().Config.Name, func() string {
-			info, err := s.Info(ctx)
+			soon, cancel := context.WithTimeout(ctx, askAgain) // of a server that leads no more there is no answer
+			defer cancel()
+			info, err := s.Info(soon)
 			if err != nil || info.Cluster == nil {
 				return ""
 			}
@@ -48,29 +50,44 @@ func (e *Engine) StepDown(ctx context.Context) error {
 	}))...)
 }
 
-// stepDown asks once, if this server leads, and waits until another one does. leader is
-// "" while none is known.
+// askAgain is how long a server has to step down before it is asked once more: it may
+// have found nobody who had everything.
+const askAgain = 500 * time.Millisecond
+
+// stepDown asks, if this server leads, and waits until another one does. leader is ""
+// while none is known.
 func (e *Engine) stepDown(ctx context.Context, nc *nats.Conn, subject string, leader func() string) error {
-	for asked := false; ; {
+	var failed error
+	for asked := (time.Time{}); ; {
 		now := leader()
 		if now != "" && now != e.Embedded.server.Name() {
 			return nil
 		}
-		if now != "" && !asked {
-			asked = true
-			reply, err := nc.RequestWithContext(ctx, subject, nil)
-			if err != nil {
-				return fmt.Errorf("cluster: %s: %w", subject, err)
-			}
-			var answer struct{ Error *js.APIError }
-			if err := json.Unmarshal(reply.Data, &answer); err != nil || answer.Error != nil {
-				return fmt.Errorf("cluster: %s: %s", subject, reply.Data)
-			}
+		if now != "" && time.Since(asked) > askAgain {
+			asked = time.Now()
+			failed = ask(ctx, nc, subject)
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("cluster: %s: %w", subject, ctx.Err())
+			return fmt.Errorf("cluster: %s: %w", subject, errors.Join(ctx.Err(), failed))
 		case <-time.After(10 * time.Millisecond):
 		}
 	}
+}
+
+func ask(ctx context.Context, nc *nats.Conn, subject string) error {
+	ctx, cancel := context.WithTimeout(ctx, askAgain)
+	defer cancel()
+	reply, err := nc.RequestWithContext(ctx, subject, nil)
+	if err != nil {
+		return err
+	}
+	var answer struct{ Error *js.APIError }
+	if err := json.Unmarshal(reply.Data, &answer); err != nil {
+		return err
+	}
+	if answer.Error != nil {
+		return answer.Error
+	}
+	return nil
 }

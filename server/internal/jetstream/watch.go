@@ -126,9 +126,11 @@ func (w *watch) ownership(m js.Msg, at, _ uint64) error {
 	return nil
 }
 
-func (w *watch) node(m js.Msg, at, _ uint64) error {
+func (w *watch) node(m js.Msg, at, pending uint64) error {
 	subject := m.Subject()
-	w.missed(subject, at)
+	if pending == 0 { // until then the missing ones may have newer records
+		w.missed(subject, at)
+	}
 	before := w.known[subject]
 	if at < before.at {
 		return nil
@@ -161,8 +163,8 @@ func (w *watch) node(m js.Msg, at, _ uint64) error {
 	return nil
 }
 
-// missed tells which members are gone whose records a new reader has not met,
-// although it is past them. met is what it meets now.
+// missed tells which members are gone whose records a new reader has not met, although
+// it is past them and has met all that there is. met is what it meets now.
 func (w *watch) missed(met string, at uint64) {
 	for subject, r := range maps.Clone(w.known) {
 		if r.missing && at > r.at && subject != met {

@@ -4,10 +4,13 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"sync"
 	"testing"
 	"time"
+
+	js "github.com/nats-io/nats.go/jetstream"
 
 	"simplane/core"
 	"simplane/core/cluster"
@@ -331,5 +334,54 @@ func TestWatchBeginsAgain(t *testing.T) {
 	send(nodes, "s.node.a", 30, 0, cluster.Member{Name: "a", Life: "2"})
 	if len(w.members) != 1 || w.members["a"].Life != "2" {
 		t.Errorf("members %v", w.members)
+	}
+}
+
+// heardMsg is a message of a stream as a reader brings it.
+type heardMsg struct {
+	js.Msg
+	subject string
+	data    []byte
+}
+
+func (m heardMsg) Subject() string { return m.subject }
+func (m heardMsg) Data() []byte    { return m.data }
+
+// A reader that begins again meets members in the order of their newest records: one
+// that has renewed meanwhile comes late, and is not gone. One whose record was removed
+// is, once all has come.
+func TestReaderThatBeginsAgain(t *testing.T) {
+	e := &Engine{Options: Options{Log: slog.New(slog.DiscardHandler)}, subjects: subjects{"s"}}
+	var told []string
+	w := &watch{e: e, owned: map[core.Partition]cluster.Fence{}, known: map[string]seenRecord{}, tell: func(ev replica.Event) {
+		switch {
+		case ev.Member != nil:
+			told = append(told, "seen "+ev.Member.Name)
+		case ev.Gone != nil:
+			told = append(told, "gone "+ev.Gone.Name)
+		}
+	}}
+	p := &watchPart{watch: w, bit: 2, each: w.node}
+	hear := func(name string, at, pending uint64) {
+		t.Helper()
+		raw, err := json.Marshal(cluster.Member{Name: name, Life: "1"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := p.message(heardMsg{subject: e.subjects.node(name), data: raw}, at, pending); err != nil {
+			t.Fatal(err)
+		}
+	}
+	p.ready(3)
+	hear("a", 1, 2)
+	hear("b", 2, 1)
+	hear("removed", 3, 0)
+	told = nil
+	p.begin()
+	p.ready(2)
+	hear("b", 4, 1) // past what is known of a
+	hear("a", 5, 0)
+	if want := []string{"seen b", "gone removed", "seen a"}; !slices.Equal(told, want) {
+		t.Errorf("told %q, not %q", told, want)
 	}
 }

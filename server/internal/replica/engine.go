@@ -49,6 +49,9 @@ type Engine interface {
 	// Watch calls f, one call at a time, with all that is and what becomes of it,
 	// until stop has returned.
 	Watch(f func(Event)) (stop func())
+	// Current says that what this process keeps for the engine is as new as what others
+	// keep: one of them may end now. It is true where this process keeps nothing.
+	Current(ctx context.Context) (bool, error)
 	// StepDown has others lead the engine where this process does, which is about to
 	// end: writes then do not wait for that later. It is not needed for anything else.
 	StepDown(ctx context.Context) error
