@@ -59,6 +59,7 @@ func (s *Server) newInstance(o instanceOptions) (*instance, error) {
 		Core: n.core, Cores: cores, Log: s.log, Guard: s.guard, Lists: s.lists, MetricsError: n.registrar.MetricsError, LimitsError: n.registrar.LimitsError,
 		NowMillis: func() int64 { return s.clock.Now().WallMillis() },
 		Stored:    o.stored, Lag: o.lag, Flight: s.flight,
+		Past: s.past.samples, Marks: s.past.marks, State: s.stateOf, Instances: s.instancesOf, ProviderOf: s.deploying.ProviderOf,
 	})
 	n.answers = api.New(api.Options{
 		Core: n.core, Log: s.log, Guard: s.guard, Audit: s.audit, Registrar: n.registrar, Dashboard: admin.Dashboard,

@@ -113,6 +113,7 @@ func (c *membership) front() (*api.API, []api.Route, []api.Route) {
 		Cores: s.cores, Log: s.log, Guard: s.guard, Lists: s.lists,
 		MetricsError: s.deploying.MetricsError, LimitsError: func(*core.Function) string { return "" },
 		NowMillis: func() int64 { return s.clock.Now().WallMillis() }, Lag: c.lag, Flight: s.flight, Cluster: c.status,
+		Past: s.past.samples, Marks: s.past.marks, State: s.stateOf, Instances: s.instancesOf, ProviderOf: s.deploying.ProviderOf,
 	})
 	answers := api.New(api.Options{
 		Cores: c.sources, CoreOf: func(id core.ID) *core.Core { return c.coreOf(core.Partition(id[15])) }, Rollout: s.deploying.Rollout, Trouble: s.deploying.Trouble, ProviderHealth: s.providerHealth,

@@ -55,7 +55,8 @@ type Server struct {
 	egress     *dispatch.Egress
 	certs      *auth.Certificates // nil without TLS
 	lookPace   time.Duration      // between checks of the TLS files: three stat calls
-	traceFlush time.Duration      // how long a shutdown waits for the export of the last spans
+	past       past
+	traceFlush time.Duration // how long a shutdown waits for the export of the last spans
 
 	routes            []api.Route
 	api, mgmt         *http1.Server
@@ -71,7 +72,7 @@ func (s *Server) WhenReady(f func()) { s.ready = f }
 func New(cfg Config, log *slog.Logger) (_ *Server, err error) {
 	s := &Server{
 		cfg: cfg, log: log, clock: machine.NewClock(), metrics: telemetry.NewMetrics(), profiles: admin.NewProfiles(),
-		lists: httpjson.NewLists(), lookPace: 10 * time.Second, traceFlush: 5 * time.Second,
+		lists: httpjson.NewLists(), past: newPast(), lookPace: 10 * time.Second, traceFlush: 5 * time.Second,
 	}
 	if err = cfg.checkCluster(); err != nil {
 		return nil, err
@@ -86,6 +87,7 @@ func New(cfg Config, log *slog.Logger) (_ *Server, err error) {
 		return nil, err
 	}
 	s.audit = admin.NewAudit(s.guard, log)
+	s.audit.OnChange = s.mark
 	if s.egress, err = dispatch.NewEgress(cfg.EndpointAllow); err != nil {
 		return nil, err
 	}
@@ -330,6 +332,7 @@ func (s *Server) Serve(ctx context.Context) error {
 		stopped = s.member.fatal
 	}
 	workers.Go(func() { s.watchClock(background) })
+	workers.Go(func() { s.keepPast(background) })
 	workers.Go(s.guarded(func() { s.scaler.Run(background) }))
 	workers.Go(s.guarded(func() { tendMemory(background, s.cores) }))
 	if s.certs != nil {

@@ -11,7 +11,9 @@ import (
 	"simplane/core"
 	"simplane/server/internal/auth"
 	"simplane/server/internal/flight"
+	"simplane/server/internal/history"
 	"simplane/server/internal/httpjson"
+	"simplane/server/provider"
 )
 
 // Options are what an Admin shows and changes.
@@ -37,6 +39,15 @@ type Options struct {
 	Lag func() int64
 	// Cluster shows what this node knows of the cluster; nil without one.
 	Cluster func() any
+	// Past has what functions did in the last hour, Marks what was done to them.
+	Past  *history.Keeper
+	Marks *history.Marks
+	// State is how the last change of a function's instances goes, and why they do not
+	// start; both are empty when there is nothing to say. Instances are those of a
+	// function; known is false where none are started. ProviderOf is what starts them.
+	State      func(*core.Spec) (rollout, trouble string)
+	Instances  func(name string) (status provider.Status, ready []provider.Endpoint, known bool)
+	ProviderOf func(*core.Spec) string
 	// Flight has the latest steps; nil when nothing is recorded.
 	Flight *flight.Recorder
 }

@@ -102,6 +102,16 @@ func (o *Options) runsProcesses(rt *funcspec.Runtime) bool {
 	return at.Name == ProviderProcess
 }
 
+// ProviderOf is what starts a function's instances; empty where nothing does.
+func (o *Options) ProviderOf(spec *core.Spec) string {
+	rt := funcspec.Of(spec)
+	if o.Provider == nil || !rt.Provided() {
+		return ""
+	}
+	at, _ := provider.Find(o.Providers, rt.Provider)
+	return at.Name
+}
+
 // listed are the names of providers, as --provider takes them.
 func listed(all []provider.Named) string {
 	var names []string

@@ -13,6 +13,7 @@ import (
 	"github.com/valyala/fasthttp"
 
 	"simplane/server/internal/httpjson"
+	"simplane/server/internal/overview"
 )
 
 // merger makes one answer of those of several nodes.
@@ -26,6 +27,7 @@ var mergers = map[string]merger{
 	"/v1/functions":        {merge: mergeFunctions},
 	"/v1/admin/executions": {merge: mergeExecutions},
 	"/v1/admin/stats":      {merge: mergeStats, partial: true},
+	"/v1/admin/overview":   {merge: mergeOverview, partial: true},
 }
 
 // item is one entry of a list. Of two with one key one is left out.
@@ -216,6 +218,30 @@ func mergeStats(ctx *fasthttp.RequestCtx, answers []answer, missing int) error {
 		b = append(httpjson.AppendCut(b, cut, upto), ',')
 		return append(b, figures[1:]...)
 	})
+	return nil
+}
+
+// mergeOverview makes the page that was asked for of the nodes' parts.
+func mergeOverview(ctx *fasthttp.RequestCtx, answers []answer, missing int) error {
+	q, fault := overview.Parse(ctx.QueryArgs())
+	if fault != nil { // each node has said so
+		fault.Write(ctx)
+		return nil
+	}
+	var parts []overview.Page
+	for _, a := range answers {
+		if a.status == 0 {
+			continue
+		}
+		var p overview.Page
+		if err := json.Unmarshal(a.body, &p); err != nil {
+			return err
+		}
+		parts = append(parts, p)
+	}
+	page := q.Merge(parts)
+	page.Server.PartitionsMissing = missing
+	httpjson.WriteJSON(ctx, fasthttp.StatusOK, page)
 	return nil
 }
 

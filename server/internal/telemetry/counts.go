@@ -19,3 +19,17 @@ func CountsOf(fn *core.Function) (c Counts) {
 		Retries: int64(f.retry.Load()), ColdStarts: int64(f.cold.Load()), Rejected: int64(f.refused.total()),
 	}
 }
+
+// LatencyBounds are the upper bounds, in ms, of the buckets that LatencyOf counts in.
+func LatencyBounds() []float64 { return classicBounds[:] }
+
+// LatencyOf reads how many executions of a function took how long, from acceptance to the
+// end: each bucket's own count, and last those above all bounds.
+func LatencyOf(fn *core.Function) []uint64 {
+	f, ok := fn.Handle().(*functionMetrics)
+	if !ok {
+		return make([]uint64, len(classicBounds)+1)
+	}
+	t := histograms{&f.e2e}.tally(false)
+	return t.classic[:]
+}
