@@ -105,7 +105,7 @@ func (c *Config) bounded() []setting {
 		bounded(&c.WriteTimeout, limits.WriteTimeout, "time to write one answer"),
 		bounded(&c.IdleTimeout, limits.IdleTimeout, "silence after which a kept-alive connection is closed"),
 		bounded(&c.JournalTimeout, limits.JournalTimeout, "time an answer waits for the data directory; beyond it 503 JOURNAL_UNAVAILABLE"),
-		bounded(&c.JournalMaxBytes, limits.JournalMaxBytes, "bytes the data directory may take; beyond it new durable work gets 503 JOURNAL_FULL"),
+		bounded(&c.JournalMaxBytes, limits.JournalMaxBytes, "bytes the data directory may take, or a cluster's stream; beyond it new durable work gets 503 JOURNAL_FULL"),
 		bounded(&c.FlightRecorderBytes, limits.FlightRecorderBytes, "memory for the latest decisions, to be dumped when something has gone wrong; when on, at least 65536"),
 		bounded(&c.RecordMaxBytes, limits.RecordMaxBytes, "bytes the files of --record may take; the oldest go first"),
 		bounded(&c.ShutdownGrace, limits.ShutdownGrace, "time accepted work has to finish after SIGTERM"),

@@ -31,6 +31,9 @@ func (c *Config) addClusterFlags(flags *pflag.FlagSet) {
 	flags.StringVar(&c.PeerTLSCA, "peer-tls-ca", c.PeerTLSCA, "PEM `file` of the CA of the nodes' certificates")
 }
 
+// leastClusterBytes is the least bound of what the cluster's engine keeps.
+const leastClusterBytes = 1 << 30
+
 // listOf is a list with commas between its entries.
 func listOf(text string) (list []string) {
 	for part := range strings.SplitSeq(text, ",") {
@@ -74,6 +77,9 @@ func (c *Config) clusterProblems() (found []string) {
 	both("peerTlsCert", c.PeerTLSCert, "peerTlsKey", c.PeerTLSKey, "peerTlsCa", c.PeerTLSCA)
 	if c.onEngine == nil && c.ClusterName == "" {
 		bad("clusterName", "must be set in a cluster: this node's name, the same over restarts, and another one on each")
+	}
+	if c.onEngine == nil && c.JournalMaxBytes > 0 && c.JournalMaxBytes < leastClusterBytes {
+		bad("journalMaxBytes", "must be at least %d in a cluster, or 0: of each of 256 partitions more than 1 MiB may be kept that is not needed any more", leastClusterBytes)
 	}
 	if c.Record != "" {
 		bad("record", "is not possible in a cluster: partitions, and with them what would be recorded, move from node to node")

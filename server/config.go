@@ -83,8 +83,9 @@ type Config struct {
 	// JournalTimeout is how long an answer waits until what it acknowledges is
 	// on disk; beyond it 503 JOURNAL_UNAVAILABLE.
 	JournalTimeout time.Duration
-	// JournalMaxBytes is what the data directory may take before new durable
-	// work is refused, 503 JOURNAL_FULL. 0 = as much as there is.
+	// JournalMaxBytes is what the data directory may take, or what a cluster keeps on
+	// each of its engine's servers, before new durable work is refused, 503 JOURNAL_FULL.
+	// 0 = as much as there is.
 	JournalMaxBytes int64
 
 	// FlightRecorderBytes is the size of the rings that have the latest decisions;

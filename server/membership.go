@@ -155,7 +155,7 @@ func (c *membership) join(ctx context.Context) error {
 		s.cfg.onTiming(&timing)
 	}
 	node := replica.New(replica.Options{
-		Engine: engine, Self: c.self, Timing: timing, Log: s.log, Open: c.openPartition, Granted: c.grantedBy, JournalTimeout: s.cfg.JournalTimeout,
+		Engine: engine, Self: c.self, Timing: timing, Log: s.log, Open: c.openPartition, Granted: c.grantedBy, JournalTimeout: s.cfg.JournalTimeout, MaxBytes: s.cfg.JournalMaxBytes,
 		Announced: func(key string, value []byte) {
 			if key == configKey {
 				if err := c.admin.Follow(value); err != nil {

@@ -32,7 +32,8 @@ type Log struct {
 	saidBytes  int    // of those which a frame says so of
 	base       uint64 // what the newest durable frame has as its Base
 	bytes      int    // of all frames
-	moveAt     int    // as many bytes are looked at for what to move
+	moveAt     int    // as many bytes are looked at for what to move,
+	lookAfter  int    // or after so many releases
 	moving     bool
 	// released are the places of moved facts that were released since the last
 	// frame, and
@@ -130,6 +131,7 @@ func (l *Log) Release(_ core.Partition, at core.LSN) {
 }
 
 func (l *Log) release(at core.LSN) {
+	l.lookAfter--
 	if s, ok := l.moved[at]; ok {
 		s.live--
 		delete(l.moved, at)

@@ -40,19 +40,24 @@ func (w *Writer) Moves(of []*Log) (due []*Move) {
 }
 
 func (l *Log) move() *Move {
-	if l.gone.Load() || l.moving || l.bytes-l.spentBytes < l.moveAt {
+	all := l.bytes - l.spentBytes
+	if l.gone.Load() || l.moving || all < l.w.pace.move || all < l.moveAt && l.lookAfter > 0 {
 		return nil
 	}
-	needed := 0
+	needed, live := 0, 0
 	for _, s := range l.frames {
 		needed += s.neededBytes()
+		live += s.live
 	}
-	if all := l.bytes - l.spentBytes; 2*needed > all {
-		l.moveAt = max(l.w.pace.move, all+all/2)
+	// Once more when the frames have grown by half, or half of the facts are released: a
+	// partition that takes no work for want of room does not grow.
+	l.lookAfter = live/2 + 1
+	if 2*needed > all {
+		l.moveAt = all + all/2
 		return nil
 	}
 	m := &Move{Log: l}
-	for bytes, i := 0, l.spent; i < len(l.frames) && l.frames[i].seq != 0 && bytes < (l.bytes-l.spentBytes)/2; i++ {
+	for bytes, i := 0, l.spent; i < len(l.frames) && l.frames[i].seq != 0 && bytes < all/2; i++ {
 		if m.upto == 0 {
 			m.From = l.frames[i].place
 		}

@@ -364,6 +364,51 @@ func TestSpaceIsBounded(t *testing.T) {
 	}
 }
 
+// A partition that takes no new work, for want of room, gives space back when what it
+// has is released: it need not grow first.
+func TestSpaceIsGivenBackWithoutGrowth(t *testing.T) {
+	s, w := newStream(), NewWriter("life", 1<<16, func() {})
+	d, err := s.fold(3, 1, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.next++
+	l := w.Open(3, 1, d)
+	tend := func() (moved bool) {
+		for _, m := range w.Moves([]*Log{l}) {
+			moved = true
+			s.read(3, m.From, func(at uint64, data []byte) bool { last, _ := m.Add(at, data); return !last })
+			w.Moved(m, nil)
+		}
+		for b := w.Next(); b != nil; b = w.Next() {
+			w.Stored(s.commit(b))
+		}
+		for _, p := range w.Purges([]*Log{l}) {
+			s.purge(p)
+		}
+		return moved
+	}
+	l.Append(3, fact(3, 1, 10)) // stays
+	var all []core.LSN
+	for i := range 40 {
+		all = append(all, l.Append(3, fact(3, uint64(i+2), 60<<10)))
+		tend()
+	}
+	full := s.bytes(3)
+	if tend() {
+		t.Error("what is needed is moved")
+	}
+	for _, at := range all {
+		l.Release(3, at)
+	}
+	for range 10 {
+		tend()
+	}
+	if left := s.bytes(3); left > full/2 {
+		t.Errorf("%d of %d bytes are kept, and nothing of them is needed", left, full)
+	}
+}
+
 // Each single loss or change of a needed frame is noticed, but for the loss of the
 // last ones, which the record of giving up shows.
 func TestLossIsNoticed(t *testing.T) {

@@ -26,6 +26,7 @@ type Hub struct {
 	batches   map[string]bool
 	watchers  map[*watcher]struct{}
 	purged    int
+	most      int64 // bytes of frames; 0 = no bound
 }
 
 type frame struct {
@@ -48,6 +49,22 @@ func (h *Hub) Lose(p core.Partition) bool {
 		return true
 	}
 	return false
+}
+
+// Bound refuses frames beyond so many bytes; 0 = it does not.
+func (h *Hub) Bound(most int64) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.most = most
+}
+
+func (h *Hub) used() (bytes int64) {
+	for _, frames := range h.frames {
+		for _, f := range frames {
+			bytes += int64(len(f.data))
+		}
+	}
+	return bytes
 }
 
 // Purged is how many frames were removed as no longer needed.
@@ -184,6 +201,13 @@ func (e *Engine) Commit(ctx context.Context, id string, frames []cluster.StoredF
 	if len(fenced) > 0 {
 		return 0, &cluster.FencedError{Partitions: fenced}
 	}
+	size := e.h.used()
+	for _, f := range frames {
+		size += int64(len(f.Data))
+	}
+	if e.h.most > 0 && size > e.h.most {
+		return 0, replica.ErrFull
+	}
 	for _, f := range frames {
 		e.h.place++
 		e.h.frames[f.Partition] = append(e.h.frames[f.Partition], frame{e.h.place, slices.Clone(f.Data)})
@@ -227,6 +251,15 @@ func (e *Engine) Next(ctx context.Context, p core.Partition, from uint64) (at ui
 		}
 	}
 	return 0, nil, nil
+}
+
+// Space implements replica.Engine.
+func (e *Engine) Space(ctx context.Context) (used, most int64, err error) {
+	if err := e.reach(ctx); err != nil {
+		return 0, 0, err
+	}
+	defer e.h.mu.Unlock()
+	return e.h.used(), e.h.most, nil
 }
 
 // Current implements replica.Engine.

@@ -12,6 +12,8 @@ import (
 
 	"github.com/nats-io/nats.go"
 	js "github.com/nats-io/nats.go/jetstream"
+
+	"simplane/server/internal/replica"
 )
 
 // Codes with which servers refuse a write, beside those that nats.go names.
@@ -24,6 +26,7 @@ const (
 	codeTooManyBatches  js.ErrorCode = 10210
 	codeNoPeers         js.ErrorCode = 10005 // too few servers for the copies of a stream
 	codeNotStored       js.ErrorCode = 10077 // a bound of the stream
+	codeAccountFull     js.ErrorCode = 10002 // a bound of the account
 )
 
 const (
@@ -37,7 +40,7 @@ const (
 )
 
 // ErrFull says that a write was refused because the stream is at its bound.
-var ErrFull = errors.New("the engine's stream is full")
+var ErrFull = replica.ErrFull
 
 // ErrTooOld says that the outcome of a write stays unknown: its first attempt was so
 // long ago that servers may have forgotten its id, and a repetition might store it
@@ -127,7 +130,7 @@ func (e *Engine) writeMany(ctx context.Context, wait time.Duration, send func() 
 			return fmt.Errorf("the engine's answer %.100q: %w", reply.Data, err)
 		}
 		switch {
-		case answer.Error != nil && answer.Error.ErrorCode == codeNotStored:
+		case answer.Error != nil && (answer.Error.ErrorCode == codeNotStored || answer.Error.ErrorCode == codeAccountFull):
 			return fmt.Errorf("%w: %w", ErrFull, answer.Error)
 		case answer.Error != nil:
 			return answer.Error

@@ -50,6 +50,12 @@ func (e *Engine) Status(ctx context.Context) (s Status, err error) {
 	return s, nil
 }
 
+// Space is how many bytes the stream of frames takes on each server, and may take.
+func (e *Engine) Space(ctx context.Context) (used, most int64, err error) {
+	s, err := e.Status(ctx)
+	return int64(s.Bytes), int64(s.Limit), err
+}
+
 // Current says that the server inside this process has all of both streams, as their
 // leaders know it. It is true without such a server.
 func (e *Engine) Current(ctx context.Context) (bool, error) {

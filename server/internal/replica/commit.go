@@ -32,7 +32,7 @@ func (n *Node) commit(b *cluster.Batch) {
 		var fenced *cluster.FencedError
 		switch {
 		case err == nil:
-			n.counts.committed(b, time.Since(began))
+			n.storedBytes(n.counts.committed(b, time.Since(began)))
 			for _, a := range n.writer.Stored(last) {
 				n.heldMu.Lock()
 				h := n.byLog[a.Log]
@@ -47,7 +47,13 @@ func (n *Node) commit(b *cluster.Batch) {
 			for _, l := range n.writer.Fenced(fenced.Partitions) {
 				n.post(func(now time.Duration) { n.machine.Fenced(l.Partition(), l.Fence(), now) })
 			}
-			b = n.writer.InFlight()
+			if b = n.writer.InFlight(); b == nil {
+				n.refused(false) // what was refused is another's now
+			}
+		case errors.Is(err, ErrFull):
+			n.refused(true)
+			n.counts.refusals.Inc()
+			n.pause(n.o.Timing.Again)
 		default:
 			n.counts.repeats.Inc()
 			n.o.Log.Debug("a batch is committed again: its outcome is not known", "batch", b.ID, "error", err)

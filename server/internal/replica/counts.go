@@ -11,6 +11,7 @@ import (
 // counts are a node's metrics.
 type counts struct {
 	batches, frames, bytes, repeats, fenced prometheus.Counter
+	refusals                                prometheus.Counter
 	opened, given, lost, openErrors         prometheus.Counter
 	latency, openTime                       prometheus.Histogram
 }
@@ -24,6 +25,7 @@ func newCounts() counts {
 		frames:     counter("simplane_cluster_frames_total", "Frames in them, one for each partition and batch."),
 		bytes:      counter("simplane_cluster_frame_bytes_total", "Bytes of those frames."),
 		repeats:    counter("simplane_cluster_commit_repeats_total", "Commits made again because their outcome was not known."),
+		refusals:   counter("simplane_cluster_commit_refusals_total", "Commits that the engine refused for want of room, and that are tried again."),
 		fenced:     counter("simplane_cluster_fenced_total", "Commits refused because another node owns a partition."),
 		opened:     counter("simplane_cluster_partitions_opened_total", "Partitions that this node has taken."),
 		given:      counter("simplane_cluster_partitions_given_total", "Partitions that this node has handed over."),
@@ -36,15 +38,16 @@ func newCounts() counts {
 	}
 }
 
-func (c *counts) committed(b *cluster.Batch, took time.Duration) {
+// committed counts a batch, and returns its size in bytes.
+func (c *counts) committed(b *cluster.Batch, took time.Duration) (size int) {
 	c.batches.Inc()
 	c.frames.Add(float64(len(b.Frames)))
-	size := 0
 	for i := range b.Frames {
 		size += len(b.Frames[i].Data)
 	}
 	c.bytes.Add(float64(size))
 	c.latency.Observe(took.Seconds())
+	return size
 }
 
 // Collectors are for a registry.
@@ -54,7 +57,7 @@ func (n *Node) Collectors() []prometheus.Collector {
 		return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, value)
 	}
 	return []prometheus.Collector{
-		c.batches, c.frames, c.bytes, c.repeats, c.fenced, c.opened, c.given, c.lost, c.openErrors, c.latency, c.openTime,
+		c.batches, c.frames, c.bytes, c.repeats, c.refusals, c.fenced, c.opened, c.given, c.lost, c.openErrors, c.latency, c.openTime,
 		gauge("simplane_cluster_members", "Members of the cluster that are alive, as this node knows.", func() float64 {
 			alive := 0
 			for _, m := range n.View().Members {
@@ -87,6 +90,14 @@ func (n *Node) Collectors() []prometheus.Collector {
 				return 1
 			}
 			return 0
+		}),
+		gauge("simplane_cluster_engine_bytes", "What the cluster's engine keeps of the work, on each of its servers.", func() float64 { return float64(n.room.used.Load()) }),
+		gauge("simplane_cluster_engine_bytes_limit", "What it may keep before new durable work is refused; 0 = not known.", func() float64 { return float64(n.room.most.Load()) }),
+		gauge("simplane_cluster_engine_full", "1 while new durable work is refused for want of room.", func() float64 {
+			if n.room.enough() {
+				return 0
+			}
+			return 1
 		}),
 		gauge("simplane_cluster_lag_facts", "Facts of this node that are not durable yet.", func() float64 {
 			lag := int64(0)

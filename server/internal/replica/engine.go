@@ -5,10 +5,14 @@ package replica
 
 import (
 	"context"
+	"errors"
 
 	"simplane/core"
 	"simplane/core/cluster"
 )
+
+// ErrFull says that nothing was stored because the engine is at its bound.
+var ErrFull = errors.New("the engine's stream is full")
 
 // Engine is what brings consensus and replication. Its messages are in one order:
 // places in it are from 1. Methods may be called at the same time.
@@ -30,7 +34,8 @@ type Engine interface {
 	// Commit stores all frames or none, in their order, while each one's partition
 	// is owned by the record at its Fence. last is the place of the last frame; those
 	// of one call follow one another. 0 = it is not known, since an earlier call has
-	// stored them. The error is a *cluster.FencedError if a fence does not hold.
+	// stored them. The error is a *cluster.FencedError if a fence does not hold, and is
+	// ErrFull where there is no room.
 	Commit(ctx context.Context, id string, frames []cluster.StoredFrame) (last uint64, err error)
 	// Read calls each for the frames of p that are kept, from the place from on, in
 	// their order, until it meets the ownership record at until or each's error,
@@ -49,6 +54,9 @@ type Engine interface {
 	// Watch calls f, one call at a time, with all that is and what becomes of it,
 	// until stop has returned.
 	Watch(f func(Event)) (stop func())
+	// Space is how many bytes are kept, on each server, and how many can be; most 0 = as
+	// many as there is room for.
+	Space(ctx context.Context) (used, most int64, err error)
 	// Current says that what this process keeps for the engine is as new as what others
 	// keep: one of them may end now. It is true where this process keeps nothing.
 	Current(ctx context.Context) (bool, error)

@@ -48,6 +48,9 @@ type Options struct {
 	Stop func(error)
 	// JournalTimeout is how long stored waits.
 	JournalTimeout time.Duration
+	// MaxBytes is how much the engine may keep before new durable work is refused; 0 =
+	// three quarters of what it can.
+	MaxBytes int64
 }
 
 // Node is this process as a member of the cluster.
@@ -57,6 +60,9 @@ type Node struct {
 	writer  *cluster.Writer
 	began   time.Time
 	counts  counts
+	room    room
+	roomMu  sync.Mutex
+	full    bool // as the journals were told; guarded by roomMu
 
 	mu       sync.Mutex
 	posted   []func(now time.Duration)
@@ -108,6 +114,7 @@ func (n *Node) Start() {
 	n.workers.Go(n.run)
 	n.workers.Go(n.commitAll)
 	n.workers.Go(n.tend)
+	n.workers.Go(n.watchRoom)
 }
 
 // now is this process's elapsed time.
