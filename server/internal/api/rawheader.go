@@ -48,12 +48,14 @@ func (c *rawCall) appendHeader(b []byte) []byte {
 	}
 	proto, host := false, false
 	var forwarded []byte
-	for line := range bytes.Lines(h.RawHeaders()) {
-		name, value, found := bytes.Cut(bytes.TrimRight(line, "\r\n"), colon)
-		if !found || len(name) == 0 {
+	var line []byte
+	for rest := h.RawHeaders(); len(rest) > 0; {
+		line, rest, _ = bytes.Cut(rest, lineFeed)
+		at := bytes.IndexByte(line, ':')
+		if at <= 0 {
 			continue
 		}
-		value = bytes.Trim(value, " \t")
+		name, value := line[:at], trimmed(line[at+1:])
 		switch {
 		case bytes.EqualFold(name, forwardedFor):
 			forwarded = append(append(forwarded, value...), ", "...)
@@ -82,8 +84,20 @@ func (c *rawCall) appendHeader(b []byte) []byte {
 	return b
 }
 
+// trimmed is a field's value without the white space around it, the end of the line
+// included.
+func trimmed(v []byte) []byte {
+	for len(v) > 0 && (v[0] == ' ' || v[0] == '\t') {
+		v = v[1:]
+	}
+	for len(v) > 0 && (v[len(v)-1] == ' ' || v[len(v)-1] == '\t' || v[len(v)-1] == '\r') {
+		v = v[:len(v)-1]
+	}
+	return v
+}
+
 var (
-	colon          = []byte(":")
+	lineFeed       = []byte("\n")
 	forwardedFor   = []byte(fasthttp.HeaderXForwardedFor)
 	forwardedProto = []byte("X-Forwarded-Proto")
 	forwardedHost  = []byte("X-Forwarded-Host")
