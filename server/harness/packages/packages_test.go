@@ -1,10 +1,6 @@
-// Package packages checks what docs/deploy has with the libraries of the programs
-// that will read it: Helm's, Docker Compose's, and Prometheus'. It is a module of its
-// own, because these are several times as large as simplane.
 package packages
 
 import (
-	"bytes"
 	"context"
 	"log/slog"
 	"os"
@@ -13,16 +9,12 @@ import (
 	"testing"
 
 	"github.com/compose-spec/compose-go/v2/cli"
+	monitoringv1 "github.com/prometheus-operator/prometheus-operator/pkg/apis/monitoring/v1"
 	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/rulefmt"
 	"github.com/prometheus/prometheus/promql/parser"
-	"helm.sh/helm/v3/pkg/chart/loader"
-	"helm.sh/helm/v3/pkg/chartutil"
-	"helm.sh/helm/v3/pkg/engine"
 	"sigs.k8s.io/yaml"
 )
-
-const deploy = "../../../docs/deploy/"
 
 func TestCompose(t *testing.T) {
 	o, err := cli.NewProjectOptions([]string{deploy + "compose.yaml"}, cli.WithEnv([]string{"DOCKER_GID=999"}), cli.WithName("simplane"))
@@ -65,41 +57,15 @@ func TestPrometheusRules(t *testing.T) {
 	}
 }
 
-// render renders the chart; values are YAML.
+// render renders the chart; values are YAML. The objects are by their kind.
 func render(t *testing.T, values string) (map[string][]map[string]any, error) {
 	t.Helper()
-	chart, err := loader.Load(deploy + "chart")
-	if err != nil {
-		t.Fatal(err)
-	}
-	v, err := chartutil.ReadValues([]byte(values))
-	if err != nil {
-		t.Fatal(err)
-	}
-	v, err = chartutil.ToRenderValues(chart, v, chartutil.ReleaseOptions{Name: "plane", Namespace: "control", IsInstall: true}, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	files, err := engine.Render(chart, v)
-	if err != nil {
-		return nil, err
-	}
+	objects, err := Chart("plane", "control", values)
 	kinds := map[string][]map[string]any{}
-	for name, text := range files {
-		if strings.HasSuffix(name, ".tpl") {
-			continue
-		}
-		for _, doc := range bytes.Split([]byte(text), []byte("\n---\n")) {
-			var o map[string]any
-			if err := yaml.UnmarshalStrict(doc, &o); err != nil {
-				t.Fatalf("%s: %v\n%s", name, err, doc)
-			}
-			if kind, ok := o["kind"].(string); ok {
-				kinds[kind] = append(kinds[kind], o)
-			}
-		}
+	for _, o := range objects {
+		kinds[o["kind"].(string)] = append(kinds[o["kind"].(string)], o)
 	}
-	return kinds, nil
+	return kinds, err
 }
 
 // at walks into an object by keys and indices.
@@ -157,6 +123,20 @@ func TestChart(t *testing.T) {
 	}
 	if at(t, three["Role"][0], "metadata", "namespace") != "functions" || at(t, three["RoleBinding"][0], "subjects", 0, "namespace") != "control" {
 		t.Errorf("%v %v", three["Role"], three["RoleBinding"])
+	}
+	raw, err := yaml.Marshal(three["ServiceMonitor"][0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	var monitor monitoringv1.ServiceMonitor
+	if err := yaml.UnmarshalStrict(raw, &monitor); err != nil || monitor.Spec.Endpoints[0].Interval != "15s" {
+		t.Errorf("%v, %+v", err, monitor.Spec)
+	}
+	peers := three["Service"][slices.IndexFunc(three["Service"], func(s map[string]any) bool { return strings.HasSuffix(at(t, s, "metadata", "name").(string), "-peers") })]
+	for name, value := range monitor.Spec.Selector.MatchLabels {
+		if at(t, peers, "metadata", "labels", name) != value {
+			t.Errorf("the ServiceMonitor selects %s=%s, which the Service does not have", name, value)
+		}
 	}
 	one, err := render(t, "{tokenSecret: tokens, cluster: {enabled: false}, networkPolicy: {enabled: false}}")
 	if err != nil {
