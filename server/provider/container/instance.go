@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"net"
+	"sync/atomic"
 	"time"
 
 	"simplane/server/provider"
@@ -13,7 +14,8 @@ import (
 // instance is one container from its start to its end.
 type instance struct {
 	*replicas.Instance
-	f *function
+	f     *function
+	ready atomic.Pointer[box] // since it takes work
 }
 
 // Run implements replicas.Runner.
@@ -43,6 +45,7 @@ func (in *instance) Run() replicas.Exit {
 		b:            b,
 	}
 	defer target.Close()
+	in.ready.Store(b)
 	if in.BecameReady(b.address, time.Since(began), target) {
 		hung := make(chan struct{})
 		go func() {

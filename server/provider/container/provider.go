@@ -73,6 +73,9 @@ type Options struct {
 	// SweepInterval is the time between two looks at which containers there are,
 	// 15 s.
 	SweepInterval time.Duration
+	// SampleInterval is the time between two looks at what the containers of functions
+	// use that are scaled by it, 2 s.
+	SampleInterval time.Duration
 
 	BackoffBase  time.Duration // first delay before a restart, 200 ms; doubles
 	BackoffMax   time.Duration // longest delay, 30 s
@@ -111,6 +114,7 @@ func (o Options) withDefaults() Options {
 	orDefault(&o.HealthInterval, 2*time.Second)
 	orDefault(&o.HealthTimeout, 2*time.Second)
 	orDefault(&o.SweepInterval, 15*time.Second)
+	orDefault(&o.SampleInterval, 2*time.Second)
 	orDefault(&o.BackoffBase, 200*time.Millisecond)
 	orDefault(&o.BackoffMax, 30*time.Second)
 	orDefault(&o.StableAfter, 10*time.Second)
@@ -132,10 +136,12 @@ type Provider struct {
 	engine *engine
 	boxes  boxes
 	pulls  pulls
-	unlock func()
-	ctx    context.Context // ends with Close
-	cancel context.CancelFunc
-	loops  sync.WaitGroup
+	// Measures what containers use.
+	sampler *replicas.Sampler
+	unlock  func()
+	ctx     context.Context // ends with Close
+	cancel  context.CancelFunc
+	loops   sync.WaitGroup
 
 	restored chan struct{} // closed when every function of before is provisioned
 	once     sync.Once
@@ -147,6 +153,7 @@ var (
 	_ provider.Restorer     = (*Provider)(nil)
 	_ provider.Checked      = (*Provider)(nil)
 	_ provider.Networked    = (*Provider)(nil)
+	_ provider.MetricSource = (*Provider)(nil)
 )
 
 // New makes a provider and begins to follow the engine in the background; it does
@@ -167,6 +174,7 @@ func New(opt Options) (*Provider, error) {
 	p := &Provider{
 		opt: opt, log: opt.Logger, unlock: unlock,
 		restored: make(chan struct{}),
+		sampler:  replicas.NewSampler(opt.SampleInterval, asksAtOnce, nil),
 	}
 	p.boxes.all = map[string]*box{}
 	p.ctx, p.cancel = context.WithCancel(context.Background())
@@ -245,6 +253,7 @@ func (p *Provider) Close(ctx context.Context) error {
 		err = ctx.Err()
 	}
 	p.cancel() // what still stops is stopped by force
+	p.sampler.Close()
 	<-stopped
 	p.loops.Wait()
 	if !p.opt.Keep {
@@ -282,8 +291,7 @@ func newFunction(p *Provider, d provider.Deployment) *function {
 		DrainTimeout: p.opt.DrainTimeout, MaxReplicas: p.opt.MaxReplicas, MaxStarting: p.opt.MaxStarting,
 		LogLines: p.opt.LogLines, LogBytes: p.opt.LogBytes,
 		New:         func(in *replicas.Instance) replicas.Runner { return &instance{Instance: in, f: f} },
-		InForce:     func(provider.Deployment) {},
-		Ready:       func() {},
+		Sampler:     p.sampler,
 		LimitsError: p.engine.unheld,
 	})
 	return f

@@ -3,7 +3,6 @@ package process
 import (
 	"strings"
 	"sync"
-	"sync/atomic"
 
 	"simplane/server/provider"
 	"simplane/server/provider/replicas"
@@ -12,8 +11,7 @@ import (
 // function keeps the wanted number of instances of one deployment running.
 type function struct {
 	*replicas.Set
-	p     *Provider
-	gauge atomic.Pointer[gauge] // of what the instances use; see sampler
+	p *Provider
 
 	mu        sync.Mutex
 	unlimited string // which limits its processes do without, beside those of the provider
@@ -27,26 +25,10 @@ func newFunction(p *Provider, d provider.Deployment) *function {
 		DrainTimeout: p.opt.DrainTimeout, MaxReplicas: p.opt.MaxReplicas, MaxStarting: p.opt.MaxStarting,
 		LogLines: p.opt.LogLines, LogBytes: p.opt.LogBytes,
 		New:         func(in *replicas.Instance) replicas.Runner { return newInstance(f, in) },
-		InForce:     f.measure,
-		Ready:       f.watch,
+		Sampler:     p.sampler,
 		LimitsError: f.unheld,
 	})
 	return f
-}
-
-// measure follows what is to be measured of the function.
-func (f *function) measure(d provider.Deployment) {
-	g := newGauge(f.p.sampler.measured(d), d)
-	if have := f.gauge.Load(); have == nil || !g.like(have) {
-		f.gauge.Store(g)
-	}
-}
-
-// watch has the function measured, if that is wanted.
-func (f *function) watch() {
-	if f.measured() {
-		f.p.sampler.watch(f)
-	}
 }
 
 // unheld says which of the function's limits do not hold; empty if all do.

@@ -29,10 +29,19 @@ type exit = replicas.Exit
 
 func newInstance(f *function, r *replicas.Instance) *instance {
 	in := &instance{Instance: r, f: f, id: r.ID(), stop: r.Stop()}
-	if f.p.sampler.report != nil {
-		in.meter = newMeter(f.measured)
+	if f.p.sampler.Measures() {
+		in.meter = newMeter(func() bool { return f.Measured() })
 	}
 	return in
+}
+
+// Used implements replicas.Meter.
+func (in *instance) Used() (replicas.Usage, bool) {
+	if in.meter == nil {
+		return replicas.Usage{}, false
+	}
+	used := in.meter.read()
+	return replicas.Usage{CPU: used.CPU, Memory: used.Memory}, true
 }
 
 // Run implements replicas.Runner.

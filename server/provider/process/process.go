@@ -120,7 +120,7 @@ type Provider struct {
 
 	exchanges exchanges
 	cgroups   *cgroups
-	sampler   *sampler
+	sampler   *replicas.Sampler
 
 	guardMu sync.Mutex
 	guard   *guard.Guard
@@ -136,7 +136,7 @@ func New(opt Options) *Provider {
 		opt: opt, log: opt.Logger,
 		user:    ownIdentity(),
 		cgroups: openCgroups(opt.CgroupRoot),
-		sampler: newSampler(opt),
+		sampler: replicas.NewSampler(opt.SampleInterval, 1, opt.ReportMetric),
 	}
 	if opt.User != nil {
 		p.user = *opt.User
@@ -203,7 +203,7 @@ func (p *Provider) Logs(name string, tail int) ([]provider.LogLine, error) {
 // Close implements provider.Provider. When ctx ends first, the guard kills
 // what is left at once.
 func (p *Provider) Close(ctx context.Context) error {
-	p.sampler.close()
+	p.sampler.Close()
 	stopped, _ := p.ShutDown()
 	var err error
 	select {

@@ -101,89 +101,25 @@ for line in sys.stdin: print('{"output":1}', flush=True)`}}, "memory")
 	})
 }
 
-// fakeInstances are instances whose figures are files, as in a cgroup.
-func fakeInstances(t *testing.T, f *function, n int) (all []*instance, set func(i int, cpu time.Duration, memory, cache int64)) {
-	dirs := make([]string, n)
-	for i := range n {
-		in := newInstance(f, &replicas.Instance{})
-		dirs[i] = t.TempDir()
-		in.meter.add(&child{Process: &guard.Process{PID: os.Getpid()}, confined: &confinement{group: &group{v2: dirs[i], dirs: []string{dirs[i]}}}})
-		all = append(all, in)
-	}
-	return all, func(i int, cpu time.Duration, memory, cache int64) {
-		for file, text := range map[string]string{
-			"cpu.stat":       fmt.Sprintf("usage_usec %d\nuser_usec 1\n", cpu.Microseconds()),
-			"memory.current": fmt.Sprintf("%d\n", memory),
-			"memory.stat":    fmt.Sprintf("anon 5\ninactive_file %d\n", cache),
-		} {
-			if err := os.WriteFile(filepath.Join(dirs[i], file), []byte(text), 0o600); err != nil {
-				t.Fatal(err)
-			}
+// The figures of an instance in a cgroup are the group's, without what is only cached.
+func TestFiguresOfACgroup(t *testing.T) {
+	opt, _ := measuring()
+	p := start(t, opt)
+	d := scaledBy(stdio(t), "cpu", "memory")
+	d.Name, d.Replicas = "f", 0
+	in, dir := newInstance(newFunction(p, d), &replicas.Instance{}), t.TempDir()
+	in.meter.add(&child{Process: &guard.Process{PID: os.Getpid()}, confined: &confinement{group: &group{v2: dir, dirs: []string{dir}}}})
+	for file, text := range map[string]string{
+		"cpu.stat":       "usage_usec 90000000\nuser_usec 1\n",
+		"memory.current": fmt.Sprintf("%d\n", 150<<20),
+		"memory.stat":    fmt.Sprintf("anon 5\ninactive_file %d\n", 20<<20),
+	} {
+		if err := os.WriteFile(filepath.Join(dir, file), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
 		}
 	}
-}
-
-func TestMeanOverInstances(t *testing.T) {
-	for _, c := range []struct {
-		name, cpu, memory         string
-		wantCPU, wantMem, wantNew float64
-	}{
-		{"of what is requested", "500m", "200Mi", 100, 50, 100},
-		{"without a request: of a core, and MiB", "", "", 50, 100, 50},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			opt, got := measuring()
-			opt.SampleInterval = time.Hour
-			p := start(t, opt)
-			d := scaledBy(stdio(t), "cpu", "memory")
-			d.Name, d.CPU, d.Memory, d.Replicas = "f", c.cpu, c.memory, 0
-			f := newFunction(p, d)
-			instances, set := fakeInstances(t, f, 2)
-			near := func(what string, want float64) {
-				t.Helper()
-				if v, n := got.of("f", what); n == 0 || v < want*0.9 || v > want*1.1 {
-					t.Errorf("%s is %v, want about %v", what, v, want)
-				}
-			}
-			set(0, time.Minute, 150<<20, 20<<20)
-			set(1, time.Hour, 70<<20, 0)
-			sample := func() { f.gauge.Load().tell("f", instances, len(instances), opt.ReportMetric) }
-			sample()
-			near("memory", c.wantMem)
-			if _, n := got.of("f", "cpu"); n != 0 {
-				t.Error("cpu is told before there are two looks")
-			}
-
-			const span = 10 * time.Second
-			earlier := func() {
-				for in, r := range f.gauge.Load().before {
-					r.at = r.at.Add(-span)
-					f.gauge.Load().before[in] = r
-				}
-			}
-			earlier()
-			set(0, time.Minute+span, 0, 0) // one core
-			sample()
-			near("cpu", c.wantCPU)
-
-			// One that is new counts as an instance, but its start does not
-			// count as work.
-			delete(f.gauge.Load().before, instances[1])
-			earlier()
-			set(0, time.Minute+2*span, 0, 0)
-			set(1, 2*time.Hour, 0, 0)
-			sample()
-			near("cpu", c.wantNew)
-
-			// A process that leaves one behind takes its time out of the sum.
-			earlier()
-			set(0, time.Second, 0, 0)
-			set(1, 2*time.Hour, 0, 0)
-			sample()
-			if v, _ := got.of("f", "cpu"); v != 0 {
-				t.Errorf("cpu is %v after the sum fell", v)
-			}
-		})
+	if used, known := in.Used(); !known || used != (replicas.Usage{CPU: 90 * time.Second, Memory: 130 << 20}) {
+		t.Errorf("%+v, %v", used, known)
 	}
 }
 
@@ -193,7 +129,7 @@ func TestEndedProcessesCount(t *testing.T) {
 	p := start(t, opt)
 	provision(t, p, scaledBy(provider.Deployment{Name: "file", RuntimeMode: provider.FILE, Replicas: 1,
 		RuntimeCommand: `i=0; while [ $i -lt 100000 ]; do i=$((i+1)); done; echo 1 > $OUTPUT_FILE`}, "cpu"))
-	in := func() *instance { return p.Function("file").readyInstances()[0] }
+	in := func() *instance { return p.Function("file").Ready()[0].(*instance) }
 	wantOutput(t, invoke(t, p, "file", `1`), `1`)
 	first := in().meter.read().CPU
 	if first < time.Millisecond {
@@ -219,23 +155,17 @@ func TestNothingIsMeasuredWithoutInstancesOrWork(t *testing.T) {
 		d.Name, d.Replicas = fmt.Sprintf("f%d", i), 0
 		provision(t, p, d)
 	}
-	running := func() bool {
-		p.sampler.mu.Lock()
-		defer p.sampler.mu.Unlock()
-		return p.sampler.running
-	}
-	if running() {
+	if p.sampler.Running() {
 		t.Error("the sampler runs for functions without instances")
 	}
 	wantOutput(t, invoke(t, p, "f7", `1`), `1`)
 	eventually(t, "it is measured", func() bool { _, n := got.of("f7", "cpu"); return n > 0 })
 
 	// An idle one is left alone after a while, until it is called again.
-	f := p.Function("f7")
-	p.sampler.close()
+	p.sampler.Close()
 	told := func(now time.Time) bool {
 		_, before := got.of("f7", "memory")
-		if !f.gauge.Load().sample(f, now, opt.ReportMetric) {
+		if !p.sampler.Sample(now) {
 			t.Error("it has no instances")
 		}
 		_, after := got.of("f7", "memory")
@@ -252,7 +182,7 @@ func TestNothingIsMeasuredWithoutInstancesOrWork(t *testing.T) {
 	if err := p.SetReplicas(t.Context(), "f7", 0); err != nil {
 		t.Fatal(err)
 	}
-	if f.gauge.Load().sample(f, now, opt.ReportMetric) {
+	if p.sampler.Sample(now) {
 		t.Error("an instance was measured after the last was retired")
 	}
 }
@@ -270,10 +200,6 @@ func TestSamplerStopsWithTheLastInstance(t *testing.T) {
 		if err := p.SetReplicas(t.Context(), "stdio", 0); err != nil {
 			t.Fatal(err)
 		}
-		eventually(t, "the sampler stops", func() bool {
-			p.sampler.mu.Lock()
-			defer p.sampler.mu.Unlock()
-			return !p.sampler.running
-		})
+		eventually(t, "the sampler stops", func() bool { return !p.sampler.Running() })
 	}
 }

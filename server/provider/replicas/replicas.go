@@ -8,6 +8,7 @@ import (
 	"context"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"simplane/server/provider"
@@ -31,11 +32,8 @@ type Options struct {
 
 	// New makes what runs an instance. It must not block.
 	New func(*Instance) Runner
-	// InForce is called with the deployment that holds from now on for all that
-	// is not of an instance, and Ready when an instance takes work. Neither may
-	// use the Set.
-	InForce func(provider.Deployment)
-	Ready   func()
+	// Sampler measures what runners that are Meters use, where functions are scaled by it.
+	Sampler *Sampler
 	// LimitsError is that of the Status; it must not use the Set.
 	LimitsError func(provider.Deployment) string
 	Stopped     func() // called once, when the Set is shut down and its last instance gone
@@ -49,6 +47,7 @@ type Set struct {
 	Logs *provider.Ring
 
 	opt     Options
+	gauge   atomic.Pointer[gauge]
 	stopped chan struct{} // closed when shut down and the last instance is gone
 
 	// starting is a semaphore: many instances that start at once slow each
@@ -281,7 +280,7 @@ func (f *Set) becameReady(in *Instance, address string, took time.Duration, targ
 	f.mu.Unlock()
 	f.Log.Debug("instance ready", "instance", in.id, "took", took)
 	f.Pool.Add(in.id, address, limit, took, target)
-	f.opt.Ready()
+	f.watch()
 	f.mu.Lock()
 	f.reconcile() // it may be the successor of an outdated one
 	f.mu.Unlock()

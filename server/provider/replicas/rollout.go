@@ -78,7 +78,7 @@ func (f *Set) Change(d provider.Deployment) {
 	f.mu.Unlock()
 	f.Pool.Serve() // there may be more room now
 	if takes {
-		f.opt.Ready()
+		f.watch()
 	}
 }
 
@@ -95,7 +95,7 @@ func (f *Set) bound(had, d provider.Deployment) {
 func (f *Set) adopt(d provider.Deployment) {
 	f.dep, f.workers = d, d.Workers()
 	f.Pool.SetLimit(d.Concurrency())
-	f.opt.InForce(d)
+	f.measure(d)
 }
 
 // takeOver makes the release on trial the function's. Called with f.mu held.

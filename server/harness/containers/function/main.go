@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -53,6 +54,8 @@ func main() {
 	fmt.Fprintln(os.Stderr, http.ListenAndServe(":"+os.Getenv("PORT"), nil))
 }
 
+var kept [][]byte // by calls that are made one at a time
+
 func answer(what, operand string, r *http.Request) any {
 	switch what {
 	case "exit":
@@ -68,6 +71,17 @@ func answer(what, operand string, r *http.Request) any {
 			all = append(all, b)
 			_ = all
 		}
+	case "burn": // a core
+		d, _ := time.ParseDuration(operand)
+		for end := time.Now().Add(d); time.Now().Before(end); {
+		}
+	case "keep": // memory, in MiB
+		n, _ := strconv.Atoi(operand)
+		b := make([]byte, n<<20)
+		for i := range b {
+			b[i] = 1
+		}
+		kept = append(kept, b)
 	case "sleep":
 		d, _ := time.ParseDuration(operand)
 		time.Sleep(d)
