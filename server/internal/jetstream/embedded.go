@@ -79,7 +79,7 @@ func Embed(o EmbedOptions) (*Embedded, error) {
 		return nil, fmt.Errorf("cluster: the server inside: %w", err)
 	}
 	if o.Log != nil {
-		e.server.SetLoggerV2(serverLog{o.Log}, false, false, false)
+		e.server.SetLoggerV2(newServerLog(o.Log), false, false, false)
 	}
 	e.server.Start()
 	if !e.server.ReadyForConnections(10 * time.Second) {
@@ -203,20 +203,4 @@ func (e *Embedded) connect(user string, opts ...nats.Option) (*nats.Conn, error)
 		return nil, fmt.Errorf("cluster: connection to the server inside: %w", err)
 	}
 	return nc, nil
-}
-
-// serverLog is a server's log as one of records.
-type serverLog struct{ to *slog.Logger }
-
-func (l serverLog) Noticef(format string, v ...any) { l.tell(slog.LevelDebug, format, v) }
-func (l serverLog) Warnf(format string, v ...any)   { l.tell(slog.LevelWarn, format, v) }
-func (l serverLog) Errorf(format string, v ...any)  { l.tell(slog.LevelError, format, v) }
-func (l serverLog) Fatalf(format string, v ...any)  { l.tell(slog.LevelError, format, v) }
-func (l serverLog) Debugf(string, ...any)           {}
-func (l serverLog) Tracef(string, ...any)           {}
-
-func (l serverLog) tell(level slog.Level, format string, v []any) {
-	if l.to.Enabled(context.Background(), level) {
-		l.to.Log(context.Background(), level, "engine: "+fmt.Sprintf(format, v...))
-	}
 }

@@ -6,7 +6,6 @@ import (
 	"crypto/tls"
 	"errors"
 	"iter"
-	"net"
 	"sync"
 	"time"
 
@@ -54,9 +53,6 @@ type member struct {
 	calls map[*sock.Stop]struct{} // under way
 }
 
-// dialTime bounds the time to connect to a member.
-const dialTime = time.Second
-
 // New makes a Client.
 func New(o Options) *Client { return &Client{o: o, members: map[string]*member{}} }
 
@@ -67,10 +63,7 @@ func (c *Client) member(addr string) *member {
 	if m == nil {
 		m = &member{calls: map[*sock.Stop]struct{}{}, conns: &fasthttp.HostClient{
 			Addr: addr, IsTLS: c.o.TLS != nil, TLSConfig: c.o.TLS,
-			DialTimeout: sock.Dialer(func(addr string, timeout time.Duration) (net.Conn, error) {
-				return net.DialTimeout("tcp", addr, min(timeout, dialTime))
-			}),
-			Name: "simplane", MaxConns: c.o.MaxConns, MaxResponseBodySize: c.o.MaxAnswer,
+			DialTimeout: sock.Dialer(dial), Name: "simplane", MaxConns: c.o.MaxConns, MaxResponseBodySize: c.o.MaxAnswer,
 			MaxIdleConnDuration: 30 * time.Second,
 		}}
 		c.members[addr] = m
