@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"github.com/spf13/pflag"
+
+	"simplane/server/internal/jetstream"
 )
 
 // addClusterFlags adds the flags of a server that is one of several.
@@ -21,6 +23,7 @@ func (c *Config) addClusterFlags(flags *pflag.FlagSet) {
 	flags.BoolVar(&c.ClusterUnsafe, "cluster-unsafe", c.ClusterUnsafe, "also take fewer replicas than 3, and servers that do not sync every write: what was acknowledged can be lost")
 	flags.StringVar(&c.ClusterCreds, "cluster-creds", c.ClusterCreds, "NATS credentials `file` of the user that has the streams")
 	flags.StringVar(&c.ClusterSystemCreds, "cluster-system-creds", c.ClusterSystemCreds, "NATS credentials `file` of a user of the system account, which alone is told whether servers sync")
+	flags.StringVar(&c.ClusterSystem, "cluster-system", c.ClusterSystem, "`URL`s as in --cluster, with a user of the system account in them; in place of --cluster-system-creds")
 	flags.StringVar(&c.ClusterTLSCert, "cluster-tls-cert", c.ClusterTLSCert, "PEM `file` of the certificate shown to NATS servers")
 	flags.StringVar(&c.ClusterTLSKey, "cluster-tls-key", c.ClusterTLSKey, "PEM `file` of its key")
 	flags.StringVar(&c.ClusterTLSCA, "cluster-tls-ca", c.ClusterTLSCA, "PEM `file` of the CA of the NATS servers' certificates")
@@ -66,7 +69,7 @@ func (c *Config) clusterProblems() (found []string) {
 	}
 	if !c.inCluster() {
 		for _, s := range []struct{ key, value string }{
-			{"clusterName", c.ClusterName}, {"clusterAddr", c.ClusterAddr}, {"clusterPeers", c.ClusterPeers}, {"clusterCreds", c.ClusterCreds}, {"peerAdvertise", c.PeerAdvertise}, {"peerTlsCert", c.PeerTLSCert},
+			{"clusterName", c.ClusterName}, {"clusterAddr", c.ClusterAddr}, {"clusterPeers", c.ClusterPeers}, {"clusterCreds", c.ClusterCreds}, {"clusterSystem", c.ClusterSystem}, {"peerAdvertise", c.PeerAdvertise}, {"peerTlsCert", c.PeerTLSCert},
 		} {
 			if s.value != "" {
 				bad(s.key, "has no effect without --cluster or --cluster-embedded; leave it out, or set one of them")
@@ -90,6 +93,14 @@ func (c *Config) clusterProblems() (found []string) {
 	case c.Cluster != "" && c.DataDir != "":
 		bad("dataDir", "has no effect with --cluster: the NATS servers keep everything; leave it out")
 	case c.Cluster != "":
+		for key, urls := range map[string]string{"cluster": c.Cluster, "clusterSystem": c.ClusterSystem} {
+			if err := jetstream.CheckURLs(urls); err != nil {
+				bad(key, "%v", err)
+			}
+		}
+		if c.ClusterSystem != "" && c.ClusterSystemCreds != "" {
+			bad("clusterSystem", "and clusterSystemCreds are given: one of them says who asks")
+		}
 		if (c.ClusterTLSCert == "") != (c.ClusterTLSKey == "") {
 			bad("clusterTlsCert", "and clusterTlsKey must be given together")
 		}

@@ -120,6 +120,9 @@ type Config struct {
 	// that has the streams, and of one of the system account, which alone is told how
 	// servers sync.
 	ClusterCreds, ClusterSystemCreds string
+	// ClusterSystem are the URLs of the NATS servers with a user of the system account,
+	// where that is known by a password and not by credentials.
+	ClusterSystem string
 	// PEM files for connections to, and among, the NATS servers.
 	ClusterTLSCert, ClusterTLSKey, ClusterTLSCA string
 	// PeerAddr takes the requests of other nodes, which reach it at PeerAdvertise;

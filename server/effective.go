@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"simplane/core/strictyaml"
+	"simplane/server/internal/jetstream"
 )
 
 // Effective is one setting as serve would have it.
@@ -42,6 +43,9 @@ func (s *Settings) Effective() []Effective {
 		}
 		if f.Name == otlpEndpointFlag {
 			e.Value = s.Config.tracesURL()
+		}
+		if f.Name == "cluster" || f.Name == "cluster-system" {
+			e.Value = jetstream.Redacted(e.Value)
 		}
 		if tokenFlags[f.Name] && e.Value != "" {
 			e.Value = hidden

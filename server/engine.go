@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 	"github.com/nats-io/nats.go"
@@ -26,15 +27,27 @@ func (c *Config) openEngine(ctx context.Context, self cluster.Member, log *slog.
 	if c.onEngine != nil {
 		return c.onEngine(self)
 	}
-	o := jetstream.Options{URL: c.Cluster, Name: c.ClusterStream, Replicas: c.ClusterReplicas, Unsafe: c.ClusterUnsafe, Log: log}
+	o := jetstream.Options{URL: c.Cluster, Name: c.ClusterStream, Replicas: c.ClusterReplicas, Unsafe: c.ClusterUnsafe, MaxBytes: c.streamBytes(), Log: log}
 	if c.ClusterEmbedded {
 		return c.embedEngine(ctx, o, log)
 	}
-	if c.ClusterTLSCA != "" {
-		o.Connection = append(o.Connection, nats.RootCAs(c.ClusterTLSCA))
+	for key, file := range map[string]string{"clusterCreds": c.ClusterCreds, "clusterSystemCreds": c.ClusterSystemCreds} {
+		if file == "" {
+			continue
+		}
+		if _, err := os.ReadFile(file); err != nil { // not later, when it is tried again and again
+			return nil, fmt.Errorf("%s: %w", key, err)
+		}
 	}
-	if c.ClusterTLSCert != "" {
-		o.Connection = append(o.Connection, nats.ClientCert(c.ClusterTLSCert, c.ClusterTLSKey))
+	security, err := c.clusterTLS()
+	if err != nil {
+		return nil, err
+	}
+	if security != nil {
+		o.Connection = append(o.Connection, nats.Secure(security))
+	}
+	if c.ClusterSystem != "" {
+		o.SystemURL, o.SystemConnection = c.ClusterSystem, slices.Clone(o.Connection)
 	}
 	if c.ClusterSystemCreds != "" {
 		o.SystemConnection = append(o.Connection[:len(o.Connection):len(o.Connection)], nats.UserCredentials(c.ClusterSystemCreds))
@@ -60,7 +73,7 @@ func (c *Config) embedEngine(ctx context.Context, o jetstream.Options, log *slog
 		}
 	}()
 	e := jetstream.EmbedOptions{
-		Name: c.ClusterName, Listen: c.ClusterAddr, Peers: listOf(c.ClusterPeers), Dir: filepath.Join(c.DataDir, "engine"), MaxPayload: c.maxMessage(), Log: log,
+		Name: c.ClusterName, Listen: c.ClusterAddr, Peers: listOf(c.ClusterPeers), Dir: filepath.Join(c.DataDir, "engine"), MaxPayload: c.maxMessage(), MaxStream: c.streamBytes(), Log: log,
 	}
 	if e.TLS, err = c.clusterTLS(); err != nil {
 		return nil, err
@@ -102,25 +115,34 @@ const largestMessage = 64 << 20
 // one, beside all that comes with it.
 func (c *Config) maxMessage() int { return min(max(10<<20, 2*c.MaxBodyBytes+4<<20), largestMessage) }
 
-// clusterTLS is what servers of the engine show one another, and ask for; nil without.
+// clusterTLS has the certificate that is shown to servers of the engine, and by those to
+// one another, and the authority of theirs; nil without either.
 func (c *Config) clusterTLS() (*tls.Config, error) {
-	if c.ClusterTLSCert == "" {
+	if c.ClusterTLSCert == "" && c.ClusterTLSCA == "" {
 		return nil, nil
 	}
-	pair, err := tls.LoadX509KeyPair(c.ClusterTLSCert, c.ClusterTLSKey)
-	if err != nil {
-		return nil, fmt.Errorf("clusterTlsCert, clusterTlsKey: %w", err)
+	t := &tls.Config{MinVersion: tls.VersionTLS12, ClientAuth: tls.RequireAndVerifyClientCert}
+	if c.ClusterTLSCert != "" {
+		pair, err := tls.LoadX509KeyPair(c.ClusterTLSCert, c.ClusterTLSKey)
+		if err != nil {
+			return nil, fmt.Errorf("clusterTlsCert, clusterTlsKey: %w", err)
+		}
+		t.Certificates = []tls.Certificate{pair}
 	}
-	pem, err := os.ReadFile(c.ClusterTLSCA)
-	if err != nil {
-		return nil, fmt.Errorf("clusterTlsCa: %w", err)
+	if c.ClusterTLSCA != "" {
+		pem, err := os.ReadFile(c.ClusterTLSCA)
+		if err != nil {
+			return nil, fmt.Errorf("clusterTlsCa: %w", err)
+		}
+		pool := x509.NewCertPool()
+		if !pool.AppendCertsFromPEM(pem) {
+			return nil, fmt.Errorf("clusterTlsCa: %s holds no PEM certificate", c.ClusterTLSCA)
+		}
+		t.RootCAs, t.ClientCAs = pool, pool
 	}
-	pool := x509.NewCertPool()
-	if !pool.AppendCertsFromPEM(pem) {
-		return nil, fmt.Errorf("clusterTlsCa: %s holds no PEM certificate", c.ClusterTLSCA)
-	}
-	return &tls.Config{
-		MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{pair},
-		RootCAs: pool, ClientCAs: pool, ClientAuth: tls.RequireAndVerifyClientCert,
-	}, nil
+	return t, nil
 }
+
+// streamBytes bounds what the engine's stream takes on each server, when it is made: as
+// much again as new work may take, for what was accepted to end.
+func (c *Config) streamBytes() int64 { return 2 * c.JournalMaxBytes }

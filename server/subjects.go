@@ -21,7 +21,7 @@ var subjectFlags = [][]string{
 	{"invoke-token", "manage-token", "internal-token", "invoke-token-file", "manage-token-file", "internal-token-file", "insecure", "endpoint-allow"},
 	{"data-dir", "fsync", "journal-timeout", "journal-max-bytes"},
 	{"cluster", "cluster-embedded", "cluster-name", "cluster-addr", "cluster-peers", "cluster-stream", "cluster-replicas", "cluster-unsafe", "cluster-creds",
-		"cluster-system-creds", "cluster-tls-cert", "cluster-tls-key", "cluster-tls-ca", "peer-addr", "peer-advertise", "peer-tls-cert", "peer-tls-key", "peer-tls-ca"},
+		"cluster-system", "cluster-system-creds", "cluster-tls-cert", "cluster-tls-key", "cluster-tls-ca", "peer-addr", "peer-advertise", "peer-tls-cert", "peer-tls-key", "peer-tls-ca"},
 	{
 		"provider", "kubeconfig", "kube-namespace", "cgroup-root", "function-user", "function-max-processes", "function-start-timeout",
 		"container-host", "container-name", "container-network", "container-reach", "container-pull", "container-user", "image-credentials",

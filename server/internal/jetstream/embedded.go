@@ -29,8 +29,9 @@ type EmbedOptions struct {
 	Dir string
 	// MaxPayload is the most bytes of a message, from 64 KiB to 64 MiB. 0 = 10 MiB.
 	MaxPayload int
-	// MaxStore bounds what is in Dir. 0 = 128 GiB.
-	MaxStore int64
+	// MaxStream is that of Options.MaxBytes. What is in Dir may be more, and at least
+	// 128 GiB.
+	MaxStream int64
 	// TLS is needed off loopback. It has this server's certificate, RootCAs, ClientCAs
 	// and RequireAndVerifyClientCert: both sides of a connection show one.
 	TLS *tls.Config
@@ -40,7 +41,7 @@ type EmbedOptions struct {
 
 const (
 	defaultMaxPayload = 10 << 20
-	defaultMaxStore   = 128 << 30
+	leastMaxStore     = 128 << 30
 	// maxMemory bounds streams in memory, of which there are none but readers' notes.
 	maxMemory = 64 << 20
 
@@ -93,9 +94,6 @@ func (o EmbedOptions) serverOptions() (*server.Options, error) {
 	if o.MaxPayload == 0 {
 		o.MaxPayload = defaultMaxPayload
 	}
-	if o.MaxStore == 0 {
-		o.MaxStore = defaultMaxStore
-	}
 	host, port, err := hostPort(o.Listen)
 	switch {
 	case o.Name == "":
@@ -146,7 +144,7 @@ func (o EmbedOptions) serverOptions() (*server.Options, error) {
 		StoreDir:           o.Dir,
 		SyncAlways:         true,
 		JetStreamMaxMemory: maxMemory,
-		JetStreamMaxStore:  o.MaxStore,
+		JetStreamMaxStore:  max(leastMaxStore, o.MaxStream+2*nodesMaxBytes),
 		MaxPayload:         int32(o.MaxPayload),
 		MaxPending:         int64(max(server.MAX_PENDING_SIZE, 8*o.MaxPayload)),
 	}, nil

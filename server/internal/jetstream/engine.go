@@ -2,6 +2,7 @@ package jetstream
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"sync"
@@ -87,7 +88,7 @@ func (o Options) connect(ctx context.Context) (*nats.Conn, error) {
 	if o.Embedded != nil {
 		return o.Embedded.connect(userEngine, o.connection()...)
 	}
-	return dial(ctx, o.URL, append(o.connection(), o.Connection...))
+	return o.dial(ctx, o.URL, append(o.connection(), o.Connection...))
 }
 
 // connection are the options of any connection: it is opened again for ever, and
@@ -103,7 +104,7 @@ func (o Options) connection() []nats.Option {
 		nats.MaxPingsOutstanding(2),
 		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) { log.Warn("cluster: connection to the engine lost", "error", err) }),
 		nats.ReconnectHandler(func(c *nats.Conn) {
-			log.Info("cluster: connected to the engine again", "server", c.ConnectedUrlRedacted())
+			log.Info("cluster: connected to the engine again", "server", Redacted(c.ConnectedUrl()))
 		}),
 		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) {
 			log.Warn("cluster: connection to the engine", "error", err)
@@ -112,15 +113,33 @@ func (o Options) connection() []nats.Option {
 }
 
 // dial connects, and tries again until ctx ends while nobody listens.
-func dial(ctx context.Context, url string, opts []nats.Option) (nc *nats.Conn, err error) {
+func (o Options) dial(ctx context.Context, urls string, opts []nats.Option) (nc *nats.Conn, err error) {
+	told := false
 	err = patiently(ctx, func(context.Context) error {
-		nc, err = nats.Connect(url, opts...)
+		nc, err = nats.Connect(urls, opts...)
 		return err
 	}, func(err error) bool {
-		return !errors.Is(err, nats.ErrAuthorization) && !errors.Is(err, nats.ErrAuthExpired)
+		if stays(err) {
+			return false
+		}
+		if !told {
+			told = true
+			o.Log.Warn("cluster: no NATS server is reached; this is tried until one is", "servers", Redacted(urls), "error", err)
+		}
+		return true
 	})
 	if err != nil {
-		return nil, fmt.Errorf("cluster: no NATS server of %s: %w", redacted(url), err)
+		return nil, fmt.Errorf("cluster: no NATS server of %s: %w", Redacted(urls), err)
 	}
 	return nc, nil
+}
+
+// stays says that an attempt to connect fails as often as it is made: the servers do not
+// know the user, or one side does not trust the other's certificate.
+func stays(err error) bool {
+	var verify *tls.CertificateVerificationError
+	var alert tls.AlertError
+	var noTLS tls.RecordHeaderError
+	return errors.Is(err, nats.ErrAuthorization) || errors.Is(err, nats.ErrAuthExpired) || errors.Is(err, nats.ErrSecureConnWanted) || errors.Is(err, nats.ErrSecureConnRequired) ||
+		errors.As(err, &verify) || errors.As(err, &alert) || errors.As(err, &noTLS)
 }

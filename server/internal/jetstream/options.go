@@ -29,7 +29,8 @@ type Options struct {
 	// Replicas is how many servers have each message: 3 or 5. 0 = 3.
 	Replicas int
 	// MaxBytes bounds what the stream of frames takes on each server; a write
-	// beyond it is refused. 0 = 64 GiB.
+	// beyond it is refused. It is for the stream's making: one that is there keeps its
+	// bound. 0 = 64 GiB.
 	MaxBytes int64
 	// MemberTTL is how long a member's record stays without a renewal, in whole
 	// seconds. 0 = 6 s.
@@ -64,6 +65,13 @@ func (o Options) complete() (Options, error) {
 	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.Embedded == nil {
+		for _, urls := range []string{o.URL, o.SystemURL} {
+			if err := CheckURLs(urls); err != nil {
+				return o, fmt.Errorf("cluster: %w", err)
+			}
+		}
 	}
 	switch {
 	case o.Embedded == nil && o.URL == "":

@@ -91,14 +91,48 @@ func TestServersThatCannotKeepIt(t *testing.T) {
 		t.Errorf("an old server: %v", err)
 	}
 
-	o.MaxBytes = 2 << 20
-	if _, err := Connect(within(t), o); err == nil || !strings.Contains(err.Error(), "max_bytes is 1048576, not 2097152") {
+	o.MaxBytes = 2 << 20 // a stream that is there keeps its bound, and other settings are refused
+	if same, err := Connect(within(t), o); err != nil {
 		t.Errorf("a stream with another bound: %v", err)
+	} else if err := same.Close(); err != nil {
+		t.Error(err)
+	}
+	want := e.frameStream()
+	want.Duplicates++
+	if _, err := openStream(within(t), e.js, want); err == nil || !strings.Contains(err.Error(), "duplicate_window is 5m0s") {
+		t.Errorf("a stream with other settings: %v", err)
 	}
 	if info, err := e.frames.Info(within(t)); err != nil || info.Config.MaxBytes != 1<<20 {
 		t.Errorf("the stream was changed: %v, %v", info, err)
 	}
 	fullStream(t, e)
+}
+
+// A token in the address is taken, and never shown.
+func TestTokenInTheAddress(t *testing.T) {
+	s, err := server.NewServer(&server.Options{
+		ServerName: "token", Host: "127.0.0.1", Port: server.RANDOM_PORT, NoLog: true, NoSigs: true, JetStream: true, StoreDir: t.TempDir(), Authorization: "the-token",
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Start()
+	t.Cleanup(func() { s.Shutdown(); s.WaitForShutdown() })
+	if !s.ReadyForConnections(time.Minute) {
+		t.Fatal("the server does not come up")
+	}
+	o := Options{URL: fmt.Sprintf("nats://the-token@%s", s.Addr()), Unsafe: true, Replicas: 1, MaxBytes: 1 << 20}
+	e, err := Connect(within(t), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := e.Close(); err != nil {
+		t.Error(err)
+	}
+	o.URL = fmt.Sprintf("nats://wrong-token@%s", s.Addr())
+	if _, err := Connect(within(t), o); err == nil || !strings.Contains(err.Error(), "Authorization") || strings.Contains(err.Error(), "wrong-token") {
+		t.Errorf("%v", err)
+	}
 }
 
 // fullStream: at its bound the stream refuses a batch whole, and says so.

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -76,13 +75,13 @@ func (e *Engine) systemConnection(ctx context.Context) (*nats.Conn, error) {
 	}
 	if e.SystemURL == "" && len(e.SystemConnection) == 0 {
 		return nil, errors.New("cluster: servers tell only users of their system account whether they sync every write. " +
-			"Name one, or run without that check with --cluster-unsafe")
+			"Name one (--cluster-system or --cluster-system-creds), or run without that check with --cluster-unsafe")
 	}
 	at := e.SystemURL
 	if at == "" {
 		at = e.URL
 	}
-	return dial(ctx, at, append([]nats.Option{nats.Name("simplane")}, e.SystemConnection...))
+	return e.dial(ctx, at, append([]nats.Option{nats.Name("simplane")}, e.SystemConnection...))
 }
 
 // serverAnswer is what a server says of itself, as far as it matters.
@@ -136,18 +135,4 @@ func askServers(ctx context.Context, system *nats.Conn, enough int) (map[string]
 		found[a.Server.Name] = a
 	}
 	return found, nil
-}
-
-// redacted is addresses without passwords.
-func redacted(urls string) string {
-	parts := strings.Split(urls, ",")
-	for i, p := range parts {
-		u, err := url.Parse(strings.TrimSpace(p))
-		if err != nil {
-			parts[i] = "(an address that is none)"
-			continue
-		}
-		parts[i] = u.Redacted()
-	}
-	return strings.Join(parts, ",")
 }

@@ -73,6 +73,10 @@ func openStream(ctx context.Context, j js.JetStream, want js.StreamConfig) (js.S
 			s, err = j.Stream(ctx, want.Name)
 		}
 	}
+	if err != nil && strings.Contains(err.Error(), "insufficient storage") {
+		return nil, fmt.Errorf("cluster: stream %s: %w: it is to keep up to %d bytes on each of %d servers. Set journalMaxBytes to half of what they have, "+
+			"or raise what they may store (max_file_store)", want.Name, err, want.MaxBytes, want.Replicas)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("cluster: stream %s: %w", want.Name, err)
 	}
@@ -84,10 +88,10 @@ func openStream(ctx context.Context, j js.JetStream, want js.StreamConfig) (js.S
 }
 
 // differences names the settings in which a stream is not as wanted. What says
-// nothing about how messages are kept may differ.
+// nothing about how messages are kept may differ, and so may the bound.
 func differences(is, want js.StreamConfig) (differ []string) {
 	for _, c := range []*js.StreamConfig{&is, &want} {
-		c.Description, c.Metadata, c.Placement, c.Compression, c.ConsumerLimits = "", nil, nil, 0, js.StreamConsumerLimits{}
+		c.Description, c.Metadata, c.Placement, c.Compression, c.ConsumerLimits, c.MaxBytes = "", nil, nil, 0, js.StreamConsumerLimits{}, 0
 	}
 	a, b := reflect.ValueOf(is), reflect.ValueOf(want)
 	for i := range a.NumField() {
