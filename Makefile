@@ -124,7 +124,7 @@ killtest:
 FAULTS ?= kill,stop,pause$(shell [ $$(id -u) = 0 ] && echo ,cut,oneway,full)
 ROUNDS ?= 10
 soak-cluster:
-	go run ./server/harness/clustertest --faults $(FAULTS) --rounds $(ROUNDS)
+	go run ./server/harness/clustertest --faults $(FAULTS) --rounds $(ROUNDS) --pace 200ms
 
 # The Kubernetes provider against a real API server. The programs come from
 # KUBEBUILDER_ASSETS, as setup-envtest sets it; without it they are built once,

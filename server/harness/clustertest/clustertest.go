@@ -209,6 +209,9 @@ func (x *experiment) happen(ctx context.Context, r *report) error {
 // load is one caller.
 func (x *experiment) load(ctx context.Context, rng *rand.Rand) {
 	for ctx.Err() == nil {
+		if x.opt.Pace > 0 {
+			pause(ctx, time.Duration(rng.Int64N(2*int64(x.opt.Pace))))
+		}
 		f := fmt.Sprint("f", rng.IntN(functions))
 		i := x.balance(rng)
 		j := job{N: x.serial.Add(1), MS: rng.IntN(4), Fail: rng.IntN(10) == 0}

@@ -24,6 +24,7 @@ type options struct {
 	Nodes, Workers, Rounds int
 	Faults                 []string
 	Calm                   time.Duration // between two faults
+	Pace                   time.Duration // between two requests of a caller, on average
 	Seed                   uint64
 	Progress               io.Writer
 }
@@ -36,6 +37,7 @@ func main() {
 	flag.IntVar(&opt.Nodes, "nodes", 3, "number of nodes")
 	flag.IntVar(&opt.Workers, "workers", 32, "callers at once")
 	flag.DurationVar(&opt.Calm, "calm", 3*time.Second, "time between two faults")
+	flag.DurationVar(&opt.Pace, "pace", 0, "time between two requests of a caller, on average: what is acknowledged is kept, and takes longer to read the more it is")
 	flag.Uint64Var(&opt.Seed, "seed", 1, "seed of the load and the choice of nodes")
 	flag.StringVar(&out, "out", "", "write the report as JSON to this `file`, too")
 	flag.Parse()
@@ -46,8 +48,8 @@ func main() {
 			os.Exit(2)
 		}
 	}
-	if flag.NArg() > 0 || opt.Nodes < 3 || opt.Rounds < 1 || opt.Workers < 1 {
-		fmt.Fprintln(os.Stderr, "clustertest: no arguments are taken; --nodes must be at least 3, --rounds and --workers at least 1")
+	if flag.NArg() > 0 || opt.Nodes < 3 || opt.Rounds < 1 || opt.Workers < 1 || opt.Pace < 0 {
+		fmt.Fprintln(os.Stderr, "clustertest: no arguments are taken; --nodes must be at least 3, --rounds and --workers at least 1, --pace not below 0")
 		os.Exit(2)
 	}
 	os.Exit(node.Program("clustertest", out, func(ctx context.Context) (*report, error) { return clustertest(ctx, opt) },
