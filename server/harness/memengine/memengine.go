@@ -79,9 +79,10 @@ type Engine struct {
 	h    *Hub
 	life string
 
-	mu    sync.Mutex
-	cut   chan struct{} // closed when the node is not cut off
-	watch *watcher
+	mu     sync.Mutex
+	cut    chan struct{} // closed when the node is not cut off
+	watch  *watcher
+	behind bool
 }
 
 var _ replica.Engine = (*Engine)(nil)
@@ -263,7 +264,18 @@ func (e *Engine) Space(ctx context.Context) (used, most int64, err error) {
 }
 
 // Current implements replica.Engine.
-func (e *Engine) Current(context.Context) (bool, error) { return true, nil }
+func (e *Engine) Current(context.Context) (bool, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return !e.behind, nil
+}
+
+// Behind has the node's copy be behind, or not any more.
+func (e *Engine) Behind(yes bool) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.behind = yes
+}
 
 // StepDown implements replica.Engine: nobody leads.
 func (e *Engine) StepDown(context.Context) error { return nil }

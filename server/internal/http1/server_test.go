@@ -314,6 +314,24 @@ func TestShutdown(t *testing.T) {
 	}
 }
 
+// A server that is about to end goes on answering, new connections too, and each ends
+// with its answer, which says so.
+func TestRetire(t *testing.T) {
+	f := serve(t)
+	kept := f.dial()
+	kept.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+	kept.answer(200)
+	f.s.Retire()
+	for _, c := range []*client{kept, f.dial()} {
+		c.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+		resp, err := http.ReadResponse(c.r, nil)
+		if err != nil || resp.StatusCode != 200 || !resp.Close {
+			t.Fatalf("%+v, %v", resp, err)
+		}
+		c.closed()
+	}
+}
+
 // FuzzHead holds heads against net/http: what is accepted here it accepts too,
 // and both see the same framing.
 func FuzzHead(f *testing.F) {
