@@ -102,7 +102,11 @@ func (o Options) connection() []nats.Option {
 		nats.ReconnectBufSize(-1),
 		nats.PingInterval(2 * time.Second),
 		nats.MaxPingsOutstanding(2),
-		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) { log.Warn("cluster: connection to the engine lost", "error", err) }),
+		nats.DisconnectErrHandler(func(c *nats.Conn, err error) {
+			if !c.IsClosed() { // not by this process itself
+				log.Warn("cluster: connection to the engine lost", "error", err)
+			}
+		}),
 		nats.ReconnectHandler(func(c *nats.Conn) {
 			log.Info("cluster: connected to the engine again", "server", Redacted(c.ConnectedUrl()))
 		}),

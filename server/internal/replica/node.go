@@ -56,7 +56,8 @@ type Options struct {
 // Node is this process as a member of the cluster.
 type Node struct {
 	o       Options
-	machine *cluster.Machine // the loop's
+	machine *cluster.Machine // the loop's, as
+	shutNow map[string]int   // partitions lost, by why, of which the log has not told
 	writer  *cluster.Writer
 	began   time.Time
 	counts  counts
@@ -100,7 +101,7 @@ const openings = 4
 func New(o Options) *Node {
 	n := &Node{
 		o: o, began: time.Now(), counts: newCounts(), wake: make(chan struct{}, 1), commits: make(chan struct{}, 1),
-		opening: make(chan struct{}, openings), resigned: make(chan struct{}), byLog: map[*cluster.Log]*held{},
+		opening: make(chan struct{}, openings), resigned: make(chan struct{}), byLog: map[*cluster.Log]*held{}, shutNow: map[string]int{},
 	}
 	n.ctx, n.stop = context.WithCancel(context.Background())
 	n.writer = cluster.NewWriter(o.Self.Life, o.Engine.MaxFrame(), func() { signal(n.commits) })
@@ -203,6 +204,7 @@ func (n *Node) run() {
 				n.carryOut(&actions[i])
 			}
 		}
+		n.tellShut()
 		n.publish(now)
 		select {
 		case <-n.ctx.Done():

@@ -174,9 +174,19 @@ func (n *Node) given(a *cluster.Action) {
 func (n *Node) lose(a *cluster.Action) {
 	if h := n.at(a.Partition, a.Fence); h != nil {
 		n.counts.lost.Inc()
-		n.o.Log.Warn("a partition is not served here any more", "partition", a.Partition, "epoch", a.Fence, "error", a.Why)
+		n.o.Log.Debug("a partition is not served here any more", "partition", a.Partition, "epoch", a.Fence, "error", a.Why)
+		n.shutNow[a.Why.Error()]++
 		n.shut(h, a.Why)
 	}
+}
+
+// tellShut has the log say how many partitions were lost since it did so last: one line,
+// and not one for each.
+func (n *Node) tellShut() {
+	for why, partitions := range n.shutNow {
+		n.o.Log.Warn("partitions are not served here any more", "partitions", partitions, "error", why)
+	}
+	clear(n.shutNow)
 }
 
 // at finds the instance that rests on a claim.

@@ -53,11 +53,32 @@ func (n *Node) publish(now time.Duration) {
 	if !same {
 		close(old.changed)
 	}
-	for i := range old.Members {
+	n.tellMembers(old.Members, v.Members)
+}
+
+// tellMembers says who has come, leaves, and is gone.
+func (n *Node) tellMembers(before, now []cluster.MemberView) {
+	find := func(in []cluster.MemberView, m *cluster.MemberView) *cluster.MemberView {
+		if i := slices.IndexFunc(in, func(o cluster.MemberView) bool { return o.Alive && o.Life == m.Life }); i >= 0 {
+			return &in[i]
+		}
+		return nil
+	}
+	for i := range now {
+		m := &now[i]
+		if !m.Alive || m.Name == n.o.Self.Name {
+			continue
+		}
+		switch was := find(before, m); {
+		case was == nil && !m.Leaving:
+			n.o.Log.Info("a member has come", "member", m.Name, "peer", m.Peer)
+		case was != nil && m.Leaving && !was.Leaving:
+			n.o.Log.Info("a member leaves, and hands over what it owns", "member", m.Name, "peer", m.Peer)
+		}
+	}
+	for i := range before {
 		// One that leaves in order still answers the calls that run there.
-		if m := &old.Members[i]; m.Alive && !m.Leaving && m.Name != n.o.Self.Name && !slices.ContainsFunc(v.Members, func(now cluster.MemberView) bool {
-			return now.Alive && now.Life == m.Life
-		}) {
+		if m := &before[i]; m.Alive && !m.Leaving && m.Name != n.o.Self.Name && find(now, m) == nil {
 			n.o.Log.Warn("a member is gone", "member", m.Name, "peer", m.Peer)
 			n.o.Gone(m.Member)
 		}
