@@ -60,6 +60,7 @@ func (s *Server) newInstance(o instanceOptions) (*instance, error) {
 		NowMillis: func() int64 { return s.clock.Now().WallMillis() },
 		Stored:    o.stored, Lag: o.lag, Flight: s.flight,
 		Past: s.past.samples, Marks: s.past.marks, State: s.stateOf, Instances: s.instancesOf, ProviderOf: s.deploying.ProviderOf,
+		Version: s.cfg.Version, Providers: s.cfg.Providers(), ProviderHealth: s.providerHealth, Journal: s.durable.state(),
 	})
 	n.answers = api.New(api.Options{
 		Core: n.core, Log: s.log, Guard: s.guard, Audit: s.audit, Registrar: n.registrar, Dashboard: admin.Dashboard,

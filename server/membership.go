@@ -114,6 +114,7 @@ func (c *membership) front() (*api.API, []api.Route, []api.Route) {
 		MetricsError: s.deploying.MetricsError, LimitsError: func(*core.Function) string { return "" },
 		NowMillis: func() int64 { return s.clock.Now().WallMillis() }, Lag: c.lag, Flight: s.flight, Cluster: c.status,
 		Past: s.past.samples, Marks: s.past.marks, State: s.stateOf, Instances: s.instancesOf, ProviderOf: s.deploying.ProviderOf,
+		Version: s.cfg.Version, Providers: s.cfg.Providers(), ProviderHealth: s.providerHealth, Journal: s.durable.state(),
 	})
 	answers := api.New(api.Options{
 		Cores: c.sources, CoreOf: func(id core.ID) *core.Core { return c.coreOf(core.Partition(id[15])) }, Rollout: s.deploying.Rollout, Trouble: s.deploying.Trouble, ProviderHealth: s.providerHealth,

@@ -45,6 +45,20 @@ func (d *durability) lag() func() int64 {
 	return d.journal.Lag
 }
 
+// state is how the journal does, and the last start did; nil without a journal.
+func (d *durability) state() func() any {
+	if d == nil {
+		return nil
+	}
+	return func() any {
+		return struct {
+			journal.State
+			RecoveredFacts int64   `json:"recoveredFacts"`
+			RecoverySecs   float64 `json:"recoverySeconds"`
+		}{d.journal.State(), int64(d.progress.Facts()), time.Duration(d.took.Load()).Seconds()}
+	}
+}
+
 func (d *durability) register(r prometheus.Registerer) {
 	r.MustRegister(d.journal.Metrics()...)
 	r.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "simplane_journal_recovery_seconds", Help: "How long the last start took to bring everything back."},

@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"simplane/server"
+
+	"simplane/server/client/specfile"
 )
 
 func localSpec(name, more string) string {
@@ -186,7 +188,7 @@ func TestApplyLeavesOthersChangesAlone(t *testing.T) {
 
 // What the server says of a function is no part of what is exported.
 func TestExportLeavesOutWhatIsNotRegistered(t *testing.T) {
-	got, err := registeredPart([]byte(`{"name":"f", "generation":3,"rollout":{"state":"failed"},"trouble":"t","later":[1, {"generation":2}]}`))
+	got, err := specfile.Registered([]byte(`{"name":"f", "generation":3,"rollout":{"state":"failed"},"trouble":"t","later":[1, {"generation":2}]}`))
 	if want := `{"name":"f","later":[1, {"generation":2}]}`; err != nil || string(got) != want {
 		t.Errorf("%s %v", got, err)
 	}

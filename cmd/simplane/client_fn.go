@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"simplane/server/client"
+	"simplane/server/client/specfile"
 	"simplane/server/funcspec"
 )
 
@@ -86,7 +87,7 @@ func fnGetCommand(o *clientOptions) *cobra.Command {
 			if done, err := o.structured(cmd.OutOrStdout(), a.Raw); done {
 				return err
 			}
-			return printSpecYAML(cmd.OutOrStdout(), a.Raw)
+			return specfile.WriteYAML(cmd.OutOrStdout(), a.Raw)
 		}),
 	}
 }

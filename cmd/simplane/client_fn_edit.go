@@ -49,8 +49,8 @@ func fnEditCommand(o *clientOptions) *cobra.Command {
 // of env are often secrets.
 func specToEdit(raw []byte) (file string, text []byte, err error) {
 	var b bytes.Buffer
-	if raw, err = registeredPart(raw); err == nil {
-		err = printSpecYAML(&b, raw)
+	if raw, err = specfile.Registered(raw); err == nil {
+		err = specfile.WriteYAML(&b, raw)
 	}
 	if err != nil {
 		return "", nil, err

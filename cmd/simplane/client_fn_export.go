@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"simplane/server/client"
+	"simplane/server/client/specfile"
 	"simplane/server/funcspec"
 )
 
@@ -26,7 +27,7 @@ func fnExportCommand(o *clientOptions) *cobra.Command {
 				return err
 			}
 			for i := range raws {
-				if raws[i], err = registeredPart(raws[i]); err != nil {
+				if raws[i], err = specfile.Registered(raws[i]); err != nil {
 					return err
 				}
 			}
@@ -43,7 +44,7 @@ func fnExportCommand(o *clientOptions) *cobra.Command {
 				if i > 0 {
 					fmt.Fprintln(cmd.OutOrStdout(), "---")
 				}
-				if err := printSpecYAML(cmd.OutOrStdout(), raw); err != nil {
+				if err := specfile.WriteYAML(cmd.OutOrStdout(), raw); err != nil {
 					return err
 				}
 			}

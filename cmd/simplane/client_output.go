@@ -12,6 +12,8 @@ import (
 	"github.com/spf13/cobra"
 	"k8s.io/apimachinery/pkg/util/duration"
 	"k8s.io/client-go/util/jsonpath"
+
+	"simplane/server/client/specfile"
 )
 
 // outputOptions say how a command prints what it has.
@@ -89,7 +91,7 @@ func (o *outputOptions) structured(w io.Writer, raw []byte, names ...string) (do
 	case o.json():
 		return true, printJSON(w, raw)
 	case o.output == formatYAML:
-		return true, printSpecYAML(w, raw)
+		return true, specfile.WriteYAML(w, raw)
 	case o.output == formatName:
 		for _, name := range names {
 			if _, err := fmt.Fprintln(w, name); err != nil {

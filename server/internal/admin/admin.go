@@ -48,6 +48,13 @@ type Options struct {
 	State      func(*core.Spec) (rollout, trouble string)
 	Instances  func(name string) (status provider.Status, ready []provider.Endpoint, known bool)
 	ProviderOf func(*core.Spec) string
+	// Version is the program's. Providers are those that are switched on, and
+	// ProviderHealth has nil for each, or why it cannot start instances. Journal is how
+	// the journal does; nil without one.
+	Version        string
+	Providers      []string
+	ProviderHealth func() map[string]error
+	Journal        func() any
 	// Flight has the latest steps; nil when nothing is recorded.
 	Flight *flight.Recorder
 }

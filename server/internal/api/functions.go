@@ -63,10 +63,19 @@ func (a *API) Put(ctx *fasthttp.RequestCtx, name string) {
 // readSpec reads and resolves the spec of a request, and notes it for the audit
 // log. name is the one that the path has; empty when it has none.
 func (a *API) readSpec(ctx *fasthttp.RequestCtx, name string) (*core.Spec, *httpjson.Error) {
-	if n := len(ctx.PostBody()); n > maxSpecBody {
+	spec, fault := a.resolve(ctx.PostBody(), name)
+	if fault == nil {
+		admin.Note(ctx, "function", spec.Name, "mode", funcspec.Of(spec).ExecutionMode)
+	}
+	return spec, fault
+}
+
+// resolve reads a spec, checks it, and fills in its defaults.
+func (a *API) resolve(body []byte, name string) (*core.Spec, *httpjson.Error) {
+	if n := len(body); n > maxSpecBody {
 		return nil, specTooLarge(n)
 	}
-	in, wrong, fault := decodeSpec(ctx.PostBody())
+	in, wrong, fault := decodeSpec(body)
 	if fault != nil {
 		return nil, fault
 	}
@@ -94,7 +103,6 @@ func (a *API) readSpec(ctx *fasthttp.RequestCtx, name string) (*core.Spec, *http
 			return nil, httpjson.ValidationFailed("endpointUrl: " + err.Error())
 		}
 	}
-	admin.Note(ctx, "function", spec.Name, "mode", funcspec.Of(spec).ExecutionMode)
 	return spec, nil
 }
 

@@ -65,3 +65,16 @@ func (j *Journal) Lag() int64 {
 	defer j.mu.Unlock()
 	return int64(j.next-1) - int64(j.durable.Load())
 }
+
+// State is how the journal does.
+type State struct {
+	LagFacts  int64 `json:"lagFacts"` // not durable yet
+	DiskBytes int64 `json:"diskBytes"`
+	FreeBytes int64 `json:"freeBytes"` // of its disk
+	Full      bool  `json:"full"`      // new durable work is refused for want of room
+}
+
+// State reads how the journal does.
+func (j *Journal) State() State {
+	return State{j.Lag(), int64(j.room.used.Load()), int64(j.room.free.Load()), !j.Room()}
+}

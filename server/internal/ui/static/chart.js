@@ -1,6 +1,7 @@
 // Line charts and sparklines in SVG, redrawn whole: a few hundred points are
 // no work.
 import {h, s, setText} from './dom.js';
+import {clock} from './format.js';
 
 const HEIGHT = 170, LEFT = 58, RIGHT = 8, TOP = 8, BOTTOM = 22;
 
@@ -35,7 +36,7 @@ export class Chart {
   /** series: [{key, label}]; format turns a value into text; span in
    *  seconds; whole for counts of things. */
   constructor({title, series, format, span, axis, whole}) {
-    Object.assign(this, {title, series, format, span, whole, axis: axis ?? (ago => ago === 0 ? 'now' : `−${Math.round(ago)} s`)});
+    Object.assign(this, {title, series, format, span, whole, axis: axis ?? (ago => ago === 0 ? 'now' : '−' + (ago < 120 ? `${Math.round(ago)} s` : `${Math.round(ago / 6) / 10} min`))});
     this.values = series.map(() => h('b'));
     this.legend = h('p', {class: 'legend'}, series.map((one, i) =>
       h('span', {class: `key c${i}`}, s('svg', {viewBox: '0 0 20 8', width: 20, height: 8, 'aria-hidden': 'true'}, s('path', {class: `line c${i}`, d: 'M0 4H20'})),
@@ -43,6 +44,7 @@ export class Chart {
     this.svg = s('svg', {class: 'plot', role: 'img', height: HEIGHT});
     this.root = h('figure', {class: 'chart'}, h('figcaption', null, h('h3', null, title), this.legend), this.svg);
     this.points = [];
+    this.marks = [];
     this.pointer = null;
     this.svg.addEventListener('pointermove', e => { this.pointer = e.offsetX; this.#draw(); });
     this.svg.addEventListener('pointerleave', () => { this.pointer = null; this.#draw(); });
@@ -54,8 +56,10 @@ export class Chart {
     this.observer.disconnect();
   }
 
-  draw(points) {
+  /** marks: [{atMillis, kind, text}] of what was done meanwhile. */
+  draw(points, marks = []) {
     this.points = points;
+    this.marks = marks;
     this.#draw();
   }
 
@@ -76,6 +80,12 @@ export class Chart {
       nodes.push(s('text', {class: 'tick', x: x(last - part * span), y: HEIGHT - 6, 'text-anchor': anchor}, this.axis(part * span, last)));
     }
     this.series.forEach((one, i) => nodes.push(s('path', {class: `line c${i}`, d: path(points.filter(p => p.t >= last - span), one.key, x, y)})));
+    for (const m of this.marks) {
+      const t = m.atMillis / 1000;
+      if (t < last - span || t > last) continue;
+      nodes.push(s('g', {class: `mark ${m.kind}`}, s('title', null, markText(m)),
+        s('path', {d: `M${x(t).toFixed(1)} ${TOP}V${HEIGHT - BOTTOM}`}), s('path', {class: 'flag', d: `M${x(t).toFixed(1)} ${TOP}l7 4l-7 4z`})));
+    }
     let shown = points.at(-1);
     if (this.pointer !== null && points.length > 0) {
       shown = points.reduce((a, b) => Math.abs(x(a.t) - this.pointer) <= Math.abs(x(b.t) - this.pointer) ? a : b);
@@ -89,12 +99,14 @@ export class Chart {
   }
 }
 
-/** sparkline draws a key of the points small, for a table's cell. */
-export function sparkline(svg, points, key) {
-  const w = 90, height = 22, n = 60;
-  const shown = points.slice(-n);
-  const top = Math.max(...shown.map(p => p[key] ?? 0), 1e-9);
-  const last = shown.at(-1)?.t ?? 0;
-  const d = path(shown, key, t => w - 2 - (last - t) * (w - 4) / n, v => height - 2 - (height - 4) * v / top);
+/** markText says in a line what a mark is of. */
+export const markText = m => `${clock(m.atMillis)} ${m.function ? m.function + ': ' : ''}${m.text}${m.who ? ` (by ${m.who})` : ''}`;
+
+/** sparkline draws values small, for a table's cell: n of them fill it. */
+export function sparkline(svg, values, n) {
+  const w = 90, height = 22;
+  const top = Math.max(...values, 1e-9);
+  const points = values.map((v, i) => ({t: i, v}));
+  const d = path(points, 'v', t => w - 2 - (values.length - 1 - t) * (w - 4) / (n - 1), v => height - 2 - (height - 4) * v / top);
   svg.replaceChildren(s('path', {class: 'line c0', d}));
 }

@@ -13,16 +13,21 @@ export function rate(n) {
   return n < 10 ? n.toFixed(1) : count(n);
 }
 
+/** ms shows milliseconds as people write a duration: 850 µs, 12.4 ms, 1.2 s, 3 min 5 s. */
 export function ms(n) {
   if (n === null || n === undefined) return '–';
   if (n === 0) return '0 ms';
-  if (n >= 10_000) return (n / 1000).toFixed(1) + ' s';
-  if (n >= 100) return Math.round(n) + ' ms';
-  return (n >= 10 ? n.toFixed(1) : n.toFixed(2)) + ' ms';
+  if (n < 1) return Math.round(n * 1000) + ' µs';
+  if (n < 100) return trim(n.toFixed(1)) + ' ms';
+  if (n < 1000) return Math.round(n) + ' ms';
+  if (n < 60_000) return trim((n / 1000).toFixed(n < 10_000 ? 2 : 1)) + ' s';
+  return age(n / 1000);
 }
 
+const trim = text => text.replace(/\.?0+$/, '');
+
 /** span shows whole milliseconds. */
-export const span = n => n < 10_000 ? `${Math.round(n)} ms` : ms(n);
+export const span = n => ms(Math.round(n));
 
 export function bytes(n) {
   const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB'];

@@ -1,40 +1,44 @@
-// What the page knows about the server: the figures are polled each second,
-// and rates are differences between two readings.
-import {allStats, getText} from './api.js';
-import {parse, percentile} from './latency.js';
+// What the page knows about the server. One small request is made at a time, at each
+// reading: what the view needs, or the server's sums.
+import {get} from './api.js';
 
-const EVERY = 1000;       // ms between readings
-const KEPT = 180;         // readings
-const LATENCY_SPAN = 10;  // seconds that a percentile covers
-const COUNTERS = {in: 'enqueued', ok: 'success', error: 'error', timeout: 'timeout', rejected: 'rejected', retries: 'retries'};
+const EVERY = 2000; // ms between readings
 
 class Store extends EventTarget {
-  stats = null;             // the last reading
-  error = null;             // why there is no newer one
-  history = new Map();      // function -> points, oldest first
-  #last = null;             // {at, functions} of the reading before
-  #latency = [];            // readings of the histograms, oldest first
-  #percentiles = new Map(); // function -> {p50, p90, p99}
+  server = null; // sums over all functions, of the last reading that had them
+  error = null;  // why there is no newer reading
+  at = 0;        // performance.now() of the last reading
+  #load = null;  // of the view
+  #running = null;
 
   start() {
     this.#poll();
-    this.#pollLatency();
   }
 
-  /** points of one function, or of all together. */
-  points(name) {
-    return this.history.get(name) ?? [];
+  /** use has the view's own request take the place of the usual one. */
+  use(load) {
+    this.#load = load ?? null;
   }
 
-  latest(name) {
-    return this.points(name).at(-1);
+  /** overview reads a page of functions. */
+  async overview(query) {
+    const page = await get('v1/admin/overview?' + new URLSearchParams(query));
+    this.server = page.server;
+    return page;
   }
 
   /** refresh reads at once, after something was changed. */
   async refresh() {
+    await this.#running; // it may be of before the change
+    this.#running = this.#read();
+    await this.#running;
+  }
+
+  async #read() {
     try {
-      this.#take(await allStats());
+      await (this.#load ? this.#load() : this.overview({limit: 1}));
       this.error = null;
+      this.at = performance.now();
     } catch (err) {
       this.error = err;
     }
@@ -44,67 +48,6 @@ class Store extends EventTarget {
   async #poll() {
     await this.refresh();
     setTimeout(() => this.#poll(), EVERY);
-  }
-
-  #take(stats) {
-    const at = performance.now() / 1000;
-    const previous = this.#last;
-    this.stats = stats;
-    this.#last = {at, functions: stats.functions};
-    const total = {t: at, queued: 0, inFlight: 0, slots: 0, p50: null, p90: null, p99: null};
-    for (const [name, f] of Object.entries(stats.functions)) {
-      const point = this.#point(name, f, at, previous);
-      this.#keep(name, point);
-      for (const key of ['queued', 'inFlight', 'slots']) total[key] += point[key];
-      for (const key of Object.keys(COUNTERS)) if (point[key] !== null) total[key] = (total[key] ?? 0) + point[key];
-    }
-    for (const key of Object.keys(COUNTERS)) total[key] ??= previous ? 0 : null;
-    total.failed = total.error === null ? null : total.error + total.timeout;
-    this.#keep('', total);
-    for (const name of this.history.keys()) if (name !== '' && !(name in stats.functions)) this.history.delete(name);
-  }
-
-  #point(name, f, at, previous) {
-    const p = {t: at, queued: f.queueDepth, inFlight: f.inFlight, slots: f.effectiveConcurrency};
-    const before = previous?.functions[name];
-    const fresh = before && f.enqueued >= before.enqueued; // else deleted and registered again
-    for (const [key, counter] of Object.entries(COUNTERS)) {
-      p[key] = fresh ? Math.max(f[counter] - before[counter], 0) / (at - previous.at) : null;
-    }
-    p.failed = p.error === null ? null : p.error + p.timeout;
-    return Object.assign(p, f.latencyMs ?? this.#percentiles.get(name) ?? {p50: null, p90: null, p99: null});
-  }
-
-  #keep(name, point) {
-    const points = this.history.get(name) ?? [];
-    points.push(point);
-    if (points.length > KEPT) points.shift();
-    this.history.set(name, points);
-  }
-
-  // The exposition grows with the number of functions: the longer it takes,
-  // the less often it is read.
-  async #pollLatency() {
-    const began = performance.now();
-    try {
-      this.#takeLatency(parse(await getText('actuator/prometheus')), began / 1000);
-    } catch { /* #poll reports what is wrong with the server */ }
-    const took = performance.now() - began;
-    setTimeout(() => this.#pollLatency(), Math.max(EVERY, 20 * took));
-  }
-
-  #takeLatency(buckets, at) {
-    const all = this.#latency;
-    all.push({at, buckets});
-    while (all.length > 2 && all[1].at < at - LATENCY_SPAN) all.shift();
-    this.#percentiles.clear();
-    for (const [name, now] of buckets) {
-      let before = all[0].buckets.get(name);
-      if (before && before.at(-1)[1] > now.at(-1)[1]) before = null; // registered again
-      if (all.length < 2) before = now;
-      const p = q => percentile(before, now, q);
-      this.#percentiles.set(name, {p50: p(0.5), p90: p(0.9), p99: p(0.99)});
-    }
   }
 }
 

@@ -1,4 +1,4 @@
-package main
+package specfile
 
 import (
 	"bytes"
@@ -8,9 +8,9 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// printSpecYAML shows JSON as YAML with the keys in their order, so that what
+// WriteYAML shows JSON as YAML with the keys in their order, so that what
 // `fn get` prints can be edited and applied again.
-func printSpecYAML(w io.Writer, raw []byte) error {
+func WriteYAML(w io.Writer, raw []byte) error {
 	var doc yaml.Node
 	if err := yaml.Unmarshal(raw, &doc); err != nil {
 		return err
@@ -36,10 +36,10 @@ func blockStyle(n *yaml.Node) {
 	}
 }
 
-// registeredPart drops from a spec in JSON what the server says of it, its
+// Registered drops from a spec in JSON what the server says of it, its
 // generation, rollout and trouble, and keeps the other fields in their order, those too
 // that this client does not know.
-func registeredPart(raw []byte) (json.RawMessage, error) {
+func Registered(raw []byte) (json.RawMessage, error) {
 	dec := json.NewDecoder(bytes.NewReader(raw))
 	if _, err := dec.Token(); err != nil { // the opening brace
 		return nil, err
