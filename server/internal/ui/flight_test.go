@@ -16,7 +16,7 @@ func TestTheFlightRecorderIsShownAndSaved(t *testing.T) {
 		p.call("POST", "/v1/functions/a:invoke", `{"input":1}`)
 		p.call("POST", "/v1/functions/b:invoke", `{"input":1}`)
 	}
-	pg := open(t, p, "#/config")
+	pg := open(t, p, "#/system")
 	pg.until("it says what is held", `/It holds the last \d+ (s|min \d+ s) of 2 functions: [1-9]\d* of 131k steps, 8\.\d MiB\./.test(document.getElementById('flight').textContent)`)
 	pg.says("All is recorded into files")
 	pg.run(`window.saved = '';
@@ -32,7 +32,7 @@ func TestTheFlightRecorderIsShownAndSaved(t *testing.T) {
 
 func TestAFlightRecorderThatIsOff(t *testing.T) {
 	p := startPlane(t, func(c *server.Config) { c.FlightRecorderBytes = 0 })
-	pg := open(t, p, "#/config")
+	pg := open(t, p, "#/system")
 	pg.says("Nothing is kept in memory")
 	pg.until("there is nothing to save", `[...document.querySelectorAll('button')].find(b => b.textContent === 'Save a dump').disabled`)
 }

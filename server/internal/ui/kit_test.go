@@ -348,7 +348,7 @@ func (pg *page) fill(label, value string) {
 	pg.t.Helper()
 	find := fmt.Sprintf(`[...document.querySelectorAll('label')].filter(l => l.checkVisibility()).find(l => l.innerText.replace(' *', '').trim() === %q)?.control`, label)
 	pg.until("there is a field "+label, find)
-	pg.run(fmt.Sprintf(`{ const c = %s; c.value = %q; c.dispatchEvent(new Event('input', {bubbles: true})); }`, find, value))
+	pg.run(fmt.Sprintf(`{ const c = %s; c.value = %q; c.dispatchEvent(new Event("input", {bubbles: true})); c.dispatchEvent(new Event("change", {bubbles: true})); }`, find, value))
 }
 
 // theme makes the page think the system prefers light or dark.

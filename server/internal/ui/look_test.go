@@ -26,11 +26,13 @@ func TestEveryViewIsReadable(t *testing.T) {
 		{"function", "#/functions/checkout", `document.querySelector('.chart .line.c0[d*="L"]') && document.querySelector('pre').innerText.includes('checkout')`},
 		{"deadletters", "#/functions/mail", `document.querySelectorAll('section[aria-label="Dead letters"] tbody tr').length > 0`},
 		{"executions", "#/executions", `document.querySelectorAll('tbody tr').length > 5`},
-		{"execution", "#/executions/" + id, `document.querySelector('.timeline')`},
+		{"execution", "#/executions/" + id, `document.querySelector('.attempts rect')`},
+		{"unknown", "#/functions/checkou", `document.querySelector('h1')?.innerText.includes('There is no function')`},
+		{"system", "#/system", `document.getElementById('journal')?.innerText !== ''`},
 		{"config", "#/config", `document.querySelector('[name=rateMaxPerSecond]')`},
 		{"reports", "#/reports", `document.querySelector('.drop')`},
 	}
-	pg := open(t, p, "", "400 (Bad Request)")
+	pg := open(t, p, "", "400 (Bad Request)", "404 (Not Found)")
 	if os.Getenv("SIMPLANE_SHOTS") != "" {
 		pg.until("there is something to see", `Number(document.querySelector('.cards b').innerText) > 3 && performance.now() > 12000`)
 	}
@@ -49,6 +51,20 @@ func TestEveryViewIsReadable(t *testing.T) {
 		pg.check(theme + " register")
 		pg.shot(theme + "-register")
 		pg.run(`document.querySelector('dialog').close()`)
+		pg.run(`location.hash = '#/functions/checkout'`)
+		pg.click("Edit")
+		pg.fill("Concurrency", "9")
+		pg.click("Review")
+		pg.until("the difference is shown", `document.querySelector('dialog[open] .diff .new')`)
+		pg.check(theme + " edit")
+		pg.shot(theme + "-edit")
+		pg.run(`document.querySelector('dialog').close()`)
+	}
+	pg.do(chromedp.EmulateViewport(1400, 900))
+	for _, v := range views {
+		pg.run(`location.hash = ` + fmt.Sprintf("%q", v.hash))
+		pg.until(v.name+" is shown", v.ready)
+		pg.shot("wide-" + v.name)
 	}
 	pg.do(chromedp.EmulateViewport(360, 740))
 	for _, v := range views {

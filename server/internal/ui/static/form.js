@@ -9,7 +9,7 @@ export function field({label, name, kind = 'text', value, hint, options, wide, .
   const id = newId('field'), hintId = id + '-hint', errorId = id + '-error';
   const props = {id, name, 'aria-describedby': `${hint ? hintId + ' ' : ''}${errorId}`, ...attributes};
   let control;
-  if (kind === 'select') control = h('select', props, options.map(o => h('option', {value: o}, o === '' ? 'any' : o)));
+  if (kind === 'select') control = h('select', props, options.map(o => h('option', {value: o}, o === '' ? attributes.none ?? 'any' : o)));
   else if (kind === 'textarea') control = h('textarea', {rows: 5, spellcheck: 'false', ...props});
   else control = h('input', {type: kind, autocomplete: 'off', ...props});
   if (kind === 'checkbox') control.checked = Boolean(value);

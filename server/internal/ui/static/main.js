@@ -4,6 +4,7 @@ import {auth, hasToken, setToken} from './api.js';
 import {open} from './dialog.js';
 import {h, announce, setText} from './dom.js';
 import {field} from './form.js';
+import {age} from './format.js';
 import {store} from './store.js';
 import {functionsView} from './views/functions.js';
 import {functionView} from './views/function.js';
@@ -11,20 +12,23 @@ import {executionsView} from './views/executions.js';
 import {executionView} from './views/execution.js';
 import {configView} from './views/config.js';
 import {reportsView} from './views/reports.js';
+import {systemView} from './views/system.js';
 
 const main = document.getElementById('main');
 let view = null;
 
-/** A view is {title, root, update?, close?}; update runs at each reading. */
+/** A view is {title, root, load?, update?, close?}: load makes the request of a reading,
+ *  update shows what it has brought. */
 function choose(path, query) {
   const [area, arg] = path.split('/').map(decodeURIComponent);
   switch (area) {
-    case 'functions': return arg ? functionView(arg) : functionsView();
+    case 'functions': return arg ? functionView(arg) : functionsView(query);
     case 'executions': return arg ? executionView(arg) : executionsView(query);
     case 'config': return configView();
     case 'reports': return reportsView();
+    case 'system': return systemView();
   }
-  return functionsView();
+  return functionsView(query);
 }
 
 function show(event) {
@@ -35,11 +39,13 @@ function show(event) {
   try {
     view = choose(path, new URLSearchParams(query));
   } catch {
-    view = functionsView(); // an address that cannot be decoded
+    view = functionsView(new URLSearchParams()); // an address that cannot be decoded
   }
   document.title = `${view.title} · simplane`;
   main.replaceChildren(view.root);
+  store.use(view.load);
   view.update?.();
+  if (event) store.refresh();
   for (const a of document.querySelectorAll('nav a')) {
     const here = path.split('/')[0] === a.hash.slice(2);
     if (here) a.setAttribute('aria-current', 'page');
@@ -55,8 +61,12 @@ function health() {
   const el = document.getElementById('health');
   const down = store.error;
   el.classList.toggle('down', down !== null);
-  let text = store.stats ? 'connected' : '';
+  let text = store.at ? 'connected' : '';
   if (down) text = down.status === 401 ? 'token needed' : down.status === 0 ? 'no connection' : down.text;
+  // Figures that nobody renews are shown as what they are.
+  const stale = down !== null && store.at > 0;
+  main.classList.toggle('stale', stale);
+  if (stale) text += `: figures are ${age((performance.now() - store.at) / 1000)} old`;
   setText(el, text);
 }
 

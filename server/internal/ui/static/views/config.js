@@ -3,7 +3,6 @@ import {call, get} from '../api.js';
 import {announce, h} from '../dom.js';
 import {clock} from '../format.js';
 import {field, Problems, submitting} from '../form.js';
-import {flightRecorder} from './flight.js';
 
 const PATH = 'v1/admin/runtime-config';
 
@@ -60,9 +59,8 @@ export function configView() {
   }
 
   load();
-  const flight = flightRecorder();
-  return {title: 'Settings', update: flight.update,
-    root: h('div', null, h('h1', null, 'Settings of the running server'), note, holder, flight.root)};
+  return {title: 'Settings',
+    root: h('div', null, h('h1', null, 'Settings of the running server'), note, holder)};
 }
 
 function control(key, value) {

@@ -1,9 +1,10 @@
 // One execution, followed until it has ended.
-import {call, get} from '../api.js';
+import {call, fn, get} from '../api.js';
 import {confirm} from '../dialog.js';
 import {announce, badge, h, table} from '../dom.js';
-import {clock, json, span} from '../format.js';
-import {bar, legend, spans} from '../timeline.js';
+import {bytes, clock, json, span} from '../format.js';
+import {attemptsLine, spans} from '../timeline.js';
+import {logsBetween} from './logs.js';
 
 const EVERY = 500;
 
@@ -21,16 +22,29 @@ export function executionView(id) {
       note.replaceChildren(h('span', {class: 'bad'}, err.text));
     }
   }}, 'Cancel execution');
-  let closed = false;
+  const again = h('button', {type: 'button', hidden: true, onclick: async () => {
+    try {
+      const made = await call('POST', fn(last.functionName) + ':enqueue', {body: JSON.stringify({input: last.input, metadata: last.metadata ?? {}})});
+      announce('Submitted again, as a new execution.');
+      location.hash = '#/executions/' + made.executionId;
+    } catch (err) {
+      note.replaceChildren(h('span', {class: 'bad'}, err.text));
+    }
+  }}, 'Run again');
+  const written = h('div');
+  let closed = false, last = null;
 
   async function follow() {
     let ended = true;
     try {
-      const e = await get(path);
+      const e = await get(path + '?include=input');
       if (closed) return;
       content.replaceChildren(...describe(e));
       ended = Boolean(e.finishedAtMillis);
       cancel.hidden = ended;
+      again.hidden = !ended || !('input' in e);
+      last = e;
+      if (ended && e.startedAtMillis) logsBetween(e.functionName, e.createdAtMillis, e.finishedAtMillis).then(found => !closed && written.replaceChildren(...found));
     } catch (err) {
       cancel.hidden = true;
       if (!closed) content.replaceChildren(h('p', {class: 'alert', role: 'alert'}, err.status === 404
@@ -40,7 +54,7 @@ export function executionView(id) {
   }
 
   follow();
-  return {title: 'Execution', root: h('div', null, h('div', {class: 'head'}, h('h1', null, 'Execution'), cancel), note, content), close: () => { closed = true; }};
+  return {title: 'Execution', root: h('div', null, h('div', {class: 'head'}, h('h1', null, 'Execution'), h('span', {class: 'actions'}, again, cancel)), note, content, written), close: () => { closed = true; }};
 }
 
 function describe(e) {
@@ -54,25 +68,37 @@ function describe(e) {
     ['Created', clock(e.createdAtMillis)],
     ['Started', e.startedAtMillis ? `${clock(e.startedAtMillis)}, after ${span(queued)} ${e.attempt > 1 ? 'with earlier attempts' : 'in the queue'}` : '–'],
     ['Ended', e.finishedAtMillis ? `${clock(e.finishedAtMillis)}, after running ${span(running)}` : '–'],
-    ['Cold start', e.coldStart ? span(e.initDurationMs) : 'no'],
+    ['Cold start', e.coldStart ? e.initDurationMs ? span(e.initDurationMs) : 'yes' : 'no'],
     ...e.idempotencyKey ? [['Idempotency key', h('code', null, e.idempotencyKey)]] : [],
     ...e.traceId ? [['Trace', h('code', null, e.traceId)]] : [],
-    ...e.inputBytes ? [['Input', `${e.inputBytes} bytes`]] : [],
+    ...e.inputBytes ? [['Input', bytes(e.inputBytes)]] : [],
   ];
   return [
     h('dl', null, facts.flatMap(([name, value]) => [h('dt', null, name), h('dd', null, value)])),
-    legend(), h('div', {class: 'timeline'}, bar(e, queued + running)),
+    h('section', {'aria-label': 'Attempts'}, h('h2', null, 'Attempts'), attemptsLine(e), e.failedAttempts && attempts(e)),
     e.error && h('p', {class: 'alert'}, `${e.error.message} (${e.error.code})`),
-    e.failedAttempts && attempts(e.failedAttempts),
     e.cleanedUp && h('p', {class: 'note'}, 'Input and output are no longer kept.'),
-    'metadata' in e && h('section', null, h('h2', null, 'Metadata'), h('pre', {tabindex: '0', 'aria-label': 'Metadata'}, json(e.metadata))),
-    'input' in e && h('section', null, h('h2', null, 'Input'), h('pre', {tabindex: '0', 'aria-label': 'Input'}, json(e.input))),
-    'output' in e && h('section', null, h('h2', null, 'Output'), h('pre', {tabindex: '0', 'aria-label': 'Output'}, json(e.output))),
+    'metadata' in e && value('Metadata', e.metadata, e),
+    'input' in e && value('Input', e.input, e),
+    'output' in e && value('Output', e.output, e),
   ].filter(Boolean);
 }
 
-function attempts(failed) {
-  return h('section', null, h('h2', null, 'Failed attempts'), table('Failed attempts', ['#Attempt', 'Started', '#Ran', 'Error'],
-    h('tbody', null, failed.map(a => h('tr', null, h('td', {class: 'num'}, a.attempt), h('td', null, clock(a.startedAtMillis)),
-      h('td', {class: 'num'}, span(a.finishedAtMillis - a.startedAtMillis)), h('td', {class: 'text'}, `${a.error.message} (${a.error.code})`))))));
+const SHOWN = 100_000; // characters of a value
+
+/** value is a section with JSON, and all of it as a file where it is long. */
+function value(title, what, e) {
+  const text = json(what);
+  return h('section', null, h('div', {class: 'head'}, h('h2', null, title), h('button', {type: 'button', class: 'quiet', onclick: () => {
+    const url = URL.createObjectURL(new Blob([text], {type: 'application/json'}));
+    h('a', {href: url, download: `${e.executionId}-${title.toLowerCase()}.json`}).click();
+    setTimeout(() => URL.revokeObjectURL(url), 60_000);
+  }}, `Save ${title.toLowerCase()}`)), h('pre', {tabindex: '0', 'aria-label': title}, text.slice(0, SHOWN)),
+    text.length > SHOWN && h('p', {class: 'note'}, `The first ${SHOWN.toLocaleString('en')} of ${text.length.toLocaleString('en')} characters.`));
+}
+
+function attempts(e) {
+  return table('Failed attempts', ['#Attempt', 'Started', '#Ran', 'Error'],
+    h('tbody', null, e.failedAttempts.map(a => h('tr', null, h('td', {class: 'num'}, a.attempt), h('td', null, clock(a.startedAtMillis)),
+      h('td', {class: 'num'}, span(a.finishedAtMillis - a.startedAtMillis)), h('td', {class: 'text'}, `${a.error.message} (${a.error.code})`)))));
 }

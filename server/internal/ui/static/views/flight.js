@@ -1,35 +1,25 @@
 // What the flight recorder holds, and a button that saves it.
-import {file, get} from '../api.js';
+import {file} from '../api.js';
 import {announce, h, setText} from '../dom.js';
 import {age, bytes, count} from '../format.js';
 
-const EVERY = 5000; // ms between readings
-
-/** flightRecorder is a section with an update for each reading of the page. */
+/** flightRecorder is a section that shows what the server says of it. */
 export function flightRecorder() {
   const holds = h('p', {id: 'flight'});
   const files = h('p', {hidden: true});
   const note = h('p', {role: 'status'});
   const button = h('button', {type: 'button', onclick: save}, 'Save a dump');
-  let read = -Infinity;
+  let saving = false;
 
-  async function update() {
-    if (performance.now() - read < EVERY) return;
-    read = performance.now();
-    try {
-      const s = await get('v1/admin/flight-recorder');
-      setText(holds, held(s));
-      button.disabled = !s.enabled;
-      files.hidden = !s.recording;
-      if (s.recording) setText(files, recorded(s.recording));
-    } catch (err) {
-      setText(holds, err.text);
-      button.disabled = true;
-    }
+  function show(s) {
+    setText(holds, held(s));
+    button.disabled = !s.enabled || saving;
+    files.hidden = !s.recording;
+    if (s.recording) setText(files, recorded(s.recording));
   }
 
   async function save() {
-    button.disabled = true;
+    button.disabled = saving = true;
     setText(note, '');
     try {
       const {blob, name} = await file('POST', 'v1/admin/flight-recorder:dump');
@@ -41,10 +31,10 @@ export function flightRecorder() {
     } catch (err) {
       setText(note, err.text);
     }
-    button.disabled = false;
+    button.disabled = saving = false;
   }
 
-  return {update, root: h('section', null, h('h2', null, 'Flight recorder'), holds, files,
+  return {show, root: h('section', {'aria-label': 'Flight recorder'}, h('h2', null, 'Flight recorder'), holds, files,
     h('div', {class: 'actions'}, button), note,
     h('p', {class: 'note'}, 'Every decision, with times and lengths and without content, for `simplane record info`.'))};
 }
