@@ -110,6 +110,20 @@ const readable = `(() => {
 	for (const el of root.querySelectorAll('input, select, textarea')) if (!el.labels?.length) problems.add('no label: ' + el.outerHTML.slice(0, 80));
 	for (const el of root.querySelectorAll('button, a')) if (!(el.innerText.trim() || el.getAttribute('aria-label'))) problems.add('no name: ' + el.outerHTML.slice(0, 80));
 	for (const el of root.querySelectorAll('svg[role=img], [role=region], section[aria-label]')) if (!el.getAttribute('aria-label')) problems.add('no name: ' + el.outerHTML.slice(0, 80));
+	// As axe has them: heading-order, tabindex, html-has-lang, document-title, landmark-one-main,
+	// empty-table-header, scope-attr-valid, aria-hidden-focus, scrollable-region-focusable.
+	let level = 0;
+	for (const el of [...root.querySelectorAll('h1, h2, h3, h4')].filter(e => e.checkVisibility())) {
+		const n = Number(el.tagName[1]);
+		if (n > level + 1 && !(level === 0 && root !== document.body)) problems.add('heading ' + el.tagName + ' "' + el.innerText.slice(0, 30) + '" follows level ' + level);
+		level = n;
+	}
+	for (const el of document.querySelectorAll('[tabindex]')) if (el.tabIndex > 0) problems.add('positive tabindex: ' + el.outerHTML.slice(0, 80));
+	if (!document.documentElement.lang || !document.title) problems.add('no language or no title');
+	if (document.querySelectorAll('main').length !== 1 || !document.querySelector('nav[aria-label]')) problems.add('not one main and a named nav');
+	for (const el of root.querySelectorAll('th')) if (!el.innerText.trim() || !['col', 'row'].includes(el.scope)) problems.add('table header: ' + el.outerHTML.slice(0, 80));
+	for (const el of root.querySelectorAll('[aria-hidden=true] a, [aria-hidden=true] button, [aria-hidden=true] input, [aria-hidden=true] [tabindex]')) problems.add('hidden and focusable: ' + el.outerHTML.slice(0, 80));
+	for (const el of root.querySelectorAll('pre, div')) if (el.checkVisibility() && el.scrollHeight > el.clientHeight + 1 && ['auto', 'scroll'].includes(getComputedStyle(el).overflowY) && el.tabIndex < 0) problems.add('scrolls without focus: ' + el.outerHTML.slice(0, 80));
 	const ids = [...document.querySelectorAll('[id]')].map(e => e.id);
 	for (const id of ids) if (ids.indexOf(id) !== ids.lastIndexOf(id)) problems.add('id twice: ' + id);
 	for (const el of root.querySelectorAll('[aria-describedby]')) for (const id of el.getAttribute('aria-describedby').split(' ')) if (!document.getElementById(id)) problems.add('describedby nothing: ' + id);

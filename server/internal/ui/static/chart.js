@@ -66,7 +66,9 @@ export class Chart {
   #draw() {
     const width = this.svg.clientWidth || 400;
     const points = this.points;
-    const last = points.at(-1)?.t ?? 0, span = this.span ?? Math.max(last - (points[0]?.t ?? 0), 1e-9);
+    const last = points.at(-1)?.t ?? 0, known = last - (points[0]?.t ?? 0);
+    // While there is less than is to be shown, what there is fills the chart.
+    const span = this.span ? Math.min(this.span, Math.max(known, 120)) : Math.max(known, 1e-9);
     const top = nice(Math.max(...points.flatMap(p => this.series.map(one => p[one.key] ?? 0)), 0), this.whole);
     const x = t => LEFT + (width - LEFT - RIGHT) * (1 - (last - t) / span);
     const y = v => TOP + (HEIGHT - TOP - BOTTOM) * (1 - v / top);

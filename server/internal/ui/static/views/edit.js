@@ -159,6 +159,7 @@ export async function edit({name, from, fresh, done}) {
       shown.replaceChildren(h('h3', null, name ? 'What would change' : 'What would be registered'), diff(current, c.yaml));
       apply.onclick = () => attempt(() => put(c.spec));
       apply.hidden = false;
+      review.classList.remove('primary');
       apply.focus();
     });
   });
