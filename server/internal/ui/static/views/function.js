@@ -120,7 +120,7 @@ export function functionView(name) {
     h('div', {class: 'head'}, h('h1', null, name), h('span', {class: 'actions'}, h('a', {href: '#/executions?function=' + encodeURIComponent(name)}, 'Executions'), change, clone, remove)),
     note, trouble, now,
     h('div', {class: 'filters'}, h('label', null, 'Time shown ', span)),
-    h('div', {class: 'charts'}, charts.map(c => c.root)), marks.root,
+    h('h2', {class: 'sr'}, 'Charts'), h('div', {class: 'charts'}, charts.map(c => c.root)), marks.root,
     invokeForm(name), runs.root, letters.root, kept.root, written,
     h('section', null, h('h2', null, 'Spec'), text));
   loadSpec();

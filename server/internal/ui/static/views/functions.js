@@ -99,7 +99,7 @@ export function functionsView(query) {
   const root = h('div', null,
     h('div', {class: 'head'}, h('h1', null, 'Functions'), h('button', {type: 'button', class: 'primary', id: 'register', onclick: () => edit({})}, 'Register a function')),
     h('div', {class: 'cards'}, cards.map(c => c.root)),
-    h('div', {class: 'charts'}, charts.map(c => c.root)), marks.root, empty,
+    h('h2', {class: 'sr'}, 'Charts'), h('div', {class: 'charts'}, charts.map(c => c.root)), marks.root, empty,
     h('div', {class: 'filters'}, search.root), none, list,
     h('div', {class: 'pages'}, shown, before, after),
     h('p', {class: 'note'}, 'Rates, p50 and p99 are of the last five seconds. p50 and p99: from acceptance to the end, estimated from histograms.'));
