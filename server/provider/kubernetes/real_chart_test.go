@@ -68,7 +68,10 @@ type serverWarnings struct {
 func (w *serverWarnings) HandleWarningHeader(_ int, _, text string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.all = append(w.all, text)
+	// The server's own default, which some versions then warn of.
+	if text != "spec.SessionAffinity is ignored for headless services" {
+		w.all = append(w.all, text)
+	}
 }
 
 // applier applies objects on the server, where an unknown or a doubled field is an error.
