@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -21,6 +22,7 @@ import (
 	"time"
 
 	"github.com/moby/moby/api/types/container"
+	"github.com/moby/moby/api/types/system"
 	"github.com/moby/moby/client"
 
 	provider "simplane/server/provider/container"
@@ -45,6 +47,38 @@ func Client(t testing.TB) *client.Client {
 	}
 	clean.Do(func() { removeOfTheDead(c) })
 	return c
+}
+
+// Socket is the engine's; the test is skipped when it is not at a socket of this machine.
+func Socket(t testing.TB, c *client.Client) string {
+	t.Helper()
+	path, isSocket := strings.CutPrefix(c.DaemonHost(), "unix://")
+	if !isSocket {
+		t.Skip("the engine is not at a socket of this machine: ", c.DaemonHost())
+	}
+	return path
+}
+
+// Podman reports whether the engine is Podman.
+func Podman(t testing.TB, c *client.Client) bool {
+	t.Helper()
+	v, err := c.ServerVersion(t.Context(), client.ServerVersionOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return slices.ContainsFunc(v.Components, func(p system.ComponentVersion) bool { return strings.Contains(p.Name, "Podman") })
+}
+
+// AsksRegistries reports whether the engine can ask a registry for an image without
+// fetching it: Podman before version 5 cannot.
+func AsksRegistries(t testing.TB, c *client.Client) bool {
+	t.Helper()
+	_, err := c.DistributionInspect(t.Context(), "127.0.0.1:1/none:1", client.DistributionInspectOptions{})
+	cannot := err != nil && strings.HasSuffix(err.Error(), "Not Found")
+	if cannot {
+		fmt.Fprintf(os.Stderr, "\n*** THIS ENGINE CANNOT ASK REGISTRIES: what they say before a start is left out of %s\n", t.Name())
+	}
+	return !cannot
 }
 
 var clean sync.Once
@@ -248,7 +282,11 @@ func Run(t testing.TB, c *client.Client, name string, config *container.Config, 
 			}
 		}
 	})
-	return found.Container.NetworkSettings.Networks["bridge"].IPAddress.String()
+	for _, n := range found.Container.NetworkSettings.Networks { // the engine's own, whatever its name
+		return n.IPAddress.String()
+	}
+	t.Fatal("the container is in no network")
+	return ""
 }
 
 // Healthy reports whether the engine's health check of a container holds.

@@ -6,6 +6,7 @@ import (
 
 	cerrdefs "github.com/containerd/errdefs"
 	"github.com/moby/moby/api/types/container"
+	"github.com/moby/moby/api/types/events"
 	"github.com/moby/moby/client"
 
 	"simplane/server/provider"
@@ -28,12 +29,12 @@ func (p *Provider) mine(ctx context.Context, function string) ([]container.Summa
 func (p *Provider) follow() {
 	for p.ctx.Err() == nil {
 		stream := p.opt.Client.Events(p.ctx, client.EventsListOptions{Filters: client.Filters{}.
-			Add("type", "container").Add("event", "die", "destroy").Add("label", labelName+"="+p.opt.Name)})
+			Add("type", "container").Add("label", labelName+"="+p.opt.Name)})
 		p.look() // what ended before the stream began
 		for open := true; open; {
 			select {
 			case m := <-stream.Messages:
-				if b := p.boxes.get(m.Actor.ID); b != nil {
+				if b := p.boxes.get(m.Actor.ID); b != nil && isEnd(m.Action) {
 					b.end()
 				}
 			case err := <-stream.Err:
@@ -45,6 +46,12 @@ func (p *Provider) follow() {
 		}
 		p.pause(time.Second)
 	}
+}
+
+// isEnd reports whether an event says that its container does not run any more. Podman
+// has names of its own, also in filters: the engine is not asked to choose.
+func isEnd(a events.Action) bool {
+	return a == events.ActionDie || a == events.ActionDestroy || a == "died" || a == events.ActionRemove
 }
 
 // look ends the boxes whose containers do not run, and returns all containers.

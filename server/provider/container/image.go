@@ -38,10 +38,17 @@ func (p *Provider) CheckImage(ctx context.Context, d provider.Deployment) error 
 		return err
 	}
 	_, err = p.opt.Client.DistributionInspect(ctx, d.Image, client.DistributionInspectOptions{EncodedRegistryAuth: auth})
-	if err != nil && strings.Contains(err.Error(), "page not found") {
+	if err != nil && noSuchCall(err) {
 		return nil // Podman before version 5 does not look; the first start tells
 	}
 	return imageError(d.Image, err)
+}
+
+// noSuchCall reports whether an engine says that it does not know a call, and not that
+// a registry does not have an image.
+func noSuchCall(err error) bool {
+	text := strings.ToLower(engineSays(err).Error())
+	return text == "not found" || strings.Contains(text, "page not found")
 }
 
 // fetched says that the image is at the engine and, by the pull policy, need not be

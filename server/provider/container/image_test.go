@@ -116,6 +116,7 @@ func TestImageIsChecked(t *testing.T) {
 		}
 		return err.Error()
 	}
+	asks := containers.AsksRegistries(t, c)
 	for _, step := range []struct {
 		state, image string
 		secrets      []string
@@ -133,6 +134,9 @@ func TestImageIsChecked(t *testing.T) {
 		{"", "127.0.0.1:1/f:1", nil, provider.CodeImageRegistry},
 		{"", "registry.invalid/f:1", nil, provider.CodeImageRegistry},
 	} {
+		if !asks {
+			step.want = "" // the first start tells
+		}
 		h.state.Store(step.state)
 		if got := check(step.image, step.secrets...); got != step.want {
 			t.Errorf("%q %s %v: %q, want %q", step.state, step.image, step.secrets, got, step.want)
@@ -185,7 +189,7 @@ func TestPullPolicies(t *testing.T) {
 				return
 			}
 			var e *provider.ImageError
-			if err := k.CheckImage(context.Background(), d); err != nil != (want.again != "") || err != nil && (!errors.As(err, &e) || e.Code != want.again) {
+			if err := k.CheckImage(context.Background(), d); containers.AsksRegistries(t, c) && (err != nil != (want.again != "") || err != nil && (!errors.As(err, &e) || e.Code != want.again)) {
 				t.Errorf("%v, want %q", err, want.again)
 			}
 			d.Name, d.Replicas = "other", 0

@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/moby/moby/client"
+
 	"simplane/server/harness/containers"
 	"simplane/server/provider"
 	"simplane/server/provider/container"
@@ -113,15 +115,15 @@ func TestRemovedBySomebody(t *testing.T) {
 
 // proxy is a socket between a client and the engine that can be cut.
 type proxy struct {
-	path string
+	path, engine string // sockets
 
 	mu    sync.Mutex
 	cut   bool
 	conns map[net.Conn]bool
 }
 
-func startProxy(t *testing.T) *proxy {
-	p := &proxy{path: filepath.Join(t.TempDir(), "engine.sock"), conns: map[net.Conn]bool{}}
+func startProxy(t *testing.T, c *client.Client) *proxy {
+	p := &proxy{path: filepath.Join(t.TempDir(), "engine.sock"), engine: containers.Socket(t, c), conns: map[net.Conn]bool{}}
 	l, err := net.Listen("unix", p.path)
 	if err != nil {
 		t.Fatal(err)
@@ -141,7 +143,7 @@ func startProxy(t *testing.T) *proxy {
 
 func (p *proxy) serve(c net.Conn) {
 	defer c.Close()
-	engine, err := net.Dial("unix", "/var/run/docker.sock")
+	engine, err := net.Dial("unix", p.engine)
 	if err != nil {
 		return
 	}
@@ -177,7 +179,7 @@ func (p *proxy) set(cut bool) {
 func TestEngineOutOfReach(t *testing.T) {
 	c := containers.Client(t)
 	name := containers.Name(t, c)
-	p := startProxy(t)
+	p := startProxy(t, c)
 	through, err := container.Connect("unix://" + p.path)
 	if err != nil {
 		t.Fatal(err)
