@@ -31,6 +31,8 @@ type Provider struct {
 	mu     sync.RWMutex
 	closed bool
 	routes map[string]*route
+
+	departures map[place]*departure
 }
 
 var (
@@ -80,7 +82,10 @@ func (p *Provider) Provision(ctx context.Context, d provider.Deployment) error {
 	r.changing.Lock()
 	defer r.changing.Unlock()
 	if fresh {
-		if err = to.Provision(ctx, d); err != nil {
+		if err = p.stay(ctx, d.Name, to); err == nil {
+			err = to.Provision(ctx, d)
+		}
+		if err != nil {
 			p.mu.Lock()
 			delete(p.routes, d.Name)
 			p.mu.Unlock()
@@ -122,6 +127,9 @@ func (p *Provider) route(name string, to provider.Named) (r *route, fresh bool, 
 // begin starts a function at another provider. Called with r.changing held.
 func (p *Provider) begin(ctx context.Context, r *route, at, to provider.Named, d provider.Deployment) error {
 	have, _ := at.Status(d.Name)
+	if err := p.stay(ctx, d.Name, to); err != nil {
+		return err
+	}
 	if err := to.Provision(ctx, d); err != nil {
 		return err
 	}
@@ -236,36 +244,8 @@ func (p *Provider) arrive(r *route) {
 	r.at, r.next, r.failed = r.next, provider.Named{}, ""
 	close(r.done)
 	r.done = nil
+	p.depart(r.name, old, func(stop <-chan struct{}) { p.served(r.name, old, stop) })
 	p.mu.Unlock()
-	p.moves.Go(func() { p.leave(r.name, old) })
-}
-
-// leave ends a function at a provider once what it has been given has ended.
-func (p *Provider) leave(name string, old provider.Named) {
-	look := time.NewTicker(lookPause)
-	defer look.Stop()
-	for {
-		s, known := old.Status(name)
-		if !known || s.InFlight == 0 && s.Waiting == 0 {
-			break
-		}
-		select {
-		case <-look.C:
-			continue
-		case <-p.closing:
-			return
-		}
-	}
-	p.end(name, old)
-}
-
-// end ends a function at one provider that another runs.
-func (p *Provider) end(name string, at provider.Named) {
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-	defer cancel()
-	if err := at.Deprovision(ctx, name); err != nil && !errors.Is(err, provider.ErrNotFound) {
-		p.log.Warn("a function could not be ended at the provider that it has left", "function", name, "provider", at.Name, "error", err)
-	}
 }
 
 // giveUp ends a move without success, if there is one. why is shown; empty when the
@@ -278,14 +258,13 @@ func (p *Provider) giveUp(r *route, why string) {
 		close(r.done)
 		r.done = nil
 	}
-	p.mu.Unlock()
-	if next.Provider == nil {
-		return
+	if next.Provider != nil {
+		p.depart(r.name, next, nil)
 	}
-	if why != "" {
+	p.mu.Unlock()
+	if next.Provider != nil && why != "" {
 		p.log.Error("the function stays at its provider", "function", r.name, "error", why)
 	}
-	p.moves.Go(func() { p.end(r.name, next) })
 }
 
 // Deprovision implements provider.Provider.
@@ -320,10 +299,10 @@ func (p *Provider) drop(name string) (provider.Named, error) {
 		close(r.done)
 		r.done = nil
 	}
-	p.mu.Unlock()
 	if next.Provider != nil {
-		p.moves.Go(func() { p.end(name, next) })
+		p.depart(name, next, nil)
 	}
+	p.mu.Unlock()
 	return at, nil
 }
 

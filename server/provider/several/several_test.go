@@ -136,6 +136,58 @@ func TestMoving(t *testing.T) {
 	callers.Wait()
 }
 
+// A function goes back to where its last calls still run: their end there is not its own.
+func TestMovingBackAtOnce(t *testing.T) {
+	k := start(t)
+	k.provision(at("a"))
+	if where, r := k.invoke("x"); where != "a" {
+		t.Fatalf("%+v", r)
+	}
+	slow := make(chan provider.Result, 1)
+	go func() { _, r := k.invoke("slow"); slow <- r }()
+	eventually(t, "it runs", func() bool { s, _ := k.a.Status("f"); return s.InFlight == 1 })
+	for _, name := range []string{"b", "a"} {
+		k.provision(at(name))
+		eventually(t, "it moves", func() bool { return k.rollout() == provider.Rollout{} })
+	}
+	if r := <-slow; !r.OK() {
+		t.Errorf("%+v", r)
+	}
+	time.Sleep(100 * time.Millisecond) // when the departure would have ended it
+	if where, r := k.invoke("x"); where != "a" {
+		t.Fatalf("%+v", r)
+	}
+	for i := range 10 { // with nothing to wait for
+		name := []string{"b", "a"}[i%2]
+		k.provision(at(name))
+		eventually(t, "it moves", func() bool { return k.rollout() == provider.Rollout{} })
+		if where, r := k.invoke("x"); where != name {
+			t.Fatalf("%+v", r)
+		}
+	}
+	eventually(t, "nothing is left at the other", func() bool { _, known := k.b.Status("f"); return !known })
+}
+
+// So does one that is deleted and comes again.
+func TestAgainWhileItLeaves(t *testing.T) {
+	k := start(t)
+	k.provision(at("a"))
+	slow := make(chan provider.Result, 1)
+	go func() { _, r := k.invoke("slow"); slow <- r }()
+	eventually(t, "it runs", func() bool { s, _ := k.a.Status("f"); return s.InFlight == 1 })
+	k.provision(at("b"))
+	eventually(t, "it moves", func() bool { return k.rollout() == provider.Rollout{} })
+	if err := k.Deprovision(context.Background(), "f"); err != nil {
+		t.Fatal(err)
+	}
+	k.provision(at("a"))
+	<-slow
+	time.Sleep(100 * time.Millisecond) // when the departure would have ended it
+	if where, r := k.invoke("x"); where != "a" {
+		t.Errorf("%+v", r)
+	}
+}
+
 // A provider that cannot run the function does not get it.
 func TestFailedMove(t *testing.T) {
 	k := start(t)
