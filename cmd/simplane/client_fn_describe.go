@@ -17,6 +17,9 @@ import (
 // recentErrors is how many failed executions `fn describe` shows.
 const recentErrors = 5
 
+// shownInstances is how many instances it shows.
+const shownInstances = 10
+
 // described is what `fn describe` knows of a function. What the server did not
 // tell, for want of a token as a rule, is in Missing.
 type described struct {
@@ -25,9 +28,11 @@ type described struct {
 	LatencyMs *client.Latency    `json:"latencyMs,omitempty"`
 	Revisions []client.Revision  `json:"revisions,omitempty"`
 	Errors    []client.Execution `json:"recentErrors,omitempty"`
+	Instances json.RawMessage    `json:"instances,omitempty"`
 	Missing   []string           `json:"missing,omitempty"`
 	spec      funcspec.Spec
 	stats     *client.FunctionStats
+	instances *client.Instances
 }
 
 func fnDescribeCommand(o *clientOptions) *cobra.Command {
@@ -73,6 +78,11 @@ func describe(ctx context.Context, c *client.Client, name string) (*described, e
 	if revisions, err := c.Revisions(ctx, name); !missing("revisions", err) {
 		d.Revisions = revisions.Value
 	}
+	if spec.Value.ExecutionMode == funcspec.ModeDeployment && spec.Value.EndpointURL == "" {
+		if instances, err := c.Instances(ctx, name); !missing("instances", err) {
+			d.Instances, d.instances = instances.Raw, &instances.Value
+		}
+	}
 	if failed, err := c.Executions(ctx, client.Search{Function: name, Status: "error,timeout", Limit: recentErrors}); !missing("recent errors", err) {
 		d.Errors = failed.Value.Executions
 	}
@@ -114,6 +124,9 @@ func (d *described) print(w io.Writer, o *clientOptions) error {
 			}
 		}
 	}
+	if i := d.instances; i != nil && i.Provider != "" {
+		row("Instances:", "%d of %d ready, %d starting, %d replaced so far, by the provider %s", i.Ready, i.Desired, i.Starting, i.Restarts, i.Provider)
+	}
 	if l := d.LatencyMs; l != nil {
 		row("Latency:", "p50 %s ms, p90 %s ms, p99 %s ms", latency(l.P50), latency(l.P90), latency(l.P99))
 	}
@@ -122,6 +135,23 @@ func (d *described) print(w io.Writer, o *clientOptions) error {
 	}
 	if err := t.print(w); err != nil {
 		return err
+	}
+	if i := d.instances; i != nil && len(i.Instances) > 0 {
+		fmt.Fprintf(w, "\nInstances:\n")
+		t := newTable("  ID", "ADDRESS", "IN FLIGHT", "STATE").cut("  ID")
+		for _, one := range i.Instances[:min(len(i.Instances), shownInstances)] {
+			state := "ready"
+			if one.Ejected {
+				state = "left out after failures"
+			}
+			t.row("  "+one.ID, orDash(one.Address), strconv.Itoa(one.InFlight), state)
+		}
+		if err := t.print(w); err != nil {
+			return err
+		}
+		if more := len(i.Instances) - shownInstances; more > 0 {
+			fmt.Fprintf(w, "  and %d more\n", more)
+		}
 	}
 	if len(d.Revisions) > 1 {
 		fmt.Fprintf(w, "\nRevisions:\n")

@@ -367,4 +367,5 @@ func TestInitWritesFunctionsThatRun(t *testing.T) {
 	runCLI(t, "", "fn", "init", "shell", "007", "--dir", "it's here").ok()
 	p.cli("fn", "apply", "-f", filepath.Join("it's here", specName)).ok().prints("007 created")
 	p.cli("invoke", "007").ok().prints("Hello")
+	p.cli("fn", "describe", "007").ok().prints("1 of 1 ready", "by the provider process", "Instances:", "IN FLIGHT")
 }

@@ -115,6 +115,28 @@ type Stats struct {
 	JournalLagFacts  int64                    `json:"journalLagFacts"`
 }
 
+// Instances are those of a function.
+type Instances struct {
+	Provider  string `json:"provider"` // "" = nothing starts instances of it
+	Desired   int    `json:"desired"`
+	Ready     int    `json:"ready"`
+	Starting  int    `json:"starting"`
+	Waiting   int    `json:"waiting"` // invocations that wait for one
+	Restarts  int64  `json:"restarts"`
+	LastError string `json:"lastError"`
+	Instances []struct {
+		ID       string `json:"id"`
+		Address  string `json:"address"`
+		InFlight int    `json:"inFlight"`
+		Ejected  bool   `json:"ejected"`
+	} `json:"instances"` // that are ready
+}
+
+// Instances lists a function's instances.
+func (c *Client) Instances(ctx context.Context, name string) (Answer[Instances], error) {
+	return call[Instances](ctx, c, request{method: "GET", path: functionPath(name) + "/instances"})
+}
+
 // FunctionStats gets one function's figures.
 func (c *Client) FunctionStats(ctx context.Context, name string) (Answer[FunctionStats], error) {
 	return call[FunctionStats](ctx, c, request{method: "GET", path: functionPath(name) + "/stats"})
