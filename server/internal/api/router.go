@@ -112,7 +112,7 @@ func (a *API) Handler(routes []Route, mgmt bool) fasthttp.RequestHandler {
 		r.GET("/debug/pprof/{profile:*}", a.forTokenHolders(a.Profiles))
 		r.NotFound = a.Dashboard(noRoute)
 	}
-	return telemetry.AccessLog(a.AccessLogSample, a.Log, recovered(a.Log, a.Panicked, a.ownHostOnly(a.rawCalls(resources, a.functionsFirst(resources[functionPrefix+"{arg}"], r.Handler)))))
+	return telemetry.AccessLog(a.AccessLogSample, a.Log, recovered(a.Log, a.Panicked, a.ownHostOnly(a.functionsFirst(resources[functionPrefix+"{arg}"], a.rawCalls(resources, r.Handler)))))
 }
 
 // onMgmtOnly reports whether the configuration removes a route from the public
