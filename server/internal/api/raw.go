@@ -61,7 +61,6 @@ func (a *API) Raw(ctx *fasthttp.RequestCtx, name string) {
 		return
 	}
 	call := rawCallPool.Get().(*rawCall)
-	defer call.recycle()
 	call.api, call.ctx, call.span, call.req, call.target = a, ctx, span, req, target
 	call.req.Trace = trace
 	if dispatch.Streams(fn.Spec()) {
@@ -69,6 +68,7 @@ func (a *API) Raw(ctx *fasthttp.RequestCtx, name string) {
 	} else {
 		call.asInput()
 	}
+	call.recycle() // not after a panic: its attempt may go on
 }
 
 // basePath is the path that a function's endpoint has of its own; empty for none.
