@@ -133,7 +133,7 @@ const ConfigPartition core.Partition = 0
 
 // one has a request answered by the owner of p.
 func (r *Router) one(route int, rt *api.Route, ctx *fasthttp.RequestCtx, arg string, p core.Partition, last bool) {
-	began := time.Time{}
+	asked, began := time.Now(), time.Time{}
 	whole := !rt.PassesOn // the body is read
 	for {
 		changed := r.Owners.Changed()
@@ -155,7 +155,9 @@ func (r *Router) one(route int, rt *api.Route, ctx *fasthttp.RequestCtx, arg str
 			if !gaveUp(ctx, local.State()) {
 				return
 			}
-		} else if last && !r.Owners.Mine(p) {
+		} else if last && !r.Owners.Mine(p) && !(r.Owners.Moving(p) && time.Since(asked) < r.hold(true)) {
+			// Who is about to give it up, or just has, answers when there is a next owner:
+			// the sender may not know yet that it moves.
 			httpjson.WriteError(ctx, fasthttp.StatusMisdirectedRequest, CodeNotOwner, "this node does not own the partition")
 			return
 		} else if addr != "" && !last && r.pass(ctx, addr) {

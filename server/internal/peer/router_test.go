@@ -274,3 +274,26 @@ func TestHandOverIsWaitedFor(t *testing.T) {
 		t.Errorf("while it is handed over: %d %s", status, body)
 	}
 }
+
+// A member that is about to give a partition up has a request for it wait, which comes
+// from another one that takes it for the owner: until it is given up, and the other one
+// can know of the next owner.
+func TestOwnerThatGivesUpHoldsRequests(t *testing.T) {
+	a, b := start(t, "a"), start(t, "b")
+	a.router.Hold, b.router.Hold, b.router.MoveHold = time.Millisecond, time.Millisecond, hangGuard
+	a.owners.set(nil, b.peer)
+	b.owners.mu.Lock()
+	b.owners.moving = true
+	b.owners.mu.Unlock()
+	go func() {
+		time.Sleep(50 * time.Millisecond) // longer than Hold
+		a.owners.set(echo("a"), "")
+		b.owners.mu.Lock()
+		b.owners.moving = false
+		b.owners.mu.Unlock()
+		b.owners.set(nil, a.peer)
+	}()
+	if status, body, header := a.ask(t, "POST", "x"); status != http.StatusCreated || header.Get("X-Node") != "a" {
+		t.Errorf("%d %s %v", status, body, header)
+	}
+}
