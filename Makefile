@@ -22,7 +22,7 @@ build-full:
 
 # What a release weighs, in bytes: a megabyte more than it weighs now is room
 # for code, and not for a library that nobody noticed, or for one that calls methods by name.
-SIZE := 42500000
+SIZE := 43000000
 size: build
 	@size=$$(wc -c <bin/simplane); echo "bin/simplane has $$size bytes, $(SIZE) at most"; [ $$size -le $(SIZE) ] || { \
 	  echo "that is too much; who calls methods by name, which keeps all methods of all types:"; \
