@@ -52,6 +52,7 @@ type report struct {
 type faultReport struct {
 	Fault        string
 	Node         string
+	Owned        int // partitions, as it began
 	Acknowledged int // while it happened
 	Gap          float64
 	GapOf        string
@@ -60,9 +61,9 @@ type faultReport struct {
 func (r *report) String() string {
 	b := &strings.Builder{}
 	fmt.Fprintf(b, "%d nodes, %d acknowledged executions; answers to requests for work:\n%s\n", r.Nodes, r.Acknowledged, r.Answers)
-	fmt.Fprintf(b, "| fault | node | acknowledged meanwhile | longest gap of one function, s |\n|---|---|---|---|\n")
+	fmt.Fprintf(b, "| fault | node | partitions it owned | acknowledged meanwhile | longest gap of one function, s |\n|---|---|---|---|---|\n")
 	for _, f := range r.Faults {
-		fmt.Fprintf(b, "| %s | %s | %d | %.1f (%s) |\n", f.Fault, f.Node, f.Acknowledged, f.Gap, f.GapOf)
+		fmt.Fprintf(b, "| %s | %s | %d | %d | %.1f (%s) |\n", f.Fault, f.Node, f.Owned, f.Acknowledged, f.Gap, f.GapOf)
 	}
 	fmt.Fprintf(b, "\n%d times two attempts of one execution ran at the same time\n", r.Overlaps)
 	for i, w := range r.Wrong {
@@ -186,6 +187,10 @@ func (x *experiment) happen(ctx context.Context, r *report) error {
 	for round := range x.opt.Rounds {
 		for _, f := range x.opt.Faults {
 			i := rng.IntN(x.opt.Nodes)
+			owned, err := x.owned(i)
+			if err != nil {
+				return err
+			}
 			x.ledger.window()
 			before := x.ledger.size()
 			if err := actions[f].do(ctx, x, i); err != nil {
@@ -196,14 +201,25 @@ func (x *experiment) happen(ctx context.Context, r *report) error {
 			}
 			pause(ctx, x.opt.Calm)
 			gap, of := x.ledger.longest()
-			r.Faults = append(r.Faults, faultReport{f, replicas.Name(i), x.ledger.size() - before, gap.Seconds(), of})
-			fmt.Fprintf(x.opt.Progress, "clustertest: round %d: %s of %s: longest gap %.1f s, %d acknowledged\n", round+1, f, replicas.Name(i), gap.Seconds(), x.ledger.size())
+			r.Faults = append(r.Faults, faultReport{f, replicas.Name(i), owned, x.ledger.size() - before, gap.Seconds(), of})
+			fmt.Fprintf(x.opt.Progress, "clustertest: round %d: %s of %s, which owned %d partitions: longest gap %.1f s, %d acknowledged\n", round+1, f, replicas.Name(i), owned, gap.Seconds(), x.ledger.size())
 			if ctx.Err() != nil {
 				return ctx.Err()
 			}
 		}
 	}
 	return nil
+}
+
+// owned is how many partitions a node owns, as another one knows.
+func (x *experiment) owned(i int) (n int, err error) {
+	s, err := x.group.Status((i + 1) % x.opt.Nodes)
+	for _, p := range s.Partitions {
+		if p.Owner == replicas.Name(i) {
+			n++
+		}
+	}
+	return n, err
 }
 
 // load is one caller.
