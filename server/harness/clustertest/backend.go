@@ -2,7 +2,7 @@ package main
 
 import (
 	"encoding/json"
-	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"strconv"
@@ -16,6 +16,8 @@ type job struct {
 	N    int64 `json:"n"`
 	Fail bool  `json:"fail,omitempty"` // the first attempt
 	MS   int   `json:"ms,omitempty"`
+	// Pad makes the input long; the output gets it, too.
+	Pad string `json:"pad,omitempty"`
 }
 
 // backend is the function of all nodes. It counts what it is called for.
@@ -52,5 +54,5 @@ func (b *backend) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	w.Header().Set("Content-Type", "application/json")
-	fmt.Fprintf(w, `{"n":%d}`, body.Input.N)
+	_, _ = io.WriteString(w, output(body.Input.N, body.Input.Pad))
 }

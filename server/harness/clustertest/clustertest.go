@@ -14,12 +14,11 @@ import (
 	"syscall"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"simplane/server/harness/node"
 	"simplane/server/harness/replicas"
 )
-
-// functions is how many share the load: they fall into as many partitions, nearly.
-const functions = 24
 
 // maxRetries of each function.
 const maxRetries = 2
@@ -37,6 +36,8 @@ type experiment struct {
 	backend *backend
 	client  *http.Client
 	serial  atomic.Int64
+	shape   shape
+	pad     string
 	silent  atomic.Int64 // a node that is paused: a balancer's checks would notice; -1 = none
 }
 
@@ -86,7 +87,12 @@ func clustertest(ctx context.Context, opt options) (*report, error) {
 		return nil, err
 	}
 	defer os.RemoveAll(dir)
-	x := &experiment{opt: opt, dir: dir, ledger: newLedger(),
+	of := shapes[opt.Shape]
+	if of.workers > 0 {
+		opt.Workers = of.workers
+	}
+	opt.Pace = max(opt.Pace, of.pace)
+	x := &experiment{opt: opt, dir: dir, ledger: newLedger(), shape: of, pad: of.pad(),
 		client: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: opt.Workers}, Timeout: answerWithin}}
 	x.silent.Store(-1)
 	outside := "127.0.0.1"
@@ -154,21 +160,28 @@ func (x *experiment) call(i int, method, path, body string, headers ...string) (
 }
 
 func (x *experiment) register(ctx context.Context) error {
-	for f := range functions {
-		spec := fmt.Sprintf(`{"executionMode":"POOL","endpointUrl":%q,"concurrency":4,"queueSize":100000,"maxRetries":%d,"timeoutMillis":2000,"retryBackoff":{"initialMs":1,"maxMs":5}}`,
-			x.backend.url, maxRetries)
-		status, body := 0, []byte(nil)
-		for try := 0; try < 20 && status != http.StatusCreated && ctx.Err() == nil; try++ {
-			if status, body = x.call(f%x.opt.Nodes, "PUT", fmt.Sprintf("/v1/functions/f%d", f), spec); status == http.StatusOK {
-				break
-			}
-			if status != http.StatusCreated {
-				pause(ctx, 200*time.Millisecond)
-			}
+	var workers errgroup.Group
+	workers.SetLimit(16)
+	for f := range x.shape.functions {
+		workers.Go(func() error { return x.registerOne(ctx, f) })
+	}
+	return workers.Wait()
+}
+
+func (x *experiment) registerOne(ctx context.Context, f int) error {
+	spec := fmt.Sprintf(`{"executionMode":"POOL","endpointUrl":%q,"concurrency":4,"queueSize":100000,"maxRetries":%d,"timeoutMillis":5000,"retryBackoff":{"initialMs":1,"maxMs":5}}`,
+		x.backend.url, maxRetries)
+	status, body := 0, []byte(nil)
+	for try := 0; try < 20 && status != http.StatusCreated && ctx.Err() == nil; try++ {
+		if status, body = x.call(f%x.opt.Nodes, "PUT", fmt.Sprintf("/v1/functions/f%d", f), spec); status == http.StatusOK {
+			break
 		}
-		if status != http.StatusCreated && status != http.StatusOK {
-			return fmt.Errorf("register f%d: %d %s", f, status, body)
+		if status != http.StatusCreated {
+			pause(ctx, 200*time.Millisecond)
 		}
+	}
+	if status != http.StatusCreated && status != http.StatusOK {
+		return fmt.Errorf("register f%d: %d %s", f, status, body)
 	}
 	return nil
 }
@@ -228,15 +241,15 @@ func (x *experiment) load(ctx context.Context, rng *rand.Rand) {
 		if x.opt.Pace > 0 {
 			pause(ctx, time.Duration(rng.Int64N(2*int64(x.opt.Pace))))
 		}
-		f := fmt.Sprint("f", rng.IntN(functions))
+		f := fmt.Sprint("f", rng.IntN(x.shape.functions))
 		i := x.balance(rng)
-		j := job{N: x.serial.Add(1), MS: rng.IntN(4), Fail: rng.IntN(10) == 0}
-		switch k := rng.IntN(20); {
-		case k < 11:
+		j := job{N: x.serial.Add(1), MS: rng.IntN(4), Fail: rng.IntN(10) == 0, Pad: x.pad}
+		switch x.shape.pick(rng) {
+		case 0:
 			x.enqueue(i, f, "", j)
-		case k < 13:
+		case 1:
 			x.keyed(rng, f, j)
-		case k < 17:
+		case 2:
 			x.invoke(i, f, j)
 		default:
 			if e := x.ledger.pick(rng.IntN(1 << 30)); e != nil {
@@ -323,8 +336,8 @@ func (x *experiment) invoke(i int, f string, j job) {
 		name += " " + s.Status
 	}
 	x.ledger.count(f, name, status == http.StatusOK, strict)
-	if s.Status == "success" && string(s.Output) != fmt.Sprintf(`{"n":%d}`, j.N) {
-		x.ledger.bad("%s was invoked with %d and answered %s", f, j.N, s.Output)
+	if s.Status == "success" && string(s.Output) != output(j.N, j.Pad) {
+		x.ledger.bad("%s was invoked with %d and answered %.200s", f, j.N, s.Output)
 	}
 	if status == http.StatusNotFound {
 		x.ledger.bad("%s was registered, and is not found: %s", f, body)

@@ -15,7 +15,7 @@ func TestReplicasAreRolledAndKilled(t *testing.T) {
 		t.Skip("it takes half a minute")
 	}
 	r, err := clustertest(context.Background(), options{
-		Nodes: 3, Workers: 16, Rounds: 1, Faults: []string{"roll", "kill"}, Calm: 2 * time.Second, Seed: 1, Progress: io.Discard,
+		Nodes: 3, Workers: 16, Rounds: 1, Faults: []string{"roll", "kill"}, Calm: 2 * time.Second, Seed: 1, Shape: "mixed", Progress: io.Discard,
 	})
 	if err != nil {
 		t.Fatal(err)

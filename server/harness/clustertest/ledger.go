@@ -166,7 +166,8 @@ func (l *ledger) look(e *execution, status int, body []byte) (ended bool) {
 		}
 		return false
 	}
-	now := s.Status + " " + string(s.Output)
+	got := fmt.Sprintf("%.100s (%d bytes)", s.Output, len(s.Output))
+	now := s.Status + " " + got
 	if s.Error != nil {
 		now += " " + s.Error.Code
 	}
@@ -174,7 +175,7 @@ func (l *ledger) look(e *execution, status int, body []byte) (ended bool) {
 	defer l.mu.Unlock()
 	if e.ended == "" {
 		e.ended = now
-		if s.Status == "success" && string(s.Output) != fmt.Sprintf(`{"n":%d}`, e.job.N) {
+		if s.Status == "success" && string(s.Output) != output(e.job.N, e.job.Pad) {
 			l.wrong = append(l.wrong, fmt.Sprintf("%s was asked for %d and ended as %s", e.id, e.job.N, now))
 		}
 	} else if e.ended != now {

@@ -26,6 +26,7 @@ type options struct {
 	Calm                   time.Duration // between two faults
 	Pace                   time.Duration // between two requests of a caller, on average
 	Seed                   uint64
+	Shape                  string // one of shapes
 	Progress               io.Writer
 }
 
@@ -33,6 +34,7 @@ func main() {
 	opt := options{Progress: os.Stderr}
 	faults, out := "", ""
 	flag.StringVar(&faults, "faults", "kill,stop,pause", "what happens, comma-separated: kill, stop, roll (each is stopped), pause, cut, oneway, full")
+	flag.StringVar(&opt.Shape, "shape", "mixed", "what callers ask for: "+shapeNames())
 	flag.IntVar(&opt.Rounds, "rounds", 1, "how often each happens")
 	flag.IntVar(&opt.Nodes, "nodes", 3, "number of nodes")
 	flag.IntVar(&opt.Workers, "workers", 32, "callers at once")
@@ -41,6 +43,10 @@ func main() {
 	flag.Uint64Var(&opt.Seed, "seed", 1, "seed of the load and the choice of nodes")
 	flag.StringVar(&out, "out", "", "write the report as JSON to this `file`, too")
 	flag.Parse()
+	if _, known := shapes[opt.Shape]; !known {
+		fmt.Fprintf(os.Stderr, "clustertest: --shape: there is no %q; use one of %s\n", opt.Shape, shapeNames())
+		os.Exit(2)
+	}
 	opt.Faults = strings.Split(faults, ",")
 	for _, f := range opt.Faults {
 		if _, known := actions[f]; !known {
