@@ -123,8 +123,9 @@ killtest:
 # and with a full disk.
 FAULTS ?= kill,stop,pause$(shell [ $$(id -u) = 0 ] && echo ,cut,oneway,full)
 ROUNDS ?= 10
+SHAPE ?= mixed
 soak-cluster:
-	go run ./server/harness/clustertest --faults $(FAULTS) --rounds $(ROUNDS) --pace 200ms
+	go run ./server/harness/clustertest --faults $(FAULTS) --rounds $(ROUNDS) --shape $(SHAPE) --pace 200ms
 
 # The Kubernetes provider against a real API server. The programs come from
 # KUBEBUILDER_ASSETS, as setup-envtest sets it; without it they are built once,
