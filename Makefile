@@ -46,6 +46,7 @@ slow-test:
 vet:
 	go vet ./...
 	go vet -tags slow ./...
+	go vet -tags interleave ./core/... ./sim/interleave
 	go vet -tags kubernetes ./cmd/simplane
 	go tool staticcheck -checks all ./...
 	@unformatted=$$(gofmt -l .); if [ -n "$$unformatted" ]; then echo "run gofmt -w on: $$unformatted"; exit 1; fi
@@ -64,6 +65,7 @@ race:
 # leaves out long tests that the number makes no difference to.
 cores:
 	go test -race -short -timeout 20m -cpu 1,2,8 ./core
+	go test -tags interleave -timeout 20m ./core/concurrent ./sim/interleave
 
 # The race detector changes the times, and what is built with it is not what
 # ships. A browser gives up what it loads while networks of containers come and go:
@@ -105,6 +107,14 @@ scenarios: build
 vuln:
 	@out=$$(go tool govulncheck ./... 2>&1); code=$$?; echo "$$out"; \
 	case "$$out" in *"fetching vulnerabilities"*) echo "vulnerability database not reachable: nothing was checked"; exit 0;; esac; exit $$code
+
+# Callers of core at once, each lock and atomic of core a point of a seeded scheduler:
+# some minutes, another FROM for other seeds.
+SCHEDULES ?= 2000000
+FROM ?= 1
+.PHONY: interleave
+interleave:
+	go test -tags interleave -timeout 0 -count=1 -v -run '^TestInterleavings$$' ./sim/interleave -args -from $(FROM) -seeds $(SCHEDULES)
 
 mutants:
 	go run ./sim/harness/mutants

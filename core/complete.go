@@ -30,13 +30,14 @@ func (c *Core) Complete(id ID, attempt int, o Outcome) (LSN, error) {
 
 // conclude takes a step that may release a slot, and then serves the ready
 // list, unless the completion comes from inside Dispatch: the dispatching
-// loop does that then.
+// loop does that then. Whether it does is asked last: another goroutine may be
+// dispatching, and what it is told to serve must be in the ready list by then.
 func (c *Core) conclude(in *input) (LSN, *Rejection) {
 	var fx effects
 	fn := in.ex.fn
 	fn.step(in, &fx)
 	c.carryOut(&fx)
-	if fx.did && !fx.inside {
+	if fx.did && !in.ex.completedInside(fx.attempt) {
 		c.serve()
 	}
 	return fx.restsOn, fx.why
@@ -53,7 +54,7 @@ func (fn *Function) answer(in *input, fx *effects) {
 	if o.Status == Success && ex.startedMono >= 0 && fn.core.cfg.PassOverLate {
 		fn.service.add(fx.now.Mono - ex.startedMono)
 	}
-	fx.did, fx.inside = true, ex.completedInside(in.attempt)
+	fx.did, fx.attempt = true, in.attempt
 	fn.releaseSlot(fx, ex)
 	if ex.status.Terminal() {
 		fn.watch(ex, fx.now)
@@ -83,7 +84,7 @@ func (fn *Function) completed(in *input, fx *effects) {
 		return
 	}
 	ex.answered = true
-	fx.did, fx.inside = true, ex.completedInside(ex.attempt)
+	fx.did, fx.attempt = true, ex.attempt
 	fn.releaseSlot(fx, ex)
 	ex.noteStart(&in.outcome)
 	fn.end(fx, ex, in.outcome.ending())

@@ -98,13 +98,13 @@ type effects struct {
 	now Instant
 
 	// The step's results for its caller.
-	why    *Rejection
-	did    bool
-	inside bool // the completion comes from inside Dispatch
-	more   bool
-	count  int
-	spec   *Spec // StepUpdate: in force from now on
-	failed error // StepUpdate: the spec cannot be stored
+	why     *Rejection
+	did     bool
+	attempt int32 // that is completed
+	more    bool
+	count   int
+	spec    *Spec // StepUpdate: in force from now on
+	failed  error // StepUpdate: the spec cannot be stored
 	// restsOn is the fact that must be durable before the caller may tell anybody
 	// of the result; 0 = none.
 	restsOn LSN

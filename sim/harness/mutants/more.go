@@ -27,8 +27,8 @@ var moreMutants = []mutant{
 	// Ends from outside.
 	{"outside: any attempt's completion counts", "(in.attempt != 0 && in.attempt != ex.attempt)", "false"},
 	{"outside: no attempt's completion counts", "(in.attempt != 0 && in.attempt != ex.attempt)", "in.attempt != ex.attempt"},
-	{"outside: the slot is kept", "ex.completedInside(ex.attempt)\n\tfn.releaseSlot(fx, ex)\n\tex.noteStart", "ex.completedInside(ex.attempt)\n\tex.noteStart"},
-	{"outside: the attempt's own answer is late, not repeated", "\tex.answered = true\n\tfx.did, fx.inside = true, ex.completedInside(ex.attempt)", "\tfx.did, fx.inside = true, ex.completedInside(ex.attempt)"},
+	{"outside: the slot is kept", "fx.did, fx.attempt = true, ex.attempt\n\tfn.releaseSlot(fx, ex)\n\tex.noteStart", "fx.did, fx.attempt = true, ex.attempt\n\tex.noteStart"},
+	{"outside: the attempt's own answer is late, not repeated", "\tex.answered = true\n\tfx.did, fx.attempt = true, ex.attempt", "\tfx.did, fx.attempt = true, ex.attempt"},
 	{"outside: the freed slot is not used", "\tfx.restsOn = fx.lsn\n\tfn.noteReady(fx)\n", "\tfx.restsOn = fx.lsn\n"},
 	{"outside: an error is retried", "fn.end(fx, ex, in.outcome.ending())", "if how := in.outcome.ending(); how.status != Error || !fn.retry(fx, ex, &in.outcome, how.err) {\n\t\tfn.end(fx, ex, how)\n\t}"},
 	{"cancel: frees the slot of what still runs", "fx.breakOff = ex\n\t}\n\tfn.end(", "fx.breakOff = ex\n\t\tfn.releaseSlot(fx, ex)\n\t}\n\tfn.end("},

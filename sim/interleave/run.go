@@ -1,0 +1,141 @@
+//go:build interleave
+
+package interleave
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"simplane/core"
+	"simplane/core/concurrent"
+)
+
+// Outcome is what came of a run.
+type Outcome struct {
+	Err     error // the broken rule; nil = none
+	History uint64
+	Points  int
+	Made    []concurrent.Switch
+}
+
+// options are those of a seed: one in five walks at random, the others use PCT.
+func options(seed uint64) concurrent.Options {
+	return concurrent.Options{Seed: seed, Depth: int(seed % 5), Points: 600}
+}
+
+// Run runs a plan under a scheduler.
+func Run(p *Plan, opts concurrent.Options) (out Outcome) {
+	opts.Limit = 200_000
+	w := &world{plan: p, s: concurrent.NewScheduler(opts), calls: map[string]*call{}, over: true}
+	w.j = &judge{w: w, domains: map[uint32]*domain{}, states: map[[8]byte]*state{}, keys: map[string]core.ID{}}
+	cfg := core.Config{
+		TTL: time.Second, CleanupTTL: time.Second / 2, StaleTTL: 2 * time.Second, IdempotencyTTL: time.Second, SweepInterval: 100 * time.Millisecond,
+		Shards: p.Shards, SchedulerOff: p.Off, MaxExecutions: p.Room, MaxDeadLetters: -1, Recorder: w.j,
+	}
+	if p.Backlog {
+		cfg.OnBacklog = w.backlog
+	}
+	var err error
+	if w.core, err = core.New(cfg, w, w, w, w.j); err != nil {
+		return Outcome{Err: err}
+	}
+	full := w.core.Config()
+	w.rec.Header.Config, w.rec.Header.Whole, w.rec.Header.Names = full.ForReplay(), true, true
+	for fn := range functions {
+		w.register(fn)
+	}
+	for i, ops := range p.Tasks {
+		w.s.Go(fmt.Sprint("caller ", i), func() {
+			for place, o := range ops {
+				w.do(i, place, o)
+			}
+		})
+	}
+	w.over = false
+	err = w.s.Run()
+	w.over = true
+	out = Outcome{History: w.s.History(), Points: w.s.Points(), Made: w.s.Made()}
+	if err == nil {
+		err = w.settle()
+	} else if f := (*Failure)(nil); !errors.As(err, &f) {
+		rule, _, _ := strings.Cut(err.Error(), ":")
+		err = &Failure{"a run ends: " + strings.TrimRight(rule, "0123456789 "), err.Error()}
+	}
+	out.Err = err
+	return out
+}
+
+// settle judges, and lets time pass, from one task, until nothing is left.
+func (w *world) settle() error {
+	w.j.quiet()
+	for range 10_000 {
+		if w.j.err != nil {
+			return w.j.err
+		}
+		if len(w.later) > 0 {
+			next := w.later[0]
+			w.later = w.later[1:]
+			next()
+			continue
+		}
+		at := int64(0)
+		for _, t := range w.timers {
+			if t.at != 0 && (at == 0 || t.at < at) {
+				at = t.at
+			}
+		}
+		if at == 0 {
+			break
+		}
+		w.pass(max(at-w.mono, 0))
+	}
+	w.j.end()
+	return w.j.err
+}
+
+// rule is the name of the rule that a run breaks; "" = none.
+func (o *Outcome) rule() string {
+	if f := (*Failure)(nil); errors.As(o.Err, &f) {
+		return f.Rule
+	}
+	return ""
+}
+
+// Shrink makes a plan and its switches smaller while they break the same rule: calls go,
+// each tried under some seeds, and then switches.
+func Shrink(p *Plan, opts concurrent.Options) (*Plan, []concurrent.Switch, Outcome) {
+	first := Run(p, opts)
+	same := func(p *Plan, o concurrent.Options) (Outcome, bool) {
+		out := Run(p, o)
+		return out, out.Err != nil && out.rule() == first.rule()
+	}
+	for smaller := true; smaller; {
+		smaller = false
+		for t := range p.Tasks {
+			for i := 0; i < len(p.Tasks[t]); i++ {
+				q := *p
+				q.Tasks = slices.Clone(p.Tasks)
+				q.Tasks[t] = slices.Delete(slices.Clone(p.Tasks[t]), i, i+1)
+				for seed := range uint64(100) {
+					try := options(opts.Seed + seed)
+					if out, ok := same(&q, try); ok {
+						p, opts, first, smaller = &q, try, out, true
+						i--
+						break
+					}
+				}
+			}
+		}
+	}
+	left := first.Made
+	for i := 0; i < len(left); i++ {
+		fewer := slices.Delete(slices.Clone(left), i, i+1)
+		if out, ok := same(p, concurrent.Options{Follow: append([]concurrent.Switch{}, fewer...)}); ok {
+			left, first, i = fewer, out, i-1
+		}
+	}
+	return p, left, first
+}
