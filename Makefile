@@ -66,6 +66,7 @@ race:
 cores:
 	go test -race -short -timeout 20m -cpu 1,2,8 ./core
 	go test -tags interleave -timeout 20m ./core/concurrent ./sim/interleave
+	go test -tags interleave -timeout 20m -run Linearizable ./core
 
 # The race detector changes the times, and what is built with it is not what
 # ships. A browser gives up what it loads while networks of containers come and go:

@@ -24,6 +24,8 @@ require github.com/google/go-containerregistry v0.22.1
 
 require maragu.dev/gomponents v1.2.0
 
+require github.com/anishathalye/porcupine v1.3.1
+
 require (
 	github.com/DataDog/zstd v1.5.7 // indirect
 	github.com/Microsoft/go-winio v0.6.2 // indirect

@@ -9,7 +9,7 @@ import (
 
 var (
 	from  = flag.Uint64("from", 1, "the first seed")
-	seeds = flag.Uint64("seeds", 5000, "how many seeds are tried")
+	seeds = flag.Uint64("seeds", 50000, "how many seeds are tried")
 )
 
 // TestInterleavings tries seeds. The first that breaks a rule is shrunk, and shown with

@@ -141,7 +141,11 @@ func (j *judge) quiet() {
 	var queued, inFlight, syncQueued int
 	for _, fn := range w.every {
 		queued, inFlight, syncQueued = queued+fn.QueueDepth()+fn.Pausing(), inFlight+fn.InFlight(), syncQueued+fn.SyncQueueDepth()
-		if live := w.core.Function(fn.Name()) == fn; live && fn.QueueDepth() > 0 && fn.InFlight() < fn.EffectiveConcurrency() && (!w.plan.Off || fn.SyncQueueDepth() > 0) {
+		live := w.core.Function(fn.Name()) == fn
+		if !live && fn.QueueDepth() > 0 {
+			j.fail("conservation", "%s: deleted with %d still queued", fn.Name(), fn.QueueDepth())
+		}
+		if live && fn.QueueDepth() > 0 && fn.InFlight() < fn.EffectiveConcurrency() && (!w.plan.Off || fn.SyncQueueDepth() > 0) {
 			j.fail("work conserving", "%s: %d queued and %d of %d slots in use, and nobody serves it", fn.Name(), fn.QueueDepth(), fn.InFlight(), fn.EffectiveConcurrency())
 		}
 	}

@@ -33,7 +33,10 @@ func Run(p *Plan, opts concurrent.Options) (out Outcome) {
 	w.j = &judge{w: w, domains: map[uint32]*domain{}, states: map[[8]byte]*state{}, keys: map[string]core.ID{}}
 	cfg := core.Config{
 		TTL: time.Second, CleanupTTL: time.Second / 2, StaleTTL: 2 * time.Second, IdempotencyTTL: time.Second, SweepInterval: 100 * time.Millisecond,
-		Shards: p.Shards, SchedulerOff: p.Off, MaxExecutions: p.Room, MaxDeadLetters: -1, Recorder: w.j,
+		Shards: p.Shards, SchedulerOff: p.Off, MaxExecutions: p.Room, RateMaxPerSecond: p.Rate, MaxDeadLetters: -1, Recorder: w.j,
+	}
+	if p.Short {
+		cfg.TTL, cfg.CleanupTTL, cfg.StaleTTL, cfg.SweepInterval = 40*time.Millisecond, 20*time.Millisecond, 80*time.Millisecond, 10*time.Millisecond
 	}
 	if p.Backlog {
 		cfg.OnBacklog = w.backlog

@@ -55,7 +55,7 @@ func run(only string, from, count int, limit time.Duration, applies bool) (int, 
 		return 2, fmt.Errorf("%w (run it from the module's root)", err)
 	}
 	var chosen []mutant
-	for _, m := range slices.Concat(mutants, moreMutants, nodeMutants) {
+	for _, m := range slices.Concat(mutants, moreMutants, nodeMutants, interleaveMutants) {
 		if strings.Contains(m.name, only) {
 			chosen = append(chosen, m)
 		}
@@ -66,11 +66,16 @@ func run(only string, from, count int, limit time.Duration, applies bool) (int, 
 		return checkAll(dir, chosen)
 	}
 	for _, nodes := range []bool{false, true} {
-		if !slices.ContainsFunc(chosen, func(m mutant) bool { return m.ofNodes() == nodes }) {
+		if !slices.ContainsFunc(chosen, func(m mutant) bool { return m.ofNodes() == nodes && !m.interleaved() }) {
 			continue
 		}
 		if v, took, err := check(dir, limit, nodes); err != nil || v.what != "" {
 			return 2, fmt.Errorf("core without any bug does not pass (%v): %v %v", took, v, err)
+		}
+	}
+	if slices.ContainsFunc(chosen, func(m mutant) bool { return m.interleaved() }) {
+		if v, took, err := checkInterleavings(dir, limit); err != nil || v.what != "" {
+			return 2, fmt.Errorf("core without any bug does not pass its interleavings (%v): %v %v", took, v, err)
 		}
 	}
 	return tryAll(dir, chosen, limit), nil
@@ -105,7 +110,11 @@ func tryAll(dir string, chosen []mutant, limit time.Duration) int {
 		var v verdict
 		var took time.Duration
 		err := with(dir, m, func() (err error) {
-			v, took, err = check(dir, limit, m.ofNodes())
+			if m.interleaved() {
+				v, took, err = checkInterleavings(dir, limit)
+			} else {
+				v, took, err = check(dir, limit, m.ofNodes())
+			}
 			return err
 		})
 		switch {
@@ -233,7 +242,7 @@ func copyModule(dir string) error {
 			return err
 		}
 	}
-	out, err := exec.Command("go", "list", "-deps", "-f", "{{if .Module}}{{if .Module.Main}}{{.ImportPath}}{{end}}{{end}}", "./sim/harness/mutants/check").Output()
+	out, err := exec.Command("go", "list", "-tags", "interleave", "-deps", "-f", "{{if .Module}}{{if .Module.Main}}{{.ImportPath}}{{end}}{{end}}", "./sim/harness/mutants/check", "./sim/interleave").Output()
 	if err != nil {
 		return err
 	}
