@@ -22,7 +22,7 @@ const ratePath = "/v1/peer/rate"
 
 // rateQuestion asks for so many places, in all, of the window of a second.
 type rateQuestion struct {
-	Member  string `json:"member"`
+	Member  string `json:"member"` // its life: after a restart it has none of the places of before
 	Second  uint64 `json:"second"`
 	Want    int64  `json:"want"`
 	Members int    `json:"members"`
@@ -121,7 +121,7 @@ func (c *membership) shareRate(ctx context.Context) {
 			if want <= granted {
 				continue
 			}
-			if n, err := c.ask(&rateQuestion{c.self.Name, second, want, members}); err == nil {
+			if n, err := c.ask(&rateQuestion{c.self.Life, second, want, members}); err == nil {
 				c.limiter.Grant(second, n)
 			}
 		}

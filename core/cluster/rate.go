@@ -10,8 +10,18 @@ type Granter struct {
 	from    uint64 // the first window that it may grant of
 	highest uint64 // the latest that it has granted of
 	windows map[uint64]*window
-	wanted  map[string]int64 // what each member has wanted of its latest window
+	wanted  map[string]wish // of each member that asks
 }
+
+// wish is what a member has wanted of its latest window, and when, by the granting clock.
+type wish struct {
+	places int64
+	at     uint64
+}
+
+// wishKept is for how many seconds what a member has wanted is reserved of the next
+// window: one that asks no more has ended.
+const wishKept = 3
 
 // window is what was granted of one second.
 type window struct {
@@ -32,7 +42,7 @@ func NewGranter(second, granted uint64) *Granter {
 	if granted > 0 {
 		from = granted + 1
 	}
-	return &Granter{from: from, windows: map[uint64]*window{}, wanted: map[string]int64{}}
+	return &Granter{from: from, windows: map[uint64]*window{}, wanted: map[string]wish{}}
 }
 
 // SetLimit changes the limit, of windows too of which less was granted.
@@ -42,7 +52,8 @@ func (g *Granter) SetLimit(n int64) { g.limit = n }
 func (g *Granter) Highest() uint64 { return max(g.highest, g.from-1) }
 
 // Ask grants places of the window of a second to a member: want is how many it wants
-// in all, members how many there are. It returns how many it has now, which may be
+// in all, members how many there are. member names one life of a process: what an
+// earlier one was granted it has used, for all that is known. It returns how many it has now, which may be
 // fewer. Asking again is harmless: the answer may have been lost. now is the second
 // that the granting clock reads.
 func (g *Granter) Ask(member string, second uint64, want int64, members int, now uint64) int64 {
@@ -61,10 +72,10 @@ func (g *Granter) Ask(member string, second uint64, want int64, members int, now
 	}
 	has := w.members[member]
 	w.members[member] = has // it has asked
-	g.wanted[member] = want
+	g.wanted[member] = wish{want, now}
 	left := g.limit - w.given
 	if second > now {
-		left -= g.reserve(w, members)
+		left -= g.reserve(w, members, now)
 	}
 	if more := min(want-has, left); more > 0 {
 		w.members[member] += more
@@ -76,18 +87,17 @@ func (g *Granter) Ask(member string, second uint64, want int64, members int, now
 
 // reserve is what is kept, before a window begins, for those that have not asked for
 // it yet: what they have wanted last, up to an equal share.
-func (g *Granter) reserve(w *window, members int) (n int64) {
+func (g *Granter) reserve(w *window, members int, now uint64) (n int64) {
 	share := max(g.limit/int64(max(members, 1)), 1)
-	for member, want := range g.wanted {
-		if _, asked := w.members[member]; !asked {
-			n += min(share, want)
+	for member, last := range g.wanted {
+		if last.at+wishKept < now {
+			delete(g.wanted, member)
+		} else if _, asked := w.members[member]; !asked {
+			n += min(share, last.places)
 		}
 	}
 	return n
 }
-
-// Forget drops what is known of a member that is gone.
-func (g *Granter) Forget(member string) { delete(g.wanted, member) }
 
 // Want is how many places a member should ask for of a window: of the present one
 // when it runs short, and of the next one by what it uses now.

@@ -16,6 +16,9 @@ type Cluster struct {
 	// way, and ClockDrift by how many millionths its clocks run fast or slow.
 	ClockOffset time.Duration
 	ClockDrift  int
+	// RateMaxPerSecond is the limit over all nodes: at each of them as many places a
+	// second are asked for. 0 = none is.
+	RateMaxPerSecond int
 }
 
 func newCluster() Cluster {
@@ -63,6 +66,7 @@ var clusterTable = &record[Cluster]{
 		{key: "engine", doc: "Mean time of a write in the engine.", typ: span{time.Microsecond, time.Second}, at: func(c *Cluster) any { return &c.Engine }},
 		{key: "clockOffset", doc: "By how much the wall clock of a node is wrong at most, either way.", typ: span{0, time.Minute}, at: func(c *Cluster) any { return &c.ClockOffset }},
 		{key: "clockDrift", doc: "By how many millionths the clocks of a node run fast or slow at most.", typ: integer{0, 1000}, at: func(c *Cluster) any { return &c.ClockDrift }},
+		{key: "rateMaxPerSecond", doc: "The rate limit over all nodes; at each of them as many places a second are taken for their own sake, whatever the calls. 0: none are.", typ: integer{0, 1000}, at: func(c *Cluster) any { return &c.RateMaxPerSecond }},
 	},
 }
 
@@ -147,7 +151,7 @@ func (s *Scenario) checkNodes(p *problems) {
 		}
 	}
 	if s.Core.RateMaxPerSecond > 0 {
-		p.Add(1, "core.rateMaxPerSecond: the limit over all nodes is not simulated; with nodes make it 0")
+		p.Add(1, "core.rateMaxPerSecond: calls are not limited with nodes; make it 0, and use cluster.rateMaxPerSecond")
 	}
 	if s.Core.SchedulerOff || s.Core.Backlog == Backlogs[1] || s.Core.BorrowedInputs {
 		p.Add(1, "core: schedulerOff, backlog and borrowedInputs are of a single process; remove them, or nodes")

@@ -33,6 +33,11 @@ func GenerateNodes(seed uint64, duration time.Duration) *scenario.Scenario {
 		Network: g.between(50*time.Microsecond, 20*time.Millisecond), Engine: g.between(100*time.Microsecond, 50*time.Millisecond),
 		ClockOffset: g.between(0, 400*time.Millisecond), ClockDrift: g.r.IntN(500),
 	}
+	defer func() {
+		if g.chance(0.5) { // last, so that the other draws stay as they are
+			sc.Cluster.RateMaxPerSecond = 1 + g.r.IntN(40)
+		}
+	}()
 	for i := range 1 + g.r.IntN(4) {
 		f := g.function(fmt.Sprintf("f%d", i+1))
 		f.TimeoutMillis = 50 + g.r.IntN(3000)

@@ -27,5 +27,9 @@ var nodeMutants = []mutant{
 	{"nodes: given up before all is durable", "return len(l.filling) == 0 && l.flights == 0 && !l.gone.Load()", "return !l.gone.Load()"},
 	{"nodes: facts after the partition was given up", "l.sealed.Store(true) // before it is gone: who sees that asks for this\n\tw.drop(l)", "l.sealed.Store(true)"},
 	{"nodes: the wall clock begins before the newest fact", "s.clock.ahead = max(0, from.NewestWall()-s.clock.Now().Wall)", "s.clock.ahead = 0 * from.NewestWall()"},
+	{"nodes: places of a window are granted twice", "return max(g.highest, g.from-1)", "return g.from - 1"},
+	{"nodes: an owner who was killed has granted nothing", "from := second + windowsAhead + 2", "from := second"},
+	{"nodes: a process has the places of the one before it", "p.self.Life, second, want, members, q.second()", "p.self.Name, second, want, members, q.second()"},
+	{"nodes: each member may have the whole limit", "left := g.limit - w.given", "left := g.limit - w.members[member]"},
 	{"nodes: attempts of the owner before are taken for dead", "func(*core.Spec) bool { return false })", "nil)"},
 }

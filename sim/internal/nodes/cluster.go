@@ -51,6 +51,7 @@ type Cluster struct {
 	nodes  []*node
 	active [cluster.Partitions]bool // some function is of it
 
+	rates    *rates // nil = there is no limit
 	balancer random.Stream
 	luck     random.Stream
 	longest  time.Duration // of a call that was passed on
@@ -98,6 +99,7 @@ func spread(luck *random.Stream, most int64) int64 { return int64(luck.Below(int
 // Start starts a process on each node.
 func (c *Cluster) Start(w Watch) {
 	c.watch = w
+	c.startRates()
 	for _, n := range c.nodes {
 		c.loop.AfterFunc(delay(&c.luck, int64(20*time.Millisecond)), n.start)
 	}

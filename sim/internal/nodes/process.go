@@ -23,6 +23,10 @@ type process struct {
 	parted  []*Seat                   // given up, with callers that wait for memory executions
 	dead    bool
 
+	limiter *core.RateLimiter // nil = there is no limit
+	granter *cluster.Granter  // nil = another one grants
+	granted uint64            // the latest window that this one has granted of, once it has ended
+
 	committing bool
 	leaving    bool
 
@@ -52,6 +56,7 @@ func (n *node) start() {
 	p.watcher.begin()
 	p.tick()
 	p.clean()
+	p.beginRate()
 }
 
 // frameBytes is the size of a frame at most: small, so that there are many.
@@ -106,6 +111,9 @@ func (p *process) carryOut(a cluster.Action) {
 		p.call(func() (err error) { fence, err = e.own(at, a.Record, a.Fence); return err },
 			func(err error) { p.m.Claimed(at, fence, err, p.now()) })
 	case cluster.ActFree:
+		if at == ratePartition {
+			a.Record.Granted = p.granted
+		}
 		p.call(func() (err error) { fence, err = e.own(at, a.Record, a.Fence); return err },
 			func(err error) { p.m.Freed(at, a.Fence, fence, err, p.now()) })
 	case cluster.ActOpen:

@@ -15,7 +15,8 @@ type Seat struct {
 	Partition core.Partition
 	Fence     cluster.Fence
 	Log       *cluster.Log
-	Core      *core.Core // nil while it opens, and of a partition without functions
+	Core      *core.Core        // nil while it opens, and of a partition without functions
+	before    cluster.Ownership // what it claimed from
 	proc      *process
 	clock     *seatClock
 	state     seatState
@@ -54,7 +55,7 @@ func (s *Seat) do(f func()) {
 
 // open reads a partition's frames up to its claim, and serves it.
 func (p *process) open(at core.Partition, fence cluster.Fence, before cluster.Ownership) {
-	s := &Seat{Partition: at, Fence: fence, proc: p}
+	s := &Seat{Partition: at, Fence: fence, proc: p, before: before}
 	s.clock = &seatClock{s: s}
 	if old := p.seats[at]; old != nil {
 		old.drop()
@@ -148,6 +149,9 @@ func (s *Seat) opened(err error) {
 		return
 	}
 	s.state = seatOpen
+	if s.Partition == ratePartition {
+		p.grant(s.before)
+	}
 	if p.leased() {
 		p.c.alone(s)
 	}
@@ -173,6 +177,9 @@ func (c *Cluster) alone(s *Seat) {
 // hold takes no new work and starts none that is durable.
 func (s *Seat) hold() {
 	s.state = seatHolding
+	if s.Partition == ratePartition {
+		s.proc.endGrants()
+	}
 	if s.Core == nil {
 		s.proc.m.Quiet(s.Partition, s.Fence, cluster.Tail{}, s.proc.now())
 		return
@@ -232,6 +239,9 @@ func (s *Seat) drop() {
 }
 
 func (s *Seat) gone() {
+	if s.Partition == ratePartition && s.state == seatOpen {
+		s.proc.endGrants()
+	}
 	if s.state = seatGone; s.Core != nil {
 		s.proc.c.watch.Dropped(s)
 	}

@@ -208,10 +208,11 @@ func (w *World) updateThere(b *backend, f *scenario.Fault) {
 	b.inForce = changed
 	var now *core.Spec
 	w.operate(b.name, func(c *core.Core) (core.LSN, error) {
-		var err error
-		if now, err = c.Update(next, f.IfGeneration); err != nil {
-			return 0, err
+		taken, err := c.Update(next, f.IfGeneration)
+		if err != nil {
+			return 0, err // of one that is tried again: an earlier one may have been taken
 		}
+		now = taken
 		return now.LSN, nil
 	}, func(err error, _ bool) { w.witness.Updated(b.number, now, err) })
 }

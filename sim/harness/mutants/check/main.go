@@ -53,7 +53,7 @@ func look(dir string) (found string, err error) {
 		if found != "" || err != nil {
 			return found, err
 		}
-		found, err = seeds(1, 150, 20*time.Second)
+		found, err = seeds(1, 400, 20*time.Second)
 		return cmp.Or(found, weak), err
 	}
 	if found, err = seeds(1, 150, 20*time.Second); found != "" || err != nil {
