@@ -4,6 +4,7 @@
 package conventions
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"net"
@@ -122,14 +123,34 @@ func (f *fixture) register(p program, mode string) {
 	}
 }
 
-// start runs the program until the test ends, and returns its address.
+// start runs the program until the test ends, and returns its address. A port that is
+// free when it is asked for may be another's when the program opens it: one that ends
+// then is begun again, with another port.
 func (p *program) start(t *testing.T) string {
+	t.Helper()
+	for try := 1; ; try++ {
+		addr, err := p.listens(t)
+		if err == nil {
+			if p.name == "sdk" {
+				waitUntilHealthy(t, "http://"+addr+"/health") // nobody asks a POOL function
+			}
+			return addr
+		}
+		if try == 5 {
+			t.Fatalf("%s does not listen: %v", p.name, err)
+		}
+		t.Logf("%s: %v; once more", p.name, err)
+	}
+}
+
+// listens runs the program at a port, and waits until it listens.
+func (p *program) listens(t *testing.T) (addr string, err error) {
 	t.Helper()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	addr := ln.Addr().String()
+	addr = ln.Addr().String()
 	ln.Close()
 	_, port, _ := net.SplitHostPort(addr)
 	cmd := exec.Command(p.command[0], p.command[1:]...)
@@ -137,25 +158,30 @@ func (p *program) start(t *testing.T) string {
 	for name, value := range p.env {
 		cmd.Env = append(cmd.Env, name+"="+value)
 	}
+	var said bytes.Buffer
+	cmd.Stderr = &said
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = cmd.Process.Kill(); _ = cmd.Wait() })
-	for deadline := time.Now().Add(hangGuard); ; time.Sleep(10 * time.Millisecond) {
+	ended := make(chan struct{})
+	go func() { _ = cmd.Wait(); close(ended) }()
+	t.Cleanup(func() { _ = cmd.Process.Kill(); <-ended })
+	for deadline := time.Now().Add(hangGuard); ; {
 		conn, err := net.Dial("tcp", addr)
 		if err == nil {
 			conn.Close()
-			break
+			return addr, nil
+		}
+		select {
+		case <-ended:
+			return "", fmt.Errorf("it ended: %v: %s", cmd.ProcessState, said.Bytes())
+		case <-time.After(10 * time.Millisecond):
 		}
 		if time.Now().After(deadline) {
-			t.Fatalf("%s does not listen: %v", p.name, err)
+			return "", err
 		}
 	}
-	if p.name == "sdk" {
-		waitUntilHealthy(t, "http://"+addr+"/health") // nobody asks a POOL function
-	}
-	return addr
 }
 
 // waitUntilHealthy waits until a program answers with 200, as the one does that is not
