@@ -33,8 +33,3 @@ func experimentOf(t *testing.T, o options, least int) {
 func TestReplicasAreRolledAndKilled(t *testing.T) {
 	experimentOf(t, options{Workers: 16, Faults: []string{"roll", "kill"}, Seed: 1, Shape: "mixed"}, 100)
 }
-
-// Inputs and outputs of nearly 4 MiB go through the engine as small ones do.
-func TestLargePayloadsOutliveAKill(t *testing.T) {
-	experimentOf(t, options{Workers: 4, Faults: []string{"kill"}, Seed: 2, Shape: "large"}, 5)
-}
