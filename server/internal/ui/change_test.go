@@ -163,6 +163,19 @@ func TestAnExecutionIsRunAgain(t *testing.T) {
 	pg.says("12345678901234567890", "recovered")
 }
 
+// What is enqueued is followed to its end.
+func TestAnEnqueuedExecutionIsFollowed(t *testing.T) {
+	p := startPlane(t)
+	release := p.blocking("slow")
+	pg := open(t, p, "#/functions/slow")
+	pg.fill("Input (JSON)", `{"order": 7}`)
+	pg.click("Enqueue")
+	pg.until("it is shown as running", `document.querySelector('.result .badge.running')`)
+	release()
+	pg.until("its end is shown by itself", `document.querySelector('.result .badge.success')`)
+	pg.says(`"order": 7`)
+}
+
 // Marks of what was done are in the charts, and listed.
 func TestWhatWasDoneIsMarked(t *testing.T) {
 	p := startPlane(t)

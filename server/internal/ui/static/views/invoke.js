@@ -1,8 +1,10 @@
 // The form that runs a function, and what came of it.
-import {call, fn} from '../api.js';
+import {call, fn, get} from '../api.js';
 import {announce, badge, h} from '../dom.js';
 import {field, Problems, submitting} from '../form.js';
 import {json, ms} from '../format.js';
+
+const FOLLOW = 500; // ms between two looks at an enqueued execution
 
 export function invokeForm(name) {
   const input = field({label: 'Input (JSON)', name: 'input', kind: 'textarea', value: '{}', wide: true, required: true});
@@ -31,7 +33,27 @@ export function invokeForm(name) {
     const answer = await call('POST', fn(name) + (button?.value ?? ':invoke'), {body: `{"input":${text}}`, headers});
     result.replaceChildren(...outcome(answer, performance.now() - began));
     announce(`${name}: ${answer.status}`);
+    if (answer.status === 'queued') follow(answer.executionId, began);
   });
+
+  /** follow shows how an enqueued execution goes, until it has ended or another one is shown. */
+  async function follow(id, began) {
+    while (result.isConnected && result.querySelector('a')?.textContent === id) {
+      await new Promise(resolve => setTimeout(resolve, FOLLOW));
+      let now;
+      try {
+        now = await get('v1/executions/' + id);
+      } catch {
+        return; // the page says what is wrong with the server
+      }
+      if (!result.isConnected || result.querySelector('a')?.textContent !== id) return;
+      result.replaceChildren(...outcome(now, performance.now() - began));
+      if (now.finishedAtMillis) {
+        announce(`${name}: ${now.status}`);
+        return;
+      }
+    }
+  }
   return h('section', {'aria-label': 'Invoke'}, h('h2', null, 'Invoke'), form, result);
 }
 
