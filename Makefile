@@ -57,9 +57,11 @@ vet:
 # looked at in plain: to them the race detector adds nothing but time. Core has a stage
 # of its own. -short leaves out long tests that ask one thing after another; plain runs
 # those, too.
-PLAIN_ONLY := /core$$|/bench/live$$|/sim$$|/sim/(replay|swarm|sweep|whatif)$$|/cmd/simplane$$|/server/internal/ui$$|/server/harness/(abuse|clustertest|coldstart|containers|conventions|e2e|killtest|overload)$$|/server/provider/container$$
+PLAIN_ONLY := /core$$|/bench/(live|bubble)$$|/sim$$|/sim/(replay|swarm|sweep|whatif)$$|/cmd/simplane$$|/server/internal/ui$$|/server/harness/(abuse|clustertest|coldstart|containers|conventions|e2e|killtest|overload)$$|/server/provider/container$$
+# The packages that take longest come first, so that the others run beside them.
+LONG := ./server ./server/provider/process
 race:
-	go test -race -short -timeout 30m $$(go list ./... | grep -vE '$(PLAIN_ONLY)')
+	go test -race -short -p 3 -timeout 30m $(LONG) $$(go list ./... | grep -vE '$(PLAIN_ONLY)|^simplane/server(/provider/process)?$$')
 
 # Some orders of events need one processor, some need more than there are. -short
 # leaves out long tests that the number makes no difference to.
@@ -69,16 +71,17 @@ cores:
 	go test -tags interleave -timeout 20m -run Linearizable ./core
 
 # The race detector changes the times, and what is built with it is not what
-# ships. A browser gives up what it loads while networks of containers come and go:
-# pages have a turn of their own.
+# ships. Most of these tests wait for other processes: three packages at a time keep two
+# processors busy. A browser gives up what it loads while networks of containers come
+# and go: pages have a turn of their own.
 plain:
-	go test -timeout 20m ./core ./core/cluster ./bench/live $$(go list ./server/... | grep -v '/internal/ui$$') ./sim ./sim/replay ./sim/swarm ./sim/sweep ./sim/whatif ./cmd/...
+	go test -p 3 -timeout 20m $(LONG) ./server/harness/containers ./core ./core/cluster ./bench/live ./bench/bubble $$(go list ./server/... | grep -vE '/internal/ui$$|/server(/provider/process|/harness/containers)?$$') ./sim ./sim/replay ./sim/swarm ./sim/sweep ./sim/whatif ./cmd/...
 	go test -timeout 20m ./server/internal/ui
 
 # How much of core the seeds of the swarm reach by themselves, in percent of its
 # statements: of one process, of several nodes, and replays of recordings. Below this
 # something that core does has left the swarm's sight.
-COVERAGE := 91
+COVERAGE := 92
 coverage:
 	@mkdir -p bin
 	go test -count=1 -run '^TestSwarm' -coverpkg=./core -coverprofile=bin/swarm.cover ./sim/swarm
@@ -93,12 +96,9 @@ cross:
 	if ../bin/core-386.test -test.run '^$$' >/dev/null 2>&1; then ../bin/core-386.test -test.timeout 20m; \
 	else echo "this machine runs no programs for 386: core's tests were compiled only"; fi
 
+# Two targets at once: linking keeps one processor busy.
 fuzz:
-	@failed=; for at in $$(grep -ro --include='*_test.go' '^func Fuzz[A-Za-z]*' . | sed 's|/[^/]*:func |:|'); do \
-	  pkg=./$${at%%:*} target=$${at##*:}; echo "fuzz $$pkg $$target"; \
-	  go test -run '^$$' -vet=off -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 1000x $$pkg || failed="$$failed $$pkg:$$target"; \
-	done; \
-	if [ -n "$$failed" ]; then echo "fuzz found failures:$$failed"; exit 1; fi
+	@grep -ro --include='*_test.go' '^func Fuzz[A-Za-z]*' . | sed 's|/[^/]*:func | |' | FUZZTIME=$(FUZZTIME) xargs -P 2 -L 1 .ci/fuzz
 
 scenarios: build
 	./bin/simplane sim verify scenarios/*.yaml

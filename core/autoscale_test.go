@@ -426,3 +426,21 @@ func TestAutoscaleScalerMayAnswerAtOnce(t *testing.T) {
 	wantEqual(t, "ready", fn.ReadyReplicas(), 5)
 	b.wantLoad("f", 0, 10)
 }
+
+// From one thread the order of events is exact: an execution that wakes the autoscaler
+// has its slot before that looks, and so it is observed, even where the look ends with fewer slots.
+func TestAutoscaleIsObservedAfterTheDispatchThatWakesIt(t *testing.T) {
+	s := &instantScaler{}
+	b := newBed(t, func(cfg *Config) { cfg.Scaler = s })
+	s.c = b.Core
+	fn := b.register("f", internal(0, 8, perPod("STATIC_PER_POD", 2)))
+	b.ReplicasReady("f", 4) // more than are wanted: the look takes three of them
+	before := len(b.seen.events)
+	b.enqueue("f")
+	wantEqual(t, "slots", fn.EffectiveConcurrency(), 2)
+	var order []EventKind
+	for _, e := range b.seen.events[before:] {
+		order = append(order, e.Kind)
+	}
+	wantEqual(t, "events", fmt.Sprint(order), fmt.Sprint([]EventKind{EventAccepted, EventDispatched, EventScaled, EventReplicasReady, EventConcurrencyChanged}))
+}

@@ -53,6 +53,7 @@ type BaseExecution struct {
 	Finished int64   `json:"finished,omitempty"`
 	QueueEnd int64   `json:"queueEnd,omitempty"` // of its first wait, elapsed
 	Deadline int64   `json:"deadline,omitempty"` // the next one, elapsed; 0 = none
+	Heap     int     `json:"heap,omitempty"`     // its place in the heap of deadlines, in which a deletion looks at them; 0 for all = not known
 	RetryAt  Instant `json:"retryAt,omitzero"`
 	Moved    int64   `json:"moved,omitempty"`
 	Until    int64   `json:"until,omitempty"`

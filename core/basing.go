@@ -22,7 +22,7 @@ func (fn *Function) recordFirst(now Instant) {
 	if c.recorder == nil {
 		return
 	}
-	fn.domain = c.domains.Add(1)
+	fn.domain = c.domains.functions.Add(1)
 	c.recorder.Base(fn.base(now, true))
 }
 
@@ -77,7 +77,7 @@ func (fn *Function) base(now Instant, whole bool) *Base {
 	})
 	for _, it := range items {
 		live := it.ex.base()
-		live.Deadline = it.at
+		live.Deadline, live.Heap = it.at, int(it.ex.heapIndex)
 		b.Live = append(b.Live, live)
 	}
 	b.Queue = fn.queue.fresh.base(b)

@@ -53,6 +53,9 @@ func (fn *Function) cancel(in *input, fx *effects) {
 	case fx.expired(ex):
 		fx.why = ErrExecutionGone
 		return
+	case fx.left(ex):
+		fx.why = ErrDraining
+		return
 	case ex.status.Terminal():
 		fx.why, fx.restsOn = ErrAlreadyEnded, ex.lastFact()
 		return

@@ -10,18 +10,34 @@ func (t Task) Complete(o Outcome) {
 	c.conclude(&input{kind: StepAnswer, now: c.clock.Now(), ex: t.ex, attempt: attempt, outcome: o})
 }
 
+// AttemptEnded reports the outcome of an attempt that an earlier owner of the
+// execution's partition has dispatched. It counts exactly as Task.Complete does
+// there: an error is retried while there are retries. An outcome that has counted
+// already, or that is of an attempt which is not the current one or was not
+// dispatched yet, changes nothing. The LSN is the fact that must be durable before
+// whoever tells may forget the outcome; 0 = none. The error is ErrExecutionGone, or
+// ErrDraining when the execution is the next owner's by now.
+func (c *Core) AttemptEnded(id ID, attempt int, o Outcome) (LSN, error) {
+	return c.concludeByID(StepAnswer, id, attempt, o)
+}
+
 // Complete ends an execution from outside, as a completion callback does. The
 // outcome is final: an error is not retried. An execution that has ended
 // already stays as it is, and so does one that is at another attempt than the
-// one that the outcome is of; attempt 0 is any. The error is ErrExecutionGone.
+// one that the outcome is of; attempt 0 is any. The error is ErrExecutionGone, or
+// ErrDraining when the execution is the next owner's by now.
 // Nobody may be told of the success before the fact at the LSN, if any, is
 // durable.
 func (c *Core) Complete(id ID, attempt int, o Outcome) (LSN, error) {
+	return c.concludeByID(StepComplete, id, attempt, o)
+}
+
+func (c *Core) concludeByID(kind StepKind, id ID, attempt int, o Outcome) (LSN, error) {
 	ex := c.store.get(id)
 	if ex == nil {
 		return 0, ErrExecutionGone
 	}
-	at, why := c.conclude(&input{kind: StepComplete, now: c.clock.Now(), ex: ex, attempt: int32(attempt), outcome: o})
+	at, why := c.conclude(&input{kind: kind, now: c.clock.Now(), ex: ex, attempt: int32(attempt), outcome: o})
 	if why != nil {
 		return 0, why
 	}
@@ -46,8 +62,13 @@ func (c *Core) conclude(in *input) (LSN, *Rejection) {
 // answer applies the outcome of an attempt; the caller holds fn.mu.
 func (fn *Function) answer(in *input, fx *effects) {
 	ex, o := in.ex, &in.outcome
-	if in.attempt != ex.attempt || ex.answered {
+	if fx.left(ex) {
+		fn.answerLeft(in, fx)
+		return
+	}
+	if in.attempt != ex.attempt || ex.answered || ex.status == Queued || ex.awaitsDispatch() {
 		fx.happen(EventDuplicateResult, ex)
+		fx.restsOn = ex.lastFact()
 		return
 	}
 	ex.answered = true
@@ -66,6 +87,7 @@ func (fn *Function) answer(in *input, fx *effects) {
 			fn.end(fx, ex, how)
 		}
 	}
+	fx.restsOn = ex.lastFact()
 	fn.noteReady(fx)
 }
 
@@ -74,6 +96,10 @@ func (fn *Function) completed(in *input, fx *effects) {
 	ex := in.ex
 	if fx.expired(ex) {
 		fx.why = ErrExecutionGone
+		return
+	}
+	if fx.left(ex) {
+		fx.why = ErrDraining
 		return
 	}
 	if ex.status.Terminal() || (in.attempt != 0 && in.attempt != ex.attempt) {

@@ -74,6 +74,9 @@ type Config struct {
 	// Recorder receives all steps, so that they can be taken again. nil = none
 	// does.
 	Recorder Recorder
+	// Domains numbers what they record where several Cores have one Recorder; nil =
+	// this one's own.
+	Domains *Domains
 }
 
 // DefaultConfig is the contract's defaults, those of Limits. Its store bound is
@@ -163,8 +166,8 @@ type Core struct {
 	observer   Observer
 	observed   bool // observer is more than the no-op, or events are recorded
 	recorder   Recorder
-	replays    bool         // it is that of a Replay
-	domains    atomicUint32 // the latest number of a function that was recorded
+	replays    bool // it is that of a Replay
+	domains    *Domains
 
 	registry  registry
 	limiter   *RateLimiter
@@ -198,9 +201,9 @@ func New(cfg Config, clock Clock, ids IDSource, dispatcher Dispatcher, observer 
 	c := &Core{
 		cfg: cfg, clock: clock, ids: ids, dispatcher: dispatcher,
 		observer: observer, observed: observer != nil || cfg.Recorder != nil, recorder: cfg.Recorder,
-		limiter: cfg.Limiter,
-		store:   newExecutionStore(cfg),
-		keys:    NewIdempotencyStore(cfg.Shards, int64(cfg.IdempotencyTTL), int64(cfg.SweepInterval), cfg.MaxIdempotencyKeys),
+		domains: cfg.Domains, limiter: cfg.Limiter,
+		store: newExecutionStore(cfg),
+		keys:  NewIdempotencyStore(cfg.Shards, int64(cfg.IdempotencyTTL), int64(cfg.SweepInterval), cfg.MaxIdempotencyKeys),
 	}
 	if c.limiter == nil {
 		c.limiter = NewRateLimiter(cfg.RateMaxPerSecond)
@@ -208,7 +211,10 @@ func New(cfg Config, clock Clock, ids IDSource, dispatcher Dispatcher, observer 
 	if observer == nil {
 		c.observer = nopObserver{}
 	}
-	c.keys.recordTo(cfg.Recorder)
+	if c.domains == nil {
+		c.domains = &Domains{}
+	}
+	c.keys.recordTo(cfg.Recorder, c.domains)
 	c.registry.max = cfg.MaxFunctions
 	c.dead = newDeadLetters(&cfg, &c.held)
 	c.admission.cfg.Store(&cfg.SyncQueue)

@@ -26,6 +26,8 @@ func (fn *Function) endDue(fx *effects) {
 	}
 	fx.more = true
 	switch {
+	case fx.left(ex):
+		fn.dueLeft(fx, ex)
 	case ex.pausing && ex.more.retryAt.Mono <= fx.now.Mono:
 		fn.resume(fx, ex)
 	case ex.status == Queued && ex.waitedTooLong(fx.now):

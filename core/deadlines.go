@@ -1,5 +1,7 @@
 package core
 
+import "slices"
+
 // deadlines is a binary min-heap of executions by their next deadline. Each
 // execution has its index in the heap (heapIndex, -1 when absent), so that
 // removing one needs no search. Its function's lock guards it.
@@ -44,6 +46,28 @@ func (d *deadlines) drop(ex *execution) {
 	if !d.down(i) {
 		d.up(i)
 	}
+}
+
+// arrange puts those that set has added in order of time where they were in a heap of the
+// same ones: the i-th at places[i]. It reports whether that is a heap.
+func (d *deadlines) arrange(places []int) bool {
+	if len(places) != len(d.items) {
+		return false
+	}
+	sorted := slices.Clone(d.items)
+	clear(d.items)
+	for i, it := range sorted {
+		if p := places[i]; p < 0 || p >= len(sorted) || d.items[p].ex != nil {
+			return false
+		}
+		d.place(it, places[i])
+	}
+	for i := 1; i < len(d.items); i++ {
+		if d.items[i].before(d.items[(i-1)/2]) {
+			return false
+		}
+	}
+	return true
 }
 
 // next is the earliest deadline, ok false when there is none.

@@ -118,16 +118,20 @@ func (fn *Function) toDispatch(fx *effects, ex *execution) {
 	}
 }
 
+// observeDispatch tells the observer of a started task that is about to be dispatched.
+func (c *Core) observeDispatch(fx *effects) {
+	if c.observed {
+		c.observer.Observe(Event{
+			Kind: EventDispatched, Function: fx.fn, ID: fx.task.ID, At: fx.now, Sync: fx.dispatch.sync,
+			Attempt: int32(fx.task.Attempt), QueueWait: fx.queueWait, Trace: fx.task.Trace,
+		})
+	}
+}
+
 // dispatch hands a started task to the dispatcher, unless the caller makes
 // the attempt itself, and reports whether it completed at once.
 func (c *Core) dispatch(fx *effects) (completed bool) {
 	ex, attempt := fx.dispatch, int32(fx.task.Attempt)
-	if c.observed {
-		c.observer.Observe(Event{
-			Kind: EventDispatched, Function: fx.fn, ID: fx.task.ID, At: fx.now, Sync: ex.sync,
-			Attempt: attempt, QueueWait: fx.queueWait, Trace: fx.task.Trace,
-		})
-	}
 	if fx.inHand {
 		return false
 	}

@@ -24,25 +24,6 @@ type Function struct {
 	tag           uint8       // of its name, see segment
 	ready         bool        // is in the scheduler's ready list, or its turn goes on
 	deleted       bool
-	auto          atomicPointer[autoscale] // nil when core has never adapted anything; written under mu
-	armedAt       int64                    // elapsed ns the timer is armed for; 0 = not armed
-	queue         lanes
-	deadlines     deadlines
-	answered      answered
-
-	onTimer    func()
-	timer      Timer
-	syncQueued int
-	joinQueued int // queued async executions that sync invocations have joined
-
-	replicasWanted atomicInt32 // written under mu, read without
-	replicasReady  atomicInt32
-
-	// Of the journal; see factlog.go.
-	registration  uint64 // tells a name's registrations apart
-	setAt, goneAt LSN    // facts of the spec in force and of the deletion; 0 = none
-	kept          int    // durable executions that are not evicted
-	open          int    // durable executions that have not ended
 
 	// For the recorder.
 	domain    uint32 // tells registrations apart; 0 = nothing is recorded
@@ -50,6 +31,24 @@ type Function struct {
 	check     uint32 // after it
 	sinceBase uint32 // steps
 	basedAt   int64  // elapsed ns of the last Base
+
+	auto           atomicPointer[autoscale] // nil when core has never adapted anything; written under mu
+	armedAt        int64                    // elapsed ns the timer is armed for; 0 = not armed
+	onTimer        func()
+	deadlines      deadlines
+	syncQueued     int
+	joinQueued     int         // queued async executions that sync invocations have joined
+	replicasWanted atomicInt32 // written under mu, read without
+	replicasReady  atomicInt32
+	queue          lanes
+	answered       answered
+	timer          Timer
+
+	// Of the journal; see factlog.go.
+	registration  uint64 // tells a name's registrations apart
+	setAt, goneAt LSN    // facts of the spec in force and of the deletion; 0 = none
+	kept          int    // durable executions that are not evicted
+	open          int    // durable executions that have not ended
 
 	completions throughput
 	service     serviceTime // with Config.PassOverLate only

@@ -47,14 +47,15 @@ func (q *heldQueue) reached(l LSN) bool { return uint64(l) <= q.durable.Load() }
 func (q *heldQueue) push(h *heldEffects) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	q.count.Add(1) // before the look: whoever advances after it sees that there is one
 	if q.reached(h.lsn) {
+		q.count.Add(-1)
 		return false
 	}
 	q.items = append(q.items, *h)
 	for i := len(q.items) - 1; i > q.head && q.items[i-1].lsn > h.lsn; i-- { // steps of other functions
 		q.items[i-1], q.items[i] = q.items[i], q.items[i-1]
 	}
-	q.count.Add(1)
 	return true
 }
 

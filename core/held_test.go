@@ -345,3 +345,22 @@ func TestConfigurationIsKept(t *testing.T) {
 	wantEqual(t, "restored", string(r.Config()), "two")
 	wantEqual(t, "without a journal", newBed(t).SaveConfig(nil), 0)
 }
+
+// What is held as the journal comes as far is let go, by the one or the other: nobody asks
+// again.
+func TestHeldQueueIsLinearizable(t *testing.T) {
+	for seed := range uint64(20_000) {
+		q, pushed, popped := &heldQueue{}, false, false
+		together(t, seed, 2, func(caller int) {
+			if caller == 0 {
+				pushed = q.push(&heldEffects{lsn: 1})
+			} else {
+				q.advance(1)
+				_, popped = q.pop()
+			}
+		})
+		if pushed != popped || q.count.Load() != 0 {
+			t.Fatalf("seed %d: held %v, let go %v, %d left", seed, pushed, popped, q.count.Load())
+		}
+	}
+}

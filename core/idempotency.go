@@ -78,10 +78,10 @@ func NewIdempotencyStore(shards int, ttl, sweepWidth int64, maxKeys int) *Idempo
 }
 
 // recordTo has the decisions recorded; nil = not.
-func (s *IdempotencyStore) recordTo(r Recorder) {
+func (s *IdempotencyStore) recordTo(r Recorder, numbers *Domains) {
 	s.recorder = r
 	for i := range s.shards {
-		s.shards[i].domain = keyDomains | uint32(i+1)
+		s.shards[i].domain = keyDomains | numbers.shards.Add(1)
 	}
 }
 

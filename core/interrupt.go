@@ -24,11 +24,12 @@ func (fn *Function) interrupt(ex *execution, fx *effects) {
 
 // restore gives the function its executions of an earlier process back; those
 // that are queued come in their order. An open attempt has its slot until its
-// time is over, counted from when it started. The caller holds fn.mu.
-func (fn *Function) restore(list []*execution, fx *effects) {
-	for _, ex := range list {
+// time is over, counted from when it started, and the grace. The caller holds fn.mu.
+func (fn *Function) restore(in *input, fx *effects) {
+	for _, ex := range in.restored {
 		fn.kept++
 		if ex.status.Terminal() {
+			ex.answered = true // what an earlier owner may still tell of it changes nothing
 			continue
 		}
 		fn.open++
@@ -36,7 +37,7 @@ func (fn *Function) restore(list []*execution, fx *effects) {
 		case ex.status == Running:
 			fn.takeSlot(ex)
 			left := ex.started + ex.timeout - fx.now.Wall
-			ex.more.facts.until = max(fx.now.Mono+left, 1)
+			ex.more.facts.until = max(fx.now.Mono+left+in.grace, 1)
 		case ex.pausing:
 			fn.pauses.Store(fn.pauses.Load() + 1)
 		default:

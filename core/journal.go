@@ -35,6 +35,10 @@ type Journal interface {
 	// Room is false while the journal has no room for new work. What was
 	// accepted can always go on: its facts are taken at any time.
 	Room() bool
+	// Gone says that no fact which is appended from now on becomes durable: the
+	// journal is another process's, which goes on with the durable executions, or
+	// nobody's. It is asked in each step, and is never false again.
+	Gone() bool
 }
 
 // SpecCodec turns specs into bytes for the journal and back. EncodeSpec is

@@ -16,6 +16,7 @@ type memJournal struct {
 	durable int         // so many of them
 	last    LSN
 	full    bool
+	gone    bool
 }
 
 type journalOp struct {
@@ -28,6 +29,9 @@ func (j *memJournal) Append(p Partition, f *Fact) LSN {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	j.last++
+	if j.gone {
+		return j.last
+	}
 	j.ops = append(j.ops, journalOp{p, j.last, f.AppendTo(nil)})
 	return j.last
 }
@@ -35,6 +39,9 @@ func (j *memJournal) Append(p Partition, f *Fact) LSN {
 func (j *memJournal) Release(p Partition, l LSN) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
+	if j.gone {
+		return
+	}
 	j.ops = append(j.ops, journalOp{partition: p, at: l})
 }
 
@@ -42,6 +49,22 @@ func (j *memJournal) Room() bool {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	return !j.full
+}
+
+func (j *memJournal) Gone() bool {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.gone
+}
+
+// leave ends the journal here, with all that is durable, and returns it as the next
+// process has it.
+func (j *memJournal) leave() *memJournal {
+	next := j.crash()
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.gone = true
+	return next
 }
 
 func (j *memJournal) Durable() LSN {

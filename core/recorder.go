@@ -11,6 +11,12 @@ type Recorder interface {
 	Base(*Base)
 }
 
+// Domains numbers the domains of records: each registration of a function, and each
+// shard of keys, has a number that no other has. The zero value is ready.
+type Domains struct {
+	functions, shards atomicUint32 // the latest numbers given
+}
+
 // Step is one record. A step is one of them, with Step.More further ones of kind
 // StepMore behind it, where what it was given does not fit. It has lengths only,
 // no content: core reads none. Its size is 64 bytes.
@@ -73,6 +79,9 @@ const (
 	FlagFailed StepFlags = 1 << iota // StepUpdate: the spec cannot be stored
 	FlagBefore                       // StepRelieve: another function has answered executions, too
 )
+
+// FlagGone is of every kind: the journal is another process's, see Journal.Gone.
+const FlagGone StepFlags = 1 << 10
 
 // FlagPlaces is of a StepMore that has places in the journal.
 const FlagPlaces StepFlags = 1

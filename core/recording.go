@@ -53,6 +53,7 @@ func (fn *Function) recordStep(in *input, fx *effects) {
 	default:
 		fn.otherRecord(in, fx, &s)
 	}
+	setFlag(&s.Flags, FlagGone, fx.gone)
 	s.Flags |= fx.outcome() << outcomeShift
 	list, journal := listOf(in, fx), fx.lsn != 0 || fx.askedJournal
 	s.More = uint8(list.n)
@@ -85,49 +86,61 @@ func (fn *Function) load() uint32 {
 }
 
 // listed are the executions that a step has taken together, for a further record
-// each.
+// each. It is by value and without functions: it is made at every step.
 type listed struct {
-	n  int
-	at func(i int) Step
+	n      int
+	due    []appointment[execution] // StepExpire
+	relief *reliefStep              // StepRelieve
+	ends   []effects                // StepEmpty
 }
 
 func listOf(in *input, fx *effects) listed {
 	switch in.kind {
 	case StepExpire:
-		due := in.expiry.due[:in.expiry.looked]
-		return listed{len(due), func(i int) Step { return Step{Kind: StepMore, ID: due[i].item.id, Wall: due[i].due} }}
+		return listed{n: in.expiry.looked, due: in.expiry.due}
 	case StepRelieve:
-		return in.relief.listed()
+		return listed{n: in.relief.listed(), relief: in.relief}
 	case StepEmpty:
-		if fx.fn.core.cfg.Journal == nil {
-			break
+		if fx.fn.core.cfg.Journal != nil {
+			return listed{n: len(in.deletion.ends), ends: in.deletion.ends}
 		}
-		ends := in.deletion.ends
-		return listed{len(ends), func(i int) Step {
-			m := Step{Kind: StepMore, Extra: uint64(ends[i].lsn)}
-			if ex := ends[i].ended; ex != nil {
-				m.ID = ex.id
-			}
-			return m
-		}}
 	}
 	return listed{}
 }
 
-// listed are the oldest execution of the function that comes next, if there is one,
-// and those whose payloads were dropped.
-func (s *reliefStep) listed() listed {
-	all := s.dropped[s.from:]
-	if s.before != nil {
-		all = append([]*execution{s.before}, all...)
+// at is the further record of the i-th.
+func (l *listed) at(i int) Step {
+	switch {
+	case l.due != nil:
+		return Step{Kind: StepMore, ID: l.due[i].item.id, Wall: l.due[i].due}
+	case l.relief != nil:
+		return l.relief.record(i)
 	}
-	return listed{len(all), func(i int) Step {
-		m := Step{Kind: StepMore, ID: all[i].id}
-		if i == 0 && s.before != nil { // which may be of this function, if it is just being deleted
-			m.Wall = s.before.finished
+	m := Step{Kind: StepMore, Extra: uint64(l.ends[i].lsn)}
+	if ex := l.ends[i].ended; ex != nil {
+		m.ID = ex.id
+	}
+	return m
+}
+
+// listed is how many there are of the oldest execution of the function that comes
+// next, if there is one, and of those whose payloads were dropped.
+func (s *reliefStep) listed() int {
+	n := len(s.dropped) - s.from
+	if s.before != nil {
+		n++
+	}
+	return n
+}
+
+func (s *reliefStep) record(i int) Step {
+	if s.before != nil {
+		if i == 0 { // which may be of this function, if it is just being deleted
+			return Step{Kind: StepMore, ID: s.before.id, Wall: s.before.finished}
 		}
-		return m
-	}}
+		i--
+	}
+	return Step{Kind: StepMore, ID: s.dropped[s.from+i].id}
 }
 
 // tell gives a record its place and hands it to the recorder. A further record

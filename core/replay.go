@@ -22,6 +22,7 @@ type Replay struct {
 	inputs   zeros
 	outputs  zeros
 	again    records
+	expiry   expiry // of one step, reused for the next
 }
 
 // Verdict is how a step that was taken again compares with its record.
@@ -202,9 +203,13 @@ func (r *Replay) differs(recorded *Base) string {
 	spec := *was.Spec
 	spec.Data, spec.LSN, spec.NoInstances = nil, is.Spec.LSN, is.Spec.NoInstances
 	was.Spec = &spec
+	placed := was.hasPlaces()
 	for _, b := range []*Base{&is, &was} {
 		b.Live = append([]BaseExecution(nil), b.Live...)
 		for i := range b.Live {
+			if !placed {
+				b.Live[i].Heap = 0
+			}
 			b.Live[i].LSNs = nil // a replay knows the last one of each step only
 		}
 		if b.Autoscale != nil {

@@ -160,7 +160,7 @@ func TestKeyReplay(t *testing.T) {
 	alone(t)
 	tp := &tape{}
 	s := NewIdempotencyStore(2, 100, 10, 6)
-	s.recordTo(tp)
+	s.recordTo(tp, &Domains{})
 	random := rand.New(rand.NewPCG(5, 6))
 	tokens := map[string]uint64{}
 	for now := int64(0); now < 3000; now += random.Int64N(4) {

@@ -65,6 +65,7 @@ func (r *Replay) executionInput(in *input, s *Step, more []Step) {
 // returns the further records without that one.
 func (r *Replay) takeJournal(recorded []Step) (more []Step) {
 	more = recorded[1:]
+	r.journal.gone = recorded[0].Flags&FlagGone != 0
 	r.journal.next = r.journal.next[:0]
 	if r.core.cfg.Journal == nil || len(more) == 0 {
 		return more
@@ -179,7 +180,8 @@ func (r *Replay) turnInput(in *input, s *Step) {
 
 // expireInput has those of the executions that are known; false unless all are.
 func (r *Replay) expireInput(in *input, more []Step) (all bool) {
-	in.expiry = &expiry{}
+	in.expiry = &r.expiry
+	in.expiry.begin(in.expiry.due[:0])
 	for i := range more {
 		if ex := r.known[more[i].ID]; ex != nil {
 			in.expiry.due = append(in.expiry.due, appointment[execution]{due: more[i].Wall, item: ex})

@@ -3,6 +3,7 @@ package core
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -36,7 +37,28 @@ func (r *Replay) begin(b *Base) error {
 			fn.pauses.Store(fn.pauses.Load() + 1)
 		}
 	}
+	if b.hasPlaces() && !fn.deadlines.arrange(b.places()) {
+		return errBaseHeap
+	}
 	return r.enqueue(b)
+}
+
+var errBaseHeap = errors.New("the deadlines of the executions are no heap")
+
+// hasPlaces says that b has the places of its deadlines, which bases of earlier versions have
+// not.
+func (b *Base) hasPlaces() bool {
+	return slices.ContainsFunc(b.Live, func(e BaseExecution) bool { return e.Heap != 0 })
+}
+
+// places are those of the deadlines, in order of time.
+func (b *Base) places() (all []int) {
+	for i := range b.Live {
+		if b.Live[i].Deadline != 0 {
+			all = append(all, b.Live[i].Heap)
+		}
+	}
+	return all
 }
 
 // enqueue puts the queued executions of b into the queue, in their order.
@@ -160,7 +182,10 @@ func (r *records) Step(s Step) { *r = append(*r, s) }
 func (r *records) Base(*Base)  {}
 
 // replayJournal gives facts the places that they had.
-type replayJournal struct{ next []LSN }
+type replayJournal struct {
+	next []LSN
+	gone bool // at the step to be taken again
+}
 
 func (j *replayJournal) Append(Partition, *Fact) (at LSN) {
 	if len(j.next) == 0 {
@@ -175,6 +200,7 @@ func (j *replayJournal) Append(Partition, *Fact) (at LSN) {
 func (j *replayJournal) Durable() LSN           { return 0 }
 func (j *replayJournal) Release(Partition, LSN) {}
 func (j *replayJournal) Room() bool             { return true }
+func (j *replayJournal) Gone() bool             { return j.gone }
 
 // replayCodec fails where the recorded one has failed.
 type replayCodec Replay

@@ -3,6 +3,7 @@ package core
 import (
 	"errors"
 	"fmt"
+	"time"
 )
 
 // Restorer builds the state of a Core from the facts of its journal: Apply for
@@ -15,6 +16,11 @@ import (
 // FactEnded: the execution is gone, and they are released. Anything else is facts
 // that were durable and are lost.
 type Restorer struct {
+	// Grace is how long an open attempt that has not died (see Done) is waited for
+	// after its time is over. It is for one whose dispatcher still runs and tells of
+	// its outcome: a timeout, too, is to be heard of, and clocks differ. 0 or more.
+	Grace time.Duration
+
 	core       *Core
 	functions  map[registration]*functionFacts
 	latest     *functionFacts // the one asked for last

@@ -11,7 +11,7 @@ import (
 // their remaining TTLs, queues in their order, pauses, keys, dead letters. died
 // says of which functions the attempts ended with the process that had dispatched
 // them: such an open attempt fails at once, with code INTERRUPTED. Others keep
-// their slots until their time is over. nil = all have died. The clock must not
+// their slots until their time and Grace are over. nil = all have died. The clock must not
 // read less than NewestWall. The journal takes facts from now on.
 //
 // The error says what cannot be restored; nothing may be asked of the Core then.
@@ -223,7 +223,7 @@ func (r *Restorer) resume(g *functionFacts, now Instant, died func(*Spec) bool) 
 		list[i] = e.ex
 	}
 	var fx effects
-	fn.step(&input{kind: StepRestore, now: now, restored: list}, &fx)
+	fn.step(&input{kind: StepRestore, now: now, restored: list, grace: int64(r.Grace)}, &fx)
 	c.carryOut(&fx)
 	if fn.deleted {
 		for d := (&Deletion{Function: fn}); d.Next(); {

@@ -5,9 +5,9 @@ package core
 // when the buffer is full. Every element knows its position, so removal does
 // not search. It has no lock and no bound of its own: its function has both.
 type ring struct {
-	buf        []*execution // length is zero or a power of two
-	head, tail uint64       // absolute positions; slot is position & (len-1)
 	live       int          // elements, holes not counted
+	head, tail uint64       // absolute positions; slot is position & (len-1)
+	buf        []*execution // length is zero or a power of two
 }
 
 func (r *ring) push(ex *execution) {

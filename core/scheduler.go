@@ -77,7 +77,7 @@ func (fn *Function) tick(in *input, fx *effects) {
 		return
 	}
 	switch ex := fn.first(fx.now); {
-	case in.draining && ex.durable() && !ex.joined():
+	case fx.left(ex) || in.draining && ex.durable() && !ex.joined():
 		fn.setAside(fn.dequeue(), fx)
 	case !in.answered(ex) && fn.ask(fx, ex):
 		fn.ready = true
@@ -117,7 +117,8 @@ func (c *Core) serve() {
 // DrainOnce dispatches the head of a function's queue, whether the scheduler
 // is on or off, and reports whether there was one and a free slot. done is
 // called once that dispatch has finished, maybe before DrainOnce returns; it
-// is not called when nothing was dispatched.
+// is not called when nothing was dispatched. The error is ErrNotFound, or
+// ErrDraining when the head is the next owner's by now.
 func (c *Core) DrainOnce(name string, done func()) (bool, error) {
 	fn := c.registry.get(name)
 	if fn == nil {
@@ -127,6 +128,9 @@ func (c *Core) DrainOnce(name string, done func()) (bool, error) {
 		var fx effects
 		if c.turn(fn, &input{kind: StepDrain, done: done}, &fx) {
 			c.serve()
+		}
+		if fx.why != nil {
+			return false, fx.why
 		}
 		if !fx.more {
 			return fx.dispatch != nil, nil
@@ -142,6 +146,8 @@ func (fn *Function) drainOne(in *input, fx *effects) {
 		return
 	}
 	switch ex := fn.queue.first(); {
+	case fx.left(ex):
+		fx.why = ErrDraining
 	case !in.answered(ex) && fn.ask(fx, ex):
 	case in.answered(ex) && in.left(ex):
 		fn.leave(fx, ex)

@@ -82,6 +82,7 @@ type input struct {
 	letter     ID           // StepAccept: the dead letter that it comes from
 	held       *heldEffects // StepDurable
 	restored   []*execution // StepRestore
+	grace      int64        // StepRestore: Restorer.Grace, ns
 
 	places     places // StepAccept
 	letterGone bool   // StepAccept, set by the step: the dead letter is not there
@@ -94,8 +95,9 @@ type input struct {
 
 // effects is what a step leaves to be done without the function's lock.
 type effects struct {
-	fn  *Function
-	now Instant
+	fn   *Function
+	now  Instant
+	gone bool // the journal is another process's
 
 	// The step's results for its caller.
 	why     *Rejection
@@ -146,6 +148,7 @@ type effects struct {
 func (fn *Function) step(in *input, fx *effects) {
 	fx.fn, fx.now = fn, in.now
 	fn.mu.Lock()
+	fx.gone = fn.core.cfg.Journal != nil && fn.core.cfg.Journal.Gone()
 	fn.decide(in, fx)
 	if fn.core.recorder != nil {
 		fn.recordStep(in, fx)
@@ -200,7 +203,7 @@ func (fn *Function) decide(in *input, fx *effects) {
 	case StepDurable:
 		fn.durableNow(in.held, fx)
 	case StepRestore:
-		fn.restore(in.restored, fx)
+		fn.restore(in, fx)
 	case StepInterrupt:
 		fn.interrupt(in.ex, fx)
 	}
@@ -215,11 +218,13 @@ func (fn *Function) noteReady(fx *effects) {
 }
 
 // carryOut carries out the effects of a step, in this order: ready list and
-// keys, the event and the waiters, the slot, the store's records,
-// autoscaling, and last the dispatch, which may take further steps before it
-// returns. Those that may not leave before the step's facts are durable are held
-// (held.go). It reports whether the dispatch completed at once: the caller must
-// then serve the ready list.
+// keys, the event and the waiters, the slot, the store's records, the event of a
+// dispatch, autoscaling, and last the dispatch itself. The last two may take
+// further steps before they return, so the step's own events come first: fewer
+// slots must not be observed before what took one of more. Those that may not
+// leave before the step's facts are durable are held (held.go). It reports
+// whether the dispatch completed at once: the caller must then serve the ready
+// list.
 func (c *Core) carryOut(fx *effects) (completed bool) {
 	if fx.ready {
 		c.ready.push(fx.fn)
@@ -256,6 +261,9 @@ func (c *Core) carryOut(fx *effects) (completed bool) {
 	if fx.expiry != nil {
 		c.carryOutExpiry(fx.expiry, fx.now)
 	}
+	if fx.dispatch != nil && fx.lsn == 0 {
+		c.observeDispatch(fx)
+	}
 	if fx.wake || fx.resized || fx.scaled || fx.ask {
 		c.carryOutScaling(fx)
 	}
@@ -274,15 +282,17 @@ func (c *Core) carryOut(fx *effects) (completed bool) {
 //
 //go:noinline
 func (c *Core) carryOutScaling(fx *effects) {
+	if fx.resized {
+		c.observe(&Event{Kind: EventConcurrencyChanged, Function: fx.fn, At: fx.now, Count: fx.fn.EffectiveConcurrency()})
+	}
+	if fx.scaled {
+		c.observe(&Event{Kind: EventScaled, Function: fx.fn, At: fx.now, Count: fx.count})
+	}
 	if fx.wake {
 		c.take(fx.fn, &input{kind: StepLook, now: fx.now})
 	}
 	if fx.resized {
-		c.observe(&Event{Kind: EventConcurrencyChanged, Function: fx.fn, At: fx.now, Count: fx.fn.EffectiveConcurrency()})
 		c.serve()
-	}
-	if fx.scaled {
-		c.observe(&Event{Kind: EventScaled, Function: fx.fn, At: fx.now, Count: fx.count})
 	}
 	if fx.ask {
 		c.askScaler(fx.fn, fx.count, fx.now)

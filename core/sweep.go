@@ -55,13 +55,31 @@ func (c *Core) helpSweep(id ID, now Instant) {
 type sweeper struct {
 	due  []appointment[execution]
 	work expiry
+	read uint32 // of fetch, which must not be for nothing
+}
+
+// fetch reads a word of each cache line that a step will need of the functions of
+// the next due executions. They are of functions that nobody has looked at for a
+// while: read together, the processor waits for all of them at once, and not for
+// each when its turn comes. With 10,000 functions a sweep was a third of a
+// simulation's time.
+func (s *sweeper) fetch(due []appointment[execution]) {
+	for i := range due {
+		fn := due[i].item.fn
+		s.read += uint32(len(fn.name)) + uint32(fn.depth.Load()) + fn.domain + uint32(fn.replicasWanted.Load())
+	}
 }
 
 // sweepBucket takes one bucket of shard i's calendar a step on; true when there
 // may be more to do.
 func (c *Core) sweepBucket(s *sweeper, i int, now Instant) (more bool) {
 	s.due, more = c.store.popDue(i, now.Wall, s.due[:0])
+	fetched := len(s.due) // those that are left, from here on
 	for rest := s.due; len(rest) > 0; rest = rest[s.work.looked:] {
+		if len(rest) <= fetched {
+			fetched = max(0, len(rest)-expireAtOnce)
+			s.fetch(rest[:len(rest)-fetched])
+		}
 		s.work.begin(rest)
 		c.take(rest[0].item.fn, &input{kind: StepExpire, now: now, expiry: &s.work})
 	}

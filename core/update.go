@@ -70,12 +70,14 @@ func (fn *Function) rescale(spec *Spec, fx *effects) {
 		// It stays, for its timer and its calls under way, and changes nothing
 		// any more.
 		fresh = &autoscale{perPod: newPerPodTarget(spec.controlOrNil())}
-		fn.replicasWanted.Store(0)
 	}
 	if !a.scaled.Load() && fresh.scaled.Load() {
 		a.policy, a.arrivals = fresh.policy, fresh.arrivals
 	}
 	a.scaled.Store(fresh.scaled.Load())
+	if !fresh.scaled.Load() {
+		fn.replicasWanted.Store(0)
+	}
 	lowered := fresh.spec.MaxReplicas < a.spec.MaxReplicas
 	a.spec, a.reports = fresh.spec, fresh.reports
 	a.perPod = a.perPod.within(fresh.perPod, fresh.spec.ConcurrencyControl)

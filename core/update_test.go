@@ -90,6 +90,12 @@ func TestUpdateOfScaling(t *testing.T) {
 	}
 	wantEqual(t, "replicas at once under a lower bound", fn.DesiredReplicas(), 2)
 	wantEqual(t, "and ready", fn.ReadyReplicas(), 2)
+	// Slots for each instance may still follow the load when others set the instances.
+	b.update("f", func(in *SpecInput) {
+		in.ScalingConfig = &ScalingConfigInput{Strategy: ptr("NONE"), ConcurrencyControl: &ConcurrencyControlInput{Mode: ptr(ConcurrencyAdaptive)}}
+	})
+	wantEqual(t, "autoscaled by others", fn.Autoscaled(), false)
+	wantEqual(t, "replicas of what others scale", fn.DesiredReplicas(), 0)
 }
 
 // Updates, submissions, deletions and completions from many goroutines: all

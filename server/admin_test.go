@@ -71,6 +71,13 @@ func TestRuntimeConfigAPI(t *testing.T) {
 		}
 		f.post(runtimeConfigPath+"/validate", "{"+values+"}").refused(422, "VALIDATION_ERROR")
 	}
+	// The first two are far beyond what a duration can be, the last as far below.
+	for text, want := range map[string]string{"P9999999Y": "at most 100 years", "P290Y4100MT2600000H": "at most 100 years", "P101Y": "at most 100 years", "-P9999999Y": "greater than 0"} {
+		a := patch(`{"expectedRevision":%d,"syncQueueMaxQueueWait":"%s"}`, revision+1, text).refused(422, "VALIDATION_ERROR")
+		if a.details() != "syncQueueMaxQueueWait: must be "+want {
+			t.Errorf("%s: details %q", text, a.details())
+		}
+	}
 	patch(`{"expectedRevision":%d,"rateMaxPerSecond":-1}`, revision+1).refused(422, "VALIDATION_ERROR")
 	patch(`{"expectedRevision":%d,"rateMaxPerSecond":99999999999}`, revision+1).refused(422, "VALIDATION_ERROR")
 	if got := f.get(runtimeConfigPath); string(got.body) != string(after.body) {

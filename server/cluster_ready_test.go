@@ -11,6 +11,7 @@ import (
 // What an update asks of readiness: a node is not ready before its copy of what the
 // cluster keeps is whole, nor while it leaves, and the calls that it has are answered.
 func TestClusterReadiness(t *testing.T) {
+	t.Parallel()
 	c := startCluster(t, 2)
 	f := c.build(2)
 	c.links[2].Behind(true)

@@ -30,6 +30,7 @@ func (f *fixture) enqueueUntilFull(name, input string, most int) (ids []string) 
 // At journalMaxBytes the nodes of a cluster refuse new durable work, and say so. What was
 // accepted ends, other work goes on, and there is room again when executions expire.
 func TestClusterRefusesWorkForWhichThereIsNoRoom(t *testing.T) {
+	t.Parallel()
 	c := startCluster(t, 2, func(cfg *Config) {
 		cfg.JournalMaxBytes, cfg.Core.TTL, cfg.Core.CleanupTTL, cfg.Core.IdempotencyTTL = 2<<20, 4*time.Second, 2*time.Second, time.Second
 	})
@@ -47,11 +48,13 @@ func TestClusterRefusesWorkForWhichThereIsNoRoom(t *testing.T) {
 		n.do("POST", "/v1/functions/big:enqueue", input, "X-Durability", "memory").expect(202)
 		names := 0
 		n.eventually("functions are refused, too", func() bool { // by whatever node: each asks once a second
+			f.do("POST", "/v1/functions/big:enqueue", input) // what was accepted may have expired
 			names++
 			a := n.do("PUT", fmt.Sprintf("/v1/functions/n%d-%d", i, names), `{"executionMode":"LOCAL"}`)
 			return a.status == http.StatusServiceUnavailable && a.str("error") == "JOURNAL_FULL"
 		})
 		n.eventually("its metrics say so", func() bool {
+			f.do("POST", "/v1/functions/big:enqueue", input)
 			page := string(n.get("/actuator/prometheus").body)
 			return strings.Contains(page, "simplane_cluster_engine_full 1\n") && strings.Contains(page, fmt.Sprintf("simplane_cluster_engine_bytes_limit %v\n", float64(2<<20)))
 		})
@@ -70,6 +73,7 @@ func TestClusterRefusesWorkForWhichThereIsNoRoom(t *testing.T) {
 // Where the engine itself has no room, what is decided waits. Nothing is lost: when there
 // is room it is stored, once.
 func TestClusterWaitsForAnEngineThatIsFull(t *testing.T) {
+	t.Parallel()
 	c := startCluster(t, 2, func(cfg *Config) { cfg.JournalTimeout = 300 * ms })
 	f := c.nodes[0]
 	var ran atomic.Int64

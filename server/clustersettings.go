@@ -3,8 +3,11 @@ package server
 import (
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/pflag"
@@ -34,6 +37,66 @@ func (c *Config) addClusterFlags(flags *pflag.FlagSet) {
 	flags.StringVar(&c.PeerTLSCA, "peer-tls-ca", c.PeerTLSCA, "PEM `file` of the CA of the nodes' certificates")
 }
 
+// maxNodeName bounds a node's name, in bytes.
+const maxNodeName = 64
+
+// validNodeName says whether all that names of nodes come to, such as the names of servers
+// and of subjects, can have this one.
+func validNodeName(name string) bool {
+	for _, c := range []byte(name) {
+		if (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (c < '0' || c > '9') && c != '-' && c != '_' && c != '.' {
+			return false
+		}
+	}
+	return 0 < len(name) && len(name) <= maxNodeName
+}
+
+// checkHostPort says what is wrong with an address; anyPort = an empty host and port 0 are
+// right, where the address is bound.
+func checkHostPort(at string, anyPort bool) error {
+	host, text, err := net.SplitHostPort(at)
+	if err != nil {
+		return fmt.Errorf("%q is no HOST:PORT: %w", at, err)
+	}
+	port, err := strconv.ParseUint(text, 10, 16)
+	switch {
+	case err != nil || port == 0 && !anyPort:
+		return fmt.Errorf("%q: the port must be a number from 1 to 65535, and is %q", at, text)
+	case host == "" && !anyPort:
+		return fmt.Errorf("%q: the host is missing", at)
+	case strings.ContainsAny(host, " \t/@"):
+		return fmt.Errorf("%q: %q is no host", at, host)
+	}
+	return nil
+}
+
+// clusterAddressProblems are those of the addresses of the embedded servers.
+func (c *Config) clusterAddressProblems() (found []string) {
+	bad := func(key, format string, args ...any) { found = append(found, key+": "+fmt.Sprintf(format, args...)) }
+	peers := listOf(c.ClusterPeers)
+	for i, at := range peers {
+		if err := checkHostPort(at, false); err != nil {
+			bad("clusterPeers", "%v", err)
+		}
+		if slices.Contains(peers[:i], at) {
+			bad("clusterPeers", "%s is there twice: each node has an address of its own", at)
+		}
+	}
+	if len(peers) < 3 {
+		bad("clusterPeers", "must have the clusterAddr of all nodes, this one included, with commas between; three are the least, not %d", len(peers))
+	}
+	switch at := c.ClusterAddr; {
+	case at == "":
+	case checkHostPort(at, false) != nil:
+		bad("clusterAddr", "%v", checkHostPort(at, false))
+	case len(peers) >= 3 && !slices.Contains(peers, at):
+		bad("clusterAddr", "%s is not among clusterPeers (%s): that list has the clusterAddr of all nodes, this one's too, written the same", at, strings.Join(peers, ", "))
+	case at == c.PeerAddr:
+		bad("peerAddr", "%s is the clusterAddr, too: the one is for requests of other nodes, the other for the embedded server", at)
+	}
+	return found
+}
+
 // leastClusterBytes is the least bound of what the cluster's engine keeps.
 const leastClusterBytes = 1 << 30
 
@@ -54,8 +117,19 @@ func (c *Config) checkCluster() error {
 	for _, problem := range c.clusterProblems() {
 		errs = append(errs, errors.New(problem))
 	}
-	return errors.Join(errs...)
+	if errs == nil {
+		return nil
+	}
+	return &SettingsError{errors.Join(errs...)}
 }
+
+// SettingsError is of settings that cannot be right, whatever there is beside them.
+type SettingsError struct{ Err error }
+
+func (e *SettingsError) Error() string { return e.Err.Error() }
+
+// Unwrap is for errors.Is.
+func (e *SettingsError) Unwrap() error { return e.Err }
 
 // clusterProblems are the same, each as "key: what".
 func (c *Config) clusterProblems() (found []string) {
@@ -80,12 +154,26 @@ func (c *Config) clusterProblems() (found []string) {
 	both("peerTlsCert", c.PeerTLSCert, "peerTlsKey", c.PeerTLSKey, "peerTlsCa", c.PeerTLSCA)
 	if c.onEngine == nil && c.ClusterName == "" {
 		bad("clusterName", "must be set in a cluster: this node's name, the same over restarts, and another one on each")
+	} else if c.onEngine == nil && !validNodeName(c.ClusterName) {
+		bad("clusterName", "%q: 1 to %d of A-Z, a-z, 0-9, '-', '_' and '.' are allowed", c.ClusterName, maxNodeName)
+	}
+	if at := c.PeerAddr; at != "" {
+		if err := checkHostPort(at, true); err != nil {
+			bad("peerAddr", "%v", err)
+		}
+	} else {
+		bad("peerAddr", "must be set in a cluster: the HOST:PORT for requests of the other nodes")
+	}
+	if at := c.PeerAdvertise; at != "" {
+		if err := checkHostPort(at, false); err != nil {
+			bad("peerAdvertise", "%v", err)
+		}
 	}
 	if c.onEngine == nil && c.JournalMaxBytes > 0 && c.JournalMaxBytes < leastClusterBytes {
 		bad("journalMaxBytes", "must be at least %d in a cluster, or 0: of each of 256 partitions more than 1 MiB may be kept that is not needed any more", leastClusterBytes)
 	}
 	if c.Record != "" {
-		bad("record", "is not possible in a cluster: partitions, and with them what would be recorded, move from node to node")
+		bad("record", "is not possible in a cluster: partitions, and with them what would be recorded, move from node to node; the flight recorder of each node has the latest decisions")
 	}
 	switch {
 	case c.Cluster != "" && c.ClusterEmbedded:
@@ -115,11 +203,14 @@ func (c *Config) clusterProblems() (found []string) {
 		if c.ClusterAddr == "" {
 			bad("clusterAddr", "must be set with --cluster-embedded: the HOST:PORT at which this node's server is reached by the others")
 		}
-		if n := len(listOf(c.ClusterPeers)); n < 3 {
-			bad("clusterPeers", "must have the clusterAddr of all nodes, this one included, with commas between; three are the least, not %d", n)
-		}
-		if c.MaxBodyBytes > largestMessage/2-4<<20 {
-			bad("maxBodyBytes", "must be at most %d with --cluster-embedded, whose largest message is %d bytes", largestMessage/2-4<<20, largestMessage)
+		found = append(found, c.clusterAddressProblems()...)
+		for _, s := range []struct {
+			key   string
+			bytes int
+		}{{"maxBodyBytes", c.MaxBodyBytes}, {"maxResponseBytes", c.MaxResponseBytes}} {
+			if s.bytes > largestMessage/2-4<<20 {
+				bad(s.key, "must be at most %d with --cluster-embedded, whose largest message is %d bytes", largestMessage/2-4<<20, largestMessage)
+			}
 		}
 	}
 	return found

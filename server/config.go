@@ -134,6 +134,7 @@ type Config struct {
 
 	onEngine func(cluster.Member) (replica.Engine, error) // tests; nil = NATS
 	onTiming func(*cluster.Timing)                        // tests
+	onKey    time.Duration                                // tests: in place of keyWithin
 	hold     time.Duration                                // tests; 0 = holdTime
 
 	onFatal func(error)              // tests; nil ends the process

@@ -16,6 +16,7 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"simplane/core/cluster"
+	"simplane/server/internal/deploy"
 	"simplane/server/internal/jetstream"
 	"simplane/server/internal/replica"
 )
@@ -27,7 +28,7 @@ func (c *Config) openEngine(ctx context.Context, self cluster.Member, log *slog.
 	if c.onEngine != nil {
 		return c.onEngine(self)
 	}
-	o := jetstream.Options{URL: c.Cluster, Name: c.ClusterStream, Replicas: c.ClusterReplicas, Unsafe: c.ClusterUnsafe, MaxBytes: c.streamBytes(), Log: log}
+	o := jetstream.Options{URL: c.Cluster, Name: c.ClusterStream, Replicas: c.ClusterReplicas, Unsafe: c.ClusterUnsafe, MaxBytes: c.streamBytes(), MaxFact: c.maxFact(), Log: log}
 	if c.ClusterEmbedded {
 		return c.embedEngine(ctx, o, log)
 	}
@@ -65,13 +66,16 @@ func (c *Config) embedEngine(ctx context.Context, o jetstream.Options, log *slog
 	}
 	lock, err := vfs.Default.Lock(filepath.Join(c.DataDir, "cluster.lock"))
 	if err != nil {
-		return nil, fmt.Errorf("dataDir: %s is in use by another process: %w", c.DataDir, err)
+		return nil, fmt.Errorf("dataDir: %s is in use by another process, or cannot be locked: each node needs one of its own: %w", c.DataDir, err)
 	}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, lock.Close())
 		}
 	}()
+	if err = c.claimDataDir(); err != nil {
+		return nil, err
+	}
 	e := jetstream.EmbedOptions{
 		Name: c.ClusterName, Listen: c.ClusterAddr, Peers: listOf(c.ClusterPeers), Dir: filepath.Join(c.DataDir, "engine"), MaxPayload: c.maxMessage(), MaxStream: c.streamBytes(), Log: log,
 	}
@@ -113,7 +117,15 @@ const largestMessage = 64 << 20
 
 // maxMessage is the size of the engine's messages: the largest body has to go into
 // one, beside all that comes with it.
-func (c *Config) maxMessage() int { return min(max(10<<20, 2*c.MaxBodyBytes+4<<20), largestMessage) }
+func (c *Config) maxMessage() int {
+	return min(max(10<<20, 2*max(c.MaxBodyBytes, c.MaxResponseBytes)+4<<20), largestMessage)
+}
+
+// maxFact is the size of what is stored as one: an input or an output with what comes with
+// a call, or a function's spec with its earlier revisions.
+func (c *Config) maxFact() int {
+	return max(c.MaxBodyBytes, c.MaxResponseBytes, deploy.MaxStoredBytes) + c.MaxHeaderBytes + 64<<10
+}
 
 // clusterTLS has the certificate that is shown to servers of the engine, and by those to
 // one another, and the authority of theirs; nil without either.

@@ -59,6 +59,7 @@ func startNATS(t *testing.T, syncs, withTLS bool) *natsCluster {
 		conf := filepath.Join(t.TempDir(), "nats.conf")
 		text := fmt.Sprintf(`
 			server_name: "nats-%d"
+			max_payload: 8MB
 			listen: %q
 			%s
 			jetstream { store_dir: %q, %s }
@@ -260,6 +261,7 @@ func TestClusterRefusesOthersNATS(t *testing.T) {
 		"certificate signed by unknown":  {syncs, func(c *Config) { c.ClusterTLSCA = "" }},
 		"insufficient storage":           {syncs, func(c *Config) { c.JournalMaxBytes = 1 << 50 }},
 		"no such file":                   {syncs, func(c *Config) { c.ClusterTLSCA = empty + "-not" }},
+		"max_payload":                    {syncs, func(c *Config) { c.MaxBodyBytes, c.MaxReadingBytes = 8<<20, 16<<20 }},
 		"secure connection":              {lazy, func(c *Config) { c.Cluster = strings.ReplaceAll(c.Cluster, "nats://", "tls://") }},
 	} {
 		t.Run(says, func(t *testing.T) {

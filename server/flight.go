@@ -52,11 +52,18 @@ func (c *Config) dumpDirectory() string {
 }
 
 func (s *Server) recordingHeader(why string) recording.Header {
-	cfg := s.only.core.Config()
-	return recording.Header{
+	h := recording.Header{
 		Version: s.cfg.Version, Commit: s.cfg.Commit, Platform: runtime.GOOS + "/" + runtime.GOARCH,
-		Made: s.clock.Now().Wall, Why: why, Config: cfg.ForReplay(), Names: s.cfg.RecordNames,
+		Made: s.clock.Now().Wall, Why: why, Names: s.cfg.RecordNames,
 	}
+	switch {
+	case s.only != nil:
+		cfg := s.only.core.Config()
+		h.Config = cfg.ForReplay()
+	case s.member.replay.Load() != nil: // else there is no step yet
+		h.Config = *s.member.replay.Load()
+	}
+	return h
 }
 
 // DumpFlightRecorder writes what the flight recorder holds into a file, and logs

@@ -36,6 +36,26 @@ func TestValidationNamesEveryViolation(t *testing.T) {
 	}
 }
 
+// A name in another case is a member that is not known.
+func TestMembersHaveExactNames(t *testing.T) {
+	f := start(t)
+	f.post("/v1/functions", `{"name":"a","NAME":"b","executionMode":"LOCAL","Concurrency":7,"queueSize":9,"QUEUESIZE":"x","retryBackoff":{"initialMs":5,"INITIALMS":6}}`).expect(201)
+	got := f.get("/v1/functions/a").expect(200)
+	if got.num("concurrency") != 4 || got.num("queueSize") != 9 || got.num("retryBackoff", "initialMs") != 5 {
+		t.Errorf("registered %s", got.body)
+	}
+	f.get("/v1/functions/b").refused(404, "NOT_FOUND")
+	f.post("/v1/functions", `{"NAME":"c","executionMode":"LOCAL"}`).refused(400, "VALIDATION_ERROR")
+	f.post("/v1/functions/a:rollback", `{"Generation":1}`).refused(400, "VALIDATION_ERROR")
+	revision := f.get(runtimeConfigPath).expect(200)
+	patched := f.do("PATCH", runtimeConfigPath, `{"expectedRevision":`+revision.raw("revision")+`,"rateMaxPerSecond":77,"RateMaxPerSecond":78}`).expect(200)
+	if patched.raw("rateMaxPerSecond") != "77" {
+		t.Errorf("patched to %s", patched.body)
+	}
+	id := f.post("/v1/functions/a:enqueue", `{"input":1}`).expect(202).str("executionId")
+	f.post("/v1/internal/executions/"+id+":complete", `{"STATUS":"success"}`).refused(400, "VALIDATION_ERROR")
+}
+
 func TestFunctionControllerLifecycle(t *testing.T) {
 	f := start(t)
 	if got := string(f.get("/v1/functions").expect(200).body); got != "[]" {
@@ -75,7 +95,7 @@ func TestRegisteredSpecIsEchoedWithDefaults(t *testing.T) {
 	a := f.post("/v1/functions", `{"name":"a","image":"img","executionMode":"LOCAL"}`).expect(201)
 	// An empty list is [] and not null, so that clients can iterate over it.
 	const want = `{"name":"a","image":"img","executionMode":"LOCAL","runtimeMode":"HTTP","concurrency":4,"queueSize":100,` +
-		`"maxRetries":3,"timeoutMillis":30000,"retryBackoff":{"initialMs":100,"maxMs":10000,"multiplier":2,"jitter":0.2},"commands":[],"invokePath":"/","bodyMode":"envelope","healthCheck":{"type":"http","path":"/health"},"env":{},"imagePullSecrets":[],"generation":1}`
+		`"maxRetries":3,"timeoutMillis":30000,"retryBackoff":{"initialMs":100,"maxMs":10000,"multiplier":2,"jitter":0.2},"commands":[],"invokePath":"/","bodyMode":"envelope","healthCheck":{"type":"http","path":"/health"},"env":{},"imagePullSecrets":[],"rateMaxPerSecond":0,"generation":1}`
 	if string(a.body) != want {
 		t.Errorf("got  %s\nwant %s", a.body, want)
 	}

@@ -36,6 +36,7 @@ type instanceOptions struct {
 	// without a cluster.
 	inert func() bool
 	lost  <-chan struct{}
+	given <-chan struct{} // is closed when what is durable is another node's
 }
 
 // newInstance makes a core with what belongs to it.
@@ -58,7 +59,7 @@ func (s *Server) newInstance(o instanceOptions) (*instance, error) {
 	n.admin = admin.New(admin.Options{
 		Core: n.core, Cores: cores, Log: s.log, Guard: s.guard, Lists: s.lists, MetricsError: n.registrar.MetricsError, LimitsError: n.registrar.LimitsError,
 		NowMillis: func() int64 { return s.clock.Now().WallMillis() },
-		Stored:    o.stored, Lag: o.lag, Flight: s.flight,
+		Stored:    o.stored, Lag: o.lag, Flight: s.flight, FollowsStored: s.member != nil,
 		Past: s.past.samples, Marks: s.past.marks, State: s.stateOf, Instances: s.instancesOf, ProviderOf: s.deploying.ProviderOf,
 		Version: s.cfg.Version, Providers: s.cfg.Providers(), ProviderHealth: s.providerHealth, Journal: s.durable.state(),
 	})
@@ -67,7 +68,7 @@ func (s *Server) newInstance(o instanceOptions) (*instance, error) {
 		Cores: func() []api.Source { return []api.Source{{Core: n.core, Stored: o.stored}} }, CoreOf: func(core.ID) *core.Core { return n.core },
 		Rollout: n.registrar.Rollout, Trouble: n.registrar.Trouble, ProviderHealth: s.providerHealth,
 		Lists: s.lists, Profiles: s.profiles.Serve, Run: o.dispatcher.Run, Pass: o.dispatcher.Pass,
-		Tracing: s.tracing, CheckEndpoint: s.egress.CheckHost, Draining: s.draining.Load, Stored: o.stored, Lost: o.lost,
+		Tracing: s.tracing, CheckEndpoint: s.egress.CheckHost, Draining: s.draining.Load, Stored: o.stored, Lost: o.lost, Given: o.given,
 		AsyncEnabled: s.cfg.AsyncEnabled, CancelOnDisconnect: s.cfg.CancelOnDisconnect, AccessLogSample: s.cfg.AccessLogSample,
 		Panicked:           s.flight.Panicked,
 		InternalOnMgmtOnly: s.cfg.InternalOnMgmtOnly, ManageOnMgmtOnly: s.cfg.ManageOnMgmtOnly, MetricsOnMgmtOnly: s.cfg.MetricsOnMgmtOnly,

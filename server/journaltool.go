@@ -48,6 +48,7 @@ func readJournal(ctx context.Context, dir string, r *JournalReport, each func(jo
 	if err != nil {
 		return err
 	}
+	r.Problems = append(r.Problems, log.Damage()...)
 	var stopped error
 	for p := range 256 {
 		err := log.ReadPartition(ctx, p, func(f journal.Frame) error {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -43,6 +44,39 @@ func TestJournalCheckAndExport(t *testing.T) {
 	}
 	if _, err := CheckJournal(t.Context(), t.TempDir()); err == nil || !strings.Contains(err.Error(), "holds no journal") {
 		t.Errorf("an empty directory: %v", err)
+	}
+}
+
+// Of a log of writes that is damaged, what comes before that is read.
+func TestJournalCheckOfADamagedLog(t *testing.T) {
+	dir := t.TempDir()
+	f := start(t, in(dir), func(c *Config) { c.Core.SchedulerOff, c.ShutdownGrace = true, 0 })
+	f.register("fn", "LOCAL", `"queueSize":100`)
+	for range 60 {
+		f.post("/v1/functions/fn:enqueue", `{"input":"`+strings.Repeat("x", 2000)+`"}`).expect(202)
+	}
+	copied := f.abandon(dir)
+	logs, err := filepath.Glob(copied + "/journal/*.log")
+	if err != nil || len(logs) == 0 {
+		t.Fatalf("%q, %v", logs, err)
+	}
+	newest := slices.Max(logs)
+	raw, err := os.ReadFile(newest)
+	if err != nil {
+		t.Fatal(err)
+	}
+	copy(raw[50_000:], "damage")
+	if err := os.WriteFile(newest, raw, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	report, err := CheckJournal(t.Context(), copied)
+	if err != nil || len(report.Problems) != 1 || !strings.HasPrefix(report.Problems[0], newest+": damaged") || report.ByKind["function_set"] != 1 ||
+		report.ByKind["accepted"] < 10 || report.ByKind["accepted"] > 30 {
+		t.Errorf("%+v, %v", report, err)
+	}
+	var out bytes.Buffer
+	if exported, err := ExportJournal(t.Context(), copied, &out, true); err != nil || len(exported.Problems) != 1 || strings.Count(out.String(), "\n") != int(report.Facts) {
+		t.Errorf("exported %d lines, %+v, %v", strings.Count(out.String(), "\n"), exported, err)
 	}
 }
 

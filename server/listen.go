@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/netip"
 	"syscall"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -13,9 +14,24 @@ import (
 	"simplane/server/internal/sock"
 )
 
+// Network is what a Server uses of one: a listener for each of its addresses, and
+// connections to POOL functions. Each connection implements what
+// simplane/server/internal/sock asks of a Memory, as those of
+// simplane/server/harness/memnet do.
+type Network interface {
+	Listen(addr string) (net.Listener, error)
+	Dial(addr string, timeout time.Duration) (net.Conn, error)
+}
+
 // listen opens addr for so many connections. The error says what to do.
 func (s *Server) listen(key, addr string, connections int, refused *prometheus.CounterVec) (net.Listener, error) {
-	ln, err := net.Listen("tcp", addr)
+	var ln net.Listener
+	var err error
+	if s.network == nil {
+		ln, err = net.Listen("tcp", addr)
+	} else {
+		ln, err = s.network.Listen(addr)
+	}
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE):
 		return nil, fmt.Errorf("%s %s: the port is taken; stop what listens there or choose another (port 0 picks a free one)", key, addr)

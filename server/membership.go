@@ -42,7 +42,11 @@ type membership struct {
 	budget  core.Budget
 	rateMu  sync.Mutex
 	granter *cluster.Granter // nil where partition 0 is not
+	grants  *partition       // whose granter it is
 	granted uint64           // the latest window that it had granted of, when it ended
+
+	domains core.Domains                      // of what the flight recorder has of all partitions
+	replay  atomic.Pointer[core.ReplayConfig] // the same of all; nil before the first
 
 	mu      sync.Mutex
 	parts   map[*partition]struct{} // all that are not over
@@ -89,7 +93,7 @@ func (s *Server) newMembership() (*membership, error) {
 	if c.self.Name == "" {
 		c.self.Name = c.self.Peer
 	}
-	o := peer.Options{Name: c.self.Name, MaxConns: s.cfg.PoolMaxConnections, MaxAnswer: 4*httpjson.MaxListBytes + s.cfg.MaxResponseBytes + s.cfg.MaxBodyBytes}
+	o := peer.Options{Name: c.self.Name, CancelOnDisconnect: s.cfg.CancelOnDisconnect, MaxConns: s.cfg.PoolMaxConnections, MaxAnswer: 4*httpjson.MaxListBytes + s.cfg.MaxResponseBytes + s.cfg.MaxBodyBytes}
 	if c.certs != nil {
 		o.TLS = c.certs.ClientConfig()
 	}
@@ -117,7 +121,7 @@ func (c *membership) front() (*api.API, []api.Route, []api.Route) {
 		Version: s.cfg.Version, Providers: s.cfg.Providers(), ProviderHealth: s.providerHealth, Journal: s.durable.state(),
 	})
 	answers := api.New(api.Options{
-		Cores: c.sources, CoreOf: func(id core.ID) *core.Core { return c.coreOf(core.Partition(id[15])) }, Rollout: s.deploying.Rollout, Trouble: s.deploying.Trouble, ProviderHealth: s.providerHealth,
+		Cores: c.sources, CoreOf: func(id core.ID) *core.Core { return c.coreOf(core.Partition(id[15])) }, Rollout: s.deploying.Rollout, Trouble: s.deploying.Trouble, ProviderHealth: s.providerHealth, ClusterHealth: c.health,
 		Log: s.log, Guard: s.guard, Audit: s.audit, Dashboard: admin.Dashboard, Lists: s.lists, Profiles: s.profiles.Serve,
 		Tracing: s.tracing, CheckEndpoint: s.egress.CheckHost, Draining: s.draining.Load, Unready: c.unready,
 		AsyncEnabled: s.cfg.AsyncEnabled, AccessLogSample: s.cfg.AccessLogSample, Panicked: s.flight.Panicked,
@@ -125,7 +129,10 @@ func (c *membership) front() (*api.API, []api.Route, []api.Route) {
 	})
 	c.router.Refuse = answers.RefuseUnread
 	all := routes(answers, c.admin, s.metrics.Scraper())
-	forMembers := append(c.router.Routes(all, true), api.Route{Scope: auth.ScopePublic, Method: "POST", Path: ratePath, Handle: api.NoArg(c.answerRate)})
+	forMembers := append(c.router.Routes(all, true),
+		api.Route{Scope: auth.ScopePublic, Method: "POST", Path: ratePath, Handle: api.NoArg(c.answerRate)},
+		api.Route{Scope: auth.ScopePublic, Method: "POST", Path: outcomePath, Handle: api.NoArg(c.answerOutcome)},
+		api.Route{Scope: auth.ScopePublic, Method: "POST", Path: lifePath, Handle: api.NoArg(c.answerLife)})
 	return answers, c.router.Routes(all, false), forMembers
 }
 
@@ -135,22 +142,16 @@ func (c *membership) join(ctx context.Context) error {
 	s := c.s
 	engine, err := s.cfg.openEngine(ctx, c.self, s.log)
 	if err != nil {
-		return fmt.Errorf("cluster: %w", err)
+		return err
 	}
 	key := auth.NewCompletionKey()
-	for {
-		var stored []byte
-		if stored, err = engine.Once(ctx, completionKeyName, key[:]); err == nil && len(stored) == len(key) {
-			copy(key[:], stored)
-			break
-		}
-		if ctx.Err() != nil {
-			return errors.Join(ctx.Err(), engine.Close())
-		}
-		s.log.Warn("the cluster's engine is asked again", "error", err)
-		time.Sleep(time.Second)
+	if err = c.once(ctx, engine, key[:]); err == nil {
+		s.guard.UseCompletionKey(key)
+		err = c.alone(ctx, engine)
 	}
-	s.guard.UseCompletionKey(key)
+	if err != nil {
+		return errors.Join(err, engine.Close())
+	}
 	timing := cluster.DefaultTiming()
 	if s.cfg.onTiming != nil {
 		s.cfg.onTiming(&timing)
@@ -159,9 +160,7 @@ func (c *membership) join(ctx context.Context) error {
 		Engine: engine, Self: c.self, Timing: timing, Log: s.log, Open: c.openPartition, Granted: c.grantedBy, JournalTimeout: s.cfg.JournalTimeout, MaxBytes: s.cfg.JournalMaxBytes,
 		Announced: func(key string, value []byte) {
 			if key == configKey {
-				if err := c.admin.Follow(value); err != nil {
-					s.log.Error("the announced configuration was not followed", "error", err)
-				}
+				c.follow(value)
 			}
 		},
 		Gone: func(m cluster.Member) { c.client.Gone(m.Peer) },
@@ -204,6 +203,19 @@ func (c *membership) current(ctx context.Context, engine replica.Engine) bool {
 	return err == nil && current
 }
 
+// follow puts a configuration that is stored in force on this node.
+func (c *membership) follow(raw []byte) {
+	if err := c.admin.Follow(raw); err != nil {
+		c.s.log.Error("the announced configuration was not followed", "error", err)
+	}
+}
+
+// announce does so, and tells the other nodes.
+func (c *membership) announce(revision int64, raw []byte) {
+	c.follow(raw)
+	c.node.Load().Announce(configKey, uint64(revision), raw)
+}
+
 // unready says why this node serves nothing; "" = it does.
 func (c *membership) unready() string {
 	switch node := c.node.Load(); {
@@ -213,6 +225,24 @@ func (c *membership) unready() string {
 		return "cut off from the cluster's engine"
 	}
 	return ""
+}
+
+// health is nil, or says that this node keeps partitions closed.
+func (c *membership) health() error {
+	node := c.node.Load()
+	if node == nil {
+		return nil
+	}
+	n := 0
+	for _, closed := range node.View().Closed {
+		if closed {
+			n++
+		}
+	}
+	if n > 0 {
+		return fmt.Errorf("%d of %d partitions are kept closed by this node: the log and simplane cluster status --partitions say why", n, cluster.Partitions)
+	}
+	return nil
 }
 
 // whileJoining answers in place of next until this node is a member.
@@ -269,6 +299,7 @@ func (c *membership) closeEarly() error {
 	if c == nil {
 		return nil
 	}
+	c.client.Close()
 	return c.addr.Close()
 }
 
@@ -298,11 +329,11 @@ func (c *membership) remove(p *partition) {
 func newForwardCounter(r prometheus.Registerer) func(outcome string) {
 	v := prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "simplane_cluster_forwarded_total",
-		Help: "Requests passed on to the node that owns their partition, by outcome: answered, unreachable (not sent, or only read; tried again), not_owner, or lost (503 OWNER_LOST).",
+		Help: "Requests passed on to the node that owns their partition, by outcome: answered, unreachable (not sent, or only read; tried again), not_owner, lost (503 OWNER_LOST), or caller_left (of raw calls).",
 	}, []string{"outcome"})
 	r.MustRegister(v)
 	known := map[string]prometheus.Counter{}
-	for _, outcome := range []string{"answered", "unreachable", "not_owner", "lost"} {
+	for _, outcome := range []string{"answered", "unreachable", "not_owner", "lost", "caller_left"} {
 		known[outcome] = v.WithLabelValues(outcome)
 	}
 	return func(outcome string) { known[outcome].Inc() }
@@ -363,17 +394,22 @@ func (c *membership) lag() int64 {
 	return 0
 }
 
-// Local implements peer.Owners.
-func (c *membership) Local(id core.Partition) peer.Local {
+// at is the partition, if it is answered here; nil when it is not.
+func (c *membership) at(id core.Partition) *partition {
 	node := c.node.Load()
 	if node == nil {
 		return nil
 	}
-	p, ok := node.Instance(id).(*partition)
-	if !ok {
-		return nil
-	}
+	p, _ := node.Instance(id).(*partition)
 	return p
+}
+
+// Local implements peer.Owners.
+func (c *membership) Local(id core.Partition) peer.Local {
+	if p := c.at(id); p != nil {
+		return p
+	}
+	return nil
 }
 
 // Owner implements peer.Owners.
@@ -395,6 +431,12 @@ func (c *membership) Self() string { return c.self.Peer }
 func (c *membership) Mine(id core.Partition) bool {
 	node := c.node.Load()
 	return node != nil && node.View().Mine[id]
+}
+
+// Closed implements peer.Owners.
+func (c *membership) Closed(id core.Partition) bool {
+	node := c.node.Load()
+	return node != nil && node.View().Closed[id]
 }
 
 // Moving implements peer.Owners.
@@ -432,35 +474,3 @@ func (c *membership) Changed() <-chan struct{} {
 	}
 	return nil
 }
-
-// tell tells the owner of a partition, which was this node's, of an attempt's
-// outcome.
-func (c *membership) tell(t core.Task, o core.Outcome) {
-	head, body := completion(t, o)
-	if c.s.cfg.InternalToken != "" {
-		head.Set(auth.HeaderCompletionToken, c.s.guard.CompletionToken(t.ID))
-	}
-	id := core.Partition(t.ID[15])
-	until := time.Now().Add(tellTime)
-	for time.Now().Before(until) {
-		changed := c.Changed()
-		if own := c.coreOf(id); own != nil {
-			_, _ = own.Complete(t.ID, t.Attempt, o) // it has ended, or goes on with another attempt
-			return
-		}
-		if addr := c.Owner(id); addr != "" {
-			var resp fasthttp.Response
-			if err := c.client.Do(addr, head, body, &resp, 5*time.Second); err == nil && resp.StatusCode() < 500 && resp.StatusCode() != fasthttp.StatusMisdirectedRequest {
-				return
-			}
-		}
-		select {
-		case <-changed:
-		case <-time.After(100 * time.Millisecond):
-		}
-	}
-	c.s.log.Warn("nobody could be told of an attempt's outcome; it ends when its time is over", "execution", t.ID.String(), "attempt", t.Attempt)
-}
-
-// tellTime bounds how long the owner of a partition is looked for.
-const tellTime = time.Minute

@@ -9,7 +9,6 @@ import (
 
 	"simplane/core"
 	"simplane/core/cluster"
-	"simplane/server/internal/auth"
 	"simplane/server/internal/httpjson"
 	"simplane/server/internal/peer"
 )
@@ -32,27 +31,26 @@ type rateAnswer struct {
 	Granted int64 `json:"granted"`
 }
 
-// rateProof is the execution whose completion token a member shows: no execution has
-// this id, and who does not know the cluster's key cannot make the token.
-var rateProof = core.ID{}
-
-// grant begins granting on this node; before is the record of the one that has granted
-// until now.
-func (c *membership) grant(before *cluster.Ownership) {
+// grant begins granting on this node by p, unless a later claim of partition 0 grants
+// already. p.before is the record of the one that has granted until now.
+func (c *membership) grant(p *partition) {
 	c.rateMu.Lock()
 	defer c.rateMu.Unlock()
-	now, granted := c.second(), before.Granted
-	if before.Fence == 0 { // nobody has
+	if c.grants != nil && c.grants.log.Fence() > p.log.Fence() {
+		return
+	}
+	now, granted := c.second(), p.before.Granted
+	if p.before.Fence == 0 { // nobody has
 		granted = now - 1
 	}
-	c.granter, c.granted = cluster.NewGranter(now, granted), 0
+	c.granter, c.grants, c.granted = cluster.NewGranter(now, granted), p, 0
 }
 
-// endGrants ends granting.
-func (c *membership) endGrants() {
+// endGrants ends granting, if it is p that grants.
+func (c *membership) endGrants(p *partition) {
 	c.rateMu.Lock()
 	defer c.rateMu.Unlock()
-	if c.granter != nil {
+	if c.granter != nil && c.grants == p {
 		c.granter, c.granted = nil, c.granter.Highest()
 	}
 }
@@ -86,8 +84,7 @@ func (c *membership) grantTo(q *rateQuestion) (granted int64, here bool) {
 
 // answerRate answers another member.
 func (c *membership) answerRate(ctx *fasthttp.RequestCtx) {
-	if !c.s.guard.OwnsExecution(ctx, rateProof.String()) {
-		httpjson.WriteError(ctx, fasthttp.StatusUnauthorized, httpjson.CodeUnauthorized, "for members of the cluster only")
+	if !c.fromMember(ctx) {
 		return
 	}
 	var q rateQuestion
@@ -140,8 +137,7 @@ func (c *membership) ask(q *rateQuestion) (int64, error) {
 	if err != nil {
 		return 0, err
 	}
-	head := postHead(ratePath)
-	head.Set(auth.HeaderCompletionToken, c.s.guard.CompletionToken(rateProof))
+	head := c.toMember(ratePath)
 	var resp fasthttp.Response
 	if err := c.client.Do(addr, head, body, &resp, time.Second); err != nil {
 		return 0, err
@@ -152,38 +148,4 @@ func (c *membership) ask(q *rateQuestion) (int64, error) {
 	}
 	err = json.Unmarshal(resp.Body(), &a)
 	return a.Granted, err
-}
-
-// postHead is the head of a request with JSON to another member.
-func postHead(path string) *fasthttp.RequestHeader {
-	head := &fasthttp.RequestHeader{}
-	head.SetMethod(fasthttp.MethodPost)
-	head.SetRequestURI(path)
-	head.SetHost("127.0.0.1") // of no host name: whoever is asked takes it
-	head.SetContentTypeBytes(httpjson.ContentTypeJSON)
-	return head
-}
-
-// completion is the request that tells of an attempt's outcome.
-func completion(t core.Task, o core.Outcome) (*fasthttp.RequestHeader, []byte) {
-	type failure struct {
-		Code    string `json:"code"`
-		Message string `json:"message"`
-	}
-	body := struct {
-		Status  string          `json:"status"`
-		Output  json.RawMessage `json:"output,omitempty"`
-		Attempt int             `json:"attempt"`
-		Error   *failure        `json:"error,omitempty"`
-		Cold    bool            `json:"coldStart,omitempty"`
-		Init    int64           `json:"initDurationMs,omitempty"`
-	}{o.Status.String(), o.Output, t.Attempt, nil, o.ColdStart, o.Init.Milliseconds()}
-	if o.Status == core.Error {
-		body.Error = &failure{o.Code, o.Message}
-	}
-	raw, err := json.Marshal(body)
-	if err != nil { // an output that is no JSON: core keeps it as an error, too
-		raw = []byte(`{"status":"error","error":{"code":"BAD_OUTPUT"}}`)
-	}
-	return postHead("/v1/internal/executions/" + t.ID.String() + ":complete"), raw
 }

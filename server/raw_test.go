@@ -82,6 +82,23 @@ func (c *caller) response(method string) (*http.Response, []byte) {
 	return resp, body
 }
 
+// passedOn runs a test of calls of a function with one server, and again in a cluster, in
+// which f owns the function and callers are at another node.
+func passedOn(t *testing.T, function string, test func(t *testing.T, f, at *fixture)) {
+	t.Run("here", func(t *testing.T) {
+		f := start(t)
+		test(t, f, f)
+	})
+	t.Run("passed on", func(t *testing.T) {
+		c := startCluster(t, 2)
+		owner, other := c.owner(function)
+		test(t, c.nodes[owner], c.nodes[other])
+		for n := range c.nodes {
+			c.stop(n)
+		}
+	})
+}
+
 // wire is a function server that shows the requests it gets, as they are on the
 // wire, and answers with what answer says.
 func wire(t *testing.T, answer string) (url string, got chan string) {
@@ -136,7 +153,7 @@ func TestRawCallGoesAsItCame(t *testing.T) {
 	if !strings.HasPrefix(head, want) || string(body) != "hel\xffo" {
 		t.Errorf("answer %q %q", head, body)
 	}
-	for _, line := range []string{"X-MiXed-case: kept\r\n", "Set-Cookie: a=1; Path=/\r\n", "Set-Cookie: a=2\r\n", "Server: theirs\r\n", "Content-Length: 5\r\n"} {
+	for _, line := range []string{"\r\nX-MiXed-case: kept\r\nset-cookie: a=1; Path=/\r\nSet-Cookie: a=2\r\nServer: theirs\r\n", "Content-Length: 5\r\n"} {
 		if !strings.Contains(head, line) {
 			t.Errorf("the answer has no %q: %q", line, head)
 		}
@@ -244,51 +261,52 @@ func TestRawCallBodies(t *testing.T) {
 			w.(http.Flusher).Flush()
 		}
 	})
-	f := start(t)
-	f.pool("fn", echo)
-	random := rand.New(rand.NewPCG(1, 2))
-	c := f.caller()
-	for i := range 60 {
-		size := []int{0, 1, 100, 4 << 10, 5 << 10, 40 << 10, 300 << 10}[random.IntN(7)]
-		body := make([]byte, size)
-		for j := range body {
-			body[j] = byte(random.Uint32())
-		}
-		method := []string{"POST", "PUT", "GET", "HEAD", "DELETE"}[random.IntN(5)]
-		path := []string{"/", "/length", "/304"}[random.IntN(3)]
-		var b bytes.Buffer
-		fmt.Fprintf(&b, "%s /function/fn%s HTTP/1.1\r\nHost: 127.0.0.1\r\n", method, path)
-		if chunked := random.IntN(2) == 0; chunked {
-			b.WriteString("Transfer-Encoding: chunked\r\n\r\n")
-			for rest := body; len(rest) > 0; {
-				n := 1 + random.IntN(len(rest))
-				fmt.Fprintf(&b, "%x;ext\r\n%s\r\n", n, rest[:n])
-				rest = rest[n:]
+	passedOn(t, "fn", func(t *testing.T, f, at *fixture) {
+		f.pool("fn", echo)
+		random := rand.New(rand.NewPCG(1, 2))
+		c := at.caller()
+		for i := range 60 {
+			size := []int{0, 1, 100, 4 << 10, 5 << 10, 40 << 10, 300 << 10}[random.IntN(7)]
+			body := make([]byte, size)
+			for j := range body {
+				body[j] = byte(random.Uint32())
 			}
-			b.WriteString("0\r\nX-Trailer: dropped\r\n\r\n")
-		} else {
-			fmt.Fprintf(&b, "Content-Length: %d\r\n\r\n%s", size, body)
-		}
-		go func() {
-			for b.Len() > 0 {
-				_, _ = c.Write(b.Next(1 + random.IntN(100<<10)))
+			method := []string{"POST", "PUT", "GET", "HEAD", "DELETE"}[random.IntN(5)]
+			path := []string{"/", "/length", "/304"}[random.IntN(3)]
+			var b bytes.Buffer
+			fmt.Fprintf(&b, "%s /function/fn%s HTTP/1.1\r\nHost: 127.0.0.1\r\n", method, path)
+			if chunked := random.IntN(2) == 0; chunked {
+				b.WriteString("Transfer-Encoding: chunked\r\n\r\n")
+				for rest := body; len(rest) > 0; {
+					n := 1 + random.IntN(len(rest))
+					fmt.Fprintf(&b, "%x;ext\r\n%s\r\n", n, rest[:n])
+					rest = rest[n:]
+				}
+				b.WriteString("0\r\nX-Trailer: dropped\r\n\r\n")
+			} else {
+				fmt.Fprintf(&b, "Content-Length: %d\r\n\r\n%s", size, body)
 			}
-		}()
-		resp, got := c.response(method)
-		if method == "HEAD" || path == "/304" {
-			body = nil
+			go func() {
+				for b.Len() > 0 {
+					_, _ = c.Write(b.Next(1 + random.IntN(100<<10)))
+				}
+			}()
+			resp, got := c.response(method)
+			if method == "HEAD" || path == "/304" {
+				body = nil
+			}
+			want := map[bool]int{true: 304, false: 200}[path == "/304"]
+			if resp.StatusCode != want || !bytes.Equal(got, body) || resp.Header.Get("X-Method") != method {
+				t.Fatalf("%d: %s %s with %d bytes: status %d, %d bytes", i, method, path, size, resp.StatusCode, len(got))
+			}
+			if resp.Close { // the function may answer before the last bytes of a body
+				c = at.caller()
+			}
 		}
-		want := map[bool]int{true: 304, false: 200}[path == "/304"]
-		if resp.StatusCode != want || !bytes.Equal(got, body) || resp.Header.Get("X-Method") != method {
-			t.Fatalf("%d: %s %s with %d bytes: status %d, %d bytes", i, method, path, size, resp.StatusCode, len(got))
-		}
-		if resp.Close { // the function may answer before the last bytes of a body
-			c = f.caller()
-		}
-	}
-	// The caller has the last byte before the call is counted.
-	f.eventually("the calls are counted", func() bool {
-		return f.series(`function_success_total{function="fn"}`) == 60 && f.series(`function_in_flight{function="fn"}`) == 0
+		// The caller has the last byte before the call is counted.
+		f.eventually("the calls are counted", func() bool {
+			return f.series(`function_success_total{function="fn"}`) == 60 && f.series(`function_in_flight{function="fn"}`) == 0
+		})
 	})
 }
 
@@ -306,12 +324,13 @@ func TestRawCallKeepsASignature(t *testing.T) {
 			w.WriteHeader(403)
 		}
 	})
-	f := start(t)
-	f.pool("hook", url)
-	for _, body := range []string{"", `{"a": 1.0,  "b":"\u00e9"}` + "\n", "\xff\x00\r\n\r\n0\r\n", strings.Repeat("x", 1<<20)} {
-		f.do("POST", "/function/hook/events", body, "X-Hub-Signature-256", sign([]byte(body)), "Content-Type", "application/json").expect(200)
-	}
-	f.do("POST", "/function/hook/events", "other", "X-Hub-Signature-256", sign([]byte("body"))).expect(403)
+	passedOn(t, "hook", func(t *testing.T, f, at *fixture) {
+		f.pool("hook", url)
+		for _, body := range []string{"", `{"a": 1.0,  "b":"\u00e9"}` + "\n", "\xff\x00\r\n\r\n0\r\n", strings.Repeat("x", 1<<20)} {
+			at.do("POST", "/function/hook/events", body, "X-Hub-Signature-256", sign([]byte(body)), "Content-Type", "application/json").expect(200)
+		}
+		at.do("POST", "/function/hook/events", "other", "X-Hub-Signature-256", sign([]byte("body"))).expect(403)
+	})
 }
 
 // What the function has written is with the caller before it writes more, in an
@@ -331,28 +350,29 @@ func TestRawAnswersAreNotHeldBack(t *testing.T) {
 			w.(http.Flusher).Flush()
 		}
 	})
-	f := start(t)
-	f.pool("sse", url)
-	for _, path := range []string{"/", "/length"} {
-		c := f.caller()
-		c.say("GET /function/sse%s HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n", path)
-		if head := c.head(); !strings.HasPrefix(head, "HTTP/1.1 200 ") {
-			t.Fatal(head)
-		}
-		for i := range 3 {
-			steps <- struct{}{}
-			if path == "/" {
-				c.hears("8\r\n")
+	passedOn(t, "sse", func(t *testing.T, f, at *fixture) {
+		f.pool("sse", url)
+		for _, path := range []string{"/", "/length"} {
+			c := at.caller()
+			c.say("GET /function/sse%s HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n", path)
+			if head := c.head(); !strings.HasPrefix(head, "HTTP/1.1 200 ") {
+				t.Fatal(head)
 			}
-			c.hears(fmt.Sprintf("data: %d\n", i))
+			for i := range 3 {
+				steps <- struct{}{}
+				if path == "/" {
+					c.hears("8\r\n")
+				}
+				c.hears(fmt.Sprintf("data: %d\n", i))
+				if path == "/" {
+					c.hears("\r\n")
+				}
+			}
 			if path == "/" {
-				c.hears("\r\n")
+				c.hears("0\r\n\r\n")
 			}
 		}
-		if path == "/" {
-			c.hears("0\r\n\r\n")
-		}
-	}
+	})
 }
 
 // The function answers while the request is still coming.
@@ -371,22 +391,23 @@ func TestRawCallGoesBothWaysAtOnce(t *testing.T) {
 			w.(http.Flusher).Flush()
 		}
 	})
-	f := start(t)
-	f.pool("duplex", url)
-	c := f.caller()
-	c.say("POST /function/duplex HTTP/1.1\r\nHost: 127.0.0.1\r\nTransfer-Encoding: chunked\r\n\r\n")
-	if head := c.head(); !strings.Contains(head, "Connection: close\r\n") || !strings.Contains(head, "Transfer-Encoding: chunked\r\n") {
-		t.Error(head)
-	}
-	for _, word := range []string{"one\n", "two\n", "three\n"} {
-		c.say("%x\r\n%s\r\n", len(word), word)
-		c.hears(fmt.Sprintf("%x\r\n%s\r\n", len(word), strings.ToUpper(word)))
-	}
-	c.say("0\r\n\r\n")
-	c.hears("0\r\n\r\n")
-	if _, err := c.in.ReadByte(); err != io.EOF {
-		t.Errorf("after the answer: %v", err)
-	}
+	passedOn(t, "duplex", func(t *testing.T, f, at *fixture) {
+		f.pool("duplex", url)
+		c := at.caller()
+		c.say("POST /function/duplex HTTP/1.1\r\nHost: 127.0.0.1\r\nTransfer-Encoding: chunked\r\n\r\n")
+		if head := c.head(); !strings.Contains(head, "Connection: close\r\n") || !strings.Contains(head, "Transfer-Encoding: chunked\r\n") {
+			t.Error(head)
+		}
+		for _, word := range []string{"one\n", "two\n", "three\n"} {
+			c.say("%x\r\n%s\r\n", len(word), word)
+			c.hears(fmt.Sprintf("%x\r\n%s\r\n", len(word), strings.ToUpper(word)))
+		}
+		c.say("0\r\n\r\n")
+		c.hears("0\r\n\r\n")
+		if _, err := c.in.ReadByte(); err != io.EOF {
+			t.Errorf("after the answer: %v", err)
+		}
+	})
 }
 
 func TestRawCallAsksForTheBodyItWants(t *testing.T) {
@@ -394,22 +415,23 @@ func TestRawCallAsksForTheBodyItWants(t *testing.T) {
 		body, _ := io.ReadAll(r.Body)
 		fmt.Fprintf(w, "%d bytes, expects %q", len(body), r.Header.Get("Expect"))
 	})
-	f := start(t)
-	f.pool("fn", url)
-	c := f.caller()
-	for range 2 {
-		c.say("PUT /function/fn HTTP/1.1\r\nHost: 127.0.0.1\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n")
-		c.hears("HTTP/1.1 100 Continue\r\n\r\n")
-		c.say("hello")
-		if resp, body := c.response("PUT"); resp.StatusCode != 200 || string(body) != `5 bytes, expects ""` {
-			t.Errorf("%d %s", resp.StatusCode, body)
+	passedOn(t, "fn", func(t *testing.T, f, at *fixture) {
+		f.pool("fn", url)
+		c := at.caller()
+		for range 2 {
+			c.say("PUT /function/fn HTTP/1.1\r\nHost: 127.0.0.1\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n")
+			c.hears("HTTP/1.1 100 Continue\r\n\r\n")
+			c.say("hello")
+			if resp, body := c.response("PUT"); resp.StatusCode != 200 || string(body) != `5 bytes, expects ""` {
+				t.Errorf("%d %s", resp.StatusCode, body)
+			}
 		}
-	}
-	// A refused call does not ask.
-	c.say("PUT /function/none HTTP/1.1\r\nHost: 127.0.0.1\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n")
-	if resp, _ := c.response("PUT"); resp.StatusCode != 404 {
-		t.Errorf("status %d", resp.StatusCode)
-	}
+		// A refused call does not ask.
+		c.say("PUT /function/none HTTP/1.1\r\nHost: 127.0.0.1\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n")
+		if resp, _ := c.response("PUT"); resp.StatusCode != 404 {
+			t.Errorf("status %d", resp.StatusCode)
+		}
+	})
 }
 
 // A function may refuse a body without reading it; the caller gets the answer.
@@ -417,16 +439,17 @@ func TestRawAnswerBeforeTheBody(t *testing.T) {
 	url := endpoint(t, func(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "too much", http.StatusRequestEntityTooLarge)
 	})
-	f := start(t)
-	f.pool("fn", url, `"concurrency":1`)
-	for range 3 {
-		c := f.caller()
-		c.say("POST /function/fn HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 100000000\r\n\r\n%s", strings.Repeat("x", 100<<10))
-		if resp, body := c.response("POST"); resp.StatusCode != 413 || string(body) != "too much\n" || !resp.Close {
-			t.Errorf("%d %q, close %v", resp.StatusCode, body, resp.Close)
+	passedOn(t, "fn", func(t *testing.T, f, at *fixture) {
+		f.pool("fn", url, `"concurrency":1`)
+		for range 3 {
+			c := at.caller()
+			c.say("POST /function/fn HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 100000000\r\n\r\n%s", strings.Repeat("x", 100<<10))
+			if resp, body := c.response("POST"); resp.StatusCode != 413 || string(body) != "too much\n" || !resp.Close {
+				t.Errorf("%d %q, close %v", resp.StatusCode, body, resp.Close)
+			}
 		}
-	}
-	f.eventually("the slot is free", func() bool { return f.series(`function_in_flight{function="fn"}`) == 0 })
+		f.eventually("the slot is free", func() bool { return f.series(`function_in_flight{function="fn"}`) == 0 })
+	})
 }
 
 // A call is retried while nothing of it has been sent, and never after that.
@@ -613,30 +636,31 @@ func TestRawCallIsCancelled(t *testing.T) {
 		_, _ = io.Copy(io.Discard, r.Body)
 		<-r.Context().Done()
 	})
-	f := start(t)
-	f.pool("fn", url, `"concurrency":1`)
-	for _, body := range []string{"Content-Length: 1\r\n\r\nx", "Content-Length: 10\r\n\r\nx"} {
-		c := f.caller()
-		c.say("POST /function/fn HTTP/1.1\r\nHost: 127.0.0.1\r\n%s", body)
-		f.post("/v1/executions/"+receive(t, "the call", enter)+":cancel", "").expect(200)
-		if resp, body := c.response("POST"); resp.StatusCode != 503 || !bytes.Contains(body, []byte(`"CANCELLED"`)) {
+	passedOn(t, "fn", func(t *testing.T, f, at *fixture) {
+		f.pool("fn", url, `"concurrency":1`)
+		for _, body := range []string{"Content-Length: 1\r\n\r\nx", "Content-Length: 10\r\n\r\nx"} {
+			c := at.caller()
+			c.say("POST /function/fn HTTP/1.1\r\nHost: 127.0.0.1\r\n%s", body)
+			f.post("/v1/executions/"+receive(t, "the call", enter)+":cancel", "").expect(200)
+			if resp, body := c.response("POST"); resp.StatusCode != 503 || !bytes.Contains(body, []byte(`"CANCELLED"`)) {
+				t.Errorf("%d %s", resp.StatusCode, body)
+			}
+		}
+		// While it is queued, too, and by a caller who leaves.
+		running := at.caller()
+		running.say("GET /function/fn HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+		runs := receive(t, "the call that runs", enter)
+		queued := at.caller()
+		queued.say("GET /function/fn HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+		f.eventually("it waits", func() bool { return f.series(`function_queue_depth{function="fn"}`) == 1 })
+		list := f.onMgmt("GET", "/v1/admin/executions?status=queued", "").expect(200)
+		id := list.value("executions").([]any)[0].(map[string]any)["executionId"].(string)
+		f.post("/v1/executions/"+id+":cancel", "").expect(200)
+		if resp, body := queued.response("GET"); resp.StatusCode != 503 || !bytes.Contains(body, []byte(`"CANCELLED"`)) {
 			t.Errorf("%d %s", resp.StatusCode, body)
 		}
-	}
-	// While it is queued, too, and by a caller who leaves.
-	running := f.caller()
-	running.say("GET /function/fn HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
-	runs := receive(t, "the call that runs", enter)
-	queued := f.caller()
-	queued.say("GET /function/fn HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
-	f.eventually("it waits", func() bool { return f.series(`function_queue_depth{function="fn"}`) == 1 })
-	list := f.onMgmt("GET", "/v1/admin/executions?status=queued", "").expect(200)
-	id := list.value("executions").([]any)[0].(map[string]any)["executionId"].(string)
-	f.post("/v1/executions/"+id+":cancel", "").expect(200)
-	if resp, body := queued.response("GET"); resp.StatusCode != 503 || !bytes.Contains(body, []byte(`"CANCELLED"`)) {
-		t.Errorf("%d %s", resp.StatusCode, body)
-	}
-	f.post("/v1/executions/"+runs+":cancel", "").expect(200)
+		f.post("/v1/executions/"+runs+":cancel", "").expect(200)
+	})
 }
 
 // A caller who leaves amid the request takes the call with it.
@@ -646,27 +670,28 @@ func TestRawCallerLeavesAmidTheRequest(t *testing.T) {
 		_, err := io.Copy(io.Discard, r.Body)
 		ended <- err
 	})
-	f := start(t)
-	f.pool("fn", url, `"concurrency":1`)
-	for _, part := range []string{"Content-Length: 1000\r\n\r\nsome", "Transfer-Encoding: chunked\r\n\r\n4\r\nsome\r\n"} {
-		c := f.caller()
-		c.say("POST /function/fn HTTP/1.1\r\nHost: 127.0.0.1\r\n%s", part)
-		f.eventually("it runs", func() bool { return f.series(`function_in_flight{function="fn"}`) == 1 })
-		c.Close()
-		if err := receive(t, "the end of the body", ended); err == nil {
-			t.Error("the function took a part for the whole body")
+	passedOn(t, "fn", func(t *testing.T, f, at *fixture) {
+		f.pool("fn", url, `"concurrency":1`)
+		for _, part := range []string{"Content-Length: 1000\r\n\r\nsome", "Transfer-Encoding: chunked\r\n\r\n4\r\nsome\r\n"} {
+			c := at.caller()
+			c.say("POST /function/fn HTTP/1.1\r\nHost: 127.0.0.1\r\n%s", part)
+			f.eventually("it runs", func() bool { return f.series(`function_in_flight{function="fn"}`) == 1 })
+			c.Close()
+			if err := receive(t, "the end of the body", ended); err == nil {
+				t.Error("the function took a part for the whole body")
+			}
+			f.eventually("the slot is free", func() bool { return f.series(`function_in_flight{function="fn"}`) == 0 })
 		}
-		f.eventually("the slot is free", func() bool { return f.series(`function_in_flight{function="fn"}`) == 0 })
-	}
-	// A body that is none.
-	c := f.caller()
-	c.say("POST /function/fn HTTP/1.1\r\nHost: 127.0.0.1\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n")
-	if resp, body := c.response("POST"); resp.StatusCode != 400 || !bytes.Contains(body, []byte("chunk")) {
-		t.Errorf("%d %s", resp.StatusCode, body)
-	}
-	if err := receive(t, "the end of the body", ended); err == nil {
-		t.Error("the function took no body for one")
-	}
+		// A body that is none.
+		c := at.caller()
+		c.say("POST /function/fn HTTP/1.1\r\nHost: 127.0.0.1\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n")
+		if resp, body := c.response("POST"); resp.StatusCode != 400 || !bytes.Contains(body, []byte("chunk")) {
+			t.Errorf("%d %s", resp.StatusCode, body)
+		}
+		if err := receive(t, "the end of the body", ended); err == nil {
+			t.Error("the function took no body for one")
+		}
+	})
 }
 
 func TestRawCallRefusesUpgrades(t *testing.T) {

@@ -115,7 +115,7 @@ func (s *Server) recoverAll(ctx context.Context) error {
 		return fmt.Errorf("data directory %s: %w", s.cfg.DataDir, err)
 	}
 	s.clock.NotBefore(r.NewestWall())
-	s.only.registrar.Hold()
+	defer s.only.registrar.Hold()()
 	if err := r.Done(s.clock.Now(), s.only.registrar.Died); err != nil {
 		return fmt.Errorf("data directory %s: %w", s.cfg.DataDir, err)
 	}

@@ -32,6 +32,7 @@ import (
 type Server struct {
 	cfg       Config
 	log       *slog.Logger
+	network   Network     // nil = the machine's
 	only      *instance   // the one that answers all; nil in a cluster
 	member    *membership // nil without a cluster
 	clock     *machine.Clock
@@ -69,9 +70,13 @@ func (s *Server) WhenReady(f func()) { s.ready = f }
 
 // New builds a server and opens its listeners, so that a taken port is an
 // error here and both addresses are known before Serve.
-func New(cfg Config, log *slog.Logger) (_ *Server, err error) {
+func New(cfg Config, log *slog.Logger) (*Server, error) { return NewOn(nil, cfg, log) }
+
+// NewOn is New on a network that stands in for the machine's, for tests; nil = that. A
+// server of a cluster has only that.
+func NewOn(network Network, cfg Config, log *slog.Logger) (_ *Server, err error) {
 	s := &Server{
-		cfg: cfg, log: log, clock: machine.NewClock(), metrics: telemetry.NewMetrics(), profiles: admin.NewProfiles(),
+		cfg: cfg, log: log, network: network, clock: machine.NewClock(), metrics: telemetry.NewMetrics(), profiles: admin.NewProfiles(),
 		lists: httpjson.NewLists(), past: newPast(), lookPace: 10 * time.Second, traceFlush: 5 * time.Second,
 	}
 	if err = cfg.checkCluster(); err != nil {
@@ -91,6 +96,9 @@ func New(cfg Config, log *slog.Logger) (_ *Server, err error) {
 	if s.egress, err = dispatch.NewEgress(cfg.EndpointAllow); err != nil {
 		return nil, err
 	}
+	if network != nil {
+		s.egress.Dial = network.Dial
+	}
 	if s.tracing, err = telemetry.NewTracing(cfg.tracesURL(), cfg.TraceSampleRatio, s.clock.WallTime, s.metrics.Registry, log); err != nil {
 		return nil, err
 	}
@@ -103,7 +111,7 @@ func New(cfg Config, log *slog.Logger) (_ *Server, err error) {
 		return nil, err
 	}
 	s.scaler = deploy.NewScaler(s.provider, s.coreOf, log)
-	s.deploying = deploy.Options{Provider: s.provider, Providers: s.providers, Scaler: s.scaler, Room: deploy.NewSpecRoom(cfg.MaxSpecBytes), Log: log}
+	s.deploying = deploy.Options{Provider: s.provider, Providers: s.providers, Scaler: s.scaler, Room: deploy.NewSpecRoom(cfg.MaxSpecBytes), Holders: &deploy.Holders{}, Log: log}
 	s.observer = telemetry.Observer(s.metrics, s.tracing)
 	if cfg.inCluster() {
 		err = s.buildMember(&cfg)
@@ -122,6 +130,7 @@ func New(cfg Config, log *slog.Logger) (_ *Server, err error) {
 
 // buildMember builds a server that is one of several.
 func (s *Server) buildMember(cfg *Config) (err error) {
+	s.openFlightRecorder(cfg)
 	s.dispatcher = s.newDispatcher()
 	s.metrics.LogStale(s.log)
 	if s.member, err = s.newMembership(); err != nil {
@@ -129,9 +138,14 @@ func (s *Server) buildMember(cfg *Config) (err error) {
 	}
 	answers, front, forMembers := s.member.front()
 	s.routes = front
+	if err = s.beginRecording(cfg); err != nil {
+		return errors.Join(err, s.member.addr.Close())
+	}
 	s.watchMetrics(s.member.admin)
-	bodies := newBodies(cfg.MaxReadingBytes, s.metrics.Registry)
+	largest := max(cfg.MaxBodyBytes, cfg.MaxResponseBytes+outcomeRoom) // outcomes, too, come from members
+	bodies := newBodies(max(cfg.MaxReadingBytes, int64(largest)), s.metrics.Registry)
 	s.member.server = s.httpServer(s.member.whileJoining(answers.Handler(forMembers, true)), answers, bodies)
+	s.member.server.MaxBodyBytes = largest
 	if err = s.listenAll(answers, s.member.whileJoining, bodies); err != nil {
 		return errors.Join(err, s.member.addr.Close())
 	}
@@ -181,9 +195,13 @@ func (s *Server) buildAlone(cfg *Config) (err error) {
 // the server has what it is to serve.
 func (s *Server) listenAll(answers *api.API, until func(fasthttp.RequestHandler) fasthttp.RequestHandler, bodies *http1.Budget) (err error) {
 	cfg := &s.cfg
-	apiConns, mgmtConns := sock.DivideFiles(cfg.MaxConnections, sock.FileLimit())
+	files := 0 // connections of another network are no files
+	if s.network == nil {
+		files = sock.FileLimit()
+	}
+	apiConns, mgmtConns := sock.DivideFiles(cfg.MaxConnections, files)
 	if apiConns < cfg.MaxConnections {
-		s.log.Info("maxConnections is lowered to what the file limit leaves room for; raise it (ulimit -n)", "from", cfg.MaxConnections, "to", apiConns, "files", sock.FileLimit())
+		s.log.Info("maxConnections is lowered to what the file limit leaves room for; raise it (ulimit -n)", "from", cfg.MaxConnections, "to", apiConns, "files", files)
 	}
 	s.api = s.httpServer(until(answers.Handler(s.routes, false)), answers, bodies)
 	s.mgmt = s.httpServer(until(answers.Handler(s.ownScrapes(s.routes), true)), answers, bodies)

@@ -42,13 +42,30 @@ func (w *witness) caller(t world.Tag) *function {
 // Created implements world.Witness.
 func (w *witness) Created(fn int, err error) {
 	f := w.functions[fn]
-	if errors.Is(err, core.ErrExists) != f.exists {
-		w.fail("create-function", "%s: existed %v, core says %v", f.name, f.exists, err)
+	want := error(nil)
+	switch {
+	case f.exists:
+		want = core.ErrExists
+	case w.check != nil && w.registered() >= w.check.mostFunctions:
+		want = core.ErrFunctionLimit
+	}
+	if w.check != nil && !errors.Is(err, want) || errors.Is(err, core.ErrExists) != f.exists {
+		w.fail("create-function", "%s: existed %v, core says %v, expected %v", f.name, f.exists, err, want)
 	}
 	f.exists = f.exists || err == nil
 	if f.exists != (f.current != nil) {
 		w.fail("create-function", "%s: exists %v, but by core's events %v", f.name, f.exists, f.current != nil)
 	}
+}
+
+// registered is how many functions exist.
+func (w *witness) registered() (n int) {
+	for _, f := range w.functions {
+		if f.exists {
+			n++
+		}
+	}
+	return n
 }
 
 // Deleted implements world.Witness.
@@ -60,7 +77,7 @@ func (w *witness) Deleted(fn int, err error) {
 	if f.exists && !f.current.deleted {
 		w.fail("delete-function", "%s: core observed no deletion", f.name)
 	}
-	f.exists, f.current = false, nil
+	f.exists, f.current, f.letters.dropped = false, nil, -1
 }
 
 // Reporting implements world.Witness.
@@ -130,6 +147,9 @@ func (w *witness) Occupancy(fn int) int64 {
 // Rests implements world.Witness.
 func (w *witness) Rests(world.Tag, core.ID, core.LSN) {}
 
+// Conditional implements world.Witness.
+func (w *witness) Conditional(int, core.ID, core.LSN) {}
+
 // Advanced implements world.Witness.
 func (w *witness) Advanced() {}
 
@@ -144,6 +164,9 @@ func (w *witness) Refused(error) {}
 
 // Seen implements world.Witness.
 func (w *witness) Seen(core.ID, int64, *core.Snapshot) {}
+
+// Settled implements world.Witness.
+func (w *witness) Settled(core.ID, int, *core.Outcome, error) {}
 
 // Woken implements world.Witness.
 func (w *witness) Woken(c *world.Caller, s core.Snapshot) {

@@ -1,7 +1,9 @@
 package sim
 
 import (
+	"bytes"
 	"errors"
+	"slices"
 	"time"
 
 	"simplane/core"
@@ -37,14 +39,17 @@ type checker struct {
 
 	answered      ageList // ended sync calls whose slot is free, not cleaned, in that order
 	answeredBytes int64
-	offer         world.Tag // of the call being made; 0 = none
-	brings        []byte    // its input
-	letter        core.ID   // the dead letter that it redrives
+	offer         world.Tag     // of the call being made; 0 = none
+	brings        []byte        // its input
+	with          *world.Beside // what it brings beside that
+	letter        core.ID       // the dead letter that it redrives
 	caller        *world.Caller
 
 	sayings []saying // by the executions' slots
 	causes  []cause  // what is being told core, innermost last
 	hitLine int64    // of the log: the latest idempotent hit
+	hitOf   core.ID  // what it led the call being made to; zero = none has
+	refusal string   // the code with which that was refused; "" = it was not
 
 	listAt int64 // line of the log; see checker_search.go
 	lists  int
@@ -54,6 +59,24 @@ type checker struct {
 	drainable  bool             // it has one, and a free slot
 	drained    map[core.ID]bool // executions whose attempt it has started
 	drainsOver int              // attempts of drain-once that have ended and are not said to
+
+	unknownService bool                     // some attempt has answered of which the checker knows nothing
+	allCompletions completionModel          // of all functions
+	replicas       map[uint32]*replicaModel // by the domain of a function's records
+	unscaled       domainSet                // those of which nothing is adapted
+	calling        []*replicaModel          // those that may have their provider called, since time last moved
+	relieved       bool                     // payloads have made room for the call being made
+
+	turn        int64         // number of the latest dispatch
+	letterQueue []letterProbe // in order of time
+
+	kept struct{ shown, was []core.Attempt } // of a snapshot, and what that showed then
+
+	sweeps        time.Duration // as the scenario says; 0 = as core makes of the TTLs
+	mostFunctions int
+
+	unbroken int   // attempts that are to be broken off
+	longest  int64 // timeout or pause of an execution: a timer that is set for one stays for as long
 
 	letterBytesHeld int64
 	letterBound     int64 // defaults, which no scenario reaches
@@ -66,7 +89,7 @@ type checker struct {
 }
 
 func newChecker(w *witness) *checker {
-	c := &checker{w: w, rate: rateWindow{second: -1}, leaves: leaveModel{}, drained: map[core.ID]bool{}, live: newAgeList(), done: newAgeList(), dirty: newAgeList(), answered: newAgeList()}
+	c := &checker{w: w, with: world.Nothing, rate: rateWindow{second: -1}, leaves: leaveModel{}, drained: map[core.ID]bool{}, replicas: map[uint32]*replicaModel{}, live: newAgeList(), done: newAgeList(), dirty: newAgeList(), answered: newAgeList()}
 	c.keys.fresh, c.keys.due = newAgeList(), newAgeList()
 	return c
 }
@@ -77,10 +100,17 @@ func (c *checker) configure(cfg core.Config) {
 	def := core.DefaultConfig()
 	c.letterBound, c.letterTTL = def.MaxDeadLetterBytes, def.DeadLetterTTL
 	c.probes[0].limit, c.probes[1].limit = int64(cfg.CleanupTTL), int64(cfg.TTL)
+	if c.sweeps == 0 { // a hundredth of the shortest TTL, within 10 ms and 1 s
+		c.sweeps = min(max(min(cfg.TTL, cfg.CleanupTTL, cfg.StaleTTL, cfg.IdempotencyTTL)/100, 10*time.Millisecond), time.Second)
+	}
+	if cfg.SweepInterval != c.sweeps {
+		c.w.fail("settings are taken", "core sweeps every %v, expected every %v", cfg.SweepInterval, c.sweeps)
+	}
 }
 
 // touch marks a function to be checked before virtual time moves.
 func (c *checker) touch(f *generation) {
+	f.readySince = 0
 	if !f.touched {
 		f.touched = true
 		c.touched = append(c.touched, f)
@@ -90,23 +120,30 @@ func (c *checker) touch(f *generation) {
 // offering is told before a call.
 func (c *checker) offering(t world.Tag, f *function, k *world.Caller, input []byte, letter core.ID) {
 	c.countErrors()
-	c.offer, c.caller, c.brings, c.letter = t, k, input, letter
+	c.offer, c.caller, c.brings, c.letter, c.hitOf, c.refusal = t, k, input, letter, core.ID{}, ""
+	c.with = world.BringsWith(c.w.loads[t.Load()].Context, input)
 	if i := f.letters.find(letter); i >= 0 {
-		c.brings = f.letters.items[i].input
+		l := &f.letters.items[i]
+		c.brings, c.with = l.input, again(l.with.Metadata, l.with.TraceID)
 	} else if letter != (core.ID{}) { // it is not known which are left
 		l, _ := c.w.core.DeadLetter(f.name, letter)
-		c.brings = l.Input
+		c.brings, c.with = l.Input, again(l.Metadata, l.TraceID)
 	}
 }
 
 // submitted checks that Submit's answer is what its event said.
 func (c *checker) submitted(f *function, caller *world.Caller, res *core.Result, err error) {
+	if c.letter != (core.ID{}) && c.refusal == "" && errors.Is(err, core.ErrNotFound) {
+		// No letter is there any more, so no call was made: redriven judges that.
+		c.offer, c.brings, c.letter = 0, nil, core.ID{}
+		return
+	}
 	c.offers++
-	c.offer, c.caller, c.brings, c.letter = 0, nil, nil, core.ID{}
+	c.offer, c.caller, c.brings, c.letter, c.relieved = 0, nil, nil, core.ID{}, false
 	switch {
 	case err != nil:
-		if why := (*core.Rejection)(nil); !errors.As(err, &why) {
-			c.w.fail("submissions are accepted or rejected", "%s: %v", f.name, err)
+		if why := (*core.Rejection)(nil); !errors.As(err, &why) || why.Code != c.refusal {
+			c.w.fail("submissions are accepted or rejected", "%s: core says %v, and observed the rejection %q", f.name, err, c.refusal)
 		}
 	case res.ID == core.ID{}:
 		c.w.fail("submissions are accepted or rejected", "%s: accepted without an id", f.name)
@@ -159,6 +196,7 @@ func (c *checker) settled(over bool) {
 			c.letters(f.function)
 		}
 	}
+	c.called()
 	c.countErrors()
 	g := w.core.Gauges()
 	switch {
@@ -172,6 +210,8 @@ func (c *checker) settled(over bool) {
 		w.fail("sync in flight", "core says %d, its events add up to %d", g.SyncInFlight, c.syncInFlight)
 	case c.drainsOver != 0:
 		w.fail("drain once", "%d attempts have ended and are not said to", c.drainsOver)
+	case c.unbroken != 0:
+		w.fail("attempts are broken off", "%d attempts of executions that were cancelled go on", c.unbroken)
 	case c.owed != 0:
 		w.fail("callers are answered", "%d sync callers of ended executions were not woken", c.owed)
 	}
@@ -205,7 +245,7 @@ func (c *checker) countErrors() {
 			w.fail("consistent snapshots", "execution #%d is at attempt %d and remembers %d failed ones", rec.number, rec.attempt, len(s.Attempts))
 			return
 		case len(s.Attempts) > 0 && !c.remembers(rec, slot, &s.Attempts[len(s.Attempts)-1]):
-			w.fail("consistent snapshots", "execution #%d at attempt %d remembers %+v, the failure's message was %q", rec.number, rec.attempt, s.Attempts[len(s.Attempts)-1], c.sayings[slot].failed)
+			w.fail("consistent snapshots", "execution #%d at attempt %d remembers %+v, the failure's message was %q", rec.number, rec.attempt, s.Attempts[len(s.Attempts)-1], c.sayings[slot].failures().failed)
 			return
 		}
 		before, attempts := rec.result+rec.attempts, 0
@@ -241,7 +281,7 @@ func (c *checker) baseline(settled int64) {
 	if g != (core.Gauges{}) {
 		w.fail("memory returns to the baseline", "after settling core still holds %+v", g)
 	}
-	if w.loop.Timers() > 0 && settled > int64(cfg.StaleTTL) && !c.mayScale(settled) {
+	if w.loop.Timers() > 0 && settled > max(int64(cfg.StaleTTL), c.longest) && !c.mayScale(settled) {
 		w.fail("memory returns to the baseline", "after settling %d timers are still pending", w.loop.Timers())
 	}
 }
@@ -250,7 +290,8 @@ func (c *checker) baseline(settled int64) {
 func (c *checker) compare(id core.ID) {
 	w := c.w
 	rec, slot := w.find(id)
-	s, ok := w.core.Execution(id)
+	full, ok := w.core.Details(id)
+	s := full.Snapshot
 	wall := w.clock.Wall()
 	gone := rec == nil || (rec.state == stEnded && wall-rec.finished > int64(c.cfg.TTL))
 	switch {
@@ -261,6 +302,21 @@ func (c *checker) compare(id core.ID) {
 		return
 	}
 	c.shows(rec, slot, &s, "a look-up")
+	if say := &c.sayings[slot]; s.CleanedUp && full.Input != nil || !s.CleanedUp && !say.unwanted && !bytes.Equal(full.Input, say.input) {
+		w.fail("consistent snapshots", "execution #%d: cleaned up %v, its input is %q, its call brought %q", rec.number, s.CleanedUp, full.Input, say.input)
+	}
+	c.showsWith(rec, &c.sayings[slot], &full)
+	if len(s.Attempts) > 0 || c.kept.shown != nil {
+		c.keepsSaying(s.Attempts)
+	}
+}
+
+// keepsSaying checks that an earlier snapshot still shows what it showed, and keeps another.
+func (c *checker) keepsSaying(next []core.Attempt) {
+	if !slices.Equal(c.kept.shown, c.kept.was) {
+		c.w.fail("consistent snapshots", "one that showed the attempts %+v shows %+v later", c.kept.was, c.kept.shown)
+	}
+	c.kept.shown, c.kept.was = next, append(c.kept.was[:0], next...)
 }
 
 // look samples an execution for compare: every one of the first hundred, then

@@ -72,9 +72,12 @@ func (c *checker) accepted(ev *core.Event, f *generation, rec *record, slot int3
 		w.fail("store bound", "accepted with %d executions stored of %d", c.stored, c.cfg.MaxExecutions)
 	case ev.Sync && c.judged(f) && c.syncQueued >= c.cfg.SyncQueue.MaxDepth:
 		w.fail("sync queue bound", "accepted with %d sync in flight and %d queued", c.syncInFlight, c.syncQueued)
+	case ev.Sync && c.judged(f) && !c.cfg.SyncQueue.EstimateDisabled && c.estimate(f, ev.At.Mono) > c.cfg.SyncQueue.MaxEstimatedWait:
+		w.fail("waits are estimated", "%s: accepted with an estimated wait of %v, above %v", f.name, c.estimate(f, ev.At.Mono), c.cfg.SyncQueue.MaxEstimatedWait)
 	}
 	c.stored++
-	rec.request = int32(len(c.brings))
+	c.longest = max(c.longest, rec.timeout)
+	rec.request = int32(len(c.brings) + contextBytes(c.with))
 	c.begins(slot)
 	c.redrives(called)
 	if key := world.Tag(ev.Tag).Key(); key >= 0 {
@@ -83,6 +86,7 @@ func (c *checker) accepted(ev *core.Event, f *generation, rec *record, slot int3
 	if held := c.payload + int64(rec.request) + w.core.Gauges().KeyBytes; held > c.cfg.MaxPayloadBytes {
 		w.fail("payload bound", "%s: accepted with %d bytes held of %d", f.name, held, c.cfg.MaxPayloadBytes)
 	}
+	c.roomMade(c.payload + int64(rec.request) + w.core.Gauges().KeyBytes)
 	c.payload += int64(rec.request)
 	c.begun(world.Tag(ev.Tag), rec, slot)
 	if ev.Sync {
@@ -107,6 +111,10 @@ func (c *checker) judged(f *generation) bool {
 func (c *checker) rejected(ev *core.Event, f *generation) {
 	w := c.w
 	c.rejects++
+	c.refusal = ev.Code
+	if c.relieved {
+		w.fail("nothing is cleaned up early", "payloads have made room for a call that is refused with %s", ev.Code)
+	}
 	called := w.caller(world.Tag(ev.Tag))
 	if called == nil {
 		w.fail("submissions are accepted or rejected", "a rejection %s outside a submission", ev.Code)
@@ -115,6 +123,9 @@ func (c *checker) rejected(ev *core.Event, f *generation) {
 	if (f == nil) != (ev.Code == core.CodeNotFound) || (f == nil) != (called.current == nil) {
 		w.fail("deleted functions are not found", "%s exists %v, rejected with %s", called.name, called.current != nil, ev.Code)
 		return
+	}
+	if i := world.Tag(ev.Tag).Load(); ev.Sync != w.loads[i].Waits {
+		w.fail("submissions are accepted or rejected", "%s: the rejection %s says sync %v", called.name, ev.Code, ev.Sync)
 	}
 	q := &c.cfg.SyncQueue
 	full := ev.Sync && f != nil && c.judged(f)
@@ -138,6 +149,9 @@ func (c *checker) rejected(ev *core.Event, f *generation) {
 			w.fail("work is refused for a reason", "DEPTH with %d sync in flight of %d and %d queued of %d", c.syncInFlight, q.MaxConcurrency, c.syncQueued, q.MaxDepth)
 		}
 	case core.CodeEstWait:
+		if wait := c.estimate(f, ev.At.Mono); full && wait <= q.MaxEstimatedWait {
+			w.fail("waits are estimated", "%s: EST_WAIT with an estimate of %v, at most %v", f.name, wait, q.MaxEstimatedWait)
+		}
 		if !full || c.syncQueued+f.queued == 0 || q.EstimateDisabled {
 			w.fail("work is refused for a reason", "EST_WAIT with %d sync in flight of %d, %d sync queued and %d at %s", c.syncInFlight, q.MaxConcurrency, c.syncQueued, f.queued, f.name)
 		}
@@ -154,7 +168,7 @@ func (c *checker) rejected(ev *core.Event, f *generation) {
 			w.fail("work is refused for a reason", "IDEMPOTENCY_STORE_FULL with %d keys of %d", n, c.cfg.MaxIdempotencyKeys)
 		}
 	case core.CodeKeyReused:
-		if !c.reuses(called, world.Tag(ev.Tag), ev.At.Wall) {
+		if !c.reuses(called, world.Tag(ev.Tag), ev.At.Wall) && !c.mayReuse(called, world.Tag(ev.Tag), ev.At.Wall) {
 			w.fail("work is refused for a reason", "%s: IDEMPOTENCY_KEY_REUSED for key %d, which no request with another input has", called.name, world.Tag(ev.Tag).Key())
 		}
 	default:

@@ -2,7 +2,7 @@ package sim
 
 import (
 	"bytes"
-	"strings"
+	"slices"
 	"time"
 
 	"simplane/core"
@@ -16,18 +16,47 @@ import (
 
 // saying is what an execution was told and says, byte for byte.
 type saying struct {
-	input    []byte // of its call
-	output   []byte // of its success
-	code     string // of its end
-	message  string // of its end; "" where it is core's
-	failed   string // message of its last attempt that failed and was retried
-	answered int32  // the newest attempt of which an answer was given core
-	handed   int32  // the newest attempt that core has handed out
-	init     int32  // ms; -1 = not reported
-	cold     bool
-	status   core.Status // of its end
-	unwanted bool        // it ended before it ran: its input is gone
+	input    []byte        // of its call
+	with     *world.Beside // what that brought beside the input
+	output   []byte        // of its success
+	failing  *failures     // nil = it has none of that
+	waits    *world.Caller // its own caller; nil = it has none, or none any more
 	maxWait  int64
+	answered int32       // the newest attempt of which an answer was given core
+	handed   int32       // the newest attempt that core has handed out
+	init     int32       // ms; -1 = not reported
+	breakOff int32       // the attempt that is to be broken off; 0 = none
+	status   core.Status // of its end
+	cold     bool
+	unwanted bool // it ended before it ran: its input is gone
+}
+
+// failures are what an execution says that has failed, or was retried.
+type failures struct {
+	code    string         // of its end
+	message string         // of its end; "" where it is core's
+	full    string         // how its message begins if a full queue has ended it; else ""
+	failed  string         // message of its last attempt that failed and was retried
+	retryAt int64          // wall ns of the end of its pause
+	tries   []core.Attempt // the failed ones, with whole messages
+}
+
+// failures are those to be read.
+func (s *saying) failures() *failures {
+	if s.failing == nil {
+		return &noFailures
+	}
+	return s.failing
+}
+
+var noFailures failures
+
+// fails are those to be changed.
+func (s *saying) fails() *failures {
+	if s.failing == nil {
+		s.failing = &failures{}
+	}
+	return s.failing
 }
 
 // cause is an answer that core is being given.
@@ -58,7 +87,7 @@ func (c *checker) begins(slot int32) {
 	for int(slot) >= len(c.sayings) {
 		c.sayings = append(c.sayings, saying{})
 	}
-	c.sayings[slot] = saying{input: c.brings, init: -1}
+	c.sayings[slot] = saying{input: c.brings, with: c.with, init: -1, waits: c.caller}
 	if q := &c.cfg.SyncQueue; q.Enabled {
 		c.sayings[slot].maxWait = int64(q.MaxQueueWait)
 	}
@@ -83,9 +112,12 @@ func (c *checker) handed(t *core.Task) {
 		w.fail("attempts get their call's input", "execution #%d: attempt %d gets %q, its call brought %q", rec.number, t.Attempt, t.Input, s.input)
 	case t.Function != rec.fn.core || t.Spec.Generation != rec.fn.spec.Generation || t.IdempotencyKey != key:
 		w.fail("attempts get what belongs to their call", "execution #%d of %s: attempt %d gets function %s at generation %d, expected %d, and key %q, expected %q", rec.number, rec.fn.name, t.Attempt, t.Function.Name(), t.Spec.Generation, rec.fn.spec.Generation, t.IdempotencyKey, key)
+	case world.CallerOf(t.Waiter) != s.waits:
+		w.fail("attempts get what belongs to their call", "execution #%d: attempt %d does not get the caller that waits for it", rec.number, t.Attempt)
 	case int64(t.Timeout) != rec.timeout:
 		w.fail("timeouts", "execution #%d: attempt %d gets %v, expected %d ns", rec.number, t.Attempt, t.Timeout, rec.timeout)
 	}
+	c.handedWith(t, rec, s)
 	s.handed = rec.attempt
 }
 
@@ -95,7 +127,9 @@ func (c *checker) answering(id core.ID, attempt int32, o core.Outcome) {
 	w := c.w
 	rec, slot := w.find(id)
 	k := cause{id: id, attempt: attempt, outcome: o, what: isUnknown}
-	if rec != nil {
+	if rec == nil {
+		c.unknownService = true // of which function, and since when, is not known
+	} else {
 		s := &c.sayings[slot]
 		k.held = rec.holdsSlot
 		switch {
@@ -103,8 +137,10 @@ func (c *checker) answering(id core.ID, attempt int32, o core.Outcome) {
 			k.what = isRepeated
 		case rec.state == stEnded:
 			k.what, s.answered = isLate, attempt
+			c.serves(rec, o.Status)
 		case rec.state == stRunning:
 			k.what, s.answered = decides, attempt
+			c.serves(rec, o.Status)
 		default:
 			w.fail("attempts", "attempt %d of execution #%d is answered, and was not dispatched", attempt, rec.number)
 		}
@@ -154,17 +190,30 @@ func (c *checker) retriedFor(ev *core.Event, rec *record, slot int32) {
 	if o == nil {
 		return
 	}
-	if o.Status != core.Error || o.Code != ev.Code || o.ColdStart != ev.Cold {
+	if o.Status != core.Error || !clipped(ev.Code, o.Code, core.MaxErrorCode) || o.ColdStart != ev.Cold {
 		c.w.fail("an attempt is decided by its own answer", "execution #%d: retried for %s (cold %v) after %v %s (cold %v)", rec.number, ev.Code, ev.Cold, o.Status, o.Code, o.ColdStart)
 	}
-	c.sayings[slot].failed = o.Message
+	s := c.sayings[slot].fails()
+	s.failed, s.retryAt = o.Message, ev.At.Wall+int64(ev.Pause)
+	s.tries = append(s.tries, core.Attempt{
+		Number: rec.attempt, StartedMillis: rec.moved / 1e6, EndedMillis: ev.At.Wall / 1e6,
+		Err: core.ExecError{Code: ev.Code, Message: o.Message},
+	})
 }
 
 // endedFor checks that an end follows from the attempt's own answer if it claims so,
 // and notes what the execution says from now on.
 func (c *checker) endedFor(ev *core.Event, rec *record, slot int32) {
 	s := &c.sayings[slot]
-	s.code, s.status = ev.Code, ev.Status
+	s.status = ev.Status
+	if ev.Code != "" {
+		s.fails().code = ev.Code
+	}
+	defer c.endSays(ev, rec, s)
+	if f := s.failures(); len(f.tries) > 0 && rec.state == stPausing && ev.Code == core.CodeQueueFull && c.cause(ev.ID) == nil {
+		f.message = f.failed
+		f.noRoom(rec.attempt-1, rec.fn.spec.MaxRetries, f.tries[len(f.tries)-1].Err.Code)
+	}
 	if !c.ofAnswer(ev, rec) {
 		return
 	}
@@ -172,12 +221,33 @@ func (c *checker) endedFor(ev *core.Event, rec *record, slot int32) {
 	if o == nil {
 		return
 	}
-	if full := ev.Code == core.CodeQueueFull && o.Status == core.Error; ev.Status != o.Status || (ev.Code != o.Code && !full) {
+	if full := ev.Code == core.CodeQueueFull && o.Status == core.Error; ev.Status != o.Status || (!clipped(ev.Code, o.Code, core.MaxErrorCode) && !full) {
 		c.w.fail("an attempt is decided by its own answer", "execution #%d ended in %v %s after %v %s", rec.number, ev.Status, ev.Code, o.Status, o.Code)
 	}
-	s.output, s.message, s.cold = o.Output, o.Message, o.ColdStart
+	c.completions(rec.fn, ev.At.Mono)
+	s.output, s.cold = o.Output, o.ColdStart
+	if o.Message != "" {
+		s.fails().message = o.Message
+	}
+	if ev.Code == core.CodeQueueFull && o.Code != ev.Code {
+		s.fails().noRoom(rec.attempt, rec.fn.spec.MaxRetries, o.Code)
+	}
 	if o.ColdStart && o.Init > 0 {
 		s.init = int32(o.Init / time.Millisecond)
+	}
+}
+
+// endSays checks what the event of an end says beside its status.
+func (c *checker) endSays(ev *core.Event, rec *record, s *saying) {
+	init, wait := time.Duration(-1), time.Duration(0)
+	if s.init >= 0 {
+		init = time.Duration(s.init) * time.Millisecond
+	}
+	if rec.state == stRunning {
+		wait = time.Duration(rec.startedMono - rec.queuedMono)
+	}
+	if ev.Attempt != rec.attempt || ev.Cold != s.cold || ev.Init != init || ev.QueueWait != wait {
+		c.w.fail("ends are observed as they are", "execution #%d: attempt %d, cold start %v with %v, after waiting %v; expected attempt %d, %v with %v, after %v", rec.number, ev.Attempt, ev.Cold, ev.Init, ev.QueueWait, rec.attempt, s.cold, init, wait)
 	}
 }
 
@@ -212,7 +282,7 @@ func (c *checker) releasedFor(ev *core.Event, rec *record) {
 		k.freed = true
 		return
 	}
-	stale := rec.state == stEnded && c.sayings[slot].code == core.CodeStale && rec.finished == ev.At.Wall
+	stale := rec.state == stEnded && c.sayings[slot].failures().code == core.CodeStale && rec.finished == ev.At.Wall
 	if held := ev.At.Mono - rec.startedMono; held != rec.timeout && !stale {
 		c.w.fail("slots", "execution #%d: the slot of attempt %d is freed %d ns after its start by no answer; its timeout is %d", rec.number, rec.attempt, held, rec.timeout)
 	}
@@ -269,7 +339,13 @@ func (c *checker) told(f *function, caller *world.Caller, res *core.Result, err 
 	if rec != nil && res.Existing && w.log.lines == c.hitLine { // nothing has happened since
 		c.shows(rec, slot, &res.Snapshot, "the answer of a call with its key")
 	}
+	if hit := err == nil && c.hitOf == res.ID; err == nil && res.Existing != hit {
+		w.fail("callers are answered", "%s: core says of execution %s that it existed before: %v, expected %v", f.name, res.ID, res.Existing, hit)
+	}
 	if caller == nil {
+		if res.Waiting || res.Run.Attempt != 0 {
+			w.fail("callers are answered", "%s: execution %s, of a call that does not wait: core says that it waits %v, and that it has attempt %d to make", f.name, res.ID, res.Waiting, res.Run.Attempt)
+		}
 		return
 	}
 	caller.Execution = res.ID
@@ -286,27 +362,24 @@ func (c *checker) told(f *function, caller *world.Caller, res *core.Result, err 
 	}
 }
 
-// says compares an error with a code and a message; message "" is core's own word.
-// One that a full queue has added its word to ends with the message.
-func says(e *core.ExecError, code, message string) bool {
-	switch {
-	case e == nil:
-		return code == ""
-	case code == core.CodeQueueFull && message != "":
-		return e.Code == code && strings.HasSuffix(e.Message, ": "+message)
-	}
-	return e.Code == code && (message == "" || e.Message == message)
-}
-
 // remembers says that an attempt that an execution remembers is its last that has
 // failed.
 func (c *checker) remembers(rec *record, slot int32, a *core.Attempt) bool {
-	return a.Number == rec.attempt-1 && a.Err.Message == c.sayings[slot].failed
+	return a.Number == rec.attempt-1 && clippedTwice(a.Err.Message, c.sayings[slot].failures().failed)
+}
+
+// remembersAll compares the failed attempts that an execution shows with those that it had.
+func remembersAll(tries, got []core.Attempt) bool {
+	want := tries[max(0, len(tries)-attemptsKept):]
+	return slices.EqualFunc(got, want, func(a, b core.Attempt) bool {
+		return a.Number == b.Number && a.StartedMillis == b.StartedMillis && a.EndedMillis == b.EndedMillis && a.Err.Code == b.Err.Code && clippedTwice(a.Err.Message, b.Err.Message)
+	})
 }
 
 // shows compares what core shows of an execution with the record.
 func (c *checker) shows(rec *record, slot int32, s *core.Snapshot, where string) {
 	w, say := c.w, &c.sayings[slot]
+	failures := say.failures()
 	wall := w.clock.Wall()
 	cleaned := rec.cleaned || (rec.state == stEnded && wall-rec.finished > int64(c.cfg.CleanupTTL))
 	want := core.Queued
@@ -320,12 +393,19 @@ func (c *checker) shows(rec *record, slot int32, s *core.Snapshot, where string)
 	if rec.startedMono > 0 {
 		started, queueWait = rec.moved/1e6, rec.startedMono-rec.queuedMono
 	}
+	key, retryAt := "", int64(0)
+	if rec.key >= 0 && !cleaned {
+		key = c.keys.entries[rec.key].name
+	}
+	if rec.state == stPausing {
+		retryAt = failures.retryAt / 1e6
+	}
 	noError := rec.failed && cleaned
-	output, code, message := say.output, say.code, say.message
+	output := say.output
 	if cleaned {
 		output = nil
 		if rec.failed {
-			code = ""
+			failures = &noFailures
 		}
 	}
 	fail := func(format string, args ...any) {
@@ -342,8 +422,8 @@ func (c *checker) shows(rec *record, slot int32, s *core.Snapshot, where string)
 		fail("cleaned up %v: output is %q, expected %q", cleaned, s.Output, output)
 	case s.Status == core.Error && (s.Err == nil) != noError:
 		fail("cleaned up %v: error present is %v, expected %v", cleaned, s.Err != nil, !noError)
-	case !says(s.Err, code, message):
-		fail("cleaned up %v: error is %v, expected %q %q", cleaned, s.Err, code, message)
+	case !failures.say(s.Err):
+		fail("cleaned up %v: error is %v, expected %q %q", cleaned, s.Err, failures.code, failures.message)
 	case s.ColdStart != say.cold || s.InitMillis != say.init:
 		fail("cold start %v with %d ms, expected %v with %d", s.ColdStart, s.InitMillis, say.cold, say.init)
 	case s.CreatedAtMillis != rec.created/1e6:
@@ -354,8 +434,14 @@ func (c *checker) shows(rec *record, slot int32, s *core.Snapshot, where string)
 		fail("finished at %d, expected %d", s.FinishedAtMillis, rec.finished/1e6)
 	case rec.state != stEnded && s.FinishedAtMillis != 0:
 		fail("it has not ended and has a finish time")
-	case (s.RetryAtMillis != 0) != (rec.state == stPausing):
-		fail("retry at %d, pausing %v", s.RetryAtMillis, rec.state == stPausing)
+	case s.RetryAtMillis != retryAt:
+		fail("retry at %d, expected %d", s.RetryAtMillis, retryAt)
+	case !cleaned && s.TraceID != say.with.TraceID:
+		fail("trace id %q, expected %q", s.TraceID, say.with.TraceID)
+	case s.Idempotency != key:
+		fail("cleaned up %v: key %q, expected %q", cleaned, s.Idempotency, key)
+	case !cleaned && !remembersAll(failures.tries, s.Attempts), cleaned && s.Attempts != nil:
+		fail("cleaned up %v: it remembers %+v, expected the latest of %+v", cleaned, s.Attempts, failures.tries)
 	case s.Attempt != rec.attempt:
 		fail("attempt %d, expected %d", s.Attempt, rec.attempt)
 	}

@@ -16,13 +16,15 @@ type keyModel struct {
 	fresh, due ageList // stored keys, by when they were stored: unexpired, expired
 	stored     int
 	expired    int // of them, as far as due says
+	bytes      int64
 }
 
 type keyEntry struct {
 	name     string
+	bytes    int64 // with the name of its function
 	id       core.ID
 	storedAt int64 // wall ns
-	input    int   // number of the first request's
+	input    int   // what the first request brought, see brought
 	stored   bool
 	unsure   bool // it expired, the clock went back, and whether it was evicted between is not known
 }
@@ -34,7 +36,7 @@ func (c *checker) key(f *function, n int) int32 {
 	}
 	if f.keys[n] < 0 {
 		f.keys[n] = int32(len(c.keys.entries))
-		c.keys.entries = append(c.keys.entries, keyEntry{name: draws.KeyName(n)})
+		c.keys.entries = append(c.keys.entries, keyEntry{name: draws.KeyName(n), bytes: int64(len(f.name) + len(draws.KeyName(n)))})
 	}
 	return f.keys[n]
 }
@@ -46,7 +48,16 @@ func (c *checker) reuses(f *function, t world.Tag, wall int64) bool {
 		return false
 	}
 	k := &c.keys.entries[c.key(f, t.Key())]
-	return c.unexpired(k, wall) && k.input != t.Input()
+	return c.unexpired(k, wall) && k.input != c.brought(t)
+}
+
+// mayReuse says that it may, by a key of which it is not known whether it is still there.
+func (c *checker) mayReuse(f *function, t world.Tag, wall int64) bool {
+	if t.Key() < 0 {
+		return false
+	}
+	k := &c.keys.entries[c.key(f, t.Key())]
+	return k.stored && k.unsure && k.storedAt+int64(c.cfg.IdempotencyTTL) >= wall && k.input != c.brought(t)
 }
 
 // unexpired says that a key has not expired.
@@ -95,9 +106,10 @@ func (c *checker) claimed(f *function, t world.Tag, rec *record, wall int64) {
 		c.w.fail("one execution per live idempotency key", "%s: execution #%d was started under key %d, whose execution is %s", f.name, rec.number, n, k.id)
 	}
 	c.forget(i)
-	k.id, k.input, k.storedAt, k.stored = rec.id, t.Input(), wall, true
+	k.id, k.input, k.storedAt, k.stored = rec.id, c.brought(t), wall, true
 	rec.key = i
 	c.keys.stored++
+	c.keys.bytes += k.bytes
 	c.keys.fresh.push(i)
 }
 
@@ -126,6 +138,7 @@ func (c *checker) forget(i int32) {
 	if k := &c.keys.entries[i]; k.stored {
 		k.stored, k.unsure = false, false
 		c.keys.stored--
+		c.keys.bytes -= k.bytes
 		if c.keys.due.has(i) {
 			c.keys.expired--
 		}
@@ -138,7 +151,7 @@ func (c *checker) forget(i int32) {
 func (c *checker) joined(ev *core.Event, f *generation, rec *record, slot int32) {
 	w := c.w
 	c.hits++
-	c.hitLine = w.log.lines + 1
+	c.hitLine, c.hitOf = w.log.lines+1, ev.ID
 	c.acquired(ev.At, f)
 	called, key := w.caller(world.Tag(ev.Tag)), world.Tag(ev.Tag).Key()
 	if called == nil || key < 0 {
@@ -161,6 +174,18 @@ func (c *checker) joined(ev *core.Event, f *generation, rec *record, slot int32)
 	}
 }
 
+// keysEvicted is told how many keys a sweep has evicted. At the bound calls evict some, too.
+func (c *checker) keysEvicted(n int) {
+	if c.cfg.Shards > 1 || c.keys.stored >= c.cfg.MaxIdempotencyKeys {
+		return
+	}
+	stored := c.w.core.Gauges().StoredKeys
+	if gone := c.keys.stored - stored; gone != n {
+		c.w.fail("conservation", "a sweep is said to have evicted %d idempotency keys, and %d are gone", n, gone)
+	}
+	c.keysRetained(stored)
+}
+
 // keysRetained compares the number of stored keys.
 func (c *checker) keysRetained(stored int) {
 	m, ttl := &c.keys, int64(c.cfg.IdempotencyTTL)
@@ -181,6 +206,9 @@ func (c *checker) keysRetained(stored int) {
 	}
 	for m.stored > stored && m.due.segments[0].head >= 0 {
 		c.forget(m.due.segments[0].head)
+	}
+	if held := c.w.core.Gauges().KeyBytes; m.expired == 0 && m.stored == stored && held != m.bytes {
+		c.w.fail("payload bytes", "core counts %d for idempotency keys, they and the names of their functions have %d", held, m.bytes)
 	}
 	switch {
 	case m.stored > stored:
@@ -240,6 +268,7 @@ func (c *checker) keysJump() {
 	var again []int32
 	for i := m.due.segments[0].head; i >= 0; i = m.due.segments[0].head {
 		m.due.remove(i)
+		m.entries[i].unsure = false // all are there
 		again = append(again, i)
 	}
 	m.expired = 0

@@ -2,9 +2,11 @@ package sim
 
 import (
 	"bytes"
+	"errors"
 	"slices"
 
 	"simplane/core"
+	"simplane/sim/internal/world"
 )
 
 // letterModel is what dead letters a name must have: the newest of the async
@@ -18,11 +20,12 @@ type letterModel struct {
 
 // letter is a dead letter: whose it is, and what it brings when it is redriven.
 type letter struct {
-	id            core.ID
-	input         []byte
-	code, message string // the latter "" where it is core's
-	ended         int64  // wall ns
-	bytes         int64
+	id       core.ID
+	input    []byte
+	with     *world.Beside // beside it
+	failures failures
+	ended    int64 // wall ns
+	bytes    int64
 }
 
 // find is the place of an execution's letter; -1 = there is none.
@@ -37,7 +40,7 @@ func (c *checker) buried(ev *core.Event, f *generation, slot int32) {
 	}
 	m := &f.function.letters
 	s := &c.sayings[slot]
-	l := letter{id: ev.ID, input: s.input, code: s.code, message: s.message, ended: ev.At.Wall}
+	l := letter{id: ev.ID, input: s.input, with: s.with, failures: *s.failures(), ended: ev.At.Wall}
 	if c.cfg.MaxDeadLetters <= 0 {
 		m.drop()
 		return
@@ -49,6 +52,9 @@ func (c *checker) buried(ev *core.Event, f *generation, slot int32) {
 	for len(m.items) >= c.cfg.MaxDeadLetters {
 		c.remove(m, 0)
 		m.drop()
+	}
+	if c.cfg.DeadLetterTTL != c.letterTTL {
+		c.letterQueue = append(c.letterQueue, letterProbe{c.w.loop.Now() + int64(c.cfg.DeadLetterTTL), f.function, l.id})
 	}
 	m.items, m.changed = append(m.items, l), true
 	m.bytes += l.bytes
@@ -80,7 +86,7 @@ func (c *checker) letterBytes(l *letter) int64 {
 	if c.cfg.MaxDeadLetterBytes == c.letterBound {
 		return 0
 	}
-	n := int64(beside + len(l.input))
+	n := int64(beside + len(l.input) + len(l.with.Metadata) + len(l.with.TraceID))
 	s, _ := c.w.core.Execution(l.id)
 	if s.Err != nil {
 		n += int64(len(s.Err.Code) + len(s.Err.Message))
@@ -159,7 +165,7 @@ func (c *checker) redriven(f *function, id core.ID, err error) {
 	known := c.expireLetters(&f.letters)
 	switch at := f.letters.find(id); {
 	case !known:
-	case err == nil && at >= 0, err != nil && at < 0:
+	case err == nil && at >= 0, err != nil && at < 0 != errors.Is(err, core.ErrNotFound) && f.current != nil:
 		c.w.fail("dead letters", "%s: the redrive of letter %s is answered with %v; is it there: %v", f.name, id, err, at >= 0)
 	}
 	c.letters(f)
@@ -169,6 +175,9 @@ func (c *checker) redriven(f *function, id core.ID, err error) {
 func (c *checker) letters(f *function) {
 	m := &f.letters
 	m.changed = false
+	if f.current == nil {
+		m.dropped = -1 // a sweep forgets the name without letters
+	}
 	if !c.expireLetters(m) {
 		return
 	}
@@ -184,6 +193,10 @@ func (c *checker) letters(f *function) {
 		if !page.More {
 			break
 		}
+		if len(page.Letters) < limit {
+			c.w.fail("dead letters", "%s: a page of %d has %d, and there are more", f.name, limit, len(page.Letters))
+			return
+		}
 		limit = 1 + len(got)
 		page, err = c.w.core.DeadLetters(f.name, got[len(got)-1].Place, limit)
 	}
@@ -191,7 +204,11 @@ func (c *checker) letters(f *function) {
 		c.w.fail("dead letters", "%s: %v", f.name, err)
 		return
 	}
-	same := len(got) == len(m.items)
+	ids, _ := c.w.core.DeadLetterIDs(f.name)
+	same := len(got) == len(m.items) && len(ids) == len(got)
+	for i := 0; same && i < len(got); i++ {
+		same = ids[i] == m.items[i].id && got[i].Place > 0 && (i == 0 || got[i].Place < got[i-1].Place)
+	}
 	for i := 0; same && i < len(got); i++ {
 		same = m.items[len(m.items)-1-i].is(&got[i])
 	}
@@ -212,5 +229,7 @@ func (c *checker) letters(f *function) {
 
 // is compares a letter with core's.
 func (l *letter) is(got *core.DeadLetter) bool {
-	return got.ID == l.id && bytes.Equal(got.Input, l.input) && says(got.Err, l.code, l.message)
+	return got.ID == l.id && bytes.Equal(got.Input, l.input) && l.failures.say(got.Err) &&
+		remembersAll(l.failures.tries, got.Attempts) &&
+		bytes.Equal(got.Metadata, l.with.Metadata) && got.TraceID == l.with.TraceID
 }

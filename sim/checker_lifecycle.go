@@ -1,7 +1,7 @@
 package sim
 
 import (
-	"math"
+	"bytes"
 	"time"
 
 	"simplane/core"
@@ -24,11 +24,15 @@ func (c *checker) dispatched(ev *core.Event, f *generation, rec *record, slot in
 		w.fail("concurrency bound", "%s: dispatched with %d in flight of %d", f.name, f.inFlight, f.slots)
 	case ev.Attempt != rec.attempt:
 		w.fail("attempts", "execution #%d: dispatched attempt %d, expected %d", rec.number, ev.Attempt, rec.attempt)
+	case ev.Sync != rec.sync:
+		w.fail("submissions are accepted or rejected", "execution #%d: its dispatch says sync %v", rec.number, ev.Sync)
 	case int64(ev.QueueWait) != ev.At.Mono-rec.queuedMono:
 		w.fail("latencies add up", "execution #%d: queue wait %v, expected %d ns", rec.number, ev.QueueWait, ev.At.Mono-rec.queuedMono)
 	case ev.Sync && ev.Attempt == 1 && c.sayings[slot].maxWait > 0 && int64(ev.QueueWait) > c.sayings[slot].maxWait:
 		w.fail("maxQueueWait", "execution #%d was dispatched after waiting %v", rec.number, ev.QueueWait)
 	}
+	c.observedWith(ev, rec, slot)
+	c.takesTurn(f, rec)
 	c.inOrder(f, rec, slot, ev.At.Mono)
 	c.attended(rec, slot)
 	c.startedBy(f, rec)
@@ -37,34 +41,6 @@ func (c *checker) dispatched(ev *core.Event, f *generation, rec *record, slot in
 		c.syncQueued--
 		c.syncInFlight++
 	}
-}
-
-// inOrder checks that rec is the one to go next: the head of the queue. When
-// late calls may be passed over, those ahead of it must be such, and one that
-// has been passed over goes when nobody else is left, in their order.
-func (c *checker) inOrder(f *generation, rec *record, slot int32, now int64) {
-	w := c.w
-	for f.head >= 0 && f.head != slot && w.violation == nil {
-		c.passesOver(f, rec, now)
-	}
-	if rec.passed && f.lateHead != slot {
-		w.fail("FIFO", "%s: execution #%d was dispatched before #%d, which was passed over before it", f.name, rec.number, w.all[f.lateHead].number)
-	}
-}
-
-// passesOver checks that rec may go before the head of the queue: only when
-// that is a sync call with less than half of its time left.
-func (c *checker) passesOver(f *generation, rec *record, now int64) {
-	w, slot := c.w, f.head
-	head := &w.all[slot]
-	left := head.createdMono + head.timeout - now
-	if !c.cfg.PassOverLate || !head.sync || left >= head.timeout/2 {
-		w.fail("FIFO", "%s: execution #%d was dispatched before #%d, which is ahead of it", f.name, rec.number, head.number)
-		return
-	}
-	w.unlink(f, head)
-	head.passed = true
-	w.append(f, head, slot)
 }
 
 func (c *checker) retried(ev *core.Event, f *generation, rec *record, slot int32) {
@@ -80,7 +56,7 @@ func (c *checker) retried(ev *core.Event, f *generation, rec *record, slot int32
 		w.fail("attempts", "execution #%d: attempt %d follows %d, with %d retries allowed", rec.number, ev.Attempt, rec.attempt, f.spec.MaxRetries)
 	case ev.Code == world.CodePermanent:
 		w.fail("only what may succeed is retried", "execution #%d is retried after %s", rec.number, ev.Code)
-	case !c.mayPause(f, rec, ev.Pause):
+	case c.cause(ev.ID) != nil && ev.Pause != c.pause(f, rec, &c.cause(ev.ID).outcome):
 		w.fail("pauses grow", "execution #%d pauses for %v after attempt %d", rec.number, ev.Pause, rec.attempt)
 	case rec.sync && ev.Pause > 0 && ev.At.Mono+int64(ev.Pause) >= rec.createdMono+rec.timeout:
 		w.fail("pauses grow", "execution #%d pauses for %v, beyond its caller's deadline", rec.number, ev.Pause)
@@ -94,30 +70,9 @@ func (c *checker) retried(ev *core.Event, f *generation, rec *record, slot int32
 		c.syncQueued++
 	}
 	c.failed = append(c.failed, slot)
+	c.longest = max(c.longest, int64(ev.Pause))
 	c.moved(rec, slot)
 	c.look(rec)
-}
-
-// mayPause says whether an execution may pause for d after the attempt that has
-// just failed: what the function's backoff says, or what the failure asked for
-// where that is longer.
-func (c *checker) mayPause(f *generation, rec *record, d time.Duration) bool {
-	asked := min(f.group.mostAsked, 5*time.Minute)
-	least, most := pauses(&f.spec.RetryBackoff, rec.attempt)
-	switch {
-	case d == asked && asked > 0:
-		return true
-	case len(f.group.decl.Behavior.Attempts) > 0: // each failure asks for its own
-		most = max(most, asked)
-	}
-	return d >= least && d <= most
-}
-
-// pauses are the shortest and the longest pause after an attempt.
-func pauses(b *core.RetryBackoff, attempt int32) (least, most time.Duration) {
-	ms := math.Min(float64(b.InitialMillis)*math.Pow(b.Multiplier, float64(attempt-1)), float64(b.MaxMillis))
-	pause := ms * float64(time.Millisecond)
-	return time.Duration(pause*(1-b.Jitter)) - time.Microsecond, time.Duration(pause*(1+b.Jitter)) + time.Microsecond
 }
 
 // requeued checks the end of a pause.
@@ -164,13 +119,16 @@ func (c *checker) ended(ev *core.Event, f *generation, rec *record, slot int32) 
 	}
 	c.endsFor(ev, f, rec, slot)
 	c.endedFor(ev, rec, slot)
+	c.observedWith(ev, rec, slot)
 	delete(c.leaves, slot)
 	if rec.sync && rec.state == stQueued {
 		c.syncQueued--
 	}
 	switch {
 	case ev.Status == core.Success:
-		rec.result = int32(len(c.sayings[slot].output))
+		if s := &c.sayings[slot]; !bytes.Equal(s.output, s.input) { // else it is the same memory, see scenario.Behavior.Echo
+			rec.result = int32(len(s.output))
+		}
 		c.payload += int64(rec.result)
 	case ev.Status == core.Error && ev.Code != core.CodeFunctionDeleted && ev.Code != core.CodeQueueWait && ev.Code != core.CodeCancelled:
 		rec.failed = true
@@ -215,9 +173,10 @@ func (c *checker) endsFor(ev *core.Event, f *generation, rec *record, slot int32
 			w.fail("nothing is ended early", "execution #%d was ended as stale %d ns after its last transition", rec.number, age)
 		}
 	case ev.Code == core.CodeCancelled:
-		if w.cancelling != ev.ID {
+		if w.cancelling != ev.ID && !w.cancellingAll {
 			c.abandonedCall(ev, f, rec, slot)
 		}
+		c.cancelsAttempt(rec, slot)
 		if rec.state != stRunning { // or the attempt has the input
 			c.forgetInput(rec, slot)
 		}
@@ -232,7 +191,7 @@ func (c *checker) endsFor(ev *core.Event, f *generation, rec *record, slot int32
 		c.forgetInput(rec, slot) // nobody wants it any more
 	case ev.Code == core.CodeQueueWait:
 		waited := ev.At.Mono - rec.queuedMono
-		if most := c.sayings[slot].maxWait; rec.state != stQueued || !rec.sync || rec.attempt > 1 || most == 0 || waited != most {
+		if most := c.sayings[slot].maxWait; rec.state != stQueued || !rec.sync || rec.attempt > 1 || most == 0 || waited != most || age >= rec.timeout {
 			w.fail("maxQueueWait", "execution #%d was rejected after waiting %d ns for attempt %d", rec.number, waited, rec.attempt)
 		}
 		c.freed(rec) // its caller is told to try again
@@ -251,16 +210,18 @@ func (c *checker) failedForGood(ev *core.Event, f *generation, rec *record) {
 		}
 		return
 	}
-	least, most := pauses(&f.spec.RetryBackoff, rec.attempt)
-	most = max(most, f.group.mostAsked)
-	tooLate := rec.sync && ev.At.Mono+int64(most) >= rec.createdMono+rec.timeout
+	pause := time.Duration(0)
+	if k := c.cause(ev.ID); k != nil {
+		pause = c.pause(f, rec, &k.outcome)
+	}
+	tooLate := rec.sync && pause > 0 && ev.At.Mono+int64(pause) >= rec.createdMono+rec.timeout
 	retriesLeft := int(rec.attempt) <= f.spec.MaxRetries && !f.deleted && ev.Code != world.CodePermanent && !tooLate
 	switch {
 	case rec.state != stRunning:
 		w.fail("status transitions", "execution #%d failed with %s while not running", rec.number, ev.Code)
 	case retriesLeft && ev.Code != core.CodeQueueFull:
 		w.fail("failures are retried", "execution #%d ended in %s at attempt %d of %d", rec.number, ev.Code, rec.attempt, f.spec.MaxRetries+1)
-	case retriesLeft && (f.queued < f.spec.QueueSize || least > 0):
+	case retriesLeft && (f.queued < f.spec.QueueSize || pause > 0):
 		w.fail("failures are retried", "execution #%d was not retried for want of room, with %d queued of %d", rec.number, f.queued, f.spec.QueueSize)
 	}
 }
@@ -283,8 +244,8 @@ func (c *checker) released(ev *core.Event, f *generation, rec *record, slot int3
 	if rec == nil {
 		return
 	}
-	if !rec.holdsSlot {
-		w.fail("slots", "execution #%d released a slot it does not hold", rec.number)
+	if !rec.holdsSlot || ev.Sync != rec.sync {
+		w.fail("slots", "execution #%d released a slot; it holds one: %v, and that it is sync is said to be %v", rec.number, rec.holdsSlot, ev.Sync)
 	}
 	if held := ev.At.Mono - rec.startedMono; rec.startedMono > 0 && held > rec.timeout {
 		w.fail("timeouts", "execution #%d held its slot for %d ns; its timeout is %d", rec.number, held, rec.timeout)

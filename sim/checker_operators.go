@@ -106,6 +106,9 @@ func (c *checker) forgetting(k *world.Caller) {
 		return
 	}
 	rec.waiters--
+	if s := &c.sayings[slot]; s.waits == k {
+		s.waits = nil
+	}
 	c.leaves.forget(slot, k)
 }
 
@@ -134,6 +137,46 @@ func (w *witness) Configured(f *scenario.Fault, err error) {
 		c.cfg.RateMaxPerSecond = *f.Rate
 	case "set-sync-queue":
 		c.cfg.SyncQueue = world.SyncQueue(f.SyncQueue)
+	}
+}
+
+// Saved implements world.Witness: without a journal nothing is.
+func (w *witness) Saved(core.LSN) {}
+
+// CancellingMemory implements world.Witness.
+func (w *witness) CancellingMemory() { w.cancellingAll = true }
+
+// CancelledMemory implements world.Witness: without a journal nothing is left.
+func (w *witness) CancelledMemory() {
+	if w.cancellingAll = false; w.unended > 0 {
+		w.fail("all memory is cancelled", "%d executions have not ended", w.unended)
+	}
+}
+
+// BrokenOff implements world.Witness.
+func (w *witness) BrokenOff(id core.ID, attempt int) {
+	if w.check != nil {
+		w.check.brokenOff(id, int32(attempt))
+	}
+}
+
+// brokenOff checks that an attempt is broken off whose execution is being cancelled, and
+// that has not answered: once.
+func (c *checker) brokenOff(id core.ID, attempt int32) {
+	rec, slot := c.w.find(id)
+	if rec == nil || rec.state != stEnded || c.sayings[slot].breakOff != attempt {
+		c.w.fail("attempts are broken off", "attempt %d of execution %s is broken off, and nobody has cancelled it while it ran", attempt, id)
+		return
+	}
+	c.sayings[slot].breakOff = 0
+	c.unbroken--
+}
+
+// cancelsAttempt notes that a cancel must break an attempt off.
+func (c *checker) cancelsAttempt(rec *record, slot int32) {
+	if s := &c.sayings[slot]; rec.state == stRunning && rec.holdsSlot && s.answered < rec.attempt {
+		s.breakOff = rec.attempt
+		c.unbroken++
 	}
 }
 

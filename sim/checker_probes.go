@@ -28,6 +28,9 @@ func (p *probes) add(now int64, id core.ID) {
 // probeUntil looks at everything due before a virtual time, with the clock at
 // that time: core is only read, and no event happens.
 func (c *checker) probeUntil(to int64) {
+	if len(c.letterQueue) > 0 {
+		c.probeLetters(to)
+	}
 	for i := range c.probes {
 		p := &c.probes[i]
 		for p.first < len(p.queue) && p.queue[p.first].at < to {
@@ -38,6 +41,35 @@ func (c *checker) probeUntil(to int64) {
 					c.at(at, next.id)
 				}
 			}
+		}
+	}
+}
+
+// letterProbe is a look at a dead letter at the very nanosecond when it is as old as its TTL, and
+// at the next one.
+type letterProbe struct {
+	at int64 // virtual ns
+	of *function
+	id core.ID
+}
+
+// probeLetters looks at the letters that are due before a virtual time. After a jump of the
+// clock it is not known when they are.
+func (c *checker) probeLetters(to int64) {
+	for len(c.letterQueue) > 0 && c.letterQueue[0].at < to {
+		p := c.letterQueue[0]
+		for c.letterQueue = c.letterQueue[1:]; len(c.letterQueue) > 0 && c.letterQueue[0].at == p.at; {
+			c.letterQueue = c.letterQueue[1:] // one of those of a time: asked a nanosecond later, core forgets all
+		}
+		for _, at := range []int64{p.at, p.at + 1} {
+			if at < c.w.loop.Now() || at >= to || c.jumps || p.of.letters.find(p.id) < 0 {
+				continue
+			}
+			c.w.loop.Look(at, func() {
+				if _, err := c.w.core.DeadLetter(p.of.name, p.id); (err == nil) != (at == p.at) {
+					c.w.fail("dead letters", "%s: the letter of execution %s, %d ns past its TTL: %v", p.of.name, p.id, at-p.at, err)
+				}
+			})
 		}
 	}
 }

@@ -38,11 +38,11 @@ func (c *checker) cleaned(ev *core.Event, rec *record, slot int32) {
 // call makes room for another call's, the oldest first.
 func (c *checker) makesRoom(ev *core.Event, rec *record, slot int32) {
 	w := c.w
-	const share = 64 // of the bound may be freed beyond what is needed
+	c.relieved = true
 	switch {
 	case !c.answered.has(slot):
 		w.fail("nothing is cleaned up early", "execution #%d (sync %v) was cleaned up %d ns after its end", rec.number, rec.sync, ev.At.Wall-rec.finished)
-	case c.offer == 0 || c.needed()+c.cfg.MaxPayloadBytes/share <= c.cfg.MaxPayloadBytes:
+	case c.offer == 0 || c.needed()+c.cfg.MaxPayloadBytes/reliefShare <= c.cfg.MaxPayloadBytes:
 		w.fail("nothing is cleaned up early", "execution #%d was cleaned up %d ns after its end, with %d bytes needed of %d", rec.number, ev.At.Wall-rec.finished, c.needed(), c.cfg.MaxPayloadBytes)
 	case c.needed()-c.answeredBytes > c.cfg.MaxPayloadBytes:
 		w.fail("nothing is cleaned up early", "execution #%d was cleaned up in vain: without all answered calls %d bytes are needed of %d", rec.number, c.needed()-c.answeredBytes, c.cfg.MaxPayloadBytes)
@@ -53,9 +53,20 @@ func (c *checker) makesRoom(ev *core.Event, rec *record, slot int32) {
 	}
 }
 
+// reliefShare is the part of the bound that is freed beyond what is needed.
+const reliefShare = 64
+
+// roomMade checks that as much was freed for the call being made as is to be, if there was so
+// much.
+func (c *checker) roomMade(held int64) {
+	if c.relieved && c.answeredBytes > 0 && held+c.cfg.MaxPayloadBytes/reliefShare > c.cfg.MaxPayloadBytes {
+		c.w.fail("room is made in advance", "%d bytes are held of %d, and answered calls have %d", held, c.cfg.MaxPayloadBytes, c.answeredBytes)
+	}
+}
+
 // needed is how many bytes are held once the call being made is accepted.
 func (c *checker) needed() int64 {
-	n := c.payload + c.w.core.Gauges().KeyBytes + int64(len(c.brings))
+	n := c.payload + c.w.core.Gauges().KeyBytes + int64(len(c.brings)+contextBytes(c.with))
 	if key := c.offer.Key(); key >= 0 {
 		n += int64(len(draws.KeyName(key)))
 	}
@@ -100,10 +111,9 @@ func (c *checker) evicted(ev *core.Event, rec *record, slot int32) {
 // forgetInput counts the input of one that ended before it started, or started
 // again, because nobody wants it.
 func (c *checker) forgetInput(rec *record, slot int32) {
-	n := rec.request
-	if c.sayings[slot].unwanted = true; rec.key >= 0 { // which stays
-		n = int32(len(c.sayings[slot].input))
-	}
+	s := &c.sayings[slot]
+	s.unwanted = true
+	n := int32(len(s.input) + len(s.with.Metadata)) // ids and keys stay
 	rec.request -= n
 	c.payload -= int64(n)
 }

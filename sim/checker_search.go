@@ -141,7 +141,7 @@ func (c *checker) query(n int) core.Search {
 		q.Since = some.created / 1e6
 	}
 	if n%5 == 0 {
-		q.Before = some.created/1e6 + 1
+		q.Before = some.created/1e6 + int64(n/5%2)
 	}
 	return q
 }
@@ -162,7 +162,7 @@ func (c *checker) matches(q *core.Search, rec *record, slot int32) bool {
 	case ended && wall-rec.finished > int64(c.cfg.TTL),
 		q.Function != "" && rec.fn.name != q.Function,
 		q.Statuses != 0 && q.Statuses.With(status) != q.Statuses,
-		q.Code != "" && (!ended || say.code != q.Code || cleaned && rec.failed),
+		q.Code != "" && (!ended || say.failures().code != q.Code || cleaned && rec.failed),
 		q.Key != "" && (rec.key < 0 || c.keys.entries[rec.key].name != q.Key || cleaned),
 		q.Since != 0 && rec.created < q.Since*1e6,
 		q.Before != 0 && rec.created >= q.Before*1e6:

@@ -26,6 +26,13 @@ type several struct {
 	idSeed  uint64
 	seats   map[*nodes.Seat]*seating
 
+	completing *account // by the call that is carried out
+	completion string   // what it is to end as
+	// completionOf is the attempt that the call names; 0 = any.
+	completionOf int
+	hearing      hearing // of the outcome that an owner is being told
+	configs      configurations
+
 	steps, unverified int64 // that were taken again
 	quietAsked        int64 // virtual time of the last look
 }
@@ -33,18 +40,21 @@ type several struct {
 // part is a partition with functions.
 type part struct {
 	durable
-	number  core.Partition
-	group   *group // of its first function, for counts
-	reached core.LSN
-	owner   cluster.Ownership
-	seq     uint64        // of the newest frame
-	epoch   cluster.Fence // its
-	base    uint64        // its
-	lost    uint64        // Seq of a frame that the engine has lost; 0 = none
-	closed  bool
-	acked   map[core.ID]bool // acknowledged to somebody
-	gone    map[core.ID]bool // evicted, past their TTL, or lost with a process's memory
-	spread  time.Duration    // of clocks, from the true time
+	number   core.Partition
+	group    *group // of its first function, for counts
+	reached  core.LSN
+	newest   int64 // wall ns: of the facts' times
+	owner    cluster.Ownership
+	seq      uint64        // of the newest frame
+	epoch    cluster.Fence // its
+	base     uint64        // its
+	lost     uint64        // Seq of a frame that the engine has lost; 0 = none
+	closed   bool
+	held     cluster.Fence       // of the newest owner that hands it over
+	acked    map[core.ID]bool    // acknowledged to somebody
+	gone     map[core.ID]bool    // evicted, past their TTL, or lost with a process's memory
+	redriven map[core.ID]core.ID // dead letters, and what they became
+	spread   time.Duration       // of clocks, from the true time
 }
 
 // seating is what is kept of a core.
@@ -58,14 +68,12 @@ func newSeveral(r *run) *several {
 		witness: r.witness, r: r, cluster: nodes.New(r.sc, r.loop, r.world),
 		idSeed: random.Mix(r.sc.Seed ^ 0x6e6f646573), seats: map[*nodes.Seat]*seating{}, quietAsked: -1,
 	}
+	k.startConfigurations()
 	for _, f := range k.functions {
-		p := core.PartitionOf(f.name)
-		if k.parts[p] == nil {
-			t := &part{number: p, group: f.group, acked: map[core.ID]bool{}, gone: map[core.ID]bool{}}
-			t.durable = *newDurable(k.witness, r.sc, t)
-			t.durable.nodes = true
-			k.parts[p] = t
-		}
+		k.judges(core.PartitionOf(f.name), f.group)
+	}
+	if r.sc.Configures() {
+		k.judges(nodes.ConfigPartition, k.functions[0].group)
 	}
 	// What is early or late is judged by the fastest clock.
 	spread := k.cluster.Spread(r.sc.Duration + r.sc.Settle + time.Hour)
@@ -76,6 +84,16 @@ func newSeveral(r *run) *several {
 		}
 	}
 	return k
+}
+
+// judges has a partition judged; g is for its counts.
+func (k *several) judges(p core.Partition, g *group) {
+	if k.parts[p] == nil {
+		t := &part{number: p, group: g, acked: map[core.ID]bool{}, gone: map[core.ID]bool{}, redriven: map[core.ID]core.ID{}}
+		t.durable = *newDurable(k.witness, k.r.sc, t)
+		t.durable.nodes = true
+		k.parts[p] = t
+	}
 }
 
 func (k *several) start() error {
@@ -131,6 +149,13 @@ func (o *seatWitness) Observe(ev core.Event) {
 		t.durable.core = k.core
 	}
 	a := t.accounts[ev.ID]
+	if ev.Kind == core.EventIdempotentHit && ev.Sync && a != nil && o.s.Fence == t.owner.Fence {
+		a.joined()
+	}
+	if ev.Kind == core.EventEnded && a != nil && a == k.completing {
+		a.brought, a.broughtBy = k.completion, k.completionOf
+	}
+	k.counts(&ev, a)
 	t.Observe(ev)
 	if ev.Kind == core.EventEvicted && a != nil && !a.letter && (!a.isDurable || o.s.Fence == t.owner.Fence) {
 		delete(t.accounts, ev.ID)
@@ -198,6 +223,9 @@ func (k *several) mustEnd() {
 		until = max(until, k.r.sc.Faults[i].At+k.r.sc.Faults[i].For)
 	}
 	if k.loop.Now() < int64(until+patience) {
+		return
+	}
+	if !k.followed() {
 		return
 	}
 	for _, t := range k.parts {

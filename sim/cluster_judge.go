@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
 	"time"
 
 	"simplane/core"
@@ -20,11 +21,13 @@ type attempts struct {
 	starts  map[int32]int64       // wall ns of the durable starts, by the owner's clock
 	runs    map[int32]*nodes.Seat // dispatched and not answered
 	seen    map[int32]bool        // dispatched
+	gave    map[int32]given       // answered, wherever that came to
+	counted map[int32]*nodes.Seat // its outcome was told to an owner, and counted there
 }
 
 func (a *attempts) hasStarted(f *core.Fact) {
 	if a.starts == nil {
-		a.starts, a.runs, a.seen = map[int32]int64{}, map[int32]*nodes.Seat{}, map[int32]bool{}
+		a.starts, a.runs, a.seen, a.gave = map[int32]int64{}, map[int32]*nodes.Seat{}, map[int32]bool{}, map[int32]given{}
 	}
 	a.starts[f.Attempt] = f.Wall
 }
@@ -42,33 +45,13 @@ func (d *durable) dispatchedThere(ev *core.Event, a *account) {
 		d.fail("no more attempts than maxRetries + 1", "execution #%d: attempt %d is dispatched, again %v, allowed are %d", a.rec.number, n, a.seen[n], a.allowed)
 	}
 	now := d.seat.Clock().Now().Wall
-	for _, m := range sortedKeys(a.runs) {
+	for _, m := range slices.Sorted(maps.Keys(a.runs)) {
 		if began := a.starts[m]; m < n && now-began < a.timeout {
 			d.fail("attempts do not overlap", "attempt %d of execution #%d is dispatched by %s, while attempt %d runs that %s began %v ago, of %v",
 				n, a.rec.number, d.seat.Node(), m, a.runs[m].Node(), time.Duration(now-began), time.Duration(a.timeout))
 		}
 	}
 	a.seen[n], a.runs[n] = true, d.seat
-}
-
-func sortedKeys[V any](m map[int32]V) []int32 {
-	var keys []int32
-	for k := range m {
-		keys = append(keys, k)
-	}
-	for i := range keys {
-		for j := i; j > 0 && keys[j] < keys[j-1]; j-- {
-			keys[j], keys[j-1] = keys[j-1], keys[j]
-		}
-	}
-	return keys
-}
-
-// Replied implements nodes.Watch.
-func (k *several) Replied(s *nodes.Seat, t core.Task) {
-	if a := k.parts[s.Partition].accounts[t.ID]; a != nil {
-		delete(a.runs, int32(t.Attempt))
-	}
 }
 
 // Owned implements nodes.Watch: what an earlier owner has accepted and not made
@@ -115,15 +98,33 @@ func (k *several) Stored(p core.Partition, at uint64, frame []byte) {
 		return
 	}
 	t.seq, t.epoch, t.base = f.Seq, f.Epoch, f.Base
+	t.leaving = f.Epoch == t.held
 	for _, stored := range f.Facts {
 		fact, err := core.DecodeFact(stored)
 		if err != nil {
 			k.fail("frames are read as they are written", "partition %d, place %d: %v", p, at, err)
 			return
 		}
+		if fact.Wall < t.newest {
+			k.fail("time goes on over owners", "partition %d: fact %d is of %v, and one before it of %v", p, t.reached+1,
+				time.Unix(0, fact.Wall).UTC(), time.Unix(0, t.newest).UTC())
+		}
+		t.newest = max(t.newest, fact.Wall)
 		t.reached++
 		t.durable.core = k.core // for its configuration
+		if a := t.accounts[fact.ID]; a != nil && a.there && fact.ID != (core.ID{}) {
+			if why := a.transition(&fact); why != "" {
+				k.fail("facts follow the states of an execution", "fact %d, %v of attempt %d, of execution #%d: %s", t.reached, fact.Kind, fact.Attempt, a.rec.number, why)
+			}
+			if fact.Code == core.CodeInterrupted {
+				k.interrupted(t, a, a.attempt, fact.Wall)
+			}
+		}
+		k.redrives(t, &fact)
 		t.durable.Stored(t.reached, &fact)
+		if fact.Kind == core.FactConfig {
+			k.configured(&fact)
+		}
 		if fact.Kind == core.FactFunctionGone { // who asked for that may not know yet
 			delete(t.promised, fact.Function)
 		}
@@ -165,6 +166,9 @@ func (k *several) Opened(s *nodes.Seat) {
 	if s.Fence != t.owner.Fence {
 		return // it has been taken over meanwhile
 	}
+	for _, a := range t.accounts { // whoever waited did at the owner before
+		a.joins, a.waiting = 0, 0
+	}
 	for _, g := range k.seats[s].made {
 		g.function.current = g
 		t.follow(g)
@@ -173,6 +177,9 @@ func (k *several) Opened(s *nodes.Seat) {
 	t.compareAll()
 	t.touched = t.touched[:0]
 }
+
+// Held implements nodes.Watch.
+func (k *several) Held(s *nodes.Seat) { k.parts[s.Partition].held = s.Fence }
 
 // Committed implements nodes.Watch: at each commit, what the owner shows of what has
 // changed is what the facts come to.
@@ -226,9 +233,9 @@ func (k *several) Offered(t world.Tag, _ *world.Caller, _ *core.Result, err erro
 // Rests implements world.Witness: an answer is told.
 func (k *several) Rests(tag world.Tag, id core.ID, _ core.LSN) {
 	t := k.parts[id[15]]
-	p := promise{of: t.accounts[id], at: k.clock.Wall(), cancel: tag == 0}
+	p := promise{of: t.accounts[id], at: k.clock.Wall()}
 	if p.of == nil {
-		if !t.gone[id] && tag != 0 && k.caller(tag).group.decl.Durability == string(core.DurabilityDisk) {
+		if !t.gone[id] && k.caller(tag).group.decl.Durability == string(core.DurabilityDisk) {
 			k.fail("nothing acknowledged is missing", "execution %v is acknowledged, and nobody has it", id)
 		}
 		return
@@ -275,11 +282,13 @@ func (k *several) Woken(c *world.Caller, s core.Snapshot) {
 }
 
 // Seen implements world.Witness.
-func (k *several) Seen(id core.ID, _ int64, s *core.Snapshot) {
+func (k *several) Seen(id core.ID, asked int64, s *core.Snapshot) {
 	t := k.parts[id[15]]
 	a := t.accounts[id]
 	t.group.counts[cLookUps]++
 	switch {
+	case s != nil && !s.Status.Terminal() && a != nil && a.settled && asked > a.settledAt:
+		k.fail("an end that was told is seen by all", "execution #%d is looked up at %v and shown as %v; its end was told to somebody at %v", a.rec.number, time.Duration(asked), s.Status, time.Duration(a.settledAt))
 	case !t.acked[id] || t.gone[id]: // in memory only, or past its TTL
 	case a == nil || !a.there:
 		k.fail("nothing acknowledged is missing", "execution %v was acknowledged, and nobody has it", id)
@@ -328,26 +337,3 @@ func (k *several) Updated(fn int, now *core.Spec, err error) {
 
 // Updating implements world.Witness.
 func (k *several) Updating(int, *core.Spec, uint64) {}
-
-// Unended implements world.Witness.
-func (k *several) Unended(fn int) (ids []core.ID) {
-	for _, a := range k.of(fn).inOrder() {
-		if a.there && a.name == k.functions[fn].name && !a.status.Terminal() {
-			ids = append(ids, a.rec.id)
-		}
-	}
-	return ids
-}
-
-// Cancelling implements world.Witness.
-func (k *several) Cancelling(core.ID) {}
-
-// Cancelled implements world.Witness.
-func (k *several) Cancelled(core.ID, *core.Snapshot, error) {}
-
-// Redriven implements world.Witness.
-func (k *several) Redriven(t world.Tag, _ core.ID, err error) {
-	if err == nil {
-		k.caller(t).group.counts[cRedriven]++
-	}
-}

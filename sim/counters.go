@@ -51,8 +51,10 @@ const (
 	cLookUps
 	cTakeovers        // a partition's owner changed although the one before had not given it up
 	cHandOvers        // and had given it up
+	cToldOutcomes     // of attempts, that an owner after the one that dispatched them was told
 	cLostFrames       // acknowledged by the engine, and gone
 	cClosedPartitions // found to lack frames
+	cConfigured       // changes of the configuration
 	cCallerRetries
 	cCallersFailed
 	counterCount
@@ -67,7 +69,7 @@ var counterNames = [counterCount]string{"offered", "accepted", "success", "error
 	"queue_wait_exceeded", "stale", "cancelled", "redriven", "updates", "completed", "purged", "rejected.draining",
 	"rejected.journal_full", "unavailable", "interrupted", "lost_facts", "refused_starts",
 	"scale_ups", "scale_downs", "scale_turns", "replica_seconds",
-	"rejected.no_owner", "owner_lost", "lookups", "takeovers", "hand_overs", "lost_frames", "closed_partitions",
+	"rejected.no_owner", "owner_lost", "lookups", "takeovers", "hand_overs", "told_outcomes", "lost_frames", "closed_partitions", "configured",
 	"caller_retries", "callers_failed"}
 
 // Counts are the counters of one function, or of all.

@@ -32,6 +32,18 @@ type durable struct {
 	promised map[string][]core.Spec // specs in force that were acknowledged, oldest first
 	keys     map[string]*account
 	losses   losses
+	settings settingsModel
+
+	made         made
+	calling      brought          // by the call that is being made
+	holding      map[core.ID]bool // executions that have a slot in this process
+	offScheduler bool             // nothing is served at once
+	drainsOnce   bool             // work is started by hand
+	endings      []*account       // durable, since answers were looked at last
+
+	completing core.ID // from outside, by the call that is being made
+	drains     int     // attempts of drain-once in this process that are not over
+	leaving    bool    // the process drains; with several nodes: it hands the partition over
 }
 
 // facts is what keeps them.
@@ -59,17 +71,34 @@ type account struct {
 	inSlot       bool // its next attempt follows an interrupted one
 	tail         core.LSN
 	created      int64
+	endKept      int64 // wall ns of when its end became durable
 	finished     int64
 	outcome      string
 	input        string
 	letter       bool
 
-	made    int  // attempts dispatched, over all processes
-	allowed int  // so many, when the last retry was decided on; 0 = there was none
-	open    bool // one is, in this process
-	running bool // it is, and the execution has not ended
+	made         int   // attempts dispatched, over all processes
+	allowed      int   // so many, when the last retry was decided on; 0 = there was none
+	open         bool  // one is, in this process
+	slot         bool  // it holds one, in this process
+	over         bool  // it has ended, as core observes it
+	dispatchedAt int64 // elapsed ns of that
+	newest       int32 // attempt that was dispatched
+	breakOff     int32 // attempt that is to be broken off; 0 = none
+	running      bool  // it is, and the execution has not ended
+	joins        int   // callers who have waited for it in this process
+	waiting      int   // those that have not taken that back
 
-	by *nodes.Seat // with several nodes: that accepted it
+	pause pausesModel
+
+	call brought       // nil input = it is not known
+	was  *core.Details // shown when its facts were durable; nil = not yet
+
+	by        *nodes.Seat // with several nodes: that accepted it
+	brought   string      // with several nodes: the end that a completion from outside has brought about
+	broughtBy int         // with several nodes: the attempt that this completion named
+	settled   bool        // with several nodes: who was to end it has been told that it has ended
+	settledAt int64       // virtual ns of that
 	attempts
 }
 
@@ -87,7 +116,9 @@ func newDurable(w *witness, sc *scenario.Scenario, disk facts) *durable {
 	return &durable{
 		witness: w, disk: disk, timeout: int64(sc.Core.Journal.Timeout), accounts: map[core.ID]*account{}, byPlace: map[core.LSN]*account{},
 		letters: map[string][]core.ID{}, specs: map[string]core.Fact{}, promised: map[string][]core.Spec{}, keys: map[string]*account{},
-		losses: newLosses(w.expect),
+		losses: newLosses(w.expect), made: newMade(), holding: map[core.ID]bool{},
+		offScheduler: sc.Core.SchedulerOff || sc.Core.Backlog == scenario.Backlogs[1],
+		settings:     settingsModel{first: coreConfig(sc, nil), rates: map[string]*secondly{}},
 	}
 }
 
@@ -133,14 +164,29 @@ func (d *durable) Observe(ev core.Event) {
 		g = called.group
 	}
 	a := d.accounts[ev.ID]
+	if ev.Kind == core.EventIdempotentHit && !d.nodes {
+		d.acquired(&ev, f)
+		if ev.Sync && a != nil {
+			a.joined()
+		}
+	}
 	if c, ok := counted[ev.Kind]; ok {
 		g.counts[c.counter]++
 		d.say(&ev, f, a, c.says)
 	}
+	d.slotOf(&ev)
+	d.sameKey(&ev)
+	d.paused(&ev, a)
+	if ev.Kind == core.EventEnded && a != nil && a.isDurable {
+		d.endings = append(d.endings, a)
+	}
 	switch ev.Kind {
 	case core.EventAccepted:
 		d.number++
-		a = &account{name: f.name, isDurable: !ev.Sync && g.decl.Durability == string(core.DurabilityDisk), created: ev.At.Wall}
+		if !d.nodes {
+			d.acquired(&ev, f)
+		}
+		a = &account{name: f.name, isDurable: !ev.Sync && g.decl.Durability == string(core.DurabilityDisk), created: ev.At.Wall, call: d.calling}
 		a.rec.id, a.rec.number, a.rec.sync, a.by = ev.ID, d.number, ev.Sync, d.seat
 		d.accounts[ev.ID] = a
 		if a.isDurable && !d.disk.Room() {
@@ -152,6 +198,9 @@ func (d *durable) Observe(ev core.Event) {
 		if g != nil {
 			g.counts[rejectionCounter(ev.Code)]++
 		}
+		if ev.Code == core.CodeNoJournal {
+			d.fail("work is refused for a reason", "%s, and there is one", ev.Code)
+		}
 		if ev.Code == core.CodeJournalFull && d.disk.Room() {
 			d.fail("work is refused for a reason", "%s, and the journal has room", ev.Code)
 		}
@@ -160,9 +209,10 @@ func (d *durable) Observe(ev core.Event) {
 		g.latency[seriesQueueWait].Record(int64(ev.QueueWait))
 		d.say(&ev, f, a, saysStart)
 		if a != nil {
-			a.running = true
+			a.running, a.slot, a.newest, a.dispatchedAt = true, true, ev.Attempt, ev.At.Mono
 		}
 		d.dispatched(&ev, f, a)
+		d.waited(&ev, a)
 	case core.EventRetried:
 		g.counts.addRetry(&ev)
 		d.say(&ev, f, a, saysRetry)
@@ -172,11 +222,13 @@ func (d *durable) Observe(ev core.Event) {
 	case core.EventRequeued:
 		d.say(&ev, f, a, saysQueue)
 	case core.EventEnded:
+		d.over(&ev, a)
+		d.endsAsItMay(&ev, f, a)
 		d.ended(&ev, f, a)
 	case core.EventSlotReleased:
 		d.say(&ev, f, a, saysFree)
 		if a != nil {
-			a.open = false
+			a.open, a.slot = false, false
 		}
 	case core.EventFunctionAdded:
 		d.writeFunction(f, "add")
@@ -228,11 +280,6 @@ func (d *durable) sizes(f *generation, queued, pausing, inFlight int) {
 	f.queued, f.pausing, f.inFlight = queued, pausing, inFlight
 }
 
-// Offering implements world.Witness.
-func (d *durable) Offering(t world.Tag, _ *world.Caller, _ []byte, _ core.ID) {
-	d.caller(t).group.counts[cOffered]++
-}
-
 // Offered implements world.Witness.
 func (d *durable) Offered(world.Tag, *world.Caller, *core.Result, error) {}
 
@@ -241,6 +288,9 @@ func (d *durable) Rests(t world.Tag, id core.ID, on core.LSN) {
 	p := promise{on: on, since: d.disk.Since(on), of: d.accounts[id], at: d.clock.Wall(), cancel: t == 0}
 	if p.of == nil || !p.of.isDurable {
 		return
+	}
+	if t != 0 {
+		d.acceptedOn(p.of, on)
 	}
 	if key := t.Key(); key >= 0 {
 		p.key = d.caller(t).name + " " + strconv.Itoa(key)
@@ -255,7 +305,7 @@ func (d *durable) Woken(_ *world.Caller, s core.Snapshot) {
 	if a == nil || !a.isDurable {
 		return
 	}
-	if got := outcomeOf(&s); !a.status.Terminal() || a.outcome != got {
+	if got := outcomeOf(&s); !a.status.Terminal() || a.outcome != got && !s.CleanedUp { // which may come before the end is durable
 		d.fail("an end is told once it is durable", "a caller of execution #%d is told %s; its facts say %v %s", a.rec.number, got, a.status, a.outcome)
 	}
 }

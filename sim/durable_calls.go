@@ -11,8 +11,12 @@ import (
 func (d *durable) Created(fn int, err error) {
 	f := d.functions[fn]
 	if err == nil {
+		if !d.nodes && !d.disk.Room() {
+			d.fail("new durable work needs room", "%s is registered, and the journal has no room", f.name)
+		}
 		d.promised[f.name] = append(d.promised[f.name], *f.current.core.Spec())
 		f.exists = true
+		delete(d.settings.rates, f.name) // another function, with a limit of its own
 	}
 }
 
@@ -48,11 +52,15 @@ func (d *durable) Unended(fn int) (ids []core.ID) {
 // Cancelling implements world.Witness.
 func (d *durable) Cancelling(core.ID) {}
 
-// Cancelled implements world.Witness.
-func (d *durable) Cancelled(core.ID, *core.Snapshot, error) {}
+// Cancelled implements world.Witness: what it has freed is used at once.
+func (d *durable) Cancelled(_ core.ID, _ *core.Snapshot, err error) {
+	if err == nil {
+		d.leftIdle()
+	}
+}
 
 // Redriven implements world.Witness.
-func (d *durable) Redriven(t world.Tag, _ core.ID, err error) {
+func (d *durable) Redriven(t world.Tag, _, _ core.ID, err error) {
 	if err == nil {
 		d.caller(t).group.counts[cRedriven]++
 	}

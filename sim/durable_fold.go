@@ -15,6 +15,7 @@ func (d *durable) Stored(at core.LSN, f *core.Fact) {
 	d.losses.kept[at] = f.Function
 	switch f.Kind {
 	case core.FactFunctionSet:
+		d.numbered(f)
 		d.specs[f.Function] = *f
 		return
 	case core.FactFunctionGone:
@@ -49,6 +50,7 @@ func (d *durable) Stored(at core.LSN, f *core.Fact) {
 	case core.FactAccepted:
 		a.there, a.registration, a.attempt, a.tail, a.created, a.input = true, f.Registration, 1, at, f.Wall, string(f.Input)
 		a.timeout = f.Timeout
+		d.hasCall(a, f)
 		if f.Letter != (core.ID{}) {
 			d.setLetters(f.Function, slices.DeleteFunc(d.letters[f.Function], func(id core.ID) bool { return id == f.Letter }))
 			if old := d.accounts[f.Letter]; old != nil {
@@ -61,6 +63,7 @@ func (d *durable) Stored(at core.LSN, f *core.Fact) {
 	case core.FactRetried:
 		a.allowed = d.retries(f) + 1
 		a.status, a.attempt, a.pausing, a.tail, a.inSlot = core.Queued, f.Attempt, f.RetryAt != 0, at, f.Code == core.CodeInterrupted
+		a.pause.durable = f.RetryAt
 	case core.FactRequeued:
 		a.pausing, a.tail = false, at
 	case core.FactEnded:
@@ -68,6 +71,7 @@ func (d *durable) Stored(at core.LSN, f *core.Fact) {
 		if f.Echo {
 			output = a.input
 		}
+		a.endKept = d.clock.Wall()
 		a.status, a.pausing, a.finished, a.outcome = f.Status, false, f.Wall, fmt.Sprintf("%v %s %s", f.Status, f.Code, output)
 		if f.Status != core.Success && !f.Unwanted {
 			a.letter = true
@@ -80,7 +84,7 @@ func (d *durable) Stored(at core.LSN, f *core.Fact) {
 func (d *durable) started(a *account) {
 	if !a.inSlot && !d.losses.refolding {
 		for _, other := range d.accounts {
-			if other.there && other.name == a.name && other.registration == a.registration && other.status == core.Queued && !other.pausing && !other.inSlot && other.tail < a.tail {
+			if other.there && other.name == a.name && other.registration == a.registration && other.status == core.Queued && !other.pausing && !other.inSlot && other.tail < a.tail && !d.passes(a, other) {
 				d.fail("work starts in the order of its facts", "execution #%d starts, and #%d was queued before it", a.rec.number, other.rec.number)
 			}
 		}
@@ -88,10 +92,27 @@ func (d *durable) started(a *account) {
 	a.status, a.inSlot = core.Running, false
 }
 
+// passes says that a may start before other, which was queued earlier: a process that
+// drains, or hands a partition over, starts what callers wait for, and leaves what nobody
+// waits for to the next one. Nobody begins to wait then, so whoever waits for other now
+// did when that was decided.
+func (d *durable) passes(a, other *account) bool {
+	return d.leaving && a.joins > 0 && other.waiting == 0
+}
+
+// joined is a caller who begins to wait for an execution.
+func (a *account) joined() {
+	a.joins++
+	a.waiting++
+}
+
 // retries are the maxRetries that were in force at a fact.
 func (d *durable) retries(f *core.Fact) int {
 	set, ok := d.specs[f.Function]
-	if !ok {
+	switch {
+	case !ok && d.losses.refolding:
+		return core.MaxRetriesBound // the spec that was in force then may be released
+	case !ok:
 		return 0
 	}
 	spec, err := world.Specs{}.DecodeSpec(set.Data)
@@ -225,6 +246,14 @@ func (d *durable) Advanced() {
 	d.keep()
 	for _, a := range d.touched {
 		d.compare(a)
+		d.remember(a)
+		d.unbroken(a)
+	}
+	d.settingsAt()
+	d.sound()
+	d.leftIdle()
+	if d.log.lines&15 == 0 && !d.nodes {
+		d.unfinished()
 	}
 	d.touched = d.touched[:0]
 	line := append(d.log.begin(d.loop.Now()), "durable "...)
@@ -241,11 +270,16 @@ func (d *durable) compare(a *account) {
 	case !ok && !d.past(a):
 		d.fail("nothing acknowledged is missing", "execution #%d is gone; its facts say %v", a.rec.number, a.status)
 	case !ok:
+		return
 	case s.Status.Terminal() != a.status.Terminal():
 		d.fail("what is shown is what is durable", "execution #%d is shown as %v; its facts say %v", a.rec.number, s.Status, a.status)
+	case !s.Status.Terminal() && (s.Err != nil || s.Output != nil || s.FinishedAtMillis != 0):
+		d.fail("what is shown is what is durable", "execution #%d is shown as %v with error %v, output %q and end %d", a.rec.number, s.Status, s.Err, s.Output, s.FinishedAtMillis)
 	case s.Attempt < a.attempt:
 		d.fail("what is shown is what is durable", "execution #%d is shown at attempt %d; its facts say %d", a.rec.number, s.Attempt, a.attempt)
 	case s.Status.Terminal() && !s.CleanedUp && outcomeOf(&s) != a.outcome:
 		d.fail("what is shown is what is durable", "execution #%d is shown as %s; its facts say %s", a.rec.number, outcomeOf(&s), a.outcome)
 	}
+	d.hides(a, &s)
+	d.keepsError(a, &s)
 }

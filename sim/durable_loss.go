@@ -42,6 +42,9 @@ func (d *durable) lose() {
 		}
 	}
 	if len(l.lost) == 0 {
+		if d.cameBack() {
+			d.refold()
+		}
 		return
 	}
 	places := slices.Sorted(maps.Keys(l.lost))
@@ -56,6 +59,16 @@ func (d *durable) lose() {
 		d.fail("what is synced is kept", "the disk had synced %d facts, from %d to %d, and has lost them; a scenario in which that may happen has a check on the count lost_facts", len(places), places[0], places[len(places)-1])
 	}
 	d.refold()
+}
+
+// cameBack says that facts are there that were released: the disk had synced that, too.
+func (d *durable) cameBack() (any bool) {
+	d.disk.Each(func(at core.LSN, _ *core.Fact) {
+		if _, kept := d.losses.kept[at]; !kept {
+			any = true
+		}
+	})
+	return any
 }
 
 // refold forgets what the facts came to, and folds those that are left.

@@ -19,11 +19,20 @@ func (d *durable) Crashed() {
 		d.late(&d.rests[i])
 	}
 	d.rests, d.touched = d.rests[:0], d.touched[:0]
+	d.made = newMade()
+	clear(d.holding)
+	d.drainsOnce, d.endings = false, d.endings[:0]
 	d.lose()
 	for id, a := range d.accounts {
-		if a.open, a.running, a.inSlot = false, false, false; a.facts == 0 && !a.letter {
+		a.over, a.breakOff, a.joins, a.waiting = a.status.Terminal(), 0, 0, 0
+		a.pause.until = a.pause.durable
+		if a.open, a.running, a.inSlot, a.slot = false, false, false, false; a.facts == 0 && !a.letter {
 			delete(d.accounts, id)
 		}
+	}
+	d.drains, d.leaving, d.completing = 0, false, core.ID{}
+	if d.settings.at > d.disk.Durable() {
+		d.settings.at = 0
 	}
 	for name, specs := range d.promised {
 		d.promised[name] = slices.DeleteFunc(specs, func(s core.Spec) bool {
@@ -49,6 +58,13 @@ func (d *durable) Restarted() {
 		}
 	}
 	d.compareAll()
+	for _, a := range d.inOrder() {
+		d.stillShown(a)
+	}
+	d.found()
+	d.restoredSettings()
+	d.unfinished()
+	d.nothingWaits()
 }
 
 // compareAll compares all that core shows with the facts.
@@ -71,9 +87,17 @@ func (d *durable) compareAll() {
 // leftovers looks for facts that nobody needs any more, for long enough that sweeps
 // have come.
 func (d *durable) leftovers() {
+	if d.nodes {
+		return
+	}
+	d.oneConfig()
+	d.deletions()
+	d.sound()
+	d.drained()
+	d.unfinished()
 	cfg := d.core.Config()
 	for _, a := range d.inOrder() {
-		if age := d.clock.Wall() - a.finished; a.status.Terminal() && a.facts > 0 && !a.letter && age > int64(cfg.TTL+4*cfg.SweepInterval) {
+		if age := d.clock.Wall() - max(a.finished, a.endKept); a.status.Terminal() && a.facts > 0 && !a.letter && age > int64(cfg.TTL+4*cfg.SweepInterval) {
 			d.fail("facts go when nobody needs them", "execution #%d ended %v ago, and %d facts of it are there", a.rec.number, time.Duration(age), a.facts)
 		}
 	}
@@ -88,6 +112,9 @@ func (d *durable) compareLetters(name string) {
 	held := d.core.DeadLetterCount(name) - len(ids)
 	want = want[min(len(want), max(0, len(want)+held-d.core.Config().MaxDeadLetters)):]
 	ids = slices.DeleteFunc(ids, func(id core.ID) bool { return d.accounts[id] == nil || !d.accounts[id].isDurable })
+	for _, id := range ids {
+		d.letterOf(name, id)
+	}
 	if !slices.Equal(ids, want) {
 		d.fail("dead letters are kept", "%s has %d, %v; by its facts %d, %v", name, len(ids), ids, len(want), want)
 	}

@@ -2,7 +2,6 @@ package sim
 
 import (
 	"strings"
-	"time"
 
 	"simplane/bench/latency"
 	"simplane/core"
@@ -21,7 +20,6 @@ type group struct {
 	queued    int
 	pausing   int // between two attempts
 	inFlight  int
-	mostAsked time.Duration // the longest pause that a failure asks for
 }
 
 // The recorded series. That of all ends is these two of them together.
@@ -128,6 +126,11 @@ type generation struct {
 	target         int   // ADAPTIVE_PER_POD: slots for each instance; 0 = not known
 	targetAt       int64 // of its last change
 
+	readySince, turnAt int64 // checker: by the number of dispatches; see checker_turns.go
+
+	service     serviceModel    // checker
+	completions completionModel // checker
+
 	busy, had int64 // runningArea and slotArea when load stopped
 }
 
@@ -168,10 +171,7 @@ func (w *witness) addFunctions(sc *scenario.Scenario, names []world.Function) {
 	groups := map[*scenario.Function]*group{}
 	for i := range sc.Functions {
 		f := &sc.Functions[i]
-		g := &group{name: f.Name, decl: f, mostAsked: f.Behavior.RetryAfter}
-		for i := range f.Behavior.Attempts {
-			g.mostAsked = max(g.mostAsked, f.Behavior.Attempts[i].RetryAfter)
-		}
+		g := &group{name: f.Name, decl: f}
 		for s := range g.latency {
 			g.latency[s].Precision, g.latency[s].Sparse = precision(digits), digits < 3
 		}

@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -154,7 +155,10 @@ func (r *run) boot(seen observer) (*core.Core, error) {
 	if err := disk.Restore(from); err != nil {
 		return nil, err
 	}
-	return c, from.Done(clock.Now(), nil)
+	if err := from.Done(clock.Now(), nil); err != nil {
+		return nil, err
+	}
+	return c, world.RestoreSettings(c, from.Config())
 }
 
 func coreConfig(sc *scenario.Scenario, scaler core.Scaler) core.Config {
@@ -166,7 +170,7 @@ func coreConfig(sc *scenario.Scenario, scaler core.Scaler) core.Config {
 		ScaleUpCooldown:   sc.Core.Autoscale.UpCooldown, ScaleDownCooldown: sc.Core.Autoscale.DownCooldown,
 		ScaleDownWindow: sc.Core.Autoscale.DownWindow, ScaleToZeroGrace: sc.Core.Autoscale.ToZeroGrace,
 		Scaler:        scaler,
-		MaxFunctions:  scenario.MaxFunctions,
+		MaxFunctions:  cmp.Or(sc.Core.MaxFunctions, scenario.MaxFunctions),
 		MaxExecutions: sc.Core.MaxExecutions, MaxIdempotencyKeys: sc.Core.MaxIdempotencyKeys, MaxPayloadBytes: sc.Core.MaxPayloadBytes,
 		PassOverLate: sc.Core.PassOverLate,
 		Shards:       sc.Core.Shards, SchedulerOff: sc.Core.SchedulerOff,

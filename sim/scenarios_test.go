@@ -52,12 +52,10 @@ func TestReplay(t *testing.T) {
 			continue
 		}
 		for name, again := range map[string]func() *Result{
-			"again":          func() *Result { return mustRun(t, sc, Options{}) },
-			"with plots":     func() *Result { return mustRun(t, sc, Options{Series: true}) },
 			"without checks": func() *Result { return mustRun(t, sc, Options{Unchecked: true}) },
-			"GOMAXPROCS=1": func() *Result {
+			"with plots, GOMAXPROCS=1": func() *Result {
 				defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
-				return mustRun(t, sc, Options{})
+				return mustRun(t, sc, Options{Series: true})
 			},
 		} {
 			r := again()

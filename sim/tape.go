@@ -12,16 +12,16 @@ import (
 
 // tape is the core.Recorder of every run: what a core has recorded it takes again,
 // function by function and shard by shard of the keys, and compares. It does so
-// while the run goes on, a step behind, so that no more than the last steps are kept
-// however long the run is. That costs as much as all else in a run. So of a long run
-// all of the first wholly steps are taken again, and later one in sparsely of the
+// while the run goes on, a few steps behind, so that no more than the last steps are
+// kept however long the run is. That costs as much as all else in a run. So of a long
+// run all of the first wholly steps are taken again, and later one in sparsely of the
 // stretches from one of a function's bases to the next.
 type tape struct {
 	w       *witness
 	also    core.Recorder // is told everything, too; nil = nobody is
 	cfg     core.ReplayConfig
 	few     []*track        // by domain, where that is a small number
-	left    []bool          // of those; nearly all steps of a long run are looked up here only
+	left    domainSet       // of those; nearly all steps of a long run are looked up here only
 	rates   core.RateReplay // of this process
 	domains map[uint32]*track
 	inOrder []*track
@@ -35,6 +35,16 @@ const (
 	sparsely = 16
 )
 
+// A run with more than fewTracks takes the steps of each again in batches of
+// batched: what a replay needs of memory is out of the caches after the steps of so
+// many others, and is fetched once for a batch (10,000 functions: 8 % of a run). Of
+// fewer tracks each step is taken again before the next one, where a report is most
+// use.
+const (
+	fewTracks = 64
+	batched   = 16
+)
+
 func newTape(w *witness, also core.Recorder) *tape { return &tape{w: w, also: also, wholly: wholly} }
 
 // track is what is recorded of one domain: a function, or a shard of keys.
@@ -44,8 +54,9 @@ type track struct {
 	replay  *core.Replay
 	keys    *core.KeyReplay
 	chosen  bool        // its steps are taken again up to the next base, though the run is long
-	step    []core.Step // the latest one, which a base may still follow
-	base    *core.Base  // the one that came with it
+	due     []core.Step // steps that are to be taken again, with their further records; a base may still follow
+	steps   int         // of due
+	base    *core.Base  // the one that came with the last of them
 	recent  []core.Step // in a circle
 	records int
 }
@@ -53,17 +64,18 @@ type track struct {
 // leave stops taking a track's steps again, up to some base; false if there are too
 // many tracks to be told of that.
 func (t *tape) leave(tr *track) bool {
-	if tr.domain >= uint32(len(t.left)) {
+	if tr.domain >= uint32(len(t.few)) {
 		return false
 	}
-	t.left[tr.domain] = true
-	tr.chosen, tr.replay, tr.step, tr.base, tr.recent = false, nil, nil, nil, nil
+	t.left.set(tr.domain, true)
+	tr.chosen, tr.replay, tr.due, tr.steps, tr.base, tr.recent = false, nil, nil, 0, nil, nil
 	return true
 }
 
-// choose says whether a base begins a stretch that is taken again.
-func (t *tape) choose(b *core.Base) bool {
-	return t.steps < t.wholly || b.Whole && random.Mix(uint64(b.Domain)<<32|uint64(b.Seq))%sparsely == 0
+// chosen says whether a base begins a stretch that is taken again though the run is
+// long.
+func chosen(b *core.Base) bool {
+	return b.Whole && random.Mix(uint64(b.Domain)<<32|uint64(b.Seq))%sparsely == 0
 }
 
 // recentSteps are the records that a report of a divergence shows.
@@ -91,6 +103,9 @@ func (t *tape) Step(s core.Step) {
 	if t.w.violation != nil {
 		return
 	}
+	if c := t.w.check; c != nil && s.Seq != 0 {
+		c.stepped(&s)
+	}
 	if err := t.rates.Next(&s); err != nil {
 		t.w.fail("rate window", "%v", err)
 	}
@@ -101,23 +116,21 @@ func (t *tape) Step(s core.Step) {
 		}
 		return
 	}
-	if s.Domain < uint32(len(t.left)) && t.left[s.Domain] {
+	if t.left.has(s.Domain) {
 		return
 	}
 	tr := t.of(s.Domain)
 	if s.Kind != core.StepMore {
-		t.again(tr)
-		if t.steps >= t.wholly && !tr.chosen && tr.replay != nil && t.leave(tr) {
+		leaves := t.steps >= t.wholly && !tr.chosen && tr.replay != nil
+		if leaves || tr.base != nil || tr.steps == batched || len(t.inOrder) <= fewTracks {
+			t.again(tr)
+		}
+		if leaves && t.leave(tr) {
 			return
 		}
+		tr.steps++
 	}
-	tr.step = append(tr.step, s)
-	if len(tr.recent) < recentSteps {
-		tr.recent = append(tr.recent, s)
-	} else {
-		tr.recent[tr.records%recentSteps] = s
-	}
-	tr.records++
+	tr.due = append(tr.due, s)
 }
 
 // Base implements core.Recorder.
@@ -125,32 +138,36 @@ func (t *tape) Base(b *core.Base) {
 	if t.also != nil {
 		t.also.Base(b)
 	}
+	if c := t.w.check; c != nil && b.Spec != nil {
+		c.based(b)
+	}
 	tr := t.of(b.Domain)
-	chosen := t.choose(b)
+	begins := chosen(b) || t.steps < t.wholly
 	switch {
 	case t.w.violation != nil:
 		return
 	case tr.replay != nil:
 		tr.base = b
-		if b.Whole && t.steps >= t.wholly {
+		if !b.Whole {
+			return
+		}
+		if tr.chosen = chosen(b); !begins {
 			t.again(tr)
-			if tr.chosen = chosen; !chosen {
-				t.leave(tr)
-			}
+			t.leave(tr)
 		}
 		return
-	case !chosen && t.leave(tr):
+	case !begins && t.leave(tr):
 		return
 	}
-	if tr.chosen, tr.records = true, 0; tr.domain < uint32(len(t.left)) {
-		t.left[tr.domain] = false
+	if tr.chosen, tr.records = chosen(b), 0; t.left.has(tr.domain) {
+		t.left.set(tr.domain, false)
 	}
 	tr.name = b.Spec.Name
 	var err error
 	if tr.replay, err = core.NewReplay(t.cfg, b); err != nil {
 		t.w.fail(divergence, "%s: %v", tr.name, err)
 	}
-	tr.step = tr.step[:0]
+	tr.due, tr.steps = tr.due[:0], 0
 }
 
 // Broken implements core.Alarm.
@@ -179,7 +196,7 @@ func (t *tape) of(domain uint32) *track {
 	}
 	if domain < scenario.MaxFunctions { // they are numbered
 		more := max(0, int(domain)+1-len(t.few))
-		t.few, t.left = append(t.few, make([]*track, more)...), append(t.left, make([]bool, more)...)
+		t.few = append(t.few, make([]*track, more)...)
 		t.few[domain] = tr
 	} else {
 		t.domains[domain] = tr
@@ -201,13 +218,28 @@ func (t *tape) end() {
 
 const divergence = "recorded steps are decided in the same way again"
 
-// again takes a track's latest step again, and compares.
+// again takes a track's due steps again, and compares.
 func (t *tape) again(tr *track) {
-	if len(tr.step) == 0 || t.w.violation != nil {
-		return
+	due, base := tr.due, tr.base
+	tr.due, tr.steps, tr.base = tr.due[:0], 0, nil
+	for len(due) > 0 && t.w.violation == nil {
+		n := 1
+		for n < len(due) && due[n].Kind == core.StepMore {
+			n++
+		}
+		step, with := due[:n], base
+		if due = due[n:]; len(due) > 0 {
+			with = nil
+		}
+		t.compare(tr, step, with)
+		for i := range step {
+			tr.note(&step[i])
+		}
 	}
-	step, base := tr.step, tr.base
-	tr.step, tr.base = tr.step[:0], nil
+}
+
+// compare takes a step again, base being the one that came with it.
+func (t *tape) compare(tr *track, step []core.Step, base *core.Base) {
 	var v core.Verdict
 	switch {
 	case tr.keys != nil:
@@ -225,6 +257,16 @@ func (t *tape) again(tr *track) {
 	default:
 		t.w.fail(divergence, "%s, step %d, %v: %v: %s\n%s", tr.name, step[0].Seq, step[0].Kind, v.Result, v.Why, tr.report(step, v.Again))
 	}
+}
+
+// note keeps a record for reports.
+func (tr *track) note(s *core.Step) {
+	if len(tr.recent) < recentSteps {
+		tr.recent = append(tr.recent, *s)
+	} else {
+		tr.recent[tr.records%recentSteps] = *s
+	}
+	tr.records++
 }
 
 // report lists the records up to a step, and what that is now.

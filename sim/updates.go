@@ -46,6 +46,8 @@ func (w *witness) Updated(fn int, now *core.Spec, err error) {
 		w.fail("updates", "%s: core says %v, and observed an update %v", f.name, err, taken)
 	case err == nil && f.current.lowered:
 		w.fail("replicas", "%s: an update lowered maxReplicas to %d, and %d are wanted", f.name, f.current.spec.ScalingConfig.MaxReplicas, f.current.wanted)
+	case err == nil && !f.current.autoscaled() && f.current.core.DesiredReplicas() != 0:
+		w.fail("replicas", "%s: %d are wanted of a function that is not autoscaled", f.name, f.current.core.DesiredReplicas())
 	case err == nil && !reflect.DeepEqual(*now, f.current.spec):
 		w.fail("updates", "%s: core answers with %+v, put was %+v", f.name, *now, f.current.spec)
 	}

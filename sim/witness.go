@@ -37,9 +37,11 @@ type witness struct {
 	reportedAt int64 // virtual ns of the last report; -1 = none
 	loadUntil  int64 // virtual ns when load stops
 	loadOver   bool
+	endedAt    int64 // virtual ns of the last end
 
-	cancelling  core.ID // by the call that is being made
-	cancellable bool
+	cancelling    core.ID // by the call that is being made
+	cancellable   error   // what core must say to that; nil = it is cancelled
+	cancellingAll bool
 
 	log       *logbook
 	check     *checker // nil when unchecked
@@ -100,6 +102,7 @@ func newWitness(sc *scenario.Scenario, opts Options, l *loop.Loop, around *world
 	w.judged = (sc.Core.Journal.Enabled || sc.Nodes > 0) && !opts.Unchecked
 	if !opts.Unchecked && !w.judged {
 		w.check = newChecker(w)
+		w.check.sweeps, w.check.mostFunctions = sc.Core.SweepInterval, cmp.Or(sc.Core.MaxFunctions, scenario.MaxFunctions)
 	}
 	return w
 }
@@ -154,7 +157,7 @@ func (w *witness) finish(quietAt int64) {
 	}
 	if w.check != nil {
 		w.check.settled(true)
-		w.check.baseline(w.loop.Now() - quietAt)
+		w.check.baseline(w.loop.Now() - max(quietAt, w.endedAt)) // what was redriven may have ended at once
 	}
 }
 
@@ -245,6 +248,9 @@ func (w *witness) Observe(ev core.Event) {
 			w.release(slot)
 		}
 	case core.EventKeysEvicted:
+		if w.check != nil {
+			w.check.keysEvicted(ev.Count)
+		}
 		line := append(w.log.begin(w.loop.Now()), "evict-keys "...)
 		w.log.end(strconv.AppendInt(line, int64(ev.Count), 10))
 	case core.EventFunctionAdded:
@@ -385,6 +391,7 @@ func (w *witness) ended(ev *core.Event, f *generation) {
 		rec.success = ev.Status == core.Success
 	}
 	w.unended--
+	w.endedAt = w.loop.Now()
 	g.addEnd(ev)
 	if w.plot != nil {
 		w.plot.ended(ev)

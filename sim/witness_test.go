@@ -51,6 +51,9 @@ func call(key int) uint64 { return uint64(1<<32 | (key + 1)) }
 // see has the witness observe an event at the present time.
 func (p *planted) see(kind core.EventKind, id core.ID, change ...func(*core.Event)) {
 	ev := core.Event{Kind: kind, ID: id, Function: p.fn, At: p.w.clock.Now(), Attempt: 1, Init: -1}
+	if rec, _ := p.w.find(id); rec != nil {
+		ev.Sync = rec.sync
+	}
 	for _, c := range change {
 		c(&ev)
 	}
@@ -151,7 +154,7 @@ func TestWitnessAcceptsWhatIsRight(t *testing.T) {
 	p.retry(third, 1)
 	p.see(core.EventDispatched, third, func(ev *core.Event) { ev.Attempt = 2 })
 	p.pass(time.Second)
-	p.see(core.EventEnded, third, took(core.Timeout, time.Second, time.Second))
+	p.see(core.EventEnded, third, took(core.Timeout, time.Second, time.Second), func(ev *core.Event) { ev.Attempt = 2 })
 	p.free(third)
 	p.answered(third, 2, succeeds, func() { p.see(core.EventLateResult, third) })
 	if v := p.w.violation; v != nil {

@@ -105,6 +105,9 @@ func checkFunction(f *scenario.Function, at string, foreign bool, p *strictyaml.
 	if b.DuplicateCompletionRate > 0 {
 		p.Add(f.Line, "%s.behavior.duplicateCompletionRate: an HTTP call has one answer; remove it", at)
 	}
+	if b.Echo || b.ErrorBytes > 0 {
+		p.Add(f.Line, "%s.behavior: echo and errorBytes say what answers have in them, which those of a comparison do not; remove both", at)
+	}
 	if b.RetryAfter%time.Second != 0 {
 		p.Add(f.Line, "%s.behavior.retryAfter: %v: Retry-After has whole seconds; use %v", at, b.RetryAfter, b.RetryAfter.Truncate(time.Second)+time.Second)
 	}

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"io"
 	"strconv"
 	"time"
 
@@ -35,7 +36,10 @@ func clusterStatusCommand(o *clientOptions) *cobra.Command {
 				for _, p := range a.Value.Partitions {
 					t.row(strconv.Itoa(p.Partition), firstOf(p.Owner, "-"), strconv.FormatUint(p.Epoch, 10), p.State, strconv.FormatInt(p.LagFacts, 10))
 				}
-				return t.print(w)
+				if err := t.print(w); err != nil {
+					return err
+				}
+				return printClosed(w, a.Value.Partitions)
 			}
 			t := newTable("NODE", "STATE", "PARTITIONS", "LAST SEEN", "PEER", "VERSION")
 			for _, m := range a.Value.Members {
@@ -56,11 +60,26 @@ func clusterStatusCommand(o *clientOptions) *cobra.Command {
 			if !a.Value.Serving {
 				serving = "does not serve: " + a.Value.Reason
 			}
-			_, err = fmt.Fprintf(w, "\nNode %s %s. Of %d partitions %d have an owner; %d facts of this node are not stored yet.\n",
-				oneLine(a.Value.Node), serving, a.Value.Total, a.Value.Owned, a.Value.LagFacts)
-			return err
+			if _, err = fmt.Fprintf(w, "\nNode %s %s. Of %d partitions %d have an owner; %d facts of this node are not stored yet.\n",
+				oneLine(a.Value.Node), serving, a.Value.Total, a.Value.Owned, a.Value.LagFacts); err != nil {
+				return err
+			}
+			return printClosed(w, a.Value.Partitions)
 		}),
 	}
 	cmd.Flags().BoolVar(&partitions, "partitions", false, "list the partitions, each with its owner and epoch")
 	return cmd
+}
+
+// printClosed says why the node that was asked keeps partitions closed.
+func printClosed(w io.Writer, partitions []client.ClusterPartition) error {
+	for _, p := range partitions {
+		if p.Error == "" {
+			continue
+		}
+		if _, err := fmt.Fprintf(w, "\nClosed: %s.\n", oneLine(p.Error)); err != nil {
+			return err
+		}
+	}
+	return nil
 }

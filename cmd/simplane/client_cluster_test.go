@@ -20,17 +20,17 @@ func TestClusterStatusShowsNodesAndPartitions(t *testing.T) {
 			{"name":"b","life":"2","peer":"127.0.0.1:2","version":"v1","alive":false,"lastSeenMillis":9000,"partitions":0},
 			{"name":"c","life":"3","peer":"127.0.0.1:3","version":"v1","alive":true,"leaving":true,"lastSeenMillis":10,"partitions":1}],
 			"partitionsOwned":3,"partitionsTotal":256,"lagFacts":7,
-			"partitions":[{"partition":0,"state":"open","owner":"a","epoch":17,"lagFacts":7},{"partition":1,"state":"lost","epoch":3}]}`)
+			"partitions":[{"partition":0,"state":"open","owner":"a","epoch":17,"lagFacts":7},{"partition":1,"state":"lost","epoch":3,"error":"partition 1: frame 4 is missing"}]}`)
 	}))
 	defer node.Close()
 	got := runCLI(t, "", "cluster", "status", "--server", node.URL)
-	for _, want := range []string{"a     alive    2           600ms ago", "b     gone", "c     leaving", "does not serve: cut off from the cluster's engine", "Of 256 partitions 3 have an owner; 7 facts"} {
+	for _, want := range []string{"a     alive    2           600ms ago", "b     gone", "c     leaving", "does not serve: cut off from the cluster's engine", "Of 256 partitions 3 have an owner; 7 facts", "Closed: partition 1: frame 4 is missing.\n"} {
 		if got.code != 0 || !strings.Contains(got.out, want) {
 			t.Errorf("exit %d, want %q in\n%s%s", got.code, want, got.out, got.err)
 		}
 	}
 	got = runCLI(t, "", "cluster", "status", "--partitions", "--server", node.URL)
-	for _, want := range []string{"0          a      17     open  7", "1          -      3      lost  0"} {
+	for _, want := range []string{"0          a      17     open  7", "1          -      3      lost  0", "Closed: partition 1: frame 4 is missing.\n"} {
 		if !strings.Contains(got.out, want) {
 			t.Errorf("want %q in\n%s%s", want, got.out, got.err)
 		}

@@ -14,7 +14,7 @@ import (
 // ofOthers are flags of other programs that the documentation names.
 var ofOthers = map[string]bool{
 	"now": true, "system": true, "home": true, "shell": true, "format": true, "filter": true,
-	"man": true, "build-arg": true, "tag": true, "from": true, "chown": true, "cgroupns": true, "interval": true, "start-period": true,
+	"man": true, "build-arg": true, "tag": true, "from": true, "chown": true, "cgroupns": true, "interval": true, "start-period": true, "user": true,
 }
 
 var (

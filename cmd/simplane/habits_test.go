@@ -22,6 +22,15 @@ func TestVersionIsAFlagToo(t *testing.T) {
 	}
 }
 
+// A command that is not there is a usage error wherever it would have been.
+func TestUnknownCommandsOfEveryGroup(t *testing.T) {
+	for _, c := range rootCommand().Commands() {
+		if c.HasSubCommands() {
+			runCLI(t, "", c.Name(), "zzzzzzzz").fails(2, `unknown command "zzzzzzzz" for "simplane `+c.Name()+`" (`)
+		}
+	}
+}
+
 func TestMisspeltWordsAreCorrected(t *testing.T) {
 	p := startPlane(t)
 	p.cliWith(echoSpec, "fn", "apply", "-f", "-").ok()

@@ -15,13 +15,8 @@ import (
 )
 
 func journalCommand() *cobra.Command {
-	cmd := &cobra.Command{
-		Use:   "journal",
-		Short: "Look into a data directory",
-		Long:  "Read the journal of a data directory (serve --data-dir) that no server uses.\nNothing is changed.",
-		Args:  noArgs,
-	}
-	cmd.AddCommand(journalCheckCommand(), journalExportCommand())
+	cmd := group("journal", "Look into a data directory", journalCheckCommand(), journalExportCommand())
+	cmd.Long = "Read the journal of a data directory (serve --data-dir) that no server uses.\nNothing is changed."
 	return cmd
 }
 
@@ -94,9 +89,9 @@ func unreadable(r *server.JournalReport) error {
 	case 0:
 		return nil
 	case 1:
-		return errors.New("of the journal cannot be read: " + r.Problems[0])
+		return errors.New("a part of the journal cannot be read: " + r.Problems[0])
 	default:
-		return fmt.Errorf("of the journal cannot be read: %s, and %d more", r.Problems[0], n-1)
+		return fmt.Errorf("parts of the journal cannot be read: %s, and %d more", r.Problems[0], n-1)
 	}
 }
 

@@ -93,8 +93,9 @@ func runServer(cmd *cobra.Command, settings *server.Settings, cfg server.Config,
 	server.TuneGC()
 	s, err := server.New(cfg, log)
 	var exposed *server.ExposedError
+	var wrong *server.SettingsError
 	switch {
-	case errors.As(err, &exposed):
+	case errors.As(err, &exposed), errors.As(err, &wrong):
 		return usageErrorf("%w", err)
 	case err != nil:
 		return err

@@ -44,6 +44,7 @@ func TestServeCheckChecksAndOpensNothing(t *testing.T) {
 		{"without a token", []string{"--addr", ":8080"}},
 		{"a directory", []string{"--data-dir", filepath.Join(good, "x")}},
 		{"addr", []string{"--addr", "127.0.0.1:99999"}},
+		{"clusterName: ", []string{"--cluster", "nats://n1:4222", "--cluster-name", "a b"}},
 		{"--endpoint-allow", []string{"--endpoint-allow", "nowhere"}},
 	} {
 		if code, _, errs := runsAs(c.args...); code != 2 || !strings.Contains(errs, c.says) {

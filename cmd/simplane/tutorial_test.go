@@ -2,12 +2,13 @@ package main
 
 import (
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"simplane/server/harness/node"
 )
 
 const tutorialPage = "../../docs/tutorial.md"
@@ -59,8 +60,7 @@ func TestTutorial(t *testing.T) {
 // freeAddress is an address of loopback that nobody listens at.
 func freeAddress(t *testing.T) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	addrs, err := node.FreeAddresses("127.0.0.1", 1)
 	must(t, err)
-	defer l.Close()
-	return l.Addr().String()
+	return addrs[0]
 }

@@ -32,23 +32,12 @@ type Folded struct {
 	Tail  Tail
 	Bytes int
 
-	frames []*frameState
-	moved  map[core.LSN]*frameState
-	gone   map[core.LSN]bool // moved once, and not needed any more
-	next   core.LSN
-	base   uint64
-}
-
-// LostError says that the engine has lost frames that it had acknowledged, or has
-// others in their place. The partition must not be served: what callers were told
-// would not be true.
-type LostError struct {
-	Partition core.Partition
-	What      string
-}
-
-func (e *LostError) Error() string {
-	return fmt.Sprintf("partition %d: the engine has lost acknowledged data: %s; the partition stays closed", e.Partition, e.What)
+	partition core.Partition
+	frames    []*frameState
+	moved     map[core.LSN]*frameState
+	gone      map[core.LSN]bool // moved once, and not needed any more
+	next      core.LSN
+	base      uint64
 }
 
 // NewFolder makes a Folder for a partition that was claimed at claim, in place of
@@ -66,11 +55,11 @@ func (f *Folder) lost(format string, args ...any) error {
 }
 
 // Add takes the next frame, at place in the engine's order. It copies what it keeps
-// of data. A frame that comes a second time is passed over.
+// of data. A frame that comes a second time is passed over. The error wraps ErrClosed.
 func (f *Folder) Add(place uint64, data []byte) error {
 	got, err := DecodeFrame(slices.Clone(data))
 	if err != nil {
-		return fmt.Errorf("partition %d, place %d: %w", f.partition, place, err)
+		return &UnreadableError{Partition: f.partition, Place: place, Seq: f.next(), Why: err}
 	}
 	r := readFrame{got, place, len(data), Sum(data)}
 	switch {
@@ -95,6 +84,14 @@ func (f *Folder) Add(place uint64, data []byte) error {
 	return nil
 }
 
+// next is the Seq of the frame that is to come; 0 = not known.
+func (f *Folder) next() uint64 {
+	if n := len(f.frames); n > 0 {
+		return f.frames[n-1].Seq + 1
+	}
+	return 0
+}
+
 // Bounded says that the last frame is known before it is met.
 func (f *Folder) Bounded() bool { return f.freed != nil }
 
@@ -111,7 +108,7 @@ func (f *Folder) Complete() bool {
 // Done says what the frames come to. The error is a *LostError when some are
 // missing.
 func (f *Folder) Done() (*Folded, error) {
-	d := &Folded{moved: map[core.LSN]*frameState{}, gone: map[core.LSN]bool{}, next: 1}
+	d := &Folded{partition: f.partition, moved: map[core.LSN]*frameState{}, gone: map[core.LSN]bool{}, next: 1}
 	if n := len(f.frames); n > 0 {
 		d.Tail = Tail{f.frames[n-1].Seq, f.frames[n-1].sum}
 	}
@@ -148,7 +145,7 @@ func (f *Folder) Done() (*Folded, error) {
 
 // add takes the next frame that is needed.
 func (d *Folded) add(r *readFrame) {
-	s := &frameState{seq: r.Seq, place: r.place, size: r.size, first: r.First, count: len(r.Facts), kept: len(r.Kept), live: len(r.Facts) + len(r.Kept)}
+	s := &frameState{seq: r.Seq, place: r.place, size: r.size, sum: r.sum, first: r.First, count: len(r.Facts), kept: len(r.Kept), live: len(r.Facts) + len(r.Kept)}
 	for i, fact := range r.Facts {
 		d.Facts = append(d.Facts, PlacedFact{r.First + core.LSN(i), fact})
 	}

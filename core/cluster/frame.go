@@ -115,7 +115,7 @@ func DecodeFrame(b []byte) (f Frame, err error) {
 	}
 	switch {
 	case r.err != nil:
-		return Frame{}, fmt.Errorf("stored frame %d: %w", f.Seq, r.err)
+		return Frame{}, fmt.Errorf("stored frame: %w", r.err)
 	case f.Seq == 0 || f.Base > f.Seq || f.Base == 0:
 		return Frame{}, fmt.Errorf("stored frame %d: frames from %d on cannot be what it needs", f.Seq, f.Base)
 	case f.First == 0 || slices.ContainsFunc(f.Kept, func(k PlacedFact) bool { return k.At == 0 || k.At >= f.First }):

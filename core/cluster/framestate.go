@@ -12,6 +12,7 @@ type frameState struct {
 	seq   uint64 // 0 = it is not in a batch yet
 	place uint64 // in the engine's order; 0 = not known
 	size  int    // of the stored form, bytes
+	sum   uint32 // checksum of that
 	live  int    // facts that are needed, new and kept ones
 	kept  int
 	// New facts have the places from first on, without gaps. gone has a bit for each

@@ -54,7 +54,7 @@ type openFrame struct {
 func (l *Log) Partition() core.Partition { return l.partition }
 func (l *Log) Fence() Fence              { return l.fence }
 
-// Gone says that nothing of this journal becomes durable any more.
+// Gone implements core.Journal: nothing of this becomes durable any more.
 func (l *Log) Gone() bool { return l.gone.Load() }
 
 // Sealed says that it ended with everything durable that it had been given until

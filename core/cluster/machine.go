@@ -2,6 +2,8 @@ package cluster
 
 import (
 	"errors"
+	"maps"
+	"math"
 	"slices"
 	"time"
 
@@ -59,7 +61,7 @@ const (
 	StateOpen                  // served
 	StateHolding               // about to be given up: what is decided is being committed
 	StateFreeing               // being given up
-	StateLost                  // the engine has lost data of it: nobody may serve it
+	StateLost                  // what the engine keeps of it is not as it must be: it stays closed
 )
 
 var stateNames = [...]string{"none", "claiming", "opening", "open", "holding", "freeing", "lost"}
@@ -73,8 +75,12 @@ type part struct {
 	tail  *Tail     // in StateFreeing: the last frame, if it is known
 	again time.Duration
 	given time.Duration // when this process gave it up last
+	// claimed is when that record was told; never, once the process that it names was
+	// followed by another one of the same name.
+	claimed time.Duration
 	// freeing says that an ActFree is under way.
 	freeing bool
+	closed  error // in StateLost: why
 }
 
 // Action is something to be done.
@@ -196,19 +202,58 @@ func (m *Machine) MemberSeen(seen Member, now time.Duration) {
 		}
 		m.watched = now
 	}
-	if h := m.members[seen.Name]; h != nil && h.Life == seen.Life && h.Leaving {
+	switch h := m.members[seen.Name]; {
+	case h == nil:
+	case h.Life != seen.Life:
+		m.succeeded(&h.Member)
+	case h.Leaving:
 		seen.Leaving = true // an older record: who leaves does not think better of it
 	}
 	m.members[seen.Name] = &heard{Member: seen, at: now}
 	m.review(now)
 }
 
+// succeeded notes that a process has ended, and that another one has its name.
+func (m *Machine) succeeded(ended *Member) {
+	for p := range m.parts {
+		if o := &m.parts[p].owner; o.Name == ended.Name && o.Life == ended.Life {
+			m.parts[p].claimed = never
+		}
+	}
+}
+
+// never is a time so long ago that nothing counts from it.
+const never = time.Duration(math.MinInt64 / 2)
+
 // MemberGone says that a member has removed its record.
 func (m *Machine) MemberGone(gone Member, now time.Duration) {
 	if h := m.members[gone.Name]; h != nil && h.Life == gone.Life {
 		h.gone = true // and not forgotten: of one that is not known nobody says that it is gone
+		m.forget()
 	}
 	m.review(now)
+}
+
+// goneKept bounds the members that are gone and remembered, beside those that ownership
+// records name.
+const goneKept = 64
+
+// forget forgets members that are gone, where there are many.
+func (m *Machine) forget() {
+	gone := 0
+	for _, h := range m.members {
+		if h.gone {
+			gone++
+		}
+	}
+	if gone <= goneKept {
+		return
+	}
+	named := map[string]bool{}
+	for p := range m.parts {
+		named[m.parts[p].owner.Name] = true
+	}
+	maps.DeleteFunc(m.members, func(name string, h *heard) bool { return h.gone && !named[name] })
 }
 
 // excuse lets members be silent for so much longer.
@@ -236,13 +281,15 @@ func (m *Machine) OwnerIs(p core.Partition, o Ownership, now time.Duration) {
 		return
 	}
 	before := t.owner
-	t.owner = o
+	t.owner, t.claimed = o, now
 	ours := m.ours(&o)
 	switch {
 	case ours && !o.Free && t.state == StateClaiming:
 		m.claimed(p, o.Fence, before) // its answer may be lost
 	case ours && o.Free && t.state == StateFreeing:
 		m.given(p, now) // so may this one's
+	case !ours && t.state == StateLost:
+		t.state, t.closed = StateNone, nil // the other one will find out for itself
 	case t.serves() && o.Fence > t.fence && !ours:
 		m.shut(p, ErrOwner, now)
 	}
@@ -281,21 +328,31 @@ func (m *Machine) claimed(p core.Partition, at Fence, before Ownership) {
 	m.act(Action{Kind: ActOpen, Partition: p, Fence: at, Record: before})
 }
 
-// Opened answers ActOpen. With an error the partition is not served; after a
-// *LostError it stays closed.
+// Opened answers ActOpen. With an error the partition is not served; after one that wraps
+// ErrClosed it stays closed.
 func (m *Machine) Opened(p core.Partition, at Fence, err error, now time.Duration) {
 	t := &m.parts[p]
 	if t.state != StateOpening || t.fence != at {
 		return
 	}
-	var lost *LostError
 	switch {
 	case err == nil:
 		t.state = StateOpen
-	case errors.As(err, &lost):
-		t.state = StateLost
+	case errors.Is(err, ErrClosed):
+		t.state, t.closed = StateLost, err
 	default:
 		m.shut(p, err, now)
+	}
+	m.review(now)
+}
+
+// Broken says that a partition that is served has been found not to be what was stored:
+// it is closed, and stays so. One that is being written off as given up is the next
+// owner's to find out about.
+func (m *Machine) Broken(p core.Partition, at Fence, why error, now time.Duration) {
+	if t := &m.parts[p]; t.fence == at && (t.state == StateOpen || t.state == StateHolding) {
+		m.shut(p, why, now)
+		t.state, t.closed = StateLost, why
 	}
 	m.review(now)
 }
@@ -349,8 +406,14 @@ func (m *Machine) given(p core.Partition, now time.Duration) {
 // Fenced says that a write at this fence was refused: another one owns the
 // partition.
 func (m *Machine) Fenced(p core.Partition, at Fence, now time.Duration) {
+	m.Failed(p, at, ErrOwner, now)
+}
+
+// Failed says that the journal that rests on this claim has ended without another owner:
+// the partition is claimed and opened anew, by what is stored of it.
+func (m *Machine) Failed(p core.Partition, at Fence, why error, now time.Duration) {
 	if t := &m.parts[p]; t.serves() && t.fence == at {
-		m.shut(p, ErrOwner, now)
+		m.shut(p, why, now)
 	}
 	m.review(now)
 }

@@ -404,3 +404,127 @@ func TestRemovedMemberIsReplacedSoon(t *testing.T) {
 		t.Errorf("not claimed %v after the record was removed", timing.Settle)
 	}
 }
+
+// A partition whose ownership record cannot be read is not left to nobody: when all who
+// live have been heard of, it is claimed in place of that record.
+func TestRecordWithoutAnOwnerIsReplaced(t *testing.T) {
+	timing := DefaultTiming()
+	self := Member{Name: "a", Life: "1"}
+	m := NewMachine(self, timing, 0)
+	m.Tick(0)
+	m.Renewed(0, 1, nil)
+	m.MemberSeen(self, 1)
+	m.OwnerIs(7, Ownership{Fence: 9}, 1)
+	for p := range m.parts {
+		if p != 7 {
+			m.parts[p].state = StateOpen
+		}
+	}
+	m.CaughtUp(true, 1)
+	for now := time.Duration(1); now < 3*timing.Gone; now += timing.Tick {
+		if m.renewing {
+			m.Renewed(now, now, nil)
+		}
+		m.MemberSeen(self, now)
+		m.Tick(now)
+		for _, a := range m.Actions() {
+			if a.Kind != ActClaim || a.Partition != 7 {
+				continue
+			}
+			if a.Fence != 9 || now < timing.Gone {
+				t.Errorf("claimed in place of the record at %d, after %v", a.Fence, now)
+			}
+			return
+		}
+	}
+	t.Error("it is not claimed")
+}
+
+// Members that are gone, of which no ownership record tells, are forgotten when there are
+// many: where each process has a name of its own they would be more and more.
+func TestMembersThatAreGoneAreForgotten(t *testing.T) {
+	timing := DefaultTiming()
+	m := NewMachine(Member{Name: "a", Life: "1"}, timing, 0)
+	m.OwnerIs(7, Ownership{Name: "n3", Life: "1", Fence: 9}, 0)
+	for i := range 10 * goneKept {
+		b := Member{Name: fmt.Sprint("n", i), Life: "1"}
+		m.MemberSeen(b, 1)
+		m.MemberGone(b, 1)
+	}
+	if n := len(m.members); n > goneKept+2 {
+		t.Errorf("%d members are remembered", n)
+	}
+	if h := m.members["n3"]; h == nil || !h.gone {
+		t.Error("one that owns a partition, as far as is known, is forgotten")
+	}
+}
+
+// A member that has not heard its own record yet wishes for nothing. That is not to say
+// that it serves all that it should: partitions move to it as soon as it has.
+func TestMemberThatIsNotHeardOfIsNotSettled(t *testing.T) {
+	timing := DefaultTiming()
+	a, b := Member{Name: "a", Life: "1"}, Member{Name: "b", Life: "1"}
+	m := NewMachine(a, timing, 0)
+	m.Tick(0)
+	m.MemberSeen(b, 1)
+	for p := range Partitions {
+		m.OwnerIs(core.Partition(p), Ownership{Name: "b", Life: "1", Fence: Fence(p + 1)}, 1)
+	}
+	m.CaughtUp(true, 1)
+	m.Renewed(0, 2, nil)
+	if m.Settled() {
+		t.Error("it has taken nothing, and says that it has all")
+	}
+	m.MemberSeen(a, 3)
+	if m.Settled() {
+		t.Error("it waits for partitions, and says that it has all")
+	}
+	for p := range Partitions {
+		if Wished(core.Partition(p), []Member{a, b}) == 0 {
+			m.parts[p].state = StateOpen
+		}
+	}
+	if !m.Settled() {
+		t.Error("it has all that it should")
+	}
+}
+
+// A partition is being handed over from when its owner says that it leaves until its next
+// owner is heard of, in whatever order a node hears of that.
+func TestMovingFromWhoLeavesToWhoIsNotHeardOf(t *testing.T) {
+	timing := DefaultTiming()
+	b, c := Member{Name: "b", Life: "1"}, Member{Name: "c", Life: "1"}
+	m := NewMachine(Member{Name: "a", Life: "1"}, timing, 0)
+	want := func(what string, moving, known bool, now time.Duration) {
+		t.Helper()
+		if at := m.Place(7, now); at.Moving != moving || at.Known != known {
+			t.Errorf("%s: moving %v, owner known %v", what, at.Moving, at.Known)
+		}
+	}
+	m.Tick(0)
+	m.Renewed(0, 1, nil)
+	m.MemberSeen(b, 1)
+	m.OwnerIs(7, Ownership{Name: "b", Life: "1", Fence: 9}, 1)
+	m.CaughtUp(true, 1)
+	want("b has it", false, true, 1)
+	b.Leaving = true
+	m.MemberSeen(b, 2)
+	want("b leaves", true, true, 2)
+	m.MemberGone(b, 3)
+	want("b has left, and its giving up was not told yet", true, false, 3)
+	m.OwnerIs(7, Ownership{Name: "b", Life: "1", Free: true, Fence: 10}, 4)
+	want("it is free", true, false, 4)
+	m.OwnerIs(7, Ownership{Name: "c", Life: "1", Fence: 11}, 5)
+	want("c has claimed it, and was not told yet", true, false, 5)
+	m.MemberSeen(c, 6)
+	want("c has it", false, true, 6)
+	m.MemberGone(c, 7)
+	want("c is gone, and did not say that it leaves", false, false, 7)
+	c.Life = "2"
+	m.MemberSeen(c, 8)
+	want("c has begun again", false, false, 8)
+	m.OwnerIs(8, Ownership{Name: "d", Life: "1", Fence: 12}, 9)
+	if !m.Place(8, 10).Moving || m.Place(8, 9+timing.Gone).Moving {
+		t.Error("an owner that is never heard of is waited for as long as one may live without that")
+	}
+}

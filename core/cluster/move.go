@@ -15,6 +15,7 @@ import (
 type Move struct {
 	Log  *Log
 	From uint64 // a place in the engine's order; 0 = the beginning
+	next uint64 // the Seq of the frame that is to come
 	upto uint64 // the last frame's Seq
 	// kept are the facts of those frames that were needed when the Move began.
 	kept []movedFact
@@ -59,7 +60,7 @@ func (l *Log) move() *Move {
 	m := &Move{Log: l}
 	for bytes, i := 0, l.spent; i < len(l.frames) && l.frames[i].seq != 0 && bytes < all/2; i++ {
 		if m.upto == 0 {
-			m.From = l.frames[i].place
+			m.From, m.next = l.frames[i].place, l.frames[i].seq
 		}
 		m.upto = l.frames[i].seq
 		bytes += l.frames[i].size
@@ -80,22 +81,39 @@ func (s *frameState) neededBytes() int {
 }
 
 // Add takes the next frame and reports whether it was the last one. It copies what
-// it keeps of data.
+// it keeps of data. The error wraps ErrClosed: the frames are not those that were
+// stored, and the partition must not be served any more. Frames before the first one, and
+// one that comes a second time, are passed over.
 func (m *Move) Add(place uint64, data []byte) (last bool, err error) {
+	l := m.Log
+	l.w.mu.Lock()
+	defer l.w.mu.Unlock()
+	if l.gone.Load() {
+		return true, nil // nothing of it will be moved
+	}
+	i := slices.IndexFunc(l.frames, func(s *frameState) bool { return s.seq == m.next })
+	if i < 0 {
+		return true, nil // it has been purged: nobody needs it, nor this Move
+	}
+	s, sum := l.frames[i], Sum(data)
 	f, err := DecodeFrame(data)
-	if err != nil {
-		return false, fmt.Errorf("partition %d, place %d: %w", m.Log.partition, place, err)
+	if sum != s.sum || err != nil {
+		switch ours := err == nil && f.Partition == l.partition; {
+		case ours && f.Seq < m.next:
+			return false, nil
+		case ours && f.Seq > m.next:
+			return false, m.lost("frame %d is missing: at place %d is frame %d", m.next, place, f.Seq)
+		}
+		return false, m.lost("frame %d was stored with checksum %08x, and what is in its place, at %d, has %08x", m.next, s.sum, place, sum)
 	}
-	if f.Seq > m.upto {
-		return true, nil
-	}
+	m.take(s, &f)
+	m.next++
 	m.last = f.Seq == m.upto
-	m.Log.w.mu.Lock()
-	defer m.Log.w.mu.Unlock()
-	if i := slices.IndexFunc(m.Log.frames, func(s *frameState) bool { return s.seq == f.Seq }); i >= 0 {
-		m.take(m.Log.frames[i], &f)
-	}
 	return m.last, nil
+}
+
+func (m *Move) lost(format string, args ...any) error {
+	return &LostError{m.Log.partition, fmt.Sprintf(format, args...)}
 }
 
 func (m *Move) take(s *frameState, f *Frame) {

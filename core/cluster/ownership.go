@@ -83,6 +83,20 @@ var (
 // owned by others.
 type FencedError struct{ Partitions []core.Partition }
 
+// RefusedError is of a batch of which nothing was stored: frames of these partitions never
+// can be.
+type RefusedError struct {
+	Partitions []core.Partition
+	Why        error
+}
+
+func (e *RefusedError) Error() string {
+	return fmt.Sprintf("nothing was stored: frames of partitions %v never can be: %v", e.Partitions, e.Why)
+}
+
+// Unwrap says why.
+func (e *RefusedError) Unwrap() error { return e.Why }
+
 func (e *FencedError) Error() string {
 	return fmt.Sprintf("nothing was stored: partitions %v are owned by others", e.Partitions)
 }

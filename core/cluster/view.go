@@ -15,19 +15,27 @@ type Place struct {
 	// partition up.
 	Owner Member
 	Known bool // there is such an Owner
+	// Closed is why this process has the partition and keeps it closed; nil = it does not.
+	Closed error
 	// Moving says that the partition is being handed over, as far as this process knows:
-	// it was given up, and nobody has claimed it, or this process is about to serve it.
+	// its owner leaves, or has given it up and nobody has claimed it, or this process is
+	// about to serve it, or the one that has claimed it was not heard of yet.
 	Moving bool
 }
 
 // Place says who serves a partition.
 func (m *Machine) Place(p core.Partition, now time.Duration) Place {
 	t := &m.parts[p]
-	at := Place{State: t.state, Fence: t.owner.Fence}
+	at := Place{State: t.state, Fence: t.owner.Fence, Closed: t.closed}
 	at.Moving = t.owner.Free || t.state == StateClaiming || t.state == StateOpening || t.state == StateHolding || t.state == StateFreeing
 	if o := &t.owner; o.Fence != 0 && !o.Free {
-		if h := m.members[o.Name]; h != nil && h.Life == o.Life && m.alive(h, now) {
-			at.Owner, at.Known = h.Member, true
+		if h := m.members[o.Name]; h == nil || h.Life != o.Life {
+			at.Moving = at.Moving || now-t.claimed < m.timing.Gone // it has to live within that
+		} else {
+			at.Moving = at.Moving || h.Leaving
+			if m.alive(h, now) {
+				at.Owner, at.Known = h.Member, true
+			}
 		}
 	}
 	return at
@@ -39,9 +47,10 @@ func (m *Machine) Leased(now time.Duration) bool { return m.leased && now < m.un
 // Until is when it must stop unless a renewal succeeds; meaningless unless Leased.
 func (m *Machine) Until() time.Duration { return m.until }
 
-// Settled says that this process serves all partitions that it should.
+// Settled says that this process serves all partitions that it should. It should serve
+// some only once the watch has told its own record, as it has the others by then.
 func (m *Machine) Settled() bool {
-	if !m.leased || !m.caught {
+	if !m.leased || !m.caught || !slices.ContainsFunc(m.wished, func(w Member) bool { return w.Name == m.self.Name && w.Life == m.self.Life }) {
 		return false
 	}
 	for p := range m.parts {

@@ -221,9 +221,9 @@ func (l *Log) fill(b *Batch, most int) (bytes int) {
 		f := Frame{Partition: l.partition, Epoch: l.fence, Seq: s.seq, Prev: l.tail.Sum, First: s.first, Facts: o.facts, Kept: l.settle(o)}
 		f.Gone, f.Base = l.goneBy(l.needed(s.seq))
 		data := f.AppendTo(make([]byte, 0, o.bytes))
-		s.size = len(data)
+		s.size, s.sum = len(data), Sum(data)
 		l.saidBytes = l.spentBytes
-		l.tail = Tail{s.seq, Sum(data)}
+		l.tail = Tail{s.seq, s.sum}
 		l.bytes += s.size
 		l.flights++
 		e := batched{log: l, state: s, base: f.Base}
@@ -278,9 +278,19 @@ func (w *Writer) Stored(last uint64) (told []Advance) {
 	return told
 }
 
-// Fenced says that nothing of the batch in flight was stored, and that these
-// partitions are owned by others: their journals end, and are returned. What the
-// batch has of others is in flight again, under another ID.
+// Abandoned says that it will not be known whether the batch in flight was stored: the
+// journals in it end, and are returned.
+func (w *Writer) Abandoned() (ended []*Log) {
+	var parts []core.Partition
+	for _, f := range w.InFlight().Frames {
+		parts = append(parts, f.Partition)
+	}
+	return w.Fenced(parts)
+}
+
+// Fenced says that nothing of the batch in flight was stored, and that these partitions
+// are owned by others, or that their frames never can be: their journals end, and are
+// returned. What the batch has of others is in flight again, under another ID.
 func (w *Writer) Fenced(parts []core.Partition) (ended []*Log) {
 	w.mu.Lock()
 	defer w.mu.Unlock()

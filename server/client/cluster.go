@@ -33,6 +33,7 @@ type ClusterPartition struct {
 	Owner     string `json:"owner"`
 	Epoch     uint64 `json:"epoch"`
 	LagFacts  int64  `json:"lagFacts"`
+	Error     string `json:"error"` // why that node keeps it closed; empty if it does not
 }
 
 // Cluster gets what the node that is asked knows of its cluster.

@@ -63,7 +63,7 @@ type Spec struct {
 	Resources        *Resources          `json:"resources,omitempty"`
 	ImagePullSecrets []string            `json:"imagePullSecrets"`
 	ScalingConfig    *core.ScalingConfig `json:"scalingConfig,omitempty"`
-	RateMaxPerSecond int64               `json:"rateMaxPerSecond,omitempty"`
+	RateMaxPerSecond int64               `json:"rateMaxPerSecond"`
 	Durability       core.Durability     `json:"durability,omitempty"`
 	Generation       uint64              `json:"generation,omitempty"` // counts changes, from 1
 	Rollout          *Rollout            `json:"rollout,omitempty"`    // nil when there is nothing to say; no part of what is registered

@@ -34,7 +34,7 @@ func viewJSON(t testing.TB, in string) string {
 
 func TestResolveFillsInDefaults(t *testing.T) {
 	want := `{"name":"f","image":"i","executionMode":"DEPLOYMENT","runtimeMode":"HTTP","concurrency":4,` +
-		`"queueSize":100,"maxRetries":3,"timeoutMillis":30000,"retryBackoff":{"initialMs":100,"maxMs":10000,"multiplier":2,"jitter":0.2},"commands":[],"invokePath":"/","bodyMode":"envelope","healthCheck":{"type":"http","path":"/health"},"env":{},"imagePullSecrets":[]}`
+		`"queueSize":100,"maxRetries":3,"timeoutMillis":30000,"retryBackoff":{"initialMs":100,"maxMs":10000,"multiplier":2,"jitter":0.2},"commands":[],"invokePath":"/","bodyMode":"envelope","healthCheck":{"type":"http","path":"/health"},"env":{},"imagePullSecrets":[],"rateMaxPerSecond":0}`
 	if got := viewJSON(t, `{"name":"f","image":"i"}`); got != want {
 		t.Errorf("got %s\nwant %s", got, want)
 	}

@@ -97,6 +97,7 @@ type Status struct {
 	Waiting   int    // invocations waiting for an instance
 	Restarts  int64  // instances replaced after they failed, since provisioning
 	LastError string // why the last instance failed; empty once one is ready
+	LastExit  string // why the last one failed, whatever came after; not every provider says it
 	// MetricsError is why cpu or memory, by which the function is to be scaled,
 	// are not known; empty while they are.
 	MetricsError string

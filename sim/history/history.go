@@ -40,6 +40,7 @@ type History struct {
 	lastID core.ID
 	kind   core.StepKind
 	mono   int64
+	wall   int64
 }
 
 // domain is one registration of a function.

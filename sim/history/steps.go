@@ -19,7 +19,7 @@ func (h *History) Step(s core.Step) {
 		return
 	}
 	d := h.domain(s.Domain)
-	h.last, h.lastID, h.kind, h.mono = d, s.ID, s.Kind, s.Mono
+	h.last, h.lastID, h.kind, h.mono, h.wall = d, s.ID, s.Kind, s.Mono, s.Wall
 	if s.Kind == core.StepRefuse {
 		d.refuse(h, s.Mono, s.Reason(), s.Flags, s.A)
 		if _, bound := s.Compared(); bound > 0 {
@@ -67,7 +67,7 @@ func (h *History) more(s *core.Step) {
 	case core.StepExpire:
 		// It is one that a sweep has looked at. Those that have not ended by then
 		// end if nothing has become of them for the time that makes them stale.
-		if e := d.live[s.ID]; e != nil && !e.ended && h.opts.StaleTTL > 0 && s.Wall-e.moved >= int64(h.opts.StaleTTL) {
+		if e := d.live[s.ID]; e != nil && !e.ended && h.opts.StaleTTL > 0 && h.wall-e.moved > int64(h.opts.StaleTTL) {
 			d.end(h, e, h.mono, core.Timeout, core.CodeStale)
 		}
 	}

@@ -42,8 +42,11 @@ func (j *judge) fail(rule, format string, args ...any) {
 	}
 }
 
+// executionOf is the part of an id that tells executions apart.
+func executionOf(id core.ID) [8]byte { return [8]byte(id[:8]) }
+
 func (j *judge) of(id core.ID) *state {
-	k := [8]byte(id[:8])
+	k := executionOf(id)
 	if j.states[k] == nil {
 		j.states[k] = &state{}
 	}
@@ -128,7 +131,7 @@ func (j *judge) fresh(function string, key int, id core.ID) {
 		return
 	}
 	k := fmt.Sprint(function, " ", key)
-	if other, ok := j.keys[k]; ok {
+	if other, ok := j.keys[k]; ok && !j.w.wasLeft(other) { // which gives its key back
 		j.fail("one execution per live idempotency key", "%s leads to %v and to %v", k, other, id)
 	}
 	j.keys[k] = id
@@ -150,9 +153,11 @@ func (j *judge) quiet() {
 		}
 	}
 	var waiting, holding int
-	for _, s := range j.states {
-		holding += s.dispatched - s.released
-		if s.accepted > 0 && s.ended == 0 && s.dispatched == s.released {
+	starts := w.journal.starts()
+	for id, s := range j.states {
+		taken := max(s.dispatched, starts[id]) // a durable attempt has its slot before it is dispatched
+		holding += taken - s.released
+		if s.accepted > 0 && s.ended == 0 && taken == s.released {
 			waiting++
 		}
 	}
@@ -178,6 +183,8 @@ func (j *judge) callers(end bool) {
 			j.fail("callers are answered", "the caller of %v was told that %v is %v", c.id, c.told.ID, c.told.Status)
 		case c.woken == 0 && c.waits && !c.forgotten && (ended || end):
 			j.fail("callers are answered", "the caller of %v was not woken", c.id)
+		case c.woken == 1 && !c.left && c.told.Err != nil && c.told.Err.Message == "its caller left while it was queued":
+			j.fail("callers that leave", "the caller of %v has not left, and %v ended because nobody was there", c.id, c.id)
 		case c.woken == 1 && !c.waits:
 			j.fail("callers are answered", "the caller of %v does not wait, and was woken", c.id)
 		}

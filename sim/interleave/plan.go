@@ -5,6 +5,7 @@ package interleave
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 )
 
@@ -20,6 +21,9 @@ type Plan struct {
 	Room      int   // most executions that are stored
 	Rate      int64 // of all functions, in a second; 0 = no limit
 	Short     bool  // executions are soon evicted; there are no keys then
+	Journal   bool  // enqueued work is durable
+	Letters   int   // most dead letters of a function; -1 = none are kept
+	Admits    bool  // callers that wait are admitted by an estimate
 	Tasks     [][]Op
 }
 
@@ -39,6 +43,10 @@ func (o Op) String() string {
 		return fmt.Sprintf("%s f%d key %d, answered %s", o.Kind, o.Function, o.Key, o.Answer)
 	case "complete", "cancel", "forget":
 		return fmt.Sprintf("%s #-%d", o.Kind, o.Target)
+	case "leave":
+		return fmt.Sprintf("leave #-%d", o.Target)
+	case "commit", "drain":
+		return o.Kind
 	case "pass":
 		return fmt.Sprintf("pass %d ms", o.N)
 	}
@@ -47,7 +55,7 @@ func (o Op) String() string {
 
 func (p *Plan) String() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "seed %d: %d slots, queue of %d, %d retries, %d shards, room for %d, %d a second, scheduler off %v, backlog %v\n", p.Seed, p.Slots, p.QueueSize, p.Retries, p.Shards, p.Room, p.Rate, p.Off, p.Backlog)
+	fmt.Fprintf(&b, "seed %d: %d slots, queue of %d, %d retries, %d shards, room for %d, %d a second, scheduler off %v, backlog %v, journal %v, letters %d, admission %v\n", p.Seed, p.Slots, p.QueueSize, p.Retries, p.Shards, p.Room, p.Rate, p.Off, p.Backlog, p.Journal, p.Letters, p.Admits)
 	for i, ops := range p.Tasks {
 		for _, o := range ops {
 			fmt.Fprintf(&b, "  task %d: %v\n", i, o)
@@ -86,5 +94,50 @@ func Draw(seed uint64) *Plan {
 		}
 		p.Tasks = append(p.Tasks, ops)
 	}
+	p.Letters = -1
+	if seed%3 == 0 {
+		p.widen(rand.New(rand.NewPCG(seed, 0x77696465)))
+	}
 	return p
+}
+
+// widen gives a plan a journal or dead letters, admission, and callers that leave. One plan in
+// three is so, that the others stay what their seeds stand for.
+func (p *Plan) widen(r *rand.Rand) {
+	more := []string{"leave", "redrive", "redrive", "purge", "leave"}
+	p.Letters, p.Admits = 1+r.IntN(3), r.IntN(3) == 0
+	if p.Journal = r.IntN(3) > 0; p.Journal {
+		more = append(more, "commit", "commit", "commit", "commit")
+	} else if r.IntN(4) == 0 {
+		more = append(more, "drain") // with a journal it leaves work to a next process
+	}
+	for t := range p.Tasks {
+		for range 1 + r.IntN(2) {
+			o := Op{Kind: more[r.IntN(len(more))], Function: min(r.IntN(4), 1), Target: r.IntN(3)}
+			at := r.IntN(len(p.Tasks[t]) + 1)
+			p.Tasks[t] = slices.Insert(p.Tasks[t], at, o)
+		}
+	}
+	switch r.IntN(3) {
+	case 0:
+		p.twoRedrive()
+	case 1:
+		p.oneLeaves()
+	}
+}
+
+// twoRedrive has two callers meet at one dead letter.
+func (p *Plan) twoRedrive() {
+	p.Retries = 0
+	p.Tasks[0] = append([]Op{{Kind: "enqueue", Answer: "failing"}}, p.Tasks[0]...)
+	for t := range 2 {
+		p.Tasks[t] = append(p.Tasks[t], Op{Kind: "redrive"})
+	}
+}
+
+// oneLeaves has a caller leave while its call is queued, and another one join that.
+func (p *Plan) oneLeaves() {
+	p.Slots, p.Short, p.Admits = 1, false, false
+	p.Tasks[0] = append([]Op{{Kind: "enqueue", Answer: "later"}, {Kind: "invoke", Key: 3, Answer: "later"}, {Kind: "leave"}}, p.Tasks[0]...)
+	p.Tasks[1] = append([]Op{{Kind: "invoke", Key: 3, Answer: "later"}}, p.Tasks[1]...)
 }

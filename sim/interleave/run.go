@@ -29,11 +29,11 @@ func options(seed uint64) concurrent.Options {
 // Run runs a plan under a scheduler.
 func Run(p *Plan, opts concurrent.Options) (out Outcome) {
 	opts.Limit = 200_000
-	w := &world{plan: p, s: concurrent.NewScheduler(opts), calls: map[string]*call{}, over: true}
+	w := &world{plan: p, s: concurrent.NewScheduler(opts), calls: map[string]*call{}, letters: map[core.ID]bool{}, over: true}
 	w.j = &judge{w: w, domains: map[uint32]*domain{}, states: map[[8]byte]*state{}, keys: map[string]core.ID{}}
 	cfg := core.Config{
 		TTL: time.Second, CleanupTTL: time.Second / 2, StaleTTL: 2 * time.Second, IdempotencyTTL: time.Second, SweepInterval: 100 * time.Millisecond,
-		Shards: p.Shards, SchedulerOff: p.Off, MaxExecutions: p.Room, RateMaxPerSecond: p.Rate, MaxDeadLetters: -1, Recorder: w.j,
+		Shards: p.Shards, SchedulerOff: p.Off, MaxExecutions: p.Room, RateMaxPerSecond: p.Rate, MaxDeadLetters: p.Letters, Recorder: w.j,
 	}
 	if p.Short {
 		cfg.TTL, cfg.CleanupTTL, cfg.StaleTTL, cfg.SweepInterval = 40*time.Millisecond, 20*time.Millisecond, 80*time.Millisecond, 10*time.Millisecond
@@ -41,15 +41,28 @@ func Run(p *Plan, opts concurrent.Options) (out Outcome) {
 	if p.Backlog {
 		cfg.OnBacklog = w.backlog
 	}
+	if p.Admits {
+		cfg.SyncQueue = core.SyncQueueConfig{Enabled: true, MaxConcurrency: 1, MaxDepth: 2, MaxEstimatedWait: 5 * time.Millisecond, MaxQueueWait: 8 * time.Millisecond, RetryAfter: time.Second}
+	}
+	w.journal = &journal{w: w}
+	if p.Journal {
+		cfg.Journal, cfg.Specs = w.journal, specs{}
+	}
 	var err error
 	if w.core, err = core.New(cfg, w, w, w, w.j); err != nil {
 		return Outcome{Err: err}
+	}
+	if p.Journal {
+		if err := w.core.Restore().Done(w.Now(), nil); err != nil {
+			return Outcome{Err: err}
+		}
 	}
 	full := w.core.Config()
 	w.rec.Header.Config, w.rec.Header.Whole, w.rec.Header.Names = full.ForReplay(), true, true
 	for fn := range functions {
 		w.register(fn)
 	}
+	w.journal.settle()
 	for i, ops := range p.Tasks {
 		w.s.Go(fmt.Sprint("caller ", i), func() {
 			for place, o := range ops {
@@ -73,11 +86,13 @@ func Run(p *Plan, opts concurrent.Options) (out Outcome) {
 
 // settle judges, and lets time pass, from one task, until nothing is left.
 func (w *world) settle() error {
+	w.journal.settle()
 	w.j.quiet()
 	for range 10_000 {
 		if w.j.err != nil {
 			return w.j.err
 		}
+		w.journal.settle()
 		if len(w.later) > 0 {
 			next := w.later[0]
 			w.later = w.later[1:]

@@ -29,13 +29,17 @@ type world struct {
 	calls   map[string]*call // by input
 	started []core.ID        // accepted, in order
 	every   []*core.Function
-	later   []func() // answers that come when the tasks are over
-	over    bool     // they are
+	journal *journal
+	drained bool             // core has been told to drain
+	letters map[core.ID]bool // that were redriven
+	later   []func()         // answers that come when the tasks are over
+	over    bool             // they are
 	pumping bool
 }
 
 // call is one submission.
 type call struct {
+	w         *world
 	op        Op
 	name      string
 	attempts  int
@@ -44,10 +48,20 @@ type call struct {
 	told      core.Snapshot
 	waits     bool
 	forgotten bool
+	left      bool
 }
 
+// Gone implements core.Leaver.
+func (c *call) Gone() bool { return c.left }
+
 // Wake implements core.Waiter.
-func (c *call) Wake(s core.Snapshot) { c.woken++; c.told = s }
+func (c *call) Wake(s core.Snapshot) {
+	c.woken++
+	c.told = s
+	if j := c.w.journal; j.last(core.FactAccepted, s.ID) > 0 && !j.has(core.FactEnded, s.ID, 0) {
+		c.w.j.fail("an end is told once it is durable", "a caller of %v is told %v, and no fact of that is durable", s.ID, s.Status)
+	}
+}
 
 const epoch = int64(1_700_000_000_000_000_000)
 
@@ -125,6 +139,9 @@ func (w *world) Dispatch(t core.Task) {
 		return
 	}
 	w.j.handed(t)
+	if t.Durable && !w.journal.has(core.FactStarted, t.ID, int32(t.Attempt)) {
+		w.j.fail("a dispatch follows its start", "attempt %d of %v is dispatched, and no fact of its start is durable", t.Attempt, t.ID)
+	}
 	answer := func() {
 		w.point()
 		c.attempts++
@@ -206,6 +223,21 @@ func (w *world) do(task, place int, o Op) {
 				break
 			}
 		}
+	case "leave":
+		for _, c := range w.calls {
+			if c.waits && c.id == w.target(o) && c.op.Kind == "invoke" {
+				c.left = true
+			}
+		}
+	case "commit":
+		w.journal.commit()
+	case "redrive":
+		w.redrive(name)
+	case "purge":
+		_, _, _ = w.core.PurgeDeadLetters(name)
+	case "drain":
+		w.core.Drain()
+		w.drained = true
 	case "sweep":
 		w.core.Sweep()
 	case "pass":
@@ -225,7 +257,7 @@ func (w *world) do(task, place int, o Op) {
 // submit makes a call until it is accepted or refused. Whoever finds a claim on its
 // key waits to be called back: one that is not is stuck.
 func (w *world) submit(input, name string, o Op) {
-	c := &call{op: o, name: input[1 : len(input)-1]}
+	c := &call{w: w, op: o, name: input[1 : len(input)-1]}
 	if o.Key > 0 { // those with one key bring one input
 		input = fmt.Sprintf(`"key %d"`, o.Key)
 	}
@@ -241,7 +273,7 @@ func (w *world) submit(input, name string, o Op) {
 		r.IdempotencyKey = fmt.Sprint("key", o.Key)
 	}
 	for {
-		settled := 0
+		settled, drained := 0, w.drained
 		r.OnSettled = func() { settled++ }
 		res, err := w.core.Submit(r)
 		if errors.Is(err, core.ErrPending) {
@@ -254,6 +286,12 @@ func (w *world) submit(input, name string, o Op) {
 			}
 			return
 		}
+		if drained {
+			w.j.fail("nothing is accepted while core drains", "call %s was", c.name)
+		}
+		if need := w.journal.last(core.FactAccepted, res.ID); res.LSN < need {
+			w.j.fail("answers say what they rest on", "that %v is there rests on fact %d, and not on fact %d", res.ID, res.LSN, need)
+		}
 		c.id, c.waits = res.ID, res.Waiting
 		if !res.Existing {
 			w.started = append(w.started, res.ID)
@@ -264,4 +302,34 @@ func (w *world) submit(input, name string, o Op) {
 		}
 		return
 	}
+}
+
+// redrive submits the oldest dead letter of a function again.
+func (w *world) redrive(name string) {
+	ids, err := w.core.DeadLetterIDs(name)
+	if err != nil || len(ids) == 0 {
+		return
+	}
+	drained := w.drained
+	res, err := w.core.Redrive(name, ids[0], 0)
+	switch {
+	case err != nil:
+		return
+	case drained:
+		w.j.fail("nothing is accepted while core drains", "a redrive was")
+	case w.letters[ids[0]]:
+		w.j.fail("dead letters", "the letter of %v is redriven twice", ids[0])
+	}
+	w.letters[ids[0]] = true
+	w.started = append(w.started, res.ID)
+}
+
+// wasLeft says that a caller of an execution has left.
+func (w *world) wasLeft(id core.ID) bool {
+	for _, c := range w.calls {
+		if c.id == id && c.left {
+			return true
+		}
+	}
+	return false
 }

@@ -113,6 +113,7 @@ func details(s *core.Step) (all []detail) {
 		add("attempt", s.A)
 		flags(durableFlags)
 	}
+	flags(everyFlags)
 	return all
 }
 
@@ -128,6 +129,7 @@ var (
 	turnFlags    = []flagName{{core.FlagAsked, "asked"}, {core.FlagNobody, "nobody-there"}, {core.FlagAwaited, "awaited"}, {core.FlagDraining, "draining"}}
 	keyFlags     = []flagName{{core.FlagSamePrint, "same-input"}, {core.FlagCrowded, "crowded"}, {core.FlagFull, "full"}, {core.FlagWrongToken, "wrong-token"}}
 	durableFlags = []flagName{{core.FlagEnded, "ended"}, {core.FlagBreakOff, "break-off"}, {core.FlagDone, "awaited"}}
+	everyFlags   = []flagName{{core.FlagGone, "gone"}}
 )
 
 // keyWord is what was asked of a shard of keys.

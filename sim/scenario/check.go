@@ -211,10 +211,10 @@ func (a *Arrivals) listed(key string) []string {
 
 // checkMode reports what does not go with a load's mode.
 func (l *Load) checkMode(i int, p *problems) {
-	calls := l.TimeoutMillis > 0 || l.IdempotencyKeys > 0 || l.Inputs > 0
+	calls := l.TimeoutMillis > 0 || l.IdempotencyKeys > 0 || l.Inputs > 0 || l.Context
 	switch {
 	case !l.Calls() && calls:
-		p.Add(l.Line, "load[%d]: mode %s makes no calls; remove timeoutMillis, idempotencyKeys and inputs", i, l.Mode)
+		p.Add(l.Line, "load[%d]: mode %s makes no calls; remove timeoutMillis, idempotencyKeys, inputs and context", i, l.Mode)
 	case !l.Calls() && l.Arrivals.Exact():
 		p.Add(l.Line, "load[%d]: exact arrivals are calls; use mode invoke or enqueue, or another process", i)
 	case l.Mode != "complete" && l.FailureRate > 0:
@@ -247,6 +247,7 @@ func (f *Fault) check(p *problems) {
 	case "delete-function", "create-function", "redrive", "purge":
 		must = []string{"function"}
 	case "drain":
+		may = []string{"for"}
 	case "set-rate":
 		must = []string{"rate"}
 	case "set-sync-queue":

@@ -56,7 +56,7 @@ var (
 	logFaults = []string{LogSlow, LogDeaf, LogRepeats, LogPauses, LogStale, LogLoses}
 	nodeKinds = []string{"kill-node", "leave-node", "pause-node", "partition", "log-fault"}
 	// anyKinds are those that go with one process and with several nodes.
-	anyKinds = []string{"outage", "slowdown", "cancel", "redrive", "update", "reconfigure", "delete-function", "create-function"}
+	anyKinds = []string{"outage", "slowdown", "cancel", "redrive", "purge", "update", "reconfigure", "delete-function", "create-function", "set-rate"}
 )
 
 var clusterTable = &record[Cluster]{
@@ -74,10 +74,29 @@ var clusterTable = &record[Cluster]{
 // engine.
 func (f *Fault) OfNodes() bool { return slices.Contains(nodeKinds, f.Kind) }
 
+// Configures says that the configuration of the nodes is changed.
+func (s *Scenario) Configures() bool {
+	return s.Nodes > 0 && slices.ContainsFunc(s.Faults, func(f Fault) bool { return f.Kind == "set-rate" })
+}
+
+// Silences says that the fault keeps a node from renewing its record.
+func (f *Fault) Silences() bool {
+	switch f.Kind {
+	case "kill-node":
+		return true
+	case "partition":
+		return (f.Peer == PeerEngine || f.Peer == PeerAll) && f.Share == 0 && f.Delay == 0 && f.Direction != ToNode
+	}
+	return false
+}
+
 // checkNodeFault reports keys that such a fault lacks or does not take.
 func (f *Fault) checkNodeFault() (must, may []string) {
 	switch f.Kind {
 	case "partition":
+		if f.Delay > 0 { // all of them come, and none is lost
+			return []string{"node", "peer", "for"}, []string{"delay", "direction"}
+		}
 		return []string{"node", "peer", "for"}, []string{"share", "direction"}
 	case "log-fault":
 		must = []string{"does"}
@@ -100,14 +119,18 @@ func (f *Fault) checkNodeFault() (must, may []string) {
 func (s *Scenario) checkOneCore(p *problems) {
 	for i := range s.Faults {
 		switch f := &s.Faults[i]; f.Kind {
-		case "purge", "drain", "set-rate", "set-sync-queue", "set-replicas":
+		case "drain", "set-sync-queue", "set-replicas":
 			p.Add(f.Line, "faults[%d]: %s is done to a single process; remove it, or nodes", i, f.Kind)
+		case "set-rate":
+			if f.Rate != nil && *f.Rate == 0 {
+				p.Add(f.Line, "faults[%d].rate: nodes count places of a limit; use 1 at least", i)
+			}
 		}
 	}
 	for i := range s.Load {
 		switch l := &s.Load[i]; {
-		case !l.Calls():
-			p.Add(l.Line, "load[%d]: mode %s is done to a single process; use invoke or enqueue, or remove nodes", i, l.Mode)
+		case l.Mode == "drain-once" || l.Mode == "mistake":
+			p.Add(l.Line, "load[%d]: mode %s is done to a single process; use another one, or remove nodes", i, l.Mode)
 		case l.CallerRuns || l.Leaves.Forgets:
 			p.Add(l.Line, "load[%d]: callers of several control planes neither make attempts nor take their wait back; remove callerRuns and forgets, or nodes", i)
 		}
@@ -146,8 +169,8 @@ func (s *Scenario) checkNodes(p *problems) {
 		}
 	}
 	for i := range s.Load {
-		if l := &s.Load[i]; l.Mode != "invoke" && l.Mode != "enqueue" || l.CallerRuns || l.Leaves.After > 0 {
-			p.Add(l.Line, "load[%d]: with nodes callers invoke or enqueue, and stay until they are answered; remove callerRuns and leaves, or nodes", i)
+		if l := &s.Load[i]; l.CallerRuns || l.Leaves.After > 0 {
+			p.Add(l.Line, "load[%d]: with nodes callers stay until they are answered; remove callerRuns and leaves, or nodes", i)
 		}
 	}
 	if s.Core.RateMaxPerSecond > 0 {

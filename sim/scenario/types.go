@@ -43,6 +43,7 @@ type Core struct {
 	StaleTTL           time.Duration
 	IdempotencyTTL     time.Duration
 	SweepInterval      time.Duration // 0 = the core's default
+	MaxFunctions       int           // 0 = as many as a scenario may have
 	MaxExecutions      int
 	MaxIdempotencyKeys int
 	MaxPayloadBytes    int64
@@ -114,6 +115,8 @@ type Behavior struct {
 	LateCompletionRate      float64       // answers only after the attempt's timeout
 	ColdStart               ColdStart
 	Overhead                time.Duration // of each dispatch, beside its service time
+	Echo                    bool          // a success answers with its input
+	ErrorBytes              int           // how long the codes and messages of failures are; 0 = short
 	// AttemptsFile names a side file with Attempts, which the other fields do not
 	// go with: dispatches go as attempts of about that time went.
 	AttemptsFile string
@@ -156,6 +159,7 @@ type Load struct {
 	Leaves          Leaves
 	Callers         Callers
 	CallerRuns      bool    // invoke: callers make the first attempt themselves
+	Context         bool    // calls bring metadata and a trace context, too
 	FailureRate     float64 // complete: share of errors
 }
 
@@ -251,6 +255,7 @@ type Fault struct {
 	Node         int           // of those of nodes: which, from 1
 	Peer         string        // partition
 	Direction    string        // partition: FromNode or ToNode; "" = both
+	Delay        time.Duration // partition: of messages, which are not lost then; 0 = they are
 	Does         string        // log-fault
 	Change       Change        // update, reconfigure
 	IfGeneration uint64        // update; 0 = whatever the function's is

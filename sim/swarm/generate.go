@@ -69,6 +69,13 @@ func Generate(seed uint64, duration time.Duration) *scenario.Scenario {
 	if !withJournal {
 		g.scaling(&sc)
 	}
+	g.grace(&sc)
+	for i := range sc.Load {
+		if l := &sc.Load[i]; l.Calls() {
+			l.Context = g.chance(0.25)
+		}
+	}
+	g.rare(&sc)
 	return &sc
 }
 

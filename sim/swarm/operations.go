@@ -109,6 +109,16 @@ func (g *generator) drain(sc *scenario.Scenario) {
 	}
 }
 
+// grace has some drains come to an end: what the next process does not go on with is
+// cancelled then.
+func (g *generator) grace(sc *scenario.Scenario) {
+	for i := range sc.Faults {
+		if f := &sc.Faults[i]; f.Kind == "drain" && g.chance(0.7) {
+			f.For = g.between(time.Millisecond, 3*time.Second)
+		}
+	}
+}
+
 // scaling has some functions scaled, by every metric and policy, with a provider that
 // fails now and then.
 func (g *generator) scaling(sc *scenario.Scenario) {

@@ -43,7 +43,7 @@ func TestSeedsAreReproducible(t *testing.T) {
 // broken invariant about it could never be seen.
 func TestSwarmReachesEverything(t *testing.T) {
 	seen := map[string]int64{}
-	for seed := uint64(1); seed <= 60; seed++ {
+	for seed := uint64(1); seed <= 76; seed++ {
 		sc, _, err := reread(Generate(seed, 20*time.Second))
 		if err != nil {
 			t.Fatal(err)
@@ -156,7 +156,7 @@ func TestShrinkLeavesTheLeast(t *testing.T) {
 // come of their faults does, and no invariant is broken.
 func TestSwarmReachesEveryNodeFault(t *testing.T) {
 	seen := map[string]int64{}
-	for seed := uint64(1); seed <= 60; seed++ {
+	for seed := uint64(1); seed <= 76; seed++ {
 		sc, file, err := reread(GenerateNodes(seed, 12*time.Second))
 		if err != nil {
 			t.Fatalf("%v\n%s", err, file)
@@ -177,7 +177,8 @@ func TestSwarmReachesEveryNodeFault(t *testing.T) {
 	}
 	for _, name := range []string{"kill-node", "leave-node", "pause-node", "partition",
 		"log-faultslow", "log-faultdeaf", "log-faultrepeats", "log-faultpauses", "log-faultstale-watch", "log-faultloses",
-		"rejected.no_owner", "owner_lost", "unavailable", "lookups", "takeovers", "hand_overs", "lost_frames", "closed_partitions", "interrupted"} {
+		"rejected.no_owner", "owner_lost", "unavailable", "lookups", "takeovers", "hand_overs", "told_outcomes", "lost_frames", "closed_partitions", "interrupted",
+		"completed", "cancelled", "redriven", "purged", "set-rate", "configured"} {
 		if seen[name] == 0 {
 			t.Errorf("no %s in any of the scenarios", name)
 		}

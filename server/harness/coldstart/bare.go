@@ -14,6 +14,7 @@ import (
 
 	"github.com/valyala/fasthttp"
 
+	"simplane/server/harness/node"
 	"simplane/server/internal/fncall"
 	"simplane/server/provider"
 )
@@ -121,10 +122,10 @@ func dialSoon(addr string) (net.Conn, error) {
 }
 
 func freePort() (int, error) {
-	l, err := net.Listen("tcp4", "127.0.0.1:0")
+	addrs, err := node.FreeAddresses("127.0.0.1", 1)
 	if err != nil {
 		return 0, err
 	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port, nil
+	_, port, _ := net.SplitHostPort(addrs[0])
+	return strconv.Atoi(port)
 }

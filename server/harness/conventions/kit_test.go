@@ -146,12 +146,11 @@ func (p *program) start(t *testing.T) string {
 // listens runs the program at a port, and waits until it listens.
 func (p *program) listens(t *testing.T) (addr string, err error) {
 	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	free, err := node.FreeAddresses("127.0.0.1", 1)
 	if err != nil {
 		t.Fatal(err)
 	}
-	addr = ln.Addr().String()
-	ln.Close()
+	addr = free[0]
 	_, port, _ := net.SplitHostPort(addr)
 	cmd := exec.Command(p.command[0], p.command[1:]...)
 	cmd.Env = append(os.Environ(), "PORT="+port)

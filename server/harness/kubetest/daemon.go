@@ -7,9 +7,10 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
-	"strconv"
 	"syscall"
 	"time"
+
+	"simplane/server/harness/node"
 )
 
 // daemon is a program that runs until it is stopped.
@@ -96,10 +97,10 @@ func (d *daemon) tail() string {
 
 // freePort finds a TCP port that nobody listens on at the moment.
 func freePort() (string, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	addrs, err := node.FreeAddresses("127.0.0.1", 1)
 	if err != nil {
 		return "", err
 	}
-	defer l.Close()
-	return strconv.Itoa(l.Addr().(*net.TCPAddr).Port), nil
+	_, port, err := net.SplitHostPort(addrs[0])
+	return port, err
 }

@@ -19,14 +19,22 @@ type Hub struct {
 	mu        sync.Mutex
 	place     uint64
 	records   [cluster.Partitions]cluster.Ownership
+	claims    [cluster.Partitions]int
 	frames    [cluster.Partitions][]frame
 	members   map[string]cluster.Member
-	announced map[string][]byte
+	announced map[string]announcement
 	once      map[string][]byte
 	batches   map[string]bool
 	watchers  map[*watcher]struct{}
 	purged    int
-	most      int64 // bytes of frames; 0 = no bound
+	// announcements is how many calls of Announce were carried out.
+	announcements int
+	most          int64 // bytes of frames; 0 = no bound
+}
+
+type announcement struct {
+	version uint64
+	value   []byte
 }
 
 type frame struct {
@@ -36,7 +44,7 @@ type frame struct {
 
 // New makes a Hub.
 func New() *Hub {
-	return &Hub{members: map[string]cluster.Member{}, announced: map[string][]byte{}, once: map[string][]byte{}, batches: map[string]bool{}, watchers: map[*watcher]struct{}{}}
+	return &Hub{members: map[string]cluster.Member{}, announced: map[string]announcement{}, once: map[string][]byte{}, batches: map[string]bool{}, watchers: map[*watcher]struct{}{}}
 }
 
 // Lose drops the last frame of a partition, as an engine does that has acknowledged
@@ -49,6 +57,42 @@ func (h *Hub) Lose(p core.Partition) bool {
 		return true
 	}
 	return false
+}
+
+// Spoil has the frames of a partition be what change makes of them.
+func (h *Hub) Spoil(p core.Partition, change func(frames [][]byte) [][]byte) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	var data [][]byte
+	for _, f := range h.frames[p] {
+		data = append(data, slices.Clone(f.data))
+	}
+	at := uint64(0)
+	var frames []frame
+	for i, changed := range change(data) {
+		if i < len(h.frames[p]) {
+			at = h.frames[p][i].at
+		} else {
+			h.place++
+			at = h.place
+		}
+		frames = append(frames, frame{at, changed})
+	}
+	h.frames[p] = frames
+}
+
+// Owner is the newest ownership record of a partition, and how often it was claimed.
+func (h *Hub) Owner(p core.Partition) (cluster.Ownership, int) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.records[p], h.claims[p]
+}
+
+// Announced is the newest value of a key, and how many calls of Announce were carried out.
+func (h *Hub) Announced(key string) ([]byte, int) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.announced[key].value, h.announcements
 }
 
 // Bound refuses frames beyond so many bytes; 0 = it does not.
@@ -83,6 +127,13 @@ type Engine struct {
 	cut    chan struct{} // closed when the node is not cut off
 	watch  *watcher
 	behind bool
+	// What is announced, and what the watch tells of that, waits for a place here; nil =
+	// it does not.
+	announces, tells chan struct{}
+	told             int // announcements
+	// commits is asked before each Commit, which it may fail.
+	commits func(frames []cluster.StoredFrame) error
+	reads   chan struct{} // as announces
 }
 
 var _ replica.Engine = (*Engine)(nil)
@@ -116,6 +167,71 @@ func (e *Engine) Heal() {
 		e.h.tellAll(w)
 		e.h.mu.Unlock()
 		w.pause(false)
+	}
+}
+
+// Announcing has each call of Announce take one from gate first; nil = none does.
+func (e *Engine) Announcing(gate chan struct{}) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.announces = gate
+}
+
+// Reading is Announcing for Read and Next.
+func (e *Engine) Reading(gate chan struct{}) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.reads = gate
+}
+
+func (e *Engine) waitToRead(ctx context.Context) error {
+	e.mu.Lock()
+	gate := e.reads
+	e.mu.Unlock()
+	if gate == nil {
+		return nil
+	}
+	select {
+	case <-gate:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// Committing has f asked before each Commit, which fails if f says so; nil = none is.
+func (e *Engine) Committing(f func(frames []cluster.StoredFrame) error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.commits = f
+}
+
+// Telling has the watch take one from gate before it tells what was announced; nil = it
+// does not.
+func (e *Engine) Telling(gate chan struct{}) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.tells = gate
+}
+
+// Told is how often the watch has told what was announced.
+func (e *Engine) Told() int {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.told
+}
+
+// waitToTell waits as Telling says.
+func (e *Engine) waitToTell(end <-chan struct{}) {
+	e.mu.Lock()
+	gate := e.tells
+	e.mu.Unlock()
+	if gate == nil {
+		return
+	}
+	select {
+	case <-gate:
+	case <-end:
 	}
 }
 
@@ -163,6 +279,18 @@ func (e *Engine) Resign(ctx context.Context) error {
 	return nil
 }
 
+// Member implements replica.Engine.
+func (e *Engine) Member(ctx context.Context, name string) (*cluster.Member, error) {
+	if err := e.reach(ctx); err != nil {
+		return nil, err
+	}
+	defer e.h.mu.Unlock()
+	if m, known := e.h.members[name]; known {
+		return &m, nil
+	}
+	return nil, nil
+}
+
 // Claim implements replica.Engine.
 func (e *Engine) Claim(ctx context.Context, p core.Partition, o cluster.Ownership, seen cluster.Fence) (cluster.Fence, error) {
 	if err := e.reach(ctx); err != nil {
@@ -175,6 +303,9 @@ func (e *Engine) Claim(ctx context.Context, p core.Partition, o cluster.Ownershi
 	e.h.place++
 	o.Fence = cluster.Fence(e.h.place)
 	e.h.records[p] = o
+	if !o.Free {
+		e.h.claims[p]++
+	}
 	e.h.tell(replica.Event{Partition: p, Owner: &o})
 	return o.Fence, nil
 }
@@ -186,6 +317,14 @@ func (e *Engine) Free(ctx context.Context, p core.Partition, o cluster.Ownership
 
 // Commit implements replica.Engine.
 func (e *Engine) Commit(ctx context.Context, id string, frames []cluster.StoredFrame) (uint64, error) {
+	e.mu.Lock()
+	asked := e.commits
+	e.mu.Unlock()
+	if asked != nil {
+		if err := asked(frames); err != nil {
+			return 0, err
+		}
+	}
 	if err := e.reach(ctx); err != nil {
 		return 0, err
 	}
@@ -221,6 +360,9 @@ var errEnd = errors.New("there are no more frames")
 
 // Read implements replica.Engine.
 func (e *Engine) Read(ctx context.Context, p core.Partition, from uint64, until cluster.Fence, each func(uint64, []byte) error) error {
+	if err := e.waitToRead(ctx); err != nil {
+		return err
+	}
 	if err := e.reach(ctx); err != nil {
 		return err
 	}
@@ -293,12 +435,26 @@ func (e *Engine) Purge(ctx context.Context, p core.Partition, before uint64) err
 }
 
 // Announce implements replica.Engine.
-func (e *Engine) Announce(ctx context.Context, key string, value []byte) error {
+func (e *Engine) Announce(ctx context.Context, key string, version uint64, value []byte) error {
+	e.mu.Lock()
+	gate := e.announces
+	e.mu.Unlock()
+	if gate != nil {
+		select {
+		case <-gate:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
 	if err := e.reach(ctx); err != nil {
 		return err
 	}
 	defer e.h.mu.Unlock()
-	e.h.announced[key] = value
+	e.h.announcements++
+	if old, known := e.h.announced[key]; known && old.version >= version {
+		return nil
+	}
+	e.h.announced[key] = announcement{version, value}
 	e.h.tell(replica.Event{Key: key, Value: value})
 	return nil
 }
@@ -375,8 +531,8 @@ func (h *Hub) tellAll(w *watcher) {
 			events = append(events, replica.Event{Partition: core.Partition(p), Owner: &o})
 		}
 	}
-	for key, value := range h.announced {
-		events = append(events, replica.Event{Key: key, Value: value})
+	for key, a := range h.announced {
+		events = append(events, replica.Event{Key: key, Value: a.value})
 	}
 	w.add(append(events, replica.Event{CaughtUp: true})...)
 }
@@ -411,7 +567,15 @@ func (e *Engine) Watch(f func(replica.Event)) (stop func()) {
 				if paused {
 					break
 				}
+				if event.Key != "" {
+					e.waitToTell(end)
+				}
 				f(event)
+				if event.Key != "" {
+					e.mu.Lock()
+					e.told++
+					e.mu.Unlock()
+				}
 			}
 			select {
 			case <-w.wake:

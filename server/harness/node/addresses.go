@@ -1,11 +1,27 @@
 package node
 
-import "net"
+import (
+	"errors"
+	"math/rand/v2"
+	"net"
+	"strconv"
+	"syscall"
+)
+
+// Ports that the kernel gives to nobody by itself: it takes those of connections, and of
+// listeners that ask for any port, from 32768 on (Linux, net.ipv4.ip_local_port_range). A
+// port of those may be another's, or the near end of the very connection that looks for a
+// listener there, before the listener comes.
+const firstPort, pastPorts = 10_000, 32_768
 
 // FreeAddresses are n different ones of a host at which nobody listens now.
 func FreeAddresses(host string, n int) (addrs []string, err error) {
-	for range n {
-		l, err := net.Listen("tcp", net.JoinHostPort(host, "0"))
+	for len(addrs) < n {
+		port := firstPort + rand.IntN(pastPorts-firstPort)
+		l, err := net.Listen("tcp", net.JoinHostPort(host, strconv.Itoa(port)))
+		if errors.Is(err, syscall.EADDRINUSE) {
+			continue
+		}
 		if err != nil {
 			return nil, err
 		}

@@ -5,7 +5,6 @@ package admin
 
 import (
 	"log/slog"
-	"sync/atomic"
 	"time"
 
 	"simplane/core"
@@ -35,6 +34,10 @@ type Options struct {
 	// Stored waits until the fact at the place is durable; the error is the answer
 	// where that takes too long. nil without a journal.
 	Stored func(core.LSN) error
+	// FollowsStored says that a change of the runtime configuration does not come into
+	// force by being made: when it is stored, Follow of another Admin puts it in force in
+	// all cores of the node.
+	FollowsStored bool
 	// Lag is the number of facts that are not durable yet. nil without a journal.
 	Lag func() int64
 	// Cluster shows what this node knows of the cluster; nil without one.
@@ -65,12 +68,14 @@ type Admin struct {
 	began   time.Time
 	dumping *httpjson.Places
 	runtime runtimeConfig
-	saved   atomic.Pointer[savedRuntime]
 }
 
 // New makes an Admin, at revision 1 of the configuration.
 func New(o Options) *Admin {
 	a := &Admin{Options: o, began: time.Now(), dumping: httpjson.NewPlaces(1, dumpsWaiting, dumpPatience)}
+	if o.Core != nil {
+		a.runtime.RateMaxPerSecond, a.runtime.SyncQueue = max(o.Core.RateMaxPerSecond(), 0), o.Core.SyncQueue()
+	}
 	a.runtime.next(o.NowMillis())
 	return a
 }

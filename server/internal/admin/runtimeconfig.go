@@ -2,9 +2,9 @@ package admin
 
 import (
 	"crypto/rand"
-	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"regexp"
 	"sync"
 	"time"
@@ -23,12 +23,11 @@ const codeRevisionMissing = "REVISION_REQUIRED"
 // runtimeConfig is what can be changed while the server runs. Every change
 // makes a new revision; a change is applied whole or not at all.
 type runtimeConfig struct {
-	mu       sync.Mutex
-	revision int64
-	applied  time.Time       // when the values in force came into it
-	changeID string          // names that change, over restarts too
-	history  []runtimeChange // oldest first, at most runtimeHistorySize
-	followed *storedRuntime  // nil = none was
+	mu sync.Mutex
+	storedRuntime
+	saved savedRuntime // the newest revision, where the journal keeps it
+	// followed says that the values are those that the cluster was told of.
+	followed bool
 }
 
 // runtimeValues is the JSON form. Durations are ISO 8601 ("PT0.5S").
@@ -67,17 +66,17 @@ type runtimeAnswer struct {
 	ChangeID        string        `json:"changeId"`
 }
 
-// runtimeAnswer shows the values in force; the caller holds runtime.mu.
+// runtimeAnswer shows the values of the newest revision; the caller holds runtime.mu.
 func (a *Admin) runtimeAnswer() runtimeAnswer {
 	v := a.runtimeValues()
-	return runtimeAnswer{v, v, a.runtime.applied.UTC().Format(time.RFC3339Nano), a.runtime.changeID}
+	return runtimeAnswer{v, v, a.runtime.Applied.UTC().Format(time.RFC3339Nano), a.runtime.ChangeID}
 }
 
 func (a *Admin) runtimeValues() runtimeValues {
-	q := a.Core.SyncQueue()
+	q := a.runtime.SyncQueue
 	return runtimeValues{
-		Revision:                   a.runtime.revision,
-		RateMaxPerSecond:           max(a.Core.RateMaxPerSecond(), 0),
+		Revision:                   a.runtime.Revision,
+		RateMaxPerSecond:           a.runtime.RateMaxPerSecond,
 		SyncQueueEnabled:           q.Enabled,
 		SyncQueueAdmissionEnabled:  !q.EstimateDisabled,
 		SyncQueueMaxEstimatedWait:  duration.Format(q.MaxEstimatedWait),
@@ -94,7 +93,7 @@ func decodeRuntimePatch(body []byte) (p runtimePatch, estimated, queued *time.Du
 	if fault = httpjson.WholeObject(body); fault != nil {
 		return p, nil, nil, fault
 	}
-	if err := json.Unmarshal(body, &p); err != nil {
+	if err := httpjson.Unmarshal(body, &p); err != nil {
 		return p, nil, nil, httpjson.Undecodable(err)
 	}
 	estimated, first := isoDuration("syncQueueMaxEstimatedWait", p.SyncQueueMaxEstimatedWait)
@@ -118,13 +117,21 @@ func isoDuration(field string, text *string) (*time.Duration, []string) {
 		return nil, []string{fmt.Sprintf("%s: must be an ISO 8601 duration such as PT0.5S, not %q", field, httpjson.Clip([]byte(*text), 40))}
 	}
 	t := d.ToTimeDuration()
+	// Of much more than that many hours it makes any duration, above zero or below.
+	const most = 250 * 365 * 24
+	if d.Years*365*24+d.Months*30*24+d.Weeks*7*24+d.Days*24+d.Hours+d.Minutes/60+d.Seconds/3600 > most {
+		t = math.MaxInt64
+		if d.Negative {
+			t = math.MinInt64
+		}
+	}
 	return &t, nil
 }
 
 // merged returns the values a patch leads to, and what is semantically wrong
 // with them (422).
 func (a *Admin) merged(p runtimePatch, estimated, queued *time.Duration) (rate int64, q core.SyncQueueConfig, fault *httpjson.Error) {
-	rate, q = max(a.Core.RateMaxPerSecond(), 0), a.Core.SyncQueue()
+	rate, q = a.runtime.RateMaxPerSecond, a.runtime.SyncQueue
 	set(&rate, p.RateMaxPerSecond)
 	set(&q.Enabled, p.SyncQueueEnabled)
 	if p.SyncQueueAdmissionEnabled != nil {
@@ -180,8 +187,13 @@ func (a *Admin) stored(ctx *fasthttp.RequestCtx, at core.LSN) bool {
 	}
 	err := a.Stored(at)
 	if err != nil {
+		code, message := journal.CodeUnavailable, err.Error()
+		var why *core.Rejection
+		if errors.As(err, &why) {
+			code, message = why.Code, why.Message
+		}
 		ctx.Response.Header.Set("Retry-After", "1")
-		httpjson.WriteError(ctx, fasthttp.StatusServiceUnavailable, journal.CodeUnavailable, err.Error())
+		httpjson.WriteError(ctx, fasthttp.StatusServiceUnavailable, code, message)
 	}
 	return err == nil
 }
@@ -201,31 +213,43 @@ func (a *Admin) PatchRuntimeConfig(ctx *fasthttp.RequestCtx) {
 		httpjson.BadRequest(codeRevisionMissing, "expectedRevision is required: GET the configuration and send the revision you saw").Write(ctx)
 		return
 	}
-	if answer, at, done := a.patchRuntime(ctx, &p, estimated, queued); done && a.stored(ctx, at) {
-		httpjson.WriteJSON(ctx, fasthttp.StatusOK, answer)
+	for before := a.savedAt(); a.stored(ctx, before); before = a.savedAt() {
+		answer, at, done, again := a.patchRuntime(ctx, before, &p, estimated, queued)
+		if again {
+			continue
+		}
+		if done && a.stored(ctx, at) {
+			httpjson.WriteJSON(ctx, fasthttp.StatusOK, answer)
+		}
+		return
 	}
 }
 
-// patchRuntime makes the change; otherwise it has written why not.
-func (a *Admin) patchRuntime(ctx *fasthttp.RequestCtx, p *runtimePatch, estimated, queued *time.Duration) (answer runtimeAnswer, at core.LSN, done bool) {
+// patchRuntime makes the change; otherwise it has written why not. A change rests on one
+// that is durable: so one at most is not. again says that this does not hold for the one
+// at before, because another one was made meanwhile.
+func (a *Admin) patchRuntime(ctx *fasthttp.RequestCtx, before core.LSN, p *runtimePatch, estimated, queued *time.Duration) (answer runtimeAnswer, at core.LSN, done, again bool) {
 	a.runtime.mu.Lock()
 	defer a.runtime.mu.Unlock()
-	if *p.ExpectedRevision != a.runtime.revision {
+	if a.runtime.saved.at != before {
+		return answer, 0, false, true
+	}
+	if *p.ExpectedRevision != a.runtime.Revision {
 		httpjson.WriteJSON(ctx, fasthttp.StatusConflict, struct {
 			Error           string `json:"error"`
 			Message         string `json:"message"`
 			CurrentRevision int64  `json:"currentRevision"`
-		}{httpjson.CodeRevisionConflict, fmt.Sprintf("the configuration is at revision %d, not %d; GET it and try again", a.runtime.revision, *p.ExpectedRevision), a.runtime.revision})
-		return answer, 0, false
+		}{httpjson.CodeRevisionConflict, fmt.Sprintf("the configuration is at revision %d, not %d; GET it and try again", a.runtime.Revision, *p.ExpectedRevision), a.runtime.Revision})
+		return answer, 0, false, false
 	}
 	rate, q, fault := a.merged(*p, estimated, queued)
 	if fault != nil {
 		fault.Write(ctx)
-		return answer, 0, false
+		return answer, 0, false, false
 	}
 	at = a.applyRuntime(rate, q, author{a.Guard.Who(ctx), ctx.RemoteAddr().String()})
-	Note(ctx, "revision", a.runtime.revision)
-	return a.runtimeAnswer(), at, true
+	Note(ctx, "revision", a.runtime.Revision)
+	return a.runtimeAnswer(), at, true, false
 }
 
 // ValidateRuntimeConfig reports whether a PATCH would be accepted, and
@@ -249,11 +273,13 @@ func (a *Admin) ValidateRuntimeConfig(ctx *fasthttp.RequestCtx) {
 // durable.
 func (a *Admin) applyRuntime(rate int64, q core.SyncQueueConfig, by author) core.LSN {
 	before := a.runtimeValues()
-	a.Core.SetRateMaxPerSecond(rate)
-	_ = a.Core.SetSyncQueue(q) // validated
+	a.runtime.RateMaxPerSecond, a.runtime.SyncQueue = rate, q
+	if !a.FollowsStored {
+		a.runtime.applyTo(a.Core)
+	}
 	a.runtime.next(a.NowMillis())
 	change := runtimeChange{
-		Revision: a.runtime.revision, AtMillis: a.runtime.applied.UnixMilli(), Who: by.who, Remote: by.remote,
+		Revision: a.runtime.Revision, AtMillis: a.runtime.Applied.UnixMilli(), Who: by.who, Remote: by.remote,
 		Changes: differences(before, a.runtimeValues()),
 	}
 	a.runtime.record(change)
@@ -263,8 +289,8 @@ func (a *Admin) applyRuntime(rate int64, q core.SyncQueueConfig, by author) core
 
 // next makes a new revision.
 func (rc *runtimeConfig) next(nowMillis int64) {
-	rc.revision++
-	rc.applied, rc.changeID = time.UnixMilli(nowMillis), rand.Text()
+	rc.Revision++
+	rc.Applied, rc.ChangeID = time.UnixMilli(nowMillis), rand.Text()
 }
 
 // Reload applies newly read values, as SIGHUP does. When nothing differs there
@@ -272,8 +298,9 @@ func (rc *runtimeConfig) next(nowMillis int64) {
 func (a *Admin) Reload(rate int64, q core.SyncQueueConfig) {
 	a.runtime.mu.Lock()
 	defer a.runtime.mu.Unlock()
-	if max(rate, 0) == max(a.Core.RateMaxPerSecond(), 0) && q == a.Core.SyncQueue() {
-		a.Log.Info("configuration reloaded; nothing of it changed", "who", auth.WhoReload, "revision", a.runtime.revision)
+	rate = max(rate, 0)
+	if rate == a.runtime.RateMaxPerSecond && q == a.runtime.SyncQueue {
+		a.Log.Info("configuration reloaded; nothing of it changed", "who", auth.WhoReload, "revision", a.runtime.Revision)
 		return
 	}
 	a.applyRuntime(rate, q, author{who: auth.WhoReload})

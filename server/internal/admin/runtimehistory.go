@@ -51,20 +51,20 @@ func differences(before, after runtimeValues) []valueChange {
 // record keeps a change and forgets the oldest beyond the bound; the caller
 // holds rc.mu.
 func (rc *runtimeConfig) record(c runtimeChange) {
-	if len(rc.history) == runtimeHistorySize {
-		copy(rc.history, rc.history[1:])
-		rc.history = rc.history[:runtimeHistorySize-1]
+	if len(rc.History) == runtimeHistorySize {
+		copy(rc.History, rc.History[1:])
+		rc.History = rc.History[:runtimeHistorySize-1]
 	}
-	rc.history = append(rc.history, c)
+	rc.History = append(rc.History, c)
 }
 
 // RuntimeHistory lists the last changes, newest first.
 func (a *Admin) RuntimeHistory(ctx *fasthttp.RequestCtx) {
 	a.runtime.mu.Lock()
-	revision := a.runtime.revision
-	newestFirst := make([]runtimeChange, 0, len(a.runtime.history))
-	for i := range a.runtime.history {
-		newestFirst = append(newestFirst, a.runtime.history[len(a.runtime.history)-1-i])
+	revision := a.runtime.Revision
+	newestFirst := make([]runtimeChange, 0, len(a.runtime.History))
+	for i := range a.runtime.History {
+		newestFirst = append(newestFirst, a.runtime.History[len(a.runtime.History)-1-i])
 	}
 	a.runtime.mu.Unlock()
 	if a.stored(ctx, a.Core.SettingsAt()) {

@@ -8,7 +8,7 @@ func (a *Admin) RuntimeMetrics() []prometheus.Collector {
 	revision := func() float64 {
 		a.runtime.mu.Lock()
 		defer a.runtime.mu.Unlock()
-		return float64(a.runtime.revision)
+		return float64(a.runtime.Revision)
 	}
 	return []prometheus.Collector{
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "controlplane_runtime_config_revision", Help: "Revision of the runtime configuration in force."}, revision),

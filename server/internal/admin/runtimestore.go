@@ -21,34 +21,43 @@ type storedRuntime struct {
 // saveRuntime puts the configuration into the journal, if there is one; the caller
 // holds runtime.mu.
 func (a *Admin) saveRuntime() core.LSN {
-	raw, err := json.Marshal(storedRuntime{
-		Revision: a.runtime.revision, Applied: a.runtime.applied, ChangeID: a.runtime.changeID,
-		RateMaxPerSecond: max(a.Core.RateMaxPerSecond(), 0), SyncQueue: a.Core.SyncQueue(), History: a.runtime.history,
-	})
+	raw, err := json.Marshal(a.runtime.storedRuntime)
 	if err != nil { // numbers and texts only
 		a.Log.Error("the runtime configuration cannot be stored", "error", err)
 		return 0
 	}
-	at := a.Core.SaveConfig(raw)
-	a.saved.Store(&savedRuntime{at, raw})
-	return at
+	a.runtime.saved = savedRuntime{a.Core.SaveConfig(raw), a.runtime.Revision, raw}
+	return a.runtime.saved.at
 }
 
 type savedRuntime struct {
-	at  core.LSN
-	raw []byte
+	at       core.LSN
+	revision int64
+	raw      []byte
 }
 
 // Saved is what was put into the journal last, and at which place; 0 = nothing was.
-func (a *Admin) Saved() (core.LSN, []byte) {
-	if s := a.saved.Load(); s != nil {
-		return s.at, s.raw
-	}
-	return 0, nil
+func (a *Admin) Saved() (at core.LSN, revision int64, raw []byte) {
+	a.runtime.mu.Lock()
+	defer a.runtime.mu.Unlock()
+	return a.runtime.saved.at, a.runtime.saved.revision, a.runtime.saved.raw
 }
 
-// Follow puts the configuration that its owner has announced in force, in all cores of
-// this node. One that is not newer than that in force changes nothing.
+func (a *Admin) savedAt() core.LSN {
+	at, _, _ := a.Saved()
+	return at
+}
+
+// Revision is the newest one.
+func (a *Admin) Revision() int64 {
+	a.runtime.mu.Lock()
+	defer a.runtime.mu.Unlock()
+	return a.runtime.Revision
+}
+
+// Follow puts a configuration that is stored, as its owner has announced, in force in all
+// cores of this node. One that is not newer than that in force changes nothing: what is
+// told may be late.
 func (a *Admin) Follow(raw []byte) error {
 	s, err := decodeRuntime(raw)
 	if err != nil {
@@ -56,11 +65,10 @@ func (a *Admin) Follow(raw []byte) error {
 	}
 	a.runtime.mu.Lock()
 	defer a.runtime.mu.Unlock()
-	if s.Revision <= a.runtime.revision {
+	if s.Revision <= a.runtime.Revision {
 		return nil
 	}
-	a.runtime.revision, a.runtime.applied, a.runtime.changeID, a.runtime.history = s.Revision, s.Applied, s.ChangeID, s.History
-	a.runtime.followed = &s
+	a.runtime.storedRuntime, a.runtime.followed = s, true
 	for _, c := range a.Cores() {
 		s.applyTo(c)
 	}
@@ -73,8 +81,8 @@ func (a *Admin) Follow(raw []byte) error {
 func (a *Admin) FollowIn(c *core.Core) {
 	a.runtime.mu.Lock()
 	defer a.runtime.mu.Unlock()
-	if a.runtime.followed != nil {
-		a.runtime.followed.applyTo(c)
+	if a.runtime.followed {
+		a.runtime.applyTo(c)
 	}
 }
 
@@ -97,7 +105,8 @@ func decodeRuntime(raw []byte) (s storedRuntime, err error) {
 }
 
 // RestoreRuntime puts the configuration that an earlier process has left in
-// force, in place of the one that this process was started with.
+// force, in place of the one that this process was started with; with FollowsStored it
+// becomes the newest revision only.
 func (a *Admin) RestoreRuntime(raw []byte) error {
 	if len(raw) == 0 {
 		return nil
@@ -109,8 +118,11 @@ func (a *Admin) RestoreRuntime(raw []byte) error {
 	a.runtime.mu.Lock()
 	defer a.runtime.mu.Unlock()
 	started := a.runtimeValues()
+	a.runtime.storedRuntime = s
+	if a.FollowsStored {
+		return nil
+	}
 	s.applyTo(a.Core)
-	a.runtime.revision, a.runtime.applied, a.runtime.changeID, a.runtime.history = s.Revision, s.Applied, s.ChangeID, s.History
 	if changes := differences(started, a.runtimeValues()); len(changes) > 0 {
 		a.Log.Info("the runtime configuration is the one of the data directory, not the one of the start", "revision", s.Revision, "changes", changesText(changes))
 	}

@@ -36,8 +36,11 @@ type Options struct {
 	// ProviderHealth is, by the name of each provider, nil or why it cannot start
 	// instances.
 	ProviderHealth func() map[string]error
-	Lists          *httpjson.Lists
-	Tracing        *telemetry.Tracing // nil without an exporter
+	// ClusterHealth is nil, or why a node of a cluster does not serve all that it should.
+	// nil without a cluster.
+	ClusterHealth func() error
+	Lists         *httpjson.Lists
+	Tracing       *telemetry.Tracing // nil without an exporter
 	// Dashboard serves the dashboard on the management address, and leaves
 	// other requests to next.
 	Dashboard func(next fasthttp.RequestHandler) fasthttp.RequestHandler
@@ -61,6 +64,9 @@ type Options struct {
 	// Lost is closed when the core's partition is taken away: what has not ended is
 	// not waited for. nil without a cluster.
 	Lost <-chan struct{}
+	// Given is closed when the core's partition is handed over: durable executions
+	// that have not ended do so at the next owner. nil without a cluster.
+	Given <-chan struct{}
 	// Draining reports whether the server is shutting down.
 	Draining func() bool
 

@@ -1,7 +1,6 @@
 package api
 
 import (
-	"encoding/json"
 	"errors"
 	"strconv"
 	"strings"
@@ -129,7 +128,7 @@ func (a *API) Redrive(ctx *fasthttp.RequestCtx, name string) {
 		fault.Write(ctx)
 		return
 	}
-	if err := json.Unmarshal(raw, &body); err != nil || (len(body.IDs) == 0) != body.All {
+	if err := httpjson.Unmarshal(raw, &body); err != nil || (len(body.IDs) == 0) != body.All {
 		httpjson.ValidationFailed(`ids: send either {"ids":["<execution id>",…]} or {"all":true}`).Write(ctx)
 		return
 	}

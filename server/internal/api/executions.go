@@ -103,7 +103,7 @@ func decodeCompletion(body, attemptHeader []byte) (o core.Outcome, attempt int, 
 		return o, 0, fault
 	}
 	var c completion
-	if err := json.Unmarshal(body, &c); err != nil {
+	if err := httpjson.Unmarshal(body, &c); err != nil {
 		return o, 0, httpjson.Undecodable(err)
 	}
 	if c.Attempt == 0 && len(attemptHeader) > 0 {

@@ -153,7 +153,7 @@ func decodeSpec(body []byte) (in funcspec.Input, wrong map[string]string, fault 
 			return true, err
 		}
 		key, _ := json.Marshal(string(name))
-		err = json.Unmarshal(slices.Concat([]byte("{"), key, []byte(":"), value, []byte("}")), &in)
+		err = httpjson.Unmarshal(slices.Concat([]byte("{"), key, []byte(":"), value, []byte("}")), &in)
 		if field, what, ok := httpjson.WrongType(err); ok {
 			wrong[field] = what
 			err = nil
@@ -310,7 +310,7 @@ func (a *API) SetReplicas(ctx *fasthttp.RequestCtx, name string) {
 		fault.Write(ctx)
 		return
 	}
-	if err := json.Unmarshal(raw, &body); err != nil || body.Replicas == nil || *body.Replicas < 0 || *body.Replicas > core.MaxReplicasBound {
+	if err := httpjson.Unmarshal(raw, &body); err != nil || body.Replicas == nil || *body.Replicas < 0 || *body.Replicas > core.MaxReplicasBound {
 		httpjson.ValidationFailed(fmt.Sprintf("replicas: must be a whole number from 0 to %d", core.MaxReplicasBound)).Write(ctx)
 		return
 	}

@@ -18,18 +18,25 @@ type health struct {
 	Components map[string]health `json:"components,omitempty"`
 }
 
-// Health is Liveness with the state of each provider. One that is out of reach does
+// Health is Liveness with the state of each provider, and of the node's part of a
+// cluster. One that is out of reach does
 // not make the server unhealthy: restarting it would not help, and what runs goes on.
 func (a *API) Health(ctx *fasthttp.RequestCtx) {
 	h := health{Status: "UP", Components: map[string]health{}}
 	for name, err := range a.ProviderHealth() {
-		part := health{Status: "UP"}
-		if err != nil {
-			part = health{Status: "DOWN", Details: map[string]string{"error": err.Error()}}
-		}
-		h.Components[name] = part
+		h.Components[name] = partOf(err)
+	}
+	if a.ClusterHealth != nil {
+		h.Components["cluster"] = partOf(a.ClusterHealth())
 	}
 	httpjson.WriteJSON(ctx, fasthttp.StatusOK, h)
+}
+
+func partOf(err error) health {
+	if err != nil {
+		return health{Status: "DOWN", Details: map[string]string{"error": err.Error()}}
+	}
+	return health{Status: "UP"}
 }
 
 // Readiness answers 503 while draining, so that load balancers stop sending, and

@@ -132,9 +132,17 @@ func (a *API) Invoke(ctx *fasthttp.RequestCtx, name string) {
 		if limit == 0 {
 			limit = functionTimeout(a.Core, name)
 		}
+		var given <-chan struct{}
+		if res.LSN != 0 {
+			given = a.Given
+		}
 		ended := false
-		if snap, ended = w.waitFor(limit, a.Lost); !ended {
+		if snap, ended = w.waitFor(limit, a.Lost, given); !ended {
 			a.Core.Forget(res.ID, w)
+			if over(given) {
+				span.Refused(a.refused(ctx, core.ErrDraining)) // and asked at the next owner
+				return
+			}
 			snap = core.Snapshot{Status: core.Timeout}
 		} else {
 			w.recycle()
@@ -147,6 +155,16 @@ func (a *API) Invoke(ctx *fasthttp.RequestCtx, name string) {
 		return
 	}
 	writeInvocation(ctx, fasthttp.StatusOK, res.ID, snap.Status, snap.Output, snap.Err)
+}
+
+// over says that a channel, which may be nil, is closed.
+func over(c <-chan struct{}) bool {
+	select {
+	case <-c:
+		return true
+	default:
+		return false
+	}
 }
 
 // callersConn is the connection by which core may learn that a caller has left;

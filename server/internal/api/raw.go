@@ -9,7 +9,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/valyala/bytebufferpool"
 	"github.com/valyala/fasthttp"
 
 	"simplane/core"
@@ -97,6 +96,13 @@ func climbs(path string) bool {
 	return false
 }
 
+// staysRaw reports whether a request target is that of a raw call, and stays one when
+// its path is resolved.
+func staysRaw(uri []byte) bool {
+	path, _, _ := bytes.Cut(uri, []byte("?"))
+	return bytes.HasPrefix(path, []byte(rawPrefix)) && !climbs(httpjson.UnsafeString(path))
+}
+
 // rawCall is one raw call. They are pooled.
 type rawCall struct {
 	api    *API
@@ -107,13 +113,14 @@ type rawCall struct {
 
 	// Of one that is passed on.
 	raw    fncall.Raw
+	header []byte // of raw
 	caller rawCaller
 }
 
 var rawCallPool = sync.Pool{New: func() any { return &rawCall{} }}
 
 func (c *rawCall) recycle() {
-	*c = rawCall{}
+	*c = rawCall{header: c.header[:0]} // MaxHeaderBytes bounds it
 	rawCallPool.Put(c)
 }
 
@@ -140,13 +147,11 @@ func (c *rawCall) passOn(timeout time.Duration) {
 		c.span.Refused(c.api.refused(c.ctx, err))
 		return
 	}
-	header := bytebufferpool.Get()
-	defer bytebufferpool.Put(header)
-	header.B = c.appendHeader(header.B)
+	c.header = c.appendHeader(c.header)
 	c.caller = rawCaller{stream, res.ID}
 	c.raw = fncall.Raw{
 		Method: way.Method, Path: c.target.path, Query: c.target.query,
-		Header: header.B, Authorization: c.authorization(), Caller: &c.caller,
+		Header: c.header, Authorization: c.authorization(), Caller: &c.caller,
 	}
 	for t, ended := res.Run, false; !ended; t, ended = w.task(way) {
 		if t.Attempt > 0 {

@@ -28,8 +28,8 @@ func rawFault(ctx *fasthttp.RequestCtx) *httpjson.Error {
 
 const codeUpgrade = "UPGRADE_UNSUPPORTED"
 
-// own are the header fields that simplane reads or sets: the caller's are not passed
-// on. Those of a trace are, as part of it.
+// own are the header fields that simplane reads or sets: the caller's do not come to
+// functions. Those of a trace do, as part of it.
 var own = fncall.FieldNames(
 	"Host", "Expect", "Authorization",
 	"X-Execution-Id", "X-Trace-Id", headerDispatchAttempt, "X-Completion-Token", "X-Timeout-Ms",
@@ -41,12 +41,23 @@ var own = fncall.FieldNames(
 // came, but for those about the connection and simplane's own, and where the call
 // came from.
 func (c *rawCall) appendHeader(b []byte) []byte {
-	h := &c.ctx.Request.Header
+	b, host := AppendOnward(b, c.ctx, own)
+	if at := c.ctx.Request.Header.Host(); !host && len(at) > 0 {
+		b = fncall.AppendField(b, forwardedHost, at)
+	}
+	return b
+}
+
+// AppendOnward appends the header lines of a request that is passed on: those that came,
+// but for those about the connection and those in without, and which address and which
+// scheme it came by. host says that X-Forwarded-Host is among them.
+func AppendOnward(b []byte, ctx *fasthttp.RequestCtx, without *fncall.NameSet) (_ []byte, host bool) {
+	h := &ctx.Request.Header
 	connection := h.Peek(fasthttp.HeaderConnection)
 	if all := h.PeekAll(fasthttp.HeaderConnection); len(all) > 1 {
 		connection = bytes.Join(all, []byte(","))
 	}
-	proto, host := false, false
+	proto := false
 	var forwarded []byte
 	var line []byte
 	for rest := h.RawHeaders(); len(rest) > 0; {
@@ -60,28 +71,25 @@ func (c *rawCall) appendHeader(b []byte) []byte {
 		case bytes.EqualFold(name, forwardedFor):
 			forwarded = append(append(forwarded, value...), ", "...)
 			continue
-		case own.Has(name), fncall.HopByHop(name, connection):
+		case without.Has(name), fncall.HopByHop(name, connection):
 			continue
 		}
 		proto = proto || bytes.EqualFold(name, forwardedProto)
 		host = host || bytes.EqualFold(name, forwardedHost)
 		b = fncall.AppendField(b, name, value)
 	}
-	if from, ok := c.ctx.RemoteAddr().(*net.TCPAddr); ok {
+	if from, ok := ctx.RemoteAddr().(*net.TCPAddr); ok {
 		var text [64]byte
 		b = fncall.AppendField(b, forwardedFor, from.AddrPort().Addr().Unmap().WithZone("").AppendTo(append(text[:0], forwarded...)))
 	}
 	if !proto {
 		scheme := "http"
-		if c.ctx.IsTLS() {
+		if ctx.IsTLS() {
 			scheme = "https"
 		}
 		b = fncall.AppendField(b, forwardedProto, []byte(scheme))
 	}
-	if at := h.Host(); !host && len(at) > 0 {
-		b = fncall.AppendField(b, forwardedHost, at)
-	}
-	return b
+	return b, host
 }
 
 // trimmed is a field's value without the white space around it, the end of the line

@@ -1,7 +1,6 @@
 package api
 
 import (
-	"encoding/json"
 	"time"
 
 	"github.com/valyala/fasthttp"
@@ -60,7 +59,7 @@ func (a *API) Rollback(ctx *fasthttp.RequestCtx, name string) {
 		fault.Write(ctx)
 		return
 	}
-	if err := json.Unmarshal(raw, &body); err != nil || body.Generation == 0 {
+	if err := httpjson.Unmarshal(raw, &body); err != nil || body.Generation == 0 {
 		httpjson.ValidationFailed("generation: must be that of an earlier revision, a whole number from 1").Write(ctx)
 		return
 	}

@@ -130,8 +130,14 @@ const functionPrefix = "/v1/functions/"
 func (a *API) functionsFirst(res *resource, next fasthttp.RequestHandler) fasthttp.RequestHandler {
 	return func(ctx *fasthttp.RequestCtx) {
 		// ctx.Path() parses the whole URI, which most requests do not need.
-		arg, ok := bytes.CutPrefix(ctx.Request.Header.RequestURI(), []byte(functionPrefix))
-		if !ok || !plainSegment(arg) {
+		uri := ctx.Request.Header.RequestURI()
+		arg, ok := bytes.CutPrefix(uri, []byte(functionPrefix))
+		switch {
+		case ok && plainSegment(arg):
+		case staysRaw(uri):
+			next(ctx)
+			return
+		default:
 			arg, ok = bytes.CutPrefix(ctx.Path(), []byte(functionPrefix))
 		}
 		if !ok || len(arg) == 0 || bytes.IndexByte(arg, '/') >= 0 {

@@ -1,7 +1,6 @@
 package api
 
 import (
-	"encoding/json"
 	"errors"
 
 	"github.com/valyala/fasthttp"
@@ -24,7 +23,7 @@ func (a *API) ReportMetric(ctx *fasthttp.RequestCtx, name string) {
 		fault.Write(ctx)
 		return
 	}
-	if err := json.Unmarshal(raw, &body); err != nil {
+	if err := httpjson.Unmarshal(raw, &body); err != nil {
 		if field, what, ok := httpjson.WrongType(err); ok {
 			httpjson.ValidationFailed(field + ": " + what).Write(ctx)
 			return

@@ -86,8 +86,8 @@ func (w *syncWaiter) task(way *dispatch.RawCall) (t core.Task, ended bool) {
 }
 
 // waitFor is wait with a limit, for a caller that has joined another
-// request's execution; false when the limit passed first, or lost is closed.
-func (w *syncWaiter) waitFor(limit time.Duration, lost <-chan struct{}) (core.Snapshot, bool) {
+// request's execution; false when the limit passed first, or lost or given is closed.
+func (w *syncWaiter) waitFor(limit time.Duration, lost, given <-chan struct{}) (core.Snapshot, bool) {
 	if !w.park() {
 		return w.snap, true
 	}
@@ -99,6 +99,8 @@ func (w *syncWaiter) waitFor(limit time.Duration, lost <-chan struct{}) (core.Sn
 	case <-timer.C:
 		return core.Snapshot{}, false
 	case <-lost:
+		return core.Snapshot{}, false
+	case <-given:
 		return core.Snapshot{}, false
 	}
 }

@@ -30,7 +30,7 @@ func TestWaiter(t *testing.T) {
 			limited := freshWaiter()
 			go func() { time.Sleep(wake); limited.Wake(want) }()
 			begin := time.Now()
-			got, ok := limited.waitFor(2*time.Minute, nil)
+			got, ok := limited.waitFor(2*time.Minute, nil, nil)
 			if ok != ended || ended && got.Attempt != 7 || time.Since(begin) != min(wake, 2*time.Minute) {
 				t.Errorf("woken after %v with a limit of 2m: %v %v after %v", wake, got, ok, time.Since(begin))
 			}
@@ -39,7 +39,7 @@ func TestWaiter(t *testing.T) {
 		}
 		already := freshWaiter()
 		already.Wake(want)
-		if got, ok := already.waitFor(0, nil); !ok || got.Attempt != 7 {
+		if got, ok := already.waitFor(0, nil, nil); !ok || got.Attempt != 7 {
 			t.Errorf("woken before it waits, no time left: %+v %v", got, ok)
 		}
 	})

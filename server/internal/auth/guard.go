@@ -44,7 +44,7 @@ func NewGuard(t Tokens, allowedHosts string, certs *Certificates, r prometheus.R
 	}
 	g := &Guard{
 		OnRefusal:    func(*fasthttp.RequestCtx, int, Scope) {},
-		allowedHosts: hosts, certs: certs, completions: &completionTokens{NewCompletionKey()}, unauthorized: newUnauthorizedCounter(r),
+		allowedHosts: hosts, certs: certs, completions: newCompletionTokens(NewCompletionKey()), unauthorized: newUnauthorizedCounter(r),
 	}
 	g.tokens.Store(&known)
 	return g, nil
@@ -89,7 +89,7 @@ func (g *Guard) Open(s Scope) bool { return len(g.tokens.Load()[s]) == 0 }
 
 // UseCompletionKey makes tokens from a key that is kept, in place of one of this
 // process. Before the first token only.
-func (g *Guard) UseCompletionKey(key CompletionKey) { g.completions.key = key }
+func (g *Guard) UseCompletionKey(key CompletionKey) { g.completions = newCompletionTokens(key) }
 
 // CompletionToken is the token that lets a function complete the execution id.
 func (g *Guard) CompletionToken(id core.ID) string { return g.completions.of(id) }

@@ -74,12 +74,12 @@ func TestTokenNames(t *testing.T) {
 }
 
 func TestCompletionTokenOpensItsExecutionOnly(t *testing.T) {
-	c := &completionTokens{NewCompletionKey()}
+	c := newCompletionTokens(NewCompletionKey())
 	a, b := core.ID{1}, core.ID{2}
 	if !c.valid(a, []byte(c.of(a))) || c.valid(b, []byte(c.of(a))) || c.valid(a, nil) {
 		t.Error("the token must open its own execution, and only that")
 	}
-	if (&completionTokens{NewCompletionKey()}).valid(a, []byte(c.of(a))) {
+	if newCompletionTokens(NewCompletionKey()).valid(a, []byte(c.of(a))) {
 		t.Error("the token of another process was taken")
 	}
 }

@@ -47,6 +47,7 @@ func (r *Registrar) provision(spec *core.Spec) *httpjson.Error {
 	if fault := r.acceptable(spec); fault != nil || !funcspec.Of(spec).Provided() {
 		return fault
 	}
+	r.Holders.take(spec.Name, r)
 	ctx, cancel := context.WithTimeout(context.Background(), providerCallTimeout)
 	defer cancel()
 	return providerFault(r.Provider.Provision(ctx, deployment(spec)))
@@ -153,12 +154,17 @@ func (r *Registrar) deprovision(spec *core.Spec) {
 	if !funcspec.Of(spec).Provided() || r.Provider == nil {
 		return
 	}
+	if j := r.core.Config().Journal; j != nil && j.Gone() {
+		return // nobody will know of the deletion: the next owner has the function
+	}
 	// The provider forgets the name at once; only the stopping takes longer.
 	ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
 	defer cancel()
-	if err := r.Provider.Deprovision(ctx, spec.Name); err != nil && ctx.Err() == nil {
-		r.Log.Warn("deprovisioning failed", "function", spec.Name, "error", err)
-	}
+	r.Holders.leave(spec.Name, r, func() {
+		if err := r.Provider.Deprovision(ctx, spec.Name); err != nil && ctx.Err() == nil {
+			r.Log.Warn("deprovisioning failed", "function", spec.Name, "error", err)
+		}
+	})
 }
 
 func deployment(spec *core.Spec) provider.Deployment {

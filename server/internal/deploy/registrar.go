@@ -36,6 +36,7 @@ type Options struct {
 	Providers []provider.Named
 	Scaler    *Scaler // nil without a provider
 	Room      *SpecRoom
+	Holders   *Holders
 	Log       *slog.Logger
 }
 

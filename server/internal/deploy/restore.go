@@ -2,6 +2,7 @@ package deploy
 
 import (
 	"errors"
+	"sync"
 
 	"github.com/valyala/fasthttp"
 
@@ -10,12 +11,15 @@ import (
 	"simplane/server/internal/httpjson"
 )
 
-// Hold delays calls of the provider for replicas until Restored: core may ask
-// for them before the provider knows a function that has come back.
-func (r *Registrar) Hold() {
-	if r.Scaler != nil {
-		r.Scaler.hold()
+// Hold delays calls of the provider for replicas until release is called, which is
+// harmless more than once: core may ask for them before the provider knows a function
+// that has come back.
+func (r *Registrar) Hold() (release func()) {
+	if r.Scaler == nil {
+		return func() {}
 	}
+	r.Scaler.hold()
+	return sync.OnceFunc(r.Scaler.release)
 }
 
 // Restored gives the provider the functions that core has got back from its
@@ -39,22 +43,21 @@ func (r *Registrar) Restored() error {
 		}
 		r.Scaler.adopt(fn)
 	}
-	if r.Scaler != nil {
-		r.Scaler.release()
-	}
 	return nil
 }
 
-// Leave forgets all functions: they are another control plane's, which gives them to
-// its provider itself.
+// Leave forgets all functions: they are another control plane's, or another Registrar's
+// of this process, which gives them to its provider itself.
 func (r *Registrar) Leave() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, fn := range r.core.Functions() {
 		if r.Runs(fn) {
-			if err := r.Provider.Leave(fn.Name()); err != nil {
-				r.Log.Debug("a function that is left was not at the provider", "function", fn.Name(), "error", err)
-			}
+			r.Holders.leave(fn.Name(), r, func() {
+				if err := r.Provider.Leave(fn.Name()); err != nil {
+					r.Log.Debug("a function that is left was not at the provider", "function", fn.Name(), "error", err)
+				}
+			})
 		}
 		r.revisions.forget(fn)
 	}

@@ -17,6 +17,10 @@ import (
 // included.
 const revisionsKept = 10
 
+// MaxStoredBytes bounds a spec with its earlier revisions, as it is stored; what is said of
+// those beside their specs is small.
+const MaxStoredBytes = revisionsKept * (funcspec.MaxJSONBytes + 4<<10)
+
 // codeSpecsFull is the error of a spec for which there is no room.
 const codeSpecsFull = "SPEC_STORE_FULL"
 

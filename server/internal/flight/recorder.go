@@ -91,12 +91,15 @@ func (r *Recorder) Step(s core.Step) {
 }
 
 // Base implements core.Recorder.
-func (r *Recorder) Base(b *core.Base) {
+func (r *Recorder) Base(b *core.Base) { r.base(b, nil) }
+
+// base is Base for the core of a part; nil without parts.
+func (r *Recorder) base(b *core.Base, of *Part) {
 	g := r.ring(b.Domain)
 	size := baseBytes(b)
 	g.mu.Lock()
 	if len(g.steps) > 0 {
-		r.hold(g, b, size)
+		r.hold(g, b, size, of)
 	}
 	if g.chunk != nil && !r.files.base(b, size) {
 		g.chunk = nil

@@ -28,7 +28,8 @@ type heldBase struct {
 	base *core.Base
 	size int64
 	at   uint64 // the ring's total when it came
-	next uint64 // the same of the next whole base of the function; 0 = there is none
+	next uint64 // the same of the next whole base of the function, or of the end of its part; 0 = there is none
+	of   *Part
 }
 
 // leastBaseBytes is the room for bases beside rings that are small.
@@ -49,13 +50,16 @@ func (g *ring) held() int { return int(min(g.total, uint64(len(g.steps)))) }
 
 // hold keeps a base, and drops what nobody will need. Whatever the number of
 // bases, it looks at a few of them: the caller holds g.mu, and a function's lock.
-func (r *Recorder) hold(g *ring, b *core.Base, size int64) {
-	h := &heldBase{base: b, size: size, at: g.total}
+func (r *Recorder) hold(g *ring, b *core.Base, size int64, of *Part) {
+	h := &heldBase{base: b, size: size, at: g.total, of: of}
 	if b.Whole {
 		if before := g.newest[b.Domain]; before != nil {
 			before.next = max(g.total, 1)
 		}
 		g.newest[b.Domain] = h
+		if of != nil && of.gone.Load() {
+			g.forget(h)
+		}
 	}
 	g.bases = append(g.bases, h)
 	r.baseBytes.Add(size)

@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"reflect"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -296,4 +297,41 @@ func TestAPanicWithTheRingLockedEndsNonetheless(t *testing.T) {
 		t.Fatal("it waits for ever")
 	}
 	r.rings[3].mu.Unlock()
+}
+
+// A part that has gone leaves nothing once its steps are overwritten; what it has until
+// then can be replayed, and its late bases stay no longer.
+func TestAPartThatHasGoneIsForgotten(t *testing.T) {
+	r := New(smallest(t))
+	goes, stays := r.Part(), r.Part()
+	a, b := tell(r), tell(r)
+	base := func(p *Part, l *teller, domain uint32) {
+		p.Base(&core.Base{Domain: domain, Seq: l.seqs[domain], Wall: l.wall, Whole: true, Spec: &core.Spec{Name: "f"}})
+	}
+	bases := func() (domains []uint32) {
+		for _, b := range dumped(t, r).Bases {
+			domains = append(domains, b.Domain)
+		}
+		return domains
+	}
+	base(goes, a, 1)
+	base(goes, a, 9) // the same ring, and idle
+	base(stays, b, 17)
+	a.steps(1, 20)
+	goes.Gone()
+	if got := bases(); !slices.Equal(got, []uint32{1, 9, 17}) {
+		t.Errorf("before its steps are overwritten: bases of %v", got)
+	}
+	base(goes, a, 1) // late
+	b.steps(25, 200)
+	for range 20 { // each looks at two of others
+		base(stays, b, 25)
+	}
+	if got := slices.Compact(bases()); !slices.Equal(got, []uint32{17, 25}) {
+		t.Errorf("after that: bases of %v", got)
+	}
+	if n := len(r.rings[1].newest); n != 2 {
+		t.Errorf("the newest bases of %d functions are known", n)
+	}
+	(*Recorder)(nil).Part().Gone() // nothing is recorded
 }

@@ -76,6 +76,9 @@ func New(conns *fasthttp.HostClient, url string, headers ...Header) (*Target, er
 	return t, nil
 }
 
+// Over makes a target of the host of conns for calls whose Raw has a Head, and no others.
+func Over(conns *fasthttp.HostClient) *Target { return &Target{conns: conns} }
+
 // escaped is url with percent-encoding of the bytes after its host that a
 // request line cannot have: spaces, control bytes and non-ASCII.
 func escaped(url string) string {
@@ -178,14 +181,16 @@ func attempt(conns *fasthttp.HostClient, message [][]byte, resp *fasthttp.Respon
 	}
 	more := false
 	if err == nil {
+		_ = stop.Sent(true)
 		more, err = read(resp, reader, conns.MaxResponseBodySize)
 	}
+	left := stop.Sent(false)
 	if stopped := stop.End(); stopped != nil {
 		err = stopped
 	}
 	// Bytes after the answer were not requested and would be read as the next
 	// answer.
-	if err != nil || more || resp.ConnectionClose() {
+	if err != nil || more || resp.ConnectionClose() || left != nil {
 		conns.CloseConn(cc)
 	} else {
 		conns.ReleaseConn(cc)

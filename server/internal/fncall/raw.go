@@ -2,16 +2,15 @@ package fncall
 
 import (
 	"bufio"
-	"bytes"
 	"errors"
 	"fmt"
 	"io"
 	"net"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
 
-	"github.com/valyala/bytebufferpool"
 	"github.com/valyala/fasthttp"
 
 	"simplane/server/internal/http1"
@@ -29,7 +28,13 @@ type Raw struct {
 	Header []byte
 	// Authorization is that header's value. A target's own takes precedence.
 	Authorization string
-	Caller        Caller
+	// Head is the whole head but for how long the body is, in place of what the target
+	// and the call say: request line and header lines. nil = it is made of those.
+	Head []byte
+	// Expect says that the body is not read before the other end asks for it (RFC 9110,
+	// 10.1.1). One that answers at once gets nothing of it.
+	Expect bool
+	Caller Caller
 
 	// Sent says that the function may have got something of the call, CallerError
 	// why nothing more came from the caller.
@@ -59,7 +64,12 @@ type Caller interface {
 	Finish() error
 }
 
-var headerConnection, headerExecutionID = []byte(fasthttp.HeaderConnection), []byte("X-Execution-Id")
+var (
+	headerConnection       = []byte(fasthttp.HeaderConnection)
+	headerContentLength    = []byte(fasthttp.HeaderContentLength)
+	headerTransferEncoding = []byte(fasthttp.HeaderTransferEncoding)
+	headerExecutionID      = []byte("X-Execution-Id")
+)
 
 // copyBuffer is how much of a body is held at a time, in bytes.
 const copyBuffer = 32 << 10
@@ -71,11 +81,7 @@ var copyBuffers = sync.Pool{New: func() any { b := make([]byte, copyBuffer); ret
 func (t *Target) Pass(r *Request) (Answer, error) {
 	p := passings.Get().(*passing)
 	defer p.release()
-	resp, buf := fasthttp.AcquireResponse(), copyBuffers.Get().(*[]byte)
-	defer fasthttp.ReleaseResponse(resp)
-	defer copyBuffers.Put(buf)
-	p.t, p.raw, p.deadline, p.stop = t, r.Raw, r.Deadline, r.Stop
-	p.resp, p.buf, p.left = resp, *buf, r.Raw.Caller.Length()
+	p.t, p.raw, p.deadline, p.stop, p.left = t, r.Raw, r.Deadline, r.Stop, r.Raw.Caller.Length()
 	p.message = t.appendRaw(p.message[:0], r)
 	if err := p.stop.BeginWith(p.breaks); err != nil {
 		return Answer{}, &Error{Kind: Unreachable, Message: err.Error()}
@@ -85,12 +91,14 @@ func (t *Target) Pass(r *Request) (Answer, error) {
 		err = stopped
 	}
 	a := p.answer
+	if err == nil {
+		if a.Status >= 500 {
+			return a, &Error{Kind: Refused, Message: fmt.Sprintf("answered with status %d", a.Status), Permanent: true}
+		}
+		return a, nil
+	}
 	var e *Error
 	switch {
-	case err == nil && a.Status >= 500:
-		return a, &Error{Kind: Refused, Message: fmt.Sprintf("answered with status %d", a.Status), Permanent: true}
-	case err == nil:
-		return a, nil
 	case !time.Now().Before(r.Deadline):
 		return a, &Error{Kind: TimedOut, Message: "the call was not over within its deadline"}
 	case errors.As(err, &e):
@@ -104,6 +112,9 @@ func (t *Target) Pass(r *Request) (Answer, error) {
 // appendRaw appends the head of a raw call, but for its end.
 func (t *Target) appendRaw(b []byte, r *Request) []byte {
 	raw := r.Raw
+	if raw.Head != nil {
+		return appendLength(append(b, raw.Head...), raw)
+	}
 	b = append(b, raw.Method...)
 	b = append(b, t.head[len("POST"):t.path]...) // a space and the path
 	if raw.Path != "" {
@@ -124,7 +135,14 @@ func (t *Target) appendRaw(b []byte, r *Request) []byte {
 		b = appendHeader(b, "Authorization", raw.Authorization)
 	}
 	b = append(b, raw.Header...)
-	b = appendCallHeaders(b, r)
+	return appendLength(appendCallHeaders(b, r), raw)
+}
+
+// appendLength appends how long the body is, and the end of the head.
+func appendLength(b []byte, raw *Raw) []byte {
+	if raw.Expect && raw.Caller.Length() != 0 {
+		b = append(b, "Expect: 100-continue\r\n"...)
+	}
 	switch n := raw.Caller.Length(); {
 	case n > 0, n == 0 && raw.Method != fasthttp.MethodGet && raw.Method != fasthttp.MethodHead && raw.Method != fasthttp.MethodOptions:
 		b = strconv.AppendInt(append(b, "Content-Length: "...), int64(n), 10)
@@ -143,9 +161,10 @@ type passing struct {
 	stop     *sock.Stop
 	breaks   func() // BreakOff of the caller, made once because each closure is an allocation
 	message  []byte // the head, and what of the body goes with it
-	buf      []byte
-	resp     *fasthttp.Response
-	left     int // of the caller's body that was not read yet; -1 when it is not known
+	head     answerHead
+	lines    []byte  // of the answer's head, which are passed on
+	buf      *[]byte // for a part of the answer's body; nil until one needs it
+	left     int     // of the caller's body that was not read yet; -1 when it is not known
 	begun    bool
 	answer   Answer
 	body     io.LimitedReader
@@ -158,12 +177,19 @@ var passings = sync.Pool{New: func() any {
 }}
 
 func (p *passing) release() {
-	message := p.message
-	if cap(message) > copyBuffer {
-		message = nil
+	if p.buf != nil {
+		copyBuffers.Put(p.buf)
 	}
-	*p = passing{breaks: p.breaks, message: message[:0]}
+	*p = passing{breaks: p.breaks, message: reusable(p.message), lines: reusable(p.lines)}
 	passings.Put(p)
+}
+
+// reusable is b for another call, or nil if it is too large to be kept for one.
+func reusable(b []byte) []byte {
+	if cap(b) > copyBuffer {
+		return nil
+	}
+	return b[:0]
 }
 
 // run gets a connection and makes the call on it. A kept one that the function has
@@ -192,6 +218,9 @@ func (p *passing) run() error {
 			keep, err = p.on(conn, reader)
 		}
 		p.t.conns.ReleaseReader(reader)
+		if p.stop.Sent(false) != nil {
+			keep = false
+		}
 		if keep && err == nil {
 			p.t.conns.ReleaseConn(cc)
 		} else {
@@ -205,18 +234,23 @@ func (p *passing) run() error {
 
 // readFirst reads, once, what has come of the body already: it goes with the head.
 func (p *passing) readFirst() error {
-	if p.begun || p.left <= 0 || !p.raw.Caller.Ready() {
+	if p.begun || p.left <= 0 || p.raw.Expect || !p.raw.Caller.Ready() {
 		return nil
 	}
 	p.begun = true
-	n, err := p.raw.Caller.Read(p.buf)
+	head := len(p.message)
+	p.message = slices.Grow(p.message, min(p.left, firstPart))
+	n, err := p.raw.Caller.Read(p.message[head : head+min(p.left, firstPart)])
 	p.left -= n
-	p.message = append(p.message, p.buf[:n]...)
+	p.message = p.message[:head+n]
 	if n > 0 {
 		err = nil
 	}
 	return err
 }
+
+// firstPart is how much of a body goes with the head, in bytes.
+const firstPart = 8 << 10
 
 func (p *passing) callerLeft(err error) error {
 	p.raw.CallerError = err
@@ -225,15 +259,34 @@ func (p *passing) callerLeft(err error) error {
 
 // on makes the call on a connection, and reports whether that can be used again.
 func (p *passing) on(conn net.Conn, small *bufio.Reader) (keep bool, err error) {
-	send := sock.Send
-	if p.left == 0 {
-		send = sock.Ask
+	asked := p.raw.Expect && p.left != 0
+	if p.left == 0 || asked {
+		err = sock.Ask(conn, p.message)
+	} else {
+		err = sock.Send(conn, p.message)
 	}
-	if err := send(conn, p.message); err != nil {
+	if err != nil {
 		p.raw.Sent = p.raw.Sent || !errors.Is(err, sock.ErrStale)
 		return false, err
 	}
 	p.raw.Sent = true
+	if p.left == 0 || asked {
+		_ = p.stop.Sent(true)
+	}
+	if asked {
+		r, err := p.readHead(small, fasthttp.StatusContinue)
+		if err != nil || p.head.status != fasthttp.StatusContinue {
+			defer giveBack(r, small)
+			if err == nil {
+				_, err = p.passBack(r, small)
+			}
+			return false, err // the rest of the request is not wanted
+		}
+		giveBack(r, small)
+		if err := p.stop.Sent(false); err != nil {
+			return false, p.callerLeft(err)
+		}
+	}
 	if err := p.raw.Caller.Ask(); err != nil {
 		return false, p.callerLeft(err)
 	}
@@ -333,28 +386,53 @@ func (p *passing) send(conn net.Conn) error {
 
 var lineEnd = []byte("\r\n")
 
+// readHead reads the head of the answer, without the interim ones before it, or up to
+// one of those with this status; 0 = none. What follows it is in the reader, which is
+// to be given back.
+func (p *passing) readHead(small *bufio.Reader, interim int) (r *bufio.Reader, err error) {
+	r = small
+	for {
+		head, err := peekHead(r)
+		if err == errHeadTooLong && r == small { // nothing was consumed from it
+			r = largeReaders.Get().(*bufio.Reader)
+			r.Reset(small)
+			continue
+		}
+		if err != nil {
+			return r, err
+		}
+		n := len(head)
+		p.lines, err = p.head.parse(head, p.lines[:0], p.raw.Head != nil)
+		_, _ = r.Discard(n)
+		if code := p.head.status; err != nil || code >= 200 || code == fasthttp.StatusSwitchingProtocols || code == interim {
+			return r, err
+		}
+	}
+}
+
 // download passes the answer on, and reports whether the connection is at its end.
 func (p *passing) download(small *bufio.Reader) (whole bool, err error) {
-	h := &p.resp.Header
-	h.DisableNormalizing()
-	h.SetNoDefaultContentType(true)
-	r, err := readHead(h, small)
+	r, err := p.readHead(small, 0)
 	defer giveBack(r, small)
 	if err != nil {
 		return false, err
 	}
-	status := h.StatusCode()
+	return p.passBack(r, small)
+}
+
+// passBack passes on an answer whose head was read from r, behind which small has more.
+func (p *passing) passBack(r, small *bufio.Reader) (whole bool, err error) {
+	h := &p.head
+	status, length := h.status, h.length
 	if status < 200 {
 		return false, fmt.Errorf("the function answered with status %d, which was not asked for", status)
 	}
 	p.answer.Status = status
-	p.answer.ColdStart, p.answer.Init = reportedStart(h)
-	length := int64(h.ContentLength()) // -1 chunked, -2 up to the end
+	if h.coldStart {
+		p.answer.ColdStart, p.answer.Init = true, h.init
+	}
 	caller := p.raw.Caller
-	head := bytebufferpool.Get()
-	defer bytebufferpool.Put(head)
-	head.B = appendAnswerHead(head.B, h)
-	if err := caller.Begin(status, head.B, max(length, -1)); err != nil {
+	if err := caller.Begin(status, p.lines, max(length, -1)); err != nil {
 		return false, p.callerLeft(err)
 	}
 	var body io.Reader
@@ -362,10 +440,16 @@ func (p *passing) download(small *bufio.Reader) (whole bool, err error) {
 	switch {
 	case p.raw.Method == fasthttp.MethodHead, status == fasthttp.StatusNoContent, status == fasthttp.StatusNotModified:
 		length = 0
+	case length >= 0 && length <= int64(r.Buffered()): // it has come
+		whole, _ := r.Peek(int(length))
+		if _, err := caller.Write(whole); err != nil {
+			return false, p.callerLeft(err)
+		}
+		_, _ = r.Discard(int(length))
 	case length >= 0:
 		p.body = io.LimitedReader{R: r, N: length}
 		body = &p.body
-	case length == -1:
+	case length == inChunks:
 		chunks := http1.NewChunks(r)
 		body, ready = chunks, chunks.Ready
 	default:
@@ -380,21 +464,25 @@ func (p *passing) download(small *bufio.Reader) (whole bool, err error) {
 	if err := caller.Finish(); err != nil {
 		return false, p.callerLeft(err)
 	}
-	return length != -2 && !h.ConnectionClose() && small.Buffered() == 0 && r.Buffered() == 0, nil
+	return !h.closes && small.Buffered() == 0 && r.Buffered() == 0, nil
 }
 
 // copy passes a body on, each part as soon as there is nothing more at once.
 func (p *passing) copy(body io.Reader, length int64, ready func() bool) error {
 	caller := p.raw.Caller
-	if length != 0 && !ready() {
+	if p.buf == nil {
+		p.buf = copyBuffers.Get().(*[]byte)
+	}
+	buf := *p.buf
+	if !ready() {
 		if err := caller.Flush(); err != nil {
 			return p.callerLeft(err)
 		}
 	}
 	for n := int64(0); ; {
-		k, err := body.Read(p.buf)
+		k, err := body.Read(buf)
 		n += int64(k)
-		if _, err := caller.Write(p.buf[:k]); err != nil {
+		if _, err := caller.Write(buf[:k]); err != nil {
 			return p.callerLeft(err)
 		}
 		switch {
@@ -410,29 +498,4 @@ func (p *passing) copy(body io.Reader, length int64, ready func() bool) error {
 			}
 		}
 	}
-}
-
-// appendAnswerHead appends the status line of an answer and its header lines, but
-// for those that are about the connection, and those that are simplane's.
-func appendAnswerHead(b []byte, h *fasthttp.ResponseHeader) []byte {
-	b = append(b, "HTTP/1.1 "...)
-	b = strconv.AppendInt(b, int64(h.StatusCode()), 10)
-	b = append(b, ' ')
-	reason := h.StatusMessage()
-	if len(reason) == 0 {
-		reason = []byte(fasthttp.StatusMessage(h.StatusCode()))
-	}
-	b = append(append(b, reason...), "\r\n"...)
-	var connection []byte
-	for name, value := range h.All() {
-		if bytes.EqualFold(name, headerConnection) {
-			connection = append(append(connection, ','), value...)
-		}
-	}
-	for name, value := range h.All() {
-		if !HopByHop(name, connection) && !bytes.EqualFold(name, headerExecutionID) {
-			b = AppendField(b, name, value)
-		}
-	}
-	return b
 }

@@ -10,8 +10,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/valyala/fasthttp"
-
 	"simplane/server/internal/sock"
 )
 
@@ -52,6 +50,12 @@ func (l *listener) Write(p []byte) (int, error) {
 	return l.answer.Write(p)
 }
 
+// small is a buffer that takes little at a time.
+func small(n int) *[]byte {
+	b := make([]byte, n)
+	return &b
+}
+
 // Whatever a function answers, what its caller gets is an answer: as net/http reads
 // it, without lines that the function had no business to send, and it looks whole only
 // if it is.
@@ -72,7 +76,7 @@ func FuzzPassedAnswer(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, raw []byte, method string) {
 		l := &listener{}
-		p := &passing{raw: &Raw{Method: method, Caller: l}, buf: make([]byte, 16), resp: &fasthttp.Response{}}
+		p := &passing{raw: &Raw{Method: method, Caller: l}, buf: small(16)}
 		whole, err := p.download(bufio.NewReaderSize(bytes.NewReader(raw), 4<<10))
 		if l.over != (err == nil) {
 			t.Fatalf("%q: ended %v with %v", raw, l.over, err)
@@ -132,7 +136,7 @@ func TestPassedAnswerIsFlushedBeforeAWait(t *testing.T) {
 				}
 				return n, nil
 			})
-			p := &passing{raw: &Raw{Method: "GET", Caller: l}, buf: make([]byte, 4), resp: &fasthttp.Response{}}
+			p := &passing{raw: &Raw{Method: "GET", Caller: l}, buf: small(4)}
 			if _, err := p.download(bufio.NewReaderSize(in, 4<<10)); err != nil || l.answer.String() != "hello world" {
 				t.Fatalf("cut at each %d: %q %v", size, l.answer.String(), err)
 			}
@@ -197,9 +201,14 @@ func TestPassedCallOnAStaleConnection(t *testing.T) {
 		if got := <-bodies; got != body {
 			t.Errorf("got %q, want %q", got, body)
 		}
-		for target.conns.ConnsCount() > 0 && target.conns.PendingRequests() > 0 {
+		cc, err := target.conns.AcquireConn(time.Minute, false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for !sock.Under(cc.Conn()).HasLeft() { // before that a call could still be sent on it
 			time.Sleep(time.Millisecond)
 		}
+		target.conns.ReleaseConn(cc)
 	}
 }
 

@@ -19,7 +19,7 @@ var largeReaders = sync.Pool{New: func() any { return bufio.NewReaderSize(nil, m
 // read reads one answer into resp and reports whether more bytes follow it.
 func read(resp *fasthttp.Response, small *bufio.Reader, limit int) (more bool, err error) {
 	resp.ResetBody()
-	r, err := readHead(&resp.Header, small)
+	r, err := readHead(&resp.Header, small, 0)
 	defer giveBack(r, small)
 	if err != nil {
 		return false, err
@@ -30,9 +30,10 @@ func read(resp *fasthttp.Response, small *bufio.Reader, limit int) (more bool, e
 	return small.Buffered() > 0 || r.Buffered() > 0, err
 }
 
-// readHead reads the head of one answer, the interim ones before it included. What
-// follows it is in r, which is to be given back.
-func readHead(h *fasthttp.ResponseHeader, small *bufio.Reader) (r *bufio.Reader, err error) {
+// readHead reads the head of one answer, the interim ones before it included, or up to
+// one of those with this status; 0 = none. What follows it is in r, which is to be given
+// back.
+func readHead(h *fasthttp.ResponseHeader, small *bufio.Reader, interim int) (r *bufio.Reader, err error) {
 	r = small
 	if _, err := r.Peek(1); err != nil {
 		return r, err // fasthttp would hide this error
@@ -47,10 +48,12 @@ func readHead(h *fasthttp.ResponseHeader, small *bufio.Reader) (r *bufio.Reader,
 			r = largeReaders.Get().(*bufio.Reader)
 			r.Reset(small)
 			continue
+		case tooLong(err):
+			return r, errHeadTooLong
 		default:
 			return r, err
 		}
-		if code := h.StatusCode(); code >= 200 || code == fasthttp.StatusSwitchingProtocols {
+		if code := h.StatusCode(); code >= 200 || code == fasthttp.StatusSwitchingProtocols || code == interim {
 			return r, nil
 		}
 	}

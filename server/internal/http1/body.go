@@ -134,10 +134,8 @@ func chunkSize(line []byte) (int, error) {
 	if digits == 0 || len(rest) > 0 && rest[0] != ';' {
 		return 0, Malformed("the size of a chunk is no hexadecimal number")
 	}
-	for _, c := range rest {
-		if c < ' ' && c != '\t' || c == 0x7f {
-			return 0, Malformed("there is a control character after the size of a chunk")
-		}
+	if HasControl(rest) {
+		return 0, Malformed("there is a control character after the size of a chunk")
 	}
 	size, err := strconv.ParseInt(string(line[:digits]), 16, 32)
 	if err != nil {

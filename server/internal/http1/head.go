@@ -170,6 +170,16 @@ func validHost(host []byte) bool {
 	return true
 }
 
+// HasControl reports whether a value has a byte that no header may have.
+func HasControl(value []byte) bool {
+	for _, c := range value {
+		if c < ' ' && c != '\t' || c == 0x7f {
+			return true
+		}
+	}
+	return false
+}
+
 // unexpected is the error of a stream that ended within a request.
 func unexpected(err error) error {
 	if err == io.EOF {

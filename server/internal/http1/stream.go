@@ -74,6 +74,12 @@ func (s *Stream) Length() int {
 // Ready reports whether Read would return without waiting, as far as is known.
 func (s *Stream) Ready() bool { return s.x.in.Buffered() > 0 }
 
+// Arrived reports whether all of a body of known length has come.
+func (s *Stream) Arrived() bool {
+	b := &s.x.body
+	return !b.ended && !b.chunked && s.x.in.Buffered() >= b.left
+}
+
 // Ask asks a peer that waits for it for its body. It writes, and so belongs to the
 // goroutine that does.
 func (s *Stream) Ask() error {
@@ -157,9 +163,7 @@ func (s *Stream) Begun() bool { return s.begun.Load() }
 func (s *Stream) Begin(status int, head, more []byte, length int64) error {
 	x, req := s.x, &s.x.ctx.Request.Header
 	x.ctx.Response.SetStatusCode(status)
-	if err := s.mayWrite(); err != nil {
-		return err
-	}
+	x.takeOut()
 	s.begun.Store(true)
 	s.goesOn = s.read.Load() && !req.ConnectionClose() && !x.conn.s.ends()
 	shown := length >= 0
@@ -192,10 +196,8 @@ func (s *Stream) Begin(status int, head, more []byte, length int64) error {
 	return err
 }
 
-// mayWrite is the exchange's, within the deadline. What has begun calls it again
-// whenever something leaves.
+// mayWrite is the exchange's, within the deadline: for whatever leaves of an answer.
 func (s *Stream) mayWrite() error {
-	s.x.takeOut()
 	return s.x.conn.SetWriteDeadline(s.until(s.x.conn.s.WriteTimeout))
 }
 

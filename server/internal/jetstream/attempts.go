@@ -45,7 +45,7 @@ var ErrFull = replica.ErrFull
 // ErrTooOld says that the outcome of a write stays unknown: its first attempt was so
 // long ago that servers may have forgotten its id, and a repetition might store it
 // twice.
-var ErrTooOld = fmt.Errorf("a write first tried more than %v ago is not repeated: it might be stored twice", dedupWindow/2)
+var ErrTooOld = fmt.Errorf("a write first tried more than %v ago is not repeated: it might be stored twice: %w", dedupWindow/2, replica.ErrUnknown)
 
 // passing reports errors after which the same call may succeed.
 func passing(err error) bool {

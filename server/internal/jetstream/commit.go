@@ -42,18 +42,23 @@ const MaxFrames = 1000
 // member has.
 //
 // The error is a *cluster.FencedError if a fence does not hold, with all partitions
-// of which that is known. ErrFull says that nothing was stored. After any other error
+// of which that is known, and a *cluster.RefusedError where frames are larger than the
+// servers take. ErrFull says that nothing was stored. After any other error
 // the outcome is unknown, and the call may be repeated, unless it is ErrTooOld.
 func (e *Engine) Commit(ctx context.Context, id string, frames []cluster.StoredFrame) (last uint64, err error) {
 	if len(frames) == 0 || len(frames) > MaxFrames {
 		return 0, fmt.Errorf("cluster: a batch of %d frames: 1 to %d are possible", len(frames), MaxFrames)
 	}
 	bytes := 0
+	var large []core.Partition
 	for _, f := range frames {
 		bytes += len(f.Data)
-		if len(f.Data) > e.MaxFrame() {
-			return 0, fmt.Errorf("cluster: a frame of partition %d has %d bytes: at most %d are possible", f.Partition, len(f.Data), e.MaxFrame())
+		if len(f.Data) > e.largest() {
+			large = append(large, f.Partition)
 		}
+	}
+	if len(large) > 0 {
+		return 0, &cluster.RefusedError{Partitions: large, Why: fmt.Errorf("at most %d bytes are possible (max_payload of the NATS servers)", e.largest())}
 	}
 	wait := firstWait + time.Duration(len(frames))*waitFrame + time.Duration(bytes>>20)*waitMiB
 	for {

@@ -1,6 +1,7 @@
 package jetstream
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"crypto/tls"
@@ -9,7 +10,9 @@ import (
 	"log/slog"
 	"net"
 	"net/url"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/nats-io/jwt/v2"
@@ -54,6 +57,7 @@ const (
 // only from inside.
 type Embedded struct {
 	server   *server.Server
+	log      *serverLog
 	password string
 }
 
@@ -79,9 +83,8 @@ func Embed(o EmbedOptions) (*Embedded, error) {
 	if e.server, err = server.NewServer(so); err != nil {
 		return nil, fmt.Errorf("cluster: the server inside: %w", err)
 	}
-	if o.Log != nil {
-		e.server.SetLoggerV2(newServerLog(o.Log), false, false, false)
-	}
+	e.log = newServerLog(cmp.Or(o.Log, slog.New(slog.DiscardHandler)), o.Name)
+	e.server.SetLoggerV2(e.log, false, false, false)
 	e.server.Start()
 	if !e.server.ReadyForConnections(10 * time.Second) {
 		e.Shutdown()
@@ -170,7 +173,10 @@ func loopback(host string) bool {
 // Ready waits until one of the servers leads. That takes a majority of them, but all
 // when they start for the first time: servers without anything stored do not know
 // whether the missing ones have more.
+//
+// The error is at once when another server of the cluster has this one's name.
 func (e *Embedded) Ready(ctx context.Context) error {
+	told := time.Now()
 	for {
 		info, err := e.server.Jsz(nil)
 		switch {
@@ -180,6 +186,12 @@ func (e *Embedded) Ready(ctx context.Context) error {
 			return errors.New("cluster: the server inside has given up its storage; its log says why")
 		case info.Meta != nil && info.Meta.Leader != "":
 			return nil
+		case e.log.twice.Load():
+			return fmt.Errorf("cluster: another server of the cluster has the name %q, too: give each node a --cluster-name of its own", e.server.Name())
+		}
+		if time.Since(told) >= waitingPace {
+			e.tellWaiting()
+			told = time.Now()
 		}
 		select {
 		case <-ctx.Done():
@@ -187,6 +199,21 @@ func (e *Embedded) Ready(ctx context.Context) error {
 		case <-time.After(50 * time.Millisecond):
 		}
 	}
+}
+
+// waitingPace is how often the log is told what Ready waits for.
+const waitingPace = 10 * time.Second
+
+// tellWaiting has the log say what Ready waits for.
+func (e *Embedded) tellWaiting() {
+	reached := []string{e.server.Name()}
+	if routes, err := e.server.Routez(nil); err == nil {
+		for _, r := range routes.Routes {
+			reached = append(reached, r.RemoteName)
+		}
+	}
+	slices.Sort(reached)
+	e.log.to.Warn("the cluster's servers have no leader yet: a majority of them is needed, and all for the very first start", "reached", strings.Join(slices.Compact(reached), ", "))
 }
 
 // Shutdown hands over what this server leads, and ends it.

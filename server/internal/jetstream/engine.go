@@ -54,6 +54,9 @@ func Connect(ctx context.Context, o Options) (*Engine, error) {
 }
 
 func (e *Engine) open(ctx context.Context) (err error) {
+	if e.MaxFact > e.largest() {
+		return fmt.Errorf("cluster: the NATS servers take messages of %d bytes (max_payload), and one may have to hold %d: raise max_payload, or lower maxBodyBytes and maxResponseBytes", e.nc.MaxPayload(), e.MaxFact+headRoom)
+	}
 	if e.js, err = js.New(e.nc); err != nil {
 		return fmt.Errorf("cluster: %w", err)
 	}
@@ -66,10 +69,13 @@ func (e *Engine) open(ctx context.Context) (err error) {
 		}
 		return err
 	}, passing)
-	if err != nil || e.Unsafe {
+	if err == nil && !e.Unsafe {
+		err = e.checkServers(ctx)
+	}
+	if err != nil {
 		return err
 	}
-	return e.checkServers(ctx)
+	return e.steer()
 }
 
 // Close ends the connection. Calls under way fail. It is called once.
@@ -79,9 +85,15 @@ func (e *Engine) Close() error {
 	return nil
 }
 
-// MaxFrame is the most bytes of a frame: half of what the servers take as one
-// message.
+// MaxFrame is the most bytes of a frame with several facts: half of what the servers take
+// as one message.
 func (e *Engine) MaxFrame() int { return int(e.nc.MaxPayload() / 2) }
+
+// headRoom is what a message takes beside a frame, at most.
+const headRoom = 4 << 10
+
+// largest is the most bytes of a frame with one fact.
+func (e *Engine) largest() int { return int(e.nc.MaxPayload()) - headRoom }
 
 // connect opens the connection that the engine works on.
 func (o Options) connect(ctx context.Context) (*nats.Conn, error) {

@@ -83,18 +83,33 @@ func (e *Engine) writeMember(ctx context.Context, body []byte, ttl string) error
 // newestMember is the place of the newest message of a member, and the life in it;
 // "" = it has resigned or expired. Where there is no message the place is 0.
 func (e *Engine) newestMember(ctx context.Context, subject string) (at uint64, life string, err error) {
+	at, m, err := e.recordOf(ctx, subject)
+	if m != nil {
+		life = m.Life
+	}
+	return at, life, err
+}
+
+// recordOf is the same with the whole record; nil for none.
+func (e *Engine) recordOf(ctx context.Context, subject string) (at uint64, m *cluster.Member, err error) {
 	newest, err := e.newest(ctx, e.nodes, subject)
 	if err != nil || newest == nil {
-		return 0, "", err
+		return 0, nil, err
 	}
 	if len(newest.Data) == 0 {
-		return newest.Sequence, "", nil
+		return newest.Sequence, nil, nil
 	}
-	var m cluster.Member
-	if err := json.Unmarshal(newest.Data, &m); err != nil {
-		return 0, "", fmt.Errorf("cluster: record of a member at %d: %w", newest.Sequence, err)
+	m = &cluster.Member{}
+	if err := json.Unmarshal(newest.Data, m); err != nil {
+		return 0, nil, fmt.Errorf("cluster: record of a member at %d: %w", newest.Sequence, err)
 	}
-	return newest.Sequence, m.Life, nil
+	return newest.Sequence, m, nil
+}
+
+// Member is the newest record under a name; nil = none, or it has resigned or expired.
+func (e *Engine) Member(ctx context.Context, name string) (*cluster.Member, error) {
+	_, m, err := e.recordOf(ctx, e.subjects.node(name))
+	return m, err
 }
 
 func isWrongLast(err error) bool {

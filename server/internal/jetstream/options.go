@@ -32,6 +32,9 @@ type Options struct {
 	// beyond it is refused. It is for the stream's making: one that is there keeps its
 	// bound. 0 = 64 GiB.
 	MaxBytes int64
+	// MaxFact is the size of the largest fact, with its frame, in bytes: servers that do not
+	// take it are refused, as it could never be stored. 0 = that is not checked.
+	MaxFact int
 	// MemberTTL is how long a member's record stays without a renewal, in whole
 	// seconds. 0 = 6 s.
 	MemberTTL time.Duration

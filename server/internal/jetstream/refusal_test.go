@@ -13,6 +13,7 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"simplane/core/cluster"
+	"simplane/server/harness/node"
 )
 
 // alone is a server that is none of a cluster and syncs when it likes, with a user
@@ -167,19 +168,26 @@ func TestFramesThatCannotBe(t *testing.T) {
 	for says, frames := range map[string][]cluster.StoredFrame{
 		"0 frames":    nil,
 		"1001 frames": make([]cluster.StoredFrame, 1001),
-		"at most":     {frame(0, 1, strings.Repeat("x", e.MaxFrame()+1))},
+		"at most":     {frame(0, 1, strings.Repeat("x", int(e.nc.MaxPayload())-headRoom+1))},
 	} {
 		if _, err := e.Commit(within(t), "id", frames); err == nil || !strings.Contains(err.Error(), says) {
 			t.Errorf("%s: %v", says, err)
 		}
 	}
+	var refused *cluster.RefusedError
+	if _, err := e.Commit(within(t), "id", []cluster.StoredFrame{frame(0, 1, "x"), frame(7, 1, strings.Repeat("x", e.largest()+1))}); !errors.As(err, &refused) || len(refused.Partitions) != 1 || refused.Partitions[0] != 7 {
+		t.Errorf("%v", err)
+	}
 	at := claim(t, e, 0, "a", 0)
+	if _, err := e.Commit(within(t), "largest", []cluster.StoredFrame{frame(0, at, strings.Repeat("x", e.largest()))}); err != nil {
+		t.Errorf("the largest frame: %v", err)
+	}
 	most := make([]cluster.StoredFrame, MaxFrames)
 	for i := range most {
 		most[i] = frame(0, at, "x")
 	}
 	most[1] = frame(0, at, strings.Repeat("x", e.MaxFrame()))
-	if last, err := e.Commit(within(t), "most", most); err != nil || last != uint64(at)+MaxFrames {
+	if last, err := e.Commit(within(t), "most", most); err != nil || last != uint64(at)+1+MaxFrames {
 		t.Errorf("the most frames: %d, %v", last, err)
 	}
 }
@@ -224,5 +232,28 @@ func TestEmbeddedIsClosedToClients(t *testing.T) {
 	if c, err := nats.Connect("nats://" + at); err == nil {
 		c.Close()
 		t.Error("anybody may come from outside")
+	}
+}
+
+// Of two servers with one name each says so, and waits for nothing: the others take one of
+// them only.
+func TestServersOfOneNameAreRefused(t *testing.T) {
+	addrs, err := node.FreeAddresses("127.0.0.1", 3)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	for i, name := range []string{"a", "a"} {
+		e, err := Embed(EmbedOptions{Name: name, Listen: addrs[i], Peers: addrs, Dir: t.TempDir(), Log: testLog()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer e.Shutdown()
+		if i == 1 {
+			if err := e.Ready(ctx); err == nil || !strings.Contains(err.Error(), `the name "a", too`) || ctx.Err() != nil {
+				t.Errorf("%v", err)
+			}
+		}
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"net"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -14,14 +15,16 @@ import (
 // the level at which it matters to those who run a cluster: not all that is an error or a
 // warning to a NATS server is one to them.
 type serverLog struct {
-	to *slog.Logger
+	to    *slog.Logger
+	name  string      // of this server
+	twice atomic.Bool // another one of the cluster has it, too
 
 	mu      sync.Mutex
 	missing map[string]time.Time // servers that were not reached, by address, and since when
 }
 
-func newServerLog(to *slog.Logger) *serverLog {
-	return &serverLog{to: to, missing: map[string]time.Time{}}
+func newServerLog(to *slog.Logger, name string) *serverLog {
+	return &serverLog{to: to, name: name, missing: map[string]time.Time{}}
 }
 
 func (l *serverLog) Noticef(format string, v ...any) {
@@ -42,6 +45,12 @@ func (l *serverLog) Errorf(format string, v ...any) {
 		l.notReached(format, v)
 		return
 	}
+	if strings.Contains(format, sameName) && strings.HasSuffix(fmt.Sprintf(format, v...), fmt.Sprintf("%q", l.name)) {
+		if l.twice.Swap(true) { // it is said four times a second
+			l.tell(slog.LevelDebug, format, v)
+			return
+		}
+	}
 	l.tell(slog.LevelError, format, v)
 }
 
@@ -56,10 +65,11 @@ func (l *serverLog) tell(level slog.Level, format string, v []any) {
 }
 
 // Formats of a NATS server: of an attempt to reach another server, and of a connection
-// that came about.
+// that came about, and of one to a server of a name that is known already.
 const (
 	unreached = "Error trying to connect to route"
 	connected = "Route connection created"
+	sameName  = "Remote server has a duplicate name"
 )
 
 // usual are warnings about what is as it should be here: the password is made for each

@@ -15,7 +15,7 @@ import (
 // warns of and is as it should be is not told at all. Each line is JSON where the log is.
 func TestServerLog(t *testing.T) {
 	var out bytes.Buffer
-	l := newServerLog(slog.New(slog.NewJSONHandler(&out, nil)))
+	l := newServerLog(slog.New(slog.NewJSONHandler(&out, nil)), "n1")
 	down := func(port int) error {
 		return &net.OpError{Op: "dial", Net: "tcp", Addr: &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: port}, Err: errors.New("connection refused")}
 	}

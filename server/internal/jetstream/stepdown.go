@@ -65,7 +65,7 @@ func (e *Engine) stepDown(ctx context.Context, nc *nats.Conn, subject string, le
 		}
 		if now != "" && time.Since(asked) > askAgain {
 			asked = time.Now()
-			failed = ask(ctx, nc, subject)
+			failed = ask(ctx, nc, subject, nil)
 		}
 		select {
 		case <-ctx.Done():
@@ -75,10 +75,11 @@ func (e *Engine) stepDown(ctx context.Context, nc *nats.Conn, subject string, le
 	}
 }
 
-func ask(ctx context.Context, nc *nats.Conn, subject string) error {
+// ask makes a request of the servers whose answer says no more than whether it failed.
+func ask(ctx context.Context, nc *nats.Conn, subject string, body []byte) error {
 	ctx, cancel := context.WithTimeout(ctx, askAgain)
 	defer cancel()
-	reply, err := nc.RequestWithContext(ctx, subject, nil)
+	reply, err := nc.RequestWithContext(ctx, subject, body)
 	if err != nil {
 		return err
 	}

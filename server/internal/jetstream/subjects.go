@@ -23,6 +23,9 @@ func (s subjects) ownPrefix() string  { return s.name + ".own." }
 func (s subjects) nodePrefix() string { return s.name + ".node." }
 func (s subjects) setPrefix() string  { return s.name + ".set." }
 
+// hearing is of messages that are in no stream.
+func (s subjects) hearing() string { return s.name + ".hearing" }
+
 // partition is that of a subject of ownership.
 func (s subjects) partition(subject string) (core.Partition, error) {
 	p, err := strconv.ParseUint(strings.TrimPrefix(subject, s.ownPrefix()), 10, 8)

@@ -3,6 +3,7 @@ package jetstream
 import (
 	"fmt"
 	"net/url"
+	"strconv"
 	"strings"
 )
 
@@ -37,6 +38,11 @@ func CheckURLs(urls string) error {
 		u, err := parseURL(p)
 		if err != nil || u.Host == "" {
 			return fmt.Errorf("the address at place %d cannot be read: it is to be nats://HOST:PORT, or tls://, ws:// or wss://, with USER:PASSWORD@ or TOKEN@ before the host if need be, and %%XX for other characters in those", i+1)
+		}
+		if port := u.Port(); port != "" {
+			if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 {
+				return fmt.Errorf("the address at place %d has the port %s: 1 to 65535 are possible", i+1, port)
+			}
 		}
 		switch u.Scheme {
 		case "nats", "tls", "ws", "wss":

@@ -118,9 +118,9 @@ func (w *watch) ownership(m js.Msg, at, _ uint64) error {
 	}
 	w.owned[p] = cluster.Fence(at)
 	o, err := cluster.DecodeOwnership(cluster.Fence(at), m.Data())
-	if err != nil {
+	if err != nil { // whoever it names, the next claim is to take its place
 		w.unreadable(err)
-		return nil
+		o = cluster.Ownership{Fence: cluster.Fence(at)}
 	}
 	w.tell(replica.Event{Partition: p, Owner: &o})
 	return nil

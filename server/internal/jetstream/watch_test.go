@@ -95,13 +95,13 @@ func TestWatch(t *testing.T) {
 
 	first := claim(t, a, 0, "a", 0)
 	last := claim(t, a, 255, "a", 0)
-	if err := a.Announce(within(t), "config", []byte("one")); err != nil {
+	if err := a.Announce(within(t), "config", 1, []byte("one")); err != nil {
 		t.Fatal(err)
 	}
-	if err := a.Announce(within(t), "config", []byte("two")); err != nil {
+	if err := a.Announce(within(t), "config", 2, []byte("two")); err != nil {
 		t.Fatal(err)
 	}
-	if err := a.Announce(within(t), "a key. of > any * bytes", nil); err != nil {
+	if err := a.Announce(within(t), "a key. of > any * bytes", 1, nil); err != nil {
 		t.Fatal(err)
 	}
 	me := cluster.Member{Name: "a.host", Life: "1", Peer: "10.0.0.1:1"}

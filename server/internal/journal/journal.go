@@ -124,6 +124,9 @@ func (j *Journal) Durable() core.LSN { return core.LSN(j.durable.Load()) }
 // Room implements core.Journal.
 func (j *Journal) Room() bool { return j.room.enough() }
 
+// Gone implements core.Journal: a data directory has one process only.
+func (j *Journal) Gone() bool { return false }
+
 // Wait returns nil when the fact at lsn is durable. The error is
 // ErrUnavailable when its commit takes longer than the timeout, or ctx ends: it
 // is not known then whether it becomes durable.

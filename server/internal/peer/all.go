@@ -39,7 +39,7 @@ func (r *Router) all(route int, rt api.Route, last bool) api.Handler {
 			r.here(rt, ctx)
 			return
 		}
-		began := time.Now()
+		began, moves := time.Now(), false
 		for {
 			changed := r.Owners.Changed()
 			answers := r.ask(rt, ctx)
@@ -54,7 +54,8 @@ func (r *Router) all(route int, rt api.Route, last bool) api.Handler {
 				about.Or(a.about)
 			}
 			missing := cluster.Partitions - about.Len()
-			if missing > 0 && wait(changed, began.Add(r.hold(r.moving(about)))) {
+			moves = moves || r.moving(about)
+			if missing > 0 && wait(changed, began.Add(r.hold(moves))) {
 				continue
 			}
 			if missing > 0 && !merge.partial {

@@ -33,13 +33,17 @@ var (
 type Options struct {
 	Name string      // of this member
 	TLS  *tls.Config // nil = none
+	// CancelOnDisconnect has members know of callers that leave.
+	CancelOnDisconnect bool
 	// MaxConns bounds the connections to one member, MaxAnswer its answers in bytes.
 	MaxConns, MaxAnswer int
 }
 
 // Client sends requests to other members.
 type Client struct {
-	o Options
+	o     Options
+	close func()
+	over  chan struct{}
 
 	mu      sync.Mutex
 	members map[string]*member // by address
@@ -48,27 +52,48 @@ type Client struct {
 // member is what is kept for an address.
 type member struct {
 	conns *fasthttp.HostClient
+	raw   *fncall.Target // over the same connections
 
 	mu    sync.Mutex
-	calls map[*sock.Stop]struct{} // under way
+	calls map[*sock.Stop]*sock.Conn // under way, each with its caller's connection; nil = nobody's who can leave
+	used  time.Time                 // when the last one was over
 }
 
-// New makes a Client.
-func New(o Options) *Client { return &Client{o: o, members: map[string]*member{}} }
+// New makes a Client. Close ends what it does beside calls.
+func New(o Options) *Client {
+	c := &Client{o: o, members: map[string]*member{}, over: make(chan struct{})}
+	c.close = sync.OnceFunc(func() { close(c.over) })
+	go c.tend()
+	return c
+}
 
-func (c *Client) member(addr string) *member {
+// begin notes a call of the member at addr, which Gone breaks off, until end. from is the
+// connection of who waits for it; nil = nobody who may leave.
+func (c *Client) begin(addr string, from *sock.Conn) (*member, *sock.Stop) {
+	stop := &sock.Stop{}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	m := c.members[addr]
 	if m == nil {
-		m = &member{calls: map[*sock.Stop]struct{}{}, conns: &fasthttp.HostClient{
+		m = &member{calls: map[*sock.Stop]*sock.Conn{}, conns: &fasthttp.HostClient{
 			Addr: addr, IsTLS: c.o.TLS != nil, TLSConfig: c.o.TLS,
 			DialTimeout: sock.Dialer(dial), Name: "simplane", MaxConns: c.o.MaxConns, MaxResponseBodySize: c.o.MaxAnswer,
 			MaxIdleConnDuration: 30 * time.Second,
 		}}
+		m.raw = fncall.Over(m.conns)
 		c.members[addr] = m
 	}
-	return m
+	m.mu.Lock()
+	m.calls[stop] = from
+	m.mu.Unlock()
+	return m, stop
+}
+
+func (m *member) end(stop *sock.Stop) {
+	m.mu.Lock()
+	delete(m.calls, stop)
+	m.used = time.Now()
+	m.mu.Unlock()
 }
 
 // Gone breaks off the requests that wait for an answer of a member whose process is
@@ -91,6 +116,7 @@ func (c *Client) Gone(addr string) {
 
 // Close closes the connections that wait for nothing.
 func (c *Client) Close() {
+	c.close()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, m := range c.members {
@@ -101,16 +127,13 @@ func (c *Client) Close() {
 // Do sends a request to the member at addr and reads its answer into resp. The body
 // is not copied. The error is or wraps ErrUnreachable or ErrBroken.
 func (c *Client) Do(addr string, head *fasthttp.RequestHeader, body []byte, resp *fasthttp.Response, timeout time.Duration) error {
-	m := c.member(addr)
-	stop := &sock.Stop{}
-	m.mu.Lock()
-	m.calls[stop] = struct{}{}
-	m.mu.Unlock()
-	defer func() {
-		m.mu.Lock()
-		delete(m.calls, stop)
-		m.mu.Unlock()
-	}()
+	return c.send(addr, nil, head, body, resp, timeout)
+}
+
+// send is Do for a caller who waits on a connection.
+func (c *Client) send(addr string, from *sock.Conn, head *fasthttp.RequestHeader, body []byte, resp *fasthttp.Response, timeout time.Duration) error {
+	m, stop := c.begin(addr, from)
+	defer m.end(stop)
 	head.Set(HeaderForwarded, c.o.Name)
 	head.SetContentLength(len(body))
 	message := bytebufferpool.Get()
@@ -164,7 +187,7 @@ func (c *Client) Forward(ctx *fasthttp.RequestCtx, addr string, timeout time.Dur
 		body = ctx.PostBody()
 	}
 	resp := &ctx.Response
-	if err := c.Do(addr, head, body, resp, timeout); err != nil {
+	if err := c.send(addr, c.callersConn(ctx), head, body, resp, timeout); err != nil {
 		resp.Reset()
 		return err
 	}

@@ -2,17 +2,15 @@ package peer
 
 import (
 	"bytes"
-	"encoding/json"
 	"errors"
+	"fmt"
 	"log/slog"
-	"net"
 	"time"
 
 	"github.com/valyala/fasthttp"
 
 	"simplane/core"
 	"simplane/server/internal/api"
-	"simplane/server/internal/http1"
 	"simplane/server/internal/httpjson"
 )
 
@@ -53,6 +51,9 @@ type Owners interface {
 	Owner(core.Partition) string
 	// Mine says that this node owns the partition, whether or not it is open.
 	Mine(core.Partition) bool
+	// Closed says that this node has the partition and keeps it closed: what the engine
+	// keeps of it is not as it must be, and to wait would not help.
+	Closed(core.Partition) bool
 	// Moving says that the partition is being handed over: the next owner is about to
 	// answer.
 	Moving(core.Partition) bool
@@ -118,7 +119,7 @@ func partitionOf(at api.Place, ctx *fasthttp.RequestCtx, arg string) core.Partit
 		var spec struct {
 			Name string `json:"name"`
 		}
-		_ = json.Unmarshal(ctx.PostBody(), &spec)
+		_ = httpjson.Unmarshal(ctx.PostBody(), &spec)
 		return core.PartitionOf(spec.Name)
 	case api.AtExecution:
 		if id, err := core.ParseID(arg); err == nil {
@@ -134,39 +135,47 @@ const ConfigPartition core.Partition = 0
 // one has a request answered by the owner of p.
 func (r *Router) one(route int, rt *api.Route, ctx *fasthttp.RequestCtx, arg string, p core.Partition, last bool) {
 	asked, began := time.Now(), time.Time{}
-	whole := !rt.PassesOn // the body is read
+	moves := false       // the partition is being handed over, or was since it was asked for
+	var onward *streamed // of a request whose handler reads the body itself
 	for {
 		changed := r.Owners.Changed()
 		local, addr := r.Owners.Local(p), r.Owners.Owner(p)
-		if local != nil && rt.PassesOn && whole {
-			// Its handler would read the body itself: it has to come as another request.
+		if local != nil && onward != nil && onward.held != nil {
+			// Its handler would read what was read: it has to come as another request.
 			local, addr = nil, r.Owners.Self()
 		}
-		if addr != "" && local == nil && !whole && !last {
-			if err := http1.ReadBody(ctx); err != nil {
+		if addr != "" && local == nil && !last && rt.PassesOn && onward == nil {
+			var err error
+			if onward, err = newStreamed(ctx, r.Client, r.Longest); err != nil {
 				r.Refuse(ctx, err)
 				return
 			}
-			forwardedFor(ctx)
-			whole = true
 		}
 		if local != nil {
 			local.Answer(route, ctx, arg)
 			if !gaveUp(ctx, local.State()) {
 				return
 			}
+		} else if r.Owners.Closed(p) {
+			closed(ctx, p)
+			return
 		} else if last && !r.Owners.Mine(p) && !(r.Owners.Moving(p) && time.Since(asked) < r.hold(true)) {
 			// Who is about to give it up, or just has, answers when there is a next owner:
 			// the sender may not know yet that it moves.
 			httpjson.WriteError(ctx, fasthttp.StatusMisdirectedRequest, CodeNotOwner, "this node does not own the partition")
 			return
-		} else if addr != "" && !last && r.pass(ctx, addr) {
-			return
+		} else if addr != "" && !last {
+			answered, not := r.pass(ctx, addr, onward)
+			if answered {
+				return
+			}
+			moves = moves || not // it was the owner, and has given it up
 		}
 		if began.IsZero() {
 			began = time.Now()
 		}
-		if !wait(changed, began.Add(r.hold(r.Owners.Moving(p)))) {
+		moves = moves || r.Owners.Moving(p)
+		if !wait(changed, began.Add(r.hold(moves))) {
 			noOwner(ctx)
 			return
 		}
@@ -179,20 +188,6 @@ func (r *Router) hold(moving bool) time.Duration {
 		return max(r.Hold, r.MoveHold)
 	}
 	return r.Hold
-}
-
-// forwardedFor notes, for a function that is to see it, where a request came from.
-func forwardedFor(ctx *fasthttp.RequestCtx) {
-	h := &ctx.Request.Header
-	if from, _, err := net.SplitHostPort(ctx.RemoteAddr().String()); err == nil {
-		if before := h.Peek(fasthttp.HeaderXForwardedFor); len(before) > 0 {
-			from = string(before) + ", " + from
-		}
-		h.Set(fasthttp.HeaderXForwardedFor, from)
-	}
-	if len(h.Peek("X-Forwarded-Proto")) == 0 && ctx.IsTLS() {
-		h.Set("X-Forwarded-Proto", "https")
-	}
 }
 
 // gaveUp says that an answer does not hold, because the partition was given up
@@ -218,26 +213,39 @@ func refusedWith(ctx *fasthttp.RequestCtx, code string) bool {
 }
 
 // pass passes a request on and reports whether it is answered. If not, it was not
-// carried out: the member was not reached, or says that it is not the owner. It may
+// carried out: the member was not reached, or says that it is not the owner (not). It may
 // not know yet that it is, or this node not that it is no more.
-func (r *Router) pass(ctx *fasthttp.RequestCtx, addr string) (answered bool) {
-	err := r.Client.Forward(ctx, addr, r.Longest)
-	switch {
-	case err == nil && ctx.Response.StatusCode() == fasthttp.StatusMisdirectedRequest && refusedWith(ctx, CodeNotOwner):
+func (r *Router) pass(ctx *fasthttp.RequestCtx, addr string, onward *streamed) (answered, not bool) {
+	again := ctx.IsGet() || ctx.IsHead() // it changes nothing
+	var err error
+	if onward != nil {
+		err, again = r.Client.Stream(onward, string(ctx.Method()), addr, r.Longest), false
+	} else if err = r.Client.Forward(ctx, addr, r.Longest); err == nil && ctx.Response.StatusCode() == fasthttp.StatusMisdirectedRequest && refusedWith(ctx, CodeNotOwner) {
 		ctx.Response.Reset()
-		r.Observe("not_owner")
-		return false
+		err = errNotOwner
+	}
+	switch {
 	case err == nil:
 		r.Observe("answered")
-		return true
-	case errors.Is(err, ErrUnreachable), ctx.IsGet(), ctx.IsHead():
+	case errors.Is(err, errNotOwner):
+		r.Observe("not_owner")
+		if onward != nil && onward.spent {
+			noOwner(ctx)
+			return true, false
+		}
+		return false, true
+	case errors.Is(err, ErrUnreachable), again:
 		r.Observe("unreachable")
-		return false
+		return false, false
+	case errors.Is(err, ErrBroken):
+		r.Observe("lost")
+		r.Log.Debug("a request was passed on and not answered", "member", addr, "error", err)
+		ownerLost(ctx) // unless an answer has begun, which ends without its end
+	default:
+		r.Observe("caller_left")
+		r.Refuse(ctx, err)
 	}
-	r.Observe("lost")
-	r.Log.Debug("a request was passed on and not answered", "member", addr, "error", err)
-	ownerLost(ctx)
-	return true
+	return true, false
 }
 
 // pollTime is how often a member that could not be reached is tried again.
@@ -261,6 +269,11 @@ func wait(changed <-chan struct{}, until time.Time) bool {
 func noOwner(ctx *fasthttp.RequestCtx) {
 	ctx.Response.Header.Set("Retry-After", "1")
 	httpjson.WriteError(ctx, fasthttp.StatusServiceUnavailable, CodeNoOwner, "no node of the cluster answers for this now; it was not carried out; retry")
+}
+
+func closed(ctx *fasthttp.RequestCtx, p core.Partition) {
+	httpjson.WriteError(ctx, fasthttp.StatusServiceUnavailable, CodeNoOwner,
+		fmt.Sprintf("partition %d, which this is in, is closed: what the cluster's engine keeps of it is lost or cannot be read; it was not carried out; the node's log and simplane cluster status --partitions say what to do", p))
 }
 
 func ownerLost(ctx *fasthttp.RequestCtx) {

@@ -34,6 +34,7 @@ func (o *owners) Local(core.Partition) Local  { o.mu.Lock(); defer o.mu.Unlock()
 func (o *owners) Owner(core.Partition) string { o.mu.Lock(); defer o.mu.Unlock(); return o.owner }
 func (o *owners) Moving(core.Partition) bool  { o.mu.Lock(); defer o.mu.Unlock(); return o.moving }
 func (o *owners) Mine(core.Partition) bool    { o.mu.Lock(); defer o.mu.Unlock(); return o.mine }
+func (o *owners) Closed(core.Partition) bool  { return false }
 func (o *owners) Others() []string            { return nil }
 func (o *owners) Self() string                { return "" }
 func (o *owners) Open() (s Partitions)        { return s }
@@ -295,5 +296,59 @@ func TestOwnerThatGivesUpHoldsRequests(t *testing.T) {
 	}()
 	if status, body, header := a.ask(t, "POST", "x"); status != http.StatusCreated || header.Get("X-Node") != "a" {
 		t.Errorf("%d %s %v", status, body, header)
+	}
+}
+
+// A partition that was on its way is waited for until somebody answers, also where the
+// next owner is known by name and not ready yet.
+func TestHandOverIsWaitedForToItsEnd(t *testing.T) {
+	n := start(t, "a")
+	n.router.Hold, n.router.MoveHold = time.Millisecond, hangGuard
+	n.owners.moving = true
+	go func() {
+		time.Sleep(50 * time.Millisecond) // longer than Hold
+		n.owners.mu.Lock()
+		n.owners.moving = false
+		n.owners.mu.Unlock()
+		n.owners.set(nil, "127.0.0.1:1") // nobody listens there yet
+		time.Sleep(50 * time.Millisecond)
+		n.owners.set(echo("a"), "")
+	}()
+	if status, body, _ := n.ask(t, "POST", "x"); status != http.StatusCreated {
+		t.Errorf("%d %s", status, body)
+	}
+}
+
+// Where the owner that is known says that it is none any more the partition is on its way,
+// whatever this node has heard of that.
+func TestWhoWasTheOwnerIsTakenAtItsWord(t *testing.T) {
+	a, b, c := start(t, "a"), start(t, "b"), start(t, "c")
+	a.router.Hold, a.router.MoveHold = time.Millisecond, hangGuard
+	c.owners.set(echo("c"), "")
+	a.owners.set(nil, b.peer)
+	go func() {
+		time.Sleep(50 * time.Millisecond) // longer than Hold
+		a.owners.set(nil, c.peer)
+	}()
+	if status, body, head := a.ask(t, "POST", "x"); status != http.StatusCreated || head.Get("X-Node") != "c" {
+		t.Errorf("%d %s", status, body)
+	}
+}
+
+// What is kept for the address of a member goes when it is not used any more, but not
+// while a call of it is under way.
+func TestMembersThatAreNotUsedAreForgotten(t *testing.T) {
+	c := New(Options{MaxConns: 1})
+	defer c.Close()
+	m, stop := c.begin("127.0.0.1:1", nil)
+	c.begin("127.0.0.1:2", nil)
+	m.end(stop)
+	c.kept(time.Now())
+	if len(c.members) != 2 {
+		t.Errorf("%d are kept right after a call", len(c.members))
+	}
+	c.kept(time.Now().Add(2 * unusedTime))
+	if _, under := c.members["127.0.0.1:2"]; len(c.members) != 1 || !under {
+		t.Errorf("%d are kept later, the one with a call: %v", len(c.members), under)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"simplane/core"
 	"simplane/core/cluster"
 )
 
@@ -30,6 +31,7 @@ func (n *Node) commit(b *cluster.Batch) {
 		last, err := n.o.Engine.Commit(ctx, b.ID, b.Frames)
 		cancel()
 		var fenced *cluster.FencedError
+		var refused *cluster.RefusedError
 		switch {
 		case err == nil:
 			n.storedBytes(n.counts.committed(b, time.Since(began)))
@@ -50,6 +52,12 @@ func (n *Node) commit(b *cluster.Batch) {
 			if b = n.writer.InFlight(); b == nil {
 				n.refused(false) // what was refused is another's now
 			}
+		case errors.As(err, &refused):
+			n.failed(n.writer.Fenced(refused.Partitions), err)
+			b = n.writer.InFlight()
+		case errors.Is(err, ErrUnknown):
+			n.failed(n.writer.Abandoned(), err)
+			return
 		case errors.Is(err, ErrFull):
 			n.refused(true)
 			n.counts.refusals.Inc()
@@ -60,4 +68,16 @@ func (n *Node) commit(b *cluster.Batch) {
 			n.pause(n.o.Timing.Again)
 		}
 	}
+}
+
+// failed has partitions opened anew whose journals have ended because of a commit that
+// cannot be made: the others do not wait for it.
+func (n *Node) failed(ended []*cluster.Log, why error) {
+	var parts []core.Partition
+	for _, l := range ended {
+		parts = append(parts, l.Partition())
+		n.post(func(now time.Duration) { n.machine.Failed(l.Partition(), l.Fence(), why, now) })
+	}
+	n.counts.abandoned.Inc()
+	n.o.Log.Error("a batch is given up, and its partitions are opened anew", "partitions", parts, "error", why)
 }

@@ -11,7 +11,7 @@ import (
 // counts are a node's metrics.
 type counts struct {
 	batches, frames, bytes, repeats, fenced prometheus.Counter
-	refusals                                prometheus.Counter
+	refusals, abandoned                     prometheus.Counter
 	opened, given, lost, openErrors         prometheus.Counter
 	latency, openTime                       prometheus.Histogram
 }
@@ -26,11 +26,12 @@ func newCounts() counts {
 		bytes:      counter("simplane_cluster_frame_bytes_total", "Bytes of those frames."),
 		repeats:    counter("simplane_cluster_commit_repeats_total", "Commits made again because their outcome was not known."),
 		refusals:   counter("simplane_cluster_commit_refusals_total", "Commits that the engine refused for want of room, and that are tried again."),
+		abandoned:  counter("simplane_cluster_commits_abandoned_total", "Commits given up because they can never succeed or their outcome stays unknown; the partitions in them were opened anew."),
 		fenced:     counter("simplane_cluster_fenced_total", "Commits refused because another node owns a partition."),
 		opened:     counter("simplane_cluster_partitions_opened_total", "Partitions that this node has taken."),
 		given:      counter("simplane_cluster_partitions_given_total", "Partitions that this node has handed over."),
 		lost:       counter("simplane_cluster_partitions_lost_total", "Partitions that this node has stopped serving without a hand-over."),
-		openErrors: counter("simplane_cluster_open_errors_total", "Partitions that could not be opened, lost data among the reasons."),
+		openErrors: counter("simplane_cluster_open_errors_total", "Partitions that could not be opened, or were closed, because of what the engine keeps of them."),
 		latency: prometheus.NewHistogram(prometheus.HistogramOpts{Name: "simplane_cluster_commit_seconds",
 			Help: "Time of a commit by the cluster's engine.", Buckets: prometheus.ExponentialBuckets(0.0005, 2, 13)}),
 		openTime: prometheus.NewHistogram(prometheus.HistogramOpts{Name: "simplane_cluster_open_seconds",
@@ -57,7 +58,7 @@ func (n *Node) Collectors() []prometheus.Collector {
 		return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, value)
 	}
 	return []prometheus.Collector{
-		c.batches, c.frames, c.bytes, c.repeats, c.refusals, c.fenced, c.opened, c.given, c.lost, c.openErrors, c.latency, c.openTime,
+		c.batches, c.frames, c.bytes, c.repeats, c.refusals, c.abandoned, c.fenced, c.opened, c.given, c.lost, c.openErrors, c.latency, c.openTime,
 		gauge("simplane_cluster_members", "Members of the cluster that are alive, as this node knows.", func() float64 {
 			alive := 0
 			for _, m := range n.View().Members {
@@ -84,6 +85,15 @@ func (n *Node) Collectors() []prometheus.Collector {
 				}
 			}
 			return float64(none)
+		}),
+		gauge("simplane_cluster_partitions_closed", "Partitions that this node has and keeps closed, because what the engine keeps of them is lost or cannot be read.", func() float64 {
+			closed := 0
+			for _, yes := range n.View().Closed {
+				if yes {
+					closed++
+				}
+			}
+			return float64(closed)
 		}),
 		gauge("simplane_cluster_leased", "1 while this node may serve: it has reached the cluster's engine in time.", func() float64 {
 			if n.Leased() {

@@ -14,6 +14,10 @@ import (
 // ErrFull says that nothing was stored because the engine is at its bound.
 var ErrFull = errors.New("the engine's stream is full")
 
+// ErrUnknown says that the outcome of a commit is not known and never will be: it must not
+// be repeated.
+var ErrUnknown = errors.New("whether this was stored is not known, and it is too late to repeat it")
+
 // Engine is what brings consensus and replication. Its messages are in one order:
 // places in it are from 1. Methods may be called at the same time.
 //
@@ -25,6 +29,9 @@ type Engine interface {
 	Renew(ctx context.Context, m cluster.Member) error
 	// Resign removes the record.
 	Resign(ctx context.Context) error
+	// Member is the newest record under a name; nil = there is none, or it was removed.
+	// Who answers may be behind.
+	Member(ctx context.Context, name string) (*cluster.Member, error)
 	// Claim writes the ownership record of p in place of the one at seen; 0 = there
 	// is none. It returns where the new one is. The error is cluster.ErrOvertaken
 	// when the newest record is another one.
@@ -34,8 +41,9 @@ type Engine interface {
 	// Commit stores all frames or none, in their order, while each one's partition
 	// is owned by the record at its Fence. last is the place of the last frame; those
 	// of one call follow one another. 0 = it is not known, since an earlier call has
-	// stored them. The error is a *cluster.FencedError if a fence does not hold, and is
-	// ErrFull where there is no room.
+	// stored them. The error is a *cluster.FencedError if a fence does not hold, a
+	// *cluster.RefusedError where frames can never be stored, ErrFull where there is no
+	// room, and ErrUnknown where the call must not be repeated.
 	Commit(ctx context.Context, id string, frames []cluster.StoredFrame) (last uint64, err error)
 	// Read calls each for the frames of p that are kept, from the place from on, in
 	// their order, until it meets the ownership record at until or each's error,
@@ -47,8 +55,9 @@ type Engine interface {
 	Next(ctx context.Context, p core.Partition, from uint64) (at uint64, data []byte, err error)
 	// Purge removes the frames of p that are before a place.
 	Purge(ctx context.Context, p core.Partition, before uint64) error
-	// Announce keeps the newest value of a key, for all to watch.
-	Announce(ctx context.Context, key string, value []byte) error
+	// Announce keeps the value of a key that has the highest version, for all to watch. A
+	// value that is not newer than what is kept changes nothing, and is no error.
+	Announce(ctx context.Context, key string, version uint64, value []byte) error
 	// Once stores value unless the key has one, and returns the one it has.
 	Once(ctx context.Context, key string, value []byte) ([]byte, error)
 	// Watch calls f, one call at a time, with all that is and what becomes of it,

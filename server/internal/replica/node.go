@@ -61,6 +61,7 @@ type Node struct {
 	writer  *cluster.Writer
 	began   time.Time
 	counts  counts
+	news    news
 	room    room
 	roomMu  sync.Mutex
 	full    bool // as the journals were told; guarded by roomMu
@@ -75,6 +76,7 @@ type Node struct {
 	opening  chan struct{} // places
 	resigned chan struct{}
 
+	opens  map[core.Partition]opens // the loop's: claims that are being opened
 	parts  [cluster.Partitions]atomic.Pointer[held]
 	heldMu sync.Mutex
 	byLog  map[*cluster.Log]*held // all that are not shut
@@ -94,6 +96,13 @@ type held struct {
 	once     sync.Once
 }
 
+// opens is the opening of a partition that was claimed at fence. It is called off by
+// cancel when the claim does not hold any more.
+type opens struct {
+	fence  cluster.Fence
+	cancel context.CancelFunc
+}
+
 // openings bounds how many partitions are read at once.
 const openings = 4
 
@@ -101,7 +110,8 @@ const openings = 4
 func New(o Options) *Node {
 	n := &Node{
 		o: o, began: time.Now(), counts: newCounts(), wake: make(chan struct{}, 1), commits: make(chan struct{}, 1),
-		opening: make(chan struct{}, openings), resigned: make(chan struct{}), byLog: map[*cluster.Log]*held{}, shutNow: map[string]int{},
+		news:    news{next: map[string]announcement{}, wake: make(chan struct{}, 1)},
+		opening: make(chan struct{}, openings), resigned: make(chan struct{}), byLog: map[*cluster.Log]*held{}, opens: map[core.Partition]opens{}, shutNow: map[string]int{},
 	}
 	n.ctx, n.stop = context.WithCancel(context.Background())
 	n.writer = cluster.NewWriter(o.Self.Life, o.Engine.MaxFrame(), func() { signal(n.commits) })
@@ -114,6 +124,7 @@ func New(o Options) *Node {
 func (n *Node) Start() {
 	n.workers.Go(n.run)
 	n.workers.Go(n.commitAll)
+	n.workers.Go(n.announceAll)
 	n.workers.Go(n.tend)
 	n.workers.Go(n.watchRoom)
 }
@@ -166,13 +177,6 @@ func (n *Node) stepDown(ctx context.Context) {
 	if err := n.o.Engine.StepDown(ctx); err != nil {
 		n.o.Log.Debug("the engine may be led by this node still as it leaves", "error", err)
 	}
-}
-
-// Announce tells all members, those to come too, of the newest value of a key.
-func (n *Node) Announce(key string, value []byte) {
-	n.workers.Go(func() {
-		n.insist(func(ctx context.Context) error { return n.o.Engine.Announce(ctx, key, value) })
-	})
 }
 
 // post has the loop do f.
@@ -287,7 +291,9 @@ func (n *Node) carryOut(a *cluster.Action) {
 			n.post(func(now time.Duration) { n.machine.Claimed(p, at, err, now) })
 		})
 	case cluster.ActOpen:
-		n.workers.Go(func() { n.open(&action) })
+		ctx, cancel := context.WithCancel(n.ctx)
+		n.opens[p] = opens{a.Fence, cancel}
+		n.workers.Go(func() { n.open(ctx, &action) })
 	case cluster.ActHold:
 		n.hold(&action)
 	case cluster.ActFree:

@@ -3,7 +3,6 @@ package replica
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"time"
 
@@ -11,21 +10,22 @@ import (
 	"simplane/core/cluster"
 )
 
-// open reads a partition that was claimed, and serves it.
-func (n *Node) open(a *cluster.Action) {
+// open reads a partition that was claimed, and serves it. It ends early with ctx.
+func (n *Node) open(ctx context.Context, a *cluster.Action) {
 	select {
 	case n.opening <- struct{}{}:
 		defer func() { <-n.opening }()
-	case <-n.ctx.Done():
+	case <-ctx.Done():
 		return
 	}
 	began := time.Now()
-	h, facts, err := n.restore(a)
-	if err != nil {
+	h, facts, err := n.restore(ctx, a)
+	if err != nil && ctx.Err() == nil {
 		n.o.Log.Error("a partition cannot be served", "partition", a.Partition, "error", err)
 		n.counts.openErrors.Inc()
 	}
 	n.post(func(now time.Duration) {
+		n.opened(a.Partition, a.Fence)
 		n.machine.Opened(a.Partition, a.Fence, err, now)
 		if h == nil {
 			return
@@ -43,58 +43,74 @@ func (n *Node) open(a *cluster.Action) {
 	})
 }
 
+// opened ends the opening of a partition that was claimed at fence, if it is under way.
+func (n *Node) opened(p core.Partition, fence cluster.Fence) {
+	if o, under := n.opens[p]; under && o.fence == fence {
+		o.cancel()
+		delete(n.opens, p)
+	}
+}
+
 // restore builds an instance of the partition's frames. What it decides then is
-// committed, but the instance is asked nothing yet.
-func (n *Node) restore(a *cluster.Action) (*held, int, error) {
+// committed, but the instance is asked nothing yet, and is not ended before it is built.
+func (n *Node) restore(ctx context.Context, a *cluster.Action) (*held, int, error) {
 	p := a.Partition
 	var before *cluster.Ownership
 	if a.Record.Fence != 0 {
 		before = &a.Record
 	}
-	folded, err := n.fold(p, a.Fence, before)
+	folded, err := n.fold(ctx, p, a.Fence, before)
 	if err != nil {
 		return nil, 0, err
+	}
+	if ctx.Err() != nil { // the claim does not hold any more
+		return nil, 0, ctx.Err()
 	}
 	h := &held{log: n.writer.Open(p, a.Fence, folded), advanced: make(chan struct{}, 1), ended: make(chan struct{})}
 	if h.inst, err = n.o.Open(h.log, a.Record, func(at core.LSN) error { return n.stored(h, at) }); err != nil {
 		n.writer.Drop(h.log)
+		return nil, 0, &cluster.BrokenError{Partition: p, Why: err}
+	}
+	if err := apply(h.inst, p, folded); err != nil {
+		n.shut(h, err)
 		return nil, 0, err
 	}
 	n.heldMu.Lock()
 	n.byLog[h.log] = h
 	n.heldMu.Unlock()
-	if err := apply(h.inst, folded.Facts); err != nil {
-		err = fmt.Errorf("partition %d: %w", p, err)
-		n.shut(h, err)
-		return nil, 0, err
-	}
 	n.workers.Go(func() { n.tell(h) })
 	signal(h.advanced)
 	return h, len(folded.Facts), nil
 }
 
-func apply(inst Instance, facts []cluster.PlacedFact) error {
+// apply has the instance be what the facts come to. Errors wrap cluster.ErrClosed: the
+// same facts would come to the same.
+func apply(inst Instance, p core.Partition, folded *cluster.Folded) error {
 	var fact core.Fact
+	facts := folded.Facts
 	for i := range facts {
 		if err := fact.Decode(facts[i].Fact); err != nil {
-			return fmt.Errorf("fact %d: %w", facts[i].At, err)
+			return folded.Unreadable(facts[i].At, err)
 		}
 		if err := inst.Apply(facts[i].At, &fact); err != nil {
-			return err
+			return &cluster.BrokenError{Partition: p, Why: err}
 		}
 		facts[i].Fact = nil // it is not needed twice
 	}
-	return inst.Done()
+	if err := inst.Done(); err != nil {
+		return &cluster.BrokenError{Partition: p, Why: err}
+	}
+	return nil
 }
 
 // fold reads the frames up to the claim, again if the engine fails.
-func (n *Node) fold(p core.Partition, claim cluster.Fence, before *cluster.Ownership) (*cluster.Folded, error) {
+func (n *Node) fold(ctx context.Context, p core.Partition, claim cluster.Fence, before *cluster.Ownership) (*cluster.Folded, error) {
 	for {
 		f := cluster.NewFolder(p, claim, before)
-		next, broken := n.begin(p, f) // not an error of the engine's
+		next, broken := n.begin(ctx, p, f) // not an error of the engine's
 		var err error
 		if broken == nil && !f.Complete() {
-			err = n.o.Engine.Read(n.ctx, p, next, claim, func(at uint64, data []byte) error {
+			err = n.o.Engine.Read(ctx, p, next, claim, func(at uint64, data []byte) error {
 				broken = f.Add(at, data)
 				return broken
 			})
@@ -104,8 +120,8 @@ func (n *Node) fold(p core.Partition, claim cluster.Fence, before *cluster.Owner
 			return nil, broken
 		case err == nil:
 			return f.Done()
-		case n.ctx.Err() != nil:
-			return nil, n.ctx.Err()
+		case ctx.Err() != nil:
+			return nil, ctx.Err()
 		}
 		n.o.Log.Warn("a partition is read again", "partition", p, "error", err)
 		n.pause(n.o.Timing.Again)
@@ -118,11 +134,11 @@ const fewFrames = 16
 
 // begin reads the first frames, if there may be few, and returns from where on the
 // others are. The error says that the frames are not as they must be.
-func (n *Node) begin(p core.Partition, f *cluster.Folder) (next uint64, broken error) {
+func (n *Node) begin(ctx context.Context, p core.Partition, f *cluster.Folder) (next uint64, broken error) {
 	if !f.Bounded() {
 		return 0, nil
 	}
-	ctx, cancel := context.WithTimeout(n.ctx, callTime)
+	ctx, cancel := context.WithTimeout(ctx, callTime)
 	defer cancel()
 	for i := 0; i < fewFrames && !f.Complete(); i++ {
 		at, data, err := n.o.Engine.Next(ctx, p, next)
@@ -172,6 +188,7 @@ func (n *Node) given(a *cluster.Action) {
 
 // lose ends an instance at once.
 func (n *Node) lose(a *cluster.Action) {
+	n.opened(a.Partition, a.Fence)
 	if h := n.at(a.Partition, a.Fence); h != nil {
 		n.counts.lost.Inc()
 		n.o.Log.Debug("a partition is not served here any more", "partition", a.Partition, "epoch", a.Fence, "error", a.Why)
@@ -204,15 +221,21 @@ func (n *Node) at(p core.Partition, fence cluster.Fence) *held {
 func (n *Node) shut(h *held, why error) {
 	n.parts[h.log.Partition()].CompareAndSwap(h, nil)
 	n.writer.Drop(h.log)
-	n.forget(h)
-	h.inst.Shut(why)
+	if n.forget(h) {
+		h.inst.Shut(why)
+	}
 }
 
-func (n *Node) forget(h *held) {
+// forget reports whether this was the first time.
+func (n *Node) forget(h *held) (first bool) {
 	n.heldMu.Lock()
 	delete(n.byLog, h.log)
 	n.heldMu.Unlock()
-	h.once.Do(func() { close(h.ended) })
+	h.once.Do(func() {
+		first = true
+		close(h.ended)
+	})
+	return first
 }
 
 func (n *Node) all() []*held {
@@ -232,6 +255,8 @@ func (n *Node) tell(h *held) {
 		case <-h.advanced:
 			h.inst.Advanced(h.log.Durable())
 		case <-h.ended:
+			return
+		case <-n.ctx.Done():
 			return
 		}
 	}
@@ -298,9 +323,21 @@ func (n *Node) tend() {
 			cancel()
 		}
 		for _, m := range n.writer.Moves(logs) {
-			n.writer.Moved(m, n.read(m))
+			err := n.read(m)
+			n.writer.Moved(m, err)
+			if errors.Is(err, cluster.ErrClosed) {
+				n.broken(m.Log, err)
+			}
 		}
 	}
+}
+
+// broken closes a partition that is served, because what the engine keeps of it is not
+// what was stored: another owner would not come to the state that this one has.
+func (n *Node) broken(l *cluster.Log, why error) {
+	n.o.Log.Error("a partition is closed", "partition", l.Partition(), "error", why)
+	n.counts.openErrors.Inc()
+	n.post(func(now time.Duration) { n.machine.Broken(l.Partition(), l.Fence(), why, now) })
 }
 
 // moveTime bounds reading what is to be moved.

@@ -13,6 +13,7 @@ type View struct {
 	Owners  [cluster.Partitions]cluster.Member // without a name: nobody is known
 	Mine    [cluster.Partitions]bool
 	Moving  [cluster.Partitions]bool // from one owner to the next, as far as is known
+	Closed  [cluster.Partitions]bool // by this node, for what the engine keeps of them
 	Members []cluster.MemberView
 	changed chan struct{}
 }
@@ -41,9 +42,10 @@ func (n *Node) publish(now time.Duration) {
 			v.Owners[p] = at.Owner
 		}
 		v.Moving[p] = at.Moving
+		v.Closed[p] = at.Closed != nil
 		v.Mine[p] = at.State == cluster.StateOpening || at.State == cluster.StateOpen
 	}
-	same := v.Owners == old.Owners && v.Mine == old.Mine && v.Moving == old.Moving && slices.EqualFunc(v.Members, old.Members, func(a, b cluster.MemberView) bool {
+	same := v.Closed == old.Closed && v.Owners == old.Owners && v.Mine == old.Mine && v.Moving == old.Moving && slices.EqualFunc(v.Members, old.Members, func(a, b cluster.MemberView) bool {
 		return a.Member == b.Member && a.Alive == b.Alive
 	})
 	if !same {
@@ -106,6 +108,7 @@ type Partition struct {
 	Owner     string        `json:"owner,omitempty"`
 	Epoch     cluster.Fence `json:"epoch"`
 	Lag       int64         `json:"lagFacts,omitempty"` // facts that are not durable, where this node owns it
+	Error     string        `json:"error,omitempty"`    // why this node keeps it closed
 }
 
 // Status says what this node knows.
@@ -120,6 +123,9 @@ func (n *Node) Status() ([]cluster.MemberView, []Partition) {
 		for p := range cluster.Partitions {
 			at := n.machine.Place(core.Partition(p), now)
 			one := Partition{Partition: p, State: at.State.String(), Owner: at.Owner.Name, Epoch: at.Fence}
+			if at.Closed != nil {
+				one.Error = at.Closed.Error()
+			}
 			if h := n.parts[p].Load(); h != nil {
 				one.Lag = h.log.Lag()
 			}

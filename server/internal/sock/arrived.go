@@ -11,6 +11,9 @@ func (c *Conn) Arrived() int {
 	if c.raw == nil {
 		return n
 	}
+	if c.inMemory != nil {
+		return n + c.inMemory.Unread()
+	}
 	_ = c.raw.Control(func(fd uintptr) {
 		if waiting, err := unix.IoctlGetInt(int(fd), unix.TIOCINQ); err == nil { // #nosec G115 -- a file descriptor
 			n += waiting

@@ -8,7 +8,7 @@ import (
 // What has come is counted wherever it is: in the kernel, or read ahead.
 func TestArrivedCountsWhatHasNotBeenRead(t *testing.T) {
 	c, peer := pair(t)
-	if got := New(c.TCPConn, nil).Arrived(); got != 0 {
+	if got := New(c.Socket, nil).Arrived(); got != 0 {
 		t.Errorf("before any wait: %d bytes", got)
 	}
 	sends(t, peer, "x")

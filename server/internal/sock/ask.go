@@ -31,7 +31,7 @@ func Ask(conn net.Conn, request ...[]byte) error {
 	c.asking = asking{request: request[0]}
 	err := c.raw.Read(c.ask)
 	for err != nil && c.read.early(err) {
-		if err = c.again(c.TCPConn.SetReadDeadline(c.read.want)); err == nil {
+		if err = c.again(c.Socket.SetReadDeadline(c.read.want)); err == nil {
 			err = c.raw.Read(c.ask)
 		}
 	}
@@ -65,24 +65,16 @@ func (c *Conn) tryAsk(fd uintptr) bool {
 	if a.request == nil {
 		return c.tryReceive(fd)
 	}
-	n, err := retried(syscall.Read, fd, c.one[:])
+	n, err := c.readNow(fd, c.one[:])
 	if n > 0 || err != syscall.EAGAIN {
 		a.stale = true
 		return true
 	}
-	n, a.err = retried(syscall.Write, fd, a.request)
+	n, a.err = c.writeNow(fd, a.request)
 	if a.sent = max(n, 0); a.err == nil && n == len(a.request) {
 		a.request = nil
+		c.asked.Store(true)
 		return false
 	}
 	return true
-}
-
-// retried is a system call, made again when a signal interrupts it.
-func retried(call func(int, []byte) (int, error), fd uintptr, p []byte) (n int, err error) {
-	for {
-		if n, err = call(int(fd), p); err != syscall.EINTR {
-			return n, err
-		}
-	}
 }

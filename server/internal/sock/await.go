@@ -22,7 +22,7 @@ func (c *Conn) Await() error {
 		return nil
 	}
 	if c.receive == nil {
-		raw, err := c.TCPConn.SyscallConn()
+		raw, err := c.Socket.SyscallConn()
 		if err != nil {
 			return err
 		}
@@ -36,7 +36,7 @@ func (c *Conn) Await() error {
 		if !c.read.early(err) {
 			return err
 		}
-		if err := c.again(c.TCPConn.SetReadDeadline(c.read.want)); err != nil {
+		if err := c.again(c.Socket.SetReadDeadline(c.read.want)); err != nil {
 			return err
 		}
 	}
@@ -46,7 +46,7 @@ func (c *Conn) Await() error {
 // whether the wait is over.
 func (c *Conn) tryReceive(fd uintptr) bool {
 	buf := arrivals.Get().(*arrival)
-	n, err := retried(syscall.Read, fd, buf[:])
+	n, err := c.readNow(fd, buf[:])
 	if n > 0 {
 		c.arrived, c.ahead, c.err = buf, buf[:n], nil
 		return true

@@ -16,13 +16,14 @@ import (
 	"time"
 )
 
-// Conn is a TCP connection. One goroutine may read, with the read deadline,
+// Conn is a TCP connection, see Socket. One goroutine may read, with the read deadline,
 // while another one writes, with the write deadline. Close may be called at any
 // time. Setting a deadline does not end a Read or Write that another goroutine
 // is in.
 type Conn struct {
-	*net.TCPConn
+	Socket
 	read, write deadline
+	inMemory    Memory // Socket, if that has no file descriptor; nil of TCP
 
 	closed  atomic.Bool
 	onClose func()
@@ -43,13 +44,16 @@ type Conn struct {
 	one     [1]byte          // for the stale check
 	buf     []byte           // for tryRead, with its results
 	n       int
+	asked   atomic.Bool           // Ask has sent all, and waits
 	ask     func(fd uintptr) bool // c.tryAsk
 	asking  asking
 }
 
 // New wraps a connection. onClose is called once, after it was closed.
-func New(tcp *net.TCPConn, onClose func()) *Conn {
-	return &Conn{TCPConn: tcp, onClose: onClose}
+func New(s Socket, onClose func()) *Conn {
+	c := &Conn{Socket: s, onClose: onClose}
+	c.inMemory, _ = s.(Memory)
+	return c
 }
 
 // SetReadDeadline implements net.Conn.
@@ -57,7 +61,7 @@ func (c *Conn) SetReadDeadline(t time.Time) error {
 	if !c.read.set(t) {
 		return nil
 	}
-	return c.TCPConn.SetReadDeadline(t)
+	return c.Socket.SetReadDeadline(t)
 }
 
 // SetWriteDeadline implements net.Conn.
@@ -65,7 +69,7 @@ func (c *Conn) SetWriteDeadline(t time.Time) error {
 	if !c.write.set(t) {
 		return nil
 	}
-	return c.TCPConn.SetWriteDeadline(t)
+	return c.Socket.SetWriteDeadline(t)
 }
 
 // SetDeadline implements net.Conn.
@@ -85,11 +89,11 @@ func (c *Conn) Read(p []byte) (int, error) {
 		return c.takeEarly(p), nil
 	}
 	for {
-		n, err := c.TCPConn.Read(p)
+		n, err := c.Socket.Read(p)
 		if n > 0 || err == nil || !c.read.early(err) {
 			return n, err
 		}
-		if err := c.again(c.TCPConn.SetReadDeadline(c.read.want)); err != nil {
+		if err := c.again(c.Socket.SetReadDeadline(c.read.want)); err != nil {
 			return 0, err
 		}
 	}
@@ -99,12 +103,12 @@ func (c *Conn) Read(p []byte) (int, error) {
 func (c *Conn) Write(p []byte) (int, error) {
 	done := 0
 	for {
-		n, err := c.TCPConn.Write(p[done:])
+		n, err := c.Socket.Write(p[done:])
 		done += n
 		if err == nil || !c.write.early(err) {
 			return done, err
 		}
-		if err := c.again(c.TCPConn.SetWriteDeadline(c.write.want)); err != nil {
+		if err := c.again(c.Socket.SetWriteDeadline(c.write.want)); err != nil {
 			return done, err
 		}
 	}
@@ -119,12 +123,12 @@ func WriteParts(conn net.Conn, parts *net.Buffers) (int64, error) {
 	}
 	done := int64(0)
 	for {
-		n, err := parts.WriteTo(c.TCPConn)
+		n, err := parts.WriteTo(c.Socket)
 		done += n
 		if err == nil || !c.write.early(err) {
 			return done, err
 		}
-		if err := c.again(c.TCPConn.SetWriteDeadline(c.write.want)); err != nil {
+		if err := c.again(c.Socket.SetWriteDeadline(c.write.want)); err != nil {
 			return done, err
 		}
 	}
@@ -159,10 +163,10 @@ const (
 // Close implements net.Conn.
 func (c *Conn) Close() error {
 	if c.linger.Swap(false) && c.CloseWrite() == nil {
-		_ = c.TCPConn.SetReadDeadline(time.Now().Add(lingerTime))
-		_, _ = io.CopyN(io.Discard, c.TCPConn, lingerBytes)
+		_ = c.Socket.SetReadDeadline(time.Now().Add(lingerTime))
+		_, _ = io.CopyN(io.Discard, c.Socket, lingerBytes)
 	}
-	err := c.TCPConn.Close()
+	err := c.Socket.Close()
 	if c.onClose != nil && !c.closed.Swap(true) {
 		c.onClose()
 	}
@@ -191,4 +195,4 @@ func (c *Conn) readInstantly(p []byte) (int, error) {
 	return c.n, nil
 }
 
-func (c *Conn) tryRead(fd uintptr) { c.n, c.err = retried(syscall.Read, fd, c.buf) }
+func (c *Conn) tryRead(fd uintptr) { c.n, c.err = c.readNow(fd, c.buf) }

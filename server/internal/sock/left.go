@@ -15,6 +15,9 @@ func (c *Conn) HasLeft() bool {
 	if c.raw == nil {
 		return false
 	}
+	if c.inMemory != nil {
+		return c.inMemory.PeerLeft()
+	}
 	l := looks.Get().(*look)
 	defer looks.Put(l)
 	return c.raw.Control(l.poll) != nil || l.left

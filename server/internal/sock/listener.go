@@ -53,7 +53,7 @@ type Listener struct {
 // themselves.
 const refusedAtOnce = 64
 
-// NewListener accepts TCP connections from ln.
+// NewListener accepts connections from ln, each of which is a Socket.
 func NewListener(ln net.Listener, limits Limits, log *slog.Logger) *Listener {
 	return &Listener{
 		Listener: patientListener{ln, log}, Limits: limits,
@@ -83,7 +83,7 @@ func (l *Listener) Accept() (net.Conn, error) {
 			l.refuse(c, LimitAll)
 			continue
 		}
-		return New(c.(*net.TCPConn), func() { l.release(source) }), nil
+		return New(c.(Socket), func() { l.release(source) }), nil
 	}
 }
 
@@ -138,7 +138,7 @@ func lastWords(c net.Conn, text []byte) {
 	defer c.Close()
 	_ = c.SetDeadline(time.Now().Add(time.Second))
 	_, err := c.Write(text)
-	if tcp, ok := c.(*net.TCPConn); ok && err == nil && tcp.CloseWrite() == nil {
+	if tcp, ok := c.(Socket); ok && err == nil && tcp.CloseWrite() == nil {
 		_, _ = io.CopyN(io.Discard, tcp, 64<<10) // so that the text is not lost to a reset
 	}
 }

@@ -13,7 +13,7 @@ import (
 // safely be sent on another connection.
 var ErrStale = errors.New("the function closed this connection while it was idle")
 
-// Dialer is dial with its TCP connections made Conns, for Send. Others are
+// Dialer is dial with each Socket made a Conn, for Send. Others are
 // passed through.
 func Dialer(dial func(addr string, timeout time.Duration) (net.Conn, error)) func(addr string, timeout time.Duration) (net.Conn, error) {
 	return func(addr string, timeout time.Duration) (net.Conn, error) {
@@ -21,7 +21,7 @@ func Dialer(dial func(addr string, timeout time.Duration) (net.Conn, error)) fun
 		if err != nil {
 			return nil, err
 		}
-		tcp, ok := dialled.(*net.TCPConn)
+		tcp, ok := dialled.(Socket)
 		if !ok {
 			return dialled, nil
 		}

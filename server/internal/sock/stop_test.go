@@ -2,6 +2,7 @@ package sock
 
 import (
 	"errors"
+	"net"
 	"testing"
 	"time"
 )
@@ -84,5 +85,53 @@ func TestAStopCallsBackOnce(t *testing.T) {
 	var none *Stop
 	if err := none.BeginWith(nil); err != nil {
 		t.Errorf("no Stop: %v", err)
+	}
+}
+
+// The other end hears that a caller has left once all of the request is sent, and can
+// answer all the same. The connection is of no further use then.
+func TestTheOtherEndHearsThatACallerHasLeft(t *testing.T) {
+	for _, kept := range []bool{false, true} { // with a kept one Ask waits for the answer
+		overAll(t, func(t *testing.T, conn, peer net.Conn) {
+			if kept {
+				exchanges(t, conn, peer)
+			}
+			var s Stop
+			if err := s.Begin(conn); err != nil {
+				t.Fatal(err)
+			}
+			if s.Left() {
+				t.Error("it was told before the request was sent")
+			}
+			asked := make(chan error, 1)
+			go func() {
+				err := Ask(conn, []byte("request"))
+				if left := s.Sent(true); left != nil && !errors.Is(left, ErrLeft) {
+					err = left
+				}
+				asked <- err
+			}()
+			arrives(t, peer, "request")
+			for !s.Left() {
+				time.Sleep(ms)
+			}
+			if n, err := peer.Read(make([]byte, 1)); err == nil {
+				t.Errorf("%d bytes more", n)
+			}
+			sends(t, peer, "answer")
+			if err := <-asked; err != nil {
+				t.Error(err)
+			}
+			arrives(t, conn, "answer")
+			if err := s.Sent(false); !errors.Is(err, ErrLeft) {
+				t.Errorf("%v", err)
+			}
+			if err := s.End(); err != nil {
+				t.Error(err)
+			}
+			if s.Left() {
+				t.Error("it was told after the call")
+			}
+		})
 	}
 }

@@ -154,6 +154,14 @@ func (e *engine) ask(ctx context.Context) (*where, error) {
 			w.podman = w.podman || strings.Contains(part.Name, "Podman")
 		}
 	}
+	if w.podman && !rootless {
+		if rootless, err = podmanRootless(ctx, c); err != nil {
+			return nil, err
+		}
+	}
+	if w.podman && rootless && info.Info.CgroupVersion == "1" {
+		w.unheld = []string{"cpu", "memory", "pids"} // it says that it keeps them
+	}
 	if w.self, err = ownContainer(ctx, c); err != nil {
 		return nil, err
 	}

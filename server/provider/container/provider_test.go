@@ -228,6 +228,9 @@ func TestCrash(t *testing.T) {
 	if after := k.see("f"); after.Host == before.Host {
 		t.Error("the same container answers")
 	}
+	if s, _ := k.Status("f"); strings.Contains(s.LimitsError, "memory") {
+		t.Skip("NOT TESTED: the engine limits no memory, and the machine's would be eaten: ", s.LimitsError)
+	}
 	limit := "memory limit"
 	if containers.Podman(t, k.c) {
 		limit = "signal 9" // it does not tell why with control groups of version 1

@@ -75,7 +75,7 @@ func (in *instance) runHTTP() exit {
 		case <-c.Done():
 			in.f.Pool.Remove(in.id)
 			c.cleanUp()
-			in.note(slog.LevelError, "the function "+c.describe())
+			in.note(slog.LevelError, "the function "+c.describe(""))
 			return exit{}
 		case <-in.stop:
 			in.Drain(c.Done())
@@ -92,7 +92,7 @@ func (in *instance) neverReady(c *child, slow string) exit {
 	select {
 	case <-c.Done():
 		c.cleanUp()
-		return replicas.StartFailed("the function %s before it was ready", c.describe())
+		return replicas.StartFailed("the function %s", c.tooSoon())
 	default:
 	}
 	in.end(c)
@@ -163,7 +163,7 @@ func (t *httpTarget) Call(inv provider.Invocation, done func(provider.Result)) {
 		r, err := t.Do(inv)
 		if err != nil {
 			if t.child.exits() {
-				r = provider.Failure(provider.CodeCrashed, "with the invocation running, the function "+t.child.describe())
+				r = provider.Failure(provider.CodeCrashed, "with the invocation running, the function "+t.child.describe(""))
 			} else {
 				r = provider.Failure(provider.CodeError, "the function could not be called: "+err.Error())
 			}

@@ -230,8 +230,8 @@ func (in *instance) end(c *child) {
 	<-c.Done()
 }
 
-// describe says in words how a process ended, with the end of its stderr.
-func (c *child) describe() string {
+// describe says in words how a process ended, and when, with the end of its stderr.
+func (c *child) describe(when string) string {
 	status, lost := c.Status()
 	var s string
 	switch {
@@ -242,7 +242,16 @@ func (c *child) describe() string {
 	default:
 		s = fmt.Sprintf("exited with code %d", status.ExitStatus())
 	}
-	return s + c.confined.suffix() + c.tail.suffix()
+	return s + when + c.confined.suffix() + c.tail.suffix()
+}
+
+// tooSoon describes a process that ended before it was ready.
+func (c *child) tooSoon() string {
+	when := " before it was ready"
+	if status, lost := c.Status(); !lost && status.Exited() && status.ExitStatus() == 0 {
+		when += " (a program that runs once for each call has runtimeMode EXEC)"
+	}
+	return c.describe(when)
 }
 
 func signalName(sig syscall.Signal) string {

@@ -30,8 +30,12 @@ func TestStartFailures(t *testing.T) {
 		}
 		exits := "exits-" + string(mode)
 		provision(t, p, provider.Deployment{Name: exits, RuntimeMode: mode, RuntimeCommand: "echo the config is wrong >&2; exit 3"})
-		wantCode(t, invoke(t, p, exits, `1`), provider.CodeStartFailed, "code 3", "the config is wrong")
+		wantCode(t, invoke(t, p, exits, `1`), provider.CodeStartFailed, "exited with code 3 before it was ready; stderr", "the config is wrong")
 		wantLog(t, p, exits, "the config is wrong")
+
+		once := "once-" + string(mode)
+		provision(t, p, provider.Deployment{Name: once, RuntimeMode: mode, RuntimeCommand: "echo 1"})
+		wantCode(t, invoke(t, p, once, `1`), provider.CodeStartFailed, "exited with code 0 before it was ready", "runtimeMode EXEC")
 	}
 }
 

@@ -145,7 +145,7 @@ func failed(c *child) *provider.Result {
 	default:
 		return nil
 	}
-	r := provider.Failure(code, "the function "+c.describe())
+	r := provider.Failure(code, "the function "+c.describe(""))
 	return &r
 }
 

@@ -347,12 +347,12 @@ func (w *worker) died() exit {
 	w.child.cleanUp()
 
 	var how exit
-	err := &provider.Error{Code: provider.CodeCrashed, Message: "with the invocation running, the function " + w.child.describe() + w.noise(c)}
+	err := &provider.Error{Code: provider.CodeCrashed, Message: "with the invocation running, the function " + w.child.describe("") + w.noise(c)}
 	if neverStarted {
-		how = replicas.StartFailed("the function %s before it was ready", w.child.describe())
+		how = replicas.StartFailed("the function %s", w.child.tooSoon())
 		err = how.StartFailure
 	} else {
-		w.in.note(slog.LevelError, "the function "+w.child.describe())
+		w.in.note(slog.LevelError, "the function "+w.child.describe(""))
 		// A program that ends properly after an answer is no crash: it may
 		// have been written for one line.
 		status, lost := w.child.Status()

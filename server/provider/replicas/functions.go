@@ -2,7 +2,6 @@ package replicas
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"sync"
 
@@ -100,15 +99,10 @@ func (fs *Functions[F]) ShutDown() (stopped <-chan struct{}, first bool) {
 
 // Deprovision implements provider.Provider.
 func (fs *Functions[F]) Deprovision(ctx context.Context, name string) error {
-	fs.mu.Lock()
-	f := fs.byName[name]
-	delete(fs.byName, name)
-	fs.mu.Unlock()
-	var none F
-	if f == none {
-		return provider.ErrNotFound
+	f, err := fs.end(name, &provider.Error{Code: provider.CodeDeleted, Message: "the function was deleted"})
+	if err != nil {
+		return err
 	}
-	f.set().ShutDown(&provider.Error{Code: provider.CodeDeleted, Message: "the function was deleted"})
 	select {
 	case <-f.set().Down():
 		return nil
@@ -120,12 +114,22 @@ func (fs *Functions[F]) Deprovision(ctx context.Context, name string) error {
 // Leave implements provider.Provider: instances of this machine are of no use to a
 // control plane elsewhere.
 func (fs *Functions[F]) Leave(name string) error {
-	ctx, cancel := context.WithCancel(context.Background())
-	cancel()
-	if err := fs.Deprovision(ctx, name); errors.Is(err, provider.ErrNotFound) {
-		return err
+	_, err := fs.end(name, &provider.Error{Code: provider.CodeClosed, Message: "another control plane runs this function now"})
+	return err
+}
+
+// end forgets a function, whose waiting work fails with why.
+func (fs *Functions[F]) end(name string, why *provider.Error) (f F, err error) {
+	fs.mu.Lock()
+	f = fs.byName[name]
+	delete(fs.byName, name)
+	fs.mu.Unlock()
+	var none F
+	if f == none {
+		return f, provider.ErrNotFound
 	}
-	return nil
+	f.set().ShutDown(why)
+	return f, nil
 }
 
 // SetReplicas implements provider.Provider.

@@ -75,6 +75,7 @@ type Set struct {
 	backoff   backoff
 	retry     *time.Timer     // set while a restart is delayed
 	failure   *provider.Error // why the last instance did not start; nil after one did
+	lastExit  string          // why the last one that failed did, whatever came after
 }
 
 // New makes a Set of a deployment, without an instance.
@@ -312,7 +313,7 @@ func (f *Set) exited(in *Instance, how Exit) {
 		f.restarts++
 		switch {
 		case how.StartFailure != nil:
-			f.failure = how.StartFailure
+			f.failure, f.lastExit = how.StartFailure, how.StartFailure.Error()
 			if f.ready == 0 && f.next == nil {
 				// Waiting invocations must fail with this error rather than
 				// time out.
@@ -386,7 +387,7 @@ func (f *Set) Status() provider.Status {
 
 func (f *Set) statusLocked() provider.Status {
 	s := provider.Status{
-		Function: f.Name, Desired: f.desired, Restarts: f.restarts,
+		Function: f.Name, Desired: f.desired, Restarts: f.restarts, LastExit: f.lastExit,
 	}
 	for _, in := range f.instances {
 		if !in.isReady && !in.leaving && !f.onTrial(in) {

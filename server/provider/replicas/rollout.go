@@ -107,7 +107,7 @@ func (f *Set) takeOver() {
 	f.adopt(n.dep)
 	f.cancelRetry()
 	f.backoff.reset()
-	f.failure = nil
+	f.failure, f.lastExit = nil, ""
 	f.Log.Info("rollout goes on: new instances take over")
 }
 

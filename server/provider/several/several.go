@@ -4,6 +4,7 @@
 package several
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -225,10 +226,8 @@ func (t *trying) look(s provider.Status, now time.Time) (works bool, why string)
 		t.trouble = now
 	}
 	switch {
-	case s.Restarts-t.before >= firstFailures && s.LastError == "":
-		return false, "its instances do not stay"
 	case s.Restarts-t.before >= firstFailures:
-		return false, s.LastError
+		return false, cmp.Or(s.LastError, s.LastExit, "its instances do not stay")
 	case !t.ready.IsZero() && now.Sub(t.ready) >= t.trial:
 		return true, ""
 	case !t.trouble.IsZero() && now.Sub(t.trouble) >= patience:

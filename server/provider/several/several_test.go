@@ -194,6 +194,12 @@ func TestFailedMove(t *testing.T) {
 	k.Trial = hang // what exits has time for it, however busy the machine
 	k.provision(at("a"))
 	k.invoke("x")
+	defer func() {
+		if t.Failed() {
+			s, _ := k.b.Status("f")
+			t.Logf("%+v; at b: %+v", k.rollout(), s)
+		}
+	}()
 	bad := at("b")
 	bad.RuntimeCommand = "echo no such library >&2; exit 4"
 	for _, mode := range []provider.RuntimeMode{provider.HTTP, provider.STDIO} {

@@ -25,10 +25,16 @@ var interleaveMutants = []mutant{
 	{"interleave: places in the rate are read and then written", "if l.state.CompareAndSwap(old, next) {\n\t\t\treturn uint32(next)", "if l.state.Load() == old {\n\t\t\tl.state.Store(next)\n\t\t\treturn uint32(next)"},
 	{"interleave: one record for two executions", "if end := int(b.next.Add(int64(n))); end <= len(b.items) {", "end := int(b.next.Load()) + n\n\t\t\tif b.next.Store(int64(end)); end <= len(b.items) {"},
 	{"interleave: the ready list is unlocked before its count is written", "l.len++\n\tl.count.Store(int64(l.len))\n\tl.mu.Unlock()", "l.len++\n\tn := l.len\n\tl.mu.Unlock()\n\tl.count.Store(int64(n))"},
-	{"interleave: decided before the lock is taken", "fn.mu.Lock()\n\tfn.decide(in, fx)", "fn.decide(in, fx)\n\tfn.mu.Lock()"},
+	{"interleave: decided before the lock is taken", "fn.mu.Lock()\n\tfx.gone = fn.core.cfg.Journal != nil && fn.core.cfg.Journal.Gone()\n\tfn.decide(in, fx)", "fn.decide(in, fx)\n\tfn.mu.Lock()"},
 	{"interleave: a function may be deleted before the step", "case fn.deleted: // between look-up and here\n\t\tfx.why = ErrNotFound\n\t\treturn\n\tcase !direct", "case !direct"},
 	{"interleave: the queue's bound is looked at before the step only", "case !direct && fn.queue.live >= fn.QueueSize():", "case false:"},
 	{"interleave: whether to sweep again is asked before the timer is given up", "c.sweepArmed.Store(false)\n\t\tif c.store.used.count.Load() > 0 || c.keys.Len() > 0 {", "more := c.store.used.count.Load() > 0 || c.keys.Len() > 0\n\t\tc.sweepArmed.Store(false)\n\t\tif more {"},
+	{"interleave: what was durable before it was held waits for ever", "\tif q.reached(h.lsn) {\n\t\tq.count.Add(-1)\n\t\treturn false\n\t}\n\tq.items = append", "\tq.items = append"},
+	{"interleave: what is held is counted after the look", "\tif q.reached(h.lsn) {\n\t\tq.count.Add(-1)\n\t\treturn false\n\t}\n\tq.items = append(q.items, *h)", "\tq.count.Add(-1)\n\tif q.reached(h.lsn) {\n\t\treturn false\n\t}\n\tq.items = append(q.items, *h)\n\tdefer q.count.Add(1)"},
+	{"interleave: a commit that is told late takes one back", "if uint64(to) <= old || q.durable.CompareAndSwap(old, uint64(to)) {", "q.durable.Store(uint64(to))\n\t\tif uint64(to) <= old || true {"},
+	{"interleave: two redrive one dead letter", "letter, there = c.takeLetter(fn, in, fx.now); !there {", "letter, there = c.takeLetter(fn, in, fx.now); !there && in.letterGone {"},
+	{"interleave: who joins while others are asked is not there", "return in.nobody && ex.everJoined() == in.asked.joins", "return in.nobody"},
+	{"interleave: held attempts are let go before their facts", "if c.held.push(&h) {", "if h.attempt == 0 && c.held.push(&h) {"},
 }
 
 // interleaved says that interleavings are to notice the bug.

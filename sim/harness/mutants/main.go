@@ -4,9 +4,10 @@
 // and where. A bug that only a digest or a scenario's own expectation shows counts as
 // alive.
 //
-//	go run ./sim/harness/mutants [-only WORD] [-from N] [-count N] [-timeout 3m] [-check] [-shrink]
+//	go run ./sim/harness/mutants [-only WORD] [-from N] [-count N] [-timeout 3m] [-check] [-shrink] [-quick]
 //
-// Run it from the module's root. It exits 1 when more than three bugs are alive, and 2
+// A build has nearly all of them in it (together.go), and each takes no longer than it needs to
+// be noticed. Run it from the module's root. It exits 1 when more than three bugs are alive, and 2
 // when one no longer applies to core. With -check it tries none, and says only
 // which of them do not apply.
 package main
@@ -21,22 +22,28 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 )
 
-// shrinks says that scenarios are made smaller.
-var shrinks bool
+// how is what the check program is told beside: shrink, quick or nothing.
+var how string
 
 func main() {
-	only := flag.String("only", "", "only mutants whose name contains `WORD`")
+	only := flag.String("only", "", "only mutants whose name contains `WORD`, or one of several with | between them")
 	limit := flag.Duration("timeout", 3*time.Minute, "what a mutant may take to be noticed")
 	from := flag.Int("from", 0, "leave out the first `N`")
 	count := flag.Int("count", 1<<30, "try `N` at most")
 	applies := flag.Bool("check", false, "say only which mutants do not apply to core")
-	flag.BoolVar(&shrinks, "shrink", false, "try random scenarios alone, and say how small the first that notices a mutant can be made")
+	shrinks := flag.Bool("shrink", false, "try random scenarios alone, and say how small the first that notices a mutant can be made")
+	quick := flag.Bool("quick", false, "try the first 150 random scenarios alone")
 	flag.Parse()
+	if *quick {
+		how = "quick"
+	}
+	if *shrinks {
+		how = "shrink"
+	}
 	code, err := run(*only, *from, *count, *limit, *applies)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "mutants:", err)
@@ -55,21 +62,37 @@ func run(only string, from, count int, limit time.Duration, applies bool) (int, 
 		return 2, fmt.Errorf("%w (run it from the module's root)", err)
 	}
 	var chosen []mutant
-	for _, m := range slices.Concat(mutants, moreMutants, nodeMutants, interleaveMutants) {
-		if strings.Contains(m.name, only) {
+	for _, m := range slices.Concat(mutants, moreMutants, againMutants, thirdMutants, fourthMutants, nodeMutants, interleaveMutants, serverMutants) {
+		if slices.ContainsFunc(strings.Split(only, "|"), func(word string) bool { return strings.Contains(m.name, word) }) {
 			chosen = append(chosen, m)
 		}
 	}
 	chosen = chosen[min(from, len(chosen)):]
 	chosen = chosen[:min(count, len(chosen))]
+	ofServer := slices.ContainsFunc(chosen, func(m mutant) bool { return m.ofServer() })
+	if ofServer {
+		if err := copyServer(dir); err != nil {
+			return 2, err
+		}
+	}
 	if applies {
 		return checkAll(dir, chosen)
 	}
+	if ofServer {
+		if v, took, err := checkServer(dir, limit); err != nil || v.what != "" {
+			return 2, fmt.Errorf("the server without any bug does not pass (%v): %v %v", took, v, err)
+		}
+	}
+	together, err := plantTogether(dir, chosen)
+	if err != nil {
+		return 2, err
+	}
+	defer os.RemoveAll(together.dir)
 	for _, nodes := range []bool{false, true} {
-		if !slices.ContainsFunc(chosen, func(m mutant) bool { return m.ofNodes() == nodes && !m.interleaved() }) {
+		if !slices.ContainsFunc(chosen, func(m mutant) bool { return m.ofNodes() == nodes && !m.interleaved() && !m.ofServer() }) {
 			continue
 		}
-		if v, took, err := check(dir, limit, nodes); err != nil || v.what != "" {
+		if v, took, err := checkPlanted(together.binary, dir, 0, limit, nodes); err != nil || v.what != "" {
 			return 2, fmt.Errorf("core without any bug does not pass (%v): %v %v", took, v, err)
 		}
 	}
@@ -78,7 +101,7 @@ func run(only string, from, count int, limit time.Duration, applies bool) (int, 
 			return 2, fmt.Errorf("core without any bug does not pass its interleavings (%v): %v %v", took, v, err)
 		}
 	}
-	return tryAll(dir, chosen, limit), nil
+	return tryAll(dir, together, chosen, limit), nil
 }
 
 // checkAll reports the mutants that do not apply.
@@ -99,9 +122,9 @@ func checkAll(dir string, chosen []mutant) (int, error) {
 
 // tryAll prints a row for each mutant and returns the exit code: 1 when more than
 // mostAlive break no invariant.
-func tryAll(dir string, chosen []mutant, limit time.Duration) int {
+func tryAll(dir string, together planted, chosen []mutant, limit time.Duration) int {
 	code, alive := 0, 0
-	if shrinks {
+	if how == "shrink" {
 		fmt.Println("| bug | noticed by the invariant | where | lines | made smaller | runs | seconds |\n|---|---|---|---|---|---|---|")
 	} else {
 		fmt.Println("| bug | noticed by the invariant | where | seconds |\n|---|---|---|---|")
@@ -109,14 +132,23 @@ func tryAll(dir string, chosen []mutant, limit time.Duration) int {
 	for _, m := range chosen {
 		var v verdict
 		var took time.Duration
-		err := with(dir, m, func() (err error) {
-			if m.interleaved() {
-				v, took, err = checkInterleavings(dir, limit)
-			} else {
-				v, took, err = check(dir, limit, m.ofNodes())
-			}
-			return err
-		})
+		n, built := together.numbers[m.name]
+		var err error
+		if built {
+			v, took, err = checkPlanted(together.binary, dir, n, limit, m.ofNodes())
+		} else {
+			err = with(dir, m, func() (err error) {
+				switch {
+				case m.interleaved():
+					v, took, err = checkInterleavings(dir, limit)
+				case m.ofServer():
+					v, took, err = checkServer(dir, limit)
+				default:
+					v, took, err = check(dir, limit, m.ofNodes())
+				}
+				return err
+			})
+		}
 		switch {
 		case err != nil:
 			v, code = verdict{name: "COULD NOT BE TRIED: " + err.Error()}, 2
@@ -169,7 +201,9 @@ func with(dir string, m mutant, do func() error) (err error) {
 // for a text that does not stand in core exactly once.
 func find(dir string, m mutant) (path string, source []byte, err error) {
 	dirs := []string{"core"}
-	if m.ofNodes() {
+	if m.ofServer() {
+		dirs = serverDirs
+	} else if m.ofNodes() {
 		dirs = []string{"core/cluster", "sim/internal/nodes", "core"}
 	}
 	var files []string
@@ -200,25 +234,21 @@ func find(dir string, m mutant) (path string, source []byte, err error) {
 	return path, source, nil
 }
 
-// check builds and runs the check program. The time does not count building.
+// check builds the check program with one mutant and runs it. The time does not count building.
 func check(dir string, limit time.Duration, nodes bool) (v verdict, took time.Duration, err error) {
-	binary := filepath.Join(dir, "check.bin")
-	build := exec.Command("go", "build", "-o", binary, "./sim/harness/mutants/check")
-	build.Dir = dir
-	if out, err := build.CombinedOutput(); err != nil {
-		return v, 0, fmt.Errorf("does not build: %s", bytes.TrimSpace(out))
+	binary, err := buildCheck(dir)
+	if err != nil {
+		return v, 0, err
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), limit)
-	defer cancel()
-	started := time.Now()
-	cmd := exec.CommandContext(ctx, binary, filepath.Join(dir, "scenarios"), strconv.FormatBool(nodes), map[bool]string{true: "shrink"}[shrinks])
-	cmd.WaitDelay = time.Second
-	out, err := cmd.Output()
-	took = time.Since(started)
+	return checkPlanted(binary, dir, 0, limit, nodes)
+}
+
+// judged is what a run of the check program says.
+func judged(ctx context.Context, out []byte, err error, took time.Duration) (verdict, time.Duration, error) {
 	var exit *exec.ExitError
 	switch {
 	case err == nil:
-		return v, took, nil
+		return verdict{}, took, nil
 	case ctx.Err() != nil:
 		return verdict{what: "invariant", name: "a run ends"}, took, nil
 	case errors.As(err, &exit) && exit.ExitCode() == 1:
@@ -226,8 +256,10 @@ func check(dir string, limit time.Duration, nodes bool) (v verdict, took time.Du
 		if len(parts) == 3 {
 			return verdict{parts[0], parts[1], parts[2]}, took, nil
 		}
+	case exit != nil && bytes.Contains(exit.Stderr, []byte("panic: ")):
+		return verdict{what: "invariant", name: "core does not panic"}, took, nil
 	}
-	return v, took, fmt.Errorf("check failed: %w: %s", err, out)
+	return verdict{}, took, fmt.Errorf("check failed: %w: %s", err, out)
 }
 
 // copyModule copies what the check program needs: its packages and the

@@ -68,6 +68,7 @@ func find(name string) (*kase, error) {
 
 func runOne(name string, executions int64, profile, memory string) error {
 	runtime.GOMAXPROCS(1)
+	sim.LargePages() // as simplane sim does
 	c, err := find(name)
 	if err != nil {
 		return err
@@ -168,7 +169,7 @@ func inChild(c *kase, executions int64) (f figures, err error) {
 	if c.python != "" {
 		cmd = exec.Command(pythonWithSimPy(), "-c", c.python, fmt.Sprint(executions))
 	}
-	cmd.Env = append(os.Environ(), "GOGC=1000", "GOMEMLIMIT=3GiB", "GOMAXPROCS=1") // as `simplane sim` has them
+	cmd.Env = append(os.Environ(), "GOGC=300", "GOMEMLIMIT=3GiB", "GOMAXPROCS=1") // as `simplane sim` has them
 	cmd.Stderr = os.Stderr
 	out, err := cmd.Output()
 	if err != nil {

@@ -25,15 +25,27 @@ type Watch interface {
 	Owned(p core.Partition, o cluster.Ownership)
 	Stored(p core.Partition, at uint64, frame []byte)
 	Lost(p core.Partition, seq uint64)
-	// Opened says that a seat serves, Committed that its core has been told of a
-	// commit, Dropped that nothing of it counts any more.
+	// Opened says that a seat serves, Held that it is about to be given up, Committed
+	// that its core has been told of a commit, Dropped that nothing of it counts any more.
 	Opened(s *Seat)
+	Held(s *Seat)
 	Committed(s *Seat)
 	Dropped(s *Seat)
 	// Shut says that a partition stays closed, since facts are missing.
 	Shut(p core.Partition, why error)
 	// Replied comes with the answer of an attempt, whatever becomes of it.
-	Replied(s *Seat, t core.Task)
+	Replied(s *Seat, t core.Task, o core.Outcome)
+	// Hearing comes before a seat's core is told of the outcome of an attempt that an
+	// earlier owner has dispatched, Heard after it.
+	Hearing(s *Seat, id core.ID, attempt int, o core.Outcome)
+	Heard(s *Seat, id core.ID, attempt int, err error)
+	// InForce says that a process has put a configuration in force, Shown that somebody who
+	// has asked at a virtual time is shown one, Acknowledged that who has made it is told so.
+	InForce(m cluster.Member, c Configuration)
+	Shown(asked int64, c Configuration)
+	Acknowledged(c Configuration)
+	// RateAllowed is how many places of a window may be taken over all nodes.
+	RateAllowed(window uint64) int64
 	// Note is a line of the log. Fail is a broken invariant.
 	Note(what string)
 	Fail(invariant, format string, args ...any)
@@ -51,12 +63,17 @@ type Cluster struct {
 	nodes  []*node
 	active [cluster.Partitions]bool // some function is of it
 
-	rates    *rates // nil = there is no limit
-	balancer random.Stream
-	luck     random.Stream
-	longest  time.Duration // of a call that was passed on
-	asked    int64         // calls so far
-	asking   int           // under way
+	rates       *rates // nil = there is no limit
+	balancer    random.Stream
+	luck        random.Stream
+	longest     time.Duration // of a call that was passed on
+	asked       int64         // calls so far
+	asking      int           // under way
+	configuring int           // operators that change the configuration
+	failing     int           // faults that run
+	changed     int64         // virtual time when one began or ended
+	hindered    int           // those that run and keep nodes from telling one another
+	calmAt      int64         // virtual time when the last of those began or ended
 }
 
 // node is a machine. Its processes come one after the other.
@@ -82,6 +99,9 @@ func New(sc *scenario.Scenario, l *loop.Loop, w *world.World) *Cluster {
 	for _, f := range w.Functions() {
 		c.active[core.PartitionOf(f.Name)] = true
 		c.longest = max(c.longest, time.Duration(f.Decl.TimeoutMillis)*time.Millisecond+10*time.Second)
+	}
+	if sc.Configures() {
+		c.active[ConfigPartition] = true
 	}
 	clocks := random.New(sc.Seed, "clocks")
 	for i := range sc.Nodes {
@@ -110,7 +130,7 @@ func (c *Cluster) engineParty() int { return len(c.nodes) }
 // Quiet says that no call is under way, that each partition with functions is
 // served, unless it stays closed, and that nothing is to be done in any of them.
 func (c *Cluster) Quiet() bool {
-	if c.asking > 0 {
+	if c.asking > 0 || c.configuring > 0 || c.Follows() != "" {
 		return false
 	}
 	for p := range c.active {
@@ -173,11 +193,20 @@ func (c *Cluster) Fault(f *scenario.Fault, ends bool) {
 	if f.Node > 0 {
 		n = c.nodes[f.Node-1]
 	}
+	if ends {
+		c.takenOver(n, f)
+		c.failing--
+	} else if f.For > 0 {
+		c.failing++
+	}
+	c.changed = c.loop.Now()
+	c.hinders(f, ends)
 	switch f.Kind {
 	case "kill-node":
 		if ends {
 			n.start()
 		} else if n.proc != nil {
+			n.again = false // not before the fault ends, though it was leaving
 			n.proc.end()
 		}
 	case "leave-node":
@@ -197,6 +226,23 @@ func (c *Cluster) Fault(f *scenario.Fault, ends bool) {
 		c.engine.fault(f, ends, n)
 	}
 }
+
+// hinders notes a fault that keeps nodes from telling one another. Leaving in order is none.
+func (c *Cluster) hinders(f *scenario.Fault, ends bool) {
+	if f.Kind == "leave-node" {
+		return
+	}
+	c.calmAt = c.loop.Now()
+	switch {
+	case ends:
+		c.hindered--
+	case f.For > 0:
+		c.hindered++
+	}
+}
+
+// CalmSince says that nothing has kept nodes from telling one another since a virtual time.
+func (c *Cluster) CalmSince(at int64) bool { return c.hindered == 0 && c.calmAt < at }
 
 // part begins or ends a partition of the network.
 func (c *Cluster) part(n *node, f *scenario.Fault, ends bool) {
@@ -218,18 +264,22 @@ func (c *Cluster) part(n *node, f *scenario.Fault, ends bool) {
 			continue
 		}
 		if f.Direction != scenario.ToNode {
-			c.net.at(n.number, o).change(f.Share, ends)
+			c.net.at(n.number, o).change(f, ends)
 		}
 		if f.Direction != scenario.FromNode {
-			c.net.at(o, n.number).change(f.Share, ends)
+			c.net.at(o, n.number).change(f, ends)
 		}
 	}
 }
 
-func (d *damage) change(share float64, ends bool) {
+func (d *damage) change(f *scenario.Fault, ends bool) {
 	switch {
-	case share > 0:
-		toggle(&d.losses, share, ends)
+	case f.Delay > 0 && ends:
+		d.late -= f.Delay
+	case f.Delay > 0:
+		d.late += f.Delay
+	case f.Share > 0:
+		toggle(&d.losses, f.Share, ends)
 	case ends:
 		d.cuts--
 	default:

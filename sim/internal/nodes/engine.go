@@ -21,6 +21,7 @@ type engine struct {
 	parts [cluster.Partitions]enginePart
 	// members are the newest records, by the node's number.
 	members []memberRecord
+	config  Configuration // announced; zero = none was
 	// known are results of calls by their keys: a call that comes again is answered
 	// with what came of it.
 	known  map[string]cluster.Fence
@@ -307,6 +308,9 @@ func (w *watcher) begin() {
 		if o := e.parts[i].owner; o.Fence != 0 {
 			w.tell(func(p *process) { p.m.OwnerIs(core.Partition(i), o, p.now()) })
 		}
+	}
+	if c := e.config; c.Revision > 0 {
+		w.tell(func(p *process) { p.follow(c) })
 	}
 	w.tell(func(p *process) { p.m.CaughtUp(true, p.now()) })
 }

@@ -22,6 +22,7 @@ type link struct{ from, to int }
 type damage struct {
 	cuts   int
 	losses []float64
+	late   time.Duration // by which they come
 }
 
 func (n *network) at(from, to int) *damage {
@@ -65,6 +66,9 @@ func (n *network) send(from, to int, f func()) bool {
 	took := delay(&n.luck, n.mean)
 	if !n.passes(from, to) {
 		return false
+	}
+	if d := n.links[link{from, to}]; d != nil {
+		took += d.late
 	}
 	n.c.loop.AfterFunc(took, f)
 	return true

@@ -20,12 +20,17 @@ type process struct {
 	w       *cluster.Writer
 	watcher watcher
 	seats   [cluster.Partitions]*Seat // the newest of each partition, if it still counts
-	parted  []*Seat                   // given up, with callers that wait for memory executions
+	parted  []*Seat                   // given up, with callers that wait for memory executions, or attempts that run
+	telling int                       // outcomes that the owners of partitions are told
 	dead    bool
 
 	limiter *core.RateLimiter // nil = there is no limit
 	granter *cluster.Granter  // nil = another one grants
 	granted uint64            // the latest window that this one has granted of, once it has ended
+
+	config     Configuration // in force
+	news       Configuration // to be announced; zero = none is
+	announcing bool
 
 	committing bool
 	leaving    bool
@@ -50,7 +55,7 @@ func (n *node) start() {
 	p.m = cluster.NewMachine(p.self, n.c.timing, p.now())
 	p.w = cluster.NewWriter(p.self.Life, frameBytes, func() { n.c.loop.AfterFunc(0, func() { p.do(p.commit) }) })
 	p.w.SetPace(4<<10, 2<<10, 8<<10)
-	p.watcher.p = p
+	p.watcher.p, p.config = p, n.c.firstConfiguration()
 	n.proc = p
 	n.c.watch.Note("start-node " + n.name)
 	p.watcher.begin()
@@ -152,7 +157,7 @@ func (p *process) leave() {
 	wait = func() {
 		p.do(func() {
 			p.forget()
-			if len(p.parted) == 0 && len(p.calls) == 0 || p.now() >= until {
+			if len(p.parted) == 0 && len(p.calls) == 0 && p.telling == 0 || p.now() >= until {
 				p.end()
 				return
 			}
@@ -241,6 +246,7 @@ func (p *process) advance(a cluster.Advance) {
 		return
 	}
 	s.told = a.Durable
+	s.putInForce(a.Durable)
 	s.Core.JournalAdvanced(a.Durable)
 	p.c.watch.Committed(s)
 	s.answer()
@@ -275,6 +281,12 @@ func (p *process) clean() {
 					}
 				}
 				p.w.Moved(m, err)
+				if errors.Is(err, cluster.ErrClosed) {
+					at := m.Log.Partition()
+					if p.m.Broken(at, m.Log.Fence(), err, p.now()); p.m.Place(at, p.now()).Closed != nil {
+						p.c.watch.Shut(at, err)
+					}
+				}
 			})
 		}
 	})

@@ -59,8 +59,8 @@ func (r *rates) take(p *process) {
 	}
 	window := uint64(wall) / uint64(time.Second)
 	r.taken[window]++
-	if n := r.taken[window]; n > r.limit {
-		r.c.watch.Fail("the rate over all nodes", "%d places of the second %d are taken, %d are allowed; the last one by %s", n, window, r.limit, p.node.name)
+	if n, allowed := r.taken[window], r.c.watch.RateAllowed(window); n > allowed {
+		r.c.watch.Fail("the rate over all nodes", "%d places of the second %d are taken, %d are allowed; the last one by %s", n, window, allowed, p.node.name)
 	}
 	delete(r.taken, window-600)
 }
@@ -70,7 +70,7 @@ func (p *process) beginRate() {
 	if p.c.rates == nil {
 		return
 	}
-	p.limiter = core.NewRateLimiter(p.c.rates.limit)
+	p.limiter = core.NewRateLimiter(p.config.Rate)
 	p.limiter.Share()
 	p.shareRate()
 }
@@ -89,7 +89,7 @@ func (p *process) grant(before cluster.Ownership) {
 		granted = now - 1
 	}
 	p.granter, p.granted = cluster.NewGranter(now, granted), 0
-	p.granter.SetLimit(p.c.rates.limit)
+	p.granter.SetLimit(p.config.Rate)
 }
 
 // endGrants ends granting.
@@ -105,7 +105,7 @@ func (p *process) shareRate() {
 		return
 	}
 	p.do(func() {
-		limit, members, now := p.c.rates.limit, len(p.c.nodes), p.second()
+		limit, members, now := p.config.Rate, len(p.c.nodes), p.second()
 		for _, second := range []uint64{now, now + 1} {
 			granted := p.limiter.Granted(second)
 			if want := cluster.Want(p.limiter.Used(now), p.limiter.Granted(now), limit, members, second > now); want > granted {

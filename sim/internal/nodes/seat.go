@@ -22,6 +22,8 @@ type Seat struct {
 	state     seatState
 	told      core.LSN // what its core knows to be durable
 	owed      []*reply
+	patient   bool // it was given up lately: attempts have their time
+	config    kept // of ConfigPartition
 }
 
 type seatState uint8
@@ -43,6 +45,9 @@ func (s *Seat) Told() core.LSN { return s.told }
 
 // Counts says that what the core decides may still have effects.
 func (s *Seat) Counts() bool { return s.state != seatGone && !s.proc.dead }
+
+// Alive says that its process has not ended.
+func (s *Seat) Alive() bool { return !s.proc.dead }
 
 // do has f happen in the core's process, unless the core does not count any more.
 func (s *Seat) do(f func()) {
@@ -100,9 +105,7 @@ func (s *Seat) read(f *cluster.Folder, from uint64) {
 		}
 		folded, err := f.Done()
 		if err == nil && s.wanted() {
-			if err = s.restore(folded); err != nil {
-				p.c.watch.Shut(s.Partition, err)
-			}
+			err = s.restore(folded)
 		}
 		s.opened(err)
 	})
@@ -120,35 +123,48 @@ func (s *Seat) restore(d *cluster.Folded) error {
 	s.Log = p.w.Open(s.Partition, s.Fence, d)
 	c, err := p.c.watch.Boot(s)
 	if err != nil {
-		return err
+		return &cluster.BrokenError{Partition: s.Partition, Why: err}
 	}
 	from := c.Restore()
+	if s.before.Free { // calls may still run there, and it tells of them
+		from.Grace = waitForTold
+	}
 	for _, placed := range d.Facts {
 		f, err := core.DecodeFact(placed.Fact)
 		if err != nil {
-			return err
+			return d.Unreadable(placed.At, err)
 		}
 		if err := from.Apply(placed.At, &f); err != nil {
-			return err
+			return &cluster.BrokenError{Partition: s.Partition, Why: err}
 		}
 	}
 	s.clock.ahead = max(0, from.NewestWall()-s.clock.Now().Wall)
 	s.Core, s.told = c, s.Log.Durable()
-	return from.Done(s.clock.Now(), func(*core.Spec) bool { return false })
+	if err := from.Done(s.clock.Now(), func(*core.Spec) bool { return false }); err != nil {
+		return &cluster.BrokenError{Partition: s.Partition, Why: err}
+	}
+	if s.Partition == ConfigPartition {
+		return s.restoreConfiguration(from.Config())
+	}
+	return nil
 }
 
 func (s *Seat) opened(err error) {
 	p := s.proc
-	var lost *cluster.LostError
-	if errors.As(err, &lost) {
+	if errors.Is(err, cluster.ErrClosed) {
 		p.c.watch.Shut(s.Partition, err)
 	}
 	p.m.Opened(s.Partition, s.Fence, err, p.now())
-	if at := p.m.Place(s.Partition, p.now()); err != nil || at.State != cluster.StateOpen || at.Fence != s.Fence {
+	// It may be about to be given up again: this node leaves, or another has come meanwhile.
+	at := p.m.Place(s.Partition, p.now())
+	if err != nil || at.Fence != s.Fence || at.State != cluster.StateOpen && at.State != cluster.StateHolding {
 		s.drop()
 		return
 	}
 	s.state = seatOpen
+	if s.Core != nil && s.config.newest.Revision > 1 {
+		p.announce(s.config.newest)
+	}
 	if s.Partition == ratePartition {
 		p.grant(s.before)
 	}
@@ -160,7 +176,7 @@ func (s *Seat) opened(err error) {
 	}
 }
 
-// alone checks that no two processes serve a partition at one moment, but for those
+// alone checks that no other process serves the partition at this moment, but for those
 // that stand still, and such as have lost their name to another process.
 func (c *Cluster) alone(s *Seat) {
 	for _, n := range c.nodes {
@@ -185,6 +201,7 @@ func (s *Seat) hold() {
 		return
 	}
 	s.Core.Drain()
+	s.proc.c.watch.Held(s)
 	s.quiet()
 }
 
@@ -202,13 +219,16 @@ func (s *Seat) quiet() {
 	s.proc.m.Quiet(s.Partition, s.Fence, tail, s.proc.now())
 }
 
-// part leaves the core to the calls that wait for memory executions.
+// part leaves the core to the calls that wait for memory executions, and to attempts that
+// run.
 func (s *Seat) part() {
 	p := s.proc
-	p.seats[s.Partition] = nil
 	if s.Core == nil {
+		p.seats[s.Partition] = nil
 		return
 	}
+	p.advance(cluster.Advance{Log: s.Log, Durable: s.Log.Durable()}) // nothing else tells of this any more
+	p.seats[s.Partition] = nil
 	s.state = seatParted
 	p.parted = append(p.parted, s)
 	for _, r := range s.owed {
@@ -216,7 +236,17 @@ func (s *Seat) part() {
 			r.tell(world.ErrOwnerLost, nil)
 		}
 	}
-	s.tidy()
+	until := p.now() + leaveTime
+	var wait func()
+	wait = func() {
+		s.do(func() {
+			if s.patient = p.now() < until; s.state == seatParted {
+				s.tidy()
+				p.c.loop.AfterFunc(pollTime, wait)
+			}
+		})
+	}
+	wait()
 }
 
 // drop ends the seat: no answer leaves any more.
@@ -248,7 +278,7 @@ func (s *Seat) gone() {
 }
 
 // tidy forgets answers that were given, and ends a core that was given up when none
-// are owed.
+// are owed and no attempt runs, or a process that leaves cannot wait for that.
 func (s *Seat) tidy() {
 	n := 0
 	for _, r := range s.owed {
@@ -260,6 +290,9 @@ func (s *Seat) tidy() {
 	clear(s.owed[n:])
 	s.owed = s.owed[:n]
 	if s.state != seatParted || n > 0 {
+		return
+	}
+	if _, inFlight := s.Core.Unfinished(); inFlight > 0 && (s.patient || !s.proc.leaving) {
 		return
 	}
 	for i, o := range s.proc.parted {
@@ -278,16 +311,10 @@ func (s *Seat) Dispatch(t core.Task) {
 	}
 }
 
-// Answer implements world.Dispatched.
-func (s *Seat) Answer(t core.Task, o core.Outcome) {
-	s.proc.c.watch.Replied(s, t)
-	s.do(func() { t.Complete(o) })
-}
-
 // serve carries a call out, and tells r the answer when that may be known.
 func (s *Seat) serve(r *reply) {
-	s.owed = append(s.owed, r)
 	s.proc.serving = append(s.proc.serving, r)
+	s.proc.c.alone(s)
 	k := r.call
 	if k.runs++; k.runs > 1 {
 		s.proc.c.watch.Fail("a request is carried out once", "request %d is carried out for the second time, by %s", k.number, s.Node())
@@ -298,16 +325,7 @@ func (s *Seat) serve(r *reply) {
 		s.answer()
 	})
 	r.rests, r.waits, r.err, r.ran = rests, waits && err == nil, err, true
-	if rests > s.Log.Durable() {
-		s.proc.c.loop.AfterFunc(s.proc.node.clock.after(s.proc.c.sc.Core.Journal.Timeout), func() {
-			s.do(func() {
-				if !r.told && r.rests > s.Log.Durable() {
-					s.tell(r, world.ErrUnavailable)
-					s.tidy()
-				}
-			})
-		})
-	}
+	s.owe(r)
 	s.answer()
 }
 
@@ -317,6 +335,7 @@ func (s *Seat) answer() {
 		return
 	}
 	durable := s.Log.Durable()
+	s.putInForce(durable)
 	for _, r := range s.owed {
 		if !r.told && r.ran && r.rests <= durable && (!r.waits || r.woken != nil) {
 			s.tell(r, r.err)

@@ -1,6 +1,8 @@
 package world
 
 import (
+	"strings"
+
 	"simplane/core"
 	"simplane/sim/draws"
 	"simplane/sim/internal/random"
@@ -48,6 +50,7 @@ type attempt struct {
 // Dispatch implements core.Dispatcher.
 func (w *World) Dispatch(t core.Task) {
 	w.reach(dispatchBegins)
+	w.dispatched.add(t.ID)
 	w.witness.Dispatching(t)
 	w.dispatch(t, nil)
 	w.reach(dispatchDone)
@@ -72,6 +75,15 @@ func (w *World) success() core.Outcome {
 	return core.Outcome{Status: core.Success, Output: w.tokens.json(len(draws.Output))}
 }
 
+// long makes a text of a failure as long as the function's behavior says, with characters of
+// several bytes.
+func (b *backend) long(text string) string {
+	if n := b.decl.Behavior.ErrorBytes - len(text); n > 0 {
+		text += strings.Repeat("€", n/len("€")+1)
+	}
+	return text
+}
+
 // deliver hands core an attempt's answer.
 func (w *World) deliver(t core.Task, o core.Outcome) {
 	w.witness.Answering(t.ID, t.Attempt, o)
@@ -86,6 +98,9 @@ func (w *World) perform(b *backend, t core.Task, o core.Outcome) { w.performFor(
 func (w *World) performFor(b *backend, t core.Task, o core.Outcome, of Dispatched) {
 	drawn := b.service.Draw(w.loop.Now(), b.slow, t.Input)
 	d := drawn.Takes
+	if b.decl.Behavior.Echo {
+		o.Output = t.Input
+	}
 	if drawn.Cold {
 		o.ColdStart, o.Init = true, b.decl.Behavior.ColdStart.InitDuration
 	}
@@ -97,7 +112,7 @@ func (w *World) performFor(b *backend, t core.Task, o core.Outcome, of Dispatche
 	case drawn.Late:
 		d += int64(t.Timeout)
 	case drawn.Fails:
-		o.Status, o.Output, o.Code, o.Message = core.Error, nil, CodeFailed, w.tokens.text("failure ", 17)
+		o.Status, o.Output, o.Code, o.Message = core.Error, nil, b.long(CodeFailed), b.long(w.tokens.text("failure ", 17))
 		if drawn.Permanent {
 			o.Permanent, o.Code = true, CodePermanent
 		} else {

@@ -43,6 +43,8 @@ type Disk struct {
 
 // DiskWatch is told what becomes durable, in order.
 type DiskWatch interface {
+	// Appended comes when core puts a fact into the journal.
+	Appended(at core.LSN, f *core.Fact)
 	Stored(at core.LSN, f *core.Fact)
 	Released(at core.LSN)
 }
@@ -85,6 +87,9 @@ func (d *Disk) Append(_ core.Partition, f *core.Fact) core.LSN {
 		d.since = d.loop.Now()
 	}
 	d.last++
+	if d.watch != nil {
+		d.watch.Appended(d.last, f)
+	}
 	d.add(diskOp{d.last, f.AppendTo(nil)})
 	return d.last
 }
@@ -97,6 +102,9 @@ func (d *Disk) Durable() core.LSN { return d.durable }
 
 // Room implements core.Journal.
 func (d *Disk) Room() bool { return !d.faults.isFull() && (d.maxBytes == 0 || d.bytes < d.maxBytes) }
+
+// Gone implements core.Journal.
+func (d *Disk) Gone() bool { return false }
 
 // Idle says that all is durable.
 func (d *Disk) Idle() bool { return len(d.pending) == 0 }

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"simplane/core"
 	"simplane/sim/scenario"
 )
 
@@ -50,7 +51,13 @@ func (w *World) step(i int32) {
 		w.node.disk.diskFault(f, s.end)
 		return
 	case "drain", "set-rate", "set-sync-queue":
-		if w.core != nil {
+		switch {
+		case w.remote != nil:
+			w.remote.Configure(*f.Rate)
+		case w.core == nil:
+		case s.end:
+			w.cancelMemory()
+		default:
 			w.configure(f)
 		}
 		return
@@ -98,6 +105,9 @@ func (w *World) stepOn(b *backend, s *faultStep) {
 		b.registered = false
 		b.service.Forget()
 		w.witness.Deleted(b.number, err)
+		if err == nil && w.node.disk != nil {
+			w.witness.Conditional(b.number, core.ID{}, d.LSN)
+		}
 		if b.fleet != nil {
 			b.fleet.close()
 		}
@@ -110,14 +120,17 @@ func (w *World) stepOn(b *backend, s *faultStep) {
 	case "cancel":
 		for _, id := range w.witness.Unended(b.number) {
 			if b.service.Hit(f.Share) {
-				w.cancel(id)
+				w.cancel(b, id)
 			}
 		}
 	case "redrive":
 		w.redrive(b, math.MaxInt)
 	case "purge":
-		n, _, err := w.core.PurgeDeadLetters(b.name)
+		n, at, err := w.core.PurgeDeadLetters(b.name)
 		w.witness.Purged(b.number, n, err)
+		if err == nil && w.node.disk != nil {
+			w.witness.Conditional(b.number, core.ID{}, at)
+		}
 	case "set-replicas":
 		w.witness.SettingReplicas(b.number, *f.Replicas)
 		err := w.core.SetReplicas(b.name, *f.Replicas)
@@ -142,7 +155,7 @@ func (w *World) redrive(b *backend, most int) {
 		if err == nil && w.node.disk != nil {
 			w.witness.Rests(tag, res.ID, res.LSN)
 		}
-		w.witness.Redriven(tag, id, err)
+		w.witness.Redriven(tag, id, res.ID, err)
 	}
 }
 

@@ -34,6 +34,7 @@ type Load struct {
 	Timeout  time.Duration // asked for; 0 = the function's
 	Leaves   time.Duration // how long its callers wait to be asked; 0 = to the end
 	Waits    bool          // its callers do
+	Context  bool          // its calls bring one
 	// Calls are those of an exact stream, with the sizes of their inputs.
 	Calls []scenario.Call
 }
@@ -66,6 +67,17 @@ func (c *Caller) Wake(s core.Snapshot) {
 		c.w.tried(c.tries, s.Status == core.Success)
 	}
 	c.w.reach(wakeDone)
+}
+
+// CallerOf is the caller that a waiter of the world's is; nil for none.
+func CallerOf(w core.Waiter) *Caller {
+	switch w := w.(type) {
+	case *Caller:
+		return w
+	case *leaver:
+		return &w.Caller
+	}
+	return nil
 }
 
 // leaver waits for one call, for a while.
@@ -116,12 +128,31 @@ func (w *World) addRedrives() {
 	}
 }
 
+// Beside is what a call brings beside its input and a key.
+type Beside struct {
+	Metadata []byte
+	TraceID  string
+	Trace    core.TraceContext
+}
+
+// Nothing is what most calls bring beside.
+var Nothing = &Beside{}
+
+// BringsWith is what a call brings beside its input: Nothing, unless its load has a context.
+func BringsWith(context bool, input []byte) *Beside {
+	if !context {
+		return Nothing
+	}
+	with := draws.ContextOf(input)
+	return &Beside{with.Metadata, with.TraceID, core.TraceContext{Parent: with.Parent, State: with.State}}
+}
+
 // Loads lists the loads by number.
 func (w *World) Loads() []Load {
 	all := make([]Load, len(w.loads))
 	for i := range w.loads {
 		l := &w.loads[i]
-		all[i] = Load{Function: l.backend.number, Timeout: l.timeout, Waits: l.sync, Calls: l.calls.Recorded()}
+		all[i] = Load{Function: l.backend.number, Timeout: l.timeout, Waits: l.sync, Context: l.calls.Decl != nil && l.calls.Decl.Context, Calls: l.calls.Recorded()}
 		if !l.forgets {
 			all[i].Leaves = l.leaves
 		}
@@ -142,6 +173,8 @@ func (w *World) arrive(i int32) {
 	defer w.scheduleArrival(i) // after a crash inside the call, too
 	if l := &w.loads[i]; l.calls.Decl.Calls() {
 		w.submit(i)
+	} else if w.remote != nil {
+		w.actThere(l)
 	} else if w.core != nil { // or there is nobody to ask
 		w.act(l)
 	}
@@ -164,7 +197,12 @@ func (w *World) call(i int32, key, input int, brings []byte, again *tries) {
 	l := &w.loads[i]
 	r := &w.req // the other fields stay empty
 	r.Function, r.Sync, r.Input, r.Timeout = l.backend.name, l.sync, brings, l.timeout
-	r.Waiter, r.IdempotencyKey, r.CallerRuns = nil, "", l.calls.Decl.CallerRuns
+	r.Waiter, r.IdempotencyKey, r.CallerRuns = nil, "", l.calls.Decl.CallerRuns || !l.sync && w.sc.Core.BorrowedInputs // which is nothing to who does not wait
+	if r.Timeout == core.MaxTimeoutMillis*time.Millisecond {
+		r.Timeout *= 2 // more than core gives anybody
+	}
+	with := BringsWith(l.calls.Decl.Context, brings)
+	r.Metadata, r.TraceID, r.Trace = with.Metadata, with.TraceID, with.Trace
 	var c *Caller
 	switch {
 	case l.leaves > 0 && !l.forgets:
@@ -258,4 +296,7 @@ func (w *World) keyName(n int) string {
 	return w.keyNames[n]
 }
 
-var _ core.Dispatcher = (*World)(nil)
+var (
+	_ core.Dispatcher = (*World)(nil)
+	_ core.Canceller  = (*World)(nil)
+)

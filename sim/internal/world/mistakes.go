@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"simplane/core"
+	"simplane/sim/internal/random"
 )
 
 // nobody is a name that no scenario's function has: it has a blank.
@@ -95,6 +96,21 @@ var mistakes = []mistake{
 		_, err := core.ResolveSpec(in)
 		return err
 	}},
+	{"a function more than the bound", core.ErrFunctionLimit, func(w *World, b *backend) error {
+		registered := 0
+		for _, b := range w.backends {
+			if b.registered {
+				registered++
+			}
+		}
+		if registered == 0 || registered != w.sc.Core.MaxFunctions || w.node.disk != nil {
+			return core.ErrFunctionLimit
+		}
+		spec := *b.spec
+		spec.Name = nobody
+		_, err := w.core.Register(&spec)
+		return err
+	}},
 	{"a timeout that outlives its execution", nil, func(w *World, b *backend) error {
 		spec := *b.spec
 		spec.TimeoutMillis = core.MaxTimeoutMillis
@@ -144,13 +160,41 @@ func wrongSpec(b *backend) core.SpecInput {
 	return in
 }
 
+// remembered are executions that were dispatched: some of the latest.
+type remembered struct {
+	ids  [64]core.ID
+	next int
+}
+
+func (r *remembered) add(id core.ID) {
+	r.ids[r.next%len(r.ids)] = id
+	r.next++
+}
+
+func (r *remembered) draw(luck *random.Stream) core.ID {
+	return r.ids[luck.Below(min(r.next, len(r.ids)))]
+}
+
 // unknown is an id that core has never made.
 func (w *World) unknown(b *backend) core.ID {
 	return core.ID{0: 0xff, 14: byte(b.luck.Below(256)), 15: byte(b.luck.Below(256))}
 }
 
-// mistake makes one of the mistakes, which is drawn.
+// mistake makes one of the mistakes, which is drawn, or cancels or completes what was
+// dispatched some time ago, which has ended or not.
 func (w *World) mistake(b *backend) {
+	if w.node.disk == nil && b.luck.Hit(0.4) && w.dispatched.ids[0] != (core.ID{}) {
+		id := w.dispatched.draw(&b.luck)
+		if b.luck.Hit(0.5) {
+			w.cancel(b, id)
+			return
+		}
+		o := w.success()
+		w.witness.Completing(id, 0, o)
+		_, err := w.core.Complete(id, 0, o)
+		w.witness.Completed(err)
+		return
+	}
 	m := &mistakes[b.luck.Below(len(mistakes))]
 	w.witness.Mistaken(m.what, m.make(w, b), m.want)
 }

@@ -2,6 +2,7 @@ package world
 
 import (
 	"errors"
+	"math"
 	"slices"
 	"time"
 
@@ -22,6 +23,8 @@ type Remote interface {
 	LookUp(id core.ID, done func(*core.Snapshot))
 	// Closed says that nobody will answer for the partition any more.
 	Closed(p core.Partition) bool
+	// Configure has an operator change the rate limit of all control planes, at any of them.
+	Configure(rate int64)
 	// Fault begins or ends a fault of the control planes.
 	Fault(f *scenario.Fault, ends bool)
 }
@@ -191,8 +194,10 @@ func (w *World) stepThere(b *backend, s *faultStep) bool {
 				w.cancelThere(b, id)
 			}
 		}
+	case "purge":
+		w.purgeThere(b)
 	case "redrive":
-		w.redriveThere(b)
+		w.redriveThere(b, math.MaxInt, w.operate)
 	default:
 		return false
 	}
@@ -218,29 +223,23 @@ func (w *World) updateThere(b *backend, f *scenario.Fault) {
 }
 
 func (w *World) cancelThere(b *backend, id core.ID) {
-	w.operate(b.name, func(c *core.Core) (core.LSN, error) {
-		s, err := c.Cancel(id)
-		return s.LSN, err
-	}, func(err error, _ bool) {
-		if err == nil {
-			w.witness.Rests(0, id, 0)
-		}
-	})
+	w.operate(b.name, cancelling(id), func(err error, _ bool) { w.settled(id, 0, nil, err) })
 }
 
-// redriveThere redrives all dead letters of a function, one call after the other.
-func (w *World) redriveThere(b *backend) {
+// redriveThere redrives the oldest dead letters of a function, at most so many. by carries the
+// calls: one after the other, or each by somebody else.
+func (w *World) redriveThere(b *backend, most int, by carrier) {
 	tag := newTag(b.redrives, -1, 0)
 	var letters []core.ID
-	w.operate(b.name, func(c *core.Core) (core.LSN, error) {
+	by(b.name, func(c *core.Core) (core.LSN, error) {
 		ids, err := c.DeadLetterIDs(b.name)
-		letters = slices.Clone(ids)
+		letters = slices.Clone(ids[:min(most, len(ids))])
 		return 0, err
 	}, func(error, bool) {
 		for _, id := range letters {
 			w.witness.Offering(tag, nil, nil, id)
 			var res core.Result
-			w.operate(b.name, func(c *core.Core) (core.LSN, error) {
+			by(b.name, func(c *core.Core) (core.LSN, error) {
 				var err error
 				res, err = c.Redrive(b.name, id, uint64(tag))
 				return res.LSN, err
@@ -249,9 +248,21 @@ func (w *World) redriveThere(b *backend) {
 				if err == nil {
 					w.witness.Rests(tag, res.ID, res.LSN)
 				}
-				w.witness.Redriven(tag, id, err)
+				w.witness.Redriven(tag, id, res.ID, err)
 			})
 		}
+	})
+}
+
+// carrier has a call carried out until its outcome is known.
+type carrier func(name string, run func(*core.Core) (core.LSN, error), done func(err error, sure bool))
+
+// beside is a carrier of calls of several people at the same time.
+func (w *World) beside(name string, run func(*core.Core) (core.LSN, error), done func(err error, sure bool)) {
+	w.asking++
+	w.carry(name, run, func(err error, sure bool) {
+		w.asking--
+		done(err, sure)
 	})
 }
 

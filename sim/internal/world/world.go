@@ -67,12 +67,20 @@ type Witness interface {
 	// Configured comes after a setting of core was changed: draining, the rate, or sync
 	// admission.
 	Configured(f *scenario.Fault, err error)
+	// Saved comes when settings were put into the journal, at a place.
+	Saved(at core.LSN)
+	// CancellingMemory comes before all that is not in a journal is cancelled,
+	// CancelledMemory after it.
+	CancellingMemory()
+	CancelledMemory()
+	// BrokenOff comes when core says that nobody wants an attempt's outcome any more.
+	BrokenOff(id core.ID, attempt int)
 	// Mistaken comes after a request that core must refuse, without an effect, with
 	// core's answer and the one that is wanted; nil = a *core.ValidationError.
 	Mistaken(what string, err, want error)
-	// Redriven comes after a dead letter was submitted again, with core's answer,
+	// Redriven comes after a dead letter was submitted again, with what it became and core's answer,
 	// and after Offered.
-	Redriven(t Tag, letter core.ID, err error)
+	Redriven(t Tag, letter, as core.ID, err error)
 	// Reporting comes before a figure is reported, Reported after it.
 	Reporting(fn int, typ, name string, value float64)
 	Reported(fn int, typ, name string, value float64, err error)
@@ -80,6 +88,9 @@ type Witness interface {
 	// is durable; 0 = at once. The zero Tag is of a cancel. It comes with a journal
 	// only.
 	Rests(t Tag, id core.ID, on core.LSN)
+	// Conditional says that what was answered to a request about an execution, or about a
+	// function if id is zero, rests on a fact; 0 = on none. It comes with a journal only.
+	Conditional(fn int, id core.ID, on core.LSN)
 	// Advanced says that core has been told of a commit. Crashed comes after the
 	// process has ended, Restarted when there is another, with what it restored, and
 	// Refused when none can be made of what is on the disk.
@@ -95,6 +106,10 @@ type Witness interface {
 	// execution that was acknowledged; nil = nothing. It comes with several control
 	// planes only.
 	Seen(id core.ID, asked int64, s *core.Snapshot)
+	// Settled comes when who has cancelled an execution (nil) or completed it, at an
+	// attempt (0 = any), is told what came of it. It comes with several control planes
+	// only, each of which Completing and Completed are told of before.
+	Settled(id core.ID, attempt int, o *core.Outcome, err error)
 	// Occupancy is the integral over time of a function's queued and running
 	// executions, in executions times ns; that of a deleted function is 0.
 	Occupancy(fn int) int64
@@ -127,6 +142,8 @@ type World struct {
 	steps     []faultStep
 	attempts  []attempt
 	reporters []reporter
+
+	dispatched remembered
 
 	freeAttempts []int32
 	answersDue   int // answers on their way

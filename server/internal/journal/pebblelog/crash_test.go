@@ -75,22 +75,38 @@ func TestPowerLossKeepsWhatWasAcknowledged(t *testing.T) {
 }
 
 // Syncing at intervals may lose the last commits at a loss of power, and then
-// only those: what is left is the state after some commit.
+// only those: what is left is the state after some commit. It can be opened
+// whether syncs are at intervals from then on or not.
 func TestPowerLossWithSyncsAtIntervals(t *testing.T) {
-	for seed := range uint64(6) {
+	for seed := range uint64(12) {
 		rng := rand.New(rand.NewPCG(seed, 2))
-		files := vfs.NewCrashableMem()
-		l := open(t, files, func(o *Options) { o.SyncEvery = time.Millisecond })
-		m := newModel(map[journal.Place]string{})
-		m.write(l, rng, 80)
-		crashed := files.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: 50, RNG: rng})
-		killed := files.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: 100, RNG: rng})
-		_ = l.Close()
-		for what, fs := range map[string]vfs.FS{"power": crashed, "kill": killed, "close": files} {
-			l := open(t, fs)
-			at := m.at(contents(t, l))
-			if at < 0 || what != "power" && at != 80 {
-				t.Errorf("seed %d, %s: state %d after 80 commits", seed, what, at)
+		files, state := vfs.NewCrashableMem(), map[journal.Place]string{}
+		for life := range 4 {
+			l := open(t, files, func(o *Options) { o.SyncEvery = time.Millisecond })
+			m := newModel(state)
+			m.write(l, rng, 80)
+			crashed := files.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: 50, RNG: rng})
+			again := crashed.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: 100, RNG: rng})
+			killed := files.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: 100, RNG: rng})
+			_ = l.Close()
+			for what, fs := range map[string]vfs.FS{"power": crashed, "kill": killed, "close": files} {
+				l := open(t, fs)
+				at := m.at(contents(t, l))
+				if at < 0 || what != "power" && at != 80 {
+					t.Errorf("seed %d, life %d, %s: state %d after 80 commits", seed, life, what, at)
+				}
+				_ = l.Close()
+			}
+			files = again
+			l = open(t, files, func(o *Options) { o.ReadOnly = true })
+			if at, told := m.at(contents(t, l)), l.Damage(); at < 0 || len(told) > 0 {
+				t.Errorf("seed %d, life %d: read only there is state %d, and %q", seed, life, at, told)
+			}
+			_ = l.Close()
+			l = open(t, files, func(o *Options) { o.SyncEvery = time.Millisecond })
+			state = contents(t, l)
+			if m.at(state) < 0 {
+				t.Errorf("seed %d, life %d: no state after any commit", seed, life)
 			}
 			_ = l.Close()
 		}

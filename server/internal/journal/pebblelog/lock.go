@@ -64,13 +64,20 @@ func (l *dirLock) release() error {
 // writeFile writes a small file so that after a crash it is there whole or not
 // at all.
 func writeFile(files vfs.FS, dir, name, text string) error {
-	path := files.PathJoin(dir, name)
+	return replace(files, dir, files.PathJoin(dir, name), func(to io.Writer) error {
+		_, err := io.WriteString(to, text)
+		return err
+	})
+}
+
+// replace puts what write writes in the place of a file of dir, which after a crash is the
+// earlier one or that, whole.
+func replace(files vfs.FS, dir, path string, write func(to io.Writer) error) error {
 	f, err := files.Create(path+".new", vfs.WriteCategoryUnspecified)
 	if err != nil {
 		return err
 	}
-	_, err = f.Write([]byte(text))
-	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
+	if err = errors.Join(write(f), f.Sync(), f.Close()); err != nil {
 		return err
 	}
 	if err := files.Rename(path+".new", path); err != nil {

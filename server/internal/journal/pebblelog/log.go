@@ -44,6 +44,7 @@ type Log struct {
 	reserve *reserve
 	pacer   *syncPacer // nil: each commit is synced
 	next    uint64
+	damage  []string
 
 	key []byte // Commit's
 
@@ -51,6 +52,10 @@ type Log struct {
 	metricsAt time.Time
 	metrics   *pebble.Metrics
 }
+
+// Damage says which files a log that is open for reading alone gives in part, and
+// from where on not.
+func (l *Log) Damage() []string { return l.damage }
 
 // Commit implements journal.Log. A batch that only removes is written with the
 // next one that adds, as far as syncing goes: lost, it is removed again after

@@ -77,14 +77,52 @@ func Open(o Options) (_ *Log, err error) {
 		files = vfs.OnDiskFull(files, l.reserve.giveUp)
 	}
 	g := &guard{fatal: o.Fatal}
-	if l.db, err = pebble.Open(journalDir, l.pebbleOptions(guardFS{files, g})); err != nil {
-		return nil, l.unreadable(err)
+	files = guardFS{files, g}
+	settle := nothing
+	if o.ReadOnly {
+		damaged, err := damagedLogs(o.FS, journalDir)
+		if err != nil {
+			return nil, err
+		}
+		files = shortFS{files, damaged}
+		if l.damage, err = damageTold(o.FS, o.Dir, journalDir, damaged); err != nil {
+			return nil, err
+		}
+	} else {
+		if settle, err = mendTorn(o.FS, o.Dir, journalDir, o.SyncEvery > 0); err != nil {
+			return nil, err
+		}
+		if err := l.toFormat(journalDir, files); err != nil {
+			return nil, l.unreadable(err)
+		}
+	}
+	if l.db, err = pebble.Open(journalDir, l.pebbleOptions(files)); err != nil {
+		return nil, l.unreadable(explainedLog(o.FS, journalDir, err))
+	}
+	if err := settle(); err != nil {
+		return nil, errors.Join(err, l.db.Close())
 	}
 	if err := l.findNext(); err != nil {
 		return nil, errors.Join(err, l.db.Close())
 	}
 	g.armed.Store(!o.ReadOnly)
 	return l, nil
+}
+
+// toFormat brings the files to pebbleFormat, and makes them where there are none.
+// Open would do so too, but only after it has begun its log of writes in the
+// format that it found, in which damage amid the log cannot be told from the
+// end of one that a crash has cut short: all that comes after would be gone in silence.
+func (l *Log) toFormat(journalDir string, files vfs.FS) error {
+	found, err := pebble.Peek(journalDir, files)
+	if err != nil || found.FormatMajorVersion >= pebbleFormat {
+		return err
+	}
+	db, err := pebble.Open(journalDir, l.pebbleOptions(files))
+	if err != nil {
+		return err
+	}
+	return db.Close()
 }
 
 func (l *Log) pebbleOptions(files vfs.FS) *pebble.Options {

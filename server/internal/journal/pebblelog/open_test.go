@@ -8,9 +8,11 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 	"github.com/cockroachdb/pebble/v2/vfs/errorfs"
@@ -105,6 +107,55 @@ func failing(err syscall.Errno) func(vfs.FS) vfs.FS {
 			}
 			return nil
 		}))
+	}
+}
+
+// In the first log of writes of a new directory, too, damage is told from the
+// end that a crash has cut, once more has been synced behind it. So it is after
+// syncs at intervals and an open without.
+func TestDamageAmidTheNewestLogIsRefused(t *testing.T) {
+	for name, pace := range map[string]time.Duration{"new": 0, "paced before": time.Hour} {
+		files := vfs.NewCrashableMem()
+		if pace > 0 {
+			_ = open(t, files, func(o *Options) { o.SyncEvery = pace }).Close()
+		}
+		l := open(t, files)
+		for lsn := range uint64(60) {
+			b := &journal.Batch{}
+			b.Add(journal.Place{LSN: l.Next() + lsn}, func(to []byte) []byte { return append(to, make([]byte, 2000)...) })
+			if err := l.Commit(context.Background(), b); err != nil {
+				t.Fatal(err)
+			}
+		}
+		killed := files.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: 100, RNG: rand.New(rand.NewPCG(1, 5))})
+		_ = l.Close()
+		names, err := killed.List("data/journal")
+		if err != nil {
+			t.Fatal(err)
+		}
+		names = slices.DeleteFunc(names, func(name string) bool { return !strings.HasSuffix(name, ".log") })
+		newest := "data/journal/" + slices.Max(names)
+		f, err := killed.OpenReadWrite(newest, vfs.WriteCategoryUnspecified)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := f.WriteAt([]byte("damage"), 40_000); err != nil {
+			t.Fatal(err)
+		}
+		_ = f.Close()
+		if l, err := tryOpen(killed); err == nil {
+			t.Errorf("%s: opened with %d of 60 frames", name, len(contents(t, l)))
+			_ = l.Close()
+		} else if !strings.Contains(err.Error(), "the journal cannot be read: "+newest+": ") {
+			t.Errorf("%s: %v", name, err)
+		}
+		// What comes before it can be read.
+		l = open(t, killed, func(o *Options) { o.ReadOnly = true })
+		found := contents(t, l)
+		if told := l.Damage(); len(found) != 19 || len(told) != 1 || !strings.HasPrefix(told[0], newest+": damaged after byte ") {
+			t.Errorf("%s: %d frames, %q", name, len(found), told)
+		}
+		_ = l.Close()
 	}
 }
 

@@ -1,0 +1,175 @@
+package main
+
+// thirdMutants are small changes of meaning in all files of core, many of them of what only a
+// restart or a call with metadata shows. Each broke an invariant when it was tried.
+var thirdMutants = []mutant{
+
+	// Admission of callers.
+	{"admission: the newcomer counts itself", "depth := fn.queue.live\n\tfn.mu.Unlock()", "depth := fn.queue.live + 1\n\tfn.mu.Unlock()"},
+	{"admission: the function's queue with everybody's throughput", "\t\tdepth = int(a.depth.Load())\n", ""},
+	{"admission: three ends of its own are too few", "if count < minCompletions {", "if count <= minCompletions {"},
+	{"admission: the window is as long as there were ends", "min(max(span, time.Second), throughputSeconds*time.Second)", "max(span, time.Second)"},
+	{"admission: the window begins with the latest end", "\tif t.total == 0 {\n\t\tt.since = now.Mono\n\t}\n", "\tt.since = now.Mono\n"},
+	{"admission: failures are no ends", "if how.byFunction {", "if how.byFunction && how.status == Success {"},
+	{"admission: timeouts are ends of the function's work", "fn.releaseSlot(fx, ex)\n\t\tif !fn.end(fx, ex, ending{status: Timeout}) {", "fn.releaseSlot(fx, ex)\n\t\tif !fn.end(fx, ex, ending{status: Timeout, byFunction: true}) {"},
+	{"admission: a window of nine seconds", "t.second++\n\t\tslot := &t.counts[t.second%throughputSeconds]", "t.second++\n\t\tslot := &t.counts[(t.second+1)%throughputSeconds]"},
+	{"admission: ends count while it is off", "\tif !a.cfg.Load().Enabled {\n\t\treturn\n\t}\n\tfn.completions", "\tfn.completions"},
+	{"admission: depth counts all functions' async work too", "if depth := a.depth.Load(); depth >= int64(cfg.MaxDepth) {", "if depth := a.depth.Load() + int64(fn.joinQueued); depth >= int64(cfg.MaxDepth) {"},
+	{"deadline: queued callers' timeouts are told as long waits", "case ex.status == Queued:\n\t\tfn.end(fx, ex, ending{status: Timeout})", "case ex.status == Queued:\n\t\tfn.end(fx, ex, ending{status: Error, err: errQueueWait})"},
+
+	// Dead letters.
+	{"letters: redriven without its trace id", "TraceID: l.TraceID, Tag: tag", "Tag: tag"},
+	{"letters: redriven without its metadata", "Input: l.Input, Metadata: l.Metadata, TraceID", "Input: l.Input, TraceID"},
+	{"letters: without metadata", "\t\tl.Metadata = slices.Clone(ex.more.metadata)\n", ""},
+	{"letters: purged is what was dropped", "n := len(q.items)\n\tc.dead.forget(q)", "n := int(q.dropped)\n\tc.dead.forget(q)"},
+	{"letters: shown before they are durable", "return l.facts == nil || d.held.reached(l.facts.last())", "return true"},
+	{"letters: those of a function with retries left, too", "if how.status != Success && !ex.sync && !how.unwanted {", "if how.status != Success && !ex.sync && (!how.unwanted || ex.attempt > 1) {"},
+	{"letters: the output counts, the error does not", "+ l.Err.bytes() + attemptBytes(l.Attempts)", "+ attemptBytes(l.Attempts)"},
+
+	// Pauses.
+	{"retry: a cold start is not told", "cold := ex.coldStart", "cold := false"},
+	{"retry: the pause is not told", "fx.event.Pause, fx.event.Code = ex.attempt, cold, pause, failed.Code", "fx.event.Pause, fx.event.Code = ex.attempt, cold, 0, failed.Code"},
+	{"retry: attempts end when they start", "EndedMillis: now.WallMillis(),", "EndedMillis: ex.started / int64(time.Millisecond),"},
+	{"backoff: the jitter of all attempts is the same", "_, _ = h.Write(binary.BigEndian.AppendUint32(id[:], uint32(attempt)))", "_, _ = h.Write(id[:])\n\t_ = attempt\n\t_ = binary.BigEndian"},
+	{"backoff: no jitter", "spread := int64(float64(pause) * b.Jitter); spread > 0", "spread := int64(float64(pause) * b.Jitter); spread > 1<<62"},
+	{"backoff: jitter never at its most", "%uint64(2*spread+1)", "%uint64(2*spread)"},
+	{"backoff: the pause is whole milliseconds", "return max(time.Duration(pause), min(asked, maxRetryAfter))", "return max(time.Duration(pause), min(asked, maxRetryAfter)).Truncate(time.Millisecond)"},
+	{"retry: goes to the head of the queue", "\tq.fresh.push(ex)\n\tq.live++", "\tif ex.attempt > 1 && q.fresh.live > 0 {\n\t\told := q.fresh\n\t\tq.fresh = ring{}\n\t\tq.fresh.push(ex)\n\t\tfor e := old.pop(); e != nil; e = old.pop() {\n\t\t\tq.fresh.push(e)\n\t\t}\n\t} else {\n\t\tq.fresh.push(ex)\n\t}\n\tq.live++"},
+
+	// Cancelling.
+	{"cancel: one that awaits its dispatch keeps its slot", "case ex.awaitsDispatch():\n\t\tfn.releaseSlot(fx, ex)", "case ex.awaitsDispatch():"},
+	{"cancel: the slot that it frees is not used", "fx.told, fx.restsOn = ex.snapshot(), ex.lastFact()\n\tfn.noteReady(fx)", "fx.told, fx.restsOn = ex.snapshot(), ex.lastFact()"},
+	{"cancel: of all memory only what is queued", "With(Queued).With(Running), Limit: 1000", "With(Queued), Limit: 1000"},
+	{"cancel: running work loses its input", "if how.unwanted && (wasQueued || wasPausing) {", "if how.unwanted {"},
+	{"cancel: pausing work keeps its input", "if how.unwanted && (wasQueued || wasPausing) {", "if how.unwanted && wasQueued {"},
+
+	// Times.
+	{"deadline: a retry gives its caller more time", "return ex.createdMono + ex.timeout\n", "return ex.queuedMono + ex.timeout\n"},
+	{"deadline: the call's own timeout is not heeded", "if ex.timeout <= 0 {", "if ex.timeout >= 0 {"},
+	{"deadline: a removed one leaves a gap", "\tif i == last {\n\t\treturn\n\t}\n\td.place(moved, i)", "\tif i >= last-1 {\n\t\tif i < last {\n\t\t\td.place(moved, i)\n\t\t}\n\t\treturn\n\t}\n\td.place(moved, i)"},
+	{"sweep: keys alone are not swept", "if c.store.used.count.Load() > 0 || c.keys.Len() > 0 {", "if c.store.used.count.Load() > 0 {"},
+	{"sweep: a clock that was set back is not heeded", "if due < ex.lookAt {", "if due < 0 {"},
+	{"sweep: stale ones are errors", "fn.end(fx, ex, ending{status: Timeout, err: errStale})", "fn.end(fx, ex, ending{status: Error, err: errStale})"},
+	{"sweep: what is stale is not looked at when it ends", "work.lookAgain(ex, fn.core.store.ttl.firstStep(ex.finished))\n", ""},
+	{"sweep: freed bytes of evicted records stay", "\tw.freed += ex.fn.dropPayload(ex)\n\tex.fn.evicted(ex)", "\tex.fn.dropPayload(ex)\n\tex.fn.evicted(ex)"},
+
+	// Keys and those who join.
+	{"join: does not wait for one that is queued", "if in.waiter != nil && !fx.told.Status.Terminal() {", "if in.waiter != nil && fx.told.Status == Running {"},
+	{"join: queued work is not driven for who has joined", "\tif ex.inQueue() && !ex.sync && !ex.joined() {\n\t\tfn.joinQueued++\n\t}\n", ""},
+	{"forget: all who have joined are forgotten", "func(other Waiter) bool { return other == w }", "func(other Waiter) bool { return other != nil }"},
+	{"forget: the caller's own is kept", "\tif ex.waiter == w {\n\t\tex.waiter, place = nil, 1\n\t}\n", "\tif ex.waiter == w {\n\t\tplace = 1\n\t}\n"},
+	{"leave: leaves a dead letter of itself", "fn.end(fx, ex, ending{status: Error, err: errLeft, unwanted: true})", "fn.end(fx, ex, ending{status: Error, err: errLeft})"},
+	{"keys: the fingerprint is of the input alone", "\th.Write(metadata)\n", ""},
+
+	// Rates.
+	{"rate: a place of all is spent on who is over its own", "own, ownLater, ok := fn.limiter.take(now.Wall)\n\tif !ok {", "own, ownLater, ok := fn.limiter.take(now.Wall)\n\tif !ok {\n\t\tc.limiter.take(now.Wall)"},
+	{"rate: a new limit begins a window", "l.limit.Store(min(limit, MaxRatePerSecond))", "l.limit.Store(min(limit, MaxRatePerSecond))\n\tl.state.Store(0)"},
+	{"rate: a function's place is given back when all refuse", "\tall, allLater, ok := c.limiter.take(now.Wall)\n\tif !ok {", "\tall, allLater, ok := c.limiter.take(now.Wall)\n\tif !ok {\n\t\tif own > 0 {\n\t\t\tfn.limiter.state.Add(^uint64(0))\n\t\t}"},
+	{"rate: draining spends places", "\tif c.draining.Load() {\n\t\treturn c.reject(fn, r, now, ErrDraining)\n\t}\n\tif !r.charged && !c.withinRate(fn, r, now) {\n\t\treturn c.reject(fn, r, now, ErrRateLimited)\n\t}", "\tif !r.charged && !c.withinRate(fn, r, now) {\n\t\treturn c.reject(fn, r, now, ErrRateLimited)\n\t}\n\tif c.draining.Load() {\n\t\treturn c.reject(fn, r, now, ErrDraining)\n\t}"},
+
+	// Updates and functions.
+	{"update: figures of before still count", "a.spec, a.reports = fresh.spec, fresh.reports", "if len(a.reports) != len(fresh.reports) {\n\t\ta.reports = fresh.reports\n\t}\n\ta.spec = fresh.spec"},
+	{"update: replicas go on from those of long ago", "a.policy, a.arrivals = fresh.policy, fresh.arrivals", "a.arrivals = fresh.arrivals"},
+	{"update: slots of before stay", "a.perPod = a.perPod.within(fresh.perPod, fresh.spec.ConcurrencyControl)", "_ = a.perPod.within(fresh.perPod, fresh.spec.ConcurrencyControl)"},
+	{"functions: the list is not made anew", "\tp.Store(&next)\n\tr.sorted.Store(nil)", "\tp.Store(&next)\n\tif len(next) > 0 {\n\t\tr.sorted.Store(nil)\n\t}"},
+	{"functions: the one asked from is listed", "\tif found {\n\t\ti++\n\t}\n", "\t_ = found\n"},
+	{"functions: pausing work is not unfinished", "queued += fn.QueueDepth() + fn.Pausing()", "queued += fn.QueueDepth()"},
+	{"delete: leaves dead letters", "fn.end(fx, ex, ending{status: Error, err: errFunctionDeleted, unwanted: true})", "fn.end(fx, ex, ending{status: Error, err: errFunctionDeleted})"},
+	{"delete: its callers are told of a timeout", "fn.end(fx, ex, ending{status: Error, err: errFunctionDeleted, unwanted: true})", "fn.end(fx, ex, ending{status: Timeout, err: errFunctionDeleted, unwanted: true})"},
+
+	// The ready list.
+	{"ready: one function has two turns", "\tvar fx effects\n\t\tc.turn(fn, &input{kind: StepTick}, &fx)", "\tvar fx effects\n\t\tc.turn(fn, &input{kind: StepTick}, &fx)\n\t\tif fx.ready {\n\t\t\tc.turn(fn, &input{kind: StepTick}, &fx)\n\t\t}"},
+	{"dispatch: the wait of a retry counts from the creation", "time.Duration(fx.now.Mono-ex.queuedMono)\n\ttask", "time.Duration(fx.now.Mono-ex.createdMono)\n\ttask"},
+	{"dispatch: without metadata", "task.Metadata, task.TraceID, task.IdempotencyKey = ex.more.metadata, ex.more.traceID,", "task.TraceID, task.IdempotencyKey = ex.more.traceID,"},
+	{"dispatch: without trace id", "task.Metadata, task.TraceID, task.IdempotencyKey = ex.more.metadata, ex.more.traceID,", "task.Metadata, task.IdempotencyKey = ex.more.metadata,"},
+	{"dispatch: without trace context", "\t\ttask.Trace = ex.more.trace.orNil()\n", ""},
+	{"dispatch: says that it is not durable", "time.Duration(ex.timeout), ex.durable(), ex", "time.Duration(ex.timeout), false, ex"},
+	{"answer: no trace id", "s.Idempotency, s.TraceID = ex.more.idempotencyKey, ex.more.traceID", "s.Idempotency = ex.more.idempotencyKey"},
+	{"details: no metadata", "\t\t\td.Metadata = ex.more.metadata\n", ""},
+	{"details: metadata stays after the cleanup", "\tex.more = ex.more.afterCleanup()\n", "\tif x := ex.more.afterCleanup(); x != nil || ex.more == nil || ex.more.metadata == nil {\n\t\tex.more = x\n\t}\n"},
+	{"bytes: metadata dropped early stays counted", "\t\tfreed += len(ex.more.metadata)\n", ""},
+	{"borrowed: metadata is not copied", "\tx.metadata = slices.Clone(x.metadata)\n", ""},
+	{"borrowed: the trace is not copied", "\tx.trace.own()\n", ""},
+
+	// What waits for the journal.
+	{"held: time counts from the decision", "\t\tex.startedMono = fx.now.Mono // its time counts from here\n", ""},
+	{"held: what is let go is not served", "\t\tc.letGo(&h)\n\t}\n\tc.serve()", "\t\tc.letGo(&h)\n\t}"},
+	{"held: an end that is hidden shows its cold start", "\ts.ColdStart, s.InitMillis = false, -1\n}", "}"},
+	{"held: an end that is hidden was running", "\tif s.StartedAtMillis == 0 {\n\t\ts.Status = Queued\n\t}\n\ts.Output", "\ts.Output"},
+	{"outside: told before it is durable", "\tfx.restsOn = fx.lsn\n\tfn.noteReady", "\tfn.noteReady"},
+	{"cancel: told before it is durable", "fx.told, fx.restsOn = ex.snapshot(), ex.lastFact()", "fx.told = ex.snapshot()"},
+	{"cancel: that it had ended is told before it is durable", "fx.why, fx.restsOn = ErrAlreadyEnded, ex.lastFact()", "fx.why = ErrAlreadyEnded"},
+	{"delete: told before it is durable", "return &Deletion{Function: fn, LSN: fx.lsn}, nil", "return &Deletion{Function: fn}, nil"},
+	{"join: told before it is durable", "\tif in.ex.durable() {\n\t\tfx.restsOn = in.ex.more.facts.accepted()\n\t}\n", ""},
+	{"settings: read before they are durable", "fn.core.settingsAre(spec.LSN)\n", "_ = spec.LSN\n"},
+	{"settings: a deletion is read before it is durable", "fn.core.settingsAre(fn.goneAt)\n", "_ = fn.goneAt\n"},
+
+	// Facts.
+	{"facts: no cold start", "Cold: ex.coldStart, InitMillis: ex.initMs}", "InitMillis: ex.initMs}"},
+	{"facts: no end of a pause", "RetryAt: ex.more.retryAt.Wall, Code: failed.Code", "Code: failed.Code"},
+	{"facts: no message of a failed attempt", "Message: clip(failed.Message, attemptMessage),\n\t})", "Message: \"\",\n\t})"},
+	{"facts: no timeout", "Letter: in.letter, Timeout: ex.timeout, Key", "Letter: in.letter, Key"},
+	{"facts: no metadata", "Input: ex.input, Metadata: x.metadata,", "Input: ex.input,"},
+	{"facts: no trace", "TraceID: x.traceID, TraceParent: x.trace.Parent, TraceState: x.trace.State,\n", ""},
+	{"facts: no fingerprint", "Key: x.idempotencyKey, Print: in.key.print,", "Key: x.idempotencyKey,"},
+	{"facts: no letter that it comes from", "Kind: FactAccepted, Letter: in.letter,", "Kind: FactAccepted,"},
+	{"facts: no end of a pause's wait", "\t\tfn.recordOf(fx, ex, &Fact{Kind: FactRequeued})\n", ""},
+	{"facts: wanted or not", "Status: how.status, Unwanted: how.unwanted,", "Status: how.status,"},
+	{"facts: errors of core's own are like others", "f.Code, f.Message, f.SharedError = how.err.Code, how.err.Message, how.err.shared", "f.Code, f.Message = how.err.Code, how.err.Message"},
+	{"facts: no output", "f.Echo = sameBytes(ex.input, ex.output); !f.Echo {", "f.Echo = sameBytes(ex.input, ex.output); f.Echo {"},
+	{"facts: those of a deleted function's spec stay", "\tif fn.goneAt == 0 || fn.kept > 0 || fn.setAt == 0 {\n\t\treturn\n\t}", "\tif fn.goneAt == 0 || fn.kept >= 0 || fn.setAt == 0 {\n\t\treturn\n\t}"},
+	{"facts: the spec of a deleted function goes before its work", "if fn.goneAt == 0 || fn.kept > 0 || fn.setAt == 0 {", "if fn.goneAt == 0 || fn.setAt == 0 {"},
+	{"facts: replaced specs stay", "\tif fn.setAt != 0 {\n\t\tfn.core.cfg.Journal.Release(Partition(fn.tag), fn.setAt)\n\t}\n", ""},
+	{"facts: replaced settings stay", "\tif c.configAt != 0 {\n\t\tj.Release(configPartition, c.configAt)\n\t}\n", ""},
+	{"facts: ended work is still open", "\tfn.recordOf(fx, ex, &f)\n\tfn.open--", "\tfn.recordOf(fx, ex, &f)"},
+	{"facts: durable calls of a function in memory", "\tif asked == DurabilityDefault {\n\t\tasked = fn.spec.Load().Durability\n\t}\n", ""},
+
+	// Restarts.
+	{"restart: pauses are over", "e.ex.more.retryAt.Mono = max(now.Mono+e.ex.more.retryAt.Wall-now.Wall, 1)", "e.ex.more.retryAt.Mono = max(now.Mono, 1)"},
+	{"restart: pauses begin anew", "\t\t\tfn.pauses.Store(fn.pauses.Load() + 1)\n\t\tdefault:\n\t\t\tfn.enqueue(ex)", "\t\tdefault:\n\t\t\tfn.enqueue(ex)"},
+	{"restart: keys live anew", "c.keys.restore(ex.fn.name, key, e.print, ex.id, ex.created)", "c.keys.restore(ex.fn.name, key, e.print, ex.id, now.Wall)"},
+	{"restart: keys without a fingerprint", "c.keys.restore(ex.fn.name, key, e.print, ex.id, ex.created)", "c.keys.restore(ex.fn.name, key, Fingerprint{}, ex.id, ex.created)"},
+	{"restart: failures are not found", "\tif ex.status.Terminal() && ex.status != Success {\n\t\tsh.records.markFailed(place)\n\t}\n", ""},
+	{"restart: ended work is kept anew", "ex.lookAt = c.store.ttl.firstStep(ex.finished)\n\t} else", "ex.lookAt = c.store.ttl.firstStep(now.Wall)\n\t} else"},
+	{"restart: payloads do not count", "\ts.used.addBytes(ex.payloadBytes())\n\tex.restored = true", "\tex.restored = true"},
+	{"restart: the cold start of the last attempt", "ex.coldStart, ex.initMs, ex.pausing = f.Cold, f.InitMillis, false", "ex.pausing = false"},
+	{"restart: nobody's wanted input is back", "\tif f.Unwanted && ex.started == 0 {\n\t\tex.dropInput()\n\t}\n", ""},
+	{"restart: what was put back is where it was", "\t\tex.more.moved = f.Wall\n\t\te.queuedAt = l\n", "\t\tex.more.moved = f.Wall\n"},
+	{"restart: retried work is where it was", "f.RetryAt != 0, f.RetryAt\n\t\te.queuedAt = l\n", "f.RetryAt != 0, f.RetryAt\n"},
+	{"restart: nothing is swept", "\tif len(kept) > 0 {\n\t\tc.armSweep(now)\n\t}\n", ""},
+	{"restart: the global rate begins anew", "if c.cfg.Limiter == nil && r.newest != 0 {", "if false {"},
+	{"restart: open work is not counted", "\t\tfn.open++\n\t\tswitch {", "\t\tswitch {"},
+
+	// Scaling.
+	{"scaling: a figure without instances is none", "|| at.ready == 0 {", "|| at.ready < 0 {"},
+	{"scaling: any figure keeps it busy", "m.Type == \"prometheus\" && w > a.spec.MinReplicas", "w > a.spec.MinReplicas"},
+	{"scaling: an unknown figure lowers", "\tif !known {\n\t\tn = max(n, a.policy.desired)\n\t}\n", ""},
+	{"scaling: one arrival more", "float64(last.count-first.count)", "float64(last.count-first.count+1)"},
+	{"scaling: retries are arrivals", "\ta.busyAt = now\n\treturn a.mustWake()", "\ta.busyAt = now\n\ta.arrived++\n\treturn a.mustWake()"},
+	{"scaling: retries are no work", "\ta.busyAt = now\n\treturn a.mustWake()", "\treturn a.mustWake()"},
+	{"scaling: slots rise without a queue", "case share >= cc.HighLoadThreshold && at.queued > 0:", "case share >= cc.HighLoadThreshold:"},
+	{"scaling: slots rise after the other pause", "since < millis(cc.UpscaleCooldownMs)", "since < millis(cc.DownscaleCooldownMs)"},
+	{"scaling: rests above the floor of slots", "&& a.perPod.atFloor(a.spec.ConcurrencyControl)\n", "\n"},
+	{"scaling: rests with instances that are not wanted", "return fn.queue.live == 0 && fn.InFlight() == 0 && a.met(fn) &&", "return fn.queue.live == 0 && fn.InFlight() == 0 &&"},
+	{"scaling: looks again after a whole interval", "max(fn.core.cfg.AutoscaleInterval/wakeDivisor, 1)", "fn.core.cfg.AutoscaleInterval"},
+	{"scaling: the time of a call is not noted", "a.asking, a.due, a.askedAt = true, false, fx.now.Mono", "a.asking, a.due = true, false"},
+	{"scaling: arrivals between looks do not keep it busy", "a.arrived != a.judged || outside {", "outside {"},
+	{"scaling: more work than slots asks for more", "\tif !cc.perPod() {\n\t\tdemand = min(demand, at.slots)\n\t}\n", "\t_ = cc\n"},
+	{"scaling: instances that are gone at rest are not noticed", "!a.armed && !a.met(fn) && !fn.deleted", "!a.armed && a.met(fn) && !fn.deleted"},
+	{"scaling: by hand again asks nobody", "a.due = true // also when unchanged: asking again is a reason to try again", "a.due = a.due || fx.scaled"},
+	{"scaling: falls soon after it rose", "now-max(p.upAt, p.downAt) < t.downCooldown", "now-p.downAt < t.downCooldown"},
+	{"scaling: twice as many must wait", "want < 2*p.desired {", "want <= 2*p.desired {"},
+	{"scaling: by hand without waking", "\tif !a.armed && !fn.deleted {\n\t\tfn.armAutoscale(fn.core.cfg.AutoscaleInterval)\n\t}\n\tfx.count = n", "\tfx.count = n"},
+	{"scaling: work is dropped from the figure in flight", "return replicasFor(float64(at.inFlight) / m.Target), true", "return replicasFor(float64(at.inFlight+at.queued) / m.Target), true"},
+	{"scaling: a billionth more is a replica more", "* (1 - 1e-9)))", "* (1 + 1e-9)))"},
+
+	// Searches and sizes.
+	{"search: due for cleanup is found by its code", "if s.Code != \"\" && f.Err == nil || s.Key != \"\" && f.Idempotency == \"\" {", "if s.Key != \"\" && f.Idempotency == \"\" {"},
+	{"search: before is inclusive", "if before := (Position{Created: nanos(s.Before)}); s.Before != 0", "if before := (Position{Created: nanos(s.Before) + 1}); s.Before != 0"},
+	{"search: what pauses is running", "if endHeld {\n\t\ts.hideEnd()", "if ex.pausing {\n\t\ts.Status = Running\n\t}\n\tif endHeld {\n\t\ts.hideEnd()"},
+	{"room: made room is not told of", "\tfor _, ex := range dropped {\n\t\tc.event(EventCleaned, ex, now)\n\t}\n", "\t_ = dropped\n"},
+	{"drain: durable work goes on", "in.draining && ex.durable() && !ex.joined():", "in.draining && ex.durable() && ex.joined():"},
+	{"settings: the sync queue's wait is not checked", "\tc.admission.cfg.Store(&cfg)\n\treturn nil\n", "\told := *c.admission.cfg.Load()\n\tcfg.MaxQueueWait = old.MaxQueueWait\n\tc.admission.cfg.Store(&cfg)\n\treturn nil\n"},
+	{"late: a failed attempt's time counts", "if o.Status == Success && ex.startedMono >= 0 &&", "if ex.startedMono >= 0 &&"},
+	{"late: of those passed over the newest first", "\t\tex = q.late.pop()\n\t}\n\tif ex != nil {", "\t\tex = q.late.pop()\n\t\tfor q.late.live > 0 {\n\t\t\tq.fresh.push(q.late.pop())\n\t\t}\n\t}\n\tif ex != nil {"},
+}

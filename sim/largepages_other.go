@@ -1,0 +1,6 @@
+//go:build !linux
+
+package sim
+
+// LargePages does nothing here.
+func LargePages() {}
