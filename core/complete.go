@@ -72,7 +72,7 @@ func (fn *Function) answer(in *input, fx *effects) {
 		return
 	}
 	ex.answered = true
-	if o.Status == Success && ex.startedMono >= 0 && fn.core.cfg.PassOverLate {
+	if o.Status == Success && ex.holdsSlot && fn.core.cfg.PassOverLate {
 		fn.service.add(fx.now.Mono - ex.startedMono)
 	}
 	fx.did, fx.attempt = true, in.attempt

@@ -9,7 +9,10 @@ package core
 // run if the queue empties in time or to time out at its own deadline.
 
 // serviceTime is a smoothed mean and mean deviation of how long a function's
-// attempts take, late ones included. Integer arithmetic, so that it replays.
+// attempts take, also those whose callers were told of a timeout meanwhile. One
+// that answers after its own time has lost its slot before, and is not counted: its
+// execution may have been evicted, so that a recording that begins later would not
+// know it. Integer arithmetic, so that it replays.
 // The function's lock guards it.
 type serviceTime struct {
 	samples   int64

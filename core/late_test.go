@@ -181,3 +181,29 @@ func TestGoodputIsKeptUnderOverload(t *testing.T) {
 		})
 	}
 }
+
+// An attempt that answers after its own time has lost its slot, and says nothing of how
+// long others take: one that answers after its caller's time, and within its own, does.
+func TestAnswersAfterTheAttemptsTimeAreNotCounted(t *testing.T) {
+	b := newBed(t, passOver(true))
+	b.register("f", slots(1), timeout(100*time.Millisecond))
+	fn := b.Function("f")
+	b.invoke("f")
+	b.invoke("f")
+	first := b.work.next(t)
+	b.clock.advance(90 * time.Millisecond)
+	first.Complete(Outcome{Status: Success})
+	second := b.work.next(t)
+	b.clock.advance(50 * time.Millisecond) // its caller has been told of a timeout
+	second.Complete(Outcome{Status: Success})
+	if fn.service.samples != 2 {
+		t.Fatalf("%d attempts are counted, want both within their time", fn.service.samples)
+	}
+	b.invoke("f")
+	third := b.work.next(t)
+	b.clock.advance(150 * time.Millisecond)
+	third.Complete(Outcome{Status: Success})
+	if fn.service.samples != 2 {
+		t.Fatal("an attempt is counted that answered after its own time")
+	}
+}

@@ -137,7 +137,9 @@ func (c *checker) answering(id core.ID, attempt int32, o core.Outcome) {
 			k.what = isRepeated
 		case rec.state == stEnded:
 			k.what, s.answered = isLate, attempt
-			c.serves(rec, o.Status)
+			if rec.holdsSlot {
+				c.serves(rec, o.Status)
+			}
 		case rec.state == stRunning:
 			k.what, s.answered = decides, attempt
 			c.serves(rec, o.Status)

@@ -154,6 +154,9 @@ func (t *tape) Base(b *core.Base) {
 		if tr.chosen = chosen(b); !begins {
 			t.again(tr)
 			t.leave(tr)
+		} else if tr.chosen {
+			t.again(tr)
+			t.from(tr, b)
 		}
 		return
 	case !begins && t.leave(tr):
@@ -162,6 +165,13 @@ func (t *tape) Base(b *core.Base) {
 	if tr.chosen, tr.records = chosen(b), 0; t.left.has(tr.domain) {
 		t.left.set(tr.domain, false)
 	}
+	t.from(tr, b)
+}
+
+// from begins a replay with a base. Of a short run too, one base in sparsely is begun
+// with, as a recording of production is that kept the last hour only: it must not need
+// anything that is not in the base.
+func (t *tape) from(tr *track, b *core.Base) {
 	tr.name = b.Spec.Name
 	var err error
 	if tr.replay, err = core.NewReplay(t.cfg, b); err != nil {

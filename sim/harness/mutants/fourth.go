@@ -195,6 +195,9 @@ var fourthMutants = []mutant{
 	{"rate: no limit is none at all", "\tif limit <= 0 {\n\t\treturn 0, false, true", "\tif limit < 0 {\n\t\treturn 0, false, true"},
 	{"rate: a refusal takes a place", "\t\t\t\treturn uint32(old), second < old>>32, false", "\t\t\t\tl.state.Store(old + 1)\n\t\t\t\treturn uint32(old), second < old>>32, false"},
 
+	// Recordings that begin late.
+	{"late: an attempt that has lost its slot counts for how long attempts take", "o.Status == Success && ex.holdsSlot && fn", "o.Status == Success && ex.startedMono >= 0 && fn"},
+
 	// Searches.
 	{"search: running work is found only beside queued", "queued, inFlight := c.Unfinished(); queued+inFlight == 0 &&", "queued, _ := c.Unfinished(); queued == 0 &&"},
 	{"search: another function of the same tag is found", "!at.older(s.upto), s.Function != \"\" && ex.fn.name != s.Function:", "!at.older(s.upto):"},
