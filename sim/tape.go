@@ -52,6 +52,7 @@ type track struct {
 	domain  uint32
 	name    string
 	replay  *core.Replay
+	late    *core.Replay // begun with the last base, as a recording may that kept the last hour only; nil = none
 	keys    *core.KeyReplay
 	chosen  bool        // its steps are taken again up to the next base, though the run is long
 	due     []core.Step // steps that are to be taken again, with their further records; a base may still follow
@@ -68,7 +69,7 @@ func (t *tape) leave(tr *track) bool {
 		return false
 	}
 	t.left.set(tr.domain, true)
-	tr.chosen, tr.replay, tr.due, tr.steps, tr.base, tr.recent = false, nil, nil, 0, nil, nil
+	tr.chosen, tr.replay, tr.late, tr.due, tr.steps, tr.base, tr.recent = false, nil, nil, nil, 0, nil, nil
 	return true
 }
 
@@ -154,9 +155,6 @@ func (t *tape) Base(b *core.Base) {
 		if tr.chosen = chosen(b); !begins {
 			t.again(tr)
 			t.leave(tr)
-		} else if tr.chosen {
-			t.again(tr)
-			t.from(tr, b)
 		}
 		return
 	case !begins && t.leave(tr):
@@ -165,19 +163,17 @@ func (t *tape) Base(b *core.Base) {
 	if tr.chosen, tr.records = chosen(b), 0; t.left.has(tr.domain) {
 		t.left.set(tr.domain, false)
 	}
-	t.from(tr, b)
+	tr.name, tr.replay = b.Spec.Name, t.from(b)
+	tr.due, tr.steps = tr.due[:0], 0
 }
 
-// from begins a replay with a base. Of a short run too, one base in sparsely is begun
-// with, as a recording of production is that kept the last hour only: it must not need
-// anything that is not in the base.
-func (t *tape) from(tr *track, b *core.Base) {
-	tr.name = b.Spec.Name
-	var err error
-	if tr.replay, err = core.NewReplay(t.cfg, b); err != nil {
-		t.w.fail(divergence, "%s: %v", tr.name, err)
+// from is a replay that begins with a base.
+func (t *tape) from(b *core.Base) *core.Replay {
+	r, err := core.NewReplay(t.cfg, b)
+	if err != nil {
+		t.w.fail(divergence, "%s: %v", b.Spec.Name, err)
 	}
-	tr.due, tr.steps = tr.due[:0], 0
+	return r
 }
 
 // Broken implements core.Alarm.
@@ -260,6 +256,16 @@ func (t *tape) compare(tr *track, step []core.Step, base *core.Base) {
 		v = core.Verdict{Result: core.ReplayUnusable, Why: "there is no base to begin with"}
 	}
 	t.steps++
+	if tr.late != nil && (v.Result == core.ReplayIdentical || v.Result == core.ReplayUnverified) {
+		if late := tr.late.Next(step, base); late.Result != core.ReplayIdentical && late.Result != core.ReplayUnverified {
+			v = late
+		}
+	}
+	if tr.replay != nil && base != nil && base.Whole {
+		if tr.late = nil; t.steps < t.wholly && chosen(base) {
+			tr.late = t.from(base)
+		}
+	}
 	switch v.Result {
 	case core.ReplayIdentical:
 	case core.ReplayUnverified:
