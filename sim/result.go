@@ -15,6 +15,7 @@ type Result struct {
 	Virtual   time.Duration // how far virtual time ran
 	Wall      time.Duration // how long that took; the only figure that differs between runs
 	Events    int64         // lines of the event log
+	Handled   int64         // events of the simulation, timers that find nothing to do included
 	Digest    string        // SHA-256 of the event log
 	Marks     []Mark
 	Total     Counts

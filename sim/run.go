@@ -37,9 +37,19 @@ type Options struct {
 	Record *recording.Recording
 	// Progress is called now and then with the virtual time reached. nil = never.
 	Progress func(now, total time.Duration)
+	// Stopped is asked now and then, after the same events whatever the machine, with how
+	// many have been handled: after a true the run ends with ErrStopped. nil = never.
+	Stopped func(events int64) bool
 
 	recorder func(core.Recorder) core.Recorder // for tests: stands between core and the tape
 }
+
+// ErrStopped is the error of a run that Options.Stopped has ended.
+var ErrStopped = errors.New("the run was stopped")
+
+// askEvery is how many events pass between two questions whether to stop, a power of two:
+// a few milliseconds.
+const askEvery = 1 << 10
 
 // Rival decides on a function's replicas in the autoscaler's stead.
 type Rival = world.Rival
@@ -56,6 +66,7 @@ type run struct {
 	several *several // with several nodes
 	tape    *tape    // nil when unchecked
 	keeper  *keeper  // nil unless the steps are kept
+	stopped bool     // by Options.Stopped
 }
 
 // Run replays a scenario. A broken invariant or failed check is in the Result;
@@ -66,8 +77,11 @@ func Run(sc *scenario.Scenario, opts Options) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	r.toTheEnd()
+	if r.toTheEnd(); r.stopped && r.witness.violation == nil {
+		return nil, ErrStopped
+	}
 	result := r.witness.result(sc)
+	result.Handled, _ = r.loop.Handled()
 	result.Wall = time.Since(started)
 	return result, r.witness.log.outErr
 }
@@ -192,7 +206,7 @@ func (r *run) toTheEnd() {
 		}
 	}()
 	quietAt, end := int64(-1), int64(math.MaxInt64) // known once the run is quiet
-	for w.violation == nil {
+	for w.violation == nil && !r.stopped {
 		if quietAt >= 0 && (r.several == nil && !w.quiet() || r.several != nil && !r.world.Quiet()) { // dead letters were redriven
 			quietAt, end = -1, math.MaxInt64
 		}
@@ -207,7 +221,7 @@ func (r *run) toTheEnd() {
 			break
 		}
 	}
-	if w.violation != nil {
+	if w.violation != nil || r.stopped {
 		return
 	}
 	if quietAt < 0 {
@@ -256,6 +270,9 @@ func (r *run) step(limit int64) (more bool) {
 	}
 	if r.opts.Progress != nil && all&(1<<16-1) == 0 {
 		r.opts.Progress(time.Duration(r.loop.Now()), r.sc.Duration+r.sc.Settle)
+	}
+	if r.opts.Stopped != nil && all&(askEvery-1) == 0 {
+		r.stopped = r.opts.Stopped(all)
 	}
 	return true
 }

@@ -1,6 +1,12 @@
 package sim
 
-import "testing"
+import (
+	"errors"
+	"slices"
+	"testing"
+
+	"simplane/sim/scenario"
+)
 
 // TestRedriveAfterTheEnd: dead letters that are redriven once all load has ended
 // are work again, and the run goes on until that has ended, too.
@@ -35,5 +41,35 @@ faults:
 		if got := mustRun(t, sc, Options{}).Total.Get("error"); got != 12 {
 			t.Fatalf("seed %d: %d executions have ended with the function, want 12", sc.Seed, got)
 		}
+	}
+}
+
+// TestStoppedRun ends in the middle, after the same events each time; a run that is asked and
+// goes on is the run that it would be.
+func TestStoppedRun(t *testing.T) {
+	sc, err := scenario.ReadFile("../scenarios/backoff-outage.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	whole, err := Run(sc, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var asked [2][]int64
+	for i := range asked {
+		r, err := Run(sc, Options{Stopped: func(events int64) bool {
+			asked[i] = append(asked[i], events)
+			return events >= whole.Handled/2
+		}})
+		if r != nil || !errors.Is(err, ErrStopped) {
+			t.Errorf("%v, %v", r, err)
+		}
+	}
+	if last := asked[0][len(asked[0])-1]; !slices.Equal(asked[0], asked[1]) || last < whole.Handled/2 || last >= whole.Handled/2+askEvery {
+		t.Errorf("asked at %v and %v of %d events", asked[0], asked[1], whole.Handled)
+	}
+	r, err := Run(sc, Options{Stopped: func(int64) bool { return false }})
+	if err != nil || r.Digest != whole.Digest || r.Handled != whole.Handled {
+		t.Errorf("%v: %d of %d events, digests %s and %s", err, r.Handled, whole.Handled, r.Digest, whole.Digest)
 	}
 }

@@ -27,6 +27,10 @@ func TestMain(m *testing.M) {
 	case "simplane":
 		_ = os.Unsetenv(roleVariable)
 		syscall.Exit(execute()) // not os.Exit: the race detector's lingers for a second
+	case "broken swarm":
+		_ = os.Unsetenv(roleVariable)
+		runScenario = runForEver
+		syscall.Exit(execute())
 	case "function":
 		playFunction()
 		return

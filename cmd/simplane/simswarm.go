@@ -2,26 +2,37 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
-	"sync"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"simplane/bench/progress"
+	"simplane/sim"
 	"simplane/sim/swarm"
 )
 
+// runScenario replays one of the swarm's scenarios.
+var runScenario = sim.Run
+
 func simSwarmCommand() *cobra.Command {
 	var (
-		o   swarm.Options
-		out string
+		o      swarm.Options
+		out    string
+		shrink bool
 	)
 	cmd := &cobra.Command{
 		Use:   "swarm",
 		Short: "Try random scenarios and faults, and shrink one that breaks an invariant",
-		Args:  noArgs,
+		Long: `Try random scenarios and faults, and shrink one that breaks an invariant.
+
+A seed that fails is printed at once, and its scenario is written once it has been made
+smaller. That takes a bounded number of simulated events, and ends at SIGINT or SIGTERM with what
+has been found so far. Exit 0: no seed fails. 1: one does, or a signal came first. 2: usage.`,
+		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			switch {
 			case o.Seeds < 1:
@@ -29,41 +40,25 @@ func simSwarmCommand() *cobra.Command {
 			case o.Duration < time.Second || o.Duration > 24*time.Hour:
 				return usageErrorf("--duration %v: use 1s to 24h", o.Duration)
 			}
-			line := progress.On(os.Stderr)
-			var mu sync.Mutex
-			o.Progress = func(done int, events int64) {
-				mu.Lock()
-				defer mu.Unlock()
-				line.Printf("%d of %d seeds, %d events", done, o.Seeds, events)
-			}
+			o.Whole, o.Run = !shrink, runScenario
 			ctx, stop := untilSignal(cmd)
 			defer stop()
 			o.Stopped = func() bool { return ctx.Err() != nil }
+			told := swarmOutput{w: cmd.OutOrStdout(), line: progress.On(os.Stderr), dir: out, seeds: o.Seeds, shrinks: shrink}
+			o.Progress, o.Found, o.Shrinking, o.Failed = told.progress, told.found, told.shrinking, told.failed
 			started := time.Now()
 			sum, err := swarm.Run(o)
-			line.Clear()
+			told.line.Clear()
 			if err != nil {
 				return err
 			}
-			w := cmd.OutOrStdout()
-			for _, f := range sum.Failures {
-				path := filepath.Join(out, fmt.Sprintf("swarm-%d.yaml", f.Seed))
-				if err := os.MkdirAll(out, 0o755); err != nil {
-					return err
-				}
-				if err := os.WriteFile(path, f.File, 0o644); err != nil {
-					return err
-				}
-				fmt.Fprintf(w, "seed %d: %v\nwritten: %s (run it with 'simplane sim run')\nthe event log ends:\n", f.Seed, f.Violation, path)
-				for _, l := range f.Violation.Tail {
-					fmt.Fprintf(w, "  %s\n", l)
-				}
-			}
-			fmt.Fprintf(w, "%d seeds from %d, %d events in %v: %d failed\n",
+			fmt.Fprintf(told.w, "%d seeds from %d, %d events in %v: %d failed\n",
 				sum.Runs, o.Start, sum.Events, time.Since(started).Round(time.Millisecond), len(sum.Failures))
 			switch {
+			case told.err != nil:
+				return told.err
 			case sum.Runs < o.Seeds && ctx.Err() != nil:
-				return fmt.Errorf("stopped by a signal after %d of %d seeds; go on with --start-seed %d", sum.Runs, o.Seeds, o.Start+uint64(sum.Runs))
+				return fmt.Errorf("stopped by a signal after %d of %d seeds; go on with --start-seed %d", sum.Runs, o.Seeds, sum.Next)
 			case len(sum.Failures) > 0:
 				return silentExit(1)
 			}
@@ -76,5 +71,68 @@ func simSwarmCommand() *cobra.Command {
 	f.DurationVar(&o.Duration, "duration", time.Minute, "virtual time of each")
 	f.BoolVar(&o.Nodes, "nodes", false, "scenarios with several control planes, their network and their engine")
 	f.StringVar(&out, "out", ".", "directory for minimized scenario files")
+	f.BoolVar(&shrink, "shrink", true, "make the scenario of a seed that fails smaller")
 	return cmd
+}
+
+// swarmOutput prints what a swarm does while it goes on. It is told one thing at a time.
+type swarmOutput struct {
+	w       io.Writer
+	line    *progress.Line
+	dir     string // of scenario files
+	seeds   int
+	shrinks bool
+	err     error // the first file that could not be written
+}
+
+func (s *swarmOutput) progress(done int, events int64) {
+	s.line.Printf("%d of %d seeds, %d events", done, s.seeds, events)
+}
+
+// found prints a failure before anything is done about it, which may take minutes.
+func (s *swarmOutput) found(seed uint64, v *sim.Violation) {
+	s.line.Clear()
+	detail, _, _ := strings.Cut(v.Detail, "\n")
+	then := ""
+	if s.shrinks {
+		then = "; making its scenario smaller"
+	}
+	fmt.Fprintf(s.w, "seed %d fails at %v: %s: %s%s\n", seed, v.At, v.Invariant, detail, then)
+}
+
+func (s *swarmOutput) shrinking(seed uint64, runs, lines int) {
+	s.line.Printf("seed %d: making its scenario smaller, %d lines after %d runs", seed, lines, runs)
+}
+
+// failed writes a failure's scenario.
+func (s *swarmOutput) failed(f *swarm.Failure) {
+	path := filepath.Join(s.dir, fmt.Sprintf("swarm-%d.yaml", f.Seed))
+	err := os.MkdirAll(s.dir, 0o755)
+	if err == nil {
+		err = os.WriteFile(path, f.File, 0o644)
+	}
+	s.line.Clear()
+	fmt.Fprintf(s.w, "seed %d: %v\n", f.Seed, f.Violation)
+	if err != nil {
+		if s.err == nil {
+			s.err = err
+		}
+	} else {
+		fmt.Fprintf(s.w, "written: %s (run it with 'simplane sim run')%s\n", path, cutShort(f))
+	}
+	fmt.Fprintln(s.w, "the event log ends:")
+	for _, l := range f.Violation.Tail {
+		fmt.Fprintf(s.w, "  %s\n", l)
+	}
+}
+
+// cutShort says why a scenario may not be as small as it can be.
+func cutShort(f *swarm.Failure) string {
+	switch f.Cut {
+	case swarm.CutStopped:
+		return fmt.Sprintf("; stopped after %d runs to make it smaller", f.Runs)
+	case swarm.CutBudget:
+		return fmt.Sprintf("; after %d runs to make it smaller, as many as it may take", f.Runs)
+	}
+	return ""
 }

@@ -4,12 +4,8 @@ import (
 	"bytes"
 	"encoding/json"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"strings"
-	"syscall"
 	"testing"
-	"time"
 )
 
 // TestSweepWrites a page that needs nothing beside itself, and JSON with a figure
@@ -51,33 +47,5 @@ func TestSweepWrites(t *testing.T) {
 	}
 	if html, err = os.ReadFile(compared); err != nil || !bytes.Contains(html, []byte("slot seconds")) {
 		t.Errorf("%v: %s", err, html)
-	}
-}
-
-// TestSwarmThatIsStopped by SIGTERM says what it did.
-func TestSwarmThatIsStopped(t *testing.T) {
-	self, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
-	cmd := exec.Command(self, "sim", "swarm", "--seeds", "100000000", "--duration", "2s", "--out", t.TempDir())
-	cmd.Env = append(os.Environ(), roleVariable+"=simplane")
-	var out, errOut bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &out, &errOut
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	ended := make(chan error, 1)
-	go func() { ended <- cmd.Wait() }()
-	time.Sleep(time.Second) // it may have tried none yet: it says so then
-	_ = cmd.Process.Signal(syscall.SIGTERM)
-	select {
-	case <-ended:
-	case <-time.After(2 * time.Minute):
-		_ = cmd.Process.Kill()
-		t.Fatal("it goes on after SIGTERM")
-	}
-	if cmd.ProcessState.ExitCode() != 1 || !strings.Contains(out.String(), "seeds from 1, ") || !strings.Contains(errOut.String(), "stopped by a signal after ") {
-		t.Errorf("exit %d\n%s%s", cmd.ProcessState.ExitCode(), out.String(), errOut.String())
 	}
 }

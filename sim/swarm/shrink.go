@@ -12,9 +12,24 @@ import (
 const (
 	// maxShrinkRuns bounds the runs that one shrinking takes.
 	maxShrinkRuns = 1500
+	// shrinkEvents bounds their events, beside runsLike the failing run. That is a minute
+	// or two for nearly all scenarios. It counts events, not time, so that a seed has the
+	// same file everywhere.
+	shrinkEvents = 20_000_000
+	runsLike     = 4
 	// otherSeeds is how many seeds a smaller scenario is tried with beside its own:
 	// what is left out moves the draws of what stays, and the moment with them.
 	otherSeeds = 2
+)
+
+// Cut says why a scenario was not made smaller still.
+type Cut string
+
+// The reasons.
+const (
+	NotCut     Cut = ""        // nothing more can go
+	CutBudget  Cut = "effort"  // it has taken as many runs, or events in them, as it may
+	CutStopped Cut = "stopped" // somebody has stopped it
 )
 
 // Shrunk is the smallest scenario found that still breaks the same invariant, how it
@@ -23,27 +38,53 @@ type Shrunk struct {
 	Scenario  *scenario.Scenario
 	Violation *sim.Violation
 	Runs      int
+	Events    int64 // of the simulation, in all of them
+	Cut       Cut
+}
+
+// ShrinkOptions say how much a Shrink may take, and who is told.
+type ShrinkOptions struct {
+	Handled  int64                 // events of the run that broke the invariant
+	Stopped  func() bool           // asked between runs and during them. nil = never
+	Progress func(runs, lines int) // called after each run. nil = never
+	// Run replays a scenario. nil = sim.Run.
+	Run func(*scenario.Scenario, sim.Options) (*sim.Result, error)
 }
 
 // Shrink makes a scenario smaller for as long as it breaks the same invariant: without
 // a function and all that is of it, shorter, without each element and key that can go,
 // and with smaller numbers. A candidate that is the same, or
 // no valid scenario, is no progress.
-func Shrink(sc *scenario.Scenario, v *sim.Violation) Shrunk {
-	s := &shrinking{Shrunk{sc, v, 0}, scenario.Marshal(sc, "")}
+func Shrink(sc *scenario.Scenario, v *sim.Violation, o ShrinkOptions) Shrunk {
+	s := newShrinking(sc, v, o)
 	s.least(func(r *sim.Result) bool { return r.Violation != nil && r.Violation.Invariant == v.Invariant })
 	return s.Shrunk
+}
+
+// shrinking is a scenario on its way.
+type shrinking struct {
+	Shrunk
+	ShrinkOptions
+	file []byte // Scenario as YAML
+	most int64  // events that its runs may have
+}
+
+func newShrinking(sc *scenario.Scenario, v *sim.Violation, o ShrinkOptions) *shrinking {
+	if o.Run == nil {
+		o.Run = sim.Run
+	}
+	return &shrinking{Shrunk{Scenario: sc, Violation: v}, o, scenario.Marshal(sc, ""), shrinkEvents + runsLike*o.Handled}
 }
 
 // least makes the current scenario smaller for as long as its result is wanted, and
 // returns it.
 func (s *shrinking) least(wanted func(*sim.Result) bool) []byte {
-	for progress := true; progress && s.Runs < maxShrinkRuns; {
+	for progress := true; progress && s.goesOn(0); {
 		progress = false
 		for _, step := range steps {
 			// Each step proposes candidates until it has no more for the
 			// current scenario; an accepted one is the new current.
-			for i := 0; s.Runs < maxShrinkRuns; {
+			for i := 0; s.goesOn(0); {
 				candidate := s.copy()
 				if !step(candidate, i) {
 					break
@@ -57,11 +98,6 @@ func (s *shrinking) least(wanted func(*sim.Result) bool) []byte {
 		}
 	}
 	return s.file
-}
-
-type shrinking struct {
-	Shrunk
-	file []byte // Scenario as YAML
 }
 
 // copy is a scenario of its own that reads as the current one.
@@ -83,14 +119,49 @@ func (s *shrinking) try(candidate *scenario.Scenario, wanted func(*sim.Result) b
 		if err != nil || n == 0 && bytes.Equal(file, s.file) {
 			return false
 		}
-		s.Runs++
-		r, err := sim.Run(smaller, sim.Options{})
-		if err == nil && wanted(r) {
+		if r := s.run(smaller); r != nil && wanted(r) {
 			s.Scenario, s.Violation, s.file = smaller, r.Violation, file
 			return true
 		}
 	}
 	return false
+}
+
+// run is a candidate's result; nil if there is none, or none within what is left of the
+// effort.
+func (s *shrinking) run(candidate *scenario.Scenario) *sim.Result {
+	if !s.goesOn(0) {
+		return nil
+	}
+	var handled int64
+	r, err := s.ShrinkOptions.Run(candidate, sim.Options{Stopped: func(events int64) bool {
+		handled = events
+		return !s.goesOn(events)
+	}})
+	if err == nil {
+		handled = r.Handled
+	}
+	s.Events += handled
+	s.Runs++
+	if s.Progress != nil {
+		s.Progress(s.Runs, bytes.Count(s.file, []byte("\n")))
+	}
+	if err != nil {
+		return nil
+	}
+	return r
+}
+
+// goesOn says whether a run that has had some events may have more, or the next begin.
+func (s *shrinking) goesOn(events int64) bool {
+	switch {
+	case s.Cut != NotCut:
+	case s.Stopped != nil && s.Stopped():
+		s.Cut = CutStopped
+	case s.Runs >= maxShrinkRuns || s.Events+events > s.most:
+		s.Cut = CutBudget
+	}
+	return s.Cut == NotCut
 }
 
 // steps are the ways to make a scenario smaller. Each changes the copy it is given in

@@ -2,6 +2,7 @@ package swarm
 
 import (
 	"bytes"
+	"slices"
 	"testing"
 	"time"
 
@@ -113,7 +114,7 @@ func TestShrinkSteps(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		s := &shrinking{Shrunk{Scenario: sc}, file}
+		s := newShrinking(sc, nil, ShrinkOptions{})
 		for n, step := range steps {
 			ways := 0
 			for ; step(s.copy(), ways); ways++ {
@@ -144,7 +145,7 @@ func TestShrinkLeavesTheLeast(t *testing.T) {
 			t.Fatal(err)
 		}
 		// Any run that accepts something counts as broken.
-		small := (&shrinking{Shrunk{Scenario: sc}, file}).least(func(r *sim.Result) bool { return r.Total.Get("accepted") > 0 })
+		small := newShrinking(sc, nil, ShrinkOptions{}).least(func(r *sim.Result) bool { return r.Total.Get("accepted") > 0 })
 		lines := bytes.Count(small, []byte("\n"))
 		if was := bytes.Count(file, []byte("\n")); lines > 12 {
 			t.Errorf("seed %d: %d of %d lines are left:\n%s", seed, lines, was, small)
@@ -182,5 +183,73 @@ func TestSwarmReachesEveryNodeFault(t *testing.T) {
 		if seen[name] == 0 {
 			t.Errorf("no %s in any of the scenarios", name)
 		}
+	}
+}
+
+// TestShrinkHasABudget of events, which neither the machine nor the time it takes changes.
+func TestShrinkHasABudget(t *testing.T) {
+	sc, _, err := reread(Generate(2, 20*time.Second))
+	if err != nil {
+		t.Fatal(err)
+	}
+	whole, err := sim.Run(sc, sim.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var files [2][]byte
+	for i := range files {
+		s := newShrinking(sc, nil, ShrinkOptions{})
+		s.most = 10 * whole.Handled
+		files[i] = s.least(func(r *sim.Result) bool { return r.Total.Get("accepted") > whole.Total.Get("accepted")/2 })
+		if s.Cut != CutBudget || s.Events < s.most-whole.Handled || s.Events > s.most+1<<12 {
+			t.Errorf("cut %q after %d runs with %d of %d events", s.Cut, s.Runs, s.Events, s.most)
+		}
+	}
+	if !bytes.Equal(files[0], files[1]) || bytes.Equal(files[0], scenario.Marshal(sc, "")) {
+		t.Errorf("it is %d and then %d bytes long", len(files[0]), len(files[1]))
+	}
+}
+
+// TestSwarmThatIsStopped ends in the middle of a run, whose seed counts as not tried.
+func TestSwarmThatIsStopped(t *testing.T) {
+	asked := 0
+	sum, err := Run(Options{Start: 40, Seeds: 8, Duration: 20 * time.Second, Workers: 1, Stopped: func() bool { asked++; return asked > 60 }})
+	if err != nil || sum.Runs == 0 || sum.Runs == 8 || sum.Next != 40+uint64(sum.Runs) || asked != 61 {
+		t.Errorf("%v: %+v after %d questions", err, sum, asked)
+	}
+}
+
+// TestSwarmTellsAtOnce of each failure, then how it is made smaller, and what came of it.
+func TestSwarmTellsAtOnce(t *testing.T) {
+	var told []string
+	say := func(what string) {
+		if len(told) == 0 || told[len(told)-1] != what {
+			told = append(told, what)
+		}
+	}
+	lines := 0
+	sum, err := Run(Options{
+		Start: 3, Seeds: 2, Duration: 2 * time.Second, Workers: 1,
+		Progress:  func(int, int64) { say("progress") },
+		Found:     func(seed uint64, v *sim.Violation) { say("found") },
+		Shrinking: func(seed uint64, runs, n int) { say("shrinking"); lines = n },
+		Failed:    func(f *Failure) { say("failed") },
+		Run: func(sc *scenario.Scenario, o sim.Options) (*sim.Result, error) {
+			r, err := sim.Run(sc, o)
+			if err == nil && r.Total.Get("accepted") > 0 && sc.Name == "swarm-3" {
+				r.Violation = &sim.Violation{Invariant: "nothing is accepted"}
+			}
+			return r, err
+		},
+	})
+	if want := []string{"found", "progress", "shrinking", "failed", "progress"}; err != nil || !slices.Equal(told, want) {
+		t.Errorf("%v: told %q, want %q", err, told, want)
+	}
+	if len(sum.Failures) != 1 || sum.Runs != 2 {
+		t.Fatalf("%+v", sum)
+	}
+	f := &sum.Failures[0]
+	if f.Cut != NotCut || lines > 12 || len(f.File) > len(f.Before)/4 {
+		t.Errorf("cut %q, %d lines:\n%s", f.Cut, lines, f.File)
 	}
 }

@@ -90,7 +90,7 @@ func shrink(string) (string, error) {
 		return "", err
 	}
 	f := &sum.Failures[0]
-	s := swarm.Shrink(f.Minimal, f.Violation)
+	s := swarm.Shrink(f.Minimal, f.Violation, swarm.ShrinkOptions{Handled: f.Handled})
 	lines := func(sc *scenario.Scenario) int { return bytes.Count(scenario.Marshal(sc, ""), []byte("\n")) }
 	return line("invariant", f.Violation.Invariant, fmt.Sprintf("seed %d | %d | %d | %d", f.Seed, lines(f.Minimal), lines(s.Scenario), s.Runs)), nil
 }
