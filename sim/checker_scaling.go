@@ -111,7 +111,9 @@ func (w *witness) ReplicasSet(fn, n int, err error) {
 
 // rescaled follows a changed spec.
 func (f *generation) rescaled(before *core.Spec, at int64) {
-	f.target = 0
+	if f.target = 0; !adaptive(before) || !adaptive(&f.spec) {
+		f.targetAt = never // what is adapted now begins anew
+	}
 	was := before.ScalingConfig != nil && before.ScalingConfig.Strategy == "INTERNAL"
 	switch now := f.spec.ScalingConfig; {
 	case !was && f.autoscaled():
@@ -120,6 +122,12 @@ func (f *generation) rescaled(before *core.Spec, at int64) {
 		f.scaledUpAt = -1 << 62 // it may fall at once
 		f.lowered = f.wanted > now.MaxReplicas
 	}
+}
+
+// adaptive says that the slots of an instance are adapted to the load.
+func adaptive(s *core.Spec) bool {
+	sc := s.ScalingConfig
+	return sc != nil && sc.ConcurrencyControl != nil && sc.ConcurrencyControl.Mode == core.ConcurrencyAdaptive
 }
 
 // replicasReady checks that core has taken in what the provider says.

@@ -43,8 +43,26 @@ faults:
   - {at: 17s, kind: leave-node, node: 1, for: 2s}
 `
 
+// drainsByHand is what seed 2002054 of the swarm has shown: a caller's turn sets aside what is
+// first in the queue, and drain-once starts what comes after it.
+const drainsByHand = `
+name: drains-by-hand
+duration: 20s
+core: {schedulerOff: true, journal: {enabled: true, commitLatency: 191ms}}
+functions:
+  - {name: f3, behavior: {failureRate: 0.9}}
+load:
+  - {function: f3, mode: invoke, arrivals: {process: poisson, rate: 120, from: 4s}}
+  - {function: f3, arrivals: {process: burst, at: 2.5s, count: 377}}
+  - {function: f3, arrivals: {process: poisson, rate: 60, from: 1s}}
+  - {function: f3, mode: drain-once, arrivals: {process: poisson, rate: 40}}
+faults:
+  - {at: 16s, kind: drain}
+  - {at: 18s, kind: crash, for: 1s}
+`
+
 func TestWhatCallersWaitForPassesInADrain(t *testing.T) {
-	for _, text := range []string{drainsWithCallers, handsOverWithCallers} {
+	for _, text := range []string{drainsWithCallers, handsOverWithCallers, drainsByHand} {
 		mustRun(t, parse(t, text), Options{})
 	}
 }
@@ -59,6 +77,8 @@ func TestNothingElsePassesInADrain(t *testing.T) {
 		passes   bool
 	}{
 		{"somebody waits for it", true, waited, account{}, true},
+		{"it is drained by hand", true, account{byHand: true}, account{}, true},
+		{"it is drained by hand, and somebody waits for the earlier one", true, account{byHand: true}, waited, false},
 		{"somebody has waited for it", true, account{joins: 1}, account{}, true},
 		{"nothing drains", false, waited, account{}, false},
 		{"nobody has waited for it", true, account{}, account{}, false},

@@ -88,6 +88,7 @@ type account struct {
 	running      bool  // it is, and the execution has not ended
 	joins        int   // callers who have waited for it in this process
 	waiting      int   // those that have not taken that back
+	byHand       bool  // nobody has waited for it, and drain-once has started it
 
 	pause pausesModel
 

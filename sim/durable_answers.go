@@ -28,6 +28,10 @@ func (d *durable) Appended(at core.LSN, f *core.Fact) {
 	switch f.Kind {
 	case core.FactAccepted:
 		m.accepted[f.ID], m.redriven[f.Letter] = at, true
+	case core.FactStarted:
+		if a := d.accounts[f.ID]; a != nil && a.joins == 0 {
+			a.byHand, d.drainsOnce = d.drainsOnce, false // one call starts one
+		}
 	case core.FactEnded:
 		m.ended[f.ID] = at
 	case core.FactPurged:

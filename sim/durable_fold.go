@@ -93,11 +93,11 @@ func (d *durable) started(a *account) {
 }
 
 // passes says that a may start before other, which was queued earlier: a process that
-// drains, or hands a partition over, starts what callers wait for, and leaves what nobody
-// waits for to the next one. Nobody begins to wait then, so whoever waits for other now
+// drains, or hands a partition over, starts what callers wait for and what is drained by
+// hand, and leaves what nobody waits for to the next one. Nobody begins to wait then, so whoever waits for other now
 // did when that was decided.
 func (d *durable) passes(a, other *account) bool {
-	return d.leaving && a.joins > 0 && other.waiting == 0
+	return d.leaving && (a.joins > 0 || a.byHand) && other.waiting == 0
 }
 
 // joined is a caller who begins to wait for an execution.

@@ -24,7 +24,7 @@ func (d *durable) Crashed() {
 	d.drainsOnce, d.endings = false, d.endings[:0]
 	d.lose()
 	for id, a := range d.accounts {
-		a.over, a.breakOff, a.joins, a.waiting = a.status.Terminal(), 0, 0, 0
+		a.over, a.breakOff, a.joins, a.waiting, a.byHand = a.status.Terminal(), 0, 0, 0, false
 		a.pause.until = a.pause.durable
 		if a.open, a.running, a.inSlot, a.slot = false, false, false, false; a.facts == 0 && !a.letter {
 			delete(d.accounts, id)

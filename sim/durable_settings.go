@@ -106,7 +106,7 @@ func (d *durable) Completed(error) { d.completing = core.ID{} }
 
 // DrainedOnce implements world.Witness.
 func (d *durable) DrainedOnce(_ int, did bool, _ error) {
-	if did {
+	if d.drainsOnce = false; did {
 		d.drains++
 	}
 }

@@ -73,3 +73,22 @@ func TestStoppedRun(t *testing.T) {
 		t.Errorf("%v: %d of %d events, digests %s and %s", err, r.Handled, whole.Handled, r.Digest, whole.Digest)
 	}
 }
+
+// TestAdaptationThatBeginsAnew has no last change that it must wait after. Seed 3000822 of the
+// swarm has shown it.
+func TestAdaptationThatBeginsAnew(t *testing.T) {
+	mustRun(t, parse(t, `
+name: adapts-anew
+seed: 1
+duration: 50s
+functions:
+  - name: f
+    behavior: {latency: {distribution: lognormal, p50: 99ms, p99: 789ms}}
+    scaling: {minReplicas: 0, maxReplicas: 1, concurrencyControl: {mode: ADAPTIVE_PER_POD}}
+load:
+  - {function: f, arrivals: {process: poisson, rate: 20}}
+faults:
+  - {at: 42s, kind: update, function: f, scaling: {minReplicas: 0, maxReplicas: 1}}
+  - {at: 42.3s, kind: update, function: f, scaling: {minReplicas: 0, maxReplicas: 1, concurrencyControl: {mode: ADAPTIVE_PER_POD}}}
+`), Options{})
+}

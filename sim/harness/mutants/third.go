@@ -170,6 +170,6 @@ var thirdMutants = []mutant{
 	{"room: made room is not told of", "\tfor _, ex := range dropped {\n\t\tc.event(EventCleaned, ex, now)\n\t}\n", "\t_ = dropped\n"},
 	{"drain: durable work goes on", "in.draining && ex.durable() && !ex.joined():", "in.draining && ex.durable() && ex.joined():"},
 	{"settings: the sync queue's wait is not checked", "\tc.admission.cfg.Store(&cfg)\n\treturn nil\n", "\told := *c.admission.cfg.Load()\n\tcfg.MaxQueueWait = old.MaxQueueWait\n\tc.admission.cfg.Store(&cfg)\n\treturn nil\n"},
-	{"late: a failed attempt's time counts", "if o.Status == Success && ex.startedMono >= 0 &&", "if ex.startedMono >= 0 &&"},
+	{"late: a failed attempt's time counts", "if o.Status == Success && ex.holdsSlot && fn.core", "if ex.holdsSlot && fn.core"},
 	{"late: of those passed over the newest first", "\t\tex = q.late.pop()\n\t}\n\tif ex != nil {", "\t\tex = q.late.pop()\n\t\tfor q.late.live > 0 {\n\t\t\tq.fresh.push(q.late.pop())\n\t\t}\n\t}\n\tif ex != nil {"},
 }
