@@ -83,67 +83,68 @@ type Config struct {
 // a count; servers size it by the machine's memory.
 func DefaultConfig() Config {
 	cfg := Config{RateMaxPerSecond: Limits.RateMaxPerSecond.Default}
-	for _, s := range cfg.settings() {
-		s.fill()
-	}
+	cfg.settings(settings{fill: true})
 	return cfg
 }
 
 // Validate returns the error that New would return for cfg.
 func (cfg Config) Validate() error { return cfg.complete() }
 
-// setting is one field of a configuration with its bound.
-type setting struct {
-	fill  func() // 0 becomes the default
-	check func(*violations)
+// settings is what to do with each field of a configuration where 0 means the
+// default. There is a core for each replay of a function: nothing is allocated here.
+type settings struct {
+	fill  bool        // 0 becomes the default
+	check *violations // gets what is out of range; nil = nothing is checked
 }
 
-func bounded[I int | int64 | time.Duration, T int64 | time.Duration](field *I, b Bound[T]) setting {
-	return setting{
-		fill: func() {
-			if *field == 0 {
-				*field = I(b.Default)
-			}
-		},
-		check: func(v *violations) { inRange(v, b.Name, T(*field), b) },
+func bounded[I int | int64 | time.Duration, T int64 | time.Duration](do settings, field *I, b Bound[T]) {
+	if do.fill && *field == 0 {
+		*field = I(b.Default)
+	}
+	if do.check != nil {
+		inRange(do.check, b.Name, T(*field), b)
 	}
 }
 
-// settings are the fields where 0 means the default.
-func (cfg *Config) settings() []setting {
+func (cfg *Config) settings(do settings) {
 	l := &Limits
-	return append([]setting{
-		bounded(&cfg.TTL, l.TTL), bounded(&cfg.CleanupTTL, l.CleanupTTL), bounded(&cfg.StaleTTL, l.StaleTTL),
-		bounded(&cfg.IdempotencyTTL, l.IdempotencyTTL), bounded(&cfg.SweepInterval, l.SweepInterval),
-		bounded(&cfg.MaxFunctions, l.MaxFunctions), bounded(&cfg.MaxExecutions, l.MaxExecutions),
-		bounded(&cfg.MaxIdempotencyKeys, l.MaxIdempotencyKeys), bounded(&cfg.MaxPayloadBytes, l.MaxPayloadBytes),
-		bounded(&cfg.MaxDeadLetters, l.MaxDeadLetters), bounded(&cfg.MaxDeadLetterBytes, l.MaxDeadLetterBytes),
-		bounded(&cfg.DeadLetterTTL, l.DeadLetterTTL),
-		bounded(&cfg.Shards, l.Shards), bounded(&cfg.AutoscaleInterval, l.AutoscaleInterval),
-		bounded(&cfg.ScaleUpCooldown, l.ScaleUpCooldown), bounded(&cfg.ScaleDownCooldown, l.ScaleDownCooldown),
-		bounded(&cfg.ScaleDownWindow, l.ScaleDownWindow), bounded(&cfg.ScaleToZeroGrace, l.ScaleToZeroGrace),
-	}, cfg.SyncQueue.settings()...)
+	bounded(do, &cfg.TTL, l.TTL)
+	bounded(do, &cfg.CleanupTTL, l.CleanupTTL)
+	bounded(do, &cfg.StaleTTL, l.StaleTTL)
+	bounded(do, &cfg.IdempotencyTTL, l.IdempotencyTTL)
+	bounded(do, &cfg.SweepInterval, l.SweepInterval)
+	bounded(do, &cfg.MaxFunctions, l.MaxFunctions)
+	bounded(do, &cfg.MaxExecutions, l.MaxExecutions)
+	bounded(do, &cfg.MaxIdempotencyKeys, l.MaxIdempotencyKeys)
+	bounded(do, &cfg.MaxPayloadBytes, l.MaxPayloadBytes)
+	bounded(do, &cfg.MaxDeadLetters, l.MaxDeadLetters)
+	bounded(do, &cfg.MaxDeadLetterBytes, l.MaxDeadLetterBytes)
+	bounded(do, &cfg.DeadLetterTTL, l.DeadLetterTTL)
+	bounded(do, &cfg.Shards, l.Shards)
+	bounded(do, &cfg.AutoscaleInterval, l.AutoscaleInterval)
+	bounded(do, &cfg.ScaleUpCooldown, l.ScaleUpCooldown)
+	bounded(do, &cfg.ScaleDownCooldown, l.ScaleDownCooldown)
+	bounded(do, &cfg.ScaleDownWindow, l.ScaleDownWindow)
+	bounded(do, &cfg.ScaleToZeroGrace, l.ScaleToZeroGrace)
+	cfg.SyncQueue.settings(do)
 }
 
-func (cfg *SyncQueueConfig) settings() []setting {
+func (cfg *SyncQueueConfig) settings(do settings) {
 	l := &Limits
+	bounded(do, &cfg.MaxConcurrency, l.SyncQueueMaxConcurrency)
+	bounded(do, &cfg.MaxDepth, l.SyncQueueMaxDepth)
+	bounded(do, &cfg.MaxEstimatedWait, l.SyncQueueMaxEstimatedWait)
+	bounded(do, &cfg.MaxQueueWait, l.SyncQueueMaxQueueWait)
 	retryAfter := l.SyncQueueRetryAfter
 	retryAfter.Name = "syncQueueRetryAfterSeconds" // as the runtime configuration has it
-	return []setting{
-		bounded(&cfg.MaxConcurrency, l.SyncQueueMaxConcurrency), bounded(&cfg.MaxDepth, l.SyncQueueMaxDepth),
-		bounded(&cfg.MaxEstimatedWait, l.SyncQueueMaxEstimatedWait), bounded(&cfg.MaxQueueWait, l.SyncQueueMaxQueueWait),
-		bounded(&cfg.RetryAfter, retryAfter),
-	}
+	bounded(do, &cfg.RetryAfter, retryAfter)
 }
 
 // complete fills in defaults and checks ranges.
 func (cfg *Config) complete() error {
 	var v violations
 	inRange(&v, Limits.RateMaxPerSecond.Name, cfg.RateMaxPerSecond, Limits.RateMaxPerSecond)
-	for _, s := range cfg.settings() {
-		s.fill()
-		s.check(&v)
-	}
+	cfg.settings(settings{fill: true, check: &v})
 	if cfg.Journal != nil && cfg.Specs == nil {
 		v.add("specs", "must be set with a journal")
 	}
@@ -189,7 +190,8 @@ type Core struct {
 	relief     relief
 	draining   atomicBool
 	sweepArmed atomicBool
-	sweepBegan atomicInt64 // elapsed ns at which the last sweep began, or was armed
+	sweeper    atomicPointer[sweeper] // of the sweep before; nil = there is none, or one runs
+	sweepBegan atomicInt64            // elapsed ns at which the last sweep began, or was armed
 }
 
 // New returns a Core; observer may be nil. The error is a *ValidationError
@@ -238,9 +240,7 @@ func (c *Core) RateMaxPerSecond() int64 { return c.limiter.Limit() }
 // Validate reports every field out of range as a *ValidationError.
 func (cfg SyncQueueConfig) Validate() error {
 	var v violations
-	for _, s := range cfg.settings() {
-		s.check(&v)
-	}
+	cfg.settings(settings{check: &v})
 	return v.err()
 }
 
