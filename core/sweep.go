@@ -21,9 +21,12 @@ func (c *Core) armSweep(now Instant) {
 func (c *Core) Sweep() {
 	now := c.clock.Now()
 	c.sweepBegan.Store(now.Mono)
-	var s sweeper
+	s := c.sweeper.Swap(nil)
+	if s == nil {
+		s = &sweeper{}
+	}
 	for i := range c.store.shards {
-		for c.sweepBucket(&s, i, now) {
+		for c.sweepBucket(s, i, now) {
 		}
 		for more := true; more; {
 			var evicted int
@@ -32,6 +35,8 @@ func (c *Core) Sweep() {
 			}
 		}
 	}
+	s.forget()
+	c.sweeper.Store(s)
 	c.dead.sweep(now.Wall, func(name string) bool { return c.registry.get(name) != nil })
 	c.serve()
 }
@@ -51,11 +56,30 @@ func (c *Core) helpSweep(id ID, now Instant) {
 	}
 }
 
-// sweeper has a sweep's buffers, reused for each bucket.
+// sweeper has a sweep's buffers, reused for each bucket and for the next sweep.
 type sweeper struct {
 	due  []appointment[execution]
 	work expiry
 	read uint32 // of fetch, which must not be for nothing
+}
+
+// sweeperKeeps is the most entries for which a buffer is kept between sweeps.
+const sweeperKeeps = 4096
+
+// forget drops what the buffers refer to, and buffers that a burst has made large.
+func (s *sweeper) forget() {
+	s.due = emptied(s.due)
+	s.work.begin(nil)
+	s.work.evicted, s.work.looks, s.work.events = emptied(s.work.evicted), emptied(s.work.looks), emptied(s.work.events)
+}
+
+// emptied is a buffer without its content.
+func emptied[T any](buffer []T) []T {
+	if cap(buffer) > sweeperKeeps {
+		return nil
+	}
+	clear(buffer[:cap(buffer)])
+	return buffer[:0]
 }
 
 // fetch reads a word of each cache line that a step will need of the functions of
