@@ -12,7 +12,7 @@ import (
 type Replay struct {
 	core  *Core
 	fn    *Function
-	known map[ID]*execution
+	known knownTable
 	// gaps says that there were steps before the first Base: then there are
 	// executions that the replay does not know.
 	gaps     bool
@@ -22,6 +22,7 @@ type Replay struct {
 	inputs   zeros
 	outputs  zeros
 	again    records
+	records  slab[execution]
 	expiry   expiry // of one step, reused for the next
 }
 
@@ -186,11 +187,11 @@ func (r *Replay) restore(recorded []Step, base *Base) Verdict {
 func (r *Replay) learn(in *input, fx *effects) {
 	switch {
 	case in.kind == StepAccept && fx.why == nil:
-		r.known[in.ex.id] = in.ex
+		r.known.add(in.ex)
 	case in.kind == StepExpire:
 		for _, ex := range in.expiry.evicted {
 			if ex.answered || ex.startedMono < 0 { // else its attempt may still answer
-				delete(r.known, ex.id)
+				r.known.remove(ex.id)
 			}
 		}
 	}

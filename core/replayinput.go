@@ -14,7 +14,7 @@ func (r *Replay) input(in *input, recorded []Step, base *Base) (known bool, err 
 	more := r.takeJournal(recorded)
 	switch s.Kind {
 	case StepAnswer, StepComplete, StepJoin, StepForget, StepCancel, StepInterrupt:
-		if in.ex = r.known[s.ID]; in.ex != nil {
+		if in.ex = r.known.find(s.ID); in.ex != nil {
 			r.executionInput(in, s, more)
 		}
 		return in.ex != nil, nil
@@ -87,7 +87,7 @@ func (r *Replay) takeJournal(recorded []Step) (more []Step) {
 }
 
 func (r *Replay) acceptInput(in *input, s *Step, more []Step) error {
-	if r.known[s.ID] != nil {
+	if r.known.find(s.ID) != nil {
 		return fmt.Errorf("step %d accepts execution %v again", s.Seq, s.ID)
 	}
 	x := Step{Wall: r.fn.timeout()}
@@ -97,7 +97,7 @@ func (r *Replay) acceptInput(in *input, s *Step, more []Step) error {
 	if x.Wall <= 0 || x.Wall > maxTimeout {
 		return fmt.Errorf("step %d has a timeout of %d ns", s.Seq, x.Wall)
 	}
-	ex := &execution{}
+	ex := &r.records.take(1)[0]
 	*ex = newRecord(s.ID, r.fn, in.now, s.Flags&FlagSync != 0)
 	ex.timeout, ex.queueDeadline = x.Wall, x.Mono
 	ex.lookAt = r.core.store.ttl.nextLook(in.now.Wall, in.now.Wall)
@@ -170,7 +170,7 @@ func (r *Replay) turnInput(in *input, s *Step) {
 	if s.Flags&FlagAsked == 0 {
 		return
 	}
-	ex := r.known[s.ID]
+	ex := r.known.find(s.ID)
 	if ex == nil {
 		// It has ended since it was asked about: what was answered decides nothing.
 		ex = &execution{id: s.ID}
@@ -183,7 +183,7 @@ func (r *Replay) expireInput(in *input, more []Step) (all bool) {
 	in.expiry = &r.expiry
 	in.expiry.begin(in.expiry.due[:0])
 	for i := range more {
-		if ex := r.known[more[i].ID]; ex != nil {
+		if ex := r.known.find(more[i].ID); ex != nil {
 			in.expiry.due = append(in.expiry.due, appointment[execution]{due: more[i].Wall, item: ex})
 		}
 	}
@@ -207,7 +207,7 @@ func (r *Replay) relieveInput(in *input, s *Step, more []Step) (all bool) {
 	}
 	in.relief = step
 	for i := range more {
-		if r.known[more[i].ID] == nil {
+		if r.known.find(more[i].ID) == nil {
 			r.dropKnown(more)
 			return false
 		}
@@ -217,14 +217,14 @@ func (r *Replay) relieveInput(in *input, s *Step, more []Step) (all bool) {
 
 func (r *Replay) dropKnown(more []Step) {
 	for i := range more {
-		if ex := r.known[more[i].ID]; ex != nil && ex.answerable() {
+		if ex := r.known.find(more[i].ID); ex != nil && ex.answerable() {
 			r.fn.dropPayload(ex)
 		}
 	}
 }
 
 func (r *Replay) durableInput(in *input, s *Step) (known bool) {
-	ex := r.known[s.ID]
+	ex := r.known.find(s.ID)
 	if ex == nil {
 		return false
 	}

@@ -17,16 +17,17 @@ func (r *Replay) begin(b *Base) error {
 	fn.service = serviceTime{b.Service[0], b.Service[1], b.Service[2]}
 	fn.auto.Store(b.Autoscale.autoscale(noTimer{}))
 	fn.slots.Store(fn.slotsNow())
-	r.fn, r.known, r.gaps, r.deletion = fn, make(map[ID]*execution, len(b.Live)), b.Seq > 0, nil
+	r.fn, r.known, r.gaps, r.deletion = fn, knownTable{}, b.Seq > 0, nil
 	for i := range b.Live {
 		ex, err := r.execution(&b.Live[i])
 		if err != nil {
 			return err
 		}
-		if r.known[ex.id] != nil {
+		if r.known.find(ex.id) != nil {
 			return fmt.Errorf("execution %v is there twice", ex.id)
 		}
-		ex.fn, r.known[ex.id] = fn, ex
+		ex.fn = fn
+		r.known.add(ex)
 		if at := b.Live[i].Deadline; at != 0 {
 			fn.deadlines.set(ex, at)
 		}
@@ -66,7 +67,7 @@ func (r *Replay) enqueue(b *Base) error {
 	q, seen := &r.fn.queue, make(map[ID]bool)
 	for late, ids := range [][]ID{b.Queue, b.Late} {
 		for _, id := range ids {
-			ex := r.known[id]
+			ex := r.known.find(id)
 			switch {
 			case ex == nil:
 				return fmt.Errorf("execution %v is queued and not among the live", id)

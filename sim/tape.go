@@ -278,6 +278,9 @@ func (t *tape) compare(tr *track, step []core.Step, base *core.Base) {
 // note keeps a record for reports.
 func (tr *track) note(s *core.Step) {
 	if len(tr.recent) < recentSteps {
+		if tr.recent == nil {
+			tr.recent = make([]core.Step, 0, recentSteps)
+		}
 		tr.recent = append(tr.recent, *s)
 	} else {
 		tr.recent[tr.records%recentSteps] = *s
