@@ -29,6 +29,17 @@ func TestInterleavings(t *testing.T) {
 	t.Logf("%d schedules with %d points", *seeds, points)
 }
 
+// TestFoundSeeds: schedules beyond those that a test run tries, which have found something.
+func TestFoundSeeds(t *testing.T) {
+	for name, seed := range map[string]uint64{
+		"an execution is evicted before its end is durable": 108657,
+	} {
+		if out := Run(Draw(seed), options(seed)); out.Err != nil {
+			t.Errorf("%s: %v", name, out.Err)
+		}
+	}
+}
+
 // TestSameSeedSameRun: every point is passed by the same task again.
 func TestSameSeedSameRun(t *testing.T) {
 	for seed := range uint64(200) {

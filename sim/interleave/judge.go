@@ -19,6 +19,14 @@ type judge struct {
 	states  map[[8]byte]*state
 	keys    map[string]core.ID
 	stored  int
+	freed   []freed
+}
+
+// freed are two executions that a key has led to, in the order in which their callers
+// were told: one of them must have given it back.
+type freed struct {
+	key string
+	ids [2]core.ID
 }
 
 // domain is one registration of a function, as its steps say.
@@ -28,6 +36,7 @@ type domain struct{ slots, size, running, depth int }
 type state struct {
 	accepted, ended, dispatched, released, evicted int
 	handed                                         int
+	code                                           string // of its end
 }
 
 // Failure is a broken rule.
@@ -103,6 +112,7 @@ func (j *judge) Observe(ev core.Event) {
 		if s.ended++; s.ended > 1 {
 			j.fail("an execution ends exactly once", "%v ended again", ev.ID)
 		}
+		s.code = ev.Code
 	case core.EventDispatched:
 		s.dispatched++
 	case core.EventSlotReleased:
@@ -131,8 +141,8 @@ func (j *judge) fresh(function string, key int, id core.ID) {
 		return
 	}
 	k := fmt.Sprint(function, " ", key)
-	if other, ok := j.keys[k]; ok && !j.w.wasLeft(other) { // which gives its key back
-		j.fail("one execution per live idempotency key", "%s leads to %v and to %v", k, other, id)
+	if other, ok := j.keys[k]; ok {
+		j.freed = append(j.freed, freed{k, [2]core.ID{other, id}})
 	}
 	j.keys[k] = id
 }
@@ -168,6 +178,14 @@ func (j *judge) quiet() {
 		j.fail("conservation", "core stores %d executions, accepted - evicted is %d", g.StoredExecutions, j.stored)
 	case g.SyncQueueDepth != syncQueued:
 		j.fail("sync queue depth", "core says %d, its functions %d", g.SyncQueueDepth, syncQueued)
+	}
+	// Those give their keys back whose callers left, and who waited for too long: that is
+	// told when the key is free already.
+	for _, f := range j.freed {
+		kept := func(id core.ID) bool { return !w.wasLeft(id) && j.of(id).code != core.CodeQueueWait }
+		if kept(f.ids[0]) && kept(f.ids[1]) {
+			j.fail("one execution per live idempotency key", "%s leads to %v and to %v", f.key, f.ids[0], f.ids[1])
+		}
 	}
 	j.callers(false)
 }
