@@ -66,11 +66,13 @@ func (s *stage) misbehave(c *call, how manner, r *rand.Rand) {
 			conn, answers = again, bufio.NewReaderSize(again, 16)
 			defer conn.Close()
 		}
+		c.sent = s.now()
 		if _, err := conn.Write(request); err != nil {
 			c.lost, c.answered = err, s.now()
 			return
 		}
 	case writesSlowly:
+		c.sent = s.now()
 		for len(request) > 0 {
 			n := min(1+r.IntN(40), len(request))
 			if _, err := conn.Write(request[:n]); err != nil {
@@ -81,6 +83,7 @@ func (s *stage) misbehave(c *call, how manner, r *rand.Rand) {
 			time.Sleep(upTo(r, 20*time.Millisecond))
 		}
 	default:
+		c.sent = s.now()
 		if _, err := conn.Write(request); err != nil {
 			c.lost, c.answered = err, s.now()
 			return

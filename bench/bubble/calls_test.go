@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptrace"
 	"slices"
 	"strconv"
 	"strings"
@@ -30,6 +31,7 @@ type call struct {
 	key      string
 	input    string
 
+	sent     time.Duration // when its caller had a connection and began to send it; 0 = never
 	answered time.Duration
 	status   int    // of HTTP; 0 = no answer
 	id       string // of the execution
@@ -119,6 +121,7 @@ func (s *stage) make(c *call) {
 		ctx, cancel = context.WithTimeout(ctx, c.load.Leaves.After)
 	}
 	defer cancel()
+	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { c.sent = s.now() }})
 	res, err := s.client.Do(c.request(ctx))
 	if err != nil {
 		c.lost, c.left, c.answered = err, ctx.Err() != nil, s.now()

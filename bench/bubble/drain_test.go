@@ -56,8 +56,8 @@ func TestDrain(t *testing.T) {
 					s.find("the server stopped with %v", stop.err)
 				}
 				for _, c := range s.calls {
-					if c.lost != nil && c.at >= at {
-						c.left = true // there may be nobody to answer
+					if c.lost != nil && (c.sent == 0 || c.sent+longestTrip >= at) {
+						c.left = true // there may be nobody to answer: idle connections are closed
 					}
 				}
 				j := newJudge(s)
@@ -69,6 +69,10 @@ func TestDrain(t *testing.T) {
 		})
 	}
 }
+
+// longestTrip is what a piece of a faulty stage's network takes at most: a quarter more than
+// the longest delay.
+const longestTrip = longestDelay * 5 / 4
 
 // drained: by the time that the server has stopped all that was accepted has ended, and
 // nothing that came after the signal was accepted.
@@ -101,23 +105,24 @@ func (j *judge) drained(at, stopped time.Duration) {
 	}
 }
 
-// joined says that a call has come to an execution of an earlier one by its key.
-func (j *judge) joined(c *call) bool {
-	return c.acknowledged() && len(j.executions[c.id].calls) > 1
-}
-
 // ended says that an execution's last attempt has ended it, by its function's own view.
 func (j *judge) ended(e *execution) bool {
 	last := e.last()
 	switch {
 	case last == nil || last.running:
 		return false
-	case last.over-last.received > time.Duration(j.most[last.function].TimeoutMillis)*time.Millisecond-200*time.Millisecond && !j.prompt:
-		return true // the server may have given it up when the answer came
+	case j.givenUp(last):
+		return true // and nothing is tried again after a timeout
 	case last.cut:
 		return last.number == j.most[last.function].MaxRetries+1
 	}
 	return last.status == http.StatusOK || last.status == http.StatusUnprocessableEntity || last.broken || last.number == j.most[last.function].MaxRetries+1
+}
+
+// givenUp says that the server has closed an attempt's connection before it had all of
+// the answer.
+func (j *judge) givenUp(a *attempt) bool {
+	return j.s.heldUntil(a) < a.over || j.lastOn[a.conn] == a && a.conn.Missed()
 }
 
 // TestDrainWithoutTime: a server that may not wait for what it has accepted says how much

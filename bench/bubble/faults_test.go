@@ -48,6 +48,9 @@ func parsed(t *testing.T, text string) *scenario.Scenario {
 	return sc
 }
 
+// longestDelay is that of a faulty stage's network.
+const longestDelay = 30 * time.Millisecond
+
 // faultyStage is a stage of a seed: a network with delays or without, and functions
 // that have one connection in ten cut.
 func faultyStage(t *testing.T, seed uint64, change ...func(*server.Config)) (*stage, *rand.Rand) {
@@ -55,7 +58,7 @@ func faultyStage(t *testing.T, seed uint64, change ...func(*server.Config)) (*st
 	r := rand.New(rand.NewPCG(seed, 0x6661756c7473))
 	opts := memnet.Options{Seed: seed}
 	if seed%2 == 0 {
-		opts.MinDelay, opts.MaxDelay = time.Millisecond, 30*time.Millisecond
+		opts.MinDelay, opts.MaxDelay = time.Millisecond, longestDelay
 	}
 	if seed%3 == 0 {
 		opts.Window = 64 // less than a request
@@ -197,6 +200,42 @@ load:
 			}
 		}
 		newJudge(s).all()
+		s.leave()
+	})
+}
+
+// TestGivenUpBeforeTheAnswerCame: where the network takes time, a server gives attempts up
+// that their functions are about to answer, or have answered. From then on they hold no
+// slot, although their functions know nothing of that yet.
+func TestGivenUpBeforeTheAnswerCame(t *testing.T) {
+	sc := parsed(t, `
+name: given-up
+duration: 10s
+core: {rateMaxPerSecond: 0}
+functions:
+  - {name: late, concurrency: 1, queueSize: 100, timeoutMillis: 200, behavior: {latency: 150ms}}
+  - {name: soon, concurrency: 10, timeoutMillis: 2000, behavior: {latency: 1ms}} # has connections made, also fast ones
+load:
+  - {function: late, arrivals: {process: constant, rate: 5}}
+  - {function: soon, arrivals: {process: poisson, rate: 50}}
+`)
+	inBubble(t, func(t *testing.T) {
+		s := newStage(t, sc, memnet.Options{Seed: 1, MinDelay: time.Millisecond, MaxDelay: 100 * time.Millisecond})
+		defer s.report()
+		s.drive()
+		s.quiet()
+		j := newJudge(s)
+		j.all()
+		j.lookUps(10_000)
+		givenUp := 0
+		for _, a := range s.functions.seen() {
+			if j.givenUp(a) {
+				givenUp++
+			}
+		}
+		if givenUp == 0 {
+			s.find("none of %d attempts was given up", len(s.functions.seen()))
+		}
 		s.leave()
 	})
 }

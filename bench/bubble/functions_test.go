@@ -13,6 +13,7 @@ import (
 	"sync"
 	"time"
 
+	"simplane/server/harness/memnet"
 	"simplane/sim/draws"
 	"simplane/sim/scenario"
 )
@@ -37,6 +38,7 @@ type attempt struct {
 	says           string // of a failure; no two are equal
 	asked          time.Duration
 	cut            bool // by a fault of the test
+	conn           *memnet.Conn
 }
 
 // functions run the scenario's functions.
@@ -91,7 +93,8 @@ func (s *stage) serveFunctions() *functions {
 	}
 	f.http = http.Server{
 		Handler: f, BaseContext: func(net.Listener) context.Context { return f.ctx },
-		ErrorLog: slog.NewLogLogger(slog.DiscardHandler, 0),
+		ConnContext: func(ctx context.Context, c net.Conn) context.Context { return context.WithValue(ctx, connKey{}, c) },
+		ErrorLog:    slog.NewLogLogger(slog.DiscardHandler, 0),
 	}
 	go func() { _ = f.http.Serve(l) }()
 	return f
@@ -109,11 +112,30 @@ func (f *functions) seen() []*attempt {
 	return slices.Clone(f.attempts)
 }
 
+// connKey is the key of a request's connection in its context.
+type connKey struct{}
+
+// heldUntil is when a server can no longer hold a slot for an attempt: its function has ended
+// it, or the server has closed the connection and given it up, which the function learns
+// later where the network takes time. Past StaleTTL the execution is ended and the slot is
+// free, and the attempt goes on.
+func (s *stage) heldUntil(a *attempt) time.Duration {
+	over := a.over
+	if a.running {
+		over = s.now()
+	}
+	if closed := a.conn.PeerClosed(); !closed.IsZero() {
+		over = min(over, closed.Sub(s.began))
+	}
+	return min(over, a.received+s.sc.Core.StaleTTL)
+}
+
 // ServeHTTP runs one attempt.
 func (f *functions) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	a := &attempt{
 		function: r.URL.Path[1:], trace: r.Header.Get("X-Trace-Id"), key: r.Header.Get("Idempotency-Key"),
 		id: r.Header.Get("X-Execution-Id"), received: f.stage.now(), running: true,
+		conn: r.Context().Value(connKey{}).(*memnet.Conn),
 	}
 	a.number, _ = strconv.Atoi(r.Header.Get("X-Dispatch-Attempt"))
 	f.mu.Lock()

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"simplane/core"
+	"simplane/server/harness/memnet"
 	"simplane/sim/scenario"
 )
 
@@ -31,6 +32,7 @@ type judge struct {
 	functions  map[string]*scenario.Function
 	changed    map[string]bool               // functions that were updated, or deleted
 	most       map[string]*scenario.Function // the largest settings that each has had
+	lastOn     map[*memnet.Conn]*attempt     // the last attempt that came on a connection
 }
 
 // execution is one as its callers and its function saw it.
@@ -53,6 +55,7 @@ func newJudge(s *stage) *judge {
 	j := &judge{
 		s: s, calls: map[string]*call{}, executions: map[string]*execution{}, old: map[string]string{},
 		functions: map[string]*scenario.Function{}, changed: map[string]bool{}, most: map[string]*scenario.Function{},
+		lastOn: map[*memnet.Conn]*attempt{},
 	}
 	for i := range s.sc.Functions {
 		f := &s.sc.Functions[i]
@@ -87,6 +90,7 @@ func newJudge(s *stage) *judge {
 	for _, a := range s.functions.seen() {
 		e := j.execution(a.id)
 		e.attempts = append(e.attempts, a)
+		j.lastOn[a.conn] = a
 	}
 	return j
 }
@@ -151,7 +155,7 @@ func (j *judge) attempted(e *execution) {
 		case c.status != 0 && c.id != e.id && j.old[e.id] == "":
 			j.s.find("%s was told %d %s, and execution %s runs for it", c.trace, c.status, c.id, e.id)
 		}
-		if timeout := time.Duration(j.most[a.function].TimeoutMillis) * time.Millisecond; a.running && j.s.now() > a.received+timeout {
+		if timeout := time.Duration(j.most[a.function].TimeoutMillis) * time.Millisecond; a.running && j.s.now() > a.received+timeout && a.conn.PeerClosed().IsZero() {
 			j.s.find("attempt %d of execution %s is still running", a.number, e.id)
 		}
 		if a.number != i+1 {
@@ -164,6 +168,21 @@ func (j *judge) attempted(e *execution) {
 	if most := j.most[functionOf(e)]; most != nil && len(e.attempts) > most.MaxRetries+1 {
 		j.s.find("execution %s has %d attempts, and %d retries are allowed", e.id, len(e.attempts), most.MaxRetries)
 	}
+}
+
+// joined says that a call may have come to the execution of an earlier one by its key.
+// That one's caller may have left before it was told of the execution.
+func (j *judge) joined(c *call) bool {
+	if !c.acknowledged() || c.key == "" {
+		return false
+	}
+	e := j.executions[c.id]
+	if len(e.attempts) > 0 {
+		return e.attempts[0].trace != c.trace
+	}
+	return slices.ContainsFunc(j.s.calls, func(o *call) bool {
+		return o != c && o.function == c.function && o.key == c.key && o.at <= c.answered && (o.lost != nil || o.id == c.id)
+	})
 }
 
 func functionOf(e *execution) string {
@@ -191,17 +210,24 @@ func (j *judge) retried(e *execution, before, a *attempt) {
 	switch {
 	case a.received < before.over:
 		j.s.find("attempt %d of execution %s begins at %v, and the one before is over at %v", a.number, e.id, a.received, before.over)
-	case !before.cut && (before.status == http.StatusOK || before.status == http.StatusUnprocessableEntity || before.broken):
+	case !before.cut && !j.interrupted(before, a) && (before.status == http.StatusOK || before.status == http.StatusUnprocessableEntity || before.broken):
 		j.s.find("attempt %d of execution %s follows one that ended with status %d, broken off %v", a.number, e.id, before.status, before.broken)
 	case a.received-before.over < max(least, min(before.asked, mostAsked))-time.Millisecond:
 		j.s.find("attempt %d of execution %s comes %v after the one before, expected at least %v", a.number, e.id, a.received-before.over, max(least, before.asked))
 	}
 }
 
+// interrupted says that an attempt's process has ended before it had the answer, and that
+// a is made by the next one.
+func (j *judge) interrupted(before, a *attempt) bool {
+	return before.received < j.restarted && a.received >= j.restarted && before.over <= j.restarted &&
+		(before.broken || j.lastOn[before.conn] == before && before.conn.Lost())
+}
+
 // told: a caller gets the outcome of the last attempt of its own execution, at once.
 func (j *judge) told(c *call, e *execution) {
 	if !c.waits() {
-		if c.status != http.StatusAccepted || c.result != "queued" && len(e.calls) == 1 && j.prompt {
+		if c.status != http.StatusAccepted || c.result != "queued" && !j.joined(c) && j.prompt {
 			j.s.find("%s is enqueued and told %d %s", c.trace, c.status, c.result)
 		}
 		if j.prompt && c.answered != c.at {
@@ -226,10 +252,10 @@ func (j *judge) told(c *call, e *execution) {
 		j.toldError(c, e, last)
 	case "timeout":
 		limit := time.Duration(cmp.Or(c.load.TimeoutMillis, j.functions[c.function].TimeoutMillis)) * time.Millisecond
-		if took := c.answered - c.at; c.code == "" && j.prompt && !j.changed[j.functions[c.function].Name] && (took > limit || took != limit && len(e.calls) == 1) {
+		if took := c.answered - c.at; c.code == "" && j.prompt && !j.changed[j.functions[c.function].Name] && (took > limit || took != limit && !j.joined(c)) {
 			j.s.find("%s times out after %v, expected %v", c.trace, took, limit)
 		}
-		if last != nil && last.status == http.StatusOK && last.over < c.answered && len(e.calls) == 1 && !j.cuts {
+		if last != nil && last.status == http.StatusOK && last.over < c.answered && !j.joined(c) && !j.cuts {
 			j.s.find("%s times out at %v, and its attempt had succeeded at %v", c.trace, c.answered, last.over)
 		}
 	default:
@@ -285,9 +311,8 @@ func (j *judge) slots() {
 		var edges []edge
 		freed := map[time.Duration]bool{}
 		for _, a := range attempts {
-			gone := a.broken && !a.cut && !j.prompt // the server has given it up before
-			if a.over > a.received && !gone {
-				edges = append(edges, edge{a.received, 1}, edge{a.over, -1})
+			if until := j.s.heldUntil(a); until > a.received {
+				edges = append(edges, edge{a.received, 1}, edge{until, -1})
 			}
 			freed[a.over] = true
 		}

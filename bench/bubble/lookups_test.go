@@ -74,7 +74,7 @@ func (j *judge) lookUps(most int) {
 // own time was over before the end of that.
 func (j *judge) gaveUp(c *call) bool {
 	limit := time.Duration(cmp.Or(c.load.TimeoutMillis, j.most[c.function].TimeoutMillis)) * time.Millisecond
-	return c.result == "timeout" && len(j.executions[c.id].calls) > 1 && c.answered-c.at >= limit
+	return c.result == "timeout" && j.joined(c) && c.answered-c.at >= limit
 }
 
 // sweep is the time between two sweeps, at most.

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"sync"
+	"testing/synctest"
 	"time"
 
 	"simplane/sim/scenario"
@@ -106,20 +107,22 @@ func (s *stage) redrive(name string) {
 	s.redrives = append(s.redrives, r)
 }
 
-// quiet waits until all that was accepted has ended, and returns when that was.
-func (s *stage) quiet() time.Duration {
+// quiet waits until all that was accepted has ended, and is counted: a step of core frees
+// slots first and reports afterwards.
+func (s *stage) quiet() {
 	for {
 		var stats stats
 		if !s.get("/v1/admin/stats", &stats) {
 			s.find("the statistics cannot be read")
-			return s.now()
+			return
 		}
 		left := 0
 		for _, f := range stats.Functions {
 			left += f.QueueDepth + f.InFlight + f.Pausing
 		}
 		if left == 0 {
-			return s.now()
+			synctest.Wait()
+			return
 		}
 		time.Sleep(100 * time.Millisecond)
 	}

@@ -29,6 +29,8 @@ type way struct {
 	last    time.Time // when the last of them comes
 	arrived []byte    // and not read
 	sentEnd bool
+	lost    bool // the connection was cut when something was on its way
+	missed  bool // the reader closed its end before it had read all, or before the end came
 	ended   bool // the end has arrived
 }
 
@@ -45,8 +47,9 @@ type Conn struct {
 	in, out       *way
 	local, remote netip.AddrPort
 	peer          *Conn
-	closed        bool // by Close
-	told          bool // that the connection was cut; said once, as a kernel does
+	closed        bool      // by Close
+	closedAt      time.Time // when; zero = not
+	told          bool      // that the connection was cut; said once, as a kernel does
 	linger        int
 	read, write   deadline
 }
@@ -89,6 +92,7 @@ func (c *Conn) Cut() {
 func (l *link) reset(ways ...*way) {
 	l.cut = true
 	for _, w := range ways {
+		w.lost = w.lost || len(w.coming) > 0
 		w.coming, w.bytes = nil, 0
 	}
 	l.changed.Broadcast()
@@ -126,6 +130,7 @@ func (c *Conn) arrives(p piece) {
 	case p.reset:
 		c.link.reset(c.in, c.out)
 	case c.peer.closed && !p.end:
+		w.missed = true
 		c.peer.put(piece{reset: true})
 	default:
 		w.arrived, w.ended = append(w.arrived, p.data...), w.ended || p.end
@@ -278,12 +283,13 @@ func (c *Conn) Close() error {
 	if c.closed {
 		return c.fails("close", net.ErrClosed)
 	}
-	c.closed = true
+	c.closed, c.closedAt = true, time.Now()
 	for _, d := range []*deadline{&c.read, &c.write} {
 		if d.timer != nil {
 			d.timer.Stop()
 		}
 	}
+	c.in.missed = len(c.in.arrived) > 0 || c.in.sentEnd && !c.in.ended
 	if c.linger == 0 || len(c.in.arrived) > 0 {
 		c.put(piece{reset: true})
 	} else if !c.link.cut {
@@ -305,6 +311,29 @@ func (c *Conn) PeerLeft() bool {
 	c.link.mu.Lock()
 	defer c.link.mu.Unlock()
 	return c.closed || c.link.cut || c.in.ended
+}
+
+// PeerClosed is when the other end was closed, which c may not know yet; the zero time
+// if it was not.
+func (c *Conn) PeerClosed() time.Time {
+	c.link.mu.Lock()
+	defer c.link.mu.Unlock()
+	return c.peer.closedAt
+}
+
+// Lost says whether something that c has sent was on its way when the connection was cut.
+func (c *Conn) Lost() bool {
+	c.link.mu.Lock()
+	defer c.link.mu.Unlock()
+	return c.out.lost
+}
+
+// Missed says whether the other end was closed before it had read all that c has sent, and
+// seen the end if c has sent that. It is known when what is on its way has arrived.
+func (c *Conn) Missed() bool {
+	c.link.mu.Lock()
+	defer c.link.mu.Unlock()
+	return c.out.missed
 }
 
 // LocalAddr and RemoteAddr implement net.Conn; both are a *net.TCPAddr.

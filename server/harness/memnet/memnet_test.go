@@ -406,3 +406,47 @@ func TestFullBacklog(t *testing.T) {
 		}
 	})
 }
+
+// TestSeenFromOutside: PeerClosed, Missed and Lost tell what the end that asks cannot know
+// yet, or never learns.
+func TestSeenFromOutside(t *testing.T) {
+	for name, c := range map[string]struct {
+		play         func(a, b *Conn)
+		closed       time.Duration // of b; -1 = not
+		missed, lost bool
+	}{
+		"nothing happens":           {func(a, b *Conn) {}, -1, false, false},
+		"all is read":               {func(a, b *Conn) { a.Write([]byte("1")); time.Sleep(20 * ms); b.Read(make([]byte, 9)); b.Close() }, 20 * ms, false, false},
+		"nothing is sent":           {func(a, b *Conn) { b.Close() }, 0, false, false},
+		"it came and was not read":  {func(a, b *Conn) { a.Write([]byte("1")); time.Sleep(20 * ms); b.Close() }, 20 * ms, true, false},
+		"it was on its way":         {func(a, b *Conn) { a.Write([]byte("1")); time.Sleep(5 * ms); b.Close() }, 5 * ms, true, false},
+		"it was sent afterwards":    {func(a, b *Conn) { b.Close(); time.Sleep(5 * ms); a.Write([]byte("1")) }, 0, true, false},
+		"the end was on its way":    {func(a, b *Conn) { a.Close(); time.Sleep(5 * ms); b.Close() }, 5 * ms, true, false},
+		"the end had come":          {func(a, b *Conn) { a.Close(); time.Sleep(20 * ms); b.Close() }, 20 * ms, false, false},
+		"cut with bytes on the way": {func(a, b *Conn) { a.Write([]byte("1")); time.Sleep(5 * ms); b.Cut() }, -1, false, true},
+		"cut when all is read": {func(a, b *Conn) {
+			a.Write([]byte("1"))
+			time.Sleep(20 * ms)
+			b.Read(make([]byte, 9))
+			b.Cut()
+			b.Close()
+		}, 20 * ms, false, false},
+		"cut when it was sent to it": {func(a, b *Conn) { b.Write([]byte("1")); b.Cut() }, -1, false, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				a, b := ends(t, Options{MinDelay: 10 * ms, MaxDelay: 10 * ms})
+				began := time.Now()
+				c.play(a, b)
+				time.Sleep(time.Second)
+				closed := time.Duration(-1)
+				if at := a.PeerClosed(); !at.IsZero() {
+					closed = at.Sub(began)
+				}
+				if closed != c.closed || a.Missed() != c.missed || a.Lost() != c.lost {
+					t.Errorf("closed at %v, missed %v, lost %v; expected %v, %v, %v", closed, a.Missed(), a.Lost(), c.closed, c.missed, c.lost)
+				}
+			})
+		})
+	}
+}
