@@ -27,6 +27,7 @@ var differs = map[string]struct {
 	"update-under-load":      {"pauses are moved by a hash of the execution's id", []string{"accepted", "success", "error", "retries", "rejected.queue_full"}},
 	"redrive-full-queue":     {"other calls come between the letters of one redrive", []string{"offered", "accepted", "success", "rejected.queue_full"}},
 	"payload-pressure":       {"errors of a server have other messages, which are payload", compared},
+	"sync-admission":         {"a hundred calls at one instant are checked side by side, before any of them is queued", []string{"accepted", "success", "error", "queue_wait_exceeded", "rejected.depth"}},
 	"delete-recreate":        {"the statistics of a function go with it", []string{"accepted", "success", "error", "timeout", "idempotent_hits"}},
 }
 
