@@ -191,6 +191,33 @@ func TestExpectContinue(t *testing.T) {
 	a.expect(200)
 }
 
+// A refusal that the head alone decides comes without a request for the body.
+func TestRefusedBeforeTheBody(t *testing.T) {
+	f := start(t)
+	f.register("fn", "LOCAL")
+	off := start(t, func(cfg *Config) { cfg.AsyncEnabled = false })
+	off.register("fn", "LOCAL")
+	for _, c := range []struct {
+		at         *fixture
+		line, head string
+		status     int
+	}{
+		{f, "POST /v1/functions/none:invoke", "", 404},
+		{f, "POST /v1/functions/none:enqueue", "", 404},
+		{f, "POST /function/none", "", 404},
+		{f, "POST /v1/functions/fn:invoke", "X-Timeout-Ms: soon\r\n", 400},
+		{f, "POST /v1/functions/fn:enqueue", "X-Timeout-Ms: soon\r\n", 400},
+		{f, "POST /function/fn", "X-Timeout-Ms: soon\r\n", 400},
+		{off, "POST /v1/functions/fn:enqueue", "", 501},
+	} {
+		caller := c.at.caller()
+		caller.say("%s HTTP/1.1\r\nHost: 127.0.0.1\r\n%sExpect: 100-continue\r\nContent-Length: 11\r\n\r\n", c.line, c.head)
+		if resp, body := caller.response("POST"); resp.StatusCode != c.status || !resp.Close {
+			t.Errorf("%s %s: %d %s, close %v", c.line, c.head, resp.StatusCode, body, resp.Close)
+		}
+	}
+}
+
 func TestTruncatedBody(t *testing.T) {
 	f := start(t)
 	f.register("fn", "LOCAL")

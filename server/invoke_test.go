@@ -118,7 +118,7 @@ func TestTaskCarriesTheRequest(t *testing.T) {
 func TestTimeoutHeader(t *testing.T) {
 	f := start(t)
 	f.register("echo", "LOCAL")
-	for _, v := range []string{"0", "-1", "1.5", "1e3", "abc", "9223372036854775808", "0x10", "1_000", "604800001"} {
+	for _, v := range []string{"", "0", "-1", "1.5", "1e3", "abc", "9223372036854775808", "0x10", "1_000", "604800001"} {
 		for _, action := range []string{"invoke", "enqueue"} {
 			a := f.post("/v1/functions/echo:"+action, `{"input":1}`, "X-Timeout-Ms", v).refused(400, "VALIDATION_ERROR")
 			if !strings.HasPrefix(a.details(), "X-Timeout-Ms: ") {
@@ -128,6 +128,15 @@ func TestTimeoutHeader(t *testing.T) {
 	}
 	for _, v := range []string{"1000", "604800000"} {
 		f.invoke("echo", `1`, "X-Timeout-Ms", v).expect(200)
+	}
+	for _, head := range []string{"X-Timeout-Ms:\r\n", "X-Timeout-Ms: 1000\r\nX-Timeout-Ms: 2000\r\n", "X-Timeout-Ms: 1000\r\nX-Timeout-Ms:\r\n", "X-Timeout-Ms:\r\nX-Timeout-Ms: 1000\r\n"} {
+		for _, line := range []string{"POST /v1/functions/echo:invoke", "POST /v1/functions/echo:enqueue", "PUT /function/echo"} {
+			c := f.caller()
+			c.say("%s HTTP/1.1\r\nHost: 127.0.0.1\r\n%sContent-Length: 11\r\n\r\n{\"input\":1}", line, head)
+			if resp, body := c.response("POST"); resp.StatusCode != 400 || !strings.Contains(string(body), "X-Timeout-Ms: ") {
+				t.Errorf("%s with %q: %d %s", line, head, resp.StatusCode, body)
+			}
+		}
 	}
 }
 

@@ -208,7 +208,7 @@ func TestResolveTakesTargetsAsText(t *testing.T) {
 			t.Errorf("%s: %v", target, err)
 		}
 	}
-	for target, want := range map[string]string{`"many"`: "string", `""`: "string", `"1,5"`: "string", `"0x10"`: "string", `"NaN"`: "string", `"1e400"`: "number 1e400", `true`: "bool", `[1]`: "array", `"true"`: "bool"} {
+	for target, want := range map[string]string{`"many"`: "string", `""`: "string", `"1,5"`: "string", `"0x10"`: "string", `" 5"`: "string", `"5 "`: "string", `"5\n"`: "string", `"NaN"`: "string", `"1e400"`: "number 1e400", `true`: "bool", `[1]`: "array", `"true"`: "bool"} {
 		var in Input
 		err := json.Unmarshal([]byte(`{"scalingConfig":{"metrics":[{"type":"rps","target":`+target+`}]}}`), &in)
 		var wrong *json.UnmarshalTypeError

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"reflect"
+	"strings"
 
 	"simplane/core"
 )
@@ -35,6 +36,9 @@ func (n *Number) UnmarshalJSON(raw []byte) error {
 		var text string
 		if err := json.Unmarshal(raw, &text); err != nil {
 			return err
+		}
+		if strings.TrimSpace(text) != text { // which the library would pass over
+			return &json.UnmarshalTypeError{Value: "string", Type: reflect.TypeFor[float64]()}
 		}
 		number = []byte(text)
 	}

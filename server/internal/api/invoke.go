@@ -37,11 +37,13 @@ func (a *API) submission(ctx *fasthttp.RequestCtx, name string) (core.Request, *
 // options reads what headers say of a call.
 func options(ctx *fasthttp.RequestCtx, req *core.Request) *httpjson.Error {
 	var timeout, key, traceID, durability []byte
+	timeouts := 0
 	for name, v := range ctx.Request.Header.All() { // one pass over the headers instead of three searches
 		var to *[]byte
 		switch httpjson.UnsafeString(name) {
 		case "X-Timeout-Ms":
 			to = &timeout
+			timeouts++
 		case "Idempotency-Key":
 			to = &key
 		case "X-Trace-Id":
@@ -53,7 +55,10 @@ func options(ctx *fasthttp.RequestCtx, req *core.Request) *httpjson.Error {
 			*to = v // the first, if there are more
 		}
 	}
-	if len(timeout) > 0 {
+	if timeouts > 1 {
+		return httpjson.ValidationFailed("X-Timeout-Ms: must be given once")
+	}
+	if timeouts > 0 {
 		ms, err := strconv.ParseInt(string(timeout), 10, 64)
 		if err != nil || ms <= 0 || ms > core.MaxTimeoutMillis {
 			return httpjson.ValidationFailed(fmt.Sprintf("X-Timeout-Ms: must be a whole number of milliseconds from 1 to %d, not %q", core.MaxTimeoutMillis, httpjson.Clip(timeout, 40)))
@@ -95,6 +100,18 @@ func (a *API) submit(ctx *fasthttp.RequestCtx, req *core.Request, res *core.Resu
 		http1.ReturnBody(ctx)
 	}
 	return err
+}
+
+// Refuses says, from the head of a request alone, that Invoke and Enqueue will refuse it:
+// its body need not come.
+func (a *API) Refuses(ctx *fasthttp.RequestCtx, name string) bool {
+	var req core.Request
+	return a.Core.Function(name) == nil || options(ctx, &req) != nil
+}
+
+// RefusesWork is Refuses of Enqueue.
+func (a *API) RefusesWork(ctx *fasthttp.RequestCtx, name string) bool {
+	return !a.AsyncEnabled || a.Refuses(ctx, name)
 }
 
 // Invoke runs a function and waits for the result.

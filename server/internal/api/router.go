@@ -29,7 +29,10 @@ type Route struct {
 	// PassesOn says that the handler reads the body itself, as it comes, and takes
 	// methods that are in no route too.
 	PassesOn bool
-	At       Place
+	// Refuses says from a request's head alone that Handle will refuse it. It is asked
+	// where the caller waits to be told to send the body; nil = Handle needs the body.
+	Refuses func(ctx *fasthttp.RequestCtx, arg string) bool
+	At      Place
 }
 
 // Place says which node of a cluster answers a route.
@@ -194,7 +197,8 @@ func (a *API) serve(ctx *fasthttp.RequestCtx, res *resource, arg string) {
 			return
 		}
 	}
-	if rt.Method != fasthttp.MethodGet && !rt.PassesOn {
+	early := rt.Refuses != nil && http1.WaitsToSend(ctx) && rt.Refuses(ctx, arg)
+	if rt.Method != fasthttp.MethodGet && !rt.PassesOn && !early {
 		if err := http1.ReadBody(ctx); err != nil {
 			a.RefuseUnread(ctx, err)
 			return

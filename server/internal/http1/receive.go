@@ -68,6 +68,12 @@ func (x *exchange) receive() ([]byte, error) {
 	return x.collect(0, most)
 }
 
+// WaitsToSend says that the peer waits for 100 Continue, and has sent nothing of the body.
+func WaitsToSend(ctx *fasthttp.RequestCtx) bool {
+	x := exchangeOf(ctx)
+	return x != nil && x.asked && x.in.Buffered() == 0
+}
+
 // askForBody sends 100 Continue.
 func (x *exchange) askForBody() error {
 	if err := x.mayWrite(); err != nil {

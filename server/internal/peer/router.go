@@ -101,6 +101,7 @@ func (r *Router) Routes(routes []api.Route, last bool) []api.Route {
 		case api.AtAllNodes:
 			out[i].Handle = r.all(i, rt, last)
 		default:
+			out[i].Refuses = nil // whoever owns it knows
 			out[i].Handle = func(ctx *fasthttp.RequestCtx, arg string) {
 				r.one(i, &rt, ctx, arg, partitionOf(rt.At, ctx, arg), last)
 			}
