@@ -5,6 +5,8 @@ package interleave
 import (
 	"flag"
 	"testing"
+
+	"simplane/core"
 )
 
 var (
@@ -60,5 +62,32 @@ func TestAnswerBeforeDispatchReturns(t *testing.T) {
 		if out := Run(p, opts); out.Err != nil {
 			t.Fatalf("seed %d: %v", seed, out.Err)
 		}
+	}
+}
+
+// TestAdaptedPlansReachEverything: while callers meet, pauses end, and functions get replicas, lose
+// the last one, and get some again.
+func TestAdaptedPlansReachEverything(t *testing.T) {
+	seen, zero, again := map[core.EventKind]int{}, 0, 0
+	for seed := uint64(1); seed < 6*300; seed += 6 {
+		out := Run(Draw(seed), options(seed))
+		if out.Err != nil {
+			t.Fatalf("seed %d: %v", seed, out.Err)
+		}
+		for kind, n := range out.Seen {
+			seen[kind] += n
+		}
+		if zero += out.ToZero; out.ToZero > 0 && out.Seen[core.EventScaled] > 2*out.ToZero {
+			again++
+		}
+	}
+	t.Logf("%v, %d times to zero, and in %d plans from there", seen, zero, again)
+	for _, kind := range []core.EventKind{core.EventRequeued, core.EventScaled, core.EventReplicasReady, core.EventConcurrencyChanged} {
+		if seen[kind] < 10 {
+			t.Errorf("%v only %d times", kind, seen[kind])
+		}
+	}
+	if zero < 10 || again < 3 {
+		t.Errorf("%d times to zero, and in %d plans from there", zero, again)
 	}
 }

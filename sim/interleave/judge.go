@@ -20,6 +20,8 @@ type judge struct {
 	keys    map[string]core.ID
 	stored  int
 	freed   []freed
+	seen    map[core.EventKind]int
+	toZero  int // of those scaled
 }
 
 // freed are two executions that a key has led to, in the order in which their callers
@@ -30,7 +32,19 @@ type freed struct {
 }
 
 // domain is one registration of a function, as its steps say.
-type domain struct{ slots, size, running, depth int }
+type domain struct {
+	slots, size, running, depth int
+	spec                        *core.Spec
+	ready                       int // replicas
+}
+
+// resize follows a spec, and the replicas where slots are theirs.
+func (d *domain) resize() {
+	d.slots, d.size = d.spec.Concurrency, d.spec.QueueSize
+	if sc := d.spec.ScalingConfig; sc != nil && sc.ConcurrencyControl != nil && sc.ConcurrencyControl.Mode == core.ConcurrencyStatic {
+		d.slots = sc.ConcurrencyControl.TargetInFlightPerPod * max(1, d.ready)
+	}
+}
 
 // state is what has been observed of an execution.
 type state struct {
@@ -76,6 +90,10 @@ func (j *judge) Step(s core.Step) {
 	if d == nil {
 		return
 	}
+	if s.Kind == core.StepReplicas {
+		d.ready = int(s.A)
+		d.resize()
+	}
 	switch {
 	case s.Running() > d.running && s.Running() > d.slots:
 		j.fail("concurrency bound", "a step %v leaves %d running with %d slots", s.Kind, s.Running(), d.slots)
@@ -95,7 +113,8 @@ func (j *judge) Base(b *core.Base) {
 		j.domains[b.Domain] = &domain{}
 	}
 	d := j.domains[b.Domain]
-	d.slots, d.size = b.Spec.Concurrency, b.Spec.QueueSize
+	d.spec = b.Spec
+	d.resize()
 }
 
 // FunctionAdded implements core.Observer.
@@ -104,6 +123,9 @@ func (j *judge) FunctionAdded(*core.Function) any { return nil }
 // Observe implements core.Observer. Events of two steps may come in either order.
 func (j *judge) Observe(ev core.Event) {
 	j.w.point()
+	if j.seen[ev.Kind]++; ev.Kind == core.EventScaled && ev.Count == 0 {
+		j.toZero++
+	}
 	switch s := j.of(ev.ID); ev.Kind {
 	case core.EventAccepted:
 		s.accepted++
@@ -113,6 +135,9 @@ func (j *judge) Observe(ev core.Event) {
 			j.fail("an execution ends exactly once", "%v ended again", ev.ID)
 		}
 		s.code = ev.Code
+		if p := j.w.plan; ev.Code == core.CodeStale && p.Pause > 0 && !p.Off && !p.Short {
+			j.fail("pauses end", "%v is stale", ev.ID)
+		}
 	case core.EventDispatched:
 		s.dispatched++
 	case core.EventSlotReleased:
@@ -188,6 +213,7 @@ func (j *judge) quiet() {
 		}
 	}
 	j.callers(false)
+	j.replicas(false)
 }
 
 // callers judges what those who wait were told; at the end all were.
@@ -221,6 +247,7 @@ func (j *judge) end() {
 		}
 	}
 	j.callers(true)
+	j.replicas(true)
 	report, err := replay.Run(&w.rec, replay.Options{})
 	if err != nil {
 		j.fail(divergence, "%v", err)

@@ -24,6 +24,9 @@ type Plan struct {
 	Journal   bool  // enqueued work is durable
 	Letters   int   // most dead letters of a function; -1 = none are kept
 	Admits    bool  // callers that wait are admitted by an estimate
+	Pause     int   // ms before the first retry; 0 = none
+	Scaled    bool  // core sets the replicas, from none to two
+	PerPod    bool  // slots are those of each replica
 	Tasks     [][]Op
 }
 
@@ -55,7 +58,7 @@ func (o Op) String() string {
 
 func (p *Plan) String() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "seed %d: %d slots, queue of %d, %d retries, %d shards, room for %d, %d a second, scheduler off %v, backlog %v, journal %v, letters %d, admission %v\n", p.Seed, p.Slots, p.QueueSize, p.Retries, p.Shards, p.Room, p.Rate, p.Off, p.Backlog, p.Journal, p.Letters, p.Admits)
+	fmt.Fprintf(&b, "seed %d: %d slots, queue of %d, %d retries, %d shards, room for %d, %d a second, scheduler off %v, backlog %v, journal %v, letters %d, admission %v, pauses %d ms, scaled %v, per replica %v\n", p.Seed, p.Slots, p.QueueSize, p.Retries, p.Shards, p.Room, p.Rate, p.Off, p.Backlog, p.Journal, p.Letters, p.Admits, p.Pause, p.Scaled, p.PerPod)
 	for i, ops := range p.Tasks {
 		for _, o := range ops {
 			fmt.Fprintf(&b, "  task %d: %v\n", i, o)
@@ -98,7 +101,60 @@ func Draw(seed uint64) *Plan {
 	if seed%3 == 0 {
 		p.widen(rand.New(rand.NewPCG(seed, 0x77696465)))
 	}
+	if adapts(seed) {
+		p.adapt(rand.New(rand.NewPCG(seed, 0x6164617074)))
+	}
 	return p
+}
+
+// adapts says that a seed's plan has an autoscaler or pauses: one in six.
+func adapts(seed uint64) bool { return seed%6 == 1 }
+
+// adapt gives a plan an autoscaler, pauses between attempts, or both.
+func (p *Plan) adapt(r *rand.Rand) {
+	p.Scaled = r.IntN(4) > 0
+	p.PerPod = p.Scaled && r.IntN(2) == 0
+	if !p.Scaled || r.IntN(2) == 0 {
+		p.Pause, p.Retries = 1+r.IntN(8), 1+r.IntN(2)
+	}
+	more := []string{"pass", "cancel"}
+	if p.Scaled {
+		more = append(more, "replicas", "ready", "pass")
+	}
+	for t := range p.Tasks {
+		for i := range p.Tasks[t] {
+			if o := &p.Tasks[t][i]; p.Pause > 0 && r.IntN(2) == 0 {
+				o.Answer = "failing"
+			}
+		}
+		o := Op{Kind: more[r.IntN(len(more))], Function: min(r.IntN(4), 1), N: 1 + r.IntN(2)}
+		if o.Kind == "pass" {
+			o.N = 1 + r.IntN(30)
+		}
+		p.Tasks[t] = slices.Insert(p.Tasks[t], r.IntN(len(p.Tasks[t])+1), o)
+	}
+	switch {
+	case p.Pause > 0 && r.IntN(2) == 0:
+		p.pauseEndsMeanwhile()
+	case p.Scaled && r.IntN(2) == 0:
+		p.wakesFromZero()
+	}
+}
+
+// pauseEndsMeanwhile has an execution cancelled while another one fails and begins its pause.
+func (p *Plan) pauseEndsMeanwhile() {
+	p.Off, p.Short, p.Scaled, p.PerPod, p.Room, p.Rate = false, false, false, false, 1000, 0
+	failing := Op{Kind: "enqueue", Answer: "failing"}
+	p.Tasks = [][]Op{{failing, {Kind: "cancel"}}, {failing}}
+}
+
+// wakesFromZero has two first calls of a function without replicas, and one more when it may
+// have lost those again, which is never answered.
+func (p *Plan) wakesFromZero() {
+	p.Room, p.Off = 1000, false
+	for t := range 2 {
+		p.Tasks[t] = []Op{{Kind: "enqueue", Answer: "inside"}, {Kind: "pass", N: 30}, {Kind: "enqueue", Answer: "never"}}
+	}
 }
 
 // widen gives a plan a journal or dead letters, admission, and callers that leave. One plan in

@@ -5,6 +5,7 @@ package interleave
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -19,24 +20,34 @@ type Outcome struct {
 	History uint64
 	Points  int
 	Made    []concurrent.Switch
+	Seen    map[core.EventKind]int // while the tasks ran
+	ToZero  int                    // of core.EventScaled
 }
 
 // options are those of a seed: one in five walks at random, the others use PCT.
 func options(seed uint64) concurrent.Options {
-	return concurrent.Options{Seed: seed, Depth: int(seed % 5), Points: 600}
+	o := concurrent.Options{Seed: seed, Depth: int(seed % 5), Points: 600}
+	if adapts(seed) { // those plans are shorter
+		o.Points = 200
+	}
+	return o
 }
 
 // Run runs a plan under a scheduler.
 func Run(p *Plan, opts concurrent.Options) (out Outcome) {
 	opts.Limit = 200_000
-	w := &world{plan: p, s: concurrent.NewScheduler(opts), calls: map[string]*call{}, letters: map[core.ID]bool{}, over: true}
-	w.j = &judge{w: w, domains: map[uint32]*domain{}, states: map[[8]byte]*state{}, keys: map[string]core.ID{}}
+	w := &world{plan: p, s: concurrent.NewScheduler(opts), calls: map[string]*call{}, letters: map[core.ID]bool{}, fleets: map[*core.Function]*fleet{}, over: true}
+	w.j = &judge{w: w, domains: map[uint32]*domain{}, states: map[[8]byte]*state{}, keys: map[string]core.ID{}, seen: map[core.EventKind]int{}}
 	cfg := core.Config{
 		TTL: time.Second, CleanupTTL: time.Second / 2, StaleTTL: 2 * time.Second, IdempotencyTTL: time.Second, SweepInterval: 100 * time.Millisecond,
 		Shards: p.Shards, SchedulerOff: p.Off, MaxExecutions: p.Room, RateMaxPerSecond: p.Rate, MaxDeadLetters: p.Letters, Recorder: w.j,
 	}
 	if p.Short {
 		cfg.TTL, cfg.CleanupTTL, cfg.StaleTTL, cfg.SweepInterval = 40*time.Millisecond, 20*time.Millisecond, 80*time.Millisecond, 10*time.Millisecond
+	}
+	if p.Scaled {
+		cfg.Scaler, cfg.AutoscaleInterval, cfg.ScaleToZeroGrace = w, 5*time.Millisecond, 10*time.Millisecond
+		cfg.ScaleUpCooldown, cfg.ScaleDownCooldown, cfg.ScaleDownWindow = time.Millisecond, time.Millisecond, 5*time.Millisecond
 	}
 	if p.Backlog {
 		cfg.OnBacklog = w.backlog
@@ -72,8 +83,9 @@ func Run(p *Plan, opts concurrent.Options) (out Outcome) {
 	}
 	w.over = false
 	err = w.s.Run()
+	seen, toZero := maps.Clone(w.j.seen), w.j.toZero
 	w.over = true
-	out = Outcome{History: w.s.History(), Points: w.s.Points(), Made: w.s.Made()}
+	out = Outcome{History: w.s.History(), Points: w.s.Points(), Made: w.s.Made(), Seen: seen, ToZero: toZero}
 	if err == nil {
 		err = w.settle()
 	} else if f := (*Failure)(nil); !errors.As(err, &f) {

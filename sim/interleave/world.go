@@ -32,8 +32,9 @@ type world struct {
 	journal *journal
 	drained bool             // core has been told to drain
 	letters map[core.ID]bool // that were redriven
-	later   []func()         // answers that come when the tasks are over
-	over    bool             // they are
+	fleets  map[*core.Function]*fleet
+	later   []func() // answers that come when the tasks are over
+	over    bool     // they are
 	pumping bool
 }
 
@@ -177,11 +178,15 @@ func (w *world) backlog() {
 }
 
 func (w *world) spec(fn, slots, size int) *core.Spec {
-	name, timeout, zero, one, none := fmt.Sprint("f", fn), 20, 0, 1.0, 0.0
-	spec, err := core.ResolveSpec(core.SpecInput{
+	name, timeout, one, none := fmt.Sprint("f", fn), 20, 1.0, 0.0
+	in := core.SpecInput{
 		Name: &name, Concurrency: &slots, QueueSize: &size, MaxRetries: &w.plan.Retries, TimeoutMillis: &timeout,
-		RetryBackoff: &core.RetryBackoffInput{InitialMillis: &zero, MaxMillis: &zero, Multiplier: &one, Jitter: &none},
-	})
+		RetryBackoff: &core.RetryBackoffInput{InitialMillis: &w.plan.Pause, MaxMillis: &w.plan.Pause, Multiplier: &one, Jitter: &none},
+	}
+	if w.plan.Scaled {
+		in.ScalingConfig = w.scaling(slots)
+	}
+	spec, err := core.ResolveSpec(in)
 	if err != nil {
 		panic(err)
 	}
@@ -246,6 +251,10 @@ func (w *world) do(task, place int, o Op) {
 		_, _ = w.core.Update(w.spec(o.Function, o.N, 4-o.N), 0)
 	case "drain-once":
 		_, _ = w.core.DrainOnce(name, nil)
+	case "replicas":
+		_ = w.core.SetReplicas(name, o.N)
+	case "ready":
+		w.core.ReplicasReady(name, o.N)
 	case "recreate":
 		_, _ = w.core.Delete(name)
 		w.register(o.Function)

@@ -34,6 +34,10 @@ var interleaveMutants = []mutant{
 	{"interleave: a commit that is told late takes one back", "if uint64(to) <= old || q.durable.CompareAndSwap(old, uint64(to)) {", "q.durable.Store(uint64(to))\n\t\tif uint64(to) <= old || true {"},
 	{"interleave: two redrive one dead letter", "letter, there = c.takeLetter(fn, in, fx.now); !there {", "letter, there = c.takeLetter(fn, in, fx.now); !there && in.letterGone {"},
 	{"interleave: who joins while others are asked is not there", "return in.nobody && ex.everJoined() == in.asked.joins", "return in.nobody"},
+	{"interleave: two calls of the provider at a time", "if !a.due || a.asking || fn.deleted {", "if !a.due || fn.deleted {"},
+	{"interleave: what becomes due while the provider is asked is forgotten", "fn.auto.Load().asking = false\n\t\tfn.askIfDue(fx)", "fn.auto.Load().asking = false"},
+	{"interleave: nobody looks when the first call seems to be over", "\tif fx.wake {\n\t\tc.take(fx.fn, &input{kind: StepLook", "\tif fx.wake && (fx.fn.QueueDepth()+fx.fn.InFlight() > 0 || fx.event.Kind != EventAccepted) {\n\t\tc.take(fx.fn, &input{kind: StepLook"},
+	{"interleave: a cancel stops the timer that was set meanwhile", "\tc.carryOut(&fx)\n\tfx.told.LSN = fx.restsOn\n", "\t_, _, due := ex.fn.deadlines.next()\n\tc.carryOut(&fx)\n\tif !due && ex.fn.timer != nil {\n\t\tex.fn.timer.Stop()\n\t\tex.fn.armedAt = 0\n\t}\n\tfx.told.LSN = fx.restsOn\n"},
 	{"interleave: held attempts are let go before their facts", "if c.held.push(&h) {", "if h.attempt == 0 && c.held.push(&h) {"},
 }
 
