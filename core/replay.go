@@ -121,6 +121,10 @@ func (r *Replay) Next(recorded []Step, base *Base) Verdict {
 	return v
 }
 
+// Base is the function's state after the last step, as a recording has it: a replay that
+// begins with it goes on as this one does.
+func (r *Replay) Base() *Base { return r.fn.base(Instant{}, true) }
+
 // place says what is wrong with the records as the next ones; "" = nothing.
 func (r *Replay) place(recorded []Step) string {
 	switch {

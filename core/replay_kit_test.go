@@ -89,7 +89,11 @@ func (tr *track) replay(cfg ReplayConfig, from *Base) (n, unverified int, bad *V
 		default:
 			return n, unverified, &v, s
 		}
-		n++
+		if n++; from.Seq == 0 && n < 20_000 && n%3 == 0 && s[0].Depth()+s[0].Running() < 64 {
+			if why := takenOver(cfg, r); why != "" {
+				return n, unverified, &Verdict{Result: ReplayDiverged, Why: "a Base does not bring over " + why}, s
+			}
+		}
 	}
 	return n, unverified, nil, nil
 }

@@ -185,7 +185,7 @@ func (k *several) Boot(s *nodes.Seat) (*core.Core, error) {
 	cfg.Scaler, cfg.Journal, cfg.Specs = nil, s.Log, world.Specs{}
 	var t *tape
 	if !k.r.opts.Unchecked {
-		t = newTape(k.witness, nil)
+		t = newTape(k.witness, nil, k.r.sc.Seed)
 		t.restart()
 		cfg.Recorder = t
 		k.seats[s].tape = t

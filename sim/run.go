@@ -140,7 +140,7 @@ func (r *run) boot(seen observer) (*core.Core, error) {
 	}
 	if !r.opts.Unchecked {
 		if r.tape == nil {
-			r.tape = newTape(r.witness, cfg.Recorder)
+			r.tape = newTape(r.witness, cfg.Recorder, r.sc.Seed)
 		}
 		r.tape.restart()
 		if cfg.Recorder = r.tape; r.opts.recorder != nil {

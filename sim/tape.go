@@ -2,6 +2,7 @@ package sim
 
 import (
 	"fmt"
+	"math"
 	"strings"
 	"time"
 
@@ -26,6 +27,7 @@ type tape struct {
 	domains map[uint32]*track
 	inOrder []*track
 	wholly  int64 // steps
+	often   bool  // second replays begin in the middle of the work
 
 	steps, unverified int64
 }
@@ -33,6 +35,17 @@ type tape struct {
 const (
 	wholly   = 500_000
 	sparsely = 16
+)
+
+// In one run of someRuns, by its seed, a second replay of each function begins again and again in
+// the middle of the work, where the recorded bases, which are of idle functions nearly all,
+// never are.
+const (
+	someRuns  = 2
+	lateSteps = 512 // of each; one in lateAfter of the steps without one begins one
+	lateAfter = 32
+	lateSize  = 64      // most executions that are queued or run then
+	lateUntil = 100_000 // steps of the run
 )
 
 // A run with more than fewTracks takes the steps of each again in batches of
@@ -45,14 +58,17 @@ const (
 	batched   = 16
 )
 
-func newTape(w *witness, also core.Recorder) *tape { return &tape{w: w, also: also, wholly: wholly} }
+func newTape(w *witness, also core.Recorder, seed uint64) *tape {
+	return &tape{w: w, also: also, wholly: wholly, often: random.Mix(seed)%someRuns == 0}
+}
 
 // track is what is recorded of one domain: a function, or a shard of keys.
 type track struct {
 	domain  uint32
 	name    string
 	replay  *core.Replay
-	late    *core.Replay // begun with the last base, as a recording may that kept the last hour only; nil = none
+	late    *core.Replay // begun later than replay, as a recording may that kept the last hour only; nil = none
+	until   int          // records: so long late goes on
 	keys    *core.KeyReplay
 	chosen  bool        // its steps are taken again up to the next base, though the run is long
 	due     []core.Step // steps that are to be taken again, with their further records; a base may still follow
@@ -261,17 +277,30 @@ func (t *tape) compare(tr *track, step []core.Step, base *core.Base) {
 			v = late
 		}
 	}
-	if tr.replay != nil && base != nil && base.Whole {
-		if tr.late = nil; t.steps < t.wholly && chosen(base) {
-			tr.late = t.from(base)
-		}
-	}
 	switch v.Result {
 	case core.ReplayIdentical:
 	case core.ReplayUnverified:
 		t.unverified++
 	default:
 		t.w.fail(divergence, "%s, step %d, %v: %v: %s\n%s", tr.name, step[0].Seq, step[0].Kind, v.Result, v.Why, tr.report(step, v.Again))
+	}
+	t.later(tr, &step[len(step)-1], base)
+}
+
+// later ends a track's late replay when its time is over, and begins another one: with a
+// recorded base, or with the state of the first replay after a step.
+func (t *tape) later(tr *track, last *core.Step, base *core.Base) {
+	switch {
+	case tr.replay == nil || t.w.violation != nil:
+	case base != nil && base.Whole:
+		if tr.late = nil; t.steps < t.wholly && chosen(base) {
+			tr.late, tr.until = t.from(base), math.MaxInt
+		}
+	case tr.late != nil && tr.records >= tr.until:
+		tr.late = nil
+	case tr.late == nil && t.often && t.steps < lateUntil && last.Depth()+last.Running() <= lateSize &&
+		random.Mix(uint64(tr.domain)<<32|uint64(last.Seq))%lateAfter == 0:
+		tr.late, tr.until = t.from(tr.replay.Base()), tr.records+lateSteps
 	}
 }
 

@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"math"
 	"math/rand/v2"
 	"reflect"
 	"strings"
@@ -170,3 +171,50 @@ load:
 
 // stepCheck is the field with the running check.
 var stepCheck = func() int { f, _ := reflect.TypeFor[core.Step]().FieldByName("Check"); return f.Index[0] }()
+
+// seeing counts the steps at which a second replay has begun with executions that have not ended,
+// which is not a recorded base's.
+type seeing struct {
+	*tape
+	begun *int
+	was   *core.Replay
+}
+
+func (s *seeing) Step(step core.Step) {
+	s.tape.Step(step)
+	if tr := s.of(step.Domain); tr.late != nil && tr.late != s.was && tr.until != math.MaxInt && len(tr.late.Base().Live) > 0 {
+		s.was = tr.late
+		*s.begun++
+	}
+}
+
+// TestReplaysBeginInTheMiddle of the work, in some runs, by their seed.
+func TestReplaysBeginInTheMiddle(t *testing.T) {
+	with, all := 0, 20
+	for seed := range all {
+		sc := parse(t, `
+name: middle
+duration: 20s
+core: {rateMaxPerSecond: 0}
+functions: [{name: f, concurrency: 2, queueSize: 50, maxRetries: 2, behavior: {latency: {distribution: exponential, mean: 60ms}, failureRate: 0.3}}]
+load: [{function: f, arrivals: {process: poisson, rate: 25}}]
+`)
+		sc.Seed = uint64(seed)
+		begun := 0
+		r, err := newRun(sc, Options{recorder: func(to core.Recorder) core.Recorder { return &seeing{tape: to.(*tape), begun: &begun} }})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r.toTheEnd(); r.witness.violation != nil {
+			t.Fatal(r.witness.violation)
+		}
+		if begun > 2 {
+			with++
+		} else if begun > 0 {
+			t.Errorf("seed %d: only %d have begun", seed, begun)
+		}
+	}
+	if with < all/4 || with > all*3/4 {
+		t.Errorf("in %d of %d runs, want half of them", with, all)
+	}
+}

@@ -62,7 +62,7 @@ func run(only string, from, count int, limit time.Duration, applies bool) (int, 
 		return 2, fmt.Errorf("%w (run it from the module's root)", err)
 	}
 	var chosen []mutant
-	for _, m := range slices.Concat(mutants, moreMutants, againMutants, thirdMutants, fourthMutants, nodeMutants, interleaveMutants, serverMutants) {
+	for _, m := range slices.Concat(mutants, moreMutants, againMutants, thirdMutants, fourthMutants, baseMutants, nodeMutants, interleaveMutants, serverMutants) {
 		if slices.ContainsFunc(strings.Split(only, "|"), func(word string) bool { return strings.Contains(m.name, word) }) {
 			chosen = append(chosen, m)
 		}
