@@ -263,9 +263,22 @@ func (w *worker) expire(c *call) {
 		return
 	}
 	// A late answer would be read as the next invocation's.
-	w.breakOff("replaced: execution "+c.inv.ExecutionID+" ran over its deadline", slog.LevelWarn, func() {
-		w.complete(c, provider.Failure(provider.CodeTimeout, "the function did not answer within its deadline"+w.noise(c)), false)
+	// Core may have ended the execution at the same instant, without a word: the log has
+	// the reason in any case.
+	why := w.silence(c)
+	w.breakOff("replaced: execution "+c.inv.ExecutionID+" ran over its deadline"+why, slog.LevelWarn, func() {
+		w.complete(c, provider.Failure(provider.CodeTimeout, "the function did not answer within its deadline"+why), false)
 	})
+}
+
+// silence is the end of a timeout's message: what the function wrote, and what it should
+// have written.
+func (w *worker) silence(c *call) string {
+	const form = `; an answer is one line {"output":…} or {"error":{"code":…,"message":…}} on standard output`
+	if noise := w.noise(c); noise != "" {
+		return noise + form
+	}
+	return "; it wrote no line of output, which may be in the program's own buffer" + form
 }
 
 // noise is the end of a failure's message: what the function wrote in place of

@@ -261,6 +261,18 @@ func TestACrashThatIsKnownLateIsACrash(t *testing.T) {
 	}
 }
 
+// A program that does not speak the protocol, or says nothing at all, times out, and both
+// the failure and the log say what it wrote and what was expected.
+func TestTimeoutSaysWhatCameInPlaceOfAnAnswer(t *testing.T) {
+	p := start(t, Options{})
+	for name, wrote := range map[string]string{"cat": `no answer: {"executionId":"exec-1"`, "sleep 1000": "wrote no line of output"} {
+		provision(t, p, provider.Deployment{Name: name[:3], RuntimeMode: provider.STDIO, Replicas: 1, RuntimeCommand: name})
+		wantCode(t, invokeFor(t, p, name[:3], `{"a":1}`, time.Second), provider.CodeTimeout, wrote, `an answer is one line {"output":…}`)
+		wantLog(t, p, name[:3], "ran over its deadline; it")
+		wantLog(t, p, name[:3], `an answer is one line {"output":…}`)
+	}
+}
+
 // A function that answers, or writes what is no answer, and then exits leaving a
 // process that holds its output open: what it wrote counts before how it ended.
 func TestWhatWasWrittenBeforeTheExitCounts(t *testing.T) {
