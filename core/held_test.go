@@ -364,3 +364,30 @@ func TestHeldQueueIsLinearizable(t *testing.T) {
 		}
 	}
 }
+
+// A caller that has joined is told the output, however late the end is durable: cleanupTtl
+// does not take it before.
+func TestWhoJoinedGetsTheOutputOfALateCommit(t *testing.T) {
+	d := newDurableBed(t)
+	d.register("f")
+	d.sync()
+	id := d.submit(Request{Function: "f", IdempotencyKey: "k"}).ID
+	w := &wakes{}
+	d.submit(Request{Function: "f", IdempotencyKey: "k", Sync: true, Waiter: w})
+	d.sync()
+	d.work.next(t).Complete(Outcome{Status: Success, Output: []byte(`"out"`)})
+	for _, past := range []time.Duration{d.Config().CleanupTTL, d.Config().TTL} {
+		d.clock.jump(past + time.Second)
+		d.Sweep()
+	}
+	wantEqual(t, "woken before it is durable", w.count(), 0)
+	d.sync()
+	told := w.only(t)
+	wantEqual(t, "told", told.Status, Success)
+	wantEqual(t, "output", string(told.Output), `"out"`)
+	d.clock.jump(time.Second)
+	d.Sweep()
+	if _, found := d.Details(id); found {
+		t.Error("kept past its TTL once its end is durable")
+	}
+}

@@ -175,6 +175,8 @@ func (fn *Function) age(work *expiry, ex *execution, due int64, fx *effects) {
 	case ttl.evictable(ex.finished, now.Wall):
 		work.evict(ex)
 		return
+	case !ex.cleaned && ttl.cleanable(ex.finished, now.Wall) && fx.endHeld(ex):
+		next = now.Wall // whoever waits for it has not been told its output
 	case !ex.cleaned && ttl.cleanable(ex.finished, now.Wall):
 		work.freed += fn.dropPayload(ex)
 		work.events = append(work.events, expiryEvent{EventCleaned, ex})
