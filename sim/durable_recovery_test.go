@@ -2,6 +2,8 @@ package sim
 
 import (
 	"testing"
+
+	"simplane/sim/scenario"
 )
 
 // The process crashes at each point, and then at every point of the recovery from
@@ -48,4 +50,36 @@ func TestCrashInEveryRecovery(t *testing.T) {
 		t.Errorf("%d runs, and %d writes in recoveries: hardly anything was tried", runs, writes)
 	}
 	t.Logf("%d runs, %d writes in recoveries", runs, writes)
+}
+
+// A recovery that crashes as the run would end is waited for: with the process down there is
+// nothing to compare with the facts.
+func TestTheLastRecoveryEnds(t *testing.T) {
+	sc, err := scenario.Parse("test.yaml", []byte(`
+name: last
+seed: 1
+duration: 2s
+settle: 10s
+core: {rateMaxPerSecond: 0, journal: {enabled: true}}
+functions:
+  - {name: f}
+load:
+  - {function: f, arrivals: {process: burst, at: 1s, count: 1}}
+faults:
+  - {at: 10.5s, kind: crash, for: 1500ms, again: 3}
+`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := newRun(sc, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.toTheEnd()
+	if v := r.witness.violation; v != nil {
+		t.Fatal(v)
+	}
+	if n := len(r.world.Recoveries()); n != 4 || r.world.Down() {
+		t.Fatalf("%d recoveries, down %v; want 4, and a process at the end", n, r.world.Down())
+	}
 }

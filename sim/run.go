@@ -207,7 +207,8 @@ func (r *run) toTheEnd() {
 	}()
 	quietAt, end := int64(-1), int64(math.MaxInt64) // known once the run is quiet
 	for w.violation == nil && !r.stopped {
-		if quietAt >= 0 && (r.several == nil && !w.quiet() || r.several != nil && !r.world.Quiet()) { // dead letters were redriven
+		// Dead letters were redriven, or a recovery has crashed again.
+		if quietAt >= 0 && (r.several == nil && !w.quiet() || r.several != nil && !r.world.Quiet() || r.world.Down()) {
 			quietAt, end = -1, math.MaxInt64
 		}
 		if quietAt < 0 && r.world.Quiet() && r.quiet() { // a core that has crashed cannot be asked

@@ -39,6 +39,9 @@ func (w *World) restart(int32) {
 	}
 }
 
+// Down says that there is no process now, and that one will be made.
+func (w *World) Down() bool { return w.node.downs > 0 && !w.node.lost }
+
 // Lost says that no process can be made any more of what is on the disk.
 func (w *World) Lost() bool { return w.node.lost }
 
