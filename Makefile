@@ -64,19 +64,20 @@ race:
 	go test -race -short -p 3 -timeout 30m $(LONG) $$(go list ./... | grep -vE '$(PLAIN_ONLY)|^simplane/server(/provider/process)?$$')
 
 # Some orders of events need one processor, some need more than there are. -short
-# leaves out long tests that the number makes no difference to.
+# leaves out long tests that the number makes no difference to. Here and below the stage vet
+# has looked at the same files: -vet=off does not have go test look again.
 cores:
-	go test -race -short -timeout 20m -cpu 1,2,8 ./core
-	go test -tags interleave -timeout 20m ./core/concurrent ./sim/interleave
-	go test -tags interleave -timeout 20m -run Linearizable ./core
+	go test -vet=off -race -short -timeout 20m -cpu 1,2,8 ./core
+	go test -vet=off -tags interleave -timeout 20m ./core/concurrent ./sim/interleave
+	go test -vet=off -tags interleave -timeout 20m -run Linearizable ./core
 
 # The race detector changes the times, and what is built with it is not what
 # ships. Most of these tests wait for other processes: three packages at a time keep two
 # processors busy. A browser gives up what it loads while networks of containers come
 # and go: pages have a turn of their own.
 plain:
-	go test -p 3 -timeout 20m $(LONG) ./server/harness/containers ./core ./core/cluster ./bench/live ./bench/bubble $$(go list ./server/... | grep -vE '/internal/ui$$|/server(/provider/process|/harness/containers)?$$') ./sim ./sim/replay ./sim/swarm ./sim/sweep ./sim/whatif ./cmd/...
-	go test -timeout 20m ./server/internal/ui
+	go test -vet=off -p 3 -timeout 20m $(LONG) ./server/harness/containers ./core ./core/cluster ./bench/live ./bench/bubble $$(go list ./server/... | grep -vE '/internal/ui$$|/server(/provider/process|/harness/containers)?$$') ./sim ./sim/replay ./sim/swarm ./sim/sweep ./sim/whatif ./cmd/...
+	go test -vet=off -timeout 20m ./server/internal/ui
 
 # How much of core the seeds of the swarm reach by themselves, in percent of its
 # statements: of one process, of several nodes, and replays of recordings. Below this
@@ -84,7 +85,7 @@ plain:
 COVERAGE := 92
 coverage:
 	@mkdir -p bin
-	go test -count=1 -run '^TestSwarm' -coverpkg=./core -coverprofile=bin/swarm.cover ./sim/swarm
+	go test -vet=off -count=1 -run '^TestSwarm' -coverpkg=./core -coverprofile=bin/swarm.cover ./sim/swarm
 	@go tool cover -func=bin/swarm.cover | awk '/^total:/ { printf "the swarm reaches %s of core, at least $(COVERAGE)%% is asked for\n", $$3; exit $$3+0 < $(COVERAGE) }'
 
 # core is a library for machines of 32 bits too. Its tests run where this
