@@ -14,7 +14,8 @@ type SyncQueueConfig struct {
 	// free slot. > 0.
 	MaxConcurrency int
 	// MaxDepth is the number of queued sync invocations at which newcomers are
-	// refused. > 0.
+	// refused. > 0. Newcomers of one instant are checked side by side, before any
+	// of them is queued, and may pass it together; a function's queueSize is exact.
 	MaxDepth int
 	// MaxEstimatedWait is the longest estimated wait that is admitted. > 0.
 	MaxEstimatedWait time.Duration
