@@ -11,7 +11,7 @@ SLIM := grpcnotrace
 FUZZTIME ?= 10000x
 
 HOTPATH := results-invoke results-pool results-raw results-enqueue results-nethttp
-.PHONY: build build-full size run test slow-test vet vuln race cores plain pages coverage fuzz fuzz-pages scenarios cross mutants killtest bench bench-check results-hotpath $(HOTPATH) results-before results-growth results-fidelity jetstream results-durable results-cluster soak soak-cluster kube-assets kube-test clean
+.PHONY: build build-full size run test slow-test vet vuln race cores plain pages coverage fuzz scenarios cross mutants killtest bench bench-check results-hotpath $(HOTPATH) results-before results-growth results-fidelity jetstream results-durable results-cluster soak soak-cluster kube-assets kube-test clean
 
 build:
 	go build -tags '$(SLIM)' -ldflags '$(LDFLAGS)' -o bin/simplane ./cmd/simplane
@@ -34,7 +34,7 @@ run: build
 
 # Everything CI runs, on any machine, however busy: each stage runs although an
 # earlier one failed, and those that failed are named at the end.
-STAGES := vet size vuln race cores plain coverage fuzz-pages scenarios cross
+STAGES := vet size vuln race cores plain pages coverage fuzz scenarios cross
 test:
 	@MAKE='$(MAKE)' .ci/stages $(STAGES)
 
@@ -74,15 +74,11 @@ cores:
 # The race detector changes the times, and what is built with it is not what
 # ships. Most of these tests wait for other processes: three packages at a time keep two
 # processors busy. A browser gives up what it loads while networks of containers come
-# and go: pages have their turn beside fuzz.
+# and go: pages have a turn of their own.
 plain:
 	go test -vet=off -p 3 -timeout 20m $(LONG) ./server/harness/containers ./core ./core/cluster ./bench/live ./bench/bubble $$(go list ./server/... | grep -vE '/internal/ui$$|/server(/provider/process|/harness/containers)?$$') ./sim ./sim/replay ./sim/swarm ./sim/sweep ./sim/whatif ./cmd/...
-
-# Much of the time the tests of pages wait for the browser: fuzz has the processors then.
 pages:
 	go test -vet=off -timeout 20m ./server/internal/ui
-fuzz-pages:
-	@$(MAKE) --no-print-directory -k -j 2 -Otarget fuzz pages
 
 # How much of core the seeds of the swarm reach by themselves, in percent of its
 # statements: of one process, of several nodes, and replays of recordings. Below this

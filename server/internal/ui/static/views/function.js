@@ -17,7 +17,7 @@ const SPANS = [['5 minutes', 300], ['15 minutes', 900], ['1 hour', 3600]];
 
 export function functionView(name) {
   const past = new Past(name);
-  let stats = null, spec = null, deleted = false;
+  let stats = null, spec = null, deleted = false, loading = null, loadingSpec = null;
   const charts = [
     new Chart({title: 'Rate', format: n => rate(n) + '/s', series: [
       {key: 'accepted', label: 'accepted'}, {key: 'ok', label: 'ok'}, {key: 'failed', label: 'errors, timeouts'}, {key: 'rejected', label: 'rejected'}]}),
@@ -42,20 +42,28 @@ export function functionView(name) {
 
   const remove = h('button', {type: 'button', class: 'danger', onclick: async () => {
     if (!await confirm(`Delete ${name}?`, 'Its queued work ends in error.', 'Delete')) return;
+    deleted = true; // from here on nobody asks for it, and who has asked is waited for
+    await Promise.allSettled([loading, loadingSpec]);
     try {
       await call('DELETE', fn(name));
     } catch (err) {
+      deleted = false;
       note.replaceChildren(h('span', {class: 'bad'}, err.text));
       return;
     }
-    deleted = true;
     announce(`Function ${name} is deleted.`);
     location.hash = '#/functions';
   }}, 'Delete');
   const change = h('button', {type: 'button', class: 'primary', onclick: () => edit({name, done: loadSpec})}, 'Edit');
   const clone = h('button', {type: 'button', onclick: () => edit({from: name})}, 'Clone');
 
-  async function loadSpec() {
+  function loadSpec() {
+    const read = readSpec();
+    loadingSpec = Promise.allSettled([loadingSpec, read]);
+    return read;
+  }
+
+  async function readSpec() {
     if (deleted) return;
     try {
       spec = await get(fn(name));
@@ -70,13 +78,17 @@ export function functionView(name) {
       const what = [spec.rollout && `The last change: ${spec.rollout.state}${spec.rollout.message ? ', ' + spec.rollout.message : ''}`, spec.trouble, stats?.metricsError && `Not scaled by cpu or memory: ${stats.metricsError}`].filter(Boolean);
       trouble.hidden = what.length === 0;
       trouble.replaceChildren(...what.map(line => h('span', {class: 'line'}, line)));
-      kept.load();
+      await kept.load();
     } catch (err) {
       if (err.status !== 404) text.textContent = err.text;
     }
   }
 
-  async function load() {
+  function load() {
+    return loading = read();
+  }
+
+  async function read() {
     if (deleted) return;
     try {
       stats = await get(fn(name) + '/stats');
