@@ -77,6 +77,7 @@ cores:
 # and go: pages have a turn of their own.
 plain:
 	go test -vet=off -p 3 -timeout 20m $(LONG) ./server/harness/containers ./core ./core/cluster ./bench/live ./bench/bubble $$(go list ./server/... | grep -vE '/internal/ui$$|/server(/provider/process|/harness/containers)?$$') ./sim ./sim/replay ./sim/swarm ./sim/sweep ./sim/whatif ./cmd/...
+
 pages:
 	go test -vet=off -timeout 20m ./server/internal/ui
 
