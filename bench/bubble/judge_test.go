@@ -324,7 +324,10 @@ func (j *judge) slots() {
 				break
 			}
 		}
-		if !j.prompt || j.changed[j.functions[name].Name] {
+		// What becomes stale gives its slot up while its function goes on, and whether queued work
+		// that is stale too takes that slot or ends with it, two goroutines decide.
+		stale := j.s.sc.Core.StaleTTL > 0 && j.s.sc.Core.StaleTTL < j.s.sc.Duration
+		if !j.prompt || stale || j.changed[j.functions[name].Name] {
 			continue
 		}
 		for _, a := range attempts {
