@@ -164,7 +164,7 @@ func (r *Replay) pass(recorded []Step, in *input) Verdict {
 	switch {
 	case s.B != r.fn.load():
 		return Verdict{Result: ReplayDiverged, Why: fmt.Sprintf("an execution that is not there has changed queue or slots to %d and %d", s.Depth(), s.Running())}
-	case !r.gaps && !late && s.Kind != StepForget && s.Kind != StepRelieve && s.Kind != StepExpire && s.Kind != StepDurable: // which may be evicted
+	case !r.gaps && !late && !slices.Contains([]StepKind{StepForget, StepRelieve, StepExpire, StepDurable}, s.Kind): // they may come after its eviction
 		return Verdict{Result: ReplayDiverged, Why: fmt.Sprintf("there is no execution %v", s.ID)}
 	}
 	return Verdict{Result: ReplayUnverified, Why: "it is about an execution from before the base"}

@@ -272,19 +272,23 @@ func (t *tape) compare(tr *track, step []core.Step, base *core.Base) {
 		v = core.Verdict{Result: core.ReplayUnusable, Why: "there is no base to begin with"}
 	}
 	t.steps++
-	if tr.late != nil && (v.Result == core.ReplayIdentical || v.Result == core.ReplayUnverified) {
-		if late := tr.late.Next(step, base); late.Result != core.ReplayIdentical && late.Result != core.ReplayUnverified {
+	if tr.late != nil && agrees(v) {
+		if late := tr.late.Next(step, base); !agrees(late) {
 			v = late
 		}
 	}
-	switch v.Result {
-	case core.ReplayIdentical:
-	case core.ReplayUnverified:
+	switch {
+	case v.Result == core.ReplayUnverified:
 		t.unverified++
-	default:
+	case !agrees(v):
 		t.w.fail(divergence, "%s, step %d, %v: %v: %s\n%s", tr.name, step[0].Seq, step[0].Kind, v.Result, v.Why, tr.report(step, v.Again))
 	}
 	t.later(tr, &step[len(step)-1], base)
+}
+
+// agrees says that nothing speaks against a step.
+func agrees(v core.Verdict) bool {
+	return v.Result == core.ReplayIdentical || v.Result == core.ReplayUnverified
 }
 
 // later ends a track's late replay when its time is over, and begins another one: with a

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"simplane/core"
@@ -72,6 +73,12 @@ type Violation struct {
 
 func (v *Violation) Error() string {
 	return fmt.Sprintf("invariant broken at %v: %s: %s", v.At, v.Invariant, v.Detail)
+}
+
+// Headline is the invariant and the first line of the detail.
+func (v *Violation) Headline() string {
+	line, _, _ := strings.Cut(v.Detail, "\n")
+	return v.Invariant + ": " + line
 }
 
 // fail records the first broken invariant; the run stops at it.

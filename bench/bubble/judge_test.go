@@ -310,11 +310,15 @@ func (j *judge) slots() {
 	for name, attempts := range j.byFunction() {
 		var edges []edge
 		freed := map[time.Duration]bool{}
+		var stale []time.Duration
 		for _, a := range attempts {
-			if until := j.s.heldUntil(a); until > a.received {
+			until := j.s.heldUntil(a)
+			if until > a.received {
 				edges = append(edges, edge{a.received, 1}, edge{until, -1})
 			}
-			freed[a.over] = true
+			if freed[a.over] = true; until == a.received+j.s.sc.Core.StaleTTL {
+				stale = append(stale, until)
+			}
 		}
 		slices.SortFunc(edges, func(a, b edge) int { return cmp.Or(cmp.Compare(a.at, b.at), a.more-b.more) })
 		running, most := 0, j.most[name].Concurrency
@@ -324,14 +328,15 @@ func (j *judge) slots() {
 				break
 			}
 		}
-		// What becomes stale gives its slot up while its function goes on, and whether queued work
-		// that is stale too takes that slot or ends with it, two goroutines decide.
-		stale := j.s.sc.Core.StaleTTL > 0 && j.s.sc.Core.StaleTTL < j.s.sc.Duration
-		if !j.prompt || stale || j.changed[j.functions[name].Name] {
+		// A sweep frees the slot of a stale attempt, whose function may go on.
+		swept := func(at time.Duration) bool {
+			return slices.ContainsFunc(stale, func(since time.Duration) bool { return since <= at && at <= since+j.sweep() })
+		}
+		if !j.prompt || j.changed[j.functions[name].Name] {
 			continue
 		}
 		for _, a := range attempts {
-			if c := j.calls[a.trace]; c != nil && a.number == 1 && j.old[a.id] == "" && a.received != c.at && !freed[a.received] {
+			if c := j.calls[a.trace]; c != nil && a.number == 1 && j.old[a.id] == "" && a.received != c.at && !freed[a.received] && !swept(a.received) {
 				j.s.find("%s: %s came at %v and runs from %v, when no slot became free", name, c.trace, c.at, a.received)
 				break
 			}

@@ -5,7 +5,6 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -92,12 +91,11 @@ func (s *swarmOutput) progress(done int, events int64) {
 // found prints a failure before anything is done about it, which may take minutes.
 func (s *swarmOutput) found(seed uint64, v *sim.Violation) {
 	s.line.Clear()
-	detail, _, _ := strings.Cut(v.Detail, "\n")
 	then := ""
 	if s.shrinks {
 		then = "; making its scenario smaller"
 	}
-	fmt.Fprintf(s.w, "seed %d fails at %v: %s: %s%s\n", seed, v.At, v.Invariant, detail, then)
+	fmt.Fprintf(s.w, "seed %d fails at %v: %s%s\n", seed, v.At, v.Headline(), then)
 }
 
 func (s *swarmOutput) shrinking(seed uint64, runs, lines int) {

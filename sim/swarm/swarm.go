@@ -186,7 +186,7 @@ func (a *attempt) shrink(f *Failure) {
 		f.Minimal, f.Violation, f.Runs, f.Cut = s.Scenario, s.Violation, s.Runs, s.Cut
 		made = " and made smaller"
 	}
-	f.File = scenario.Marshal(f.Minimal, fmt.Sprintf("Found by the swarm with seed %d%s.\nBreaks: %s: %s", f.Seed, made, f.Violation.Invariant, firstLine(f.Violation.Detail)))
+	f.File = scenario.Marshal(f.Minimal, fmt.Sprintf("Found by the swarm with seed %d%s.\nBreaks: %s", f.Seed, made, f.Violation.Headline()))
 }
 
 // smaller is Shrink of a failure, and tells how it goes on.
@@ -208,13 +208,4 @@ func reread(sc *scenario.Scenario) (*scenario.Scenario, []byte, error) {
 	file := scenario.Marshal(sc, "")
 	out, err := scenario.Parse(sc.Name+".yaml", file)
 	return out, file, err
-}
-
-func firstLine(s string) string {
-	for i := range s {
-		if s[i] == '\n' {
-			return s[:i]
-		}
-	}
-	return s
 }

@@ -47,8 +47,7 @@ type Conn struct {
 	in, out       *way
 	local, remote netip.AddrPort
 	peer          *Conn
-	closed        bool      // by Close
-	closedAt      time.Time // when; zero = not
+	closedAt      time.Time // by Close; zero = not
 	told          bool      // that the connection was cut; said once, as a kernel does
 	linger        int
 	read, write   deadline
@@ -129,7 +128,7 @@ func (c *Conn) arrives(p piece) {
 		return
 	case p.reset:
 		c.link.reset(c.in, c.out)
-	case c.peer.closed && !p.end:
+	case c.peer.closed() && !p.end:
 		w.missed = true
 		c.peer.put(piece{reset: true})
 	default:
@@ -145,7 +144,7 @@ func (w *way) room() int { return w.window - w.bytes - len(w.arrived) }
 // there may be something later, and nil with 0 at the end.
 func (c *Conn) take(p []byte) (int, error) {
 	switch w := c.in; {
-	case c.closed:
+	case c.closed():
 		return 0, net.ErrClosed
 	case len(w.arrived) > 0:
 		n := copy(p, w.arrived)
@@ -168,7 +167,7 @@ func (c *Conn) take(p []byte) (int, error) {
 // give sends as much as there is room for; the error is EAGAIN if there is none.
 func (c *Conn) give(p []byte) (int, error) {
 	switch w := c.out; {
-	case c.closed:
+	case c.closed():
 		return 0, net.ErrClosed
 	case c.link.cut && !c.told && !c.in.ended:
 		c.told = true
@@ -204,7 +203,7 @@ func (c *Conn) Read(p []byte) (int, error) {
 	c.link.mu.Lock()
 	defer c.link.mu.Unlock()
 	for {
-		if c.read.over() && !c.closed {
+		if c.read.over() && !c.closed() {
 			return 0, c.fails("read", os.ErrDeadlineExceeded)
 		}
 		n, err := c.take(p)
@@ -226,7 +225,7 @@ func (c *Conn) Write(p []byte) (int, error) {
 	c.link.mu.Lock()
 	defer c.link.mu.Unlock()
 	for done := 0; ; {
-		if c.write.over() && !c.closed {
+		if c.write.over() && !c.closed() {
 			return done, c.fails("write", os.ErrDeadlineExceeded)
 		}
 		n, err := c.give(p[done:])
@@ -253,7 +252,7 @@ func (c *Conn) fails(op string, err error) error {
 func (c *Conn) CloseWrite() error {
 	c.link.mu.Lock()
 	defer c.link.mu.Unlock()
-	if c.closed || c.link.cut {
+	if c.closed() || c.link.cut {
 		return c.fails("close", syscall.ENOTCONN)
 	}
 	c.end()
@@ -275,15 +274,18 @@ func (c *Conn) SetLinger(seconds int) error {
 	return nil
 }
 
+// closed says that this end is; the caller holds the link's lock.
+func (c *Conn) closed() bool { return !c.closedAt.IsZero() }
+
 // Close implements net.Conn. The peer gets what was sent and then the end; a reset, when
 // something that it has sent was not read.
 func (c *Conn) Close() error {
 	c.link.mu.Lock()
 	defer c.link.mu.Unlock()
-	if c.closed {
+	if c.closed() {
 		return c.fails("close", net.ErrClosed)
 	}
-	c.closed, c.closedAt = true, time.Now()
+	c.closedAt = time.Now()
 	for _, d := range []*deadline{&c.read, &c.write} {
 		if d.timer != nil {
 			d.timer.Stop()
@@ -310,7 +312,7 @@ func (c *Conn) Unread() int {
 func (c *Conn) PeerLeft() bool {
 	c.link.mu.Lock()
 	defer c.link.mu.Unlock()
-	return c.closed || c.link.cut || c.in.ended
+	return c.closed() || c.link.cut || c.in.ended
 }
 
 // PeerClosed is when the other end was closed, which c may not know yet; the zero time
@@ -352,7 +354,7 @@ func (c *Conn) SetWriteDeadline(t time.Time) error { return c.setDeadlines(t, &c
 func (c *Conn) setDeadlines(t time.Time, which ...*deadline) error {
 	c.link.mu.Lock()
 	defer c.link.mu.Unlock()
-	if c.closed {
+	if c.closed() {
 		return c.fails("set", net.ErrClosed)
 	}
 	for _, d := range which {
@@ -383,7 +385,7 @@ type raw struct{ c *Conn }
 // Control implements syscall.RawConn.
 func (r raw) Control(f func(uintptr)) error {
 	r.c.link.mu.Lock()
-	closed := r.c.closed
+	closed := r.c.closed()
 	r.c.link.mu.Unlock()
 	if closed {
 		return r.c.fails("raw-control", net.ErrClosed)
@@ -411,7 +413,7 @@ func (r raw) until(op string, f func(uintptr) bool, d *deadline, ready func() bo
 		c.link.mu.Lock()
 		var err error
 		switch {
-		case c.closed:
+		case c.closed():
 			err = net.ErrClosed
 		case d.over():
 			err = os.ErrDeadlineExceeded
@@ -424,7 +426,7 @@ func (r raw) until(op string, f func(uintptr) bool, d *deadline, ready func() bo
 			return nil
 		}
 		c.link.mu.Lock()
-		for !ready() && !d.over() && !c.closed {
+		for !ready() && !d.over() && !c.closed() {
 			c.link.changed.Wait()
 		}
 		c.link.mu.Unlock()
