@@ -215,10 +215,11 @@ results-loadtesters: build vegeta
 
 # Executions that the simulator replays in a second of processor time, and the memory
 # that takes, ten minutes; then a day of 40,000 functions, generated, imported and run.
+# With BEFORE the same scenarios are run by an earlier simplane binary, too, in turns.
 .PHONY: results-simspeed
 results-simspeed: build
 	mkdir -p results/simspeed
-	go run ./sim/harness/speed -runs 5 -html results/simspeed/report.html
+	go run ./sim/harness/speed -runs 5 $(if $(BEFORE),-before $(BEFORE)) -html results/simspeed/report.html
 	go run ./sim/harness/azureday -binary bin/simplane
 
 # What a data directory costs, a quarter of an hour and 3 GB. JetStream is a module

@@ -9,13 +9,20 @@ import (
 	"simplane/sim/scenario"
 )
 
+// checked is a case of functions and slots of each, with every invariant checked.
+func checked(name, what string, executions int64, most, functions, slots int) kase {
+	return kase{name: name, what: what, executions: executions, most: most, copies: functions, slots: slots, run: simulated(functions, slots, sim.Options{})}
+}
+
 // kase is something to measure.
 type kase struct {
 	name, what string
 	executions int64
 	most       int // runs
-	run        func(executions int64) (figures, error)
-	python     string // a program in place of run
+	// Of a scenario with every check: functions, and slots of each. 0 = something else.
+	copies, slots int
+	run           func(executions int64) (figures, error)
+	python        string // a program in place of run
 }
 
 // figures are what a run of a case came to.
@@ -37,18 +44,18 @@ load:
   - {function: f, arrivals: {process: poisson, rate: %g}}
 `
 
-// scenarioOf is functions that share 10,000 calls a second, each call of 10 ms, and
+// scenarioText is functions that share 10,000 calls a second, each call of 10 ms, and
 // slots for half as many again as they need. In the end as many executions as wanted
 // have arrived, about.
-func scenarioOf(functions, slots int, executions int64) (*scenario.Scenario, error) {
+func scenarioText(functions, slots int, executions int64) []byte {
 	const perSecond = 10_000
 	seconds := float64(executions) / perSecond
-	return scenario.Parse("speed.yaml", fmt.Appendf(nil, text, seconds, functions, slots, perSecond/float64(functions)))
+	return fmt.Appendf(nil, text, seconds, functions, slots, perSecond/float64(functions))
 }
 
 func simulated(functions, slots int, opts sim.Options) func(int64) (figures, error) {
 	return func(executions int64) (figures, error) {
-		sc, err := scenarioOf(functions, slots, executions)
+		sc, err := scenario.Parse("speed.yaml", scenarioText(functions, slots, executions))
 		if err != nil {
 			return figures{}, err
 		}
@@ -71,13 +78,13 @@ func replay(sc *scenario.Scenario, opts sim.Options) (figures, error) {
 var simPyQueue string
 
 var cases = []kase{
-	{"plain", "one function, 10,000 calls a second, every invariant checked", 2_000_000, 100, simulated(1, 150, sim.Options{}), ""},
-	{"unchecked", "the same without the checks", 2_000_000, 100, simulated(1, 150, sim.Options{Unchecked: true}), ""},
-	{"functions-10k", "10,000 functions that share these calls", 2_000_000, 100, simulated(10_000, 4, sim.Options{}), ""},
-	{"functions-100k", "100,000 functions that share these calls", 2_000_000, 100, simulated(100_000, 4, sim.Options{}), ""},
-	{"long", "plain, a hundred million executions", 100_000_000, 1, simulated(1, 150, sim.Options{}), ""},
-	{"bare", "a bare loop: a heap of events and random numbers, no calls to core, no checks", 2_000_000, 100, bare, ""},
-	{"simpy", "the same in SimPy, a library for Python, without the checks", 200_000, 100, nil, simPyQueue},
+	checked("plain", "one function, 10,000 calls a second, every invariant checked", 2_000_000, 100, 1, 150),
+	{name: "unchecked", what: "the same without the checks", executions: 2_000_000, most: 100, run: simulated(1, 150, sim.Options{Unchecked: true})},
+	checked("functions-10k", "10,000 functions that share these calls", 2_000_000, 100, 10_000, 4),
+	checked("functions-100k", "100,000 functions that share these calls", 2_000_000, 100, 100_000, 4),
+	checked("long", "plain, a hundred million executions", 100_000_000, 1, 1, 150),
+	{name: "bare", what: "a bare loop: a heap of events and random numbers, no calls to core, no checks", executions: 2_000_000, most: 100, run: bare},
+	{name: "simpy", what: "the same in SimPy, a library for Python, without the checks", executions: 200_000, most: 100, python: simPyQueue},
 }
 
 // bare is the same arrivals, queue and service with nothing but a heap: an event for

@@ -3,9 +3,11 @@
 // beside a bare loop of a heap and random numbers, which is what any simulation of
 // events costs.
 //
-//	go run ./sim/harness/speed [-cases plain,many-functions] [-executions N] [-html FILE]
+//	go run ./sim/harness/speed [-cases plain,functions-10k] [-executions N] [-html FILE] [-before BINARY]
 //
-// Each case runs in a process of its own, on one processor.
+// Each case runs in a process of its own, on one processor. With -before an earlier
+// simplane binary runs the same scenarios, in turns with the present one: rates of
+// different machines say little, ratios of one run do.
 package main
 
 import (
@@ -21,6 +23,7 @@ import (
 	"strings"
 	"text/tabwriter"
 
+	"simplane/bench/page"
 	"simplane/sim"
 	"simplane/sim/scenario"
 )
@@ -33,12 +36,14 @@ func main() {
 	memory := flag.String("memprofile", "", "with -one: write a profile of all that was allocated into this file")
 	profile := flag.String("cpuprofile", "", "with -one: write a profile into this file")
 	html := flag.String("html", "", "write a page into this file")
+	before := flag.String("before", "", "an earlier simplane binary, to run the same scenarios in turns with -now")
+	now := flag.String("now", "bin/simplane", "the binary that -before is held against")
 	flag.Parse()
 	var err error
 	if *one != "" {
 		err = runOne(*one, *executions, *profile, *memory)
 	} else {
-		err = runAll(*names, *executions, *runs, *html)
+		err = runAll(&plan{names: *names, executions: *executions, runs: *runs, html: *html, before: *before, now: *now})
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -107,12 +112,57 @@ func runOne(name string, executions int64, profile, memory string) error {
 	return json.NewEncoder(os.Stdout).Encode(did)
 }
 
-// runAll shows each case's medians.
-func runAll(names string, executions int64, runs int, html string) error {
+// plan is what to measure.
+type plan struct {
+	names       string // of cases, with commas; "" = all
+	executions  int64  // of each; 0 = its own number
+	runs        int
+	html        string // "" = no page
+	before, now string // binaries; before may be ""
+}
+
+func (p *plan) has(c *kase) bool {
+	return p.names == "" || slices.Contains(strings.Split(p.names, ","), c.name)
+}
+
+func (p *plan) of(c *kase) int64 {
+	if p.executions > 0 {
+		return p.executions
+	}
+	return c.executions
+}
+
+// runAll shows each case's medians, and how it is to an earlier binary.
+func runAll(p *plan) error {
+	var tables []page.Table
+	all, err := measureAll(p)
+	if err != nil {
+		return err
+	}
+	tables = append(tables, table(all))
+	if p.before != "" {
+		t, err := compareAll(p)
+		if err != nil {
+			return err
+		}
+		tables = append(tables, t)
+	}
+	for _, t := range tables {
+		if err := show(&t); err != nil {
+			return err
+		}
+	}
+	if p.html == "" {
+		return nil
+	}
+	return writePage(p.html, tables)
+}
+
+func measureAll(p *plan) ([]measured, error) {
 	var all []measured
 	for i := range cases {
 		c := &cases[i]
-		if names != "" && !slices.Contains(strings.Split(names, ","), c.name) {
+		if !p.has(c) {
 			continue
 		}
 		if c.python != "" && pythonWithSimPy() == "" {
@@ -120,10 +170,10 @@ func runAll(names string, executions int64, runs int, html string) error {
 			continue
 		}
 		m := measured{kase: c}
-		for range max(1, min(runs, c.most)) {
-			f, err := inChild(c, executions)
+		for range max(1, min(p.runs, c.most)) {
+			f, err := inChild(c, p.of(c))
 			if err != nil {
-				return err
+				return nil, err
 			}
 			m.runs = append(m.runs, f)
 		}
@@ -131,20 +181,17 @@ func runAll(names string, executions int64, runs int, html string) error {
 		fmt.Fprintf(os.Stderr, "%s: %.2f M/s\n", c.name, m.rate()/1e6)
 	}
 	if len(all) == 0 {
-		return errors.New("no such case")
+		return nil, errors.New("no such case")
 	}
-	t := tabwriter.NewWriter(os.Stdout, 2, 0, 2, ' ', tabwriter.AlignRight)
-	head, rows := table(all)
-	for _, row := range append([][]string{head}, rows...) {
-		fmt.Fprintf(t, "%s\t\n", strings.Join(row, "\t"))
+	return all, nil
+}
+
+func show(t *page.Table) error {
+	w := tabwriter.NewWriter(os.Stdout, 2, 0, 2, ' ', tabwriter.AlignRight)
+	for _, row := range append([][]string{t.Head}, t.Rows...) {
+		fmt.Fprintf(w, "%s\t\n", strings.Join(row, "\t"))
 	}
-	if err := t.Flush(); err != nil {
-		return err
-	}
-	if html == "" {
-		return nil
-	}
-	return writePage(html, head, rows)
+	return w.Flush()
 }
 
 // pythonWithSimPy is a Python that has SimPy; "" if there is none.
@@ -158,9 +205,6 @@ func pythonWithSimPy() string {
 }
 
 func inChild(c *kase, executions int64) (f figures, err error) {
-	if executions == 0 {
-		executions = c.executions
-	}
 	self, err := os.Executable()
 	if err != nil {
 		return f, err
