@@ -11,7 +11,6 @@ import (
 	"io"
 	"os/exec"
 	"regexp"
-	"runtime"
 	"strings"
 	"sync"
 	"syscall"
@@ -53,29 +52,23 @@ func StartEnv(ctx context.Context, name string, addrs int, env []string, argv ..
 	p := &Process{Name: name, Grace: stopWithin, done: make(chan struct{})}
 	p.cmd = exec.Command(argv[0], argv[1:]...) // #nosec G204 -- starting the named server is the purpose
 	p.cmd.Env = env
-	p.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setpgid: true}
+	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	pr, pw := io.Pipe()
 	p.cmd.Stdout, p.cmd.Stderr = pw, pw
 	p.cmd.WaitDelay = stopWithin
 	ready := make(chan []string, 1)
 	go p.read(pr, addrs, ready)
 
-	started := make(chan error, 1)
+	ended, err := Tie(p.cmd, nil)
+	if err != nil {
+		_ = pw.Close()
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
 	go func() {
-		// The kernel sends the death signal when the starting thread ends,
-		// not the process; so this thread stays until the child is gone.
-		runtime.LockOSThread()
-		err := p.cmd.Start()
-		started <- err
-		if err == nil {
-			_ = p.cmd.Wait()
-		}
+		<-ended
 		_ = pw.Close()
 		close(p.done)
 	}()
-	if err := <-started; err != nil {
-		return nil, fmt.Errorf("%s: %w", name, err)
-	}
 	timer := time.NewTimer(readyWithin)
 	defer timer.Stop()
 	select {

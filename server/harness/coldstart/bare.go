@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"runtime"
 	"strconv"
 	"strings"
 	"syscall"
@@ -33,6 +34,9 @@ func bare(s subject, dir string) (time.Duration, error) {
 			cmd.Env = append(cmd.Env, name+"="+v)
 		}
 	}
+	// The kernel's signal comes when the thread ends that starts the function: it stays.
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 	if s.mode == provider.HTTP {
 		invoke = bareHTTP

@@ -13,10 +13,10 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
+	"simplane/bench/child"
 	"simplane/server/harness/node"
 )
 
@@ -159,17 +159,30 @@ func (p *program) listens(t *testing.T) (addr string, err error) {
 	}
 	var said bytes.Buffer
 	cmd.Stderr = &said
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	if err := cmd.Start(); err != nil {
+	ended, err := child.Tie(cmd, nil)
+	if err != nil {
 		t.Fatal(err)
 	}
-	ended := make(chan struct{})
-	go func() { _ = cmd.Wait(); close(ended) }()
-	t.Cleanup(func() { _ = cmd.Process.Kill(); <-ended })
+	listened := false
+	t.Cleanup(func() {
+		select {
+		case <-ended:
+			if listened {
+				t.Errorf("%s ended before the test: %v", p.name, cmd.ProcessState)
+			}
+		default:
+			_ = cmd.Process.Kill()
+			<-ended
+		}
+		if t.Failed() {
+			t.Logf("%s said: %s", p.name, said.Bytes())
+		}
+	})
 	for deadline := time.Now().Add(hangGuard); ; {
 		conn, err := net.Dial("tcp", addr)
 		if err == nil {
 			conn.Close()
+			listened = true
 			return addr, nil
 		}
 		select {

@@ -6,10 +6,10 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"syscall"
 	"time"
 
+	"simplane/bench/child"
 	"simplane/server/harness/node"
 )
 
@@ -18,13 +18,13 @@ type daemon struct {
 	name string
 	log  string // path of its output
 	cmd  *exec.Cmd
-	done chan struct{} // closed once it has been reaped
+	done <-chan struct{} // closed once it has been reaped
 }
 
 // launch starts a program, which dies with this process. Its output is
 // appended to a file in dir.
 func launch(dir, path string, args ...string) (*daemon, error) {
-	d := &daemon{name: filepath.Base(path), done: make(chan struct{})}
+	d := &daemon{name: filepath.Base(path)}
 	d.log = filepath.Join(dir, d.name+".log")
 	out, err := os.OpenFile(d.log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
@@ -32,21 +32,9 @@ func launch(dir, path string, args ...string) (*daemon, error) {
 	}
 	d.cmd = exec.Command(path, args...) // #nosec G204 -- the binaries of the one who runs the tests
 	d.cmd.Dir, d.cmd.Stdout, d.cmd.Stderr = dir, out, out
-	d.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setpgid: true}
-	started := make(chan error, 1)
-	go func() {
-		// The death signal comes when the starting thread ends, not the
-		// process: the thread stays as long as the program.
-		runtime.LockOSThread()
-		err := d.cmd.Start()
-		started <- err
-		if err == nil {
-			_ = d.cmd.Wait()
-		}
-		_ = out.Close()
-		close(d.done)
-	}()
-	if err := <-started; err != nil {
+	d.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	defer out.Close() // the program has its own
+	if d.done, err = child.Tie(d.cmd, nil); err != nil {
 		return nil, fmt.Errorf("%s: %w", d.name, err)
 	}
 	return d, nil

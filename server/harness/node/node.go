@@ -14,11 +14,12 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
-	"runtime"
 	"strconv"
 	"sync"
 	"syscall"
 	"time"
+
+	"simplane/bench/child"
 )
 
 // Options say how to start a node.
@@ -38,10 +39,9 @@ type Options struct {
 type Node struct {
 	API, Mgmt string // http://host:port
 
-	cmd     *exec.Cmd
-	log     tail
-	exited  chan struct{}
-	exitErr error
+	cmd    *exec.Cmd
+	log    tail
+	exited <-chan struct{}
 }
 
 const (
@@ -118,9 +118,9 @@ func Start(opt Options) (*Node, error) {
 		// The shell lowers its own limit and becomes the server.
 		argv = append([]string{"sh", "-c", `ulimit -n "$0" && exec "$@"`, strconv.Itoa(opt.Files)}, argv...)
 	}
-	n := &Node{exited: make(chan struct{}), cmd: exec.Command(argv[0], argv[1:]...)}
+	n := &Node{cmd: exec.Command(argv[0], argv[1:]...)}
 	n.cmd.Env = append(os.Environ(), opt.Env...)
-	n.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	n.cmd.SysProcAttr = &syscall.SysProcAttr{}
 	if opt.User != 0 {
 		n.cmd.SysProcAttr.Credential = &syscall.Credential{Uid: opt.User, Gid: opt.User}
 	}
@@ -132,26 +132,16 @@ func Start(opt Options) (*Node, error) {
 	if opt.Stderr != nil {
 		n.cmd.Stderr = opt.Stderr
 	}
-	started := make(chan error)
 	ready := make(chan []string, 1)
-	go func() {
-		// The death signal comes when the starting thread ends, so keep it.
-		runtime.LockOSThread()
-		err := n.cmd.Start()
-		started <- err
-		if err != nil {
-			return
-		}
+	n.exited, err = child.Tie(n.cmd, func() {
 		lines := bufio.NewScanner(out)
 		for lines.Scan() {
 			if m := readyLine.FindStringSubmatch(lines.Text()); m != nil {
 				ready <- m
 			}
 		}
-		n.exitErr = n.cmd.Wait()
-		close(n.exited)
-	}()
-	if err := <-started; err != nil {
+	})
+	if err != nil {
 		return nil, err
 	}
 	select {
@@ -159,7 +149,7 @@ func Start(opt Options) (*Node, error) {
 		n.API, n.Mgmt = "http://"+m[1], "http://"+m[2]
 		return n, nil
 	case <-n.exited:
-		return nil, fmt.Errorf("simplane ended before it was ready (%v): %s", n.exitErr, n.Log())
+		return nil, fmt.Errorf("simplane ended before it was ready (%v): %s", n.ending(), n.Log())
 	case <-time.After(readyWithin):
 		n.Kill()
 		return nil, fmt.Errorf("simplane was not ready within %v: %s", readyWithin, n.Log())
@@ -175,13 +165,21 @@ func (n *Node) Signal(s syscall.Signal) error { return n.cmd.Process.Signal(s) }
 // Exited is closed when the process has ended.
 func (n *Node) Exited() <-chan struct{} { return n.exited }
 
+// ending is how the process has ended if that was not with success.
+func (n *Node) ending() error {
+	if n.cmd.ProcessState.Success() {
+		return nil
+	}
+	return &exec.ExitError{ProcessState: n.cmd.ProcessState}
+}
+
 // Stop asks the node to stop and waits; the error is how it ended if that was
 // not with success.
 func (n *Node) Stop() error {
 	_ = n.Signal(syscall.SIGTERM)
 	select {
 	case <-n.exited:
-		return n.exitErr
+		return n.ending()
 	case <-time.After(stopWithin):
 		n.Kill()
 		return fmt.Errorf("simplane did not stop within %v", stopWithin)
