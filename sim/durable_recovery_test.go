@@ -83,3 +83,37 @@ faults:
 		t.Fatalf("%d recoveries, down %v; want 4, and a process at the end", n, r.world.Down())
 	}
 }
+
+// What a process took before anything was durable does not count after it: nobody was told
+// of it, and the journal looks like that of a first start. What it took later does.
+func TestRatesOverACrash(t *testing.T) {
+	for _, crash := range []string{"90ms", "340ms"} {
+		sc, err := scenario.Parse("test.yaml", []byte(`
+name: rates
+seed: 1
+duration: 900ms
+core:
+  rateMaxPerSecond: 1
+  journal: {enabled: true, commitLatency: 137ms}
+functions:
+  - name: f
+load:
+  - {function: f, mode: enqueue, arrivals: {process: constant, rate: 20}}
+faults:
+  - {at: `+crash+`, kind: crash, for: 1ms}
+`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		r, err := Run(sc, Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r.Violation != nil {
+			t.Errorf("a crash at %s: %v\n%v", crash, r.Violation, r.Violation.Tail)
+		}
+		if got, want := r.Total.Get("accepted"), map[string]int64{"90ms": 2, "340ms": 1}[crash]; got != want {
+			t.Errorf("a crash at %s: %d calls are accepted in one second, want %d", crash, got, want)
+		}
+	}
+}

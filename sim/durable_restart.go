@@ -31,6 +31,9 @@ func (d *durable) Crashed() {
 		}
 	}
 	d.drains, d.leaving, d.completing = 0, false, core.ID{}
+	if d.disk.Durable() == 0 { // a first start, as far as core can tell: nobody was told of a call
+		clear(d.settings.rates)
+	}
 	if d.settings.at > d.disk.Durable() {
 		d.settings.at = 0
 	}

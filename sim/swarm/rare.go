@@ -33,6 +33,11 @@ func (g *generator) rare(sc *scenario.Scenario) {
 		g.alike(sc)
 	}
 	g.fewFunctions(sc)
+	for _, some := range []func(*scenario.Scenario, *scenario.Function){g.joinedOnly, g.raisedWithinASecond} {
+		if g.chance(0.03) {
+			some(sc, f)
+		}
+	}
 }
 
 // oddAnswers has a function answer with its input, or with texts that are clipped, or fail more
@@ -267,6 +272,30 @@ func (g *generator) together(sc *scenario.Scenario, f *scenario.Function) {
 		l := scenario.Load{Function: f.Name, Mode: "enqueue"}
 		l.Arrivals = scenario.Arrivals{Process: "burst", Within: "uniform", At: g.between(0, time.Second), Count: 60}
 		sc.Load = append(sc.Load, l)
+	}
+}
+
+// joinedOnly has nobody start what was enqueued but the callers who join it with its key.
+func (g *generator) joinedOnly(sc *scenario.Scenario, f *scenario.Function) {
+	sc.Core.SchedulerOff = true
+	for _, mode := range []string{"enqueue", "invoke"} {
+		l := scenario.Load{Function: f.Name, Mode: mode, IdempotencyKeys: 1 + g.r.IntN(20)}
+		l.Arrivals = scenario.Arrivals{Process: "poisson", Within: "uniform", Rate: float64(1+g.r.IntN(5)) / float64(f.Copies)}
+		sc.Load = append(sc.Load, l)
+	}
+}
+
+// raisedWithinASecond has the limit of all rise in the second in which it is reached, for a
+// function that has a limit of its own.
+func (g *generator) raisedWithinASecond(sc *scenario.Scenario, f *scenario.Function) {
+	sc.Core.RateMaxPerSecond, f.RateMaxPerSecond = 1+g.r.Int64N(5), 10+g.r.Int64N(20)
+	l := scenario.Load{Function: f.Name, Mode: "enqueue"}
+	l.Arrivals = scenario.Arrivals{Process: "poisson", Within: "uniform", Rate: 40 / float64(f.Copies)}
+	sc.Load = append(sc.Load, l)
+	for at := time.Second; at < g.duration; at += 2 * time.Second {
+		sc.Faults = append(sc.Faults,
+			scenario.Fault{At: at, Kind: "set-rate", Rate: new(1 + g.r.Int64N(5))},
+			scenario.Fault{At: at + g.between(200*time.Millisecond, 800*time.Millisecond), Kind: "set-rate", Rate: new(int64(100))})
 	}
 }
 

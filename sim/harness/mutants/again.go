@@ -84,6 +84,7 @@ var againMutants = []mutant{
 
 	// Restarts.
 	{"restart: rates begin anew", "g.fn.limiter.fill(now.Wall)", "_ = now"},
+	{"restart: the limit of all begins anew", "if c.cfg.Limiter == nil && r.newest != 0 {", "if false {"},
 	{"restart: an interrupted attempt is free", "fn.failed(fx, ex, errInterrupted)\n", "fn.failed(fx, ex, errInterrupted)\n\tex.attempt--\n"},
 	{"restart: one retry more after an interruption", "fn.deleted || int(ex.attempt) > fn.spec.Load().MaxRetries {\n\t\tfn.releaseSlot", "fn.deleted || int(ex.attempt) > fn.spec.Load().MaxRetries+1 {\n\t\tfn.releaseSlot"},
 	{"restart: a function's generation begins anew", "spec.Generation, spec.LSN = g.generation, g.setAt", "spec.Generation, spec.LSN = 1, g.setAt"},
