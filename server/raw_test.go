@@ -694,6 +694,42 @@ func TestRawCallerLeavesAmidTheRequest(t *testing.T) {
 	})
 }
 
+// A caller who leaves amid an answer takes the call with it, although the function says
+// nothing: a feed of events would have its slot until its timeout.
+func TestRawCallerLeavesAmidAQuietAnswer(t *testing.T) {
+	ended := make(chan struct{}, 1)
+	url := endpoint(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == "PUT" {
+			w.Header().Set("Content-Length", "1000")
+		}
+		fmt.Fprint(w, "begun")
+		w.(http.Flusher).Flush()
+		<-r.Context().Done()
+		ended <- struct{}{}
+	})
+	passedOn(t, "fn", func(t *testing.T, f, at *fixture) {
+		f.pool("fn", url, `"concurrency":1,"timeoutMillis":120000`)
+		for _, method := range []string{"GET", "PUT"} {
+			c := at.caller()
+			c.say("%s /function/fn HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n", method)
+			resp, err := http.ReadResponse(c.in, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := io.ReadFull(resp.Body, make([]byte, len("begun"))); err != nil {
+				t.Fatal(err)
+			}
+			c.Close()
+			receive(t, "the end of the call", ended)
+			f.eventually("the execution is cancelled", func() bool {
+				got := f.do("GET", "/v1/executions/"+resp.Header.Get("X-Execution-Id"), "")
+				return bytes.Contains(got.body, []byte(`"CANCELLED"`))
+			})
+			f.eventually("the slot is free", func() bool { return f.series(`function_in_flight{function="fn"}`) == 0 })
+		}
+	})
+}
+
 func TestRawCallRefusesUpgrades(t *testing.T) {
 	url, got := wire(t, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
 	f := start(t)

@@ -148,7 +148,7 @@ func (c *rawCall) passOn(timeout time.Duration) {
 		return
 	}
 	c.header = c.appendHeader(c.header)
-	c.caller = rawCaller{stream, res.ID}
+	c.caller = rawCaller{stream, res.ID, w}
 	c.raw = fncall.Raw{
 		Method: way.Method, Path: c.target.path, Query: c.target.query,
 		Header: c.header, Authorization: c.authorization(), Caller: &c.caller,
@@ -182,7 +182,11 @@ func method(ctx *fasthttp.RequestCtx) string {
 type rawCaller struct {
 	*http1.Stream
 	id core.ID
+	w  *syncWaiter
 }
+
+// Left implements fncall.Caller.
+func (c *rawCaller) Left() bool { return c.w.Gone() }
 
 // Begin implements fncall.Caller.
 func (c *rawCaller) Begin(status int, head []byte, length int64) error {

@@ -51,6 +51,9 @@ type Caller interface {
 	Ready() bool
 	Ask() error
 	io.Reader
+	// Left reports whether the caller has gone, as far as is known. It returns at once, and
+	// may be called from any goroutine.
+	Left() bool
 	// Interrupt makes the Read under way, or else the next one, fail; it reports false
 	// if there is nothing more to read. BreakOff does that and, if an answer has begun,
 	// makes Write fail. Both may be called from any goroutine.
@@ -160,6 +163,7 @@ type passing struct {
 	deadline time.Time
 	stop     *sock.Stop
 	breaks   func() // BreakOff of the caller, made once because each closure is an allocation
+	conn     net.Conn
 	message  []byte // the head, and what of the body goes with it
 	head     answerHead
 	lines    []byte  // of the answer's head, which are passed on
@@ -259,6 +263,7 @@ func (p *passing) callerLeft(err error) error {
 
 // on makes the call on a connection, and reports whether that can be used again.
 func (p *passing) on(conn net.Conn, small *bufio.Reader) (keep bool, err error) {
+	p.conn = conn
 	asked := p.raw.Expect && p.left != 0
 	if p.left == 0 || asked {
 		err = sock.Ask(conn, p.message)
@@ -468,19 +473,28 @@ func (p *passing) passBack(r, small *bufio.Reader) (whole bool, err error) {
 }
 
 // copy passes a body on, each part as soon as there is nothing more at once.
-func (p *passing) copy(body io.Reader, length int64, ready func() bool) error {
+func (p *passing) copy(body io.Reader, length int64, ready func() bool) (err error) {
 	caller := p.raw.Caller
 	if p.buf == nil {
 		p.buf = copyBuffers.Get().(*[]byte)
 	}
 	buf := *p.buf
-	if !ready() {
-		if err := caller.Flush(); err != nil {
-			return p.callerLeft(err)
+	var w *watch
+	defer func() {
+		if w.end() {
+			err = p.callerLeft(errGone)
 		}
-	}
-	for n := int64(0); ; {
-		k, err := body.Read(buf)
+	}()
+	for n, k := int64(0), 0; ; {
+		if !ready() {
+			if err := caller.Flush(); err != nil {
+				return p.callerLeft(err)
+			}
+			if w == nil {
+				w = watchCaller(caller, p.conn)
+			}
+		}
+		k, err = body.Read(buf)
 		n += int64(k)
 		if _, err := caller.Write(buf[:k]); err != nil {
 			return p.callerLeft(err)
@@ -492,10 +506,6 @@ func (p *passing) copy(body io.Reader, length int64, ready func() bool) error {
 			return nil
 		case err != nil:
 			return err
-		case !ready():
-			if err := caller.Flush(); err != nil {
-				return p.callerLeft(err)
-			}
 		}
 	}
 }

@@ -31,6 +31,7 @@ func (l *listener) Ready() bool                { return false }
 func (l *listener) Ask() error                 { return nil }
 func (l *listener) Read(p []byte) (int, error) { return l.body.Read(p) }
 func (l *listener) Interrupt() bool            { return false }
+func (l *listener) Left() bool                 { return false }
 func (l *listener) BreakOff()                  {}
 func (l *listener) Flush() error               { l.flushed = l.answer.Len(); return nil }
 func (l *listener) Finish() error              { l.over = true; return nil }

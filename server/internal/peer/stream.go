@@ -83,6 +83,9 @@ func (s *streamed) Read(p []byte) (int, error) {
 	return n, nil
 }
 
+// Left implements fncall.Caller.
+func (s *streamed) Left() bool { return s.from != nil && s.from.HasLeft() }
+
 // errNotOwner says that the member does not own the partition.
 var errNotOwner = errors.New("the member is not the owner")
 
