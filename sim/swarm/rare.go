@@ -38,6 +38,9 @@ func (g *generator) rare(sc *scenario.Scenario) {
 			some(sc, f)
 		}
 	}
+	if sc.Core.Journal.Enabled && g.chance(0.15) {
+		g.leavesWork(sc, f)
+	}
 }
 
 // oddAnswers has a function answer with its input, or with texts that are clipped, or fail more
@@ -296,6 +299,18 @@ func (g *generator) raisedWithinASecond(sc *scenario.Scenario, f *scenario.Funct
 		sc.Faults = append(sc.Faults,
 			scenario.Fault{At: at, Kind: "set-rate", Rate: new(1 + g.r.Int64N(5))},
 			scenario.Fault{At: at + g.between(200*time.Millisecond, 800*time.Millisecond), Kind: "set-rate", Rate: new(int64(100))})
+	}
+}
+
+// leavesWork has a drain find durable work that waits, and slots that get free.
+func (g *generator) leavesWork(sc *scenario.Scenario, f *scenario.Function) {
+	f.Concurrency, f.Durability = 1+g.r.IntN(3), string(core.DurabilityDisk)
+	f.Behavior.Latency = scenario.Latency{Distribution: "constant", Value: g.between(50*time.Millisecond, 500*time.Millisecond)}
+	l := scenario.Load{Function: f.Name, Mode: "enqueue"}
+	l.Arrivals = scenario.Arrivals{Process: "poisson", Within: "uniform", Rate: 30 / float64(f.Copies)}
+	sc.Load = append(sc.Load, l)
+	for range 2 {
+		g.drain(sc)
 	}
 }
 
