@@ -71,7 +71,8 @@ func (w *watcher) tell(ev replica.Event) {
 	}
 }
 
-// until waits for what becomes true of the watcher, with its lock held.
+// until waits for what becomes true of the watcher, with its lock held. Only there is it
+// looked at: the next event may come at any time.
 func (w *watcher) until(what string, is func() bool) {
 	w.t.Helper()
 	hung := time.AfterFunc(time.Minute, func() {
@@ -116,9 +117,13 @@ func TestWatch(t *testing.T) {
 			return w.members["a.host"] == me && w.owners[0].Fence == first && w.owners[255].Fence == last && w.values["config"] == "two" && any
 		})
 	}
-	if o := late.owners[255]; o.Name != "a" || o.Life != "a-life" || o.Free {
-		t.Errorf("owner of 255: %v", o)
-	}
+	late.until("the owner of 255", func() bool {
+		o := late.owners[255]
+		if o.Name != "a" || o.Life != "a-life" || o.Free {
+			t.Errorf("owner of 255: %v", o)
+		}
+		return true
+	})
 	free := cluster.Ownership{Name: "a", Life: "a-life", Free: true, Tail: &cluster.Tail{Seq: 5, Sum: 6}}
 	if _, err := a.Free(within(t), 0, free, first); err != nil {
 		t.Fatal(err)
@@ -127,10 +132,13 @@ func TestWatch(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, w := range []*watcher{empty, late} {
-		w.until("freed and gone", func() bool { return w.owners[0].Free && len(w.members) == 0 })
-		if *w.owners[0].Tail != *free.Tail {
-			t.Errorf("tail %v", w.owners[0].Tail)
-		}
+		w.until("freed and gone", func() bool {
+			o := w.owners[0]
+			if o.Free && *o.Tail != *free.Tail {
+				t.Errorf("tail %v", o.Tail)
+			}
+			return o.Free && len(w.members) == 0
+		})
 	}
 }
 
