@@ -48,7 +48,9 @@ type victim struct {
 // stop cleanly, at the test's end.
 func start(t *testing.T, args ...string) *victim {
 	t.Helper()
-	return startNode(t, node.Options{Binary: binary, Args: append([]string{"--rate-max-per-second", "0"}, args...)})
+	return startNode(t, node.Options{Binary: binary, Args: append([]string{
+		"--rate-max-per-second", "0", "--ttl", "24h", "--cleanup-ttl", "24h", // nothing goes while a slow machine fills it
+	}, args...)})
 }
 
 // startNode is start with other options.
