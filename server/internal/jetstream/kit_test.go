@@ -115,7 +115,10 @@ func name(t testing.TB) string {
 // engine connects to the i-th server.
 func (s *servers) engine(t testing.TB, name string, i int) *Engine {
 	t.Helper()
-	e, err := Connect(within(t), Options{Embedded: s.all[i], Name: name, MaxBytes: 1 << 30, Log: testLog().With("engine", i)})
+	e, err := Connect(within(t), Options{
+		Embedded: s.all[i], Name: name, MaxBytes: 1 << 30, Log: testLog().With("engine", i),
+		MemberTTL: 10 * time.Minute, // nobody who renewed is gone because the machine is slow
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
