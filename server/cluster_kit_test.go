@@ -63,7 +63,6 @@ func (c *trio) build(i int, change ...func(*Config)) *fixture {
 		cfg.PeerAddr = "127.0.0.1:0"
 		cfg.onEngine = func(cluster.Member) (replica.Engine, error) { return link, nil }
 		cfg.onTiming = quickMoves
-		cfg.ShutdownGrace = 10 * time.Second
 	}}, change...)...)
 	c.nodes, c.links = append(c.nodes, f), append(c.links, link)
 	return f

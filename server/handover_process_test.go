@@ -52,7 +52,7 @@ func (g *processGate) alive() (list []int) {
 }
 
 func (g *processGate) spec(scaling string) string {
-	return fmt.Sprintf(`{"image":"i","runtimeMode":"STDIO","runtimeCommand":%q,"maxRetries":2,"retryBackoff":{"initialMs":1,"jitter":0},"concurrency":4,"scalingConfig":%s}`, g.command(), scaling)
+	return fmt.Sprintf(`{"image":"i","runtimeMode":"STDIO","runtimeCommand":%q,"timeoutMs":500000,"maxRetries":2,"retryBackoff":{"initialMs":1,"jitter":0},"concurrency":4,"scalingConfig":%s}`, g.command(), scaling)
 }
 
 const oneInstance = `{"strategy":"NONE","minReplicas":1,"maxReplicas":1}`
@@ -122,7 +122,9 @@ func TestClusterPartitionComesBackWhileItsAttemptsRun(t *testing.T) {
 	for name, g := range gates {
 		f.eventually(name+" runs", func() bool { return len(g.pids("busy")) == 1 })
 	}
-	third := c.build(2, quickScaling)
+	// It counts the attempts that its partitions had begun elsewhere as its own, and waits
+	// for them as it leaves.
+	third := c.build(2, quickScaling, func(cfg *Config) { cfg.ShutdownGrace = 10 * time.Second })
 	third.begin()
 	third.awaitReady()
 	f.eventually("partitions have moved to the new node", func() bool {

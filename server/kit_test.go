@@ -20,7 +20,7 @@ import (
 // hangGuard ends a test that waits for something that never comes. It is no
 // time limit on correct behaviour.
 const (
-	hangGuard = 30 * time.Second
+	hangGuard = 2 * time.Minute
 	ms        = time.Millisecond
 )
 
