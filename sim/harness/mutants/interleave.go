@@ -60,12 +60,12 @@ func checkInterleavings(dir string, limit time.Duration) (v verdict, took time.D
 	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	defer cancel()
 	started := time.Now()
-	out, err := exec.CommandContext(ctx, binary, "-test.run", "^TestInterleavings$", "-seeds", interleaveSeeds).CombinedOutput()
+	out, err := bounded(ctx, binary, "-test.run", "^TestInterleavings$", "-seeds", interleaveSeeds).CombinedOutput()
 	took = time.Since(started)
 	switch found := brokenRule.FindSubmatch(out); {
 	case err == nil:
 		return v, took, nil
-	case ctx.Err() != nil:
+	case ctx.Err() != nil, outOfMemory(out):
 		return verdict{what: "invariant", name: "a run ends"}, took, nil
 	case found != nil:
 		return verdict{"invariant", string(found[1]), string(found[2])}, took, nil

@@ -256,6 +256,8 @@ func judged(ctx context.Context, out []byte, err error, took time.Duration) (ver
 		if len(parts) == 3 {
 			return verdict{parts[0], parts[1], parts[2]}, took, nil
 		}
+	case exit != nil && outOfMemory(exit.Stderr):
+		return verdict{what: "invariant", name: "a run ends"}, took, nil
 	case exit != nil && bytes.Contains(exit.Stderr, []byte("panic: ")):
 		return verdict{what: "invariant", name: "core does not panic"}, took, nil
 	}

@@ -76,7 +76,7 @@ func checkServer(dir string, limit time.Duration) (v verdict, took time.Duration
 	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	defer cancel()
 	started := time.Now()
-	cmd := exec.CommandContext(ctx, binary, "-test.short", "-test.failfast")
+	cmd := bounded(ctx, binary, "-test.short", "-test.failfast")
 	cmd.Dir = filepath.Join(dir, "bench", "bubble")
 	out, err := cmd.CombinedOutput()
 	took = time.Since(started)
@@ -84,7 +84,7 @@ func checkServer(dir string, limit time.Duration) (v verdict, took time.Duration
 	switch {
 	case err == nil:
 		return v, took, nil
-	case ctx.Err() != nil:
+	case ctx.Err() != nil, outOfMemory(out):
 		return verdict{what: "invariant", name: "a run ends"}, took, nil
 	case bytes.Contains(out, []byte("panic: ")) || bytes.Contains(out, []byte("fatal error: ")):
 		if at := bytes.Index(out, []byte("deadlock: ")); at >= 0 {

@@ -282,7 +282,7 @@ func buildCheck(dir string) (binary string, err error) {
 func checkPlanted(binary, dir string, n int, limit time.Duration, nodes bool) (verdict, time.Duration, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, binary, filepath.Join(dir, "scenarios"), fmt.Sprint(nodes), how)
+	cmd := bounded(ctx, binary, filepath.Join(dir, "scenarios"), fmt.Sprint(nodes), how)
 	cmd.Env = append(os.Environ(), fmt.Sprintf("PLANTED=%d", n))
 	cmd.WaitDelay = time.Second
 	started := time.Now()
