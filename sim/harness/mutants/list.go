@@ -4,7 +4,7 @@ package main
 // core, in whichever file: when core changes, only the text has to be brought
 // up to date. `-check` says in a second which mutants do not apply any more.
 //
-// Every mutant must break an invariant, but for mostAlive of them. Bugs that show
+// Every mutant must break an invariant, but for those in alive. Bugs that show
 // only when two goroutines call core at once are in interleave.go: a run has one.
 type mutant struct {
 	name, old, new string
