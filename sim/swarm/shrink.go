@@ -20,6 +20,10 @@ const (
 	// otherSeeds is how many seeds a smaller scenario is tried with beside its own:
 	// what is left out moves the draws of what stays, and the moment with them.
 	otherSeeds = 2
+	// atFirst is how many for the first attempts to do without a function, while they have
+	// taken less than a tenth of the events: what is rare may come with none of a few seeds,
+	// and all else is quicker without it.
+	atFirst = 30
 )
 
 // Cut says why a scenario was not made smaller still.
@@ -79,7 +83,7 @@ func newShrinking(sc *scenario.Scenario, v *sim.Violation, o ShrinkOptions) *shr
 // least makes the current scenario smaller for as long as its result is wanted, and
 // returns it.
 func (s *shrinking) least(wanted func(*sim.Result) bool) []byte {
-	for progress := true; progress && s.goesOn(0); {
+	for progress, seeds := true, uint64(atFirst); progress && s.goesOn(0); {
 		progress = false
 		for _, step := range steps {
 			// Each step proposes candidates until it has no more for the
@@ -89,12 +93,13 @@ func (s *shrinking) least(wanted func(*sim.Result) bool) []byte {
 				if !step(candidate, i) {
 					break
 				}
-				if s.try(candidate, wanted) {
+				if s.try(candidate, seeds, wanted) {
 					progress = true
 				} else {
 					i++
 				}
 			}
+			seeds = otherSeeds
 		}
 	}
 	return s.file
@@ -110,10 +115,13 @@ func (s *shrinking) copy() *scenario.Scenario {
 }
 
 // try makes a candidate the current one if its result is wanted, with its own seed or
-// another.
-func (s *shrinking) try(candidate *scenario.Scenario, wanted func(*sim.Result) bool) bool {
+// one of so many others.
+func (s *shrinking) try(candidate *scenario.Scenario, others uint64, wanted func(*sim.Result) bool) bool {
 	own := candidate.Seed
-	for n := range uint64(1 + otherSeeds) {
+	for n := range 1 + others {
+		if n > otherSeeds && s.Events > s.most/10 {
+			return false
+		}
 		candidate.Seed = own + n
 		smaller, file, err := reread(candidate)
 		if err != nil || n == 0 && bytes.Equal(file, s.file) {

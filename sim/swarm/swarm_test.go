@@ -186,6 +186,26 @@ func TestSwarmReachesEveryNodeFault(t *testing.T) {
 	}
 }
 
+// TestShrinkFindsWhatIsRare: a scenario without a function that has nothing to do with it shows
+// what is looked for with one seed of twenty only.
+func TestShrinkFindsWhatIsRare(t *testing.T) {
+	sc, _, err := reread(Generate(2, 2*time.Second))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(sc.Functions) < 2 {
+		t.Fatal("the scenario has one function")
+	}
+	s := newShrinking(sc, nil, ShrinkOptions{Run: func(sc *scenario.Scenario, o sim.Options) (*sim.Result, error) {
+		return &sim.Result{Events: int64(sc.Seed)}, nil // no draw is looked at
+	}})
+	own := int64(sc.Seed)
+	s.least(func(r *sim.Result) bool { return (r.Events-own)%20 == 17 })
+	if n := len(s.Scenario.Functions); n != 1 {
+		t.Errorf("%d functions are left after %d runs", n, s.Runs)
+	}
+}
+
 // TestShrinkHasABudget of events, which neither the machine nor the time it takes changes.
 func TestShrinkHasABudget(t *testing.T) {
 	sc, _, err := reread(Generate(2, 20*time.Second))
