@@ -20,6 +20,15 @@ build:
 build-full:
 	go build -tags '$(SLIM),kubernetes' -ldflags '$(LDFLAGS)' -o bin/simplane-full ./cmd/simplane
 
+# A container image from scratch, without fetching anything. TAGS=kubernetes for the
+# one with the Kubernetes provider, DOCKER=podman for another engine.
+IMAGE ?= simplane:$(VERSION)
+TAGS ?=
+.PHONY: image
+image:
+	CGO_ENABLED=0 go build -trimpath -tags '$(SLIM),$(TAGS)' -ldflags '$(LDFLAGS)' -o bin/simplane-static ./cmd/simplane
+	docs/deploy/image.sh bin/simplane-static $(IMAGE)
+
 # What a release weighs, in bytes: a megabyte more than it weighs now is room
 # for code, and not for a library that nobody noticed, or for one that calls methods by name.
 SIZE := 43000000
