@@ -188,10 +188,16 @@ func Build(t testing.TB, c *client.Client, program string, lines ...string) stri
 	if err != nil || bytes.Contains(said, []byte("errorDetail")) {
 		t.Fatalf("the image could not be built: %v\n%s", err, said)
 	}
-	built.Lock()
-	built.images = append(built.images, func() { RemoveImage(c, tag) })
-	built.Unlock()
+	RemoveAtEnd(c, tag)
 	return tag
+}
+
+// RemoveAtEnd has Main remove an image, after the containers of all tests: of an image
+// that a container has, an engine removes the name alone.
+func RemoveAtEnd(c *client.Client, tag string) {
+	built.Lock()
+	defer built.Unlock()
+	built.images = append(built.images, func() { RemoveImage(c, tag) })
 }
 
 // RemoveImage removes an image, if it is there.

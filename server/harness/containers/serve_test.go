@@ -285,7 +285,7 @@ func TestSimplaneInAContainer(t *testing.T) {
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
-	t.Cleanup(func() { containers.RemoveImage(c, tag) })
+	containers.RemoveAtEnd(c, tag)
 	image := containers.Image(t, c, "scenarios/functions/go/word-stats", "ENV HOST=0.0.0.0")
 
 	path := containers.Socket(t, c)
