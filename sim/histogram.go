@@ -4,11 +4,13 @@ import (
 	"time"
 
 	"simplane/bench/latency"
+	"simplane/sim/scenario"
 )
 
-// precision is that of the simulator's histograms: microseconds up to a day.
+// precision is that of the simulator's histograms: microseconds up to what a scenario
+// can last at most.
 func precision(digits int) latency.Precision {
-	return latency.Precision{Unit: time.Microsecond, Highest: 24 * time.Hour, Digits: digits}
+	return latency.Precision{Unit: time.Microsecond, Highest: scenario.MaxTime, Digits: digits}
 }
 
 // Latency is a summary of one series, in nanoseconds. Percentiles have the

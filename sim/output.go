@@ -59,29 +59,42 @@ func (r *Result) WriteJSON(w io.Writer) error {
 	return err
 }
 
+// functionFigures are what the object of a run says of a function beside its counts
+// and latencies.
+type functionFigures struct {
+	Utilisation float64          `json:"utilisation"`
+	PeakQueue   int              `json:"peakQueue"`
+	Errors      map[string]int64 `json:"errors,omitempty"` // by code
+}
+
 // MarshalJSON makes the object that `sim run --format json` prints.
 func (r *Result) MarshalJSON() ([]byte, error) {
 	counts := map[string]Counts{"total": r.Total}
 	latency := map[string]map[string]Latency{}
+	functions := map[string]functionFigures{}
 	for _, f := range r.Functions {
 		counts[f.Name] = f.Counts
-		latency[f.Name] = map[string]Latency{"e2e": f.E2E, "queue_wait": f.QueueWait, "service": f.Service}
+		latency[f.Name] = map[string]Latency{
+			"e2e": f.E2E, "e2e_success": f.Succeeded, "e2e_failure": f.Failed, "queue_wait": f.QueueWait, "service": f.Service,
+		}
+		functions[f.Name] = functionFigures{f.Utilisation(), f.PeakQueued, f.Errors}
 	}
 	checks := r.Checks
 	if checks == nil {
 		checks = []CheckResult{}
 	}
 	return plainJSON(struct {
-		Scenario string                        `json:"scenario"`
-		Seed     uint64                        `json:"seed"`
-		Virtual  float64                       `json:"virtualSeconds"`
-		Wall     float64                       `json:"wallSeconds"`
-		Events   int64                         `json:"events"`
-		Digest   string                        `json:"digest"`
-		Counts   map[string]Counts             `json:"counts"`
-		Latency  map[string]map[string]Latency `json:"latencyMs"`
-		Checks   []CheckResult                 `json:"checks"`
-	}{r.Scenario, r.Seed, r.Virtual.Seconds(), r.Wall.Seconds(), r.Events, r.Digest, counts, latency, checks})
+		Scenario  string                        `json:"scenario"`
+		Seed      uint64                        `json:"seed"`
+		Virtual   float64                       `json:"virtualSeconds"`
+		Wall      float64                       `json:"wallSeconds"`
+		Events    int64                         `json:"events"`
+		Digest    string                        `json:"digest"`
+		Counts    map[string]Counts             `json:"counts"`
+		Latency   map[string]map[string]Latency `json:"latencyMs"`
+		Functions map[string]functionFigures    `json:"functions"`
+		Checks    []CheckResult                 `json:"checks"`
+	}{r.Scenario, r.Seed, r.Virtual.Seconds(), r.Wall.Seconds(), r.Events, r.Digest, counts, latency, functions, checks})
 }
 
 // WriteText prints a run for people.
@@ -102,6 +115,7 @@ func (r *Result) WriteText(w io.Writer) error {
 		textRow(t, "total", &r.Total, "\t\t")
 	}
 	t.Flush()
+	r.writeApart(&b)
 	for _, c := range r.Checks {
 		mark := "holds"
 		if !c.Holds {
@@ -115,6 +129,17 @@ func (r *Result) WriteText(w io.Writer) error {
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
+}
+
+// writeApart prints the latencies of successes apart from those of failures, where a
+// function has both: those of all look good while it fails at once.
+func (r *Result) writeApart(w io.Writer) {
+	for _, f := range r.Functions[:min(len(r.Functions), maxTextRows)] {
+		if f.Succeeded.Count > 0 && f.Failed.Count > 0 {
+			fmt.Fprintf(w, "  %s: e2e of successes p50 %v, p99 %v; of failures p50 %v, p99 %v\n", f.Name,
+				short(f.Succeeded.P50), short(f.Succeeded.P99), short(f.Failed.P50), short(f.Failed.P99))
+		}
+	}
 }
 
 // Verdict is what a run came to in a word or two.

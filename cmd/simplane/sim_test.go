@@ -97,6 +97,29 @@ func TestSimExitCodes(t *testing.T) {
 	}
 }
 
+// TestImportKeepsTheTrace: neither the scenario nor a file beside it takes the place
+// of a file of the trace, by whatever path.
+func TestImportKeepsTheTrace(t *testing.T) {
+	const text = "app,func,end_timestamp,duration\na,f,1.5,0.5\n"
+	dir := t.TempDir()
+	for _, c := range [][2]string{{"a.yaml", "a.yaml"}, {"b.calls.csv", "b.yaml"}, {"c.calls.csv", "sub/../c.yaml"}} {
+		in := filepath.Join(dir, c[0])
+		if err := errors.Join(os.MkdirAll(filepath.Join(dir, "sub"), 0o700), os.WriteFile(in, []byte(text), 0o600)); err != nil {
+			t.Fatal(err)
+		}
+		code, _, stderr := simulate(t, "import-trace", "--trace-2021", in, "--out", dir+"/"+c[1])
+		if code != 2 || !strings.Contains(stderr, "would be overwritten") {
+			t.Errorf("%v: exit %d, %s", c, code, stderr)
+		}
+		if got, err := os.ReadFile(in); err != nil || string(got) != text {
+			t.Errorf("%v: %q %v", c, got, err)
+		}
+	}
+	if code, _, stderr := simulate(t, "import-trace", "--trace-2021", filepath.Join(dir, "b.calls.csv"), "--out", filepath.Join(dir, "d.yaml")); code != 0 {
+		t.Error(code, stderr)
+	}
+}
+
 // TestSimJSON has the documented form, and the seed of --seed.
 func TestSimJSON(t *testing.T) {
 	code, stdout, stderr := simulate(t, "run", "--format", "json", "--seed", "77", writeScenario(t, tinyScenario))

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"os"
 	"path/filepath"
 	"strings"
 
@@ -53,6 +54,9 @@ func simImportCommand() *cobra.Command {
 			if err != nil {
 				return &exitError{code: 2, err: err}
 			}
+			if err := keepsInputs(out, im.Scenario, trace2021, inv, dur, mem); err != nil {
+				return err
+			}
 			if err := scenario.WriteFiles(out, im.Scenario, im.Comment()); err != nil {
 				return err
 			}
@@ -75,4 +79,27 @@ func simImportCommand() *cobra.Command {
 	f.Uint64Var(&o.Seed, "seed", 1, "seed of the scenario")
 	f.IntVar(&o.Functions, "functions", 0, "keep only this many functions, the busiest; 0 = all")
 	return cmd
+}
+
+// keepsInputs is an error if writing the scenario, or a file beside it, would
+// overwrite a file of the trace.
+func keepsInputs(out string, sc *scenario.Scenario, inputs ...string) error {
+	written := map[string]bool{out: true}
+	for i := range sc.Load {
+		if name := sc.Load[i].Arrivals.File; name != "" {
+			written[filepath.Join(filepath.Dir(out), name)] = true
+		}
+	}
+	for path := range written {
+		there, err := os.Stat(path)
+		if err != nil {
+			continue // it is not there
+		}
+		for _, input := range inputs {
+			if of, err := os.Stat(input); err == nil && os.SameFile(there, of) {
+				return usageErrorf("%s is of the trace, and would be overwritten; give another --out", input)
+			}
+		}
+	}
+	return nil
 }

@@ -34,6 +34,23 @@ func (f *sweepFlags) add(cmd *cobra.Command) {
 	fl.BoolVar(&f.json, "json", false, "print one JSON object; times are in seconds")
 }
 
+// checkPage is an error if the page could not be written: better told before hours
+// of runs than after them. A file that is there stays as it is.
+func (f *sweepFlags) checkPage() error {
+	if f.html == "" {
+		return nil
+	}
+	_, absent := os.Stat(f.html)
+	file, err := os.OpenFile(f.html, os.O_WRONLY|os.O_CREATE, 0o666)
+	if err != nil {
+		return usageErrorf("--html: %v", err)
+	}
+	if err := file.Close(); absent == nil {
+		return err
+	}
+	return os.Remove(f.html)
+}
+
 // page writes the HTML page, if one is asked for.
 func (f *sweepFlags) page(write func(*bufio.Writer) error) error {
 	if f.html == "" {
@@ -57,7 +74,7 @@ func (f *sweepFlags) check() error {
 	if f.seeds < 1 || f.seeds > sweep.MaxSeeds {
 		return usageErrorf("--seeds %d: use 1 to %d", f.seeds, sweep.MaxSeeds)
 	}
-	return nil
+	return f.checkPage()
 }
 
 func simSweepCommand() *cobra.Command {
@@ -118,10 +135,8 @@ func (f *sweepFlags) sweep(cmd *cobra.Command, sc *scenario.Scenario) error {
 	if err != nil {
 		return sweepError(err)
 	}
-	if err := f.page(func(w *bufio.Writer) error { return report.WriteSweep(w, r) }); err != nil {
-		return err
-	}
-	return errors.Join(f.print(cmd, r), verdict(cmd, r.Broken(), len(o.SLOs) > 0 && r.Cheapest == nil))
+	page := f.page(func(w *bufio.Writer) error { return report.WriteSweep(w, r) })
+	return errors.Join(page, f.print(cmd, r), verdict(cmd, r.Broken(), len(o.SLOs) > 0 && r.Cheapest == nil))
 }
 
 // verdict is exit 1 for a broken invariant, which it tells, or for what was missed.
@@ -192,10 +207,8 @@ func (f *sweepFlags) compare(cmd *cobra.Command, args []string) error {
 	if err != nil {
 		return sweepError(err)
 	}
-	if err := f.page(func(w *bufio.Writer) error { return report.WriteComparison(w, c) }); err != nil {
-		return err
-	}
-	return errors.Join(f.print(cmd, c), verdict(cmd, c.Broken, false))
+	page := f.page(func(w *bufio.Writer) error { return report.WriteComparison(w, c) })
+	return errors.Join(page, f.print(cmd, c), verdict(cmd, c.Broken, false))
 }
 
 // variants are a scenario with each of two settings, or as it is and with one.

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 )
 
@@ -47,5 +48,36 @@ func TestSweepWrites(t *testing.T) {
 	}
 	if html, err = os.ReadFile(compared); err != nil || !bytes.Contains(html, []byte("slot seconds")) {
 		t.Errorf("%v: %s", err, html)
+	}
+}
+
+// TestSweepPageFirst: where the page cannot be written that is told before any run, and
+// as a wrong command line: 1 would say that no setting keeps the SLO. What is there
+// stays until there is another page.
+func TestSweepPageFirst(t *testing.T) {
+	dir := t.TempDir()
+	sc := writeScenario(t, tinyScenario)
+	for _, args := range [][]string{{"sweep", "--set", "functions.f.concurrency=1"}, {"compare", "--set", "functions.f.concurrency=1"}} {
+		code, stdout, stderr := simulate(t, append(args, "--html", filepath.Join(dir, "none", "x.html"), sc)...)
+		if code != 2 || stdout != "" || !strings.Contains(stderr, "--html: open") {
+			t.Errorf("%v: exit %d, %s%s", args, code, stdout, stderr)
+		}
+	}
+	page := filepath.Join(dir, "x.html")
+	wrong := []string{"sweep", "--set", "functions.f.nothing=1", "--html", page, sc}
+	if code, _, _ := simulate(t, wrong...); code != 2 {
+		t.Errorf("exit %d", code)
+	}
+	if _, err := os.Stat(page); err == nil {
+		t.Error("an empty page is left")
+	}
+	if err := os.WriteFile(page, []byte("an earlier page"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if code, _, _ := simulate(t, wrong...); code != 2 {
+		t.Errorf("exit %d", code)
+	}
+	if got, err := os.ReadFile(page); err != nil || string(got) != "an earlier page" {
+		t.Errorf("%q %v", got, err)
 	}
 }

@@ -10,10 +10,13 @@ import (
 // Bounds of what a scenario may ask for: beyond any use, and small enough that
 // no sum of nanoseconds or counts overflows.
 const (
-	maxTime  = 400 * 24 * time.Hour
+	maxTime  = MaxTime
 	maxRate  = 10_000_000.0
 	maxCount = 1_000_000_000
 )
+
+// MaxTime is how long anything in a scenario may take at most.
+const MaxTime = 400 * 24 * time.Hour
 
 // counted is a whole number within a bound of core's.
 func counted(b core.Bound[int64]) integer { return integer{b.Min, b.Max} }

@@ -50,8 +50,8 @@ func Azure2019(invocations, durations, memory string, o Options) (*Import, error
 type day struct {
 	*Import
 	all     []*function
-	byKey   map[string]*function
-	byApp   map[string][]*function
+	byKey   map[[3]string]*function // by owner, application and function
+	byApp   map[[2]string][]*function
 	minutes int
 }
 
@@ -80,14 +80,16 @@ func (d *day) withDurations() (timed []*function, err error) {
 	return timed, nil
 }
 
-// key says which function a row is of; behind app and a slash is its name.
-func key(t *table) (key string, app int, err error) {
-	hash := t.get("HashFunction")
-	if hash == "" {
-		return "", 0, fmt.Errorf("HashFunction is empty")
+// key says which function a row is of: its owner, application and name. It shares
+// the memory of the row.
+func key(t *table) (key [3]string, err error) {
+	for i, column := range []string{"HashOwner", "HashApp", "HashFunction"} {
+		key[i] = t.get(column)
 	}
-	key = t.get("HashOwner") + "/" + t.get("HashApp") + "/" + hash
-	return key, len(key) - len(hash) - 1, nil
+	if key[2] == "" {
+		return key, fmt.Errorf("HashFunction is empty")
+	}
+	return key, nil
 }
 
 // minuteColumns are the columns 1, 2, 3 and so on. The error is for a gap: behind
@@ -111,7 +113,7 @@ func minuteColumns(t *table) ([]int, error) {
 }
 
 func (im *Import) readInvocations(path string) (*day, error) {
-	d := &day{Import: im, byKey: map[string]*function{}, byApp: map[string][]*function{}}
+	d := &day{Import: im, byKey: map[[3]string]*function{}, byApp: map[[2]string][]*function{}}
 	t, err := open(path, "HashFunction", "1")
 	if err != nil {
 		return nil, err
@@ -124,7 +126,7 @@ func (im *Import) readInvocations(path string) (*day, error) {
 	d.minutes = len(minutes)
 	twice := 0
 	err = t.each(func() error {
-		k, app, err := key(t)
+		k, err := key(t)
 		if err != nil {
 			return err
 		}
@@ -132,12 +134,15 @@ func (im *Import) readInvocations(path string) (*day, error) {
 			twice++
 			return nil
 		}
-		f := &function{key: k, name: k[app+1:]}
+		f := &function{key: strings.Join(k[:], "/")}
+		f.name = f.key[len(f.key)-len(k[2]):]
+		k = [3]string{f.key[:len(k[0])], f.key[len(k[0])+1:][:len(k[1])], f.name}
 		if f.counts, f.total, err = minuteCounts(t, minutes); err != nil {
 			return err
 		}
 		d.byKey[k] = f
-		d.byApp[k[:app]] = append(d.byApp[k[:app]], f)
+		app := [2]string(k[:2])
+		d.byApp[app] = append(d.byApp[app], f)
 		d.all = append(d.all, f)
 		return nil
 	})
@@ -189,9 +194,9 @@ func (d *day) readDurations(path string) error {
 	if len(absent) > 0 {
 		d.note("The durations have no columns %s: what these say of the slow calls is lost.", strings.Join(absent, ", "))
 	}
-	var unknown, twice, bent int
+	var unknown, twice, bent, falling int
 	err = t.each(func() error {
-		k, _, err := key(t)
+		k, err := key(t)
 		if err != nil {
 			return err
 		}
@@ -204,23 +209,32 @@ func (d *day) readDurations(path string) error {
 			twice++
 			return nil
 		}
-		possible, err := f.distribution(t)
-		if !possible {
+		row, err := f.distribution(t)
+		if row.falls {
+			falling++
+		}
+		if row.impossible {
 			bent++
 		}
 		return err
 	})
 	d.count(unknown, "%d rows of durations are of functions without invocations.")
 	d.count(twice, "%d rows of durations are of functions that have some: the first ones count.")
+	d.count(falling, "%d functions have a percentile, or a Maximum, below the percentile before it: it counts as that one.")
 	d.count(bent, "%d functions have an Average that their percentiles do not allow: they come as near to it as those do.")
 	return err
 }
 
 func percentileColumn(rank float64) string { return "percentile_Average_" + strconv.Itoa(int(rank)) }
 
-// distribution reads a function's row. It says false if the mean cannot be that of
-// the row.
-func (f *function) distribution(t *table) (possible bool, err error) {
+// oddities are what is wrong with a function's row of durations.
+type oddities struct {
+	falls      bool // a percentile is below the one before it, or the maximum below all
+	impossible bool // no distribution with these percentiles has the mean
+}
+
+// distribution reads a function's row.
+func (f *function) distribution(t *table) (row oddities, err error) {
 	last := time.Duration(0)
 	for _, rank := range durationColumns {
 		column := percentileColumn(rank)
@@ -229,16 +243,18 @@ func (f *function) distribution(t *table) (possible bool, err error) {
 		}
 		d, err := t.millis(column)
 		if err != nil {
-			return true, err
+			return row, err
 		}
-		last = max(last, d) // averages over intervals need not be in order
+		row.falls = row.falls || d < last
+		last = max(last, d)
 		f.percentiles = append(f.percentiles, scenario.Percentile{Rank: rank, Value: last})
 	}
 	if t.has("Maximum") { // the percentiles are of averages: one call can be slower
 		most, err := t.millis("Maximum")
 		if err != nil {
-			return true, err
+			return row, err
 		}
+		row.falls = row.falls || most < last
 		end := &f.percentiles[len(f.percentiles)-1]
 		switch {
 		case end.Rank < 100:
@@ -248,13 +264,15 @@ func (f *function) distribution(t *table) (possible bool, err error) {
 		}
 	}
 	if !t.has("Average") {
-		return true, nil
+		return row, nil
 	}
 	mean, err := t.millis("Average")
 	if err == nil {
+		possible := true
 		f.percentiles, possible = withMean(f.percentiles, mean)
+		row.impossible = !possible
 	}
-	return possible, err
+	return row, err
 }
 
 // readMemory reads the megabytes of functions, or as they were published of whole
@@ -267,11 +285,11 @@ func (d *day) readMemory(path string) error {
 	unknown := 0
 	err = t.each(func() error {
 		text := strings.Clone(t.get("AverageAllocatedMb"))
-		if _, err := strconv.ParseFloat(text, 64); err != nil {
-			return fmt.Errorf("AverageAllocatedMb: %q is not a number", text)
+		if _, ok := number(text); !ok {
+			return fmt.Errorf("AverageAllocatedMb: %q is not a number from 0 on", text)
 		}
 		if !t.has("HashFunction") {
-			of := d.byApp[t.get("HashOwner")+"/"+t.get("HashApp")]
+			of := d.byApp[[2]string{t.get("HashOwner"), t.get("HashApp")}]
 			if len(of) == 0 {
 				unknown++
 			}
@@ -280,7 +298,7 @@ func (d *day) readMemory(path string) error {
 			}
 			return nil
 		}
-		k, _, err := key(t)
+		k, err := key(t)
 		if f := d.byKey[k]; f != nil {
 			f.memory = text + " MB on average"
 		} else {

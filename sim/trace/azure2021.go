@@ -53,7 +53,9 @@ func Azure2021(path string, o Options) (*Import, error) {
 	}
 	first, last, twice := longestTrace, -longestTrace, 0
 	for _, f := range all {
-		slices.SortStableFunc(f.calls, func(a, b scenario.Call) int { return cmp.Compare(a.At, b.At) })
+		slices.SortFunc(f.calls, func(a, b scenario.Call) int {
+			return cmp.Or(cmp.Compare(a.At, b.At), cmp.Compare(a.Took, b.Took))
+		})
 		first, last = min(first, f.calls[0].At), max(last, f.calls[len(f.calls)-1].At)
 		twice += repeated(f.calls)
 		f.slots = max(1, atOnce(f.calls))
@@ -79,15 +81,11 @@ func Azure2021(path string, o Options) (*Import, error) {
 	return im, nil
 }
 
-// repeated is how many of the calls, which are in order of their times, another one
-// equals. Those of one time are few.
+// repeated is how many of the calls, which are in order of their times and then of
+// what they took, are equal to the one before.
 func repeated(calls []scenario.Call) (n int) {
-	for from, i := 0, 1; i < len(calls); i++ {
-		if calls[i].At != calls[from].At {
-			from = i
-			continue
-		}
-		if i-from < 100 && slices.Contains(calls[from:i], calls[i]) {
+	for i := 1; i < len(calls); i++ {
+		if calls[i] == calls[i-1] {
 			n++
 		}
 	}

@@ -67,6 +67,20 @@ a,f,130.1234567894,1e-05
 	}
 }
 
+// TestEqualCallsOf2021 are all counted, however many begin at once and whatever
+// lies between them in the file.
+func TestEqualCallsOf2021(t *testing.T) {
+	text := "app,func,end_timestamp,duration\n"
+	for range 150 {
+		text += "a,f,10,1\na,f,11,2\nb,f,10,1\n"
+	}
+	im, err := Azure2021(write(t, text)[0], named("x"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	notes(t, im, "447 calls have the function, begin and duration of another")
+}
+
 // TestBurstOf2021: twenty calls within 20 ms stay so, and none waits.
 func TestBurstOf2021(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))

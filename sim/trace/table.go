@@ -1,6 +1,7 @@
 package trace
 
 import (
+	"bufio"
 	"encoding/csv"
 	"errors"
 	"fmt"
@@ -31,7 +32,7 @@ func open(path string, needed ...string) (*table, error) {
 	if err != nil {
 		return nil, err
 	}
-	t := &table{path: path, f: f, r: csv.NewReader(f), cols: map[string]int{}}
+	t := &table{path: path, f: f, r: csv.NewReader(withoutMark(f)), cols: map[string]int{}}
 	t.r.ReuseRecord = true
 	head, err := t.r.Read()
 	if err != nil {
@@ -39,7 +40,7 @@ func open(path string, needed ...string) (*table, error) {
 		return nil, fmt.Errorf("%s:1: no header: %w", path, err)
 	}
 	for i, name := range head {
-		name = strings.Clone(strings.TrimPrefix(strings.TrimSpace(name), "\ufeff"))
+		name = strings.Clone(strings.TrimSpace(name))
 		t.head = append(t.head, name)
 		if _, twice := t.cols[name]; twice {
 			f.Close()
@@ -54,6 +55,16 @@ func open(path string, needed ...string) (*table, error) {
 		}
 	}
 	return t, nil
+}
+
+// withoutMark skips the byte order mark that some programs put before UTF-8. It
+// would make a quoted first name one with a quote within it.
+func withoutMark(r io.Reader) io.Reader {
+	b := bufio.NewReader(r)
+	if first, _ := b.Peek(3); string(first) == "\ufeff" {
+		_, _ = b.Discard(3) // they are there
+	}
+	return b
 }
 
 func (t *table) has(column string) bool {
@@ -106,11 +117,18 @@ const (
 	longestCall = core.MaxTimeoutMillis*time.Millisecond - time.Second
 )
 
+// number reads a decimal number from 0 on. It takes neither what is not finite nor
+// what only Go writes: 0x1p3 and 1_000.
+func number(s string) (float64, bool) {
+	v, err := strconv.ParseFloat(s, 64)
+	return v, err == nil && strings.Trim(s, "0123456789.eE+-") == "" && v >= 0
+}
+
 // millis reads a column's milliseconds as a duration, to the microsecond.
 func (t *table) millis(column string) (time.Duration, error) {
 	s := t.get(column)
-	v, err := strconv.ParseFloat(s, 64)
-	if err != nil || math.IsNaN(v) || v < 0 || v > float64(longestCall/time.Millisecond) {
+	v, ok := number(s)
+	if !ok || v > float64(longestCall/time.Millisecond) {
 		return 0, fmt.Errorf("%s: %q is not a number of milliseconds from 0 to %d", column, s, longestCall/time.Millisecond)
 	}
 	return time.Duration(math.Round(v * 1e6)).Round(time.Microsecond), nil
@@ -129,8 +147,8 @@ func (t *table) seconds(column string, longest time.Duration) (time.Duration, er
 		}
 		return time.Duration(n)*time.Second + time.Duration(ns), nil
 	}
-	v, err := strconv.ParseFloat(s, 64) // such as 1e-05
-	if err != nil || math.IsNaN(v) || v < 0 || v > longest.Seconds() {
+	v, ok := number(s) // such as 1e-05
+	if !ok || v > longest.Seconds() {
 		return 0, fmt.Errorf("%s: %q is not a number of seconds from 0 to %.0f", column, s, longest.Seconds())
 	}
 	return time.Duration(math.Round(v * 1e9)), nil

@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"simplane/core"
 	"simplane/sim/scenario"
@@ -83,7 +84,7 @@ const (
 // enough is how many slots let calls begin at once that are that many on average
 // and come at random times: six standard deviations more.
 func enough(mean float64) int {
-	return int(math.Ceil(min(mean+6*math.Sqrt(mean), core.MaxConcurrency)))
+	return int(math.Ceil(min(mean+6*math.Sqrt(mean), core.MaxConcurrency+1)))
 }
 
 // build makes the scenario of a trace's functions.
@@ -127,12 +128,16 @@ type builder struct {
 	total   int
 	calls   int // in side files
 	renamed int
+	crowded int // need more slots than a function can have
 	timeout int // milliseconds, the longest
 }
 
 func (b *builder) function(f *function, explain bool) {
 	fn := scenario.NewFunction()
 	fn.Name = b.uniqueName(f.name)
+	if f.slots > core.MaxConcurrency {
+		b.crowded++
+	}
 	fn.Concurrency, fn.QueueSize, fn.MaxRetries = min(f.slots, core.MaxConcurrency), queueSize, 0
 	if f.percentiles != nil {
 		fn.Behavior.Latency = scenario.Latency{Distribution: "empirical", Percentiles: f.percentiles}
@@ -170,7 +175,8 @@ func (b *builder) finish() error {
 		return fmt.Errorf("%d calls; a scenario has at most %d: cut the trace, or keep the busiest functions with --functions", b.calls, scenario.MaxRecorded)
 	}
 	b.sc.Core.StaleTTL = max(b.sc.Core.StaleTTL, 2*time.Duration(b.timeout)*time.Millisecond)
-	b.im.count(b.renamed, "%d functions have characters in their names that others than letters and digits are: they are named with '-' in place of those.")
+	b.im.count(b.renamed, "%d functions have other characters than letters and digits in their names: they are named with '-' in place of those.")
+	b.im.count(b.crowded, "%d functions need more slots than a function can have: their calls wait, or are refused.")
 	b.sc.Description = fmt.Sprintf("%d functions, %d invocations in %v", len(b.sc.Functions), b.total, b.sc.Duration)
 	if b.calls > 0 || b.o.Within == "uniform" {
 		b.sc.Expect = []scenario.Check{{Count: "offered", Op: "==", Value: strconv.Itoa(b.total)}}
@@ -209,10 +215,8 @@ const maxName = 100
 
 // printable is a text as a comment can have it.
 func printable(s string) string {
-	for _, r := range s {
-		if !strconv.IsPrint(r) {
-			return strconv.Quote(s)
-		}
+	if !utf8.ValidString(s) || strings.ContainsFunc(s, func(r rune) bool { return !strconv.IsPrint(r) }) {
+		return strconv.Quote(s)
 	}
 	return s
 }

@@ -11,6 +11,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"simplane/core"
 	"simplane/sim"
 	"simplane/sim/scenario"
 )
@@ -148,11 +149,19 @@ func TestBadTraces(t *testing.T) {
 		"an empty duration":      {goodInvocations, "HashOwner,HashApp,HashFunction,percentile_Average_50\no,a,f,\n", `b.csv:2: percentile_Average_50: ""`},
 		"endless":                {goodInvocations, "HashOwner,HashApp,HashFunction,percentile_Average_50\no,a,f,1e12\n", "b.csv:2: percentile_Average_50"},
 		"an average that is not": {goodInvocations, "HashOwner,HashApp,HashFunction,percentile_Average_50,Average\no,a,f,1,-1\n", `b.csv:2: Average: "-1"`},
+		"written for Go":         {goodInvocations, "HashOwner,HashApp,HashFunction,percentile_Average_50\no,a,f,0x1p3\n", `b.csv:2: percentile_Average_50: "0x1p3"`},
+		"digits in groups":       {goodInvocations, "HashOwner,HashApp,HashFunction,percentile_Average_50\no,a,f,1_000\n", `b.csv:2: percentile_Average_50: "1_000"`},
 		"quotes":                 {goodInvocations + "\"o,a,f,t,1\n", goodDurations, "a.csv:3"},
 	} {
 		paths := write(t, c.invocations, c.durations)
 		if _, err := Azure2019(paths[0], paths[1], "", named("x")); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: got %v, want %q", name, err, c.want)
+		}
+	}
+	for _, mb := range []string{"NaN", "-1", "Inf", "x", ""} {
+		paths := write(t, goodInvocations, goodDurations, "HashOwner,HashApp,AverageAllocatedMb\no,a,"+mb+"\n")
+		if _, err := Azure2019(paths[0], paths[1], paths[2], named("x")); err == nil || !strings.Contains(err.Error(), "c.csv:2: AverageAllocatedMb") {
+			t.Errorf("memory %q: got %v", mb, err)
 		}
 	}
 	const head = "app,func,end_timestamp,duration\n"
@@ -194,18 +203,76 @@ func TestGapsOfPublishedDays(t *testing.T) {
 		"128 MB on average in its application", "1 rows of memory")
 }
 
+// TestRowsAreOfTheirFunctions: owner, application and name tell functions apart,
+// not what they look like in a row.
+func TestRowsAreOfTheirFunctions(t *testing.T) {
+	paths := write(t,
+		"HashOwner,HashApp,HashFunction,Trigger,1\no/a,b,f,t,1\no,a/b,f,t,2\no,a,b/f,t,4\n",
+		"HashOwner,HashApp,HashFunction,percentile_Average_50\no/a,b,f,10\no,a/b,f,20\no,a,b/f,30\n",
+		"HashOwner,HashApp,AverageAllocatedMb\no/a,b,1\no,a/b,2\n")
+	im, err := Azure2019(paths[0], paths[1], paths[2], named("x"))
+	if err != nil || len(im.Scenario.Functions) != 3 {
+		t.Fatalf("%+v %v", im, err)
+	}
+	for i, want := range []time.Duration{30, 20, 10} { // the busiest first
+		if got := im.Scenario.Functions[i].Behavior.Latency.Percentiles[0].Value; got != want*time.Millisecond {
+			t.Errorf("function %d: %v, want %v ms", i, got, want)
+		}
+	}
+	notes(t, im, "1 invocations, 1 MB", "2 invocations, 2 MB")
+}
+
+// TestFallingPercentiles are told: no distribution has them.
+func TestFallingPercentiles(t *testing.T) {
+	const invocations, head = "HashFunction,Trigger,1\nf,t,1\ng,t,1\n", "HashFunction,Maximum,percentile_Average_25,percentile_Average_50,percentile_Average_100\ng,4,1,2,4\n"
+	for row, want := range map[string]string{
+		"f,4,2,1,4\n": "1 functions have a percentile, or a Maximum, below",
+		"f,3,1,2,4\n": "1 functions have a percentile, or a Maximum, below",
+		"f,4,2,2,4\n": "",
+	} {
+		paths := write(t, invocations, head+row)
+		im, err := Azure2019(paths[0], paths[1], "", named("x"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if notes(t, im, want); want == "" && strings.Contains(im.Comment(), "below") {
+			t.Errorf("%q: %s", row, im.Comment())
+		}
+	}
+}
+
+// TestTooCrowded: what a function cannot have is told.
+func TestTooCrowded(t *testing.T) {
+	paths := write(t, "HashFunction,Trigger,1\nf,t,1000000000\n", "HashFunction,percentile_Average_50\nf,60000\n")
+	im, err := Azure2019(paths[0], paths[1], "", named("x"))
+	if err != nil || im.Scenario.Functions[0].Concurrency != core.MaxConcurrency {
+		t.Fatalf("%+v %v", im, err)
+	}
+	notes(t, im, "1 functions need more slots than a function can have")
+}
+
+// TestByteOrderMark: it goes before a header with quotes, too.
+func TestByteOrderMark(t *testing.T) {
+	for _, head := range []string{"app,func", `"app","func"`} {
+		im, err := Azure2021(write(t, "\ufeff"+head+",end_timestamp,duration\r\na,f,1.5,0.5\r\n")[0], named("x"))
+		if _, r := load(t, im, err); r.Total.Get("success") != 1 {
+			t.Errorf("%s: %+v", head, r.Total)
+		}
+	}
+}
+
 // TestNames: whatever functions are called, the scenario has names that core takes,
 // one for each, and its head stays a comment.
 func TestNames(t *testing.T) {
 	paths := write(t,
-		"HashOwner,HashApp,HashFunction,Trigger,1\no,a,../etc,t,1\no,a,\"x\ny: z\",t,1\no,a,größe,t,1\no,a,abcdefgh1,t,1\no,a,abcdefgh2,t,1\no,b,abcdefgh1,t,1\no,b,---,t,1\n",
-		"HashOwner,HashApp,HashFunction,percentile_Average_50\no,a,../etc,1\no,a,\"x\ny: z\",1\no,a,größe,1\no,a,abcdefgh1,1\no,a,abcdefgh2,1\no,b,abcdefgh1,1\no,b,---,1\n")
+		"HashOwner,HashApp,HashFunction,Trigger,1\no,a,../etc,t,1\no,a,\"x\ny: z\",t,1\no,a,größe,t,1\no\xff,a\xfe,zz,t,1\no,a,abcdefgh1,t,1\no,a,abcdefgh2,t,1\no,b,abcdefgh1,t,1\no,b,---,t,1\n",
+		"HashOwner,HashApp,HashFunction,percentile_Average_50\no,a,../etc,1\no,a,\"x\ny: z\",1\no,a,größe,1\no\xff,a\xfe,zz,1\no,a,abcdefgh1,1\no,a,abcdefgh2,1\no,b,abcdefgh1,1\no,b,---,1\n")
 	im, err := Azure2019(paths[0], paths[1], "", named("x"))
 	read, r := load(t, im, err)
-	if len(read.Functions) != 7 || r.Total.Get("success") != 7 {
+	if len(read.Functions) != 8 || r.Total.Get("success") != 8 {
 		t.Errorf("%d functions, %d successes", len(read.Functions), r.Total.Get("success"))
 	}
-	notes(t, im, "3 functions have characters in their names", `o/a/x\ny: z`)
+	notes(t, im, "3 functions have other characters", `o/a/x\ny: z`, `"o\xff/a\xfe/zz"`)
 }
 
 // TestMeanIsKept: whatever the percentiles, if a distribution with them has the mean
