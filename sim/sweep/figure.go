@@ -108,11 +108,17 @@ func counted(c *sim.Counts, name string) float64 {
 	return float64(c.Get(name))
 }
 
-// share is that of a count of all calls.
+// share is that of a count of the calls that want an execution of their own. A call
+// that finds one under its key is neither refused, nor does another succeed or fail by it.
+// Of hits the share is that of all calls.
 func share(function, name string) func(*scenario.Scenario, *sim.Result) float64 {
 	return func(_ *scenario.Scenario, r *sim.Result) float64 {
 		c := counts(r, function)
-		return counted(c, name) / counted(c, "offered") // NaN of nothing
+		of := counted(c, "offered")
+		if name != "idempotent_hits" && name != "offered" {
+			of -= counted(c, "idempotent_hits")
+		}
+		return counted(c, name) / of // NaN of nothing
 	}
 }
 
@@ -161,7 +167,7 @@ type SLO struct {
 var ops = []string{"<=", ">=", "<", ">"} // the longer ones first
 
 // ParseSLO reads [FUNCTION:]FIGURE OP VALUE. FIGURE is a latency (e2e.p99), a count,
-// or a count's share of all calls (success.share). The error says what to write.
+// or a count's share of the calls (success.share). The error says what to write.
 func ParseSLO(s string, sc *scenario.Scenario) (SLO, error) {
 	o := SLO{Text: s}
 	at, op := -1, ""

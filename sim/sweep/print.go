@@ -98,7 +98,7 @@ func about(seeds int, first uint64) string {
 }
 
 // Meanings are those of the figures' names.
-const Meanings = "p50 and p99 are of the executions that succeed, from arrival to end; refused and failed are shares of all calls; " +
+const Meanings = "p50 and p99 are of the executions that succeed, from arrival to end; refused and failed are shares of the calls that no key answers; " +
 	"slot seconds are how long there were slots while load lasted, of scaled functions their instances' time times what one runs at once."
 
 // WriteText prints a sweep for people.

@@ -249,6 +249,27 @@ func TestGridIsTheSameOnAnyNumberOfProcessors(t *testing.T) {
 	}
 }
 
+// TestSharesLeaveHitsOut: a call that its key answers has no execution of its own that
+// could succeed; with keys that come back all can be well.
+func TestSharesLeaveHitsOut(t *testing.T) {
+	sc, err := scenario.Parse("x.yaml", []byte(`
+name: x
+duration: 20s
+functions: [{name: f, maxRetries: 0, behavior: {latency: 10ms, failureRate: 1}}, {name: g, behavior: {latency: 10ms}}]
+load:
+  - {function: f, idempotencyKeys: 3, arrivals: {process: constant, rate: 10}}
+  - {function: g, idempotencyKeys: 3, arrivals: {process: constant, rate: 10}}
+`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := slos(t, sc, "g:success.share>=100%", "f:failed.share>=100%", "f:idempotent_hits.share>=98.5%", "f:idempotent_hits.share<=98.5%")
+	r, err := Run(context.Background(), sc, axes(t, "functions.g.concurrency=1"), Options{Seeds: 2, SLOs: o})
+	if err != nil || r.Cheapest == nil {
+		t.Errorf("%v %+v", err, r)
+	}
+}
+
 // TestMistakes are refused before anything runs.
 func TestMistakes(t *testing.T) {
 	sc := parse(t, queue)
