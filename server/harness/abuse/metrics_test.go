@@ -28,17 +28,21 @@ func (v *victim) registerMany(n int, call bool) {
 	}
 }
 
-// scrape asks for the metrics as many at once.
+// scrape asks for the metrics as many at once. Who has waited too long for one of the places,
+// on a slow machine, is told to ask again, and does.
 func (v *victim) scrape(scrapes int, headers ...string) (size int) {
 	var all sync.WaitGroup
 	var mu sync.Mutex
 	for range scrapes {
 		all.Go(func() {
 			a := v.call("GET", v.API+"/actuator/prometheus", "", headers...)
+			for deadline := time.Now().Add(hangGuard); a.Status == http.StatusServiceUnavailable && strings.Contains(string(a.Body), "SCRAPES_BUSY") && time.Now().Before(deadline); {
+				a = v.call("GET", v.API+"/actuator/prometheus", "", headers...)
+			}
 			mu.Lock()
 			defer mu.Unlock()
 			if size = len(a.Body); a.Status != http.StatusOK || size == 0 {
-				v.t.Errorf("scrape: %d with %d bytes", a.Status, size)
+				v.t.Errorf("scrape: %d with %d bytes: %.200s", a.Status, size, a.Body)
 			}
 		})
 	}

@@ -45,7 +45,7 @@ type Node struct {
 }
 
 const (
-	readyWithin = time.Minute     // a race build on a busy machine is slow
+	readyWithin = 3 * time.Minute // a race build on a busy machine is slow
 	stopWithin  = 2 * time.Minute // longer than any grace period asked for here
 )
 
