@@ -225,11 +225,7 @@ func TestMembers(t *testing.T) {
 // A member that does not renew its record is told to be gone, and may come back.
 func TestRecordExpires(t *testing.T) {
 	s, stream := cluster3(t), name(t)
-	e, err := Connect(within(t), Options{Embedded: s.all[0], Name: stream, MaxBytes: 1 << 30, MemberTTL: time.Second})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer e.Close()
+	e := joined(t, Options{Embedded: s.all[0], Name: stream, MaxBytes: 1 << 30, MemberTTL: time.Second})
 	w := watchAll(t, e)
 	me := cluster.Member{Name: "a", Life: "1"}
 	// On a slow machine a record may expire before anybody has met it: then there is another.
