@@ -81,11 +81,11 @@ cores:
 	go test -vet=off -tags interleave -timeout 20m -run Linearizable ./core
 
 # The race detector changes the times, and what is built with it is not what
-# ships. Most of these tests wait for other processes: three packages at a time keep two
+# ships. Most of these tests wait for other processes: five packages at a time keep two
 # processors busy. A browser gives up what it loads while networks of containers come
 # and go: pages have a turn of their own.
 plain:
-	go test -vet=off -p 3 -timeout 20m $(LONG) ./server/harness/containers ./core ./core/cluster ./bench/live ./bench/bubble $$(go list ./server/... | grep -vE '/internal/ui$$|/server(/provider/process|/harness/containers)?$$') ./sim ./sim/replay ./sim/swarm ./sim/sweep ./sim/whatif ./cmd/...
+	go test -vet=off -p 5 -timeout 20m $(LONG) ./server/harness/containers ./core ./core/cluster ./bench/live ./bench/bubble $$(go list ./server/... | grep -vE '/internal/ui$$|/server(/provider/process|/harness/containers)?$$') ./sim ./sim/replay ./sim/swarm ./sim/sweep ./sim/whatif ./cmd/...
 
 pages:
 	go test -vet=off -timeout 20m ./server/internal/ui
