@@ -108,9 +108,9 @@ cross:
 	if ../bin/core-386.test -test.run '^$$' >/dev/null 2>&1; then ../bin/core-386.test -test.timeout 20m; \
 	else echo "this machine runs no programs for 386: core's tests were compiled only"; fi
 
-# Two targets at once: linking keeps one processor busy.
+# Two packages at once: linking keeps one processor busy.
 fuzz:
-	@grep -ro --include='*_test.go' '^func Fuzz[A-Za-z]*' . | sed 's|/[^/]*:func | |' | FUZZTIME=$(FUZZTIME) xargs -P 2 -L 1 .ci/fuzz
+	@grep -rl --include='*_test.go' '^func Fuzz' . | xargs -n 1 dirname | sort -u | FUZZTIME=$(FUZZTIME) xargs -P 2 -L 1 .ci/fuzz
 
 scenarios: build
 	./bin/simplane sim verify scenarios/*.yaml
