@@ -11,7 +11,7 @@ SLIM := grpcnotrace
 FUZZTIME ?= 10000x
 
 HOTPATH := results-invoke results-pool results-raw results-enqueue results-nethttp
-.PHONY: build build-full size run test slow-test vet vuln race cores plain pages coverage fuzz scenarios cross mutants killtest bench bench-check results-hotpath $(HOTPATH) results-before results-growth results-fidelity jetstream results-durable results-cluster soak soak-cluster kube-assets kube-test clean
+.PHONY: build build-full size run test slow-test vet vuln race cores plain replicas pages coverage fuzz scenarios cross mutants killtest bench bench-check results-hotpath $(HOTPATH) results-before results-growth results-fidelity jetstream results-durable results-cluster soak soak-cluster kube-assets kube-test clean
 
 build:
 	go build -tags '$(SLIM)' -ldflags '$(LDFLAGS)' -o bin/simplane ./cmd/simplane
@@ -43,7 +43,7 @@ run: build
 
 # Everything CI runs, on any machine, however busy: each stage runs although an
 # earlier one failed, and those that failed are named at the end.
-STAGES := vet size vuln race cores plain pages coverage fuzz scenarios cross
+STAGES := vet size vuln race cores plain replicas pages coverage fuzz scenarios cross
 test:
 	@MAKE='$(MAKE)' .ci/stages $(STAGES)
 
@@ -83,9 +83,13 @@ cores:
 # The race detector changes the times, and what is built with it is not what
 # ships. Most of these tests wait for other processes: five packages at a time keep two
 # processors busy. A browser gives up what it loads while networks of containers come
-# and go: pages have a turn of their own.
+# and go, and replicas that are stopped in order refuse nobody only while none of them waits
+# for a processor or the disk until its lease is over: both have a turn of their own.
 plain:
-	go test -vet=off -p 5 -timeout 20m $(LONG) ./server/harness/containers ./core ./core/cluster ./bench/live ./bench/bubble $$(go list ./server/... | grep -vE '/internal/ui$$|/server(/provider/process|/harness/containers)?$$') ./sim ./sim/replay ./sim/swarm ./sim/sweep ./sim/whatif ./cmd/...
+	go test -vet=off -p 5 -timeout 20m $(LONG) ./server/harness/containers ./core ./core/cluster ./bench/live ./bench/bubble $$(go list ./server/... | grep -vE '/internal/ui$$|/harness/clustertest$$|/server(/provider/process|/harness/containers)?$$') ./sim ./sim/replay ./sim/swarm ./sim/sweep ./sim/whatif ./cmd/...
+
+replicas:
+	go test -vet=off -timeout 20m ./server/harness/clustertest
 
 pages:
 	go test -vet=off -timeout 20m ./server/internal/ui
