@@ -1,11 +1,7 @@
 package main
 
 import (
-	"bytes"
-	"context"
 	"fmt"
-	"os/exec"
-	"path/filepath"
 	"regexp"
 	"strings"
 	"time"
@@ -51,24 +47,18 @@ var brokenRule = regexp.MustCompile(`RULE (.*)\t(after \d+ schedules)`)
 
 // checkInterleavings is check by sim/interleave.
 func checkInterleavings(dir string, limit time.Duration) (v verdict, took time.Duration, err error) {
-	binary := filepath.Join(dir, "interleave.bin")
-	build := exec.Command("go", "test", "-c", "-vet=off", "-tags", "interleave", "-o", binary, "./sim/interleave")
-	build.Dir = dir
-	if out, err := build.CombinedOutput(); err != nil {
-		return v, 0, fmt.Errorf("does not build: %s", bytes.TrimSpace(out))
+	binary, err := build(dir, "interleave.bin", "test", "-c", "-vet=off", "-tags", "interleave", "./sim/interleave")
+	if err != nil {
+		return v, 0, err
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), limit)
-	defer cancel()
-	started := time.Now()
-	out, err := bounded(ctx, binary, "-test.run", "^TestInterleavings$", "-seeds", interleaveSeeds).CombinedOutput()
-	took = time.Since(started)
-	switch found := brokenRule.FindSubmatch(out); {
-	case err == nil:
-		return v, took, nil
-	case ctx.Err() != nil, outOfMemory(out):
-		return verdict{what: "invariant", name: "a run ends"}, took, nil
+	t := try(limit, "", nil, binary, "-test.run", "^TestInterleavings$", "-seeds", interleaveSeeds)
+	switch found := brokenRule.FindSubmatch(t.said()); {
+	case t.err == nil:
+		return v, t.took, nil
+	case t.endless:
+		return endless, t.took, nil
 	case found != nil:
-		return verdict{"invariant", string(found[1]), string(found[2])}, took, nil
+		return verdict{"invariant", string(found[1]), string(found[2])}, t.took, nil
 	}
-	return v, took, fmt.Errorf("interleavings failed: %w: %s", err, out)
+	return v, t.took, fmt.Errorf("interleavings failed: %w: %s", t.err, t.said())
 }

@@ -14,7 +14,6 @@ package main
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"flag"
 	"fmt"
@@ -244,25 +243,26 @@ func check(dir string, limit time.Duration, nodes bool) (v verdict, took time.Du
 	return checkPlanted(binary, dir, 0, limit, nodes)
 }
 
+// endless is the verdict on a run that has no end.
+var endless = verdict{what: "invariant", name: "a run ends"}
+
 // judged is what a run of the check program says.
-func judged(ctx context.Context, out []byte, err error, took time.Duration) (verdict, time.Duration, error) {
+func (t *trial) judged() (verdict, error) {
 	var exit *exec.ExitError
 	switch {
-	case err == nil:
-		return verdict{}, took, nil
-	case ctx.Err() != nil:
-		return verdict{what: "invariant", name: "a run ends"}, took, nil
-	case errors.As(err, &exit) && exit.ExitCode() == 1:
-		parts := strings.Split(strings.TrimSpace(string(out)), "\t")
+	case t.err == nil:
+		return verdict{}, nil
+	case t.endless:
+		return endless, nil
+	case errors.As(t.err, &exit) && exit.ExitCode() == 1:
+		parts := strings.Split(strings.TrimSpace(string(t.stdout)), "\t")
 		if len(parts) == 3 {
-			return verdict{parts[0], parts[1], parts[2]}, took, nil
+			return verdict{parts[0], parts[1], parts[2]}, nil
 		}
-	case exit != nil && outOfMemory(exit.Stderr):
-		return verdict{what: "invariant", name: "a run ends"}, took, nil
-	case exit != nil && bytes.Contains(exit.Stderr, []byte("panic: ")):
-		return verdict{what: "invariant", name: "core does not panic"}, took, nil
+	case bytes.Contains(t.stderr, []byte("panic: ")):
+		return verdict{what: "invariant", name: "core does not panic"}, nil
 	}
-	return verdict{}, took, fmt.Errorf("check failed: %w: %s", err, out)
+	return verdict{}, fmt.Errorf("check failed: %w: %s", t.err, t.stdout)
 }
 
 // copyModule copies what the check program needs: its packages and the

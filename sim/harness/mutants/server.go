@@ -2,10 +2,8 @@ package main
 
 import (
 	"bytes"
-	"context"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -67,32 +65,25 @@ var firstFinding = regexp.MustCompile(`--- FAIL: (\S+) [^\n]*\n\s+\w+_test\.go:\
 
 // checkServer is check by the server in virtual time.
 func checkServer(dir string, limit time.Duration) (v verdict, took time.Duration, err error) {
-	binary := filepath.Join(dir, "bubble.bin")
-	build := exec.Command("go", "test", "-c", "-vet=off", "-o", binary, "./bench/bubble")
-	build.Dir = dir
-	if out, err := build.CombinedOutput(); err != nil {
-		return v, 0, fmt.Errorf("does not build: %s", bytes.TrimSpace(out))
+	binary, err := build(dir, "bubble.bin", "test", "-c", "-vet=off", "./bench/bubble")
+	if err != nil {
+		return v, 0, err
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), limit)
-	defer cancel()
-	started := time.Now()
-	cmd := bounded(ctx, binary, "-test.short", "-test.failfast")
-	cmd.Dir = filepath.Join(dir, "bench", "bubble")
-	out, err := cmd.CombinedOutput()
-	took = time.Since(started)
+	t := try(limit, filepath.Join(dir, "bench", "bubble"), nil, binary, "-test.short", "-test.failfast")
+	out := t.said()
 	found := firstFinding.FindSubmatch(out)
 	switch {
-	case err == nil:
-		return v, took, nil
-	case ctx.Err() != nil, outOfMemory(out):
-		return verdict{what: "invariant", name: "a run ends"}, took, nil
+	case t.err == nil:
+		return v, t.took, nil
+	case t.endless:
+		return endless, t.took, nil
 	case bytes.Contains(out, []byte("panic: ")) || bytes.Contains(out, []byte("fatal error: ")):
 		if at := bytes.Index(out, []byte("deadlock: ")); at >= 0 {
-			return verdict{what: "invariant", name: "nobody waits for ever"}, took, nil
+			return verdict{what: "invariant", name: "nobody waits for ever"}, t.took, nil
 		}
-		return verdict{what: "invariant", name: "no panic"}, took, nil
+		return verdict{what: "invariant", name: "no panic"}, t.took, nil
 	case found != nil:
-		return verdict{what: "invariant", name: string(found[2]), where: string(found[1])}, took, nil
+		return verdict{what: "invariant", name: string(found[2]), where: string(found[1])}, t.took, nil
 	}
-	return v, took, fmt.Errorf("check failed: %w: %s", err, out)
+	return v, t.took, fmt.Errorf("check failed: %w: %s", t.err, out)
 }

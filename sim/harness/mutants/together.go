@@ -2,14 +2,12 @@ package main
 
 import (
 	"bytes"
-	"context"
 	"fmt"
 	"go/ast"
 	"go/format"
 	"go/parser"
 	"go/token"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -269,23 +267,12 @@ func functions(source []byte) (_ map[string]function, rest []byte, err error) {
 
 // buildCheck builds the check program.
 func buildCheck(dir string) (binary string, err error) {
-	binary = filepath.Join(dir, "check.bin")
-	build := exec.Command("go", "build", "-o", binary, "./sim/harness/mutants/check")
-	build.Dir = dir
-	if out, err := build.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("does not build: %s", bytes.TrimSpace(out))
-	}
-	return binary, nil
+	return build(dir, "check.bin", "build", "./sim/harness/mutants/check")
 }
 
 // checkPlanted is check by a program that has mutant n in it; 0 is none of them.
 func checkPlanted(binary, dir string, n int, limit time.Duration, nodes bool) (verdict, time.Duration, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), limit)
-	defer cancel()
-	cmd := bounded(ctx, binary, filepath.Join(dir, "scenarios"), fmt.Sprint(nodes), how)
-	cmd.Env = append(os.Environ(), fmt.Sprintf("PLANTED=%d", n))
-	cmd.WaitDelay = time.Second
-	started := time.Now()
-	out, err := cmd.Output()
-	return judged(ctx, out, err, time.Since(started))
+	t := try(limit, "", []string{fmt.Sprintf("PLANTED=%d", n)}, binary, filepath.Join(dir, "scenarios"), fmt.Sprint(nodes), how)
+	v, err := t.judged()
+	return v, t.took, err
 }

@@ -134,12 +134,11 @@ func (p *plan) of(c *kase) int64 {
 
 // runAll shows each case's medians, and how it is to an earlier binary.
 func runAll(p *plan) error {
-	var tables []page.Table
 	all, err := measureAll(p)
 	if err != nil {
 		return err
 	}
-	tables = append(tables, table(all))
+	tables := []page.Table{table(all)}
 	if p.before != "" {
 		t, err := compareAll(p)
 		if err != nil {
